@@ -1,0 +1,64 @@
+# `make help` lists what there is. Options:
+#   PYTHON       the Python that the virtual environment is made from
+#   DEMO_ARGS    options of `autocomplete demo`, such as `--port 50052`
+#   PYTEST_ARGS  options of pytest, such as `-k health`
+# pip takes its own settings from the environment, such as PIP_INDEX_URL or, for a torch without GPU support,
+# PIP_EXTRA_INDEX_URL with the address of PyTorch's index for CPUs.
+PYTHON ?= python3
+DEMO_ARGS ?=
+PYTEST_ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+KERNELS := $(wildcard lm/kernels/*.pyx lm/kernels/*.pxd)
+
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.PHONY: help demo test lint format proto lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+
+demo: $(VENV)/built ## train on sample data, serve it and show it: stays up until Ctrl-C
+	@$(BIN)/autocomplete demo $(DEMO_ARGS)
+
+test: $(VENV)/built ## run all tests
+	$(BIN)/pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/built ## ruff, mypy, import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy .
+	$(BIN)/lint-imports
+
+format: $(VENV)/built ## format, and mend what ruff can mend
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+proto: $(VENV)/built ## regenerate the gRPC stubs from proto/
+	$(BIN)/python scripts/generate_stubs.py
+
+lock: $(VENV)/made ## resolve the newest versions into requirements.lock
+	$(BIN)/python scripts/write_lock.py
+
+clean: ## remove what was built and installed; what was trained (var/) stays
+	rm -rf $(VENV) build dist *.egg-info lm/kernels/*.so .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	    .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Three stamps, so that a second run does nothing: environment, dependencies, compiled kernels.
+
+$(VENV)/made:
+	@sh scripts/check_machine.sh $(PYTHON)
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/installed: $(VENV)/made requirements.lock pyproject.toml
+	@sh scripts/install.sh $(BIN)/python --constraint requirements.lock --editable '.[server,train,dev]'
+	@rm -f $(VENV)/built
+	@touch $@
+
+# without this stamp pip has just built the kernels; with it, their source has changed since
+$(VENV)/built: $(VENV)/installed setup.py $(KERNELS)
+	@if [ -e $@ ]; then $(BIN)/python setup.py --quiet build_ext --inplace; fi
+	@touch $@

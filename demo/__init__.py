@@ -1,0 +1,1 @@
+"""The quick start: sample data, its training configuration and the guided tour."""

@@ -1,0 +1,175 @@
+"""The quick start: sample data, training, a server, a guided tour. All it makes lies under one folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shlex
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from rich.console import Console
+
+from demo.sample_data import SampleData, ensure_sample_data
+from lm.errors import UnavailableError
+from lm.manifest import FORMAT_VERSION, MANIFEST_FILE
+from training.config import TrainingConfig, load_config
+from training.progress import Reporter, TerminalReporter
+
+MODEL = "demo"
+CONFIG_FILE = Path(__file__).with_name("demo.toml")
+_METRICS_PORT = 9464
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Folders:
+    """Where the demo keeps what it makes."""
+
+    root: Path
+
+    @property
+    def sample(self) -> Path:
+        return self.root / "sample"
+
+    @property
+    def registry(self) -> Path:
+        return self.root / "registry"
+
+    @property
+    def work(self) -> Path:
+        return self.root / "work"
+
+    @property
+    def stamp(self) -> Path:
+        """Says which configuration the bundle there was trained with."""
+        return self.root / "demo.json"
+
+    @property
+    def log(self) -> Path:
+        return self.root / "server.log"
+
+
+def run_demo(folder: Path, address: str, exit_after_tour: bool, console: Console) -> None:
+    """Trains on the sample unless that is done, serves, shows the tour, and serves on until Ctrl-C.
+
+    Args:
+        folder: gets `sample/`, `registry/`, `work/` and `server.log`.
+        address: HOST:PORT of the server.
+
+    Raises:
+        UnavailableError: the port is taken (said before any work), or the server does not come up.
+        AutocompleteError: what the data or the training want, each with its remedy.
+    """
+    from demo.server import is_port_free, running_server
+
+    if not is_port_free(address):
+        raise UnavailableError(
+            f"{address} is taken by another program.",
+            remedy="Stop that, or choose another port: `autocomplete demo --port 50052`.",
+        )
+    folders = _Folders(root=folder.resolve())
+    _announce(folders, address, console)
+    _train(folders, TerminalReporter(console))
+    metrics_address = f"127.0.0.1:{_METRICS_PORT}"
+    if not is_port_free(metrics_address):
+        console.print(f"Port {_METRICS_PORT} is taken, so this server shows no metrics.")
+        metrics_address = "off"
+    try:
+        with (
+            _stopped_like_by_ctrl_c(),
+            running_server(
+                folders.registry, MODEL, address=address, metrics_address=metrics_address, log=folders.log
+            ) as server,
+        ):
+            _show(address, metrics_address, console)
+            if not exit_after_tour:
+                console.print("\nThe server stays up. [bold]Ctrl-C[/bold] stops it.")
+                status = server.wait()
+                raise UnavailableError(
+                    f"The server ended with status {status}.", remedy=f"See {folders.log}."
+                )
+    except KeyboardInterrupt:
+        console.print("\nStopped.")
+
+
+def _announce(folders: _Folders, address: str, console: Console) -> None:
+    console.print("[bold]Autocomplete, from text to a running server:[/bold]")
+    console.print("  1. fetch the sample: 249 speeches, 36,000 web queries (62 MB to download, once)")
+    console.print("  2. train: n-gram and recurrent models of words and of subwords, and a query index")
+    console.print(f"  3. serve them at {address}, and show what they suggest")
+    console.print(f"All files go to {folders.root}; a second run starts at step 3.\n", soft_wrap=True)
+
+
+def _train(folders: _Folders, reporter: Reporter) -> None:
+    """Trains unless the registry has a bundle of this very configuration."""
+    sample = ensure_sample_data(folders.sample, reporter)
+    config = _config(folders, sample)
+    digest = hashlib.sha256(f"{FORMAT_VERSION} {config.model_dump_json()}".encode()).hexdigest()
+    if _is_trained(folders, digest):
+        reporter.say("The models are trained already.")
+        return
+    from training.pipeline import train
+
+    bundle = train(config, reporter=reporter)
+    aside = folders.stamp.with_suffix(".partial")
+    aside.write_text(json.dumps({"configuration": digest, "bundle": str(bundle)}), encoding="utf-8")
+    aside.replace(folders.stamp)
+
+
+def _config(folders: _Folders, sample: SampleData) -> TrainingConfig:
+    places = {
+        "work": folders.work,
+        "publishing.registry": folders.registry,
+        "text.path": sample.speeches / "*.txt",
+        "query_log.path": sample.queries,
+    }
+    return load_config(CONFIG_FILE, [f"{field}={json.dumps(str(path))}" for field, path in places.items()])
+
+
+def _is_trained(folders: _Folders, digest: str) -> bool:
+    try:
+        stamp = json.loads(folders.stamp.read_text(encoding="utf-8"))
+        return stamp["configuration"] == digest and (Path(stamp["bundle"]) / MANIFEST_FILE).is_file()
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _show(address: str, metrics_address: str, console: Console) -> None:
+    from demo.tour import take_tour
+
+    for table in take_tour(address):
+        console.print()
+        console.print(table)
+    program = Path(sys.executable).with_name("autocomplete")
+    if program.is_relative_to(Path.cwd()):
+        program = program.relative_to(Path.cwd())
+    method = "autocomplete.v1.AutocompleteService/CompleteQuery"
+    commands = [
+        f'{shlex.quote(str(program))} complete "new yor" --server {address}',
+        f'grpcurl -plaintext -d \'{{"query": "new yor"}}\' {address} {method}',
+    ]
+    if metrics_address != "off":
+        commands.append(f"curl -s http://{metrics_address}/metrics")
+    console.print("\nTry it from another terminal, in this folder:")
+    for command in commands:
+        console.print(f"  {command}", markup=False, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def _stopped_like_by_ctrl_c() -> Iterator[None]:
+    """A terminal that closes, or `kill`, ends the server as gracefully as Ctrl-C does."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,1 @@
+"""Language models and query index: what training writes and serving reads."""

@@ -1,0 +1,66 @@
+"""An open bundle: its language models and its query index."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from lm.errors import BundleDamagedError, UnsupportedError
+from lm.language_model import LanguageModel
+from lm.manifest import MANIFEST_FILE, Manifest, read_manifest, sha256, verify_files
+from lm.queries import QueryIndex
+from lm.text import NORMALIZER_VERSION
+
+QUERIES_FOLDER = "queries_index"
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """What a bundle holds; files are mapped, not read.
+
+    Attributes:
+        queries: the query index, or None.
+    """
+
+    manifest: Manifest
+    manifest_sha256: str
+    language_models: tuple[LanguageModel, ...]
+    queries: QueryIndex | None
+
+    def language_model(self, source: str) -> LanguageModel:
+        """The language model for `queries` or for `text`: the first that was trained mainly on it, else any.
+
+        Raises:
+            UnsupportedError: the bundle has no language model.
+        """
+        for model in self.language_models:
+            if model.entry.sources[0] == source:
+                return model
+        for model in self.language_models:
+            if source in model.entry.sources:
+                return model
+        if not self.language_models:
+            raise UnsupportedError("The bundle has no language model.", remedy="Train one.")
+        return self.language_models[0]
+
+
+def open_bundle(folder: Path, *, verify: bool = True) -> Bundle:
+    """Opens a bundle.
+
+    Args:
+        folder: `REGISTRY/NAME/VERSION`.
+        verify: compare every file with the manifest first.
+
+    Raises:
+        BundleError: it is missing, damaged or of another format version.
+    """
+    manifest = read_manifest(folder)
+    if manifest.normalizer_version != NORMALIZER_VERSION:
+        raise BundleDamagedError(
+            folder, f"was made with normaliser {manifest.normalizer_version}, not {NORMALIZER_VERSION}"
+        )
+    if verify:
+        verify_files(folder, manifest)
+    models = tuple(LanguageModel(entry, folder / entry.name) for entry in manifest.language_models)
+    queries = QueryIndex(folder / QUERIES_FOLDER) if (folder / QUERIES_FOLDER).is_dir() else None
+    return Bundle(manifest, sha256(folder / MANIFEST_FILE), models, queries)

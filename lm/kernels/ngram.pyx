@@ -1,0 +1,430 @@
+"""The successor table of an n-gram model: exact scores, next-token distributions and a beam.
+
+A context is an int64: its length in the top byte, below it the position of its n-gram in that order's arrays; 0 is
+the empty context. An entry of order k keeps its token, its log probability, its back-off weight, where its
+successors begin in order k + 1, and the position in order k - 1 of the n-gram without its first word.
+"""
+
+import numpy as np
+from libc.math cimport exp
+from libc.stdint cimport int32_t, int64_t, uint32_t
+from libcpp.algorithm cimport pop_heap, push_heap, sort
+from libcpp.vector cimport vector
+
+from lm.kernels.ranges cimport Entry, RangeMaxima, Tree, cover, take
+
+cdef enum:
+    MAX_ORDER = 7
+    LEVEL_SHIFT = 56
+    SCAN = 256
+    END = 2
+
+cdef float NEGATIVE_INFINITY = -float("inf")
+
+
+cdef struct Proposal:
+    float log_prob
+    float step
+    int32_t token
+    int32_t parent
+    int32_t offset
+
+
+cdef struct Hypothesis:
+    float log_prob
+    float step
+    int32_t token
+    int32_t parent
+    int32_t offset
+    int32_t length
+    int64_t context
+
+
+cdef inline bint _better(const Proposal& first, const Proposal& second) noexcept nogil:
+    # A heap ordered by this has its worst proposal in front. Ties: earlier parent, then lower id.
+    if first.log_prob != second.log_prob:
+        return first.log_prob > second.log_prob
+    if first.parent != second.parent:
+        return first.parent < second.parent
+    return first.token < second.token
+
+
+cdef class SuccessorKernel:
+    """Arrays of all orders, as `lm.ngram` lays them out (see there for shapes)."""
+
+    cdef readonly int order
+    cdef int32_t _vocabulary_size
+    cdef object _keep
+    cdef const int32_t* _tokens[MAX_ORDER]
+    cdef const float* _log_probs[MAX_ORDER]
+    cdef const float* _backoffs[MAX_ORDER]
+    cdef const uint32_t* _successors[MAX_ORDER]
+    cdef const uint32_t* _suffixes[MAX_ORDER]
+    cdef Tree _trees[MAX_ORDER]
+    cdef double _residual
+
+    def __init__(self, levels, double residual_log_prob):
+        """
+        Args:
+            levels: one mapping an order with `tokens` int32, `log_probs` float32, `maxima` float32 and, where the
+                order has them, `backoffs` float32, `successors` uint32 (n + 1,), `suffixes` uint32.
+            residual_log_prob: unigram log probability of words never seen, shared out to id 0 besides what the
+                model itself says of it.
+        """
+        cdef const int32_t[::1] tokens
+        cdef const float[::1] floats
+        cdef const uint32_t[::1] positions
+        self._keep = levels
+        self.order = len(levels)
+        self._residual = residual_log_prob
+        self._vocabulary_size = len(levels[0]["log_probs"])
+        cdef RangeMaxima maxima
+        for level, arrays in enumerate(levels, start=1):
+            tokens = arrays["tokens"]
+            self._tokens[level] = &tokens[0] if len(tokens) else NULL
+            floats = arrays["log_probs"]
+            self._log_probs[level] = &floats[0] if len(floats) else NULL
+            maxima = RangeMaxima(arrays["log_probs"], arrays["maxima"])
+            self._trees[level] = maxima.tree
+            self._backoffs[level] = NULL
+            self._successors[level] = NULL
+            self._suffixes[level] = NULL
+            if level < self.order:
+                floats = arrays["backoffs"]
+                self._backoffs[level] = &floats[0] if len(floats) else NULL
+                positions = arrays["successors"]
+                self._successors[level] = &positions[0]
+            if level > 1:
+                positions = arrays["suffixes"]
+                self._suffixes[level] = &positions[0] if len(positions) else NULL
+
+    cdef inline int64_t _shorter(self, int64_t context) noexcept nogil:
+        """The context without its first word."""
+        cdef int level = <int>(context >> LEVEL_SHIFT)
+        cdef int64_t index = context & ((<int64_t>1 << LEVEL_SHIFT) - 1)
+        if level <= 1:
+            return 0
+        return (<int64_t>(level - 1) << LEVEL_SHIFT) | self._suffixes[level][index]
+
+    cdef inline void _row(self, int64_t context, int64_t* start, int64_t* end) noexcept nogil:
+        """Where the context's successors stand in the order above it."""
+        cdef int level = <int>(context >> LEVEL_SHIFT)
+        cdef int64_t index = context & ((<int64_t>1 << LEVEL_SHIFT) - 1)
+        if level == 0:
+            start[0] = 0
+            end[0] = self._vocabulary_size
+        else:
+            start[0] = self._successors[level][index]
+            end[0] = self._successors[level][index + 1]
+
+    cdef inline float _backoff(self, int64_t context) noexcept nogil:
+        cdef int level = <int>(context >> LEVEL_SHIFT)
+        return self._backoffs[level][context & ((<int64_t>1 << LEVEL_SHIFT) - 1)] if level > 0 else 0.0
+
+    cdef inline int64_t _lower(self, int level, int64_t low, int64_t high, int32_t token) noexcept nogil:
+        """First position of [low, high) whose token is not below `token`."""
+        cdef const int32_t* tokens = self._tokens[level]
+        cdef int64_t middle
+        if level == 1:
+            return min(max(low, token), high)
+        while low < high:
+            middle = (low + high) >> 1
+            if tokens[middle] < token:
+                low = middle + 1
+            else:
+                high = middle
+        return low
+
+    cdef float _score(self, int64_t context, int32_t token, int64_t* following) noexcept nogil:
+        """Natural-log probability of `token` after `context`; sets the context that follows."""
+        cdef float backoff = 0.0
+        cdef int64_t start, end, position
+        cdef int level
+        cdef float log_prob
+        cdef int64_t walk = context
+        while True:
+            level = <int>(walk >> LEVEL_SHIFT) + 1
+            self._row(walk, &start, &end)
+            position = self._lower(level, start, end, token)
+            if position < end and self._tokens[level][position] == token:
+                break
+            backoff += self._backoff(walk)
+            walk = self._shorter(walk)
+        log_prob = backoff + self._log_probs[level][position]
+        if level == self.order:
+            following[0] = (<int64_t>(level - 1) << LEVEL_SHIFT) | self._suffixes[level][position] if level > 1 else 0
+        else:
+            following[0] = (<int64_t>level << LEVEL_SHIFT) | position
+        return log_prob
+
+    cdef double _residual_after(self, int64_t context) noexcept nogil:
+        cdef double backoff = 0.0
+        while context != 0:
+            backoff += self._backoff(context)
+            context = self._shorter(context)
+        return backoff + self._residual
+
+    def score(self, int64_t context, int32_t token):
+        """(natural-log probability of `token` after `context`, the context that follows)."""
+        cdef int64_t following = 0
+        cdef double log_prob
+        if not 0 <= token < self._vocabulary_size:
+            raise IndexError(f"token {token} of {self._vocabulary_size}")
+        log_prob = self._score(context, token, &following)
+        if token == 0:
+            log_prob = np.logaddexp(log_prob, self._residual_after(context))
+        return log_prob, following
+
+    def score_all(self, int64_t context, const int32_t[::1] tokens):
+        """Scores a sequence: (log probabilities float32 (n,), the context after it)."""
+        cdef int64_t following = context
+        cdef Py_ssize_t position
+        scores = np.empty(tokens.shape[0], np.float32)
+        cdef float[::1] scores_ = scores
+        for position in range(tokens.shape[0]):
+            scores_[position], following = self.score(following, tokens[position])
+        return scores, following
+
+    def matched_order(self, int64_t context):
+        """Words of the context that the model has seen together."""
+        return <int>(context >> LEVEL_SHIFT)
+
+    cdef void _distribution(self, int64_t context, int32_t low, int32_t high, float* out) noexcept nogil:
+        cdef int64_t chain[MAX_ORDER]
+        cdef float backoffs[MAX_ORDER]
+        cdef int depth = 0
+        cdef int64_t walk = context
+        cdef float backoff = 0.0
+        cdef int64_t start, end, position
+        cdef int level
+        cdef int32_t token
+        while walk != 0:
+            chain[depth] = walk
+            backoffs[depth] = backoff
+            backoff += self._backoff(walk)
+            walk = self._shorter(walk)
+            depth += 1
+        for token in range(low, high):
+            out[token - low] = self._log_probs[1][token] + backoff
+        # Shortest context first: a longer one overwrites what it has seen.
+        while depth > 0:
+            depth -= 1
+            level = <int>(chain[depth] >> LEVEL_SHIFT) + 1
+            self._row(chain[depth], &start, &end)
+            position = self._lower(level, start, end, low)
+            while position < end and self._tokens[level][position] < high:
+                out[self._tokens[level][position] - low] = self._log_probs[level][position] + backoffs[depth]
+                position += 1
+
+    def distribution(self, int64_t context, int32_t low, int32_t high):
+        """Natural-log probabilities float32 (high - low,) of the tokens [low, high) after `context`."""
+        if not 0 <= low <= high <= self._vocabulary_size:
+            raise IndexError(f"[{low}, {high}) of {self._vocabulary_size} tokens")
+        log_probs = np.empty(high - low, np.float32)
+        cdef float[::1] out = log_probs
+        if high > low:
+            with nogil:
+                self._distribution(context, low, high, &out[0])
+            if low == 0:
+                log_probs[0] = np.logaddexp(log_probs[0], self._residual_after(context))
+        return log_probs
+
+    cdef double _mass(self, int64_t context, int32_t low, int32_t high, vector[float]& scratch) noexcept nogil:
+        """Probability that the next token is one of [low, high)."""
+        cdef double total = 0.0
+        cdef Py_ssize_t position
+        if low >= high:
+            return 0.0
+        scratch.resize(high - low)
+        self._distribution(context, low, high, scratch.data())
+        for position in range(high - low):
+            total += exp(scratch[position])
+        return total
+
+    cdef bint _seen(self, int64_t longest, int64_t context, int32_t token) noexcept nogil:
+        """Whether a context longer than `context` lists the token."""
+        cdef int64_t start, end, position
+        cdef int level
+        while longest != context:
+            level = <int>(longest >> LEVEL_SHIFT) + 1
+            self._row(longest, &start, &end)
+            position = self._lower(level, start, end, token)
+            if position < end and self._tokens[level][position] == token:
+                return True
+            longest = self._shorter(longest)
+        return False
+
+    cdef void _offer(self, vector[Proposal]& best, size_t k, Proposal proposal) noexcept nogil:
+        if best.size() == k:
+            if not _better(proposal, best.front()):
+                return
+            pop_heap(best.begin(), best.end(), &_better)
+            best.pop_back()
+        best.push_back(proposal)
+        push_heap(best.begin(), best.end(), &_better)
+
+    cdef void _propose(self, int64_t context, int32_t low, int32_t high, Proposal base, size_t k,
+                       vector[Proposal]& best, vector[Entry]& heap) noexcept nogil:
+        """Offers the tokens of [low, high) after `context` to the k best, longest context first.
+
+        A shorter context's row is left as soon as its best entry left cannot enter.
+        """
+        cdef int64_t walk = context
+        cdef float backoff = 0.0
+        cdef float floor
+        cdef int64_t start, end, position
+        cdef int level
+        cdef Entry entry
+        cdef Proposal proposal = base
+        cdef const Tree* tree
+        while True:
+            level = <int>(walk >> LEVEL_SHIFT) + 1
+            self._row(walk, &start, &end)
+            start = self._lower(level, start, end, low)
+            end = self._lower(level, start, end, high)
+            if end - start <= SCAN:
+                for position in range(start, end):
+                    proposal.step = self._log_probs[level][position] + backoff
+                    proposal.log_prob = base.log_prob + proposal.step
+                    if best.size() == k and proposal.log_prob < best.front().log_prob:
+                        continue
+                    if proposal.step == NEGATIVE_INFINITY:
+                        continue
+                    proposal.token = self._tokens[level][position]
+                    if not self._seen(context, walk, proposal.token):
+                        self._offer(best, k, proposal)
+            else:
+                tree = &self._trees[level]
+                cover(tree, start, end, heap)
+                while True:
+                    floor = NEGATIVE_INFINITY
+                    if best.size() == k:
+                        # A hair below, so that rounding never loses an equal one.
+                        floor = best.front().log_prob - base.log_prob - backoff - 1e-4
+                    if not take(tree, floor, heap, &entry):
+                        break
+                    proposal.token = self._tokens[level][entry.index]
+                    proposal.step = entry.weight + backoff
+                    proposal.log_prob = base.log_prob + proposal.step
+                    if not self._seen(context, walk, proposal.token):
+                        self._offer(best, k, proposal)
+            if walk == 0:
+                return
+            backoff += self._backoff(walk)
+            walk = self._shorter(walk)
+
+    def successors(self, int64_t context, int32_t low, int32_t high, Py_ssize_t k):
+        """The k most probable tokens of [low, high): [(token, natural-log probability)], best first."""
+        cdef vector[Proposal] best
+        cdef vector[Entry] heap
+        cdef Proposal base
+        base.log_prob = 0.0
+        base.parent = 0
+        base.offset = 0
+        if k < 1:
+            return []
+        self._propose(context, low, high, base, k, best, heap)
+        sort(best.begin(), best.end(), &_better)
+        return [(proposal.token, proposal.log_prob) for proposal in best]
+
+    def beam(self, int64_t context, constraint, int width, int max_tokens):
+        """The most probable sentences that continue the context and spell the typed text.
+
+        Args:
+            context: after the tokens of all finished words.
+            constraint: (range_lows int32 (L,), range_highs int32 (L,), part_starts int32 (L + 1,),
+                part_tokens int32, part_offsets int32): after `o` typed bytes are spelt, tokens of
+                [range_lows[o], range_highs[o]) spell all the rest, and part `p` of
+                [part_starts[o], part_starts[o + 1]) spells on up to byte part_offsets[p].
+            width: hypotheses kept a step, and sentences returned at most.
+            max_tokens: longest sentence.
+
+        Returns:
+            (sentences, typed_log_prob): a list of (tokens, steps), both with the end of sentence last, steps the
+            natural-log probabilities of the tokens, best sentence first; and the log of the probability that the
+            typed text is continued at all, over the tokenisations kept.
+        """
+        cdef const int32_t[::1] lows = constraint[0]
+        cdef const int32_t[::1] highs = constraint[1]
+        cdef const int32_t[::1] part_starts = constraint[2]
+        cdef const int32_t[::1] part_tokens = constraint[3]
+        cdef const int32_t[::1] part_offsets = constraint[4]
+        cdef int32_t typed = <int32_t>lows.shape[0]
+        cdef vector[Hypothesis] nodes
+        cdef vector[int32_t] active
+        cdef vector[Proposal] best, finished
+        cdef vector[Entry] heap
+        cdef vector[float] scratch
+        cdef Proposal base
+        cdef Hypothesis node
+        cdef int32_t position, part, step
+        cdef int64_t following = 0
+        cdef double typed_mass = 0.0
+        node.log_prob = 0.0
+        node.step = 0.0
+        node.token = -1
+        node.parent = -1
+        node.offset = 0
+        node.length = 0
+        node.context = context
+        nodes.push_back(node)
+        active.push_back(0)
+        with nogil:
+            for step in range(max_tokens):
+                best.clear()
+                for position in active:
+                    node = nodes[position]
+                    base.log_prob = node.log_prob
+                    base.parent = position
+                    if node.offset < typed:
+                        base.offset = typed
+                        typed_mass += exp(node.log_prob) * self._mass(
+                            node.context, lows[node.offset], highs[node.offset], scratch)
+                        self._propose(node.context, lows[node.offset], highs[node.offset], base, width, best, heap)
+                        for part in range(part_starts[node.offset], part_starts[node.offset + 1]):
+                            base.token = part_tokens[part]
+                            base.offset = part_offsets[part]
+                            base.step = self._score(node.context, base.token, &following)
+                            base.log_prob = node.log_prob + base.step
+                            if base.step != NEGATIVE_INFINITY:
+                                self._offer(best, width, base)
+                    else:
+                        base.offset = typed
+                        self._propose(node.context, END, self._vocabulary_size, base, width, best, heap)
+                sort(best.begin(), best.end(), &_better)
+                active.clear()
+                for base in best:
+                    if base.token == END:
+                        self._offer(finished, width, base)
+                        continue
+                    if finished.size() == <size_t>width and base.log_prob <= finished.front().log_prob:
+                        continue
+                    self._score(nodes[base.parent].context, base.token, &following)
+                    node.log_prob = base.log_prob
+                    node.step = base.step
+                    node.token = base.token
+                    node.parent = base.parent
+                    node.offset = base.offset
+                    node.length = nodes[base.parent].length + 1
+                    node.context = following
+                    active.push_back(<int32_t>nodes.size())
+                    nodes.push_back(node)
+                if active.size() == 0:
+                    break
+        sort(finished.begin(), finished.end(), &_better)
+        return [self._path(nodes, base) for base in finished], (
+            np.log(typed_mass) if typed_mass > 0 else NEGATIVE_INFINITY)
+
+    cdef _path(self, vector[Hypothesis]& nodes, Proposal end):
+        cdef int32_t position = end.parent
+        cdef Hypothesis node
+        tokens = [end.token]
+        steps = [end.step]
+        while position > 0:
+            node = nodes[position]
+            tokens.append(node.token)
+            steps.append(node.step)
+            position = node.parent
+        tokens.reverse()
+        steps.reverse()
+        return tokens, steps

@@ -1,0 +1,121 @@
+"""The heaviest entries of any range of an array, by a tree of block maxima, best first.
+
+Level 0 is the array; an entry of level j + 1 is the largest of 64 entries of level j. The range is covered by
+few blocks, which wait in a heap; taking the best entry opens one block a level.
+"""
+
+import numpy as np
+from libcpp.algorithm cimport pop_heap, push_heap
+
+cdef enum:
+    SHIFT = 6
+    FANOUT = 64
+
+
+cdef inline bint _lighter(const Entry& first, const Entry& second) noexcept nogil:
+    # Ties go to the lower position, so that the order is the same on every machine.
+    if first.weight != second.weight:
+        return first.weight < second.weight
+    if first.level != second.level:
+        return first.level < second.level
+    return first.index > second.index
+
+
+def block_maxima(weights):
+    """All levels above the array, one after the other: float32 (about n / 63,)."""
+    levels = []
+    level = np.ascontiguousarray(weights, dtype=np.float32)
+    while len(level) > FANOUT:
+        level = np.maximum.reduceat(level, np.arange(0, len(level), FANOUT))
+        levels.append(level)
+    return np.concatenate(levels) if levels else np.empty(0, np.float32)
+
+
+cdef inline float _at(const Tree* tree, int level, int64_t index) noexcept nogil:
+    return tree.weights[index] if level == 0 else tree.maxima[tree.starts[level] + index]
+
+
+cdef inline void _wait(const Tree* tree, int level, int64_t index, vector[Entry]& heap) noexcept nogil:
+    cdef Entry entry
+    entry.level = level
+    entry.index = index
+    entry.weight = _at(tree, level, index)
+    heap.push_back(entry)
+    push_heap(heap.begin(), heap.end(), &_lighter)
+
+
+cdef void cover(const Tree* tree, int64_t low, int64_t high, vector[Entry]& heap) noexcept nogil:
+    """Covers the range with few blocks, the largest in the middle."""
+    cdef int level = 0
+    heap.clear()
+    while low < high:
+        while low < high and (level == tree.levels or (low & (FANOUT - 1)) != 0):
+            _wait(tree, level, low, heap)
+            low += 1
+        # The last block of a level may be a short one: it is whole if the range goes to the level's end.
+        while low < high and (high & (FANOUT - 1)) != 0 and high != tree.sizes[level]:
+            high -= 1
+            _wait(tree, level, high, heap)
+        if low >= high:
+            return
+        low >>= SHIFT
+        high = (high + FANOUT - 1) >> SHIFT
+        level += 1
+
+
+cdef bint take(const Tree* tree, float floor, vector[Entry]& heap, Entry* best) noexcept nogil:
+    """Takes the best entry left that is above `floor`; False if there is none."""
+    cdef Entry top
+    cdef int64_t child, end
+    while heap.size() > 0:
+        top = heap.front()
+        if top.weight <= floor:
+            return False
+        pop_heap(heap.begin(), heap.end(), &_lighter)
+        heap.pop_back()
+        if top.level == 0:
+            best[0] = top
+            return True
+        child = top.index << SHIFT
+        end = min(child + FANOUT, tree.sizes[top.level - 1])
+        while child < end:
+            if _at(tree, top.level - 1, child) > floor:
+                _wait(tree, top.level - 1, child, heap)
+            child += 1
+    return False
+
+
+cdef class RangeMaxima:
+    """Weights float32 (n,) and what `block_maxima` made of them."""
+
+    def __init__(self, weights, maxima):
+        cdef const float[::1] weights_ = weights
+        cdef const float[::1] maxima_ = maxima
+        cdef int64_t size = len(weights)
+        cdef int64_t start = 0
+        self.weights = weights
+        self.maxima = maxima
+        self.tree.weights = &weights_[0] if size else NULL
+        self.tree.maxima = &maxima_[0] if len(maxima) else NULL
+        self.tree.levels = 0
+        self.tree.sizes[0] = size
+        while size > FANOUT:
+            size = (size + FANOUT - 1) >> SHIFT
+            self.tree.levels += 1
+            self.tree.sizes[self.tree.levels] = size
+            self.tree.starts[self.tree.levels] = start
+            start += size
+        if start != len(maxima):
+            raise ValueError(f"maxima of another array: {len(maxima)} entries, not {start}")
+
+    def heaviest(self, int64_t low, int64_t high, Py_ssize_t k):
+        """Positions of the k heaviest entries of [low, high), heaviest first; equal ones by position."""
+        cdef vector[Entry] heap
+        cdef Entry best
+        if not 0 <= low <= high <= self.tree.sizes[0]:
+            raise IndexError(f"[{low}, {high}) of {self.tree.sizes[0]} entries")
+        positions = []
+        cover(&self.tree, low, high, heap)
+        while len(positions) < k and take(&self.tree, -float("inf"), heap, &best):
+            positions.append(best.index)
+        return positions

@@ -1,0 +1,209 @@
+"""A language model of a bundle: one vocabulary, an n-gram model, perhaps a neural one, and their mixture.
+
+The mixture is linear: `p(w | h) = weight * p_ngram(w | h) + (1 - weight) * p_neural(w | h)`
+(Jelinek and Mercer, 1980), so its probabilities sum to 1 as those of its parts do.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from cachetools import LRUCache
+from numpy.typing import NDArray
+
+from lm.errors import BundleDamagedError, UnsupportedError
+from lm.manifest import LanguageModelEntry
+from lm.neural import NeuralModel, NeuralState
+from lm.ngram import BEGIN_CONTEXT, NgramModel
+from lm.parts import Part
+from lm.tokenizer import Tokenizer, open_tokenizer
+from lm.vocabulary import BEGIN, SPACE, Vocabulary
+
+_STATES_KEPT = 1024  # about 4 KB each with an LSTM of 512
+_DISTRIBUTION_BYTES = 32 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What a language model remembers of the tokens before.
+
+    Attributes:
+        ngram: context of the successor table.
+        neural: the neural model's state of one sentence, and `hidden` float32 (1, E), its last output.
+    """
+
+    ngram: int
+    neural: NeuralState | None = None
+    hidden: NDArray[np.float32] | None = None
+
+
+class LanguageModel:
+    """An open language model; safe to share between threads.
+
+    Attributes:
+        entry: what the bundle's manifest says of it.
+        vocabulary: its tokens.
+        tokenizer: text to tokens and back.
+        ngram: the n-gram model.
+        neural: the neural model, or None.
+    """
+
+    def __init__(self, entry: LanguageModelEntry, folder: Path) -> None:
+        """Opens the language model that lies in `folder`.
+
+        Raises:
+            BundleDamagedError: a file is missing or not what it should be.
+        """
+        self.entry = entry
+        self.vocabulary = Vocabulary.open(folder)
+        self.tokenizer: Tokenizer = open_tokenizer(
+            folder, entry.unit, self.vocabulary, lowercase=entry.lowercase
+        )
+        self.ngram = NgramModel(folder, self.vocabulary)
+        self.neural = NeuralModel.open(folder / "neural") if entry.neural_kind else None
+        if self.neural is not None and self.neural.vocabulary_size != len(self.vocabulary):
+            raise BundleDamagedError(folder / "neural", "the neural model is of another vocabulary")
+        self._log_weights = (_log(entry.ngram_weight), _log(1.0 - entry.ngram_weight))
+        self._word_starts = self.vocabulary.prefix_range(SPACE.encode())
+        self._states: LRUCache[tuple[bool, tuple[int, ...]], State] = LRUCache(_STATES_KEPT)
+        self._distributions: LRUCache[tuple[Part, tuple[int, ...]], NDArray[np.float32]] = LRUCache(
+            _DISTRIBUTION_BYTES, getsizeof=_size
+        )
+        self._lock = threading.Lock()
+
+    @property
+    def joins(self) -> bool:
+        """Whether several tokens may make one word."""
+        return self.entry.unit == "subword"
+
+    @property
+    def word_starts(self) -> tuple[int, int]:
+        """Half-open range of the tokens that begin a word."""
+        return self._word_starts
+
+    def part(self, wanted: Part) -> Part:
+        """The part that answers: an ensemble without a neural model is its n-gram model.
+
+        Raises:
+            UnsupportedError: the neural model is asked for and there is none.
+        """
+        if self.neural is not None:
+            return wanted
+        if wanted is Part.NEURAL:
+            raise UnsupportedError(
+                f"Language model {self.entry.name!r} has no neural model.",
+                remedy="Ask for the whole ensemble, or train it with a [language_models.neural] section.",
+            )
+        return Part.NGRAM
+
+    def state(self, context: Sequence[int], part: Part) -> State:
+        """The state after a sentence's first tokens; kept, so that one more token costs one step."""
+        key = tuple(context)
+        neural = part is not Part.NGRAM
+        known = self._cached_state(neural, key)
+        if known is not None:
+            return known
+        previous = self._cached_state(neural, key[:-1]) if key else None
+        if previous is not None:
+            state = self.advance([previous], [key[-1]], part)[0]
+        else:
+            state = self._begin(key, neural)
+        with self._lock:
+            self._states[neural, key] = state
+        return state
+
+    def _cached_state(self, neural: bool, key: tuple[int, ...]) -> State | None:
+        with self._lock:
+            return self._states.get((neural, key))
+
+    def _begin(self, context: tuple[int, ...], neural: bool) -> State:
+        _, ngram = self.ngram.table.score_all(BEGIN_CONTEXT, np.array(context, np.int32))
+        if not neural or self.neural is None:
+            return State(ngram)
+        tokens_BT = np.array([(BEGIN, *context)], np.int64)
+        hidden_BTE, following = self.neural.advance(tokens_BT, self.neural.initial_state())
+        return State(ngram, following, hidden_BTE[:, -1])
+
+    def advance(self, states: Sequence[State], tokens: Sequence[int], part: Part) -> list[State]:
+        """The states after one more token each."""
+        ngrams = [
+            self.ngram.table.score(state.ngram, token)[1]
+            for state, token in zip(states, tokens, strict=True)
+        ]
+        if part is Part.NGRAM or self.neural is None:
+            return [State(ngram) for ngram in ngrams]
+        neurals = [state.neural for state in states if state.neural is not None]
+        batch = NeuralState(
+            np.concatenate([neural.h for neural in neurals], axis=1),
+            np.concatenate([neural.c for neural in neurals], axis=1),
+        )
+        hidden_BTE, following = self.neural.advance(np.array(tokens, np.int64)[:, None], batch)
+        return [
+            State(
+                ngram,
+                NeuralState(following.h[:, row : row + 1], following.c[:, row : row + 1]),
+                hidden_BTE[row, -1:],
+            )
+            for row, ngram in enumerate(ngrams)
+        ]
+
+    def log_probs(self, states: Sequence[State], part: Part) -> NDArray[np.float32]:
+        """Natural-log probabilities of all tokens after each state, float32 (len(states), V)."""
+        size = len(self.vocabulary)
+        neural = None
+        if part is not Part.NGRAM and self.neural is not None:
+            hidden = [state.hidden for state in states if state.hidden is not None]
+            neural = self.neural.log_probs(np.concatenate(hidden))
+            if part is Part.NEURAL:
+                return neural
+        ngram = np.stack([self.ngram.table.distribution(state.ngram, 0, size) for state in states])
+        return ngram if neural is None else self.mix(ngram, neural)
+
+    def next_log_probs(self, context: Sequence[int], part: Part) -> NDArray[np.float32]:
+        """Natural-log probabilities of all tokens after a sentence's first ones, float32 (V,).
+
+        Kept, so that a letter typed inside a word costs a slice and not a step.
+        """
+        key = (part, tuple(context))
+        with self._lock:
+            known = self._distributions.get(key)
+        if known is not None:
+            return known
+        log_probs = self.log_probs([self.state(context, part)], part)[0]
+        if log_probs.nbytes <= _DISTRIBUTION_BYTES:
+            with self._lock:
+                self._distributions[key] = log_probs
+        return log_probs
+
+    def mix(self, ngram: NDArray[np.float32], neural: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The mixture's natural-log probabilities from those of its parts, of any equal shape."""
+        log_ngram, log_neural = self._log_weights
+        mixed: NDArray[np.float32] = np.logaddexp(ngram + log_ngram, neural + log_neural)
+        return mixed
+
+    def token_log_probs(self, tokens: Sequence[int]) -> dict[Part, NDArray[np.float32]]:
+        """Scores of a whole sentence's tokens by each part there is, float32 (len(tokens),).
+
+        Include `END` to score the end of the sentence. The n-gram scores are KenLM's own.
+        """
+        ngram = np.array(self.ngram.kenlm_log_probs(list(tokens)), np.float32)
+        if self.neural is None:
+            return {Part.NGRAM: ngram, Part.ENSEMBLE: ngram}
+        read_BT = np.array([(BEGIN, *tokens[:-1])], np.int64)
+        hidden_BTE, _ = self.neural.advance(read_BT, self.neural.initial_state())
+        neural = self.neural.target_log_probs(hidden_BTE[0], np.array(tokens, np.int64))
+        return {Part.NGRAM: ngram, Part.NEURAL: neural, Part.ENSEMBLE: self.mix(ngram, neural)}
+
+
+def _log(weight: float) -> float:
+    return math.log(weight) if weight > 0 else -math.inf
+
+
+def _size(array: NDArray[Any]) -> int:
+    return array.nbytes

@@ -1,0 +1,136 @@
+"""A bundle's manifest: what is in it, how it was made, and the SHA-256 of every file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from lm.errors import BundleDamagedError, BundleError, BundleVersionError
+
+FORMAT_VERSION = 1
+MANIFEST_FILE = "manifest.json"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class FileEntry(_Section):
+    """A file of the bundle."""
+
+    size: int
+    sha256: str
+
+
+class LanguageModelEntry(_Section):
+    """A language model, in the folder of its name.
+
+    Attributes:
+        sources: what it was trained on, `text` or `queries`, the main one first.
+        ngram_weight: the n-gram model's share of the mixture.
+    """
+
+    name: str
+    unit: str
+    sources: tuple[str, ...]
+    lowercase: bool
+    vocabulary_size: int
+    ngram_order: int
+    ngram_count: int
+    neural_kind: str = ""
+    parameter_count: int = 0
+    ngram_weight: float = 1.0
+
+
+class Ranking(_Section):
+    """Weights of the one score by which queries are ranked; see `suggest.rank`.
+
+    Attributes:
+        pseudo_count: how many submissions the language model's opinion counts for.
+        calibration: slope and intercept, in log-odds, from score to probability of acceptance.
+    """
+
+    pseudo_count: float = 20.0
+    calibration: tuple[float, float] = (1.0, 0.0)
+
+
+class Manifest(_Section):
+    """Everything that is known of a bundle without opening its parts."""
+
+    format_version: int
+    name: str
+    version: str
+    created_at: datetime
+    normalizer_version: int
+    language_models: tuple[LanguageModelEntry, ...]
+    query_count: int
+    ranking: Ranking
+    metrics: dict[str, Any]
+    files: dict[str, FileEntry]
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Writes the manifest of a bundle whose other files are all there, with their sums."""
+    files = {
+        path.relative_to(folder).as_posix(): FileEntry(size=path.stat().st_size, sha256=sha256(path))
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != MANIFEST_FILE
+    }
+    complete = manifest.model_copy(update={"files": files})
+    (folder / MANIFEST_FILE).write_text(complete.model_dump_json(indent=1), encoding="utf-8")
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Reads the manifest of a bundle.
+
+    Raises:
+        BundleError: there is no bundle there.
+        BundleVersionError: its format is another one.
+        BundleDamagedError: the manifest is not what training writes.
+    """
+    path = folder / MANIFEST_FILE
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise BundleError(
+            f"{folder}: no bundle: there is no {MANIFEST_FILE}.",
+            remedy="Name a folder REGISTRY/NAME/VERSION that `autocomplete train` published.",
+        ) from None
+    except (OSError, ValueError) as error:
+        raise BundleDamagedError(path, f"cannot be read ({error})") from None
+    found = document.get("format_version") if isinstance(document, dict) else None
+    if found != FORMAT_VERSION:
+        raise BundleVersionError(folder, expected=FORMAT_VERSION, found=found)
+    try:
+        return Manifest.model_validate(document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"]))
+        raise BundleDamagedError(path, f"field {field}: {first['msg']}") from None
+
+
+def verify_files(folder: Path, manifest: Manifest) -> None:
+    """Checks every file against the manifest.
+
+    Raises:
+        BundleDamagedError: a file is missing, longer, shorter or other than it was published.
+    """
+    for name, entry in manifest.files.items():
+        path = folder / name
+        if not path.is_file():
+            raise BundleDamagedError(path, "is missing from the bundle")
+        if path.stat().st_size != entry.size:
+            raise BundleDamagedError(path, f"has {path.stat().st_size} bytes, not {entry.size}")
+        if sha256(path) != entry.sha256:
+            raise BundleDamagedError(path, "is not as it was published: its SHA-256 differs")
+
+
+def sha256(path: Path) -> str:
+    """Lower-case hexadecimal SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

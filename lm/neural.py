@@ -1,0 +1,164 @@
+"""The recurrent neural model as ONNX Runtime steps it: state in, hidden vectors and state out.
+
+Two graphs lie in a model's folder. `recurrent.onnx` reads tokens and is as deep as the sentence is long;
+`output.onnx` turns the hidden vectors that a caller picks into log probabilities over the vocabulary, which
+costs more than all the rest and is often not needed for every token. Both hold int8 weights.
+
+A result depends on its own row alone, not on what else is in the batch or how a sentence was cut into
+calls, so cached and fresh states give the same answers.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lm.errors import BundleDamagedError
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+RECURRENT_FILE = "recurrent.onnx"
+OUTPUT_FILE = "output.onnx"
+DESCRIPTION_FILE = "neural.json"
+
+# Logits computed at a time, 4 MB: the memory that onnxruntime keeps for the next call stays bounded.
+_BLOCK_LOGITS = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class NeuralState:
+    """What the model remembers of each sentence of a batch.
+
+    Attributes:
+        h: output of each layer, (L, B, H) float32.
+        c: memory of each layer, (L, B, H) float32.
+    """
+
+    h: NDArray[np.float32]
+    c: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NeuralDescription:
+    """What `neural.json` says of a model.
+
+    Attributes:
+        kind: kind of recurrent cell.
+        embedding_size: width of the token vectors and of the hidden vectors that `advance` returns.
+        hidden_size: width of the state.
+        layers: recurrent layers.
+        parameter_count: trained numbers.
+    """
+
+    kind: str
+    vocabulary_size: int
+    embedding_size: int
+    hidden_size: int
+    layers: int
+    parameter_count: int
+
+    @classmethod
+    def read(cls, path: Path) -> NeuralDescription:
+        """Reads the file.
+
+        Raises:
+            BundleDamagedError: it is missing, not JSON, or has other fields.
+        """
+        try:
+            return cls(**json.loads(path.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            raise BundleDamagedError(path, "missing") from None
+        except (OSError, ValueError, TypeError) as error:
+            raise BundleDamagedError(path, f"no description of a neural model ({error})") from None
+
+
+class NeuralModel:
+    """A trained model, open for reading; threads may share it, and its work releases the GIL."""
+
+    def __init__(
+        self,
+        description: NeuralDescription,
+        recurrent: onnxruntime.InferenceSession,
+        output: onnxruntime.InferenceSession,
+    ) -> None:
+        self.description = description
+        self.kind = description.kind
+        self.vocabulary_size = description.vocabulary_size
+        self.parameter_count = description.parameter_count
+        self._recurrent = recurrent
+        self._output = output
+
+    @classmethod
+    def open(cls, folder: Path) -> NeuralModel:
+        """Opens the model in a folder.
+
+        Raises:
+            BundleDamagedError: a file is missing or is not what training writes.
+        """
+        description = NeuralDescription.read(folder / DESCRIPTION_FILE)
+        return cls(description, _session(folder / RECURRENT_FILE), _session(folder / OUTPUT_FILE))
+
+    def initial_state(self, batch: int = 1) -> NeuralState:
+        """The state before a sentence; feed `<s>` first."""
+        zeros_LBH = np.zeros((self.description.layers, batch, self.description.hidden_size), np.float32)
+        return NeuralState(zeros_LBH, zeros_LBH)
+
+    def advance(
+        self, tokens_BT: NDArray[np.int64], state: NeuralState
+    ) -> tuple[NDArray[np.float32], NeuralState]:
+        """Reads T tokens of B sentences.
+
+        Returns:
+            The hidden vectors after each token, (B, T, embedding_size), and the state after the last.
+        """
+        hidden_BTE, h_LBH, c_LBH = self._recurrent.run(
+            None, {"tokens": np.ascontiguousarray(tokens_BT, np.int64), "h": state.h, "c": state.c}
+        )
+        return hidden_BTE, NeuralState(h_LBH, c_LBH)
+
+    def log_probs(self, hidden_NE: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Log probabilities of all tokens after each hidden vector, (N, V); nats."""
+        unused_N = np.zeros(len(hidden_NE), np.int64)
+        return self._output_rows("log_probs", hidden_NE, unused_N)
+
+    def target_log_probs(
+        self, hidden_NE: NDArray[np.float32], targets_N: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """The log probability of one token after each hidden vector, (N,); nats, as in `log_probs`."""
+        return self._output_rows("target_log_probs", hidden_NE, targets_N)
+
+    def _output_rows(
+        self, name: str, hidden_NE: NDArray[np.float32], targets_N: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        hidden_NE = np.ascontiguousarray(hidden_NE, np.float32)
+        targets_N = np.ascontiguousarray(targets_N, np.int64)
+        step = max(1, _BLOCK_LOGITS // self.vocabulary_size)
+        blocks: list[NDArray[np.float32]] = [
+            self._output.run(
+                [name], {"hidden": hidden_NE[row : row + step], "targets": targets_N[row : row + step]}
+            )[0]
+            for row in range(0, max(1, len(hidden_NE)), step)
+        ]
+        return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+
+
+def _session(path: Path) -> onnxruntime.InferenceSession:
+    import onnxruntime
+
+    if not path.is_file():
+        raise BundleDamagedError(path, "missing")
+    options: Any = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1  # requests run in parallel, a request does not
+    options.inter_op_num_threads = 1
+    options.enable_mem_pattern = False  # shapes change from call to call
+    options.log_severity_level = 3  # errors, which are raised as well
+    try:
+        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's own classes share no base but this
+        raise BundleDamagedError(path, f"onnxruntime cannot read it ({error})") from None

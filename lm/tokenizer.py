@@ -1,0 +1,84 @@
+"""Text to token ids and back, by words or by subwords."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from lm.errors import BundleDamagedError
+from lm.text import join_words, normalize_text, split_words
+from lm.vocabulary import SPACE, UNKNOWN, Vocabulary
+
+SUBWORD_FILE = "subwords.model"
+
+
+class Tokenizer(Protocol):
+    """One way to cut text."""
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of the text's tokens, without special ones; `UNKNOWN` where the vocabulary has none."""
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """The text of tokens, as a person writes it."""
+
+
+class WordTokenizer:
+    """A token for each word and each punctuation mark."""
+
+    def __init__(self, vocabulary: Vocabulary, *, lowercase: bool) -> None:
+        self._vocabulary = vocabulary
+        self._lowercase = lowercase
+
+    def encode(self, text: str) -> list[int]:
+        """See `Tokenizer.encode`."""
+        words = split_words(normalize_text(text, lowercase=self._lowercase))
+        return [self._vocabulary.id(SPACE + word) for word in words]
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """See `Tokenizer.decode`."""
+        words = [self._vocabulary.token(token).decode().removeprefix(SPACE) for token in tokens]
+        return join_words(words)
+
+
+class SubwordTokenizer:
+    """Byte-pair pieces of words, by SentencePiece; a piece never crosses a space."""
+
+    def __init__(self, model: Path, vocabulary: Vocabulary, *, lowercase: bool) -> None:
+        """Loads a SentencePiece model.
+
+        Raises:
+            BundleDamagedError: the file is missing or not such a model.
+        """
+        import sentencepiece
+
+        try:
+            self._processor: Any = sentencepiece.SentencePieceProcessor(model_file=str(model))
+        except (OSError, RuntimeError) as error:
+            raise BundleDamagedError(model, f"cannot be read ({error})") from None
+        pieces = [self._processor.id_to_piece(piece) for piece in range(self._processor.get_piece_size())]
+        # SentencePiece numbers pieces by rank, we by their bytes.
+        self._ids = np.array([vocabulary.id(piece) for piece in pieces], np.int64)
+        self._vocabulary = vocabulary
+        self._lowercase = lowercase
+
+    def encode(self, text: str) -> list[int]:
+        """See `Tokenizer.encode`."""
+        normal = normalize_text(text, lowercase=self._lowercase).replace(SPACE, "_")
+        ids: list[int] = self._ids[self._processor.encode(normal)].tolist() if normal else []
+        return ids
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """See `Tokenizer.decode`."""
+        if UNKNOWN in tokens:
+            tokens = [token for token in tokens if token != UNKNOWN]
+        return self._vocabulary.spell(tokens)
+
+
+def open_tokenizer(folder: Path, unit: str, vocabulary: Vocabulary, *, lowercase: bool) -> Tokenizer:
+    """The tokenizer of a language model's folder; `unit` is `word` or `subword`."""
+    if unit == "word":
+        return WordTokenizer(vocabulary, lowercase=lowercase)
+    return SubwordTokenizer(folder / SUBWORD_FILE, vocabulary, lowercase=lowercase)

@@ -1,0 +1,150 @@
+"""Tokens and their ids: three special ones, then all others in the byte order of their text.
+
+A token's text spells the space before it as `▁` (U+2581), as SentencePiece does: every word of a word vocabulary
+begins with it, a subword only where a word begins. What a user has typed of a token is then one range of ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lm.arrays import open_array, save_array
+from lm.kernels.strings import SortedStrings
+
+UNKNOWN, BEGIN, END = 0, 1, 2
+SPECIAL_TOKENS = (b"<unk>", b"<s>", b"</s>")
+FIRST_TOKEN = len(SPECIAL_TOKENS)
+SPACE = "▁"
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """Which tokens spell typed text, byte by byte.
+
+    After `o` of its L bytes are spelt, the tokens of `[lows[o], highs[o])` spell all the rest and may go on; part
+    `p` of `[part_starts[o], part_starts[o + 1])` is a token that spells on up to byte `part_offsets[p]` only.
+
+    Attributes:
+        lows, highs: int32 (L,).
+        part_starts: int32 (L + 1,).
+        part_tokens, part_offsets: int32 (number of parts,).
+    """
+
+    lows: NDArray[np.int32]
+    highs: NDArray[np.int32]
+    part_starts: NDArray[np.int32]
+    part_tokens: NDArray[np.int32]
+    part_offsets: NDArray[np.int32]
+
+    @property
+    def arrays(self) -> tuple[NDArray[np.int32], ...]:
+        """As the beam kernel takes them."""
+        return (self.lows, self.highs, self.part_starts, self.part_tokens, self.part_offsets)
+
+    def parts(self, offset: int) -> list[tuple[int, int]]:
+        """Tokens that spell only a part of what is left at `offset`, each with the offset it leads to."""
+        span = slice(self.part_starts[offset], self.part_starts[offset + 1])
+        return list(zip(self.part_tokens[span].tolist(), self.part_offsets[span].tolist(), strict=True))
+
+
+class Vocabulary:
+    """Immutable tokens in id order."""
+
+    def __init__(self, strings: SortedStrings) -> None:
+        self._strings = strings
+
+    @classmethod
+    def from_tokens(cls, tokens: Iterable[str]) -> Vocabulary:
+        """Makes a vocabulary of distinct token texts, in any order."""
+        encoded = sorted({token.encode() for token in tokens})
+        return cls(sorted_strings(encoded))
+
+    @classmethod
+    def open(cls, folder: Path) -> Vocabulary:
+        """Maps what `save` wrote.
+
+        Raises:
+            BundleDamagedError: a file is missing or not what it should be.
+        """
+        return cls(open_strings(folder, "tokens"))
+
+    def save(self, folder: Path) -> None:
+        """Writes the vocabulary into a folder."""
+        save_strings(folder, "tokens", self._strings)
+
+    def __len__(self) -> int:
+        return FIRST_TOKEN + len(self._strings)
+
+    def token(self, token_id: int) -> bytes:
+        """Text of a token, UTF-8."""
+        return SPECIAL_TOKENS[token_id] if token_id < FIRST_TOKEN else self._strings[token_id - FIRST_TOKEN]
+
+    def id(self, token: str) -> int:
+        """Id of a token, `UNKNOWN` if there is none of that text."""
+        position = self._strings.find(token.encode())
+        return UNKNOWN if position < 0 else FIRST_TOKEN + position
+
+    def prefix_range(self, prefix: bytes) -> tuple[int, int]:
+        """Half-open range of the ids whose tokens begin with `prefix`."""
+        low, high = self._strings.prefix_range(prefix)
+        return FIRST_TOKEN + low, FIRST_TOKEN + high
+
+    def spell(self, tokens: Iterable[int]) -> str:
+        """Text of a sequence of tokens, without the space before the first and without special ones."""
+        joined = b"".join(self.token(token) for token in tokens if token >= FIRST_TOKEN)
+        return joined.decode().replace(SPACE, " ").lstrip(" ")
+
+    def constraint(self, typed: str) -> Constraint:
+        """Which tokens spell `typed`, whose words each begin with `▁`."""
+        text = typed.encode()
+        ranges = [self.prefix_range(text[offset:]) for offset in range(len(text))]
+        parts: list[list[tuple[int, int]]] = [[] for _ in text]
+        useful = [low < high for low, high in ranges]
+        for offset in reversed(range(len(text))):
+            parts[offset] = [(token, end) for token, end in self._parts(text, offset) if useful[end]]
+            useful[offset] = useful[offset] or bool(parts[offset])
+        flat = [part for row in parts for part in row]
+        return Constraint(
+            lows=np.array([low for low, _ in ranges], np.int32),
+            highs=np.array([high for _, high in ranges], np.int32),
+            part_starts=np.cumsum([0, *map(len, parts)], dtype=np.int32),
+            part_tokens=np.array([token for token, _ in flat], np.int32),
+            part_offsets=np.array([end for _, end in flat], np.int32),
+        )
+
+    def _parts(self, text: bytes, offset: int) -> list[tuple[int, int]]:
+        """Tokens that are a proper prefix of `text[offset:]`, with the offset each leads to."""
+        found = []
+        for end in range(offset + 1, len(text)):
+            key = text[offset:end]
+            low, high = self._strings.prefix_range(key)
+            if low == high:
+                break
+            if self._strings[low] == key:  # the shortest of a range stands first
+                found.append((FIRST_TOKEN + low, end))
+        return found
+
+
+def sorted_strings(encoded: list[bytes]) -> SortedStrings:
+    """Packs strings that are in ascending byte order."""
+    lengths = np.fromiter(map(len, encoded), np.int64, len(encoded))
+    offsets = np.concatenate(([0], np.cumsum(lengths))).astype(np.int64)
+    return SortedStrings(np.frombuffer(b"".join(encoded), np.uint8), offsets)
+
+
+def save_strings(folder: Path, name: str, strings: SortedStrings) -> None:
+    """Writes packed strings as `NAME.blob.npy` and `NAME.offsets.npy`."""
+    save_array(folder / f"{name}.blob.npy", strings.blob)
+    save_array(folder / f"{name}.offsets.npy", strings.offsets)
+
+
+def open_strings(folder: Path, name: str) -> SortedStrings:
+    """Maps what `save_strings` wrote."""
+    return SortedStrings(
+        open_array(folder / f"{name}.blob.npy", np.uint8), open_array(folder / f"{name}.offsets.npy", np.int64)
+    )

@@ -1,0 +1,1 @@
+"""Parts that reach outside the process: Redis and the registry of bundles."""

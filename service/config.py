@@ -1,0 +1,225 @@
+"""The server's settings: flags, then `AUTOCOMPLETE_*` of the environment, then a TOML file, then defaults."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from lm.errors import ConfigError, InputError
+
+ENVIRONMENT_PREFIX = "AUTOCOMPLETE_"
+_MODEL_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+_REDIS_SCHEMES = ("redis", "rediss", "unix")
+
+
+class ServerSettings(BaseSettings):
+    """Everything that `autocomplete serve` can be told."""
+
+    model_config = SettingsConfigDict(env_prefix=ENVIRONMENT_PREFIX, extra="forbid", frozen=True)
+
+    registry: Path = Field(Path("var/registry"), description="Folder of `NAME/VERSION` bundles.")
+    models: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Models to serve, separated by commas; all of the registry if unset."
+    )
+    default_model: str | None = Field(
+        None, description="Answers requests that name no model; needed only if there are several."
+    )
+    address: str = Field("127.0.0.1:50051", description="HOST:PORT of gRPC; 0.0.0.0 for all interfaces.")
+    metrics_address: str = Field(
+        "127.0.0.1:9464", description="HOST:PORT of Prometheus metrics over HTTP, or `off`."
+    )
+    cache: Literal["all", "process", "none"] = Field(
+        "all", description="Where answers are kept: process and Redis, the process alone, nowhere."
+    )
+    cache_entries: int = Field(100_000, ge=1, description="Answers kept in the process at most.")
+    cache_mb: int = Field(64, ge=1, description="Memory that the answers kept in the process may take.")
+    redis: str | None = Field(
+        None, repr=False, description="URL of a Redis that shares answers between servers; unset: none."
+    )
+    redis_timeout_ms: float = Field(
+        5.0, gt=0, le=1000, description="Time that Redis may take, to connect and to answer."
+    )
+    redis_ttl_s: int = Field(3600, ge=1, description="How long Redis keeps an answer.")
+    max_concurrent: int = Field(16, ge=1, le=1024, description="Calls worked on at the same time.")
+    max_waiting: int = Field(
+        256, ge=0, description="Calls that may wait for their turn; more are refused as OVERLOADED."
+    )
+    max_streams: int = Field(
+        128, ge=1, le=4096, description="Streams open at the same time; each takes two threads."
+    )
+    time_budget_ms: float = Field(
+        50.0, gt=0, description="Time that an answer may take, if the caller's deadline is not sooner."
+    )
+    drain_s: float = Field(10.0, ge=0, description="Time that calls under way get to finish at a stop.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="What is logged; `debug` logs every call. Queries never are."
+    )
+    log_format: Literal["json", "console"] = Field("json", description="A JSON object a line, or for people.")
+
+    @field_validator("models", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("models")
+    @classmethod
+    def _names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            _check_model_name(name)
+        return value
+
+    @field_validator("default_model")
+    @classmethod
+    def _name(cls, value: str | None) -> str | None:
+        if value is not None:
+            _check_model_name(value)
+        return value
+
+    @field_validator("address")
+    @classmethod
+    def _grpc_address(cls, value: str) -> str:
+        split_address(value)
+        return value
+
+    @field_validator("metrics_address")
+    @classmethod
+    def _http_address(cls, value: str) -> str:
+        if value != "off":
+            split_address(value)
+        return value
+
+    @field_validator("redis")
+    @classmethod
+    def _redis_url(cls, value: str | None) -> str | None:
+        if value is None or value == "":
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in _REDIS_SCHEMES:
+            raise ValueError("not a URL such as redis://HOST:6379/0 (or rediss://, unix://)")
+        if parts.scheme != "unix" and not parts.hostname:
+            raise ValueError("names no host; such as redis://HOST:6379/0")
+        _ = parts.port  # raises ValueError if it is no port
+        return value
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """Host and port of `HOST:PORT`; an IPv6 host stands in brackets.
+
+    Raises:
+        ValueError: it is none.
+    """
+    host, separator, port = address.rpartition(":")
+    bare = host.removeprefix("[").removesuffix("]")
+    if not separator or not bare or (":" in bare and not host.startswith("[")):
+        raise ValueError("not HOST:PORT, such as 127.0.0.1:50051")
+    if not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise ValueError("the port is not a number from 0 to 65535")
+    return bare, int(port)
+
+
+def load_settings(overrides: dict[str, object], config_file: Path | None) -> ServerSettings:
+    """Reads and checks the settings.
+
+    Args:
+        overrides: flags by field name; None means that the flag was not given.
+        config_file: a TOML file; its `registry` is relative to it.
+
+    Raises:
+        InputError: the file cannot be read or is not TOML.
+        ConfigError: a setting is wrong; names the flag, the variable or the file's field.
+    """
+    given = {name: value for name, value in overrides.items() if value is not None}
+    document = {} if config_file is None else _read(config_file)
+
+    class Reader(ServerSettings):
+        """The settings with this call's file as a source."""
+
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+            file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            """Flags, environment, file."""
+            return init_settings, env_settings, InitSettingsSource(settings_cls, init_kwargs=document)
+
+    try:
+        return Reader(**given)  # type: ignore[arg-type]
+    except ValidationError as error:
+        raise _config_error(error, given, config_file) from None
+
+
+def describe_settings() -> list[tuple[str, str, str, str]]:
+    """All settings as rows (flag, environment variable, default, description), for `--help`."""
+    return [
+        (_flag(name), _variable(name), _shown(field.default), field.description or "")
+        for name, field in ServerSettings.model_fields.items()
+    ]
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(path, "no such file.", remedy="`autocomplete serve --help` helps.") from None
+    except IsADirectoryError:
+        raise InputError(path, "is a folder.", remedy="Name the TOML file in it.") from None
+    except UnicodeDecodeError as error:
+        raise InputError(path, "not UTF-8.", byte=error.start, remedy="Save it as UTF-8.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(path, f"not valid TOML: {error}.") from None
+    except OSError as error:
+        raise InputError(path, f"cannot be read: {error.strerror}.") from None
+    if isinstance(document.get("registry"), str):
+        document["registry"] = path.parent / document["registry"]
+    return document
+
+
+def _config_error(error: ValidationError, given: dict[str, object], config_file: Path | None) -> ConfigError:
+    first = error.errors()[0]
+    name = str(first["loc"][0]) if first["loc"] else ""
+    if name in given:
+        place = _flag(name)
+    elif name in ServerSettings.model_fields and _variable(name) in os.environ:
+        place = _variable(name)
+    else:
+        place = f"{config_file}: {name}"
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "extra_forbidden":
+        message = "no such setting"
+    return ConfigError(f"{place}: {message}.", remedy="`autocomplete serve --help` documents every setting.")
+
+
+def _check_model_name(name: str) -> None:
+    if not _MODEL_NAME.fullmatch(name):
+        raise ValueError("not a model's name (lower-case letters, digits, `-`, `_`, at most 63)")
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _variable(name: str) -> str:
+    return ENVIRONMENT_PREFIX + name.upper()
+
+
+def _shown(default: object) -> str:
+    return "unset" if default is None or default == () else str(default)

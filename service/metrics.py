@@ -1,0 +1,146 @@
+"""What Prometheus sees of the server. Names are pinned by a test: dashboards and alerts are built on them.
+
+Labels have few values: models outside the registry count as `other`, methods are those that exist.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+
+from suggest.types import NextWords, QueryCompletion, StageTiming
+
+_LATENCY_BUCKETS_S = (
+    *(0.0005, 0.001, 0.002, 0.003, 0.004, 0.006, 0.008, 0.012, 0.016, 0.025, 0.05),
+    *(0.1, 0.25, 0.5, 1.0, 2.5),
+)
+_STAGE_BUCKETS_S = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.25)
+
+
+class Metrics:
+    """The server's metrics, in a collector registry of the caller's."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.registry = registry
+        ProcessCollector(registry=registry)
+        self._calls(registry)
+        self._answers(registry)
+        self._caches(registry)
+        self._models(registry)
+
+    def _calls(self, registry: CollectorRegistry) -> None:
+        self.requests = Counter(
+            "autocomplete_requests",
+            "Calls that ended, by method, model (empty where a call names none) and gRPC code.",
+            ("method", "model", "code"),
+            registry=registry,
+        )
+        self.request_duration = Histogram(
+            "autocomplete_request_duration_seconds",
+            "Time from a call's start of work to its answer; in a stream, from keystroke to last answer.",
+            ("method",),
+            buckets=_LATENCY_BUCKETS_S,
+            registry=registry,
+        )
+        self.in_flight = Gauge(
+            "autocomplete_requests_in_flight", "Calls being worked on, streams included.", registry=registry
+        )
+        self.waiting = Gauge(
+            "autocomplete_requests_waiting", "Calls that wait for their turn.", registry=registry
+        )
+        self.open_streams = Gauge("autocomplete_open_streams", "Streams open now.", registry=registry)
+        self.keystrokes = Counter(
+            "autocomplete_stream_keystrokes",
+            "Keystrokes of streams by outcome: answered, superseded, refused.",
+            ("outcome",),
+            registry=registry,
+        )
+
+    def _answers(self, registry: CollectorRegistry) -> None:
+        self.stage_duration = Histogram(
+            "autocomplete_stage_duration_seconds",
+            "Time that a stage of a computed answer took.",
+            ("stage",),
+            buckets=_STAGE_BUCKETS_S,
+            registry=registry,
+        )
+        self.degraded = Counter(
+            "autocomplete_degraded_answers",
+            "Answers in which a part of the ensemble was left out, by reason.",
+            ("reason",),
+            registry=registry,
+        )
+        self.suggestions = Counter(
+            "autocomplete_suggestions",
+            "Suggestions of computed query completions by source.",
+            ("source",),
+            registry=registry,
+        )
+        self.empty_answers = Counter(
+            "autocomplete_empty_answers",
+            "Computed answers without a suggestion.",
+            ("method",),
+            registry=registry,
+        )
+
+    def _caches(self, registry: CollectorRegistry) -> None:
+        self.cache_lookups = Counter(
+            "autocomplete_cache_lookups",
+            "Look-ups of answers by tier (process, redis; flight: one under way was joined) and outcome.",
+            ("tier", "outcome"),
+            registry=registry,
+        )
+        self.cache_entries = Gauge(
+            "autocomplete_process_cache_entries", "Answers kept in the process.", registry=registry
+        )
+        self.cache_bytes = Gauge(
+            "autocomplete_process_cache_bytes",
+            "Memory of the answers kept in the process.",
+            registry=registry,
+        )
+        self.redis_errors = Counter(
+            "autocomplete_redis_errors", "Failed Redis operations.", ("operation",), registry=registry
+        )
+        self.redis_available = Gauge(
+            "autocomplete_redis_available",
+            "1 while Redis answers; 0 while it does not or none is set.",
+            registry=registry,
+        )
+
+    def _models(self, registry: CollectorRegistry) -> None:
+        self.model_info = Gauge(
+            "autocomplete_model_info",
+            "1 for the version of each model that answers.",
+            ("model", "version"),
+            registry=registry,
+        )
+        self.model_created = Gauge(
+            "autocomplete_model_created_timestamp_seconds",
+            "When training of the version that answers finished.",
+            ("model",),
+            registry=registry,
+        )
+        self.models = Gauge(
+            "autocomplete_models", "Models by state: loading, active, failed.", ("state",), registry=registry
+        )
+
+    def observe_completion(self, completion: QueryCompletion, method: str) -> None:
+        """Counts a computed query completion."""
+        self._observe(completion.timings, completion.degraded)
+        for suggestion in completion.suggestions:
+            self.suggestions.labels(suggestion.source.value).inc()
+        if not completion.suggestions:
+            self.empty_answers.labels(method).inc()
+
+    def observe_words(self, words: NextWords, method: str) -> None:
+        """Counts a computed next-word prediction."""
+        self._observe(words.timings, words.degraded)
+        if not words.suggestions:
+            self.empty_answers.labels(method).inc()
+
+    def _observe(self, timings: Iterable[StageTiming], degraded: bool) -> None:
+        for timing in timings:
+            self.stage_duration.labels(timing.stage).observe(timing.duration_s)
+        if degraded:
+            self.degraded.labels("deadline").inc()

@@ -1,0 +1,1 @@
+"""The gRPC side: conversion, errors, servicers and interceptors."""

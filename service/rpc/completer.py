@@ -1,0 +1,85 @@
+"""Answers as bytes, ready to be sent: looked up, or asked of a model and kept."""
+
+from __future__ import annotations
+
+from autocomplete.v1 import autocomplete_service_pb2 as pb
+
+from service.answers import Answers, Computed, answer_key
+from service.metrics import Metrics
+from service.ports import ServingModel
+from service.rpc.convert import completion_response, words_response
+from service.rpc.requests import QueryQuestion, WordQuestion
+from suggest.budget import Budget
+
+COMPLETE_QUERY = "CompleteQuery"
+PREDICT_NEXT_WORD = "PredictNextWord"
+
+
+class Completer:
+    """Completes queries and predicts words; answers with timings are never cached."""
+
+    def __init__(self, answers: Answers, metrics: Metrics) -> None:
+        self._answers = answers
+        self._metrics = metrics
+
+    def find_query(self, model: ServingModel, question: QueryQuestion) -> bytes | None:
+        """The `CompleteQueryResponse` to a query if a cache holds it."""
+        return None if question.explain else self._answers.find(_query_key(model, question))
+
+    def complete_query(self, model: ServingModel, question: QueryQuestion, budget: Budget) -> bytes:
+        """The serialised `CompleteQueryResponse` to a query."""
+
+        def compute() -> Computed:
+            response = self.ask_query(model, question, budget, neural=True)
+            return Computed(payload=response.SerializeToString(), keep=not response.degraded)
+
+        if question.explain:
+            return compute().payload
+        return self._answers.answer(_query_key(model, question), compute, budget)
+
+    def ask_query(
+        self, model: ServingModel, question: QueryQuestion, budget: Budget, *, neural: bool
+    ) -> pb.CompleteQueryResponse:
+        """The answer of the model itself; without the neural part it is the fast one."""
+        completion = model.complete_query(
+            question.query,
+            max_suggestions=question.max_suggestions,
+            exclude_generated=question.exclude_generated,
+            neural=neural,
+            budget=budget,
+        )
+        self._metrics.observe_completion(completion, COMPLETE_QUERY)
+        return completion_response(completion, model, explain=question.explain)
+
+    def predict_next_word(self, model: ServingModel, question: WordQuestion, budget: Budget) -> bytes:
+        """The serialised `PredictNextWordResponse` to a text."""
+
+        def compute() -> Computed:
+            words = model.predict_next_word(
+                question.text,
+                max_suggestions=question.max_suggestions,
+                min_probability=question.min_probability,
+                part=question.part,
+                budget=budget,
+            )
+            self._metrics.observe_words(words, PREDICT_NEXT_WORD)
+            response = words_response(words, question.text, model, explain=question.explain)
+            return Computed(payload=response.SerializeToString(), keep=not words.degraded)
+
+        if question.explain:
+            return compute().payload
+        return self._answers.answer(_word_key(model, question), compute, budget)
+
+
+def _query_key(model: ServingModel, question: QueryQuestion) -> str:
+    return answer_key(
+        *(COMPLETE_QUERY, model.name, model.version),
+        *(question.query, question.max_suggestions, question.exclude_generated),
+    )
+
+
+def _word_key(model: ServingModel, question: WordQuestion) -> str:
+    return answer_key(
+        *(PREDICT_NEXT_WORD, model.name, model.version),
+        *(question.text, question.max_suggestions, question.min_probability, question.part.value),
+    )

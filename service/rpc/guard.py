@@ -1,0 +1,87 @@
+"""What keeps a call from harm and its caller from traces: late calls are refused, errors become statuses."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import grpc
+import structlog
+
+from lm.errors import AutocompleteError, OverloadedError
+from service.logs import trace_of
+from service.metrics import Metrics
+from service.rpc.pools import StreamSlots
+from service.rpc.status import internal_status, is_for_callers, status_of, to_grpc
+
+_RETRY_AFTER_S = 1.0
+_log = structlog.get_logger("service.rpc")
+
+Unary = Callable[[Any, Any], Any]
+Streaming = Callable[[Any, Any], Iterator[Any]]
+
+
+def guard_unary(behavior: Unary) -> Unary:
+    """A call with one answer."""
+
+    def guarded(request: Any, context: Any) -> Any:
+        _refuse_if_late(context)
+        try:
+            return behavior(request, context)
+        except Exception as error:
+            _abort(error, context)
+
+    return guarded
+
+
+def guard_stream(behavior: Streaming, slots: StreamSlots, metrics: Metrics) -> Streaming:
+    """A call with many answers; it holds one of the slots while it is open."""
+
+    def guarded(request: Any, context: Any) -> Iterator[Any]:
+        _refuse_if_late(context)
+        if not slots.take():
+            _abort(_too_many_streams(slots.limit), context)
+        metrics.open_streams.inc()
+        try:
+            yield from behavior(request, context)
+        except Exception as error:
+            _abort(error, context)
+        finally:
+            metrics.open_streams.dec()
+            slots.give_back()
+
+    return guarded
+
+
+def refuse_overloaded(_request: Any, _context: Any) -> Any:
+    """The behaviour of a call for which there is no room.
+
+    Raises:
+        OverloadedError: always.
+    """
+    raise OverloadedError("Too many calls are waiting.", retry_after_s=_RETRY_AFTER_S)
+
+
+def _too_many_streams(limit: int) -> OverloadedError:
+    return OverloadedError(f"All {limit} streams are taken.", retry_after_s=_RETRY_AFTER_S)
+
+
+def _refuse_if_late(context: Any) -> None:
+    if context.time_remaining() <= 0:
+        context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "The deadline passed before work began.")
+
+
+def _abort(error: Exception, context: Any) -> None:
+    """Ends the call with the error's status; does not return.
+
+    Raises:
+        Exception: what gRPC ends a call with.
+    """
+    if context.code() is not None:  # the behaviour has ended the call itself
+        raise error
+    if isinstance(error, AutocompleteError) and is_for_callers(error):
+        context.abort_with_status(to_grpc(status_of(error)))
+    error_id = secrets.token_hex(6)
+    _log.error("internal_error", error_id=error_id, trace=trace_of(error))
+    context.abort_with_status(to_grpc(internal_status(error_id)))

@@ -1,0 +1,86 @@
+"""What is counted and logged of every call, and never its text."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import grpc
+import structlog
+
+from service.metrics import Metrics
+from service.rpc.guard import Streaming, Unary
+
+_OTHER_MODEL = "other"
+
+
+class Observer:
+    """Counts calls by method, model and code.
+
+    Args:
+        models: names that may become a label.
+        default_model: what a request that names no model is counted under.
+    """
+
+    def __init__(
+        self,
+        metrics: Metrics,
+        models: Sequence[str],
+        default_model: str,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._metrics = metrics
+        self._labels = {f"models/{name}": name for name in models} | {"": default_model}
+        self._clock = clock
+        # bound once: 0.3 us for a line that is not logged, 3.4 us through the unbound logger
+        self._log = structlog.get_logger("service.calls").bind()
+
+    def unary(self, method: str, behavior: Unary) -> Unary:
+        """Observes a call with one answer."""
+        duration = self._metrics.request_duration.labels(method)
+        in_flight = self._metrics.in_flight
+
+        def observed(request: Any, context: Any) -> Any:
+            start_s = self._clock()
+            in_flight.inc()
+            failure = grpc.StatusCode.UNKNOWN
+            try:
+                response = behavior(request, context)
+                failure = grpc.StatusCode.OK
+                return response
+            finally:
+                in_flight.dec()
+                took_s = self._clock() - start_s
+                duration.observe(took_s)
+                self._ended(method, request, context.code() or failure, took_s)
+
+        return observed
+
+    def stream(self, method: str, behavior: Streaming) -> Streaming:
+        """Observes a call with many answers."""
+        in_flight = self._metrics.in_flight
+
+        def observed(request: Any, context: Any) -> Iterator[Any]:
+            start_s = self._clock()
+            in_flight.inc()
+            outcome = grpc.StatusCode.UNKNOWN
+            try:
+                yield from behavior(request, context)
+                outcome = grpc.StatusCode.OK
+            except GeneratorExit:
+                outcome = grpc.StatusCode.CANCELLED
+                raise
+            finally:
+                in_flight.dec()
+                self._ended(method, request, context.code() or outcome, self._clock() - start_s)
+
+        return observed
+
+    def _ended(self, method: str, request: Any, code: Any, took_s: float) -> None:
+        asked = getattr(request, "model", None)
+        model = "" if asked is None else self._labels.get(asked, _OTHER_MODEL)
+        self._metrics.requests.labels(method, model, code.name).inc()
+        self._log.debug(
+            "call", method=method, model=model, code=code.name, duration_ms=round(took_s * 1000, 3)
+        )

@@ -1,0 +1,222 @@
+"""Requests as the service uses them: checked, defaults filled in, hard limits in one place."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import Protocol
+
+from autocomplete.v1 import autocomplete_service_pb2 as pb
+from autocomplete.v1 import model_service_pb2 as model_pb
+
+from lm.errors import RequestError
+from lm.text import normalize_query
+from suggest.types import GenerationOptions, Part
+
+MAX_QUERY_LENGTH = 256
+MAX_TEXT_LENGTH = 4096
+MAX_USER_ID_LENGTH = 128
+DEFAULT_SUGGESTIONS, MAX_SUGGESTIONS = 10, 20
+DEFAULT_OUTPUT_TOKENS, MAX_OUTPUT_TOKENS = 32, 256
+MAX_BEAM_WIDTH = 16
+DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE = 50, 1000
+_MODEL = re.compile(r"models/([a-z][a-z0-9_-]{0,62})")
+_PARTS: dict[int, Part] = {
+    pb.ENSEMBLE_PART_UNSPECIFIED: Part.ENSEMBLE,
+    pb.ENSEMBLE_PART_NGRAM: Part.NGRAM,
+    pb.ENSEMBLE_PART_NEURAL: Part.NEURAL,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueryQuestion:
+    """What `CompleteQuery` was asked; `query` is normalized, `model` empty for the default one."""
+
+    query: str
+    model: str
+    max_suggestions: int
+    exclude_generated: bool
+    explain: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WordQuestion:
+    """What `PredictNextWord` was asked."""
+
+    text: str
+    model: str
+    max_suggestions: int
+    min_probability: float
+    explain: bool
+    part: Part
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreQuestion:
+    """What `ScoreText` was asked."""
+
+    text: str
+    model: str
+    part: Part
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationQuestion:
+    """What `GenerateText` was asked."""
+
+    prompt: str
+    model: str
+    options: GenerationOptions
+
+
+class QueryFields(Protocol):
+    """What a query's request and a stream's configuration have in common."""
+
+    model: str
+    max_suggestions: int
+    exclude_generated: bool
+    user_pseudo_id: str
+    explain: bool
+
+
+def read_query(fields: QueryFields, query: str, *, prefix: str = "") -> QueryQuestion:
+    """Checks a query and what holds for it.
+
+    Args:
+        fields: a `CompleteQueryRequest` or a stream's `Config`.
+        query: as typed.
+        prefix: path of `fields` in the request, for messages.
+
+    Raises:
+        RequestError: a field is wrong.
+    """
+    _check_length("query", query, MAX_QUERY_LENGTH)
+    _check_length(prefix + "user_pseudo_id", fields.user_pseudo_id, MAX_USER_ID_LENGTH)
+    return QueryQuestion(
+        query=normalize_query(query),
+        model=read_model_name(prefix + "model", fields.model),
+        max_suggestions=_suggestions(prefix + "max_suggestions", fields.max_suggestions),
+        exclude_generated=fields.exclude_generated,
+        explain=fields.explain,
+    )
+
+
+def read_words(request: pb.PredictNextWordRequest) -> WordQuestion:
+    """Checks a request for next words.
+
+    Raises:
+        RequestError: a field is wrong.
+    """
+    _check_length("text", request.text, MAX_TEXT_LENGTH)
+    _check_range("min_probability", request.min_probability, 0.0, 1.0)
+    return WordQuestion(
+        text=request.text,
+        model=read_model_name("model", request.model),
+        max_suggestions=_suggestions("max_suggestions", request.max_suggestions),
+        min_probability=request.min_probability,
+        explain=request.explain,
+        part=_part(request.part),
+    )
+
+
+def read_score(request: pb.ScoreTextRequest) -> ScoreQuestion:
+    """Checks a request for scores.
+
+    Raises:
+        RequestError: a field is wrong.
+    """
+    if not request.text:
+        raise RequestError("text", "is required.", fault="MALFORMED", remedy="Give the text to score.")
+    _check_length("text", request.text, MAX_TEXT_LENGTH)
+    return ScoreQuestion(
+        text=request.text, model=read_model_name("model", request.model), part=_part(request.part)
+    )
+
+
+def read_generation(request: pb.GenerateTextRequest) -> GenerationQuestion:
+    """Checks a request for generated text.
+
+    Raises:
+        RequestError: a field is wrong.
+    """
+    _check_length("prompt", request.prompt, MAX_TEXT_LENGTH)
+    _check_range("max_output_tokens", request.max_output_tokens, 0, math.inf)
+    _check_range("beam_width", request.beam_width, 0, MAX_BEAM_WIDTH)
+    temperature = request.temperature if request.HasField("temperature") else 1.0
+    top_p = request.top_p if request.HasField("top_p") else None
+    top_k = request.top_k if request.HasField("top_k") else None
+    _check_range("temperature", temperature, 0.0, 2.0)
+    if top_p is not None:
+        _check_range("top_p", top_p, math.nextafter(0.0, 1.0), 1.0, shown="above 0 and at most 1")
+    if top_k is not None:
+        _check_range("top_k", top_k, 1, math.inf)
+    options = GenerationOptions(
+        max_output_tokens=min(request.max_output_tokens or DEFAULT_OUTPUT_TOKENS, MAX_OUTPUT_TOKENS),
+        temperature=temperature,
+        top_p=top_p,
+        top_k=top_k,
+        seed=request.seed if request.HasField("seed") else None,
+        beam_width=max(request.beam_width, 1),
+        part=_part(request.part),
+    )
+    return GenerationQuestion(
+        prompt=request.prompt, model=read_model_name("model", request.model), options=options
+    )
+
+
+def read_page_size(request: model_pb.ListModelsRequest) -> int:
+    """Models a page.
+
+    Raises:
+        RequestError: it is negative.
+    """
+    _check_range("page_size", request.page_size, 0, math.inf)
+    return min(request.page_size or DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE)
+
+
+def read_model_name(field: str, value: str, *, required: bool = False) -> str:
+    """The name behind `models/`; empty for the default model.
+
+    Raises:
+        RequestError: it is no such name.
+    """
+    if not value and not required:
+        return ""
+    match = _MODEL.fullmatch(value)
+    if match is None:
+        raise RequestError(
+            field, "is not a model's name.", fault="MALFORMED", remedy="Format: `models/NAME`."
+        )
+    return match.group(1)
+
+
+def _suggestions(field: str, value: int) -> int:
+    _check_range(field, value, 0, math.inf)
+    return min(value or DEFAULT_SUGGESTIONS, MAX_SUGGESTIONS)
+
+
+def _part(value: int) -> Part:
+    part = _PARTS.get(value)
+    if part is None:
+        raise RequestError(
+            "part", "is no part of an ensemble.", fault="OUT_OF_RANGE", remedy="0: all, 1: n-gram, 2: neural."
+        )
+    return part
+
+
+def _check_length(field: str, value: str, limit: int) -> None:
+    if len(value) > limit:
+        raise RequestError(
+            field,
+            f"has {len(value)} characters.",
+            fault="TEXT_TOO_LONG",
+            remedy=f"At most {limit} are allowed.",
+        )
+
+
+def _check_range(field: str, value: float, low: float, high: float, *, shown: str = "") -> None:
+    if low <= value <= high:  # false for NaN
+        return
+    allowed = shown or (f"at least {low:g}" if high == math.inf else f"from {low:g} to {high:g}")
+    raise RequestError(field, f"is {value:g}.", fault="OUT_OF_RANGE", remedy=f"It must be {allowed}.")

@@ -1,0 +1,189 @@
+"""The services' methods: validate, convert, call, convert."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import grpc
+from autocomplete.v1 import autocomplete_service_pb2 as pb
+from autocomplete.v1 import model_service_pb2 as model_pb
+
+from lm.errors import RequestError
+from service.adapters.bundle_registry import BundleRegistry, ModelStatus
+from service.metrics import Metrics
+from service.rpc.completer import Completer
+from service.rpc.convert import chunk_response, model_message, score_response
+from service.rpc.requests import (
+    read_generation,
+    read_model_name,
+    read_page_size,
+    read_query,
+    read_score,
+    read_words,
+)
+from service.rpc.session import OpenSessions, Session
+from suggest.budget import Budget
+
+AUTOCOMPLETE_SERVICE = pb.DESCRIPTOR.services_by_name["AutocompleteService"].full_name
+MODEL_SERVICE = model_pb.DESCRIPTOR.services_by_name["ModelService"].full_name
+
+_WAY_BACK_S = 0.001
+"""Kept of a caller's deadline for the answer's way back."""
+
+
+class AutocompleteServicer:
+    """`autocomplete.v1.AutocompleteService`.
+
+    Args:
+        time_budget_s: time that an answer may take if the caller's deadline is not sooner.
+        clock: monotonic, in seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        models: BundleRegistry,
+        completer: Completer,
+        sessions: OpenSessions,
+        metrics: Metrics,
+        time_budget_s: float,
+        clock: Callable[[], float],
+    ) -> None:
+        self._models = models
+        self._completer = completer
+        self._sessions = sessions
+        self._metrics = metrics
+        self._time_budget_s = time_budget_s
+        self._clock = clock
+
+    def complete_query(self, request: pb.CompleteQueryRequest, context: Any) -> bytes:
+        """`CompleteQuery`."""
+        question = read_query(request, request.query)
+        model = self._models.get(question.model)
+        return self._completer.complete_query(model, question, self._budget(context))
+
+    def predict_next_word(self, request: pb.PredictNextWordRequest, context: Any) -> bytes:
+        """`PredictNextWord`."""
+        question = read_words(request)
+        model = self._models.get(question.model)
+        return self._completer.predict_next_word(model, question, self._budget(context))
+
+    def stream_complete_query(
+        self, requests: Iterator[pb.StreamCompleteQueryRequest], context: Any
+    ) -> Iterator[pb.StreamCompleteQueryResponse]:
+        """`StreamCompleteQuery`."""
+        session = Session(
+            models=self._models,
+            completer=self._completer,
+            new_budget=lambda: self._budget(context),
+            clock=self._clock,
+            metrics=self._metrics,
+            sessions=self._sessions,
+        )
+        return session.responses(requests)
+
+    def score_text(self, request: pb.ScoreTextRequest, _context: Any) -> pb.ScoreTextResponse:
+        """`ScoreText`."""
+        question = read_score(request)
+        model = self._models.get(question.model)
+        return score_response(model.score_text(question.text, part=question.part), model)
+
+    def generate_text(
+        self, request: pb.GenerateTextRequest, _context: Any
+    ) -> Iterator[pb.GenerateTextResponse]:
+        """`GenerateText`."""
+        question = read_generation(request)
+        model = self._models.get(question.model)
+        for chunk in model.generate_text(question.prompt, question.options):
+            yield chunk_response(chunk)
+
+    def _budget(self, context: Any) -> Budget:
+        allowed_s = min(context.time_remaining() - _WAY_BACK_S, self._time_budget_s)
+        return Budget(self._clock() + allowed_s, self._clock)
+
+    def handlers(self) -> dict[str, Any]:
+        """The methods by name; an answer that is serialised already goes out as it is."""
+        return {
+            "CompleteQuery": grpc.unary_unary_rpc_method_handler(
+                self.complete_query, pb.CompleteQueryRequest.FromString, bytes
+            ),
+            "PredictNextWord": grpc.unary_unary_rpc_method_handler(
+                self.predict_next_word, pb.PredictNextWordRequest.FromString, bytes
+            ),
+            "StreamCompleteQuery": grpc.stream_stream_rpc_method_handler(
+                self.stream_complete_query,
+                pb.StreamCompleteQueryRequest.FromString,
+                pb.StreamCompleteQueryResponse.SerializeToString,
+            ),
+            "ScoreText": grpc.unary_unary_rpc_method_handler(
+                self.score_text, pb.ScoreTextRequest.FromString, pb.ScoreTextResponse.SerializeToString
+            ),
+            "GenerateText": grpc.unary_stream_rpc_method_handler(
+                self.generate_text,
+                pb.GenerateTextRequest.FromString,
+                pb.GenerateTextResponse.SerializeToString,
+            ),
+        }
+
+
+class ModelServicer:
+    """`autocomplete.v1.ModelService`."""
+
+    def __init__(self, models: BundleRegistry) -> None:
+        self._models = models
+
+    def get_model(self, request: model_pb.GetModelRequest, _context: Any) -> model_pb.Model:
+        """`GetModel`."""
+        return model_message(self._models.status(read_model_name("name", request.name, required=True)))
+
+    def list_models(self, request: model_pb.ListModelsRequest, _context: Any) -> model_pb.ListModelsResponse:
+        """`ListModels`."""
+        page_size = read_page_size(request)
+        after = _place(request.page_token) if request.page_token else None
+        rows = sorted((_order(status), status.name, status) for status in self._models.statuses())
+        rest = [row for row in rows if after is None or row[:2] > after]
+        page = rest[:page_size]
+        return model_pb.ListModelsResponse(
+            models=[model_message(status) for _, _, status in page],
+            next_page_token=_token(*page[-1][:2]) if len(rest) > page_size else "",
+        )
+
+    def handlers(self) -> dict[str, Any]:
+        """The methods by name."""
+        return {
+            "GetModel": grpc.unary_unary_rpc_method_handler(
+                self.get_model, model_pb.GetModelRequest.FromString, model_pb.Model.SerializeToString
+            ),
+            "ListModels": grpc.unary_unary_rpc_method_handler(
+                self.list_models,
+                model_pb.ListModelsRequest.FromString,
+                model_pb.ListModelsResponse.SerializeToString,
+            ),
+        }
+
+
+def _order(status: ModelStatus) -> float:
+    """Newest first; what does not answer comes last."""
+    return 0.0 if status.model is None else -status.model.created_at_s
+
+
+def _token(order: float, name: str) -> str:
+    return base64.urlsafe_b64encode(json.dumps([order, name]).encode()).decode()
+
+
+def _place(token: str) -> tuple[float, str]:
+    """Where the previous page ended."""
+    try:
+        order, name = json.loads(base64.urlsafe_b64decode(token.encode("ascii")))
+        return float(order), str(name)
+    except (ValueError, TypeError, binascii.Error):
+        raise RequestError(
+            "page_token",
+            "is none that this server gave out.",
+            fault="MALFORMED",
+            remedy="Start again without one.",
+        ) from None

@@ -1,0 +1,92 @@
+"""From errors to what a caller gets: one table of gRPC codes and `ErrorReason`s, and rich status details."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+from grpc_status import rpc_status
+
+from lm.errors import (
+    AutocompleteError,
+    BundleError,
+    ModelLoadingError,
+    ModelNotFoundError,
+    OverloadedError,
+    RequestError,
+    UnsupportedError,
+)
+
+ERROR_DOMAIN = "autocomplete.v1"
+_LOADING_RETRY_AFTER_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    code: int
+    reason: str
+
+
+# The first class that fits counts. A request's own faults are its reasons.
+_TABLE: tuple[tuple[type[AutocompleteError], _Outcome], ...] = (
+    (RequestError, _Outcome(code_pb2.INVALID_ARGUMENT, "MALFORMED")),
+    (ModelNotFoundError, _Outcome(code_pb2.NOT_FOUND, "MODEL_NOT_FOUND")),
+    (ModelLoadingError, _Outcome(code_pb2.UNAVAILABLE, "MODEL_LOADING")),
+    (BundleError, _Outcome(code_pb2.UNAVAILABLE, "MODEL_LOADING")),
+    (UnsupportedError, _Outcome(code_pb2.FAILED_PRECONDITION, "METHOD_UNSUPPORTED")),
+    (OverloadedError, _Outcome(code_pb2.RESOURCE_EXHAUSTED, "OVERLOADED")),
+)
+
+
+def is_for_callers(error: BaseException) -> bool:
+    """Whether the error has a place in the table; any other is the server's own fault."""
+    return isinstance(error, tuple(kind for kind, _ in _TABLE))
+
+
+def status_of(error: AutocompleteError) -> status_pb2.Status:
+    """The rich status of an error; INTERNAL if it has no place in the table."""
+    outcome = next((outcome for kind, outcome in _TABLE if isinstance(error, kind)), None)
+    if outcome is None:
+        return _status(code_pb2.INTERNAL, str(error), [])
+    reason = error.fault if isinstance(error, RequestError) else outcome.reason
+    details: list[Message] = [error_details_pb2.ErrorInfo(reason=reason, domain=ERROR_DOMAIN)]
+    if isinstance(error, RequestError):
+        violation = error_details_pb2.BadRequest.FieldViolation(
+            field=error.field, description=str(error), reason=reason
+        )
+        details.append(error_details_pb2.BadRequest(field_violations=[violation]))
+    elif isinstance(error, OverloadedError):
+        details.append(_retry_info(error.retry_after_s))
+    elif isinstance(error, ModelLoadingError):
+        details.append(_retry_info(_LOADING_RETRY_AFTER_S))
+    return _status(outcome.code, str(error), details)
+
+
+def internal_status(error_id: str) -> status_pb2.Status:
+    """What a caller gets of an unexpected error: an id under which the log tells more."""
+    return _status(code_pb2.INTERNAL, f"Internal error {error_id}; the server's log has details.", [])
+
+
+def to_grpc(status: status_pb2.Status) -> grpc.Status:
+    """The status in the form that `context.abort_with_status` takes."""
+    return rpc_status.to_status(status)
+
+
+def _retry_info(delay_s: float) -> error_details_pb2.RetryInfo:
+    delay = Duration()
+    delay.FromMilliseconds(round(delay_s * 1000))
+    return error_details_pb2.RetryInfo(retry_delay=delay)
+
+
+def _status(code: int, message: str, details: list[Message]) -> status_pb2.Status:
+    packed: list[Any] = []
+    for detail in details:
+        wrapped = AnyMessage()
+        wrapped.Pack(detail)
+        packed.append(wrapped)
+    return status_pb2.Status(code=code, message=message, details=packed)

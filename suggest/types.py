@@ -1,0 +1,141 @@
+"""What goes into a model and what comes out of it: immutable values, free of any wire format.
+
+Log probabilities are natural logarithms; times are seconds; lengths are Unicode code points.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from lm.parts import Part as Part
+
+
+class Source(enum.Enum):
+    """What produced a suggestion."""
+
+    HISTORY = "history"
+    GENERATED = "generated"
+
+
+class FinishReason(enum.Enum):
+    """Why generation stopped."""
+
+    STOP = "stop"
+    LENGTH = "length"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageTiming:
+    """Time that one stage of an answer took."""
+
+    stage: str
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreTerms:
+    """How a suggestion came by its place; a term that took no part is None."""
+
+    popularity_log_prob: float | None = None
+    ngram_log_prob: float | None = None
+    neural_log_prob: float | None = None
+    edit_count: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuerySuggestion:
+    """A suggested whole query.
+
+    Attributes:
+        text: as it should be displayed; its first `typed_length` code points are what the user typed.
+        log_prob: under the ensemble, given what was typed.
+        acceptance_prob: calibrated probability that this is the query that the user wants.
+    """
+
+    text: str
+    log_prob: float
+    acceptance_prob: float
+    source: Source
+    typed_length: int
+    terms: ScoreTerms
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueryCompletion:
+    """Suggested queries, best first."""
+
+    suggestions: tuple[QuerySuggestion, ...]
+    normalized_query: str
+    degraded: bool
+    timings: tuple[StageTiming, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WordSuggestion:
+    """A predicted word; `log_prob` is given the text before it and its typed letters."""
+
+    text: str
+    log_prob: float
+    terms: ScoreTerms
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NextWords:
+    """Predicted words, most probable first.
+
+    Attributes:
+        replace_start: offset in the given text, in code points, from which a chosen word replaces it.
+    """
+
+    suggestions: tuple[WordSuggestion, ...]
+    replace_start: int
+    degraded: bool
+    timings: tuple[StageTiming, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenScore:
+    """The score of one word, or of the end of the sentence (`</s>`)."""
+
+    token: str
+    log_prob: float
+    out_of_vocabulary: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextScore:
+    """Scores of a text's words and of its end."""
+
+    token_scores: tuple[TokenScore, ...]
+    log_prob: float
+    perplexity: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationOptions:
+    """How text is generated.
+
+    Attributes:
+        temperature: in [0, 2]; 0 takes the most probable token.
+        top_p: in (0, 1]; sample from the smallest set of tokens with this much probability.
+        top_k: at least 1; sample from this many tokens.
+        seed: makes sampling repeatable for one version of a model.
+        beam_width: above 1, the best text of a beam this wide instead of a sample.
+    """
+
+    max_output_tokens: int = 32
+    temperature: float = 1.0
+    top_p: float | None = None
+    top_k: int | None = None
+    seed: int | None = None
+    beam_width: int = 1
+    part: Part = Part.ENSEMBLE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextChunk:
+    """A stretch of generated text to append; only the last one says why generation stopped."""
+
+    text: str
+    finish_reason: FinishReason | None = None

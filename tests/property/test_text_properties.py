@@ -1,0 +1,95 @@
+# ruff: noqa: RUF001 -- look-alike characters are what is tested
+import unicodedata
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lm.text import (
+    join_words,
+    last_word_start,
+    normalize_query,
+    normalize_text,
+    split_sentences,
+    split_words,
+    word_spans,
+)
+
+few = settings(max_examples=60, deadline=None)
+# Letters and marks on which normalisation can stumble: jamo, wide forms, marks, joiners, odd blanks.
+awkward = st.text(
+    st.sampled_from("aA \t\u00a0\u200b\u200d\u0301\u0345\u0130\u03a3ßﬁＡ！ㄱㅏ가\u1100\u1161\u1e9e½…'’-.1")
+)
+
+
+@few
+@given(st.text() | awkward)
+def test_normalising_twice_is_normalising_once(text: str) -> None:
+    once = normalize_query(text)
+    assert normalize_query(once) == once
+    for lowercase in (True, False):
+        plain = normalize_text(text, lowercase=lowercase)
+        assert normalize_text(plain, lowercase=lowercase) == plain
+    assert normalize_text(text, lowercase=True) == once.rstrip()
+
+
+@few
+@given(st.text() | awkward)
+def test_a_normal_query_has_no_blank_but_single_spaces(text: str) -> None:
+    query = normalize_query(text)
+    assert not query.startswith(" ")
+    assert "  " not in query
+    for char in query:
+        assert char == " " or not char.isspace()
+        assert unicodedata.category(char) not in {"Cc", "Cf"} or char in "\u200c\u200d"
+
+
+@few
+@given(st.text(st.characters(max_codepoint=127)))
+def test_the_quick_way_for_ascii_is_the_slow_way(text: str) -> None:
+    # a letter outside ASCII at the end takes the slow way and stands alone
+    assert normalize_query(text + " é") == (normalize_query(text).rstrip() + " é").lstrip()
+
+
+@few
+@given(st.text() | awkward)
+def test_spans_are_where_the_words_stand(text: str) -> None:
+    spans = word_spans(text)
+    assert [word for word, _, _ in spans] == split_words(text)
+    end_before = 0
+    for word, start, end in spans:
+        assert text[start:end] == word
+        assert word
+        assert normalize_text(text[end_before:start], lowercase=False) == ""
+        end_before = end
+
+
+@few
+@given(st.text() | awkward)
+def test_the_last_word_is_the_rest_of_the_text(text: str) -> None:
+    start = last_word_start(text)
+    assert 0 <= start <= len(text)
+    if text and text[-1].isspace():
+        assert start == len(text)
+    if start < len(text):
+        assert not any(char.isspace() for char in text[start:])
+
+
+@few
+@given(st.text() | awkward)
+def test_sentences_hold_all_that_is_no_blank(text: str) -> None:
+    sentences = split_sentences(text)
+    assert all(sentence.strip() == sentence != "" for sentence in sentences)
+    together = "".join("".join(sentences).split())
+    assert together.replace("\u200b", "") == "".join(text.split()).replace("\u200b", "")
+
+
+words = st.lists(
+    st.from_regex(r"[a-z]{1,6}('[a-z]{1,3})?|[0-9]{1,3}(,[0-9]{3})?", fullmatch=True), min_size=1
+)
+
+
+@few
+@given(words, st.sampled_from([".", "?", "!", "..."]))
+def test_a_plain_sentence_survives_splitting_and_joining(sentence: list[str], end: str) -> None:
+    tokens = [*sentence, end]
+    assert split_words(join_words(tokens)) == tokens

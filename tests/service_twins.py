@@ -1,0 +1,216 @@
+"""In-memory twins for tests of the server: a model that needs no files, and a server that runs on twins."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+
+from lm.errors import UnsupportedError
+from lm.manifest import MANIFEST_FILE
+from lm.text import normalize_query
+from service.bootstrap import Server
+from service.config import load_settings
+from service.ports import ServingModel
+from suggest.budget import Budget
+from suggest.types import (
+    FinishReason,
+    GenerationOptions,
+    NextWords,
+    Part,
+    QueryCompletion,
+    QuerySuggestion,
+    ScoreTerms,
+    Source,
+    StageTiming,
+    TextChunk,
+    TextScore,
+    TokenScore,
+    WordSuggestion,
+)
+from tests.redis_process import free_port
+
+VERSION = "20260101T000000Z"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TwinLanguageModel:
+    name: str = "words"
+    unit: str = "word"
+    vocabulary_size: int = 100
+    ngram_order: int = 3
+    ngram_count: int = 1000
+    neural_kind: str = "lstm"
+    parameter_count: int = 5000
+
+
+class TwinModel:
+    """Completes from a fixed list; a gate can hold its answers back, and it counts how often it is asked."""
+
+    manifest_sha256 = "ab" * 32
+    query_count = 3
+
+    def __init__(
+        self,
+        name: str = "twin",
+        *,
+        version: str = VERSION,
+        created_at_s: float = 1_767_225_600.0,
+        neural_kind: str = "lstm",
+        degraded: bool = False,
+        text: bool = True,
+    ) -> None:
+        self.name = name
+        self.version = version
+        self.created_at_s = created_at_s
+        self.language_models = (TwinLanguageModel(neural_kind=neural_kind),)
+        self.degraded = degraded
+        self.text = text
+        self.gate = threading.Event()
+        self.gate.set()
+        self.asked: list[tuple[str, bool]] = []
+        self.budgets_s: list[float] = []
+        self.failure: Exception | None = None
+
+    def complete_query(
+        self,
+        query: str,
+        *,
+        max_suggestions: int = 10,
+        exclude_generated: bool = False,
+        neural: bool = True,
+        budget: Budget | None = None,
+    ) -> QueryCompletion:
+        self._work(query, neural, budget)
+        texts = [query + ending for ending in ("a", "b", "c")] if query != "zzz" else []
+        sources = [Source.HISTORY, Source.GENERATED, Source.GENERATED]
+        if neural:
+            texts.reverse()
+        kept = [
+            (text, source)
+            for text, source in zip(texts, sources, strict=False)
+            if not (exclude_generated and source is Source.GENERATED)
+        ]
+        return QueryCompletion(
+            suggestions=tuple(
+                QuerySuggestion(
+                    text=text,
+                    log_prob=-1.0 - rank,
+                    acceptance_prob=0.5,
+                    source=source,
+                    typed_length=len(query),
+                    terms=ScoreTerms(popularity_log_prob=-2.0, ngram_log_prob=-3.0),
+                )
+                for rank, (text, source) in enumerate(kept[:max_suggestions])
+            ),
+            normalized_query=normalize_query(query),
+            degraded=self.degraded,
+            timings=(StageTiming(stage="ngram", duration_s=0.001),),
+        )
+
+    def predict_next_word(
+        self,
+        text: str,
+        *,
+        max_suggestions: int = 10,
+        min_probability: float = 0.0,
+        part: Part = Part.ENSEMBLE,
+        budget: Budget | None = None,
+    ) -> NextWords:
+        self._work(text, part is not Part.NGRAM, budget)
+        words = ("states", "nations")[:max_suggestions] if min_probability < 0.9 else ()
+        return NextWords(
+            suggestions=tuple(WordSuggestion(text=word, log_prob=-0.5, terms=ScoreTerms()) for word in words),
+            replace_start=len(text),
+            degraded=self.degraded,
+            timings=(),
+        )
+
+    def score_text(self, text: str, *, part: Part = Part.ENSEMBLE) -> TextScore:  # noqa: ARG002
+        if not self.text:
+            raise UnsupportedError("This model scores no text.", remedy="Ask another one.")
+        scores = tuple(
+            TokenScore(token=word, log_prob=-1.0, out_of_vocabulary=False) for word in (*text.split(), "</s>")
+        )
+        return TextScore(token_scores=scores, log_prob=-float(len(scores)), perplexity=2.718281828)
+
+    def generate_text(
+        self,
+        prompt: str,  # noqa: ARG002
+        options: GenerationOptions,
+    ) -> Iterator[TextChunk]:
+        for position in range(options.max_output_tokens):
+            self.gate.wait(20)
+            last = position == options.max_output_tokens - 1
+            yield TextChunk(text=" word", finish_reason=FinishReason.LENGTH if last else None)
+
+    def _work(self, text: str, neural: bool, budget: Budget | None) -> None:
+        self.asked.append((text, neural))
+        if budget is not None:
+            self.budgets_s.append(budget.remaining_s())
+        if neural:
+            self.gate.wait(20)
+        if self.failure is not None:
+            raise self.failure
+
+
+def registry_of(root: Path, models: Mapping[str, list[str]]) -> Path:
+    """A registry folder whose bundles are empty; the newest version of each model is active."""
+    for name, versions in models.items():
+        for version in versions:
+            (root / name / version).mkdir(parents=True)
+            (root / name / version / MANIFEST_FILE).write_text("{}", encoding="utf-8")
+        (root / name / "ACTIVE").write_text(versions[-1], encoding="utf-8")
+    return root
+
+
+@contextmanager
+def running(
+    folder: Path,
+    *models: TwinModel,
+    opener: Callable[..., ServingModel] | None = None,
+    wait: bool = True,
+    **settings: object,
+) -> Iterator[tuple[Server, grpc.Channel]]:
+    """A server on free ports that answers with twins."""
+    twins = {model.name: model for model in models or (TwinModel(),)}
+    root = registry_of(folder / "registry", {name: [twin.version] for name, twin in twins.items()})
+
+    def open_twin(path: Path) -> ServingModel:
+        return twins[path.parent.name]
+
+    overrides = {
+        "registry": root,
+        "address": f"127.0.0.1:{free_port()}",
+        "metrics_address": "off",
+        "default_model": next(iter(twins)),
+        "drain_s": 5,
+    }
+    server = Server(load_settings(overrides | settings, None), opener=opener or open_twin)
+    server.start()
+    try:
+        with grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+            if wait:
+                eventually(lambda: server.models.status(server.models.default).model is not None)
+            yield server, channel
+    finally:
+        server.stop()
+
+
+def eventually(condition: Callable[[], object], timeout_s: float = 20.0) -> None:
+    """Waits until something holds."""
+    deadline_s = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > deadline_s:
+            raise AssertionError("it never came to hold")
+        time.sleep(0.005)
+
+
+def sample(server: Server, name: str, **labels: str) -> float:
+    """The value of a metric; 0 if it has none yet."""
+    return server.metrics.registry.get_sample_value(name, labels) or 0.0

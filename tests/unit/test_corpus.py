@@ -1,0 +1,146 @@
+import gzip
+import json
+from dataclasses import asdict
+from itertools import chain
+from pathlib import Path
+
+import pyarrow
+import pytest
+from pyarrow.parquet import write_table
+
+from lm.errors import InputError
+from training.config import HeldOut, TextSource
+from training.corpus import CorpusCounts, read_paragraphs, write_sentences
+from training.progress import SilentReporter
+
+NAMES = ("train.txt", "validation.txt", "test.txt")
+
+
+def write(
+    base: Path, *sources: TextSource, held_out: HeldOut | None = None, seed: int = 0
+) -> tuple[CorpusCounts, dict[str, list[str]]]:
+    out = base / "out"
+    out.mkdir(exist_ok=True)
+    counts = write_sentences(
+        sources, base, out, held_out=held_out or HeldOut(), seed=seed, reporter=SilentReporter()
+    )
+    assert sorted(path.name for path in out.iterdir()) == sorted(NAMES)
+    return counts, {name: (out / name).read_text(encoding="utf-8").split("\n")[:-1] for name in NAMES}
+
+
+def numbered(base: Path, name: str, numbers: range) -> None:
+    (base / name).write_text("".join(f"Sentence {number}.\n" for number in numbers))
+
+
+def test_all_formats_give_paragraphs_with_their_places(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("One. Two.\n\n  \nThree.\n")
+    with gzip.open(tmp_path / "b.jsonl.gz", "wt") as out:
+        out.write('{"body": "Four.\\n\\nFive."}\n\n{"body": "", "x": 1}\n{"body": "Six \\ud800."}\n')
+    write_table(pyarrow.table({"id": [1, 2, 3], "text": ["Seven.", None, "Eight."]}), tmp_path / "c.parquet")
+    sources = (
+        TextSource(path="a.txt"),
+        TextSource(path="*.jsonl.gz", column="body"),
+        TextSource(path="c.parquet"),
+    )
+    found = [(text, place.path.name, place.line) for text, place in read_paragraphs(sources, tmp_path)]
+    assert found == [
+        ("One. Two.", "a.txt", 1),
+        ("Three.", "a.txt", 4),
+        ("Four.", "b.jsonl.gz", 1),
+        ("Five.", "b.jsonl.gz", 1),
+        ("Six ?.", "b.jsonl.gz", 4),
+        ("Seven.", "c.parquet", 1),
+        ("Eight.", "c.parquet", 3),
+    ]
+
+
+def test_lines_of_each_file_can_be_limited(tmp_path: Path) -> None:
+    numbered(tmp_path, "a.txt", range(10))
+    write_table(pyarrow.table({"text": ["One.", "Two.", "Three."]}), tmp_path / "b.parquet")
+    sources = (TextSource(path="a.txt", max_lines=2), TextSource(path="b.parquet", max_lines=1))
+    texts = [text for text, _ in read_paragraphs(sources, tmp_path)]
+    assert texts == ["Sentence 0.", "Sentence 1.", "One."]
+
+
+def test_every_sentence_goes_to_one_part_in_its_order(tmp_path: Path) -> None:
+    numbered(tmp_path, "a.txt", range(6000))
+    numbered(tmp_path, "b.txt", range(6000, 12000))
+    counts, parts = write(tmp_path, TextSource(path="*.txt"))
+    assert (counts.files, counts.paragraphs) == (2, 12000)
+    assert [counts.train, counts.validation, counts.test] == [len(parts[name]) for name in NAMES]
+    numbers = {name: [int(line.split()[1][:-1]) for line in lines] for name, lines in parts.items()}
+    assert all(part == sorted(part) for part in numbers.values())
+    assert sorted(chain.from_iterable(numbers.values())) == list(range(12000))
+    assert counts.validation == counts.test == 450  # 4% of 240 blocks are 9 blocks of 50
+    for name in ("validation.txt", "test.txt"):
+        assert {number // 50 * 50 for number in numbers[name]} == set(numbers[name][::50])
+    assert json.dumps(asdict(counts))
+
+
+def test_the_split_depends_on_the_seed_alone(tmp_path: Path) -> None:
+    numbered(tmp_path, "a.txt", range(5000))
+    _, first = write(tmp_path, TextSource(path="a.txt"))
+    assert write(tmp_path, TextSource(path="a.txt"))[1] == first
+    assert write(tmp_path, TextSource(path="a.txt"), seed=1)[1] != first
+
+
+def test_what_is_above_the_limit_trains(tmp_path: Path) -> None:
+    numbered(tmp_path, "a.txt", range(10_000))
+    limits = HeldOut(validation_fraction=0.3, test_fraction=0.2, max_sentences=1000)
+    counts, _ = write(tmp_path, TextSource(path="a.txt"), held_out=limits)
+    assert (counts.train, counts.validation, counts.test) == (8000, 1000, 1000)
+
+
+@pytest.mark.parametrize("total", [3, 4, 25, 99, 101, 250])
+def test_small_texts_fill_all_parts(tmp_path: Path, total: int) -> None:
+    numbered(tmp_path, "a.txt", range(total))
+    limits = HeldOut(validation_fraction=0.49, test_fraction=0.49)
+    counts, _ = write(tmp_path, TextSource(path="a.txt"), held_out=limits)
+    assert min(counts.train, counts.validation, counts.test) >= 1
+    assert counts.train + counts.validation + counts.test == total
+
+
+def test_blanks_are_normalised_and_case_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text(
+        "The\u00a0\u200b END  of\tit. \uff21 second.\n\u200b\nThird.\n", encoding="utf-8"
+    )
+    _, parts = write(tmp_path, TextSource(path="a.txt"))
+    assert sorted(chain.from_iterable(parts.values())) == ["A second.", "The END of it.", "Third."]
+
+
+def test_too_little_text_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("One. Two.\n \n")
+    with pytest.raises(InputError, match=r"a\.txt: the text holds 2 sentences.* Give more text"):
+        write(tmp_path, TextSource(path="a.txt"))
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("{", "line 2: no JSON: "),
+        ("[" * 100_000, "line 2: no JSON: "),
+        ('["text"]', "line 2: no JSON object"),
+        ('{"body": "x"}', "line 2: the field `text` is not there; fields of this line: `body`"),
+        ('{"text": 3}', "line 2: the field `text` holds no text"),
+    ],
+)
+def test_bad_json_lines(tmp_path: Path, line: str, problem: str) -> None:
+    (tmp_path / "a.jsonl").write_text('{"text": "fine"}\n' + line + "\n")
+    with pytest.raises(InputError, match=problem) as caught:
+        write(tmp_path, TextSource(path="a.jsonl"))
+    assert caught.value.line == 2
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_parquet_column_that_is_no_text(tmp_path: Path) -> None:
+    write_table(pyarrow.table({"text": [1, 2]}), tmp_path / "a.parquet")
+    with pytest.raises(InputError, match="the column `text` holds int64, not text"):
+        list(read_paragraphs([TextSource(path="a.parquet")], tmp_path))
+
+
+def test_bad_endings_are_found_before_anything_is_read(tmp_path: Path) -> None:
+    numbered(tmp_path, "a.txt", range(10))
+    (tmp_path / "b.pdf").write_text("x")
+    with pytest.raises(InputError, match=r"b\.pdf: the ending"):
+        next(iter(read_paragraphs([TextSource(path="[ab].*")], tmp_path)))

@@ -1,0 +1,89 @@
+"""The losses against their definitions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from training.config import NeuralConfig
+from training.neural import normalizer
+from training.neural.loss import SampledLoss, full_loss
+from training.neural.model import RecurrentModel
+from training.neural.normalizer import log_normalizer
+
+VOCABULARY = 500
+Setting = tuple[RecurrentModel, torch.Tensor, torch.Tensor]
+
+
+@pytest.fixture
+def setting() -> Setting:
+    torch.manual_seed(0)
+    model = RecurrentModel(VOCABULARY, NeuralConfig.model_validate({"embedding_size": 16, "hidden_size": 16}))
+    with torch.no_grad():
+        model.embedding.weight.mul_(2)
+    hidden = torch.randn(40, 16, requires_grad=True)
+    return model, hidden, torch.randint(2, VOCABULARY, (40,))
+
+
+def test_normalizer_and_its_gradients_are_those_of_logsumexp(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(normalizer, "BLOCK_LOGITS", 100)  # several blocks
+    torch.manual_seed(0)
+    inputs = [torch.randn(23, 8), torch.randn(30, 8), torch.randn(30)]
+    own = torch.randint(-1, 30, (23,))
+    weight = torch.randn(23)
+
+    def gradients(compute: Callable[..., torch.Tensor]) -> list[torch.Tensor]:
+        leaves = [tensor.clone().requires_grad_() for tensor in inputs]
+        result = compute(*leaves)
+        return [result.detach(), *torch.autograd.grad((result * weight).sum(), leaves)]
+
+    def naive(hidden: torch.Tensor, weights: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+        logits = hidden @ weights.T + bias
+        hidden_columns = functional.one_hot(own + 1, 31)[:, 1:].bool()
+        return torch.logsumexp(logits.masked_fill(hidden_columns, -torch.inf), -1)
+
+    found = gradients(partial(log_normalizer, own_N=own))
+    for one, other in zip(found, gradients(naive), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+
+
+def test_full_loss_is_cross_entropy(setting: Setting) -> None:
+    model, hidden, targets = setting
+    expected = functional.cross_entropy(model.logits(hidden), targets)
+    torch.testing.assert_close(full_loss(model, hidden, targets), expected)
+
+
+def test_sampled_normaliser_is_right_on_average(setting: Setting) -> None:
+    model, hidden, targets = setting
+    counts = np.random.default_rng(0).zipf(1.5, VOCABULARY).clip(max=10**6)
+    counts[1] = 0
+    sampled = SampledLoss(counts, 100, torch.device("cpu"))
+    torch.manual_seed(0)
+    with torch.no_grad():
+        exact = functional.cross_entropy(model.logits(hidden), targets, reduction="none")
+        ratios = []
+        for row in range(0, 40, 8):
+            one = slice(row, row + 1)
+            draws = [sampled(model, hidden[one], targets[one]).exp() for _ in range(600)]
+            ratios.append(float(torch.stack(draws).mean() / exact[row].exp()))
+    np.testing.assert_allclose(ratios, 1, atol=0.05)
+
+
+def test_a_sample_of_everything_is_the_full_loss(setting: Setting) -> None:
+    model, hidden, targets = setting
+    sampled = SampledLoss(np.ones(VOCABULARY, np.int64), VOCABULARY - 1, torch.device("cpu"))
+    torch.testing.assert_close(sampled(model, hidden, targets), full_loss(model, hidden, targets))
+
+
+def test_loss_pulls_on_the_weights_of_target_and_sample_only(setting: Setting) -> None:
+    model, hidden, targets = setting
+    sampled = SampledLoss(np.ones(VOCABULARY, np.int64), 50, torch.device("cpu"))
+    (gradient,) = torch.autograd.grad(sampled(model, hidden, targets), [model.embedding.weight])
+    moved = gradient.abs().sum(-1) > 0
+    assert 50 < int(moved.sum()) <= 50 + len(set(targets.tolist())) + 1
+    assert moved[targets].all()

@@ -1,0 +1,317 @@
+import gzip
+import json
+import lzma
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow
+import pytest
+import zstandard
+from pyarrow.parquet import read_table, write_table
+
+from lm.errors import InputError
+from training.config import HeldOut, QueryLogSource, Screening
+from training.log_reader import read_log
+from training.progress import SilentReporter
+from training.query_log import QueryCounts, write_queries
+
+OUTPUTS = {"train.parquet", "train_lm.txt", "validation.txt", "test.txt"}
+KEEP_ALL = Screening(min_count=1, min_users=1)
+
+
+class Written:
+    """What `write_queries` left in its folder."""
+
+    def __init__(self, folder: Path, counts: QueryCounts) -> None:
+        assert {path.name for path in folder.iterdir()} == OUTPUTS
+        self.counts = counts
+        self.bytes = {name: (folder / name).read_bytes() for name in sorted(OUTPUTS)}
+        self.table: dict[str, list[Any]] = read_table(folder / "train.parquet").to_pydict()
+        self.train = dict(zip(self.table["query"], self.table["count"], strict=True))
+        self.train_lm, self.validation, self.test = (
+            (folder / f"{name}.txt").read_text(encoding="utf-8").split("\n")[:-1]
+            for name in ("train_lm", "validation", "test")
+        )
+
+
+def write(
+    base: Path,
+    *sources: QueryLogSource,
+    screening: Screening = KEEP_ALL,
+    held_out: HeldOut | None = None,
+    seed: int = 0,
+) -> Written:
+    out = base / "out"
+    out.mkdir(exist_ok=True)
+    counts = write_queries(
+        sources,
+        base,
+        out,
+        screening=screening,
+        held_out=held_out or HeldOut(),
+        seed=seed,
+        reporter=SilentReporter(),
+    )
+    return Written(out, counts)
+
+
+def log(base: Path, name: str, lines: list[str]) -> QueryLogSource:
+    (base / name).write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+    return QueryLogSource(path=name)
+
+
+def numbered(total: int) -> list[str]:
+    return [f"query number {number}" for number in range(total)]
+
+
+def test_every_row_goes_to_one_part(tmp_path: Path) -> None:
+    source = log(tmp_path, "log.txt", numbered(500) + ["New  York"] * 300 + ["new york"] * 200)
+    written = write(tmp_path, source)
+    assert (written.counts.rows, written.counts.validation, written.counts.test) == (1000, 40, 40)
+    everything = written.train_lm + written.validation + written.test
+    assert sorted(everything) == sorted(numbered(500) + ["new york"] * 500)
+    assert sorted(written.train_lm) == sorted(
+        query for query, count in written.train.items() for _ in range(count)
+    )
+    assert written.counts.train_queries == len(written.train)
+    assert written.counts.train_submissions == len(written.train_lm) == 920
+    assert json.dumps(asdict(written.counts))
+
+
+def test_queries_stand_in_byte_order_and_text_is_shuffled(tmp_path: Path) -> None:
+    queries = [
+        "éclair",
+        "zebra",
+        "apple pie",
+        "apple",
+        "한국어",
+        "\U0001d54f\U00010400x",
+        "\uff46ull width",
+        "ﬀ ligature",
+    ] * 20
+    written = write(tmp_path, log(tmp_path, "log.txt", queries))
+    assert written.table["query"] == sorted(written.table["query"], key=str.encode)
+    assert written.train_lm != sorted(written.train_lm)
+    assert read_table(tmp_path / "out" / "train.parquet").schema.field("count").type == pyarrow.int64()
+
+
+def test_equal_input_and_seed_give_equal_bytes(tmp_path: Path) -> None:
+    first = write(tmp_path, log(tmp_path, "log.txt", numbered(2000)))
+    moved = tmp_path / "elsewhere"
+    moved.mkdir()
+    assert write(moved, log(moved, "log.txt", numbered(2000))).bytes == first.bytes
+    other = write(tmp_path, QueryLogSource(path="log.txt"), seed=1)
+    assert set(other.test) != set(first.test)
+
+
+def test_a_log_that_grows_moves_no_row_between_held_out_parts(tmp_path: Path) -> None:
+    first = write(tmp_path, log(tmp_path, "log.txt", numbered(1000)))
+    second = write(tmp_path, log(tmp_path, "log.txt", numbered(2000)))
+    assert not set(first.validation) & set(second.test)
+    assert not set(first.test) & set(second.validation)
+    assert len(set(first.test) & set(second.test)) > len(first.test) // 2
+
+
+def test_what_is_above_the_limit_trains(tmp_path: Path) -> None:
+    limits = HeldOut(validation_fraction=0.3, test_fraction=0.3, max_queries=10)
+    written = write(tmp_path, log(tmp_path, "log.txt", numbered(1000)), held_out=limits)
+    assert (len(written.validation), len(written.test), len(written.train)) == (10, 10, 980)
+
+
+def test_txt_lines_are_raw(tmp_path: Path) -> None:
+    lines = ['say "hi', "a,b;c", "tab\there", "it's 'so'", "back\\slash n"] * 4
+    written = write(tmp_path, log(tmp_path, "log.txt", lines))
+    assert set(written.train) == {'say "hi', "a,b;c", "tab here", "it's 'so'", "back\\slash n"}
+
+
+def test_rare_queries_are_kept_from_training_but_measured(tmp_path: Path) -> None:
+    rows = numbered(300) + [f"common {number % 5}" for number in range(200)]
+    written = write(tmp_path, log(tmp_path, "log.txt", rows), screening=Screening(min_count=2))
+    assert set(written.train) == {f"common {number}" for number in range(5)}
+    assert any(query.startswith("query number") for query in written.validation + written.test)
+    assert written.counts.rare_queries == 300 - sum(
+        query.startswith("query number") for query in written.validation + written.test
+    )
+
+
+def test_users_count_once_each(tmp_path: Path) -> None:
+    rows = ["user\tquery"]
+    rows += [f"u{number}\tmany users" for number in range(50)]
+    rows += (
+        ["one\tone user"] * 50 + ["\tno user"] * 50 + [f"u{number % 2}\ttwo users" for number in range(50)]
+    )
+    log(tmp_path, "log.tsv", rows)
+    source = QueryLogSource(path="log.tsv", user_column="user")
+    written = write(tmp_path, source, screening=Screening(min_users=3))
+    assert set(written.train) == {"many users"}
+    assert set(write(tmp_path, source, screening=Screening(min_users=2)).train) == {"many users", "two users"}
+    assert written.counts.rare_queries == 3
+
+
+def test_logs_with_and_without_users_add_up(tmp_path: Path) -> None:
+    plain = log(tmp_path, "plain.txt", ["shared query"] * 30 + ["seen once"] + numbered(30))
+    rows = [f"u{number}\tshared query" for number in range(30)] + ["u1\tseen once"]
+    log(tmp_path, "users.tsv", ["user\tquery", *rows])
+    limits = HeldOut(max_queries=10, validation_fraction=0.01, test_fraction=0.01)
+    users = QueryLogSource(path="users.tsv", user_column="user")
+    written = write(tmp_path, plain, users, screening=Screening(), held_out=limits)
+    held = written.validation + written.test
+    assert written.train == {"shared query": 60 - held.count("shared query")}
+
+
+def test_counted_rows_stay_whole(tmp_path: Path) -> None:
+    rows = ["query,times", *(f"query number {number},{number}" for number in range(100))]
+    log(tmp_path, "log.csv", rows)
+    written = write(tmp_path, QueryLogSource(path="log.csv", count_column="times"))
+    assert written.counts.submissions == sum(range(100))
+    assert written.counts.dropped_rows == {"never_submitted": 1}
+    assert len(written.validation) == len(written.test) == 3
+    assert all(count == int(query.split()[-1]) for query, count in written.train.items())
+    held_out = sum(int(query.split()[-1]) for query in written.validation + written.test)
+    assert len(written.train_lm) == sum(range(100)) - held_out
+
+
+def test_what_is_dropped_is_counted_by_reason(tmp_path: Path) -> None:
+    dropped = ["", "  ", "ab", "x" * 101, "jane@example.com", "4111 1111 1111 1111", "free porn", "acme"]
+    (tmp_path / "words.txt").write_text("acme\n")
+    written = write(
+        tmp_path,
+        log(tmp_path, "log.txt", numbered(100) + dropped),
+        screening=Screening(min_count=1, blocked_words="words.txt"),
+    )
+    assert written.counts.dropped_rows == {
+        "blocked_word": 2,
+        "email": 1,
+        "empty": 2,
+        "payment_card": 1,
+        "too_long": 1,
+        "too_short": 1,
+    }
+    assert not set(dropped) & set(written.train_lm + written.validation + written.test)
+
+
+def test_times_of_any_kind(tmp_path: Path) -> None:
+    times = [
+        "2006-03-01 07:17:12",
+        "2006-03-01T09:17:12+02:00",
+        "1141197432",
+        "1141197432000",
+        "1141197432.5",
+    ]
+    rows = [f"query number {number}\t{time}" for number, time in enumerate(times)]
+    log(tmp_path, "log.tsv", ["query\twhen", *rows])
+    source = QueryLogSource(path="log.tsv", time_column="when")
+    assert {
+        row.time.replace(microsecond=0) for row in read_log(source, tmp_path / "log.tsv") if row.time
+    } == {datetime(2006, 3, 1, 7, 17, 12, tzinfo=UTC)}
+    counts = write(tmp_path, source).counts
+    assert counts.first_time == "2006-03-01T07:17:12+00:00"
+    assert counts.last_time == "2006-03-01T07:17:12.500000+00:00"
+
+
+@pytest.mark.parametrize("name", ["log.tsv", "log.tsv.gz", "log.csv.xz", "log.csv.zst", "log.parquet"])
+def test_all_formats_say_the_same(tmp_path: Path, name: str) -> None:
+    table = {"id": [7, 8], "query": ['say "hi", you', "two"], "n": [3, 4], "who": ["ann", None]}
+    if name.startswith("log.tsv"):
+        data = b'id\tquery\tn\twho\n7\tsay "hi", you\t3\tann\n8\ttwo\t4\t\n'
+    else:
+        data = b'\xef\xbb\xbfid,"query",n,who\r\n7,"say ""hi"", you",3,ann\r\n8,two,4,\r\n'
+    match name.rsplit(".", 1)[1]:
+        case "gz":
+            data = gzip.compress(data)
+        case "xz":
+            data = lzma.compress(data)
+        case "zst":
+            data = zstandard.compress(data)
+        case "parquet":
+            write_table(pyarrow.table(table), tmp_path / name)
+    if not name.endswith("parquet"):
+        (tmp_path / name).write_bytes(data)
+    source = QueryLogSource(path=name, count_column="n", user_column="who")
+    rows = [row[1:] for row in read_log(source, tmp_path / name)]
+    assert rows == [('say "hi", you', 3, None, "ann"), ("two", 4, None, "")]
+    assert len(list(read_log(source.model_copy(update={"max_lines": 1}), tmp_path / name))) == 1
+
+
+def test_parquet_times_and_fractions(tmp_path: Path) -> None:
+    times = pyarrow.array([1_141_197_432_000_000_001], pyarrow.timestamp("ns"))
+    table = pyarrow.table({"query": ["one"], "count": [2.0], "time": times, "user": [5]})
+    write_table(table, tmp_path / "log.parquet")
+    source = QueryLogSource(path="log.parquet", count_column="count", time_column="time", user_column="user")
+    assert list(read_log(source, tmp_path / "log.parquet")) == [
+        (1, "one", 2, datetime(2006, 3, 1, 7, 17, 12, tzinfo=UTC), "5")
+    ]
+
+
+def test_a_quoted_csv_field_may_hold_a_line_break(tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text('query,n\n"two\nlines",1\n\nthree,x\n')
+    source = QueryLogSource(path="log.csv", count_column="n")
+    with pytest.raises(InputError, match="line 5: the count 'x' is no whole number"):
+        list(read_log(source, tmp_path / "log.csv"))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "problem"),
+    [
+        ("a.csv", "query,n\none,-3\n", "line 2: the count -3 is negative"),
+        ("a.csv", "query,n\none,\n", "line 2: the count '' is no whole number"),
+        ("a.csv", "query,n\none,1_0\n", "line 2: the count '1_0' is no whole number"),
+        ("a.csv", "query,n\none,9999999999\n", "line 2: the count 9999999999 is above"),
+        ("a.csv", "search,n\none,3\n", "no column `query`; those there are: `search`, `n`"),
+        ("a.csv", "query,n\none,3,4\n", "line 2: 3 fields, but the header has 2"),
+        ("a.csv", 'query,n\none,3\n"two,3\n', "line 3: no proper CSV"),
+        ("a.csv", 'query,n\n"a" b,3\n', "line 2: no proper CSV"),
+        ("a.tsv", "query\tn\none\n", "line 2: 1 fields, but the header has 2"),
+        ("a.tsv", "query\tn\tt\none\t1\tyesterday\n", "line 2: the time 'yesterday' cannot be read"),
+        ("a.tsv", "query\tn\tt\none\t1\t0001-01-01T00:00:00+14:00\n", "line 2: the time .* cannot be read"),
+        ("a.txt", "one\n", "a `.txt` log has no columns"),
+        ("a.log", "one\n", "the ending does not say"),
+    ],
+)
+def test_bad_rows_name_their_line_and_leave_nothing(
+    tmp_path: Path, name: str, text: str, problem: str
+) -> None:
+    (tmp_path / name).write_text(text)
+    time_column = "t" if "\tt\n" in text else None
+    source = QueryLogSource(path=name, count_column="n", time_column=time_column)
+    with pytest.raises(InputError, match=problem) as caught:
+        write(tmp_path, source)
+    assert caught.value.remedy
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize("count", [-1, 1.5, None, float("nan")])
+def test_bad_counts_of_parquet(tmp_path: Path, count: float | None) -> None:
+    write_table(pyarrow.table({"query": ["one", "two"], "n": [1, count]}), tmp_path / "a.parquet")
+    source = QueryLogSource(path="a.parquet", count_column="n")
+    with pytest.raises(InputError, match=r"a\.parquet, line 2: the count"):
+        list(read_log(source, tmp_path / "a.parquet"))
+
+
+def test_a_parquet_query_that_is_no_text(tmp_path: Path) -> None:
+    write_table(pyarrow.table({"query": [1]}), tmp_path / "a.parquet")
+    with pytest.raises(InputError, match="the column `query` holds int64, not text"):
+        list(read_log(QueryLogSource(path="a.parquet"), tmp_path / "a.parquet"))
+
+
+def test_a_log_of_nothing_but_dropped_queries(tmp_path: Path) -> None:
+    source = log(tmp_path, "log.txt", ["ab", "cd", "jane@example.com"])
+    problem = r"too few queries are left .*of 3 rows, .*: 2 too_short, 1 email.*min_length"
+    with pytest.raises(InputError, match=problem):
+        write(tmp_path, source)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_log_without_repeats_says_which_threshold_to_lower(tmp_path: Path) -> None:
+    source = log(tmp_path, "log.txt", numbered(100))
+    with pytest.raises(InputError, match=r"no query passes the thresholds: 92 distinct .*min_count"):
+        write(tmp_path, source, screening=Screening())
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_missing_file_of_blocked_words(tmp_path: Path) -> None:
+    source = log(tmp_path, "log.txt", numbered(100))
+    with pytest.raises(InputError, match=r"none\.txt: cannot be read"):
+        write(tmp_path, source, screening=Screening(blocked_words="none.txt"))

@@ -1,0 +1,143 @@
+import gzip
+import lzma
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow
+import pytest
+import zstandard
+from pyarrow.parquet import write_table
+
+from lm.errors import InputError
+from training import sources
+from training.sources import find_files, kind_of, open_parquet, read_lines
+
+PACKERS: dict[str, Callable[[bytes], bytes]] = {
+    "": bytes,
+    ".gz": gzip.compress,
+    ".xz": lzma.compress,
+    ".zst": zstandard.compress,
+}
+
+
+@pytest.mark.parametrize("ending", PACKERS)
+def test_lines_come_with_their_numbers_whatever_the_packing(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"a.txt{ending}"
+    path.write_bytes(PACKERS[ending]("\ufeffone\r\n\nzwei \u2028 ü".encode()))
+    assert list(read_lines(path)) == [(1, "one"), (2, ""), (3, "zwei \u2028 ü")]
+    assert list(read_lines(path, max_lines=1)) == [(1, "one")]
+
+
+@pytest.mark.parametrize("ending", PACKERS)
+def test_long_packed_files_and_several_frames(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"a.txt{ending}"
+    halves = [b"".join(b"%d\n" % number for number in range(start, start + 50_000)) for start in (0, 50_000)]
+    path.write_bytes(b"".join(map(PACKERS[ending], halves)))
+    positions: list[int] = []
+    assert [int(line) for _, line in read_lines(path, progress=positions.append)] == list(range(100_000))
+    assert positions == sorted(positions)
+    assert positions[-1] <= path.stat().st_size
+
+
+@pytest.mark.parametrize("ending", [".gz", ".xz", ".zst"])
+def test_a_cut_off_archive(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"a.txt{ending}"
+    packed = PACKERS[ending](b"".join(b"line %d\n" % (number * 7919) for number in range(10_000)))
+    path.write_bytes(packed[:-20])
+    with pytest.raises(InputError, match=r"cut off\. Copy or download"):
+        list(read_lines(path))
+
+
+@pytest.mark.parametrize("ending", [".gz", ".xz", ".zst"])
+def test_an_archive_of_another_kind(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"a.txt{ending}"
+    path.write_bytes(b"just text\n" * 10)
+    with pytest.raises(InputError, match="damaged, or of another kind"):
+        list(read_lines(path))
+
+
+@pytest.mark.parametrize("ending", PACKERS)
+def test_an_empty_file(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"a.txt{ending}"
+    path.write_bytes(PACKERS[ending](b""))
+    with pytest.raises(InputError, match="is empty"):
+        list(read_lines(path))
+
+
+def test_bytes_that_are_not_utf8(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes("\ufeffgut\nschön\n".encode() + "schön".encode("latin-1"))
+    with pytest.raises(InputError, match=r"a\.txt, line 3, byte 17: not UTF-8") as caught:
+        list(read_lines(path))
+    assert (caught.value.line, caught.value.byte) == (3, 17)
+    assert path.read_bytes()[17] == 0xF6
+
+
+def test_a_line_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "MAX_LINE_BYTES", 1000)
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"a" * 999 + b"\n" + b"b" * 1001)
+    with pytest.raises(InputError, match="line 2: the line is longer") as caught:
+        list(read_lines(path))
+    assert caught.value.remedy
+
+
+def test_patterns_are_sorted_and_relative_to_the_base(tmp_path: Path) -> None:
+    folder = tmp_path / "with [brackets]"
+    folder.mkdir()
+    for name in ("b.txt", "a.txt", "c.jsonl"):
+        (folder / name).write_text("x")
+    (folder / "folder.txt").mkdir()
+    assert [path.name for path in find_files("*.txt", folder)] == ["a.txt", "b.txt"]
+    assert find_files(str(folder / "a.txt"), Path("/")) == [folder / "a.txt"]
+    assert find_files("with [brackets]/a.txt", tmp_path) == [folder / "a.txt"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "problem"),
+    [
+        ("none.txt", "no such file"),
+        ("*.parquet", "matches no file"),
+        ("", "is a folder"),
+        (".", "is a folder"),
+    ],
+)
+def test_nothing_to_read(tmp_path: Path, pattern: str, problem: str) -> None:
+    with pytest.raises(InputError, match=problem) as caught:
+        find_files(pattern, tmp_path)
+    assert caught.value.remedy
+
+
+@pytest.mark.parametrize("name", ["a.doc", "a.gz", "a", "a.txt.zip"])
+def test_an_ending_that_says_nothing(name: str) -> None:
+    with pytest.raises(InputError, match=r"ending .* Name it \.txt, \.csv"):
+        kind_of(Path(name), (".txt", ".csv"))
+
+
+def test_endings() -> None:
+    assert kind_of(Path("A.TXT.GZ"), (".txt",)) == ".txt"
+    assert kind_of(Path("b.v2.csv"), (".txt", ".csv")) == ".csv"
+
+
+@pytest.mark.parametrize("ending", PACKERS)
+def test_parquet_files(tmp_path: Path, ending: str) -> None:
+    plain = tmp_path / "plain"
+    write_table(pyarrow.table({"text": ["one"]}), plain)
+    path = tmp_path / f"a.parquet{ending}"
+    path.write_bytes(PACKERS[ending](plain.read_bytes()))
+    with open_parquet(path, ["text"]) as file:
+        assert file.read().to_pydict() == {"text": ["one"]}
+    with (
+        pytest.raises(InputError, match="no column `body`; those there are: `text`"),
+        open_parquet(path, ["body"]),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("keep", [200, 8])
+def test_a_damaged_parquet_file(tmp_path: Path, keep: int) -> None:
+    path = tmp_path / "a.parquet"
+    write_table(pyarrow.table({"text": ["one"] * 100}), path)
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(InputError, match="no Parquet file, or a damaged one"), open_parquet(path, []):
+        pass

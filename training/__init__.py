@@ -1,0 +1,1 @@
+"""The offline pipeline: text and query logs in, a bundle out."""

@@ -1,0 +1,264 @@
+"""The training configuration: one TOML file, every field documented here.
+
+`autocomplete train --help` prints `describe()`; a path is relative to the configuration file.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from lm.errors import ConfigError, InputError
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TextSource(_Section):
+    """Running text: `.txt` (a paragraph a line), `.jsonl` or `.parquet`, each also `.gz`, `.xz`, `.zst`."""
+
+    path: str = Field(description="File, or glob pattern such as `speeches/*.txt`.")
+    column: str = Field("text", description="Field of `.jsonl`, column of `.parquet` that holds the text.")
+    max_lines: int | None = Field(None, ge=1, description="Read only this many lines of each file.")
+
+
+class QueryLogSource(_Section):
+    """A query log: `.txt` (a query a line), `.tsv`, `.csv` or `.parquet`; all but the last also compressed."""
+
+    path: str = Field(description="File, or glob pattern.")
+    query_column: str = Field("query", description="Column that holds the query (`.txt` has no columns).")
+    count_column: str | None = Field(None, description="Column with the number of times it was submitted.")
+    time_column: str | None = Field(None, description="Column with the time of submission.")
+    user_column: str | None = Field(None, description="Column with a pseudonymous user id.")
+    max_lines: int | None = Field(None, ge=1, description="Read only this many lines of each file.")
+
+
+class Screening(_Section):
+    """What of the query log may enter the index and the models."""
+
+    min_users: int = Field(
+        3, ge=1, description="Distinct users that must have typed a query (logs with a user column)."
+    )
+    min_count: int = Field(
+        2, ge=1, description="Times that a query must have been typed (logs without a user column)."
+    )
+    min_length: int = Field(3, ge=1, description="Shorter queries are dropped (code points).")
+    max_length: int = Field(100, ge=8, le=256, description="Longer queries are dropped (code points).")
+    blocked_words: str | None = Field(
+        None, description="File of words never suggested, one a line, beside the built-in English list."
+    )
+
+
+class HeldOut(_Section):
+    """What is kept from training: `validation` tunes weights, `test` measures."""
+
+    validation_fraction: float = Field(0.04, gt=0, lt=0.5, description="Share of lines that tune weights.")
+    test_fraction: float = Field(0.04, gt=0, lt=0.5, description="Share of lines that measure.")
+    max_queries: int = Field(4000, ge=10, description="At most this many queries in each part.")
+    max_sentences: int = Field(20000, ge=10, description="At most this many sentences in each part.")
+
+
+class NgramConfig(_Section):
+    """Modified Kneser-Ney n-gram model, trained by KenLM."""
+
+    order: int = Field(5, ge=2, le=6, description="Longest n-gram.")
+    prune: tuple[int, ...] = Field(
+        (), description="Counts at or under which n-grams are dropped, one an order; empty keeps all."
+    )
+    discount_fallback: bool = Field(
+        False, description="Estimate even where the text is too small for its discounts: for tests only."
+    )
+    memory: str = Field("1G", pattern=r"^\d+[MG]$", description="Memory that `lmplz` may sort in.")
+
+
+class NeuralConfig(_Section):
+    """Recurrent neural model, trained by torch, served by ONNX Runtime."""
+
+    kind: Literal["lstm"] = Field("lstm", description="Kind of recurrent cell.")
+    embedding_size: int = Field(256, ge=8, le=4096, description="Width of the token vectors.")
+    hidden_size: int = Field(256, ge=8, le=4096, description="Width of the state.")
+    layers: int = Field(1, ge=1, le=4, description="Recurrent layers.")
+    dropout: float = Field(0.1, ge=0, lt=1, description="Share of activations dropped in training.")
+    tokens_per_batch: int = Field(2048, ge=32, description="Tokens of one optimiser step.")
+    learning_rate: float = Field(0.005, gt=0, description="Peak learning rate of AdamW.")
+    gradient_clip: float = Field(1.0, gt=0, description="Largest norm of a step's gradient.")
+    sampled_softmax: int = Field(
+        0, ge=0, description="Negatives a step for sampled softmax in training; 0 computes the full one."
+    )
+    max_epochs: int = Field(4, ge=1, description="Passes over the training text at most.")
+    max_steps: int | None = Field(None, ge=1, description="Optimiser steps at most.")
+    max_minutes: float | None = Field(
+        None, gt=0, description="Minutes of training at most; two runs then differ."
+    )
+    checkpoint_every_s: float = Field(30.0, gt=0, description="Time between two checkpoints.")
+    device: str = Field("cpu", description="`cpu`, or a device that torch knows, such as `cuda`.")
+
+
+class LanguageModelConfig(_Section):
+    """A language model: one unit and vocabulary, an n-gram model, a neural model and their mixture."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,30}$", description="Its name in the bundle.")
+    unit: Literal["word", "subword"] = Field(description="`subword` completes queries, `word` text.")
+    sources: tuple[Literal["text", "queries"], ...] = Field(
+        min_length=1, description="What it is trained on; the first one also tunes and measures it."
+    )
+    vocabulary_size: int = Field(4000, ge=64, description="Words (most frequent ones) or BPE pieces.")
+    min_count: int = Field(1, ge=1, description="Words seen fewer times are unknown (unit `word`).")
+    lowercase: bool = Field(True, description="Fold case before training and look-up.")
+    ngram: NgramConfig = Field(default_factory=lambda: NgramConfig())
+    neural: NeuralConfig | None = Field(None, description="Left out: an n-gram model alone.")
+
+
+class Publishing(_Section):
+    """Where bundles go and how long they stay."""
+
+    registry: str = Field("var/registry", description="Folder of `NAME/VERSION` bundles.")
+    keep_versions: int = Field(3, ge=1, description="Versions kept of a model, the active one besides.")
+    gate_tolerance: float = Field(
+        0.02, ge=0, description="How much worse (relative) than the active bundle a new one may measure."
+    )
+
+
+class TrainingConfig(_Section):
+    """Everything that `autocomplete train` reads."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$", description="The model's name, in `models/NAME`.")
+    seed: int = Field(0, ge=0, description="Seed of everything random.")
+    work: str = Field("var/work", description="Folder for what can be resumed; safe to delete.")
+    text: tuple[TextSource, ...] = Field((), description="Running text.")
+    query_log: tuple[QueryLogSource, ...] = Field((), description="Query logs.")
+    screening: Screening = Field(default_factory=lambda: Screening())
+    held_out: HeldOut = Field(default_factory=lambda: HeldOut())
+    language_models: tuple[LanguageModelConfig, ...] = Field(
+        min_length=1, description="The first that has queries generates them; the first that has text, text."
+    )
+    publishing: Publishing = Field(default_factory=lambda: Publishing())
+
+
+def load_config(path: Path, overrides: Sequence[str] = ()) -> TrainingConfig:
+    """Reads and checks a configuration.
+
+    Args:
+        path: the TOML file.
+        overrides: `section.field=value` (TOML values; a bare word is a string), as `--set` takes them.
+
+    Raises:
+        InputError: the file cannot be read or is not TOML.
+        ConfigError: a field is wrong; names the file and the field.
+    """
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(
+            path, "no such file.", remedy="`autocomplete train --help` shows an example."
+        ) from None
+    except IsADirectoryError:
+        raise InputError(path, "is a folder.", remedy="Name the TOML file in it.") from None
+    except UnicodeDecodeError as error:
+        raise InputError(path, "not UTF-8.", byte=error.start, remedy="Save it as UTF-8.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(path, f"not valid TOML: {error}.") from None
+    except OSError as error:
+        raise InputError(path, f"cannot be read: {error.strerror}.") from None
+    for override in overrides:
+        _apply(document, override)
+    try:
+        config = TrainingConfig.model_validate(document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"]) or "(top level)"
+        raise ConfigError(
+            f"{path}: {field}: {first['msg']}.", remedy="`autocomplete train --help` documents every field."
+        ) from None
+    _check(path, config)
+    return config
+
+
+def _check(path: Path, config: TrainingConfig) -> None:
+    names = [model.name for model in config.language_models]
+    if len(set(names)) < len(names):
+        raise ConfigError(f"{path}: language_models: two have the same name.", remedy="Rename one.")
+    for model in config.language_models:
+        for source in model.sources:
+            if not (config.text if source == "text" else config.query_log):
+                section = "[[text]]" if source == "text" else "[[query_log]]"
+                raise ConfigError(
+                    f"{path}: language_models.{model.name}.sources: there is no {source}.",
+                    remedy=f"Add a {section} section, or take `{source}` out.",
+                )
+        if len(model.ngram.prune) > model.ngram.order:
+            raise ConfigError(
+                f"{path}: language_models.{model.name}.ngram.prune: more counts than orders.",
+                remedy=f"Give at most {model.ngram.order}.",
+            )
+
+
+def _apply(document: dict[str, Any], override: str) -> None:
+    key, separator, value = override.partition("=")
+    if not separator or not key.strip():
+        raise ConfigError(f"--set {override}: not `field=value`.", remedy="Such as `--set seed=1`.")
+    try:
+        parsed = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        parsed = value
+    *parents, last = key.strip().split(".")
+    table: Any = document
+    for parent in parents:
+        table = _child(table, parent, override)
+    if isinstance(table, list):
+        for item in table:
+            item[last] = parsed
+    else:
+        table[last] = parsed
+
+
+def _child(table: Any, name: str, override: str) -> Any:
+    """The table below; in an array of tables a number picks one, `name` of an entry too."""
+    if isinstance(table, list):
+        for position, item in enumerate(table):
+            if name in (str(position), item.get("name")):
+                return item
+        raise ConfigError(f"--set {override}: no {name!r} there.", remedy="Name an entry or its position.")
+    child = table.setdefault(name, {})
+    if not isinstance(child, dict | list):
+        raise ConfigError(
+            f"--set {override}: {name} holds no fields.", remedy="See `autocomplete train --help`."
+        )
+    return child
+
+
+def describe(section: type[BaseModel] = TrainingConfig, prefix: str = "") -> list[tuple[str, str, str]]:
+    """All fields as rows (dotted name, default, description), for `--help` and the README."""
+    rows: list[tuple[str, str, str]] = []
+    for name, field in section.model_fields.items():
+        nested = _section_of(field.annotation)
+        if nested is not None:
+            many = "[]" if "tuple" in str(field.annotation) else ""
+            rows.append((f"{prefix}{name}{many}", "", (nested.__doc__ or "").strip().split("\n")[0]))
+            rows += describe(nested, f"{prefix}{name}{many}.")
+        else:
+            default = "required" if field.is_required() else _toml(field.default)
+            rows.append((f"{prefix}{name}", default, field.description or ""))
+    return rows
+
+
+def _section_of(annotation: Any) -> type[BaseModel] | None:
+    for candidate in (annotation, *getattr(annotation, "__args__", ())):
+        if isinstance(candidate, type) and issubclass(candidate, BaseModel):
+            return candidate
+    return None
+
+
+def _toml(value: object) -> str:
+    if value is None:
+        return "unset"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    return repr(value).replace("'", '"')

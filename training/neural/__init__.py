@@ -1,0 +1,1 @@
+"""Training of the recurrent neural model, and its export for serving."""

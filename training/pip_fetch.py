@@ -1,0 +1,196 @@
+"""Fetches pinned packages with pip, so that a user's own index, proxy and certificates hold here too."""
+
+from __future__ import annotations
+
+import errno
+import os
+import queue
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from lm.errors import InputError, MissingToolError, UnavailableError
+from training.progress import Task
+
+_POLL_S = 0.2
+_NO_CONNECTION = re.compile(
+    r"NewConnectionError|NameResolutionError|Connection(Reset|Refused)?Error|connection broken|ProxyError|"
+    r"ConnectTimeout|Read ?timed ?out|Max retries exceeded|SSLError|Network is unreachable",
+    re.IGNORECASE,
+)
+_NOT_OFFERED = re.compile(r"Could not find a version|No matching distribution", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pinned:
+    """One release of a package, and what its files must be.
+
+    Attributes:
+        sha256: of each file that may be taken (one a platform).
+        size: bytes of the file, roughly; for the progress bar.
+    """
+
+    name: str
+    version: str
+    sha256: tuple[str, ...]
+    size: int
+
+    def __str__(self) -> str:
+        return f"{self.name}=={self.version}"
+
+
+def run_pip(
+    command: Sequence[str],
+    packages: Sequence[Pinned],
+    *,
+    scratch: Path,
+    task: Task,
+    environment: Mapping[str, str] | None = None,
+) -> None:
+    """Runs `pip COMMAND` for exactly these files and nothing that they depend on.
+
+    Args:
+        command: `install` or `download` and its options.
+        scratch: an empty folder for pip's temporary files; the caller removes it.
+        environment: variables besides those of this process.
+
+    Raises:
+        MissingToolError: this Python has no pip, or there is no such file for this platform.
+        UnavailableError: the package index cannot be reached.
+        InputError: a file is not the expected one.
+        OSError: the disk is full; `reports_disk_errors` turns it into an error for the user.
+    """
+    requirements = scratch / "requirements.txt"
+    requirements.write_text("".join(map(_requirement, packages)), encoding="utf-8")
+    temporary = scratch / "tmp"
+    temporary.mkdir()
+    arguments = [sys.executable, "-m", "pip", *command, "--no-deps", "--require-hashes"]
+    arguments += ["--requirement", str(requirements)]
+    arguments += ["--disable-pip-version-check", "--no-input", "--progress-bar", "off", "--no-color"]
+    variables = {
+        **os.environ,
+        "TMPDIR": str(temporary),
+        "PIP_ROOT_USER_ACTION": "ignore",
+        **(environment or {}),
+    }
+    lines, code = _watch(arguments, variables, temporary, sum(package.size for package in packages), task)
+    if code:
+        raise _explain(lines, packages)
+
+
+def _requirement(package: Pinned) -> str:
+    return f"{package} " + " ".join(f"--hash=sha256:{digest}" for digest in package.sha256) + "\n"
+
+
+def _watch(
+    arguments: Sequence[str], variables: Mapping[str, str], temporary: Path, total: int, task: Task
+) -> tuple[list[str], int]:
+    """Runs a program; its last line and the bytes it has fetched go to the task."""
+    lines: list[str] = []
+    arriving: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+    with subprocess.Popen(
+        arguments,
+        env=dict(variables),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    ) as process:
+        assert process.stdout is not None
+        threading.Thread(target=_pump, args=(process.stdout, arriving), daemon=True).start()
+        fetched = 0
+        try:
+            while True:
+                try:
+                    line = arriving.get(timeout=_POLL_S)
+                except queue.Empty:
+                    fetched = max(fetched, min(_size(temporary), total))
+                    task.update(fetched, total=total, note=_note(lines))
+                    continue
+                if line is None:
+                    break
+                lines.append(line)
+        finally:
+            if process.poll() is None and sys.exc_info()[0] is not None:
+                process.terminate()
+        return lines, process.wait()
+
+
+def _pump(stream: IO[str], arriving: queue.SimpleQueue[str | None]) -> None:
+    for line in stream:
+        arriving.put(line.rstrip())
+    arriving.put(None)
+
+
+def _size(folder: Path) -> int:
+    """Bytes of all files; files that go away while it looks count nothing."""
+    total = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += Path(parent, name).stat().st_size
+            except OSError:
+                continue
+    return total
+
+
+def _note(lines: Sequence[str]) -> str:
+    """What pip said last, short, and free of the brackets that are mark-up to a terminal."""
+    last = next((line for line in reversed(lines) if line.strip() and not line.startswith("WARNING")), "")
+    return last.strip().replace("[", "(").replace("]", ")")[:60]
+
+
+def _explain(lines: Sequence[str], packages: Sequence[Pinned]) -> Exception:
+    text = "\n".join(lines)
+    names = ", ".join(map(str, packages))
+    if "No module named pip" in text:
+        return MissingToolError(
+            f"{sys.executable} has no pip, which fetches {names}.",
+            remedy="Install it: `apt install python3-pip python3-venv`, or `python -m ensurepip`.",
+        )
+    if "DO NOT MATCH THE HASHES" in text:
+        return InputError(
+            names,
+            "the package index gave a file whose checksum is not the expected one.",
+            remedy="Try again after `python -m pip cache purge`; if it stays so, do not trust that index.",
+        )
+    if "No space left on device" in text or f"Errno {errno.ENOSPC}" in text:
+        return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    if _NO_CONNECTION.search(text):
+        return UnavailableError(
+            f"The package index that pip uses cannot be reached, so {names} cannot be fetched.",
+            remedy="Connect to the network, or set pip's index or proxy (`pip config`), and start again.",
+        )
+    if _NOT_OFFERED.search(text):
+        return MissingToolError(
+            f"The package index that pip uses offers no {names} for this Python and platform.",
+            remedy="Use CPython 3.11 to 3.13 on Linux (x86-64 or ARM), or an index that mirrors all of PyPI.",
+        )
+    last = next((line for line in reversed(lines) if line.startswith("ERROR")), _note(lines))
+    return MissingToolError(f"pip could not fetch {names}: {last}.", remedy="Mend that and start again.")
+
+
+@contextmanager
+def reports_disk_errors(folder: Path) -> Iterator[None]:
+    """Turns a full disk or a folder that may not be written into an error with a remedy.
+
+    Raises:
+        InputError: names `folder`.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            remedy = "Free some space there and start again."
+            raise InputError(folder, "the disk is full.", remedy=remedy) from None
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            problem = f"cannot be written: {error.strerror}."
+            raise InputError(folder, problem, remedy="Give yourself the right to write there.") from None
+        raise

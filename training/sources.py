@@ -1,0 +1,258 @@
+"""The files that training reads: found, decompressed, cut into lines, and every fault named by its place."""
+
+from __future__ import annotations
+
+import codecs
+import glob
+import gzip
+import io
+import lzma
+import shutil
+import tempfile
+import zlib
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
+
+from lm.errors import InputError
+from training.progress import Task
+
+if TYPE_CHECKING:
+    from pyarrow.parquet import ParquetFile
+
+COMPRESSIONS = (".gz", ".xz", ".zst")
+MAX_LINE_BYTES = 10_000_000
+_LINES_PER_REPORT = 4096
+
+
+class Place(NamedTuple):
+    """Where something was read: the file and its line, or row, counted from 1."""
+
+    path: Path
+    line: int
+
+
+class Meter:
+    """Shows how many bytes of several files are read."""
+
+    def __init__(self, task: Task, files: Collection[Path]) -> None:
+        self._task = task
+        self._total = sum(path.stat().st_size for path in files)
+        self._before = 0
+
+    def at(self, position: int) -> None:
+        """The file being read is at this byte."""
+        self._task.update(self._before + position, total=self._total)
+
+    def finish(self, path: Path) -> None:
+        """This file is done."""
+        self._before += path.stat().st_size
+        self.at(0)
+
+
+def find_files(pattern: str, base: Path) -> list[Path]:
+    """Files that a path or glob pattern names, in the order of their names.
+
+    Raises:
+        InputError: there is none, or it is a folder.
+    """
+    named = base / pattern
+    if named.is_dir():
+        raise InputError(named, "is a folder.", remedy="Name the files in it, such as `FOLDER/*.txt`.")
+    if named.exists():
+        return [named]
+    if not glob.has_magic(pattern):
+        raise InputError(named, "no such file.", remedy="A path is relative to the configuration file.")
+    found = glob.glob(pattern, root_dir=base, recursive=True)  # noqa: PTH207 -- Path.glob takes no absolute one
+    files = sorted(base / name for name in found if (base / name).is_file())
+    if not files:
+        raise InputError(
+            named, "the pattern matches no file.", remedy="A path is relative to the configuration file."
+        )
+    return files
+
+
+def kind_of(path: Path, kinds: Collection[str]) -> str:
+    """The ending that says how a file is read, compression aside.
+
+    Raises:
+        InputError: it is none of `kinds`.
+    """
+    plain = path.with_suffix("") if path.suffix.lower() in COMPRESSIONS else path
+    kind = plain.suffix.lower()
+    if kind not in kinds:
+        raise InputError(
+            path,
+            "the ending does not say what the file holds.",
+            remedy=f"Name it {', '.join(kinds)}, also with {', '.join(COMPRESSIONS)} behind.",
+        )
+    return kind
+
+
+class _ZstdReader(io.RawIOBase):
+    """Decompresses Zstandard frames; unlike the library's own reader it notices that one is cut off."""
+
+    def __init__(self, raw: BinaryIO) -> None:
+        import zstandard
+
+        self._raw = raw
+        self._make = zstandard.ZstdDecompressor().decompressobj
+        self._frame: Any = None
+        self._packed = b""
+        self._ready = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._ready:
+            packed = self._packed or self._raw.read(1 << 16)
+            self._packed = b""
+            if not packed:
+                if self._frame is not None:
+                    raise EOFError("the last frame has no end")
+                return 0
+            self._frame = self._frame or self._make()
+            self._ready = memoryview(self._frame.decompress(packed))
+            if self._frame.eof:
+                self._packed, self._frame = self._frame.unused_data, None
+        taken = min(len(buffer), len(self._ready))
+        buffer[:taken] = self._ready[:taken]
+        self._ready = self._ready[taken:]
+        return taken
+
+
+def _decompressed(path: Path, raw: BinaryIO) -> IO[bytes]:
+    match path.suffix.lower():
+        case ".gz":
+            return cast(IO[bytes], gzip.GzipFile(fileobj=raw))
+        case ".xz":
+            return lzma.LZMAFile(raw)
+        case ".zst":
+            return io.BufferedReader(_ZstdReader(raw), 1 << 17)
+        case _:
+            return raw
+
+
+@contextmanager
+def open_bytes(path: Path) -> Iterator[tuple[IO[bytes], Callable[[], int]]]:
+    """Opens a file for its decompressed bytes; the second value tells how many bytes of the file are read.
+
+    Raises:
+        InputError: it cannot be read, is empty, cut off or damaged; also while the caller reads.
+    """
+    import zstandard
+
+    try:
+        with path.open("rb") as raw:
+            if not raw.peek(1):
+                raise InputError(path, "is empty.", remedy="Give a file that holds text, or leave it out.")
+            with _decompressed(path, raw) as stream:
+                yield stream, raw.tell
+    except EOFError:
+        raise InputError(path, "the archive is cut off.", remedy="Copy or download the file again.") from None
+    except (gzip.BadGzipFile, zlib.error, lzma.LZMAError, zstandard.ZstdError) as error:
+        raise InputError(
+            path,
+            f"the archive is damaged, or of another kind than its ending says ({error}).",
+            remedy="Copy or download the file again.",
+        ) from None
+    except OSError as error:
+        if error.filename is None or Path(error.filename) != path:
+            raise
+        raise InputError(path, f"cannot be read: {error.strerror}.") from None
+
+
+def read_lines(
+    path: Path, *, max_lines: int | None = None, progress: Callable[[int], None] | None = None
+) -> Iterator[tuple[int, str]]:
+    r"""Lines of a UTF-8 file with their numbers from 1, without `\n` or `\r\n`; a byte order mark is skipped.
+
+    Args:
+        progress: told from time to time at which byte of the file, as it lies on disk, reading stands.
+
+    Raises:
+        InputError: as `open_bytes`; a line is not UTF-8 or too long.
+    """
+    with open_bytes(path) as (stream, position):
+        offset = 0
+        number = 0
+        while max_lines is None or number < max_lines:
+            line = stream.readline(MAX_LINE_BYTES + 1)
+            if not line:
+                break
+            number += 1
+            yield number, _decode(path, line, number, offset)
+            offset += len(line)
+            if progress and number % _LINES_PER_REPORT == 0:
+                progress(position())
+    if not number:
+        raise InputError(path, "is empty.", remedy="Give a file that holds text, or leave it out.")
+
+
+def _decode(path: Path, line: bytes, number: int, offset: int) -> str:
+    if len(line) > MAX_LINE_BYTES:
+        raise InputError(
+            path,
+            f"the line is longer than {MAX_LINE_BYTES // 1_000_000} MB.",
+            line=number,
+            remedy="Is it text, a paragraph a line? Break it into lines.",
+        )
+    skipped = len(codecs.BOM_UTF8) if number == 1 and line.startswith(codecs.BOM_UTF8) else 0
+    try:
+        return line[skipped:].decode("utf-8").removesuffix("\n").removesuffix("\r")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            path,
+            "not UTF-8.",
+            line=number,
+            byte=offset + skipped + error.start,
+            remedy="Save it as UTF-8, such as with `iconv -f OLD -t UTF-8`.",
+        ) from None
+
+
+@contextmanager
+def open_parquet(path: Path, columns: Collection[str]) -> Iterator[ParquetFile]:
+    """Opens a Parquet file, one in `.gz`, `.xz` or `.zst` too, and sees to it that it has these columns.
+
+    Raises:
+        InputError: it is no Parquet file, is damaged, or lacks a column; names those there are.
+    """
+    import pyarrow
+    from pyarrow.parquet import ParquetFile
+
+    with tempfile.TemporaryDirectory() as folder:
+        plain = path
+        with open_bytes(path) as (stream, _):
+            if path.suffix.lower() in COMPRESSIONS:
+                plain = Path(folder) / "plain.parquet"
+                with plain.open("wb") as copy:
+                    shutil.copyfileobj(stream, copy, 1 << 20)
+        try:
+            with ParquetFile(plain) as file:
+                check_columns(path, columns, file.schema_arrow.names)
+                yield file
+        except (pyarrow.ArrowInvalid, pyarrow.ArrowException, OSError) as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise
+            reason = str(error).split("\n", 1)[0].rstrip(".")
+            raise InputError(
+                path, f"no Parquet file, or a damaged one: {reason}.", remedy="Write or copy it again."
+            ) from None
+
+
+def check_columns(path: Path, wanted: Collection[str], found: Collection[str]) -> None:
+    """Sees to it that a table has the columns that the configuration names.
+
+    Raises:
+        InputError: one is missing; names those there are.
+    """
+    for column in wanted:
+        if column not in found:
+            names = ", ".join(f"`{name}`" for name in found) or "none"
+            raise InputError(
+                path,
+                f"there is no column `{column}`; those there are: {names}.",
+                remedy="Name the column in the configuration.",
+            )

@@ -1,0 +1,87 @@
+"""The vocabulary of a language model, from training text alone."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+
+from lm.errors import ConfigError
+from lm.text import normalize_text, split_words
+from lm.tokenizer import SUBWORD_FILE
+from lm.vocabulary import SPACE, Vocabulary
+from training.config import LanguageModelConfig
+from training.progress import Reporter
+
+_RESERVED = {"<unk>", "<s>", "</s>", "<oov>"}
+
+
+def build_vocabulary(
+    config: LanguageModelConfig, texts: list[Path], folder: Path, reporter: Reporter
+) -> Vocabulary:
+    """Builds and saves the vocabulary, and for subwords the SentencePiece model, into `folder`.
+
+    Args:
+        texts: training text, a sentence a line.
+
+    Raises:
+        ConfigError: the text is too small for the vocabulary asked for.
+    """
+    with reporter.task(f"{config.name}: vocabulary"):
+        if config.unit == "word":
+            vocabulary = _words(config, texts)
+        else:
+            vocabulary = _subwords(config, texts, folder)
+    vocabulary.save(folder)
+    return vocabulary
+
+
+def _words(config: LanguageModelConfig, texts: list[Path]) -> Vocabulary:
+    counts: Counter[str] = Counter()
+    for path in texts:
+        with path.open(encoding="utf-8", newline="\n") as lines:
+            for line in lines:
+                counts.update(split_words(normalize_text(line, lowercase=config.lowercase)))
+    kept = [
+        word
+        for word, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+        if count >= config.min_count and word not in _RESERVED and SPACE not in word
+    ]
+    return Vocabulary.from_tokens(SPACE + word for word in kept[: config.vocabulary_size])
+
+
+def _subwords(config: LanguageModelConfig, texts: list[Path], folder: Path) -> Vocabulary:
+    import sentencepiece
+
+    normal = folder / "subwords.txt"
+    with normal.open("w", encoding="utf-8", newline="\n") as out:
+        for path in texts:
+            with path.open(encoding="utf-8", newline="\n") as lines:
+                for line in lines:
+                    text = normalize_text(line, lowercase=config.lowercase).replace(SPACE, "_")
+                    out.write(text + "\n")
+    prefix = folder / SUBWORD_FILE.removesuffix(".model")
+    try:
+        sentencepiece.SentencePieceTrainer.train(
+            input=str(normal),
+            model_prefix=str(prefix),
+            model_type="bpe",
+            vocab_size=config.vocabulary_size,
+            character_coverage=1.0,
+            normalization_rule_name="identity",
+            remove_extra_whitespaces=False,
+            max_sentence_length=1 << 20,
+            minloglevel=2,
+        )
+    except RuntimeError as error:
+        limit = re.search(r"value <= (\d+)", str(error))
+        raise ConfigError(
+            f"language_models.{config.name}.vocabulary_size: the training text does not hold "
+            f"{config.vocabulary_size} pieces ({error}).",
+            remedy=f"Set it to {limit.group(1)} or less." if limit else "Set it lower, or give more text.",
+        ) from None
+    normal.unlink()
+    prefix.with_suffix(".vocab").unlink()
+    processor = sentencepiece.SentencePieceProcessor(model_file=str(prefix.with_suffix(".model")))
+    pieces = (processor.id_to_piece(piece) for piece in range(processor.get_piece_size()))
+    return Vocabulary.from_tokens(piece for piece in pieces if piece not in _RESERVED)
