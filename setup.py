@@ -7,9 +7,7 @@ from setuptools import Extension, setup
 
 # Built at installation, not at first use: a replica then starts without compiling, on any processor of its kind.
 extensions = [
-    Extension(
-        f"lm.kernels.{source.stem}", [str(source)], language="c++", extra_compile_args=["-O3", "-std=c++17"]
-    )
+    Extension(f"lm.kernels.{source.stem}", [str(source)], language="c++", extra_compile_args=["-O3", "-std=c++17"])
     for source in sorted(Path("lm/kernels").glob("*.pyx"))
 ]
 setup(

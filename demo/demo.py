@@ -90,9 +90,7 @@ def run_demo(folder: Path, address: str, exit_after_tour: bool, console: Console
             if not exit_after_tour:
                 console.print("\nThe server stays up. [bold]Ctrl-C[/bold] stops it.")
                 status = server.wait()
-                raise UnavailableError(
-                    f"The server ended with status {status}.", remedy=f"See {folders.log}."
-                )
+                raise UnavailableError(f"The server ended with status {status}.", remedy=f"See {folders.log}.")
     except KeyboardInterrupt:
         console.print("\nStopped.")
 
@@ -115,9 +113,9 @@ def _train(folders: _Folders, reporter: Reporter) -> None:
         return
     from training.pipeline import train
 
-    bundle = train(config, reporter=reporter)
+    published = train(config, base=folders.root, reporter=reporter)
     aside = folders.stamp.with_suffix(".partial")
-    aside.write_text(json.dumps({"configuration": digest, "bundle": str(bundle)}), encoding="utf-8")
+    aside.write_text(json.dumps({"configuration": digest, "bundle": str(published.path)}), encoding="utf-8")
     aside.replace(folders.stamp)
 
 

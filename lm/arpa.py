@@ -9,6 +9,7 @@ import math
 import re
 import shutil
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +29,14 @@ _NEVER_SEEN = b"<unk>"
 def share_never_seen(source: Path, target: Path, vocabulary: Vocabulary) -> None:
     """Copies an ARPA file, adding the tokens of the vocabulary that it lacks.
 
-    What the model keeps for `<unk>`, words that it has never seen, is divided equally between `<unk>` and these
-    tokens, so that the probabilities over the vocabulary still sum to 1.
+    What the model keeps for `<unk>`, words that it has never seen, is divided equally between `<unk>` and
+    these tokens, so that the probabilities over the vocabulary still sum to 1.
 
     Raises:
         InputError: not an ARPA file.
     """
     with source.open("rb") as lines:
-        header = [line for line in iter(lines.readline, b"\\1-grams:\n") if line]
+        header = list(takewhile(lambda line: line != b"\\1-grams:\n", lines))
         unigrams = []
         for line in lines:
             if line == b"\n":
@@ -67,7 +68,8 @@ def read_sections(
     """Reads the sections of an ARPA file, shortest n-grams first.
 
     Yields:
-        (tokens int32 (n, order), natural-log probabilities float32 (n,), natural-log back-off weights float32 (n,)).
+        (tokens int32 (n, order), log probabilities float32 (n,), back-off weights float32 (n,)), both natural
+        logarithms.
         `<oov>` has id 0, as `UNKNOWN`; KenLM's own `<unk>` has the id after the vocabulary's last.
 
     Raises:
@@ -76,7 +78,7 @@ def read_sections(
     text: NDArray[Any] = np.memmap(path, np.uint8, "r")
     head = bytes(text[:4096])
     counts = [int(count) for count in re.findall(rb"^ngram \d+=(\d+)$", head, re.MULTILINE)]
-    if not head.startswith(b"\\data\\") or not counts:
+    if not head.startswith(b"\\data\\") or not counts or b"\\1-grams:" not in head:
         raise InputError(path, "not an ARPA file: its `\\data\\` section is missing.")
     surfaces = [vocabulary.token(token) for token in range(len(vocabulary))]
     surfaces[0] = OUT_OF_VOCABULARY

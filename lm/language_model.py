@@ -62,9 +62,7 @@ class LanguageModel:
         """
         self.entry = entry
         self.vocabulary = Vocabulary.open(folder)
-        self.tokenizer: Tokenizer = open_tokenizer(
-            folder, entry.unit, self.vocabulary, lowercase=entry.lowercase
-        )
+        self.tokenizer: Tokenizer = open_tokenizer(folder, entry.unit, self.vocabulary, lowercase=entry.lowercase)
         self.ngram = NgramModel(folder, self.vocabulary)
         self.neural = NeuralModel.open(folder / "neural") if entry.neural_kind else None
         if self.neural is not None and self.neural.vocabulary_size != len(self.vocabulary):
@@ -110,10 +108,7 @@ class LanguageModel:
         if known is not None:
             return known
         previous = self._cached_state(neural, key[:-1]) if key else None
-        if previous is not None:
-            state = self.advance([previous], [key[-1]], part)[0]
-        else:
-            state = self._begin(key, neural)
+        state = self.advance([previous], [key[-1]], part)[0] if previous is not None else self._begin(key, neural)
         with self._lock:
             self._states[neural, key] = state
         return state
@@ -132,10 +127,7 @@ class LanguageModel:
 
     def advance(self, states: Sequence[State], tokens: Sequence[int], part: Part) -> list[State]:
         """The states after one more token each."""
-        ngrams = [
-            self.ngram.table.score(state.ngram, token)[1]
-            for state, token in zip(states, tokens, strict=True)
-        ]
+        ngrams = [self.ngram.table.score(state.ngram, token)[1] for state, token in zip(states, tokens, strict=True)]
         if part is Part.NGRAM or self.neural is None:
             return [State(ngram) for ngram in ngrams]
         neurals = [state.neural for state in states if state.neural is not None]
@@ -175,7 +167,7 @@ class LanguageModel:
             known = self._distributions.get(key)
         if known is not None:
             return known
-        log_probs = self.log_probs([self.state(context, part)], part)[0]
+        log_probs: NDArray[np.float32] = self.log_probs([self.state(context, part)], part)[0]
         if log_probs.nbytes <= _DISTRIBUTION_BYTES:
             with self._lock:
                 self._distributions[key] = log_probs

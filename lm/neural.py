@@ -109,9 +109,7 @@ class NeuralModel:
         zeros_LBH = np.zeros((self.description.layers, batch, self.description.hidden_size), np.float32)
         return NeuralState(zeros_LBH, zeros_LBH)
 
-    def advance(
-        self, tokens_BT: NDArray[np.int64], state: NeuralState
-    ) -> tuple[NDArray[np.float32], NeuralState]:
+    def advance(self, tokens_BT: NDArray[np.int64], state: NeuralState) -> tuple[NDArray[np.float32], NeuralState]:
         """Reads T tokens of B sentences.
 
         Returns:
@@ -127,9 +125,7 @@ class NeuralModel:
         unused_N = np.zeros(len(hidden_NE), np.int64)
         return self._output_rows("log_probs", hidden_NE, unused_N)
 
-    def target_log_probs(
-        self, hidden_NE: NDArray[np.float32], targets_N: NDArray[np.int64]
-    ) -> NDArray[np.float32]:
+    def target_log_probs(self, hidden_NE: NDArray[np.float32], targets_N: NDArray[np.int64]) -> NDArray[np.float32]:
         """The log probability of one token after each hidden vector, (N,); nats, as in `log_probs`."""
         return self._output_rows("target_log_probs", hidden_NE, targets_N)
 
@@ -140,9 +136,7 @@ class NeuralModel:
         targets_N = np.ascontiguousarray(targets_N, np.int64)
         step = max(1, _BLOCK_LOGITS // self.vocabulary_size)
         blocks: list[NDArray[np.float32]] = [
-            self._output.run(
-                [name], {"hidden": hidden_NE[row : row + step], "targets": targets_N[row : row + step]}
-            )[0]
+            self._output.run([name], {"hidden": hidden_NE[row : row + step], "targets": targets_N[row : row + step]})[0]
             for row in range(0, max(1, len(hidden_NE)), step)
         ]
         return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)

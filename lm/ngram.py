@@ -159,9 +159,7 @@ def _unigrams(
     return level, residual
 
 
-def _positions(
-    keys: list[NDArray[np.int64]], ngrams: NDArray[np.int32], size: int, arpa: Path
-) -> NDArray[np.int64]:
+def _positions(keys: list[NDArray[np.int64]], ngrams: NDArray[np.int32], size: int, arpa: Path) -> NDArray[np.int64]:
     """Positions of n-grams (n, k) in order k."""
     position = ngrams[:, 0].astype(np.int64)
     for step in range(1, ngrams.shape[1]):

@@ -5,7 +5,6 @@ Versions sort by time. A bundle is written aside and renamed into place, so a re
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from pathlib import Path
@@ -35,9 +34,7 @@ class Registry:
         if not _NAME.fullmatch(model) or not folder.is_dir():
             return []
         return sorted(
-            path.name
-            for path in folder.iterdir()
-            if not path.name.startswith(".") and (path / MANIFEST_FILE).is_file()
+            path.name for path in folder.iterdir() if not path.name.startswith(".") and (path / MANIFEST_FILE).is_file()
         )
 
     def active_version(self, model: str) -> str | None:
@@ -61,9 +58,7 @@ class Registry:
         version = version or self.active_version(model) or ""
         if version not in self.versions(model):
             known = ", ".join(self.models()) or "none"
-            raise ModelNotFoundError(
-                f"No bundle {bundle!r} in {self.root}.", remedy=f"Models there: {known}."
-            )
+            raise ModelNotFoundError(f"No bundle {bundle!r} in {self.root}.", remedy=f"Models there: {known}.")
         return self.bundle_path(model, version)
 
     def publish(self, model: str, version: str, folder: Path) -> Path:
@@ -90,7 +85,7 @@ class Registry:
         marker = self.root / model / _ACTIVE
         aside = marker.with_name(f".{_ACTIVE}.partial")
         aside.write_text(version + "\n", encoding="utf-8")
-        os.replace(aside, marker)
+        aside.replace(marker)
 
     def prune(self, model: str, keep: int) -> list[str]:
         """Removes old versions but the newest `keep` and the active one; returns what went."""

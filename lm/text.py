@@ -70,9 +70,7 @@ def _compose(text: str, *, lowercase: bool) -> str:
 def _token_pattern() -> re.Pattern[str]:
     """Tokens by name: `word` or, where that group is empty, a mark."""
     # `\w` leaves out combining marks, which Indic and Arabic words are full of.
-    marks = "".join(
-        c for c in map(chr, range(0x300, 0x20000)) if unicodedata.category(c) in {"Mn", "Mc", "Me"}
-    )
+    marks = "".join(c for c in map(chr, range(0x300, 0x20000)) if unicodedata.category(c) in {"Mn", "Mc", "Me"})
     marks += "\u200c\u200d"
     letters = rf"(?:(?:[^\W_]++[{marks}]*+)++)"
     return re.compile(
@@ -132,9 +130,7 @@ def join_words(words: Sequence[str]) -> str:
         inner = word in _TIGHT_BOTH
         quote = word in {'"', "'"}
         # `the states' rights`: after an s, with nothing to close, it is a possessive
-        closes = quote and (
-            word in open_quotes or (word == "'" and bool(pieces) and pieces[-1].endswith("s"))
-        )
+        closes = quote and (word in open_quotes or (word == "'" and bool(pieces) and pieces[-1].endswith("s")))
         if not (glued or inner or closes or _TIGHT_LEFT.fullmatch(word)):
             pieces.append(" ")
         pieces.append(word.strip("@") if inner else word)

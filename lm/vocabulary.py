@@ -146,5 +146,6 @@ def save_strings(folder: Path, name: str, strings: SortedStrings) -> None:
 def open_strings(folder: Path, name: str) -> SortedStrings:
     """Maps what `save_strings` wrote."""
     return SortedStrings(
-        open_array(folder / f"{name}.blob.npy", np.uint8), open_array(folder / f"{name}.offsets.npy", np.int64)
+        open_array(folder / f"{name}.blob.npy", np.uint8),
+        open_array(folder / f"{name}.offsets.npy", np.int64),
     )

@@ -38,9 +38,7 @@ class ServerSettings(BaseSettings):
         None, description="Answers requests that name no model; needed only if there are several."
     )
     address: str = Field("127.0.0.1:50051", description="HOST:PORT of gRPC; 0.0.0.0 for all interfaces.")
-    metrics_address: str = Field(
-        "127.0.0.1:9464", description="HOST:PORT of Prometheus metrics over HTTP, or `off`."
-    )
+    metrics_address: str = Field("127.0.0.1:9464", description="HOST:PORT of Prometheus metrics over HTTP, or `off`.")
     cache: Literal["all", "process", "none"] = Field(
         "all", description="Where answers are kept: process and Redis, the process alone, nowhere."
     )
@@ -57,9 +55,7 @@ class ServerSettings(BaseSettings):
     max_waiting: int = Field(
         256, ge=0, description="Calls that may wait for their turn; more are refused as OVERLOADED."
     )
-    max_streams: int = Field(
-        128, ge=1, le=4096, description="Streams open at the same time; each takes two threads."
-    )
+    max_streams: int = Field(128, ge=1, le=4096, description="Streams open at the same time; each takes two threads.")
     time_budget_ms: float = Field(
         50.0, gt=0, description="Time that an answer may take, if the caller's deadline is not sooner."
     )

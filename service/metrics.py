@@ -46,9 +46,7 @@ class Metrics:
         self.in_flight = Gauge(
             "autocomplete_requests_in_flight", "Calls being worked on, streams included.", registry=registry
         )
-        self.waiting = Gauge(
-            "autocomplete_requests_waiting", "Calls that wait for their turn.", registry=registry
-        )
+        self.waiting = Gauge("autocomplete_requests_waiting", "Calls that wait for their turn.", registry=registry)
         self.open_streams = Gauge("autocomplete_open_streams", "Streams open now.", registry=registry)
         self.keystrokes = Counter(
             "autocomplete_stream_keystrokes",

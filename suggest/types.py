@@ -8,7 +8,23 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from lm.parts import Part as Part
+from lm.parts import Part
+
+__all__ = [
+    "FinishReason",
+    "GenerationOptions",
+    "NextWords",
+    "Part",
+    "QueryCompletion",
+    "QuerySuggestion",
+    "ScoreTerms",
+    "Source",
+    "StageTiming",
+    "TextChunk",
+    "TextScore",
+    "TokenScore",
+    "WordSuggestion",
+]
 
 
 class Source(enum.Enum):

@@ -28,7 +28,7 @@ class TextSource(_Section):
 
 
 class QueryLogSource(_Section):
-    """A query log: `.txt` (a query a line), `.tsv`, `.csv` or `.parquet`; all but the last also compressed."""
+    """A query log: `.txt` (a query a line), `.tsv`, `.csv`, `.parquet`; all but the last also compressed."""
 
     path: str = Field(description="File, or glob pattern.")
     query_column: str = Field("query", description="Column that holds the query (`.txt` has no columns).")
@@ -44,9 +44,7 @@ class Screening(_Section):
     min_users: int = Field(
         3, ge=1, description="Distinct users that must have typed a query (logs with a user column)."
     )
-    min_count: int = Field(
-        2, ge=1, description="Times that a query must have been typed (logs without a user column)."
-    )
+    min_count: int = Field(2, ge=1, description="Times that a query must have been typed (logs without a user column).")
     min_length: int = Field(3, ge=1, description="Shorter queries are dropped (code points).")
     max_length: int = Field(100, ge=8, le=256, description="Longer queries are dropped (code points).")
     blocked_words: str | None = Field(
@@ -92,9 +90,7 @@ class NeuralConfig(_Section):
     )
     max_epochs: int = Field(4, ge=1, description="Passes over the training text at most.")
     max_steps: int | None = Field(None, ge=1, description="Optimiser steps at most.")
-    max_minutes: float | None = Field(
-        None, gt=0, description="Minutes of training at most; two runs then differ."
-    )
+    max_minutes: float | None = Field(None, gt=0, description="Minutes of training at most; two runs then differ.")
     checkpoint_every_s: float = Field(30.0, gt=0, description="Time between two checkpoints.")
     device: str = Field("cpu", description="`cpu`, or a device that torch knows, such as `cuda`.")
 
@@ -110,7 +106,7 @@ class LanguageModelConfig(_Section):
     vocabulary_size: int = Field(4000, ge=64, description="Words (most frequent ones) or BPE pieces.")
     min_count: int = Field(1, ge=1, description="Words seen fewer times are unknown (unit `word`).")
     lowercase: bool = Field(True, description="Fold case before training and look-up.")
-    ngram: NgramConfig = Field(default_factory=lambda: NgramConfig())
+    ngram: NgramConfig = Field(default_factory=NgramConfig)
     neural: NeuralConfig | None = Field(None, description="Left out: an n-gram model alone.")
 
 
@@ -132,12 +128,12 @@ class TrainingConfig(_Section):
     work: str = Field("var/work", description="Folder for what can be resumed; safe to delete.")
     text: tuple[TextSource, ...] = Field((), description="Running text.")
     query_log: tuple[QueryLogSource, ...] = Field((), description="Query logs.")
-    screening: Screening = Field(default_factory=lambda: Screening())
-    held_out: HeldOut = Field(default_factory=lambda: HeldOut())
+    screening: Screening = Field(default_factory=Screening)
+    held_out: HeldOut = Field(default_factory=HeldOut)
     language_models: tuple[LanguageModelConfig, ...] = Field(
         min_length=1, description="The first that has queries generates them; the first that has text, text."
     )
-    publishing: Publishing = Field(default_factory=lambda: Publishing())
+    publishing: Publishing = Field(default_factory=Publishing)
 
 
 def load_config(path: Path, overrides: Sequence[str] = ()) -> TrainingConfig:
@@ -154,9 +150,7 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> TrainingConfig:
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise InputError(
-            path, "no such file.", remedy="`autocomplete train --help` shows an example."
-        ) from None
+        raise InputError(path, "no such file.", remedy="`autocomplete train --help` shows an example.") from None
     except IsADirectoryError:
         raise InputError(path, "is a folder.", remedy="Name the TOML file in it.") from None
     except UnicodeDecodeError as error:
@@ -225,10 +219,8 @@ def _child(table: Any, name: str, override: str) -> Any:
                 return item
         raise ConfigError(f"--set {override}: no {name!r} there.", remedy="Name an entry or its position.")
     child = table.setdefault(name, {})
-    if not isinstance(child, dict | list):
-        raise ConfigError(
-            f"--set {override}: {name} holds no fields.", remedy="See `autocomplete train --help`."
-        )
+    if not all(isinstance(item, dict) for item in (child if isinstance(child, list) else [child])):
+        raise ConfigError(f"--set {override}: {name} holds no fields.", remedy="See `autocomplete train --help`.")
     return child
 
 

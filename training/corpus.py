@@ -60,9 +60,7 @@ def read_paragraphs(sources: Sequence[TextSource], base: Path) -> Iterator[tuple
         yield from _read_file(source, path, None)
 
 
-def _read_file(
-    source: TextSource, path: Path, progress: Callable[[int], None] | None
-) -> Iterator[tuple[str, Place]]:
+def _read_file(source: TextSource, path: Path, progress: Callable[[int], None] | None) -> Iterator[tuple[str, Place]]:
     match kind_of(path, TEXT_KINDS):
         case ".txt":
             documents = read_lines(path, max_lines=source.max_lines, progress=progress)
@@ -103,9 +101,7 @@ def _field(path: Path, number: int, line: str, field: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _rows(
-    path: Path, source: TextSource, progress: Callable[[int], None] | None
-) -> Iterator[tuple[int, str]]:
+def _rows(path: Path, source: TextSource, progress: Callable[[int], None] | None) -> Iterator[tuple[int, str]]:
     import pyarrow
 
     size = path.stat().st_size

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -32,13 +33,11 @@ class EncodedText:
         """The sentences, each int32 (its tokens,)."""
         tokens = np.load(self.tokens, mmap_mode="r")
         offsets = np.load(self.offsets)
-        for start, end in zip(offsets[:-1], offsets[1:], strict=True):
+        for start, end in itertools.pairwise(offsets):
             yield tokens[start:end]
 
 
-def encode(
-    tokenizer: Tokenizer, texts: list[Path], folder: Path, name: str, reporter: Reporter
-) -> EncodedText:
+def encode(tokenizer: Tokenizer, texts: list[Path], folder: Path, name: str, reporter: Reporter) -> EncodedText:
     """Encodes text files, a sentence a line, into `folder/NAME.*.npy`; empty sentences are left out."""
     tokens = array("i")
     offsets = array("q", [0])
@@ -55,7 +54,7 @@ def encode(
                         offsets.append(len(tokens))
                     if number % 5000 == 0:
                         task.update(done)
-    encoded = EncodedText(folder / f"{name}.tokens.npy", folder / f"{name}.offsets.npy")
+    encoded = EncodedText(folder / f"{name}.ids.npy", folder / f"{name}.offsets.npy")
     np.save(encoded.tokens, np.frombuffer(tokens, np.int32) if tokens else np.empty(0, np.int32))
     np.save(encoded.offsets, np.frombuffer(offsets, np.int64))
     return encoded

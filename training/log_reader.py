@@ -39,9 +39,7 @@ def log_files(sources: Sequence[QueryLogSource], base: Path) -> list[tuple[Query
     """
     files = [(source, path) for source in sources for path in find_files(source.path, base)]
     for source, path in files:
-        if kind_of(path, LOG_KINDS) == ".txt" and (
-            source.count_column or source.time_column or source.user_column
-        ):
+        if kind_of(path, LOG_KINDS) == ".txt" and (source.count_column or source.time_column or source.user_column):
             raise InputError(
                 path,
                 "a `.txt` log has no columns.",
@@ -82,17 +80,13 @@ def read_log(source: QueryLogSource, path: Path, progress: Progress | None = Non
         )
 
 
-def _read_tsv(
-    path: Path, columns: Sequence[str], progress: Progress | None
-) -> Iterator[tuple[int, list[Any]]]:
+def _read_tsv(path: Path, columns: Sequence[str], progress: Progress | None) -> Iterator[tuple[int, list[Any]]]:
     """Fields of a table whose quotes mean nothing."""
     rows = ((number, line.split("\t")) for number, line in read_lines(path, progress=progress))
     return _pick(path, columns, rows)
 
 
-def _read_csv(
-    path: Path, columns: Sequence[str], progress: Progress | None
-) -> Iterator[tuple[int, list[Any]]]:
+def _read_csv(path: Path, columns: Sequence[str], progress: Progress | None) -> Iterator[tuple[int, list[Any]]]:
     """Fields of a table whose quoted fields may hold commas and line breaks."""
 
     def rows() -> Iterator[tuple[int, list[str]]]:
@@ -114,9 +108,7 @@ def _read_csv(
     return _pick(path, columns, rows())
 
 
-def _pick(
-    path: Path, columns: Sequence[str], rows: Iterator[tuple[int, list[str]]]
-) -> Iterator[tuple[int, list[Any]]]:
+def _pick(path: Path, columns: Sequence[str], rows: Iterator[tuple[int, list[str]]]) -> Iterator[tuple[int, list[Any]]]:
     """The wanted columns of rows of which the first is the header."""
     _, header = next(rows, (1, []))
     check_columns(path, columns, header)
@@ -132,9 +124,7 @@ def _pick(
         yield number, [fields[place] for place in places]
 
 
-def _read_parquet(
-    path: Path, columns: Sequence[str], progress: Progress | None
-) -> Iterator[tuple[int, list[Any]]]:
+def _read_parquet(path: Path, columns: Sequence[str], progress: Progress | None) -> Iterator[tuple[int, list[Any]]]:
     import pyarrow
 
     size = path.stat().st_size
@@ -169,9 +159,7 @@ def _count(path: Path, number: int, value: object) -> int:
     elif isinstance(value, int | float) and math.isfinite(value) and value == int(value):
         count = int(value)
     if count is None:
-        raise InputError(
-            path, f"the count {value!r} is no whole number.", line=number, remedy="Mend or drop the line."
-        )
+        raise InputError(path, f"the count {value!r} is no whole number.", line=number, remedy="Mend or drop the line.")
     if not 0 <= count <= _MAX_COUNT:
         fault = "negative" if count < 0 else f"above {_MAX_COUNT:,}"
         raise InputError(

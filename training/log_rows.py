@@ -118,8 +118,7 @@ def write_rows(
     with ParquetWriter(out, schema, compression="zstd") as writer:
         for rows in _batches(files, base, judge, reporter):
             columns = [
-                pyarrow.array(column, kind)
-                for column, kind in zip(zip(*rows, strict=True), schema.types, strict=True)
+                pyarrow.array(column, kind) for column, kind in zip(zip(*rows, strict=True), schema.types, strict=True)
             ]
             writer.write_batch(pyarrow.record_batch(columns, schema=schema))
     return judge.tally

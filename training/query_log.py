@@ -162,9 +162,7 @@ class _Counter:
 
         rows = self._connection.read_parquet(str(self._folder / "rows.parquet"))
         validation, test = shares
-        low = self._write_held_out(
-            rows.order_by(ibis.asc("lot"), "query").limit(validation), "validation.txt"
-        )
+        low = self._write_held_out(rows.order_by(ibis.asc("lot"), "query").limit(validation), "validation.txt")
         task.update(1)
         high = self._write_held_out(rows.order_by(ibis.desc("lot"), "query").limit(test), "test.txt")
         task.update(2)

@@ -18,9 +18,7 @@ _MIN_DIGITS = 7
 _SECRET_LENGTH = 16
 # White space and all ASCII marks separate words, so that `a-b` is looked up as `a` and `b`.
 _WORD = re.compile(r"[^\s!-/:-@\[-`{-~]+")
-_SUSPECT = re.compile(
-    rf"@|\d(?:[-. ()/]*\d){{{_MIN_DIGITS - 1}}}|[a-z0-9_]{{{_SECRET_LENGTH}}}|[0-9a-f]{{8}}-"
-)
+_SUSPECT = re.compile(rf"@|\d(?:[-. ()/]*\d){{{_MIN_DIGITS - 1}}}|[a-z0-9_]{{{_SECRET_LENGTH}}}|[0-9a-f]{{8}}-")
 
 _EMAIL = re.compile(r"[^\s@]+ ?@ ?[^\s@]+\.[^\s@.]{2,}")
 _SSN = re.compile(r"(?<!\d)(?!000|666|9)\d{3}([- ])(?!00)\d{2}\1(?!0000)\d{4}(?!\d)")

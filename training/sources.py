@@ -67,9 +67,7 @@ def find_files(pattern: str, base: Path) -> list[Path]:
     found = glob.glob(pattern, root_dir=base, recursive=True)  # noqa: PTH207 -- Path.glob takes no absolute one
     files = sorted(base / name for name in found if (base / name).is_file())
     if not files:
-        raise InputError(
-            named, "the pattern matches no file.", remedy="A path is relative to the configuration file."
-        )
+        raise InputError(named, "the pattern matches no file.", remedy="A path is relative to the configuration file.")
     return files
 
 

@@ -16,9 +16,7 @@ from training.progress import Reporter
 _RESERVED = {"<unk>", "<s>", "</s>", "<oov>"}
 
 
-def build_vocabulary(
-    config: LanguageModelConfig, texts: list[Path], folder: Path, reporter: Reporter
-) -> Vocabulary:
+def build_vocabulary(config: LanguageModelConfig, texts: list[Path], folder: Path, reporter: Reporter) -> Vocabulary:
     """Builds and saves the vocabulary, and for subwords the SentencePiece model, into `folder`.
 
     Args:
@@ -28,10 +26,7 @@ def build_vocabulary(
         ConfigError: the text is too small for the vocabulary asked for.
     """
     with reporter.task(f"{config.name}: vocabulary"):
-        if config.unit == "word":
-            vocabulary = _words(config, texts)
-        else:
-            vocabulary = _subwords(config, texts, folder)
+        vocabulary = _words(config, texts) if config.unit == "word" else _subwords(config, texts, folder)
     vocabulary.save(folder)
     return vocabulary
 

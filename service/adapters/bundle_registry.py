@@ -41,9 +41,7 @@ class ModelStatus:
     latest_error: AutocompleteError | None = None
 
 
-def choose_models(
-    folder: BundleFolder, wanted: Sequence[str], default: str | None
-) -> tuple[tuple[str, ...], str]:
+def choose_models(folder: BundleFolder, wanted: Sequence[str], default: str | None) -> tuple[tuple[str, ...], str]:
     """The names of the models to serve and of the default one.
 
     Args:

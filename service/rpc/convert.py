@@ -54,9 +54,7 @@ def attribution_token(model: ServingModel, text: str) -> str:
     return base64.urlsafe_b64encode(f"{model.name}\n{model.version}\n{digest}".encode()).decode().rstrip("=")
 
 
-def completion_response(
-    completion: QueryCompletion, model: ServingModel, *, explain: bool
-) -> pb.CompleteQueryResponse:
+def completion_response(completion: QueryCompletion, model: ServingModel, *, explain: bool) -> pb.CompleteQueryResponse:
     """The answer to `CompleteQuery`."""
     return pb.CompleteQueryResponse(
         suggestions=[_query_suggestion(suggestion, explain) for suggestion in completion.suggestions],
@@ -69,9 +67,7 @@ def completion_response(
     )
 
 
-def words_response(
-    words: NextWords, text: str, model: ServingModel, *, explain: bool
-) -> pb.PredictNextWordResponse:
+def words_response(words: NextWords, text: str, model: ServingModel, *, explain: bool) -> pb.PredictNextWordResponse:
     """The answer to `PredictNextWord`."""
     return pb.PredictNextWordResponse(
         suggestions=[_word_suggestion(suggestion, explain) for suggestion in words.suggestions],

@@ -81,6 +81,4 @@ class Observer:
         asked = getattr(request, "model", None)
         model = "" if asked is None else self._labels.get(asked, _OTHER_MODEL)
         self._metrics.requests.labels(method, model, code.name).inc()
-        self._log.debug(
-            "call", method=method, model=model, code=code.name, duration_ms=round(took_s * 1000, 3)
-        )
+        self._log.debug("call", method=method, model=model, code=code.name, duration_ms=round(took_s * 1000, 3))

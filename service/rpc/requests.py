@@ -129,9 +129,7 @@ def read_score(request: pb.ScoreTextRequest) -> ScoreQuestion:
     if not request.text:
         raise RequestError("text", "is required.", fault="MALFORMED", remedy="Give the text to score.")
     _check_length("text", request.text, MAX_TEXT_LENGTH)
-    return ScoreQuestion(
-        text=request.text, model=read_model_name("model", request.model), part=_part(request.part)
-    )
+    return ScoreQuestion(text=request.text, model=read_model_name("model", request.model), part=_part(request.part))
 
 
 def read_generation(request: pb.GenerateTextRequest) -> GenerationQuestion:
@@ -160,9 +158,7 @@ def read_generation(request: pb.GenerateTextRequest) -> GenerationQuestion:
         beam_width=max(request.beam_width, 1),
         part=_part(request.part),
     )
-    return GenerationQuestion(
-        prompt=request.prompt, model=read_model_name("model", request.model), options=options
-    )
+    return GenerationQuestion(prompt=request.prompt, model=read_model_name("model", request.model), options=options)
 
 
 def read_page_size(request: model_pb.ListModelsRequest) -> int:
@@ -185,9 +181,7 @@ def read_model_name(field: str, value: str, *, required: bool = False) -> str:
         return ""
     match = _MODEL.fullmatch(value)
     if match is None:
-        raise RequestError(
-            field, "is not a model's name.", fault="MALFORMED", remedy="Format: `models/NAME`."
-        )
+        raise RequestError(field, "is not a model's name.", fault="MALFORMED", remedy="Format: `models/NAME`.")
     return match.group(1)
 
 

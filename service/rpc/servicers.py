@@ -92,9 +92,7 @@ class AutocompleteServicer:
         model = self._models.get(question.model)
         return score_response(model.score_text(question.text, part=question.part), model)
 
-    def generate_text(
-        self, request: pb.GenerateTextRequest, _context: Any
-    ) -> Iterator[pb.GenerateTextResponse]:
+    def generate_text(self, request: pb.GenerateTextRequest, _context: Any) -> Iterator[pb.GenerateTextResponse]:
         """`GenerateText`."""
         question = read_generation(request)
         model = self._models.get(question.model)

@@ -77,9 +77,7 @@ class Session:
         self._inbox = Inbox()
         self._config = pb.StreamCompleteQueryRequest.Config()
 
-    def responses(
-        self, requests: Iterator[pb.StreamCompleteQueryRequest]
-    ) -> Iterator[pb.StreamCompleteQueryResponse]:
+    def responses(self, requests: Iterator[pb.StreamCompleteQueryRequest]) -> Iterator[pb.StreamCompleteQueryResponse]:
         """Answers until the caller has finished.
 
         Raises:

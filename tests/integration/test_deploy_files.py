@@ -25,9 +25,7 @@ def _run(*arguments: str | Path) -> str:
 
 @pytest.fixture(scope="module")
 def compose() -> Any:
-    return json.loads(
-        _run(_BIN / "docker-compose", "--file", "docker-compose.yml", "config", "--format", "json")
-    )
+    return json.loads(_run(_BIN / "docker-compose", "--file", "docker-compose.yml", "config", "--format", "json"))
 
 
 def test_dockerfile_passes_its_linter() -> None:

@@ -82,8 +82,7 @@ def test_callers_who_ask_at_once_share_a_computation(tmp_path: Path) -> None:
     ):
         stub = pb_grpc.AutocompleteServiceStub(channel)
         calls = [
-            callers.submit(stub.CompleteQuery, pb.CompleteQueryRequest(query="same"), timeout=20)
-            for _ in range(8)
+            callers.submit(stub.CompleteQuery, pb.CompleteQueryRequest(query="same"), timeout=20) for _ in range(8)
         ]
         eventually(lambda: server.metrics.registry.get_sample_value("autocomplete_requests_in_flight") == 8)
         eventually(lambda: twin.asked)
@@ -189,9 +188,7 @@ def test_bad_requests_name_reason_and_field(
 def test_an_unknown_model_is_not_found(tmp_path: Path) -> None:
     with running(tmp_path) as (server, channel):
         with pytest.raises(grpc.RpcError) as caught:
-            pb_grpc.AutocompleteServiceStub(channel).CompleteQuery(
-                pb.CompleteQueryRequest(model="models/none")
-            )
+            pb_grpc.AutocompleteServiceStub(channel).CompleteQuery(pb.CompleteQueryRequest(model="models/none"))
         labels = {"method": "CompleteQuery", "model": "other", "code": "NOT_FOUND"}
         eventually(lambda: sample(server, "autocomplete_requests_total", **labels) == 1)
     assert refusal(caught.value) == (grpc.StatusCode.NOT_FOUND, "MODEL_NOT_FOUND", [])
@@ -233,9 +230,7 @@ def test_more_calls_than_may_wait_are_refused_at_once(tmp_path: Path) -> None:
 
 
 def test_models_are_described_and_paged(tmp_path: Path) -> None:
-    twins = [
-        TwinModel(name, created_at_s=created) for name, created in (("a", 10.0), ("b", 30.0), ("c", 20.5))
-    ]
+    twins = [TwinModel(name, created_at_s=created) for name, created in (("a", 10.0), ("b", 30.0), ("c", 20.5))]
     with running(tmp_path, *twins) as (server, channel):
         eventually(lambda: all(status.model for status in server.models.statuses()))
         stub = model_grpc.ModelServiceStub(channel)

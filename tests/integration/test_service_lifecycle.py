@@ -53,9 +53,7 @@ def test_health_answers_while_all_threads_are_busy(tmp_path: Path) -> None:
     twin = TwinModel()
     twin.gate.clear()
     with running(tmp_path, twin, max_concurrent=1) as (server, channel):
-        busy = pb_grpc.AutocompleteServiceStub(channel).CompleteQuery.future(
-            pb.CompleteQueryRequest(query="q")
-        )
+        busy = pb_grpc.AutocompleteServiceStub(channel).CompleteQuery.future(pb.CompleteQueryRequest(query="q"))
         eventually(lambda: twin.asked)
         assert check(f"127.0.0.1:{server.port}", 20)
         twin.gate.set()
@@ -101,9 +99,7 @@ def test_a_call_under_way_finishes_at_a_stop(tmp_path: Path) -> None:
     twin = TwinModel()
     twin.gate.clear()
     with running(tmp_path, twin, drain_s=600) as (server, channel):
-        call = pb_grpc.AutocompleteServiceStub(channel).CompleteQuery.future(
-            pb.CompleteQueryRequest(query="q")
-        )
+        call = pb_grpc.AutocompleteServiceStub(channel).CompleteQuery.future(pb.CompleteQueryRequest(query="q"))
         eventually(lambda: twin.asked)
         stopping = threading.Thread(target=server.stop)
         stopping.start()
@@ -118,9 +114,7 @@ def test_a_drain_has_an_end(tmp_path: Path) -> None:
     twin = TwinModel()
     twin.gate.clear()
     with running(tmp_path, twin, drain_s=0) as (server, channel):
-        call = pb_grpc.AutocompleteServiceStub(channel).CompleteQuery.future(
-            pb.CompleteQueryRequest(query="q")
-        )
+        call = pb_grpc.AutocompleteServiceStub(channel).CompleteQuery.future(pb.CompleteQueryRequest(query="q"))
         eventually(lambda: twin.asked)
         server.stop()
         assert call.exception() is not None

@@ -66,8 +66,7 @@ def test_answers_go_on_while_redis_is_down_and_use_it_again(tmp_path: Path, own_
             ask()
         assert sample(server, "autocomplete_redis_available") == 0
         errors = sum(
-            sample(server, "autocomplete_redis_errors_total", operation=operation)
-            for operation in ("get", "set")
+            sample(server, "autocomplete_redis_errors_total", operation=operation) for operation in ("get", "set")
         )
         assert errors == 3  # then nobody asks it until the next attempt
         own_redis.start()
@@ -84,9 +83,7 @@ def test_answers_go_on_while_redis_is_down_and_use_it_again(tmp_path: Path, own_
         assert sample(server, "autocomplete_cache_lookups_total", tier="redis", outcome="hit") == hits + 1
 
 
-def test_a_redis_that_is_down_at_the_start_is_no_error(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_redis_that_is_down_at_the_start_is_no_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with running(tmp_path, redis=f"redis://127.0.0.1:{free_port()}/0") as (server, channel):
         assert pb_grpc.AutocompleteServiceStub(channel).CompleteQuery(pb.CompleteQueryRequest()).suggestions
         assert sample(server, "autocomplete_redis_errors_total", operation="ping") == 1

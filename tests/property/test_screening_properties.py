@@ -7,9 +7,7 @@ from lm.text import normalize_query
 from training.screening import Screen, load_screen
 
 few = settings(max_examples=50, deadline=None)
-words = st.lists(
-    st.sampled_from(["how", "to", "buy", "berlin", "2005", "42", "$9.99"]), max_size=4, unique=True
-)
+words = st.lists(st.sampled_from(["how", "to", "buy", "berlin", "2005", "42", "$9.99"]), max_size=4, unique=True)
 
 
 @cache

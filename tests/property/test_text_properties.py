@@ -83,9 +83,7 @@ def test_sentences_hold_all_that_is_no_blank(text: str) -> None:
     assert together.replace("\u200b", "") == "".join(text.split()).replace("\u200b", "")
 
 
-words = st.lists(
-    st.from_regex(r"[a-z]{1,6}('[a-z]{1,3})?|[0-9]{1,3}(,[0-9]{3})?", fullmatch=True), min_size=1
-)
+words = st.lists(st.from_regex(r"[a-z]{1,6}('[a-z]{1,3})?|[0-9]{1,3}(,[0-9]{3})?", fullmatch=True), min_size=1)
 
 
 @few

@@ -21,9 +21,7 @@ def write(
 ) -> tuple[CorpusCounts, dict[str, list[str]]]:
     out = base / "out"
     out.mkdir(exist_ok=True)
-    counts = write_sentences(
-        sources, base, out, held_out=held_out or HeldOut(), seed=seed, reporter=SilentReporter()
-    )
+    counts = write_sentences(sources, base, out, held_out=held_out or HeldOut(), seed=seed, reporter=SilentReporter())
     assert sorted(path.name for path in out.iterdir()) == sorted(NAMES)
     return counts, {name: (out / name).read_text(encoding="utf-8").split("\n")[:-1] for name in NAMES}
 
@@ -101,9 +99,7 @@ def test_small_texts_fill_all_parts(tmp_path: Path, total: int) -> None:
 
 
 def test_blanks_are_normalised_and_case_is_kept(tmp_path: Path) -> None:
-    (tmp_path / "a.txt").write_text(
-        "The\u00a0\u200b END  of\tit. \uff21 second.\n\u200b\nThird.\n", encoding="utf-8"
-    )
+    (tmp_path / "a.txt").write_text("The\u00a0\u200b END  of\tit. \uff21 second.\n\u200b\nThird.\n", encoding="utf-8")
     _, parts = write(tmp_path, TextSource(path="a.txt"))
     assert sorted(chain.from_iterable(parts.values())) == ["A second.", "The END of it.", "Third."]
 

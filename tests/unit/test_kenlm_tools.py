@@ -32,9 +32,7 @@ def test_a_named_folder_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert ensure_kenlm_tools(SilentReporter()).lmplz == tmp_path / "own" / "lmplz"
 
 
-def test_a_named_folder_that_lacks_a_program_is_an_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_named_folder_that_lacks_a_program_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _put_programs(tmp_path / "own", ("lmplz", "query"))
     monkeypatch.setenv(KENLM_BIN_VARIABLE, str(tmp_path / "own"))
 
@@ -49,9 +47,7 @@ def test_the_cache_is_used_without_a_compiler(monkeypatch: pytest.MonkeyPatch) -
     assert ensure_kenlm_tools(SilentReporter()).query == cache_folder() / "bin" / "query"
 
 
-def test_no_compiler_is_said_before_anything_is_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_compiler_is_said_before_anything_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
     monkeypatch.delenv("CXX", raising=False)
 

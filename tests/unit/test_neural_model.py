@@ -118,9 +118,7 @@ def test_every_large_matrix_is_int8(shape: str, tmp_path: Path) -> None:
     products = 0
     for name in ("recurrent.onnx", "output.onnx"):
         graph = onnx.load(tmp_path / name).graph
-        bodies = [
-            attribute.g for node in graph.node for attribute in node.attribute if attribute.name == "body"
-        ]
+        bodies = [attribute.g for node in graph.node for attribute in node.attribute if attribute.name == "body"]
         for part in (graph, *bodies):
             weights = {constant.name: constant for constant in part.initializer}
             products += sum(node.op_type == "MatMulInteger" for node in part.node)

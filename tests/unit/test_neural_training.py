@@ -58,8 +58,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         lengths = rng.integers(1, 9, sentences)
         begins = rng.integers(3, VOCABULARY, sentences)
         words = [
-            (begin - 3 + 7 * np.arange(n)) % (VOCABULARY - 3) + 3
-            for begin, n in zip(begins, lengths, strict=True)
+            (begin - 3 + 7 * np.arange(n)) % (VOCABULARY - 3) + 3 for begin, n in zip(begins, lengths, strict=True)
         ]
         paths[f"{part}_tokens"] = folder / f"{part}_tokens.npy"
         paths[f"{part}_offsets"] = folder / f"{part}_offsets.npy"
@@ -69,13 +68,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.fixture
-def train(
-    data: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., NeuralTraining]:
+def train(data: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., NeuralTraining]:
     monkeypatch.setattr(run, "REPORT_EVERY_S", 0)
-    monkeypatch.setattr(
-        os, "sched_getaffinity", lambda _: {0}
-    )  # threads cost such a small model more than they give
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})  # threads cost such a small model more than they give
 
     def call(
         name: str = "work",
@@ -213,9 +208,7 @@ def test_checkpoint_of_other_settings_is_refused_by_name(train: Callable[..., Ne
 
 
 @pytest.mark.parametrize("damage", [b"", b"PK\x03\x04 cut off", b"\x80\x02garbage"])
-def test_damaged_checkpoint_is_told(
-    train: Callable[..., NeuralTraining], tmp_path: Path, damage: bytes
-) -> None:
+def test_damaged_checkpoint_is_told(train: Callable[..., NeuralTraining], tmp_path: Path, damage: bytes) -> None:
     (tmp_path / "work").mkdir()
     (tmp_path / "work" / CHECKPOINT_FILE).write_bytes(damage)
     with pytest.raises(InputError, match="Delete it"):
@@ -242,9 +235,7 @@ def test_export_gives_the_loss_that_training_measured(
     assert -np.concatenate(log_probs).mean() == pytest.approx(result.validation_loss, rel=0.005)
 
 
-def test_export_without_finished_training_is_refused(
-    train: Callable[..., NeuralTraining], tmp_path: Path
-) -> None:
+def test_export_without_finished_training_is_refused(train: Callable[..., NeuralTraining], tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no finished training"):
         export_neural(tmp_path / "work", tmp_path / "out")
     with pytest.raises(KeyboardInterrupt):

@@ -70,9 +70,7 @@ def test_a_version_that_is_not_offered_is_named(tmp_path: Path) -> None:
         _download(_probe("0" * 64, version="2.0"), tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("number", "says"), [(errno.ENOSPC, "the disk is full"), (errno.EACCES, "cannot be written")]
-)
+@pytest.mark.parametrize(("number", "says"), [(errno.ENOSPC, "the disk is full"), (errno.EACCES, "cannot be written")])
 def test_what_a_disk_refuses_is_said_with_a_remedy(tmp_path: Path, number: int, says: str) -> None:
     with pytest.raises(InputError, match=says), reports_disk_errors(tmp_path):
         raise OSError(number, os.strerror(number))

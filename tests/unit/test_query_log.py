@@ -72,9 +72,7 @@ def test_every_row_goes_to_one_part(tmp_path: Path) -> None:
     assert (written.counts.rows, written.counts.validation, written.counts.test) == (1000, 40, 40)
     everything = written.train_lm + written.validation + written.test
     assert sorted(everything) == sorted(numbered(500) + ["new york"] * 500)
-    assert sorted(written.train_lm) == sorted(
-        query for query, count in written.train.items() for _ in range(count)
-    )
+    assert sorted(written.train_lm) == sorted(query for query, count in written.train.items() for _ in range(count))
     assert written.counts.train_queries == len(written.train)
     assert written.counts.train_submissions == len(written.train_lm) == 920
     assert json.dumps(asdict(written.counts))
@@ -139,9 +137,7 @@ def test_rare_queries_are_kept_from_training_but_measured(tmp_path: Path) -> Non
 def test_users_count_once_each(tmp_path: Path) -> None:
     rows = ["user\tquery"]
     rows += [f"u{number}\tmany users" for number in range(50)]
-    rows += (
-        ["one\tone user"] * 50 + ["\tno user"] * 50 + [f"u{number % 2}\ttwo users" for number in range(50)]
-    )
+    rows += ["one\tone user"] * 50 + ["\tno user"] * 50 + [f"u{number % 2}\ttwo users" for number in range(50)]
     log(tmp_path, "log.tsv", rows)
     source = QueryLogSource(path="log.tsv", user_column="user")
     written = write(tmp_path, source, screening=Screening(min_users=3))
@@ -203,9 +199,9 @@ def test_times_of_any_kind(tmp_path: Path) -> None:
     rows = [f"query number {number}\t{time}" for number, time in enumerate(times)]
     log(tmp_path, "log.tsv", ["query\twhen", *rows])
     source = QueryLogSource(path="log.tsv", time_column="when")
-    assert {
-        row.time.replace(microsecond=0) for row in read_log(source, tmp_path / "log.tsv") if row.time
-    } == {datetime(2006, 3, 1, 7, 17, 12, tzinfo=UTC)}
+    assert {row.time.replace(microsecond=0) for row in read_log(source, tmp_path / "log.tsv") if row.time} == {
+        datetime(2006, 3, 1, 7, 17, 12, tzinfo=UTC)
+    }
     counts = write(tmp_path, source).counts
     assert counts.first_time == "2006-03-01T07:17:12+00:00"
     assert counts.last_time == "2006-03-01T07:17:12.500000+00:00"
@@ -270,9 +266,7 @@ def test_a_quoted_csv_field_may_hold_a_line_break(tmp_path: Path) -> None:
         ("a.log", "one\n", "the ending does not say"),
     ],
 )
-def test_bad_rows_name_their_line_and_leave_nothing(
-    tmp_path: Path, name: str, text: str, problem: str
-) -> None:
+def test_bad_rows_name_their_line_and_leave_nothing(tmp_path: Path, name: str, text: str, problem: str) -> None:
     (tmp_path / name).write_text(text)
     time_column = "t" if "\tt\n" in text else None
     source = QueryLogSource(path=name, count_column="n", time_column=time_column)

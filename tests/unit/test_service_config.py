@@ -14,9 +14,7 @@ def toml(folder: Path, text: str) -> Path:
     return path
 
 
-def test_flags_go_before_the_environment_the_file_and_defaults(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_flags_go_before_the_environment_the_file_and_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = toml(tmp_path, "max_streams = 1\nmax_waiting = 1\nmax_concurrent = 1\n")
     monkeypatch.setenv("AUTOCOMPLETE_MAX_STREAMS", "2")
     monkeypatch.setenv("AUTOCOMPLETE_MAX_WAITING", "2")
@@ -25,9 +23,7 @@ def test_flags_go_before_the_environment_the_file_and_defaults(
     assert settings.drain_s == 10
 
 
-def test_models_are_a_list_in_the_file_and_commas_elsewhere(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_models_are_a_list_in_the_file_and_commas_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert load_settings({}, toml(tmp_path, 'models = ["a", "b"]')).models == ("a", "b")
     assert load_settings({"models": "a, b"}, None).models == ("a", "b")
     monkeypatch.setenv("AUTOCOMPLETE_MODELS", "c,d")

@@ -28,9 +28,7 @@ def test_lengths_are_counted_in_code_points() -> None:
 
 
 def test_a_text_is_taken_as_it_is() -> None:
-    question = read_words(
-        pb.PredictNextWordRequest(text=" The  U", part=pb.ENSEMBLE_PART_NGRAM, min_probability=1)
-    )
+    question = read_words(pb.PredictNextWordRequest(text=" The  U", part=pb.ENSEMBLE_PART_NGRAM, min_probability=1))
     assert (question.text, question.part, question.min_probability) == (" The  U", Part.NGRAM, 1.0)
     assert read_score(pb.ScoreTextRequest(text=" ")).text == " "
 

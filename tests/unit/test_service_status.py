@@ -35,9 +35,7 @@ def detail(status: status_pb2.Status, message: object) -> bool:
 
 
 @pytest.mark.parametrize(("error", "code", "reason"), CASES)
-def test_each_error_has_its_code_and_a_reason_of_the_contract(
-    error: AutocompleteError, code: int, reason: str
-) -> None:
+def test_each_error_has_its_code_and_a_reason_of_the_contract(error: AutocompleteError, code: int, reason: str) -> None:
     status = status_of(error)
     info = error_details_pb2.ErrorInfo()
     assert is_for_callers(error)

@@ -107,10 +107,7 @@ def test_words_join_as_they_were_written(text: str) -> None:
 
 
 def test_split_text_joins_as_a_person_writes() -> None:
-    assert (
-        join_words(["<unk>", "'s", "1", "@,@", "000", "@-@", "year", "rule", "."])
-        == "<unk>'s 1,000-year rule."
-    )
+    assert join_words(["<unk>", "'s", "1", "@,@", "000", "@-@", "year", "rule", "."]) == "<unk>'s 1,000-year rule."
 
 
 @pytest.mark.parametrize(

@@ -141,9 +141,7 @@ def gather(sentences: Sentences, pieces: Pieces, rows: NDArray[np.int64]) -> Bat
     )
 
 
-def batches_of_epoch(
-    pieces: Pieces, tokens_per_batch: int, *, seed: int, epoch: int
-) -> list[NDArray[np.int64]]:
+def batches_of_epoch(pieces: Pieces, tokens_per_batch: int, *, seed: int, epoch: int) -> list[NDArray[np.int64]]:
     """The batches of one pass over the data; they depend on nothing else, so that training can resume."""
     return pieces.batches(tokens_per_batch, np.random.default_rng([seed, epoch]))
 
@@ -158,11 +156,7 @@ def _open(path: Path, dtype: type[np.generic]) -> Any:
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise InputError(
-            path, f"cannot be read as an array: {error}.", remedy="Delete the work folder."
-        ) from None
+        raise InputError(path, f"cannot be read as an array: {error}.", remedy="Delete the work folder.") from None
     if array.ndim != 1 or array.dtype != dtype:
-        raise InputError(
-            path, f"holds {array.dtype} of {array.ndim} dimensions.", remedy="Delete the work folder."
-        )
+        raise InputError(path, f"holds {array.dtype} of {array.ndim} dimensions.", remedy="Delete the work folder.")
     return array

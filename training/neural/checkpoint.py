@@ -100,6 +100,4 @@ class Standing:
 
 def _damaged(path: Path, error: Exception) -> InputError:
     reason = str(error).split("\n")[0]
-    return InputError(
-        path, f"is not a checkpoint ({reason}).", remedy="Delete it; training then starts afresh."
-    )
+    return InputError(path, f"is not a checkpoint ({reason}).", remedy="Delete it; training then starts afresh.")

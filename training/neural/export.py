@@ -20,10 +20,7 @@ def write_model(model: RecurrentModel, out_folder: Path) -> None:
     out_folder.mkdir(parents=True, exist_ok=True)
     embedding_VE = _array(model.embedding.weight)
     projection_HE = None if model.projection is None else _array(model.projection.weight).T
-    layers = [
-        _layer(model, index, model.input_scale if index == 0 else 1.0)
-        for index in range(model.lstm.num_layers)
-    ]
+    layers = [_layer(model, index, model.input_scale if index == 0 else 1.0) for index in range(model.lstm.num_layers)]
     description = json.dumps(asdict(model.describe()), indent=1) + "\n"
     _write(out_folder / RECURRENT_FILE, recurrent_graph(embedding_VE, layers, projection_HE))
     _write(out_folder / OUTPUT_FILE, output_graph(embedding_VE, _array(model.bias())))

@@ -78,9 +78,7 @@ class _Graph:
         scaled = self.one("Mul", self.one("Cast", product, to=TensorProto.FLOAT), row_scales)
         return self.one("Mul", scaled, self.constant(matrix.scales))
 
-    def model(
-        self, name: str, inputs: list[onnx.ValueInfoProto], outputs: list[onnx.ValueInfoProto]
-    ) -> bytes:
+    def model(self, name: str, inputs: list[onnx.ValueInfoProto], outputs: list[onnx.ValueInfoProto]) -> bytes:
         graph = helper.make_graph(self.nodes, name, inputs, outputs, self.constants)
         model = helper.make_model(
             graph,

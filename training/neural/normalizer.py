@@ -21,9 +21,7 @@ class _LogNormalizer(Function):
     """log(sum over k of exp(hidden . weights_k + bias_k)) of each row."""
 
     @staticmethod
-    def forward(
-        ctx: Any, hidden_NE: Tensor, weights_KE: Tensor, bias_K: Tensor, own_N: Tensor | None
-    ) -> Tensor:
+    def forward(ctx: Any, hidden_NE: Tensor, weights_KE: Tensor, bias_K: Tensor, own_N: Tensor | None) -> Tensor:
         """Computes it.
 
         Args:
@@ -58,9 +56,7 @@ class _LogNormalizer(Function):
         )
 
 
-def log_normalizer(
-    hidden_NE: Tensor, weights_KE: Tensor, bias_K: Tensor, own_N: Tensor | None = None
-) -> Tensor:
+def log_normalizer(hidden_NE: Tensor, weights_KE: Tensor, bias_K: Tensor, own_N: Tensor | None = None) -> Tensor:
     """See `_LogNormalizer.forward`."""
     result_N: Tensor = _LogNormalizer.apply(hidden_NE, weights_KE, bias_K, own_N)  # type: ignore[no-untyped-call]
     return result_N

@@ -194,14 +194,10 @@ class TrainingRun:
     def _report(self, task: Task) -> None:
         standing = self._standing
         elapsed_s = self._elapsed_s()
-        if standing.loss_steps:
-            loss = standing.loss_sum / standing.loss_steps
-        else:
-            loss = standing.curve[-1].validation_loss
+        loss = standing.loss_sum / standing.loss_steps if standing.loss_steps else standing.curve[-1].validation_loss
         task.update(
             self._plan.progress(standing.step, elapsed_s),
-            note=f"loss {loss:.3f}, perplexity {math.exp(loss):.0f}, "
-            f"{standing.token_count / elapsed_s:,.0f} tokens/s",
+            note=f"loss {loss:.3f}, perplexity {math.exp(loss):.0f}, {standing.token_count / elapsed_s:,.0f} tokens/s",
         )
 
     def _finish(self, work: Path, task: Task) -> None:

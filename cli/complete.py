@@ -1,0 +1,48 @@
+"""`autocomplete complete`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.bundles import find_bundle
+from cli.output import print_json, stdout
+
+DEFAULT_SERVER = "127.0.0.1:50051"
+
+
+def complete(
+    text: Annotated[str, typer.Argument(help="What was typed; a trailing space ends its last word.")],
+    *,
+    server: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help=f"Server to ask; {DEFAULT_SERVER} if not given.")
+    ] = None,
+    bundle: Annotated[
+        Path | None, typer.Option(help="Bundle, or REGISTRY/NAME, to open instead of asking a server.")
+    ] = None,
+    words: Annotated[bool, typer.Option("--words", help="Next words of a text, not whole queries.")] = False,
+    model: Annotated[str, typer.Option(help="Model of the server; its default one if not given.")] = "",
+    limit: Annotated[int, typer.Option("--max", help="At most this many suggestions.")] = 10,
+    explain: Annotated[bool, typer.Option("--explain", help="Shows the terms of each score.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Prints the response message as JSON.")] = False,
+) -> None:
+    """Completes a query, or predicts the next word of a text."""
+    if bundle is not None and (server is not None or model):
+        raise typer.BadParameter("names the model itself: leave --server and --model out.", param_hint="--bundle")
+    from google.protobuf.json_format import MessageToDict
+
+    from cli.ask import ask_bundle, ask_server, build_request
+    from cli.suggestions import suggestions_table
+
+    request = build_request(text, words=words, model=model, limit=limit, explain=explain)
+    if bundle is not None:
+        response = ask_bundle(request, find_bundle(bundle))
+    else:
+        response = ask_server(request, server or DEFAULT_SERVER)
+    if as_json:
+        document = MessageToDict(response, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+        print_json(document)
+    else:
+        stdout().print(suggestions_table(text, response, explain=explain))

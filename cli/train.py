@@ -1,0 +1,89 @@
+"""`autocomplete train`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from typer.core import TyperCommand
+
+from cli.output import stderr, stdout
+
+EXAMPLE = """\
+name = "shop"
+
+[[text]]
+path = "corpus/*.txt"
+
+[[query_log]]
+path = "queries.tsv"
+count_column = "count"
+
+[[language_models]]
+name = "queries"
+unit = "subword"
+sources = ["queries"]
+neural = { max_epochs = 4 }
+
+[[language_models]]
+name = "words"
+unit = "word"
+sources = ["text"]
+vocabulary_size = 20000
+neural = {}
+"""
+
+
+class TrainCommand(TyperCommand):
+    """Its help ends with an example and all fields of the configuration."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Prints the help."""
+        super().format_help(ctx, formatter)
+        _print_configuration(stdout())
+
+
+def train(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="TOML file; see below.")],
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="FIELD=VALUE", help="Overrides a field; may be given several times."),
+    ] = None,
+    activate: Annotated[
+        bool, typer.Option("--activate", help="Activates the bundle even if it measures worse.")
+    ] = False,
+) -> None:
+    """Trains a model and publishes it as a bundle REGISTRY/NAME/VERSION.
+
+    Interrupted and started again, it goes on after the last finished step.
+
+    The new bundle becomes the active one, unless it measures worse than that on held-out data.
+    """
+    from training.pipeline import train as run_training
+
+    from training.config import load_config
+    from training.progress import TerminalReporter
+
+    settings = load_config(config, changes or ())
+    published = run_training(settings, base=config.parent, reporter=TerminalReporter(stderr()), activate=activate)
+    console = stdout()
+    console.print(f"Published {published.path}", markup=False, soft_wrap=True)
+    if published.activated:
+        console.print(f"Version {published.version} is active.", markup=False)
+    else:
+        console.print(f"Not activated: {published.reason}", markup=False, soft_wrap=True)
+
+
+def _print_configuration(console: Console) -> None:
+    from training.config import describe
+
+    console.print("[bold]A configuration[/bold] (paths are relative to its folder):\n")
+    for line in EXAMPLE.splitlines():
+        console.print(f"  {line}".rstrip(), markup=False)
+    console.print("\n[bold]All fields[/bold] (`[]`: a list of sections, each `[[...]]` in the file):\n")
+    for name, default, description in describe():
+        heading = f"  {name}" + (f" = {default}" if default else "")
+        console.print(heading, markup=False, style="cyan", soft_wrap=True)
+        console.print(f"      {description}", markup=False, soft_wrap=True)

@@ -1,0 +1,22 @@
+"""What a part of an answer has cost lately, to decide whether the time left allows it."""
+
+from __future__ import annotations
+
+from suggest.budget import Budget
+
+_KEEP = 0.9
+
+
+class CostEstimate:
+    """Exponentially weighted mean of a cost in seconds; threads may share it, the last writer wins."""
+
+    def __init__(self, initial_s: float) -> None:
+        self._mean_s = initial_s
+
+    def observe(self, cost_s: float) -> None:
+        """Takes one measured cost in."""
+        self._mean_s = _KEEP * self._mean_s + (1 - _KEEP) * cost_s
+
+    def fits(self, budget: Budget | None) -> bool:
+        """Whether twice the mean cost fits into what is left: costs spread about as wide as their mean."""
+        return budget is None or budget.remaining_s() > 2 * self._mean_s

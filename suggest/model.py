@@ -1,0 +1,105 @@
+"""An open bundle that answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from lm.bundle import Bundle, open_bundle
+from lm.manifest import LanguageModelEntry
+from lm.parts import Part
+from suggest.budget import Budget
+from suggest.complete import QueryCompleter
+from suggest.generate import generate_text
+from suggest.score import score_text
+from suggest.types import GenerationOptions, NextWords, QueryCompletion, TextChunk, TextScore
+from suggest.words import WordPredictor
+
+
+class Model:
+    """Answers from one bundle, from many threads at once."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.bundle = bundle
+        self._text_model = bundle.language_model("text")
+        self._completer = QueryCompleter(bundle)
+        self._predictor = WordPredictor(self._text_model)
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self.bundle.manifest.name
+
+    @property
+    def version(self) -> str:
+        """The bundle's version."""
+        return self.bundle.manifest.version
+
+    @property
+    def manifest_sha256(self) -> str:
+        """Lower-case hexadecimal digest of the manifest."""
+        return self.bundle.manifest_sha256
+
+    @property
+    def created_at_s(self) -> float:
+        """When training finished, in seconds since 1970."""
+        return self.bundle.manifest.created_at.timestamp()
+
+    @property
+    def language_models(self) -> tuple[LanguageModelEntry, ...]:
+        """What the manifest says of the language models, the primary one first."""
+        return self.bundle.manifest.language_models
+
+    @property
+    def query_count(self) -> int:
+        """Queries in the index."""
+        return self.bundle.manifest.query_count
+
+    def complete_query(
+        self,
+        query: str,
+        *,
+        max_suggestions: int = 10,
+        exclude_generated: bool = False,
+        neural: bool = True,
+        budget: Budget | None = None,
+    ) -> QueryCompletion:
+        """Ranked whole queries for what was typed; see `QueryCompleter.complete`."""
+        return self._completer.complete(
+            query,
+            max_suggestions=max_suggestions,
+            exclude_generated=exclude_generated,
+            neural=neural,
+            budget=budget,
+        )
+
+    def predict_next_word(
+        self,
+        text: str,
+        *,
+        max_suggestions: int = 10,
+        min_probability: float = 0.0,
+        part: Part = Part.ENSEMBLE,
+        budget: Budget | None = None,
+    ) -> NextWords:
+        """Words that follow the text or complete its last word; see `WordPredictor.predict`."""
+        return self._predictor.predict(
+            text, max_suggestions=max_suggestions, min_probability=min_probability, part=part, budget=budget
+        )
+
+    def score_text(self, text: str, *, part: Part = Part.ENSEMBLE) -> TextScore:
+        """Scores of the text's words; see `suggest.score`."""
+        return score_text(self._text_model, text, part)
+
+    def generate_text(self, prompt: str, options: GenerationOptions) -> Iterator[TextChunk]:
+        """Text that continues the prompt; see `suggest.generate`."""
+        return generate_text(self._text_model, prompt, self._predictor.context(prompt), options)
+
+
+def open_model(path: Path, *, verify: bool = True) -> Model:
+    """Opens a bundle to answer from.
+
+    Raises:
+        BundleError: it is missing, damaged or of another format version.
+    """
+    return Model(open_bundle(path, verify=verify))

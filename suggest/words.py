@@ -1,0 +1,81 @@
+"""Predicts the word that follows a text, or completes its last one."""
+
+from __future__ import annotations
+
+import math
+
+from lm.language_model import LanguageModel
+from lm.parts import Part
+from lm.text import last_word_start, normalize_query, split_sentences
+from suggest.budget import Budget
+from suggest.decode import Hypothesis, complete_word
+from suggest.estimate import CostEstimate
+from suggest.stages import Stages
+from suggest.types import NextWords, ScoreTerms, WordSuggestion
+
+_SPARE = 8
+"""Words asked for beyond those shown, to make up for the punctuation marks left out."""
+
+
+class WordPredictor:
+    """Predicts words with an open language model; threads may share it."""
+
+    def __init__(self, model: LanguageModel) -> None:
+        self._model = model
+        self._cost = CostEstimate(0.001)
+
+    def predict(
+        self, text: str, *, max_suggestions: int, min_probability: float, part: Part, budget: Budget | None
+    ) -> NextWords:
+        """Words, most probable first; marks of punctuation are not suggested.
+
+        Raises:
+            UnsupportedError: the part asked for is not there.
+        """
+        stages = Stages()
+        with stages.stage("parse"):
+            start = last_word_start(text)
+            context = self.context(text[:start])
+            typed = normalize_query(text[start:]).strip()
+            if not self._model.entry.lowercase:
+                typed = text[start:].strip()
+            part = self._model.part(part)
+        degraded = part is Part.ENSEMBLE and not self._cost.fits(budget)
+        with stages.stage("ngram" if degraded or part is Part.NGRAM else "neural"):
+            asked = Part.NGRAM if degraded else part
+            found = complete_word(self._model, context, typed, max_suggestions + _SPARE, asked)
+        if asked is not Part.NGRAM:
+            self._cost.observe(stages.timings[-1].duration_s)
+        with stages.stage("rank"):
+            least = math.log(min_probability) if min_probability > 0 else -math.inf
+            words = [
+                word
+                for hypothesis in found
+                if hypothesis.log_prob >= least and (word := self._suggestion(hypothesis, asked))
+            ]
+        return NextWords(
+            suggestions=tuple(words[:max_suggestions]),
+            replace_start=start,
+            degraded=degraded,
+            timings=stages.timings,
+        )
+
+    def context(self, text: str) -> tuple[int, ...]:
+        """Tokens of the text's last sentence."""
+        sentences = split_sentences(text)
+        ended = bool(sentences) and text.rstrip().endswith((".", "!", "?")) and text[-1:].isspace()
+        return () if not sentences or ended else tuple(self._model.tokenizer.encode(sentences[-1]))
+
+    def _suggestion(self, hypothesis: Hypothesis, part: Part) -> WordSuggestion | None:
+        text = self._model.tokenizer.decode(hypothesis.tokens)
+        if not any(character.isalnum() for character in text) or text == "<unk>":
+            return None
+        alone = hypothesis.log_prob
+        return WordSuggestion(
+            text=text,
+            log_prob=hypothesis.log_prob,
+            terms=ScoreTerms(
+                ngram_log_prob=alone if part is Part.NGRAM else None,
+                neural_log_prob=alone if part is Part.NEURAL else None,
+            ),
+        )

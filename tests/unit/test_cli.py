@@ -1,0 +1,114 @@
+"""The command line without a server: help, errors, and where a bundle is found."""
+
+from __future__ import annotations
+
+import errno
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+from rich.console import Console
+from typer.testing import CliRunner
+
+from cli.bundles import find_bundle
+from cli.errors import reported
+from cli.main import app
+from cli.metrics_tables import metrics_tables
+from cli.train import EXAMPLE
+from lm.errors import BundleError, InputError, ModelNotFoundError
+from service.config import describe_settings
+from tests.service_twins import registry_of
+from training.config import describe, load_config
+
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_help_imports_nothing_heavy() -> None:
+    program = (
+        "import sys\nfrom cli.main import main\nsys.argv = ['autocomplete', '--help']\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "heavy = {'torch', 'onnxruntime', 'numpy', 'numba', 'grpc', 'pydantic', 'duckdb', 'ibis'}\n"
+        "print('heavy:', sorted(heavy & set(sys.modules)))"
+    )
+    run = subprocess.run([sys.executable, "-c", program], cwd=_ROOT, capture_output=True, text=True, check=True)
+
+    assert "serve" in run.stdout
+    assert run.stdout.endswith("heavy: []\n")
+
+
+def test_help_of_train_has_every_field_and_an_example_that_is_valid(tmp_path: Path) -> None:
+    shown = CliRunner().invoke(app, ["train", "--help"]).stdout
+    (tmp_path / "example.toml").write_text(EXAMPLE, encoding="utf-8")
+
+    assert load_config(tmp_path / "example.toml").name == "shop"
+    for field, _, description in describe():
+        assert f"  {field}" in shown
+        assert description in shown
+
+
+def test_help_of_serve_has_every_setting() -> None:
+    shown = CliRunner(env={"COLUMNS": "200"}).invoke(app, ["serve", "--help"]).stdout
+
+    for flag, variable, _, _ in describe_settings():
+        assert flag in shown
+        assert variable in shown
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (InputError("a.txt", "is\nempty.", remedy="Fill it."), "Error: a.txt: is empty. Fill it.\n"),
+        (FileNotFoundError(errno.ENOENT, "No such file", "b.txt"), "Error: b.txt: No such file.\n"),
+        (OSError(errno.ENOSPC, "No space left"), "Error: the disk is full. Make room,"),
+        (ModuleNotFoundError("x", name="torch.nn"), "pip install 'autocomplete-ensemble[train]'"),
+        (ModuleNotFoundError("x", name="structlog"), "pip install 'autocomplete-ensemble[server]'"),
+    ],
+)
+def test_an_error_is_one_line_and_exit_code_1(
+    error: Exception, expected: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(typer.Exit) as caught, reported():
+        raise error
+
+    shown = capsys.readouterr().err
+    assert caught.value.exit_code == 1
+    assert expected in shown
+    assert shown.count("\n") == 1
+
+
+def test_an_interrupt_is_said_and_exit_code_130(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit) as caught, reported():
+        raise KeyboardInterrupt
+
+    assert caught.value.exit_code == 130
+    assert capsys.readouterr().err == "Stopped.\n"
+
+
+def test_a_bundle_is_found_by_folder_and_by_model(tmp_path: Path) -> None:
+    registry = registry_of(tmp_path, {"shop": ["v1", "v2"]})
+
+    assert find_bundle(registry / "shop" / "v1") == registry / "shop" / "v1"
+    assert find_bundle(registry / "shop") == registry / "shop" / "v2"
+    with pytest.raises(BundleError, match="Name a model"):
+        find_bundle(registry)
+
+
+def test_a_model_without_an_active_version_is_not_guessed(tmp_path: Path) -> None:
+    registry = registry_of(tmp_path, {"shop": ["v1"]})
+    (registry / "shop" / "ACTIVE").unlink()
+
+    with pytest.raises(ModelNotFoundError):
+        find_bundle(registry / "shop")
+
+
+def test_metrics_that_were_not_measured_are_left_out() -> None:
+    assert metrics_tables({}) == []
+    (table,) = metrics_tables({"queries": {"all": {"count": 1200, "mrr_at_10": 0.26, "success_at_10": 0.4}}})
+    console = Console(width=100)
+    with console.capture() as capture:
+        console.print(table)
+
+    assert "1,200" in capture.get()
+    assert "0.260" in capture.get()

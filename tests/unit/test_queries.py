@@ -1,0 +1,64 @@
+"""The query index gives what counting through all queries gives."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from lm.errors import BundleDamagedError
+from lm.queries import QueryIndex, build_query_index
+
+_COUNTS = {"new york": 50, "new york times": 50, "new": 7, "news": 90, "nüsse": 3, "weather": 20, "日本": 4}
+
+
+def _index(folder: Path, counts: dict[str, int]) -> QueryIndex:
+    assert build_query_index(folder, counts.items()) == len(counts)
+    return QueryIndex(folder)
+
+
+def _naive(counts: dict[str, int], prefix: str, k: int) -> tuple[list[tuple[str, float]], float]:
+    matching = [(query, count) for query, count in counts.items() if query.startswith(prefix)]
+    best = sorted(matching, key=lambda row: (-row[1], row[0].encode()))[:k]
+    return [(query, float(count)) for query, count in best], float(sum(count for _, count in matching))
+
+
+@pytest.mark.parametrize("prefix", ["", "n", "new", "new ", "new york", "nü", "日", "zebra", "newsx"])
+@pytest.mark.parametrize("k", [0, 1, 3, 100])
+def test_completions(tmp_path: Path, prefix: str, k: int) -> None:
+    assert _index(tmp_path, _COUNTS).completions(prefix, k) == _naive(_COUNTS, prefix, k)
+
+
+def test_completions_of_many_queries_with_many_ties(tmp_path: Path) -> None:
+    chance = random.Random(3)
+    counts = {"".join(chance.choices("abc ü", k=chance.randint(1, 9))): chance.randint(1, 12) for _ in range(6000)}
+    index = _index(tmp_path, counts)
+
+    for prefix in ["", "a", "ab", "abc", "ü", " b", "cc", "aaaaaaaaaa"]:
+        for k in (1, 10, 300):
+            assert index.completions(prefix, k) == _naive(counts, prefix, k)
+
+
+def test_counts(tmp_path: Path) -> None:
+    index = _index(tmp_path, _COUNTS)
+
+    assert len(index) == len(_COUNTS)
+    assert {query: index.count(query) for query in _COUNTS} == _COUNTS
+    assert index.count("new yor") == index.count("") == 0.0
+
+
+def test_an_empty_index_completes_nothing(tmp_path: Path) -> None:
+    index = _index(tmp_path, {})
+
+    assert len(index) == 0
+    assert index.completions("a", 5) == index.completions("", 5) == ([], 0.0)
+    assert index.count("a") == 0.0
+
+
+def test_a_file_of_another_type_is_damage(tmp_path: Path) -> None:
+    build_query_index(tmp_path, _COUNTS.items())
+    (tmp_path / "counts.npy").write_bytes((tmp_path / "totals.npy").read_bytes())
+
+    with pytest.raises(BundleDamagedError, match=r"counts\.npy: holds float64, not float32"):
+        QueryIndex(tmp_path)

@@ -1,0 +1,172 @@
+"""A training configuration's mistakes are named by file and field."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lm.errors import ConfigError, InputError
+from training.config import describe, load_config
+
+_CONFIG = """
+name = "search"
+
+[[text]]
+path = "speeches.txt"
+
+[[query_log]]
+path = "log.tsv"
+
+[[language_models]]
+name = "queries"
+unit = "subword"
+sources = ["queries", "text"]
+
+[[language_models]]
+name = "words"
+unit = "word"
+sources = ["text"]
+ngram = { order = 3, prune = [0, 0, 1] }
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "train.toml"
+    path.write_text(_CONFIG, encoding="utf-8")
+    return path
+
+
+def test_a_configuration_is_read_with_its_defaults(path: Path) -> None:
+    config = load_config(path)
+
+    assert config.name == "search"
+    assert [model.name for model in config.language_models] == ["queries", "words"]
+    assert config.language_models[1].ngram.prune == (0, 0, 1)
+    assert config.language_models[0].ngram.order == 5
+    assert config.publishing.keep_versions == 3
+
+
+def test_a_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"none\.toml: no such file"):
+        load_config(tmp_path / "none.toml")
+
+
+def test_a_folder(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is a folder"):
+        load_config(tmp_path)
+
+
+def test_not_toml(path: Path) -> None:
+    path.write_text("name: search\n", encoding="utf-8")
+
+    with pytest.raises(InputError, match=r"train\.toml: not valid TOML.*line 1"):
+        load_config(path)
+
+
+def test_not_utf_8_names_the_byte(path: Path) -> None:
+    path.write_bytes(b'name = "\xff"')
+
+    with pytest.raises(InputError, match="not UTF-8") as caught:
+        load_config(path)
+
+    assert caught.value.byte == 8
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "field"),
+    [
+        ('name = "search"', 'name = "search"\ncolour = "red"', "colour"),
+        ('path = "speeches.txt"', 'path = "speeches.txt"\nlines = 3', "text.0.lines"),
+        ("order = 3", "ordre = 3", "language_models.1.ngram.ordre"),
+        ("order = 3", "order = 9", "language_models.1.ngram.order"),
+        ('unit = "word"', 'unit = "letter"', "language_models.1.unit"),
+        ('name = "search"', 'name = "Search!"', "name"),
+        ('name = "search"', "", "name"),
+    ],
+)
+def test_a_wrong_field_is_named_with_its_file(path: Path, good: str, bad: str, field: str) -> None:
+    path.write_text(_CONFIG.replace(good, bad, 1), encoding="utf-8")
+
+    with pytest.raises(ConfigError) as caught:
+        load_config(path)
+
+    assert str(caught.value).startswith(f"{path}: {field}: ")
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "problem"),
+    [
+        ('name = "words"', 'name = "queries"', "two have the same name"),
+        ('[[text]]\npath = "speeches.txt"', "", "language_models.queries.sources: there is no text"),
+        ("[0, 0, 1]", "[0, 0, 1, 1]", "language_models.words.ngram.prune: more counts than orders"),
+    ],
+)
+def test_fields_that_do_not_go_together(path: Path, good: str, bad: str, problem: str) -> None:
+    path.write_text(_CONFIG.replace(good, bad), encoding="utf-8")
+
+    with pytest.raises(ConfigError) as caught:
+        load_config(path)
+
+    assert str(caught.value).startswith(f"{path}: ")
+    assert problem in str(caught.value)
+
+
+def test_settings_override_the_file(path: Path) -> None:
+    config = load_config(
+        path,
+        [
+            "seed=7",
+            "name=other",
+            "publishing.keep_versions=9",
+            "screening.min_users = 1",
+            "language_models.words.ngram.order=4",
+            "language_models.0.vocabulary_size=500",
+            "language_models.words.ngram.prune=[0, 1]",
+            "query_log.user_column=user",
+        ],
+    )
+
+    queries, words = config.language_models
+    assert (config.seed, config.name, config.publishing.keep_versions) == (7, "other", 9)
+    assert config.screening.min_users == 1
+    assert (words.ngram.order, words.ngram.prune, queries.ngram.order) == (4, (0, 1), 5)
+    assert (queries.vocabulary_size, words.vocabulary_size) == (500, 4000)
+    assert config.query_log[0].user_column == "user"
+
+
+def test_a_section_that_the_file_leaves_out_can_be_set(path: Path) -> None:
+    config = load_config(path, ["language_models.words.neural.hidden_size=32"])
+
+    assert config.language_models[0].neural is None
+    assert config.language_models[1].neural is not None
+    assert config.language_models[1].neural.hidden_size == 32
+
+
+@pytest.mark.parametrize(
+    ("override", "problem"),
+    [
+        ("seed", "not `field=value`"),
+        ("=3", "not `field=value`"),
+        ("language_models.missing.unit=word", "no 'missing' there"),
+        ("name.first=x", "name holds no fields"),
+        ("language_models.words.sources.first=x", "sources holds no fields"),
+        ("language_models.words.sources.0.first=x", "sources holds no fields"),
+        ("colour=red", "colour"),
+        ("seed=-1", "seed"),
+    ],
+)
+def test_a_wrong_setting(path: Path, override: str, problem: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_config(path, [override])
+
+    assert problem in str(caught.value)
+
+
+def test_every_field_is_described() -> None:
+    rows = {name: (default, text) for name, default, text in describe()}
+
+    assert rows["language_models[].ngram.order"] == ("5", "Longest n-gram.")
+    assert rows["name"][0] == "required"
+    assert all(text for _, text in rows.values())

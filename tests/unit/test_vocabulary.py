@@ -1,0 +1,125 @@
+"""Ids of tokens, and which tokens spell typed text."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import pytest
+
+from lm.errors import BundleDamagedError
+from lm.vocabulary import FIRST_TOKEN, SPECIAL_TOKENS, UNKNOWN, Constraint, Vocabulary
+
+_WORDS = ["▁zoo", "▁über", "▁a", "▁ab", "▁abc", "▁日本"]
+_PIECES = ["▁", "▁a", "▁ab", "a", "b", "ab", "abc", "bc", "c", "ü", "▁ü", "abcd"]
+
+
+def test_special_tokens_come_first_and_the_others_in_byte_order() -> None:
+    vocabulary = Vocabulary.from_tokens([*_WORDS, "▁zoo"])
+
+    tokens = [vocabulary.token(token_id) for token_id in range(len(vocabulary))]
+
+    assert tokens[:FIRST_TOKEN] == list(SPECIAL_TOKENS)
+    assert tokens[FIRST_TOKEN:] == sorted(word.encode() for word in _WORDS)
+
+
+def test_an_id_leads_to_its_token_and_back() -> None:
+    vocabulary = Vocabulary.from_tokens(_WORDS)
+
+    for word in _WORDS:
+        assert vocabulary.token(vocabulary.id(word)).decode() == word
+
+
+@pytest.mark.parametrize("text", ["", "▁", "▁abcd", "<unk>", "<s>", "</s>"])
+def test_other_texts_are_unknown(text: str) -> None:
+    assert Vocabulary.from_tokens(_WORDS).id(text) == UNKNOWN
+
+
+@pytest.mark.parametrize("prefix", ["", "▁", "▁a", "▁abc", "▁b", "▁日"])
+def test_a_prefix_range_holds_the_tokens_that_begin_so(prefix: str) -> None:
+    vocabulary = Vocabulary.from_tokens(_WORDS)
+
+    low, high = vocabulary.prefix_range(prefix.encode())
+
+    found = {vocabulary.token(token_id).decode() for token_id in range(low, high)}
+    assert found == {word for word in _WORDS if word.startswith(prefix)}
+    assert high - low == len(found)
+
+
+def test_a_prefix_may_end_within_a_letter() -> None:
+    vocabulary = Vocabulary.from_tokens(_WORDS)
+    low, high = vocabulary.prefix_range("▁ü".encode()[:-1])
+
+    assert [vocabulary.token(token_id).decode() for token_id in range(low, high)] == ["▁über"]
+
+
+def test_it_is_read_as_it_was_saved(tmp_path: Path) -> None:
+    saved = Vocabulary.from_tokens(_WORDS)
+    saved.save(tmp_path)
+
+    opened = Vocabulary.open(tmp_path)
+
+    assert [opened.token(i) for i in range(len(opened))] == [saved.token(i) for i in range(len(saved))]
+
+
+def test_a_missing_file_is_damage(tmp_path: Path) -> None:
+    Vocabulary.from_tokens(_WORDS).save(tmp_path)
+    (tmp_path / "tokens.offsets.npy").unlink()
+
+    with pytest.raises(BundleDamagedError, match=r"tokens\.offsets\.npy"):
+        Vocabulary.open(tmp_path)
+
+
+def test_spelling_joins_pieces_and_drops_special_tokens() -> None:
+    vocabulary = Vocabulary.from_tokens(_PIECES)
+    tokens = [1, *map(vocabulary.id, ["▁ab", "c", "▁ü", "b"]), 2]
+
+    assert vocabulary.spell(tokens) == "abc üb"
+
+
+def _by_enumeration(vocabulary: Vocabulary, typed: bytes) -> set[tuple[int, ...]]:
+    """All shortest token sequences whose text begins with the typed one, out of all sequences."""
+    found = set()
+    ids = range(FIRST_TOKEN, len(vocabulary))
+    for length in range(1, len(typed) + 1):
+        for sequence in itertools.product(ids, repeat=length):
+            before = b"".join(vocabulary.token(token) for token in sequence[:-1])
+            after = before + vocabulary.token(sequence[-1])
+            if after.startswith(typed) and len(before) < len(typed):
+                found.add(sequence)
+    return found
+
+
+def _by_constraint(constraint: Constraint, offset: int) -> set[tuple[int, ...]]:
+    found: set[tuple[int, ...]] = {(token,) for token in range(constraint.lows[offset], constraint.highs[offset])}
+    for token, following in constraint.parts(offset):
+        rest = _by_constraint(constraint, following)
+        assert rest, "a part that leads nowhere"
+        found |= {(token, *sequence) for sequence in rest}
+    return found
+
+
+@pytest.mark.parametrize(
+    ("tokens", "typed"),
+    [
+        (["a", "b", "ab", "abc", "bc", "c", "abcd", "bd"], "abc"),
+        (["a", "b", "ab", "abc", "bc", "c", "abcd", "bd"], "abcd"),
+        (["a", "aa", "aaa"], "aaaa"),
+        (["▁a", "▁ab", "b", "▁"], "▁a"),
+        (["ü", "üb", "b", "a"], "üb"),
+        (["a", "b"], "ac"),
+        (["a", "b"], "c"),
+    ],
+)
+def test_a_constraint_allows_exactly_the_spellings(tokens: list[str], typed: str) -> None:
+    vocabulary = Vocabulary.from_tokens(tokens)
+
+    allowed = _by_constraint(vocabulary.constraint(typed), 0)
+
+    assert allowed == _by_enumeration(vocabulary, typed.encode())
+
+
+def test_nothing_typed_is_no_constraint() -> None:
+    constraint = Vocabulary.from_tokens(_PIECES).constraint("")
+
+    assert [len(array) for array in constraint.arrays] == [0, 0, 1, 0, 0]

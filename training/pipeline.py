@@ -1,0 +1,281 @@
+"""From text and query logs to a published bundle."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from lm.bundle import QUERIES_FOLDER, open_bundle
+from lm.language_model import LanguageModel
+from lm.manifest import FORMAT_VERSION, LanguageModelEntry, Manifest, Ranking, write_manifest
+from lm.neural import NeuralDescription
+from lm.parts import Part
+from lm.queries import build_query_index
+from lm.text import NORMALIZER_VERSION
+from lm.tokenizer import open_tokenizer
+from lm.vocabulary import Vocabulary
+from training.config import LanguageModelConfig, TrainingConfig
+from training.corpus import corpus_files, write_sentences
+from training.encoding import EncodedText, encode
+from training.evaluate import EVALUATION_FOLDER, QUERIES_FILE, TEXT_FILE, evaluate_bundle, token_scores
+from training.kenlm_tools import ensure_kenlm_tools
+from training.mixture import ngram_weight
+from training.ngram import train_ngram
+from training.progress import Reporter
+from training.publish import Published, publish
+from training.query_log import write_queries
+from training.ranking import fit_ranking
+from training.sources import find_files
+from training.steps import Workshop, fingerprints
+from training.vocabulary import build_vocabulary
+
+_TEXT, _QUERIES = "text", "queries"
+_TRAINING_FILES = {_TEXT: "train.txt", _QUERIES: "train_lm.txt"}
+_COUNTS_FILE = "counts.json"
+_MIXTURE_SENTENCES = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    config: TrainingConfig
+    base: Path
+    workshop: Workshop
+    reporter: Reporter
+
+
+def train(
+    config: TrainingConfig,
+    *,
+    base: Path,
+    reporter: Reporter,
+    activate: bool = False,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> Published:
+    """Trains a bundle and publishes it.
+
+    Args:
+        base: folder that the configuration's relative paths refer to.
+        activate: make it the one that answers even if it measures worse than the one that does.
+        now: the clock that names the version.
+
+    Raises:
+        AutocompleteError: an input, a setting or a tool is wrong; nothing is published then.
+    """
+    run = _Run(config, base, Workshop(base / config.work), reporter)
+    data = _read(run)
+    staging = base / config.work / "bundle"
+    shutil.rmtree(staging, ignore_errors=True)
+    staging.mkdir(parents=True)
+    entries = tuple(_language_model(run, model, data, staging) for model in config.language_models)
+    version = now().strftime("%Y%m%d-%H%M%S")
+    manifest = Manifest(
+        format_version=FORMAT_VERSION,
+        name=config.name,
+        version=version,
+        created_at=now(),
+        normalizer_version=NORMALIZER_VERSION,
+        language_models=entries,
+        query_count=_query_index(run, data, staging),
+        ranking=Ranking(),
+        metrics={},
+        files={},
+    )
+    write_manifest(staging, manifest)
+    if _QUERIES in data:
+        validation = _lines(data[_QUERIES] / "validation.txt")
+        ranking = fit_ranking(open_bundle(staging, verify=False), validation, reporter)
+        manifest = manifest.model_copy(update={"ranking": ranking})
+        write_manifest(staging, manifest)
+    sentences, queries = _keep_held_out(data, staging)
+    metrics = evaluate_bundle(
+        open_bundle(staging, verify=False), sentences=sentences, queries=queries, reporter=reporter
+    )
+    metrics["data"] = {name: json.loads((folder / _COUNTS_FILE).read_text()) for name, folder in data.items()}
+    manifest = manifest.model_copy(update={"metrics": metrics})
+    write_manifest(staging, manifest)
+    published = publish(
+        staging,
+        manifest,
+        base / config.publishing.registry,
+        config.publishing,
+        sentences=sentences,
+        queries=queries,
+        activate=activate,
+        reporter=reporter,
+    )
+    shutil.rmtree(staging)
+    return published
+
+
+def _read(run: _Run) -> dict[str, Path]:
+    """Reads the sources; a folder each with training, validation and test text."""
+    config, data = run.config, {}
+    common = [config.seed, config.held_out.model_dump()]
+    if config.text:
+        files = [path for _, path in corpus_files(config.text, run.base)]
+        key = [[source.model_dump() for source in config.text], fingerprints(files), common]
+        data[_TEXT] = run.workshop.step("text", key, lambda folder: _read_text(run, folder))
+    if config.query_log:
+        files = [path for source in config.query_log for path in find_files(source.path, run.base)]
+        blocked = config.screening.blocked_words
+        files += [run.base / blocked] if blocked and (run.base / blocked).is_file() else []
+        key = [[source.model_dump() for source in config.query_log], fingerprints(files), common]
+        key.append(config.screening.model_dump())
+        data[_QUERIES] = run.workshop.step("queries", key, lambda folder: _read_queries(run, folder))
+    return data
+
+
+def _read_text(run: _Run, folder: Path) -> None:
+    counts = write_sentences(
+        run.config.text,
+        run.base,
+        folder,
+        held_out=run.config.held_out,
+        seed=run.config.seed,
+        reporter=run.reporter,
+    )
+    (folder / _COUNTS_FILE).write_text(json.dumps(asdict(counts)), encoding="utf-8")
+
+
+def _read_queries(run: _Run, folder: Path) -> None:
+    counts = write_queries(
+        run.config.query_log,
+        run.base,
+        folder,
+        screening=run.config.screening,
+        held_out=run.config.held_out,
+        seed=run.config.seed,
+        reporter=run.reporter,
+    )
+    (folder / _COUNTS_FILE).write_text(json.dumps(asdict(counts)), encoding="utf-8")
+
+
+def _language_model(run: _Run, config: LanguageModelConfig, data: dict[str, Path], staging: Path) -> LanguageModelEntry:
+    """Trains one language model and lays its files into the bundle."""
+    prepared = _prepare(run, config, data)
+    folder = staging / config.name
+    folder.mkdir()
+    for path in [*prepared.glob("tokens.*"), *prepared.glob("subwords.model")]:
+        shutil.copy2(path, folder)
+    vocabulary = Vocabulary.open(folder)
+    ngram = run.workshop.step(
+        f"{config.name}-ngram",
+        [prepared.name, config.ngram.model_dump()],
+        lambda target: train_ngram(
+            config.ngram,
+            _encoded(prepared, "train"),
+            vocabulary,
+            target,
+            tools=ensure_kenlm_tools(run.reporter),
+            reporter=run.reporter,
+            label=config.name,
+        ),
+    )
+    for path in ngram.iterdir():
+        if path.name != "DONE":
+            shutil.copy2(path, folder)
+    facts = json.loads((folder / "ngram.json").read_text(encoding="utf-8"))
+    entry = LanguageModelEntry(
+        name=config.name,
+        unit=config.unit,
+        sources=config.sources,
+        lowercase=config.lowercase,
+        vocabulary_size=len(vocabulary),
+        ngram_order=facts["order"],
+        ngram_count=facts["count"],
+    )
+    if config.neural is None:
+        return entry
+    return _with_neural(run, config, entry, prepared, folder, data)
+
+
+def _with_neural(
+    run: _Run,
+    config: LanguageModelConfig,
+    entry: LanguageModelEntry,
+    prepared: Path,
+    folder: Path,
+    data: dict[str, Path],
+) -> LanguageModelEntry:
+    """Trains the neural part, and finds the mixture's weight on held-out text."""
+    from training.neural.train import export_neural, train_neural
+
+    assert config.neural is not None
+    neural = config.neural
+    train, validation = _encoded(prepared, "train"), _encoded(prepared, "validation")
+
+    def make(target: Path) -> None:
+        train_neural(
+            train_tokens=train.tokens,
+            train_offsets=train.offsets,
+            validation_tokens=validation.tokens,
+            validation_offsets=validation.offsets,
+            vocabulary_size=entry.vocabulary_size,
+            config=neural,
+            seed=run.config.seed,
+            work=target,
+            reporter=run.reporter,
+        )
+
+    key = [prepared.name, neural.model_dump(), run.config.seed]
+    trained = run.workshop.step(f"{config.name}-neural", key, make, resumable=True)
+    (folder / "neural").mkdir()
+    export_neural(trained, folder / "neural")
+    described = NeuralDescription.read(folder / "neural" / "neural.json")
+    entry = entry.model_copy(
+        update={"neural_kind": described.kind, "parameter_count": described.parameter_count, "ngram_weight": 0.5}
+    )
+    held_out = _lines(data[config.sources[0]] / "validation.txt")[:_MIXTURE_SENTENCES]
+    scores = token_scores(LanguageModel(entry, folder), held_out, run.reporter)
+    weight = ngram_weight(scores[Part.NGRAM], scores[Part.NEURAL])
+    return entry.model_copy(update={"ngram_weight": weight})
+
+
+def _prepare(run: _Run, config: LanguageModelConfig, data: dict[str, Path]) -> Path:
+    """Vocabulary, and training and validation text as token ids."""
+    texts = [data[source] / _TRAINING_FILES[source] for source in config.sources]
+
+    def make(folder: Path) -> None:
+        vocabulary = build_vocabulary(config, texts, folder, run.reporter)
+        tokenizer = open_tokenizer(folder, config.unit, vocabulary, lowercase=config.lowercase)
+        encode(tokenizer, texts, folder, "train", run.reporter)
+        encode(tokenizer, [data[config.sources[0]] / "validation.txt"], folder, "validation", run.reporter)
+
+    settings = config.model_dump(exclude={"ngram", "neural"})
+    return run.workshop.step(f"{config.name}-prepare", [settings, [folder.name for folder in data.values()]], make)
+
+
+def _encoded(folder: Path, name: str) -> EncodedText:
+    return EncodedText(folder / f"{name}.ids.npy", folder / f"{name}.offsets.npy")
+
+
+def _query_index(run: _Run, data: dict[str, Path], staging: Path) -> int:
+    if _QUERIES not in data:
+        return 0
+    import pyarrow.parquet
+
+    with run.reporter.task("query index"):
+        table = pyarrow.parquet.read_table(data[_QUERIES] / "train.parquet")
+        rows: list[tuple[str, float]] = list(zip(table["query"].to_pylist(), table["count"].to_pylist(), strict=True))
+        (staging / QUERIES_FOLDER).mkdir()
+        return build_query_index(staging / QUERIES_FOLDER, rows)
+
+
+def _keep_held_out(data: dict[str, Path], staging: Path) -> tuple[list[str], list[str]]:
+    """Copies the test text into the bundle, so that `autocomplete evaluate` can measure it anywhere."""
+    kept: dict[str, list[str]] = {_TEXT: [], _QUERIES: []}
+    (staging / EVALUATION_FOLDER).mkdir()
+    for source, name in ((_TEXT, TEXT_FILE), (_QUERIES, QUERIES_FILE)):
+        if source in data:
+            shutil.copy2(data[source] / "test.txt", staging / EVALUATION_FOLDER / name)
+            kept[source] = _lines(data[source] / "test.txt")
+    return kept[_TEXT], kept[_QUERIES]
+
+
+def _lines(path: Path) -> list[str]:
+    with path.open(encoding="utf-8", newline="\n") as lines:
+        return [line.rstrip("\n") for line in lines if line.strip()]

@@ -1,0 +1,94 @@
+"""Publishes a bundle: into the registry always, in front of users only if it is no worse than the one there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lm.bundle import open_bundle
+from lm.errors import BundleError
+from lm.manifest import Manifest
+from lm.registry import Registry
+from training.config import Publishing
+from training.evaluate import evaluate_bundle
+from training.progress import Reporter
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A bundle in the registry.
+
+    Attributes:
+        activated: whether it answers from now on; `reason` says why not.
+    """
+
+    path: Path
+    version: str
+    activated: bool
+    reason: str
+
+
+def publish(
+    folder: Path,
+    manifest: Manifest,
+    root: Path,
+    config: Publishing,
+    *,
+    sentences: Sequence[str],
+    queries: Sequence[str],
+    activate: bool,
+    reporter: Reporter,
+) -> Published:
+    """Publishes a finished bundle, measures it against the active one, and removes old versions."""
+    registry = Registry(root)
+    active = registry.active_version(manifest.name)
+    path = registry.publish(manifest.name, manifest.version, folder)
+    reason = ""
+    if active is not None and not activate:
+        reason = _worse(
+            registry.bundle_path(manifest.name, active),
+            manifest.metrics,
+            config.gate_tolerance,
+            sentences=sentences,
+            queries=queries,
+            reporter=reporter,
+        )
+    if not reason:
+        registry.activate(manifest.name, manifest.version)
+    for gone in registry.prune(manifest.name, config.keep_versions):
+        reporter.say(f"Removed the old version {gone}.")
+    return Published(path, manifest.version, not reason, reason)
+
+
+def _worse(
+    active: Path,
+    metrics: dict[str, Any],
+    tolerance: float,
+    *,
+    sentences: Sequence[str],
+    queries: Sequence[str],
+    reporter: Reporter,
+) -> str:
+    """In what the new bundle is worse than the active one on the same held-out data; empty if in nothing."""
+    reporter.say("Measuring the active bundle on the same held-out data.")
+    try:
+        bundle = open_bundle(active)
+    except BundleError as error:
+        reporter.say(f"The active bundle cannot be compared: {error}")
+        return ""
+    before = evaluate_bundle(bundle, sentences=sentences, queries=queries, reporter=reporter)
+    found = []
+    for name, figures in metrics["language_models"].items():
+        # Perplexities compare over one vocabulary only.
+        other = before["language_models"].get(name)
+        if other and other["tokens"] == figures["tokens"]:
+            was, now = other["perplexity"]["ensemble"], figures["perplexity"]["ensemble"]
+            if now > was * (1 + tolerance):
+                found.append(f"perplexity of {name} {now:.1f}, was {was:.1f}")
+    if "queries" in metrics and "queries" in before:
+        was, now = (m["queries"]["all"]["mrr_at_10"] for m in (before, metrics))
+        if now < was * (1 - tolerance):
+            found.append(f"MRR@10 of queries {now:.3f}, was {was:.3f}")
+    return "; ".join(found)

@@ -1,0 +1,49 @@
+"""Finished steps are kept: a run that was interrupted goes on after the last one.
+
+A step's folder is named after everything that went into it, so a changed input or setting makes another folder, and
+an unchanged one is found again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from lm.manifest import FORMAT_VERSION
+
+_DONE = "DONE"
+
+
+class Workshop:
+    """Folders of steps below one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def step(self, name: str, key: object, make: Callable[[Path], None], *, resumable: bool = False) -> Path:
+        """Runs a step unless it is finished; returns its folder.
+
+        Args:
+            key: all that the result depends on, as JSON takes it.
+            make: writes into the folder it is given.
+            resumable: `make` goes on with what an interrupted run left in the folder.
+        """
+        document = json.dumps([FORMAT_VERSION, name, key], sort_keys=True, default=str)
+        folder = self._folder / f"{name}-{hashlib.sha256(document.encode()).hexdigest()[:16]}"
+        if (folder / _DONE).is_file():
+            return folder
+        if folder.exists() and not resumable:
+            shutil.rmtree(folder)
+        folder.mkdir(exist_ok=True)
+        make(folder)
+        (folder / _DONE).touch()
+        return folder
+
+
+def fingerprints(paths: Iterable[Path]) -> list[tuple[str, int, int]]:
+    """What changes when a file does: its path, size and time of change."""
+    return [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
