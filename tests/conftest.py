@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from demo.sample_data import SampleData, ensure_sample_data
+from lm.registry import Registry
 from tests.redis_process import RedisProcess
+from tests.tiny_bundle import train_tiny
+from training.kenlm_tools import cache_folder
+from training.progress import SilentReporter
 
 pytest_plugins = ["tests.skips"]
 
@@ -18,3 +24,23 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProc
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def sample_data() -> SampleData:
+    """The demo's speeches and queries, fetched once a machine."""
+    return ensure_sample_data(cache_folder() / "sample", SilentReporter())
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle_registry(tmp_path_factory: pytest.TempPathFactory, sample_data: SampleData) -> Path:
+    """A registry with the model `tiny`."""
+    folder = tmp_path_factory.mktemp("tiny")
+    train_tiny(folder, sample_data)
+    return folder / "registry"
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle(tiny_bundle_registry: Path) -> Path:
+    """The folder of the tiny bundle: do not write into it."""
+    return Registry(tiny_bundle_registry).resolve("tiny")

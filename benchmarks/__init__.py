@@ -1,0 +1,1 @@
+"""Measurements of quality and speed; `RESULTS.md` holds the figures."""
