@@ -54,6 +54,7 @@ def _measure(registry: Path, prefixes: list[str], stack: ExitStack) -> None:
         flags = ["--registry", str(registry), "--address", f"127.0.0.1:{port}", "--metrics-address", "off"]
         return start(port, "cli.main", "serve", *flags, "--cache", cache)
 
+    busy = os.getloadavg()[0]
     server, uncached = start_real(_PORT, "none")
     ready_mb = server.memory_mb("VmRSS")
     _, cached = start_real(_PORT + 1, "process")
@@ -64,7 +65,7 @@ def _measure(registry: Path, prefixes: list[str], stack: ExitStack) -> None:
     times = _take_turns({"uncached": uncached, "cached": cached, "empty handler": empty}, prefixes)
     inside = [_inside(uncached, prefix) for prefix in prefixes]
 
-    print(f"{len(prefixes)} prefixes, typical answer {len(typical)} bytes")
+    print(f"{len(prefixes)} prefixes, typical answer {len(typical)} bytes; load average before {busy:.1f}")
     for name, taken_s in {**times, "uncached, stages in the server": inside}.items():
         p50, p99 = (_percentile(taken_s, share) * 1000 for share in (0.5, 0.99))
         print(f"{name:32} p50 {p50:7.3f} ms  p99 {p99:7.3f} ms")

@@ -61,9 +61,8 @@ def train(
 
     The new bundle becomes the active one, unless it measures worse than that on held-out data.
     """
-    from training.pipeline import train as run_training
-
     from training.config import load_config
+    from training.pipeline import train as run_training
     from training.progress import TerminalReporter
 
     settings = load_config(config, changes or ())

@@ -24,10 +24,13 @@ def test_perplexity_and_mrr_are_as_known(tiny_bundle: Path) -> None:
         assert metrics["queries"][group]["mrr_at_10"] == pytest.approx(value, rel=0.02)
 
 
-def test_the_mixture_is_better_than_its_parts(tiny_bundle: Path) -> None:
-    for figures in read_manifest(tiny_bundle).metrics["language_models"].values():
+def test_the_mixture_is_no_worse_than_its_parts(tiny_bundle: Path) -> None:
+    models = read_manifest(tiny_bundle).metrics["language_models"]
+    for figures in models.values():
+        # The weight is fitted on other sentences than it is measured on.
         perplexity = figures["perplexity"]
-        assert perplexity["ensemble"] < min(perplexity["ngram"], perplexity["neural"])
+        assert perplexity["ensemble"] < 1.005 * min(perplexity["ngram"], perplexity["neural"])
+    assert models["text"]["perplexity"]["ensemble"] < 0.98 * models["text"]["perplexity"]["ngram"]
 
 
 def test_the_served_list_beats_popularity(tiny_bundle: Path) -> None:
@@ -35,9 +38,7 @@ def test_the_served_list_beats_popularity(tiny_bundle: Path) -> None:
     assert queries["all"]["mrr_at_10"] > queries["popularity_only"]["all"]["mrr_at_10"]
 
 
-def test_equal_inputs_and_seed_give_equal_files(
-    tiny_bundle: Path, sample_data: SampleData, tmp_path: Path
-) -> None:
+def test_equal_inputs_and_seed_give_equal_files(tiny_bundle: Path, sample_data: SampleData, tmp_path: Path) -> None:
     again = train_tiny(tmp_path, sample_data)
     assert read_manifest(again.path).files == read_manifest(tiny_bundle).files
 
