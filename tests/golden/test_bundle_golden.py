@@ -43,9 +43,7 @@ def test_equal_inputs_and_seed_give_equal_files(tiny_bundle: Path, sample_data: 
     assert read_manifest(again.path).files == read_manifest(tiny_bundle).files
 
 
-def test_a_worse_bundle_is_published_but_not_activated(
-    tiny_bundle_registry: Path, sample_data: SampleData, tmp_path: Path
-) -> None:
+def test_a_worse_bundle_is_published_but_not_activated(sample_data: SampleData, tmp_path: Path) -> None:
     registry = {"registry": str(tmp_path / "registry"), "keep_versions": 2}
     first = train_tiny(tmp_path, sample_data, publishing=registry)
     worse = train_tiny(
