@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 from lm.errors import ConfigError
@@ -48,18 +50,12 @@ def _words(config: LanguageModelConfig, texts: list[Path]) -> Vocabulary:
 def _subwords(config: LanguageModelConfig, texts: list[Path], folder: Path) -> Vocabulary:
     import sentencepiece
 
-    normal = folder / "subwords.txt"
-    with normal.open("w", encoding="utf-8", newline="\n") as out:
-        for path in texts:
-            with path.open(encoding="utf-8", newline="\n") as lines:
-                for line in lines:
-                    text = normalize_text(line, lowercase=config.lowercase).replace(SPACE, "_")
-                    out.write(text + "\n")
-    prefix = folder / SUBWORD_FILE.removesuffix(".model")
+    model = io.BytesIO()
     try:
+        # From an iterator, into memory: the model would otherwise hold the paths of both.
         sentencepiece.SentencePieceTrainer.train(
-            input=str(normal),
-            model_prefix=str(prefix),
+            sentence_iterator=_normal_lines(config, texts),
+            model_writer=model,
             model_type="bpe",
             vocab_size=config.vocabulary_size,
             character_coverage=1.0,
@@ -75,8 +71,14 @@ def _subwords(config: LanguageModelConfig, texts: list[Path], folder: Path) -> V
             f"{config.vocabulary_size} pieces ({error}).",
             remedy=f"Set it to {limit.group(1)} or less." if limit else "Set it lower, or give more text.",
         ) from None
-    normal.unlink()
-    prefix.with_suffix(".vocab").unlink()
-    processor = sentencepiece.SentencePieceProcessor(model_file=str(prefix.with_suffix(".model")))
+    (folder / SUBWORD_FILE).write_bytes(model.getvalue())
+    processor = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
     pieces = (processor.id_to_piece(piece) for piece in range(processor.get_piece_size()))
     return Vocabulary.from_tokens(piece for piece in pieces if piece not in _RESERVED)
+
+
+def _normal_lines(config: LanguageModelConfig, texts: list[Path]) -> Iterator[str]:
+    for path in texts:
+        with path.open(encoding="utf-8", newline="\n") as lines:
+            for line in lines:
+                yield normalize_text(line, lowercase=config.lowercase).replace(SPACE, "_")

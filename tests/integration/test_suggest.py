@@ -1,0 +1,143 @@
+"""What an open bundle suggests, against brute force and against what its users rely on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lm.errors import UnsupportedError
+from lm.parts import Part
+from lm.vocabulary import END, SPACE
+from suggest.budget import Budget
+from suggest.decode import complete_word
+from suggest.model import Model, open_model
+from suggest.types import FinishReason, GenerationOptions, Source
+
+PREFIXES = ["new yor", "what is the ", "how to ", "w", "weather in ", "cheap fl", "zzqxv", "日本", "a" * 200]
+
+
+@pytest.fixture(scope="module")
+def model(tiny_bundle: Path) -> Model:
+    return open_model(tiny_bundle)
+
+
+@pytest.mark.parametrize("part", list(Part))
+@pytest.mark.parametrize("name", ["queries", "text"])
+def test_probabilities_sum_to_1(model: Model, name: str, part: Part) -> None:
+    language_model = model.bundle.language_model(name)
+    for text in ["", "the", "the united states of", "zzqx unheard"]:
+        context = language_model.tokenizer.encode(text)
+        log_probs = language_model.next_log_probs(context, part).astype(np.float64)
+        assert np.exp(log_probs).sum() == pytest.approx(1.0, abs=2e-4)
+
+
+@pytest.mark.parametrize("part", list(Part))
+def test_a_texts_score_is_the_sum_of_its_next_tokens(model: Model, part: Part) -> None:
+    language_model = model.bundle.language_model("text")
+    tokens = [*language_model.tokenizer.encode("we must be unheardofword in the world"), END]
+    stepwise = [
+        language_model.next_log_probs(tokens[:position], part)[token] for position, token in enumerate(tokens)
+    ]
+    score = model.score_text("we must be unheardofword in the world", part=part)
+    assert [word.log_prob for word in score.token_scores] == pytest.approx(stepwise, abs=2e-3)
+    assert [word.out_of_vocabulary for word in score.token_scores][3]
+
+
+@pytest.mark.parametrize("typed", ["", "s", "st", "sta", "zz"])
+def test_next_words_equal_brute_force(model: Model, typed: str) -> None:
+    language_model = model.bundle.language_model("text")
+    context = tuple(language_model.tokenizer.encode("of the united"))
+    log_probs = language_model.next_log_probs(context, Part.ENSEMBLE).astype(np.float64)
+    low, high = language_model.vocabulary.prefix_range((SPACE + typed).encode())
+    given = np.log(np.exp(log_probs[low:high]).sum()) if typed and high > low else 0.0
+    best = sorted(((-log_probs[token], token) for token in range(low, high)))[:5]
+    found = complete_word(language_model, context, typed, 5, Part.ENSEMBLE)
+    assert [hypothesis.tokens for hypothesis in found] == [(token,) for _, token in best]
+    assert [h.log_prob for h in found] == pytest.approx([-cost - given for cost, _ in best], abs=1e-4)
+
+
+def test_subwords_complete_words(model: Model) -> None:
+    language_model = model.bundle.language_model("queries")
+    context = tuple(language_model.tokenizer.encode("new"))
+    found = complete_word(language_model, context, "yo", 8, Part.ENSEMBLE)
+    words = [language_model.tokenizer.decode(hypothesis.tokens) for hypothesis in found]
+    assert words[0] == "york"
+    assert all(word.startswith("yo") and " " not in word for word in words)
+    assert np.exp([hypothesis.log_prob for hypothesis in found]).sum() <= 1.001
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+def test_query_lists_hold_what_is_promised(model: Model, prefix: str) -> None:
+    completion = model.complete_query(prefix)
+    texts = [suggestion.text for suggestion in completion.suggestions]
+    scores = [suggestion.log_prob for suggestion in completion.suggestions]
+    index = model.bundle.queries
+    assert index is not None
+    assert len(set(texts)) == len(texts) <= 10
+    assert all(text.startswith(prefix) and text != prefix.rstrip() for text in texts)
+    assert scores == sorted(scores, reverse=True)
+    assert np.exp(scores).sum() <= 1.001
+    for suggestion in completion.suggestions:
+        assert (suggestion.source is Source.HISTORY) == (index.count(suggestion.text) > 0)
+        assert 0 < suggestion.acceptance_prob < 1
+
+
+def test_only_real_queries_where_asked(model: Model) -> None:
+    completion = model.complete_query("new y", exclude_generated=True)
+    assert completion.suggestions
+    assert all(suggestion.source is Source.HISTORY for suggestion in completion.suggestions)
+
+
+def test_an_empty_box_offers_popular_queries(model: Model) -> None:
+    index = model.bundle.queries
+    assert index is not None
+    counts = [index.count(suggestion.text) for suggestion in model.complete_query("").suggestions]
+    assert counts == sorted(counts, reverse=True)
+    assert len(counts) == 10
+
+
+def test_without_time_the_neural_part_is_left_out(model: Model) -> None:
+    late = Budget(0.0, lambda: 1.0)
+    completion = model.complete_query("new y", budget=late)
+    assert completion.degraded
+    assert completion.suggestions
+    assert model.predict_next_word("the united st", budget=late).degraded
+
+
+def test_words_replace_what_was_typed_of_them(model: Model) -> None:
+    words = model.predict_next_word("We met.  The United St", max_suggestions=3)
+    assert words.suggestions[0].text == "states"
+    assert words.replace_start == len("We met.  The United ")
+    assert model.predict_next_word("the united st", min_probability=0.9).suggestions[0].text == "states"
+    assert len(model.predict_next_word("the united st", min_probability=0.9).suggestions) == 1
+
+
+def test_a_missing_part_is_named(model: Model) -> None:
+    language_model = model.bundle.language_model("text")
+    neural, language_model.neural = language_model.neural, None
+    try:
+        with pytest.raises(UnsupportedError, match="no neural model"):
+            model.score_text("the", part=Part.NEURAL)
+    finally:
+        language_model.neural = neural
+
+
+def test_sampling_repeats_by_seed(model: Model) -> None:
+    def generate(**options: object) -> str:
+        chunks = list(model.generate_text("the people", GenerationOptions(**options)))  # type: ignore[arg-type]
+        assert all(chunk.finish_reason is None for chunk in chunks[:-1])
+        assert chunks[-1].finish_reason is not None
+        return "".join(chunk.text for chunk in chunks)
+
+    assert generate(seed=7) == generate(seed=7)
+    assert len({generate(seed=seed) for seed in range(5)}) > 1
+    assert generate(temperature=0.0) == generate(top_k=1, seed=1) == generate(top_p=1e-6, seed=2)
+    assert generate(seed=7).startswith((" ", ".", ","))
+
+
+def test_a_beam_arrives_in_one_message(model: Model) -> None:
+    chunks = list(model.generate_text("the people", GenerationOptions(beam_width=4, max_output_tokens=3)))
+    assert len(chunks) == 1
+    assert chunks[0].finish_reason in (FinishReason.STOP, FinishReason.LENGTH)
