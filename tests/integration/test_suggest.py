@@ -37,9 +37,7 @@ def test_probabilities_sum_to_1(model: Model, name: str, part: Part) -> None:
 def test_a_texts_score_is_the_sum_of_its_next_tokens(model: Model, part: Part) -> None:
     language_model = model.bundle.language_model("text")
     tokens = [*language_model.tokenizer.encode("we must be unheardofword in the world"), END]
-    stepwise = [
-        language_model.next_log_probs(tokens[:position], part)[token] for position, token in enumerate(tokens)
-    ]
+    stepwise = [language_model.next_log_probs(tokens[:position], part)[token] for position, token in enumerate(tokens)]
     score = model.score_text("we must be unheardofword in the world", part=part)
     assert [word.log_prob for word in score.token_scores] == pytest.approx(stepwise, abs=2e-3)
     assert [word.out_of_vocabulary for word in score.token_scores][3]
@@ -52,7 +50,7 @@ def test_next_words_equal_brute_force(model: Model, typed: str) -> None:
     log_probs = language_model.next_log_probs(context, Part.ENSEMBLE).astype(np.float64)
     low, high = language_model.vocabulary.prefix_range((SPACE + typed).encode())
     given = np.log(np.exp(log_probs[low:high]).sum()) if typed and high > low else 0.0
-    best = sorted(((-log_probs[token], token) for token in range(low, high)))[:5]
+    best = sorted((-log_probs[token], token) for token in range(low, high))[:5]
     found = complete_word(language_model, context, typed, 5, Part.ENSEMBLE)
     assert [hypothesis.tokens for hypothesis in found] == [(token,) for _, token in best]
     assert [h.log_prob for h in found] == pytest.approx([-cost - given for cost, _ in best], abs=1e-4)
