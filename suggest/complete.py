@@ -50,13 +50,12 @@ class QueryCompleter:
         stages = Stages()
         with stages.stage("parse"):
             normalized = normalize_query(query)
-        scored, total, degraded = self._ranked(normalized, max_suggestions, neural, budget, stages)
+        scored, total, degraded = self._ranked(normalized, max_suggestions, exclude_generated, neural, budget, stages)
         with stages.stage("rank"):
-            kept = [pair for pair in scored if pair[1].count > 0 or not exclude_generated]
             typed_length = len(normalized)
             suggestions = tuple(
                 self._suggestion(candidate, log_prob, typed_length, total)
-                for log_prob, candidate in kept[:max_suggestions]
+                for log_prob, candidate in scored[:max_suggestions]
             )
         return QueryCompletion(
             suggestions=suggestions,
@@ -66,14 +65,22 @@ class QueryCompleter:
         )
 
     def _ranked(
-        self, query: str, max_suggestions: int, neural: bool, budget: Budget | None, stages: Stages
+        self,
+        query: str,
+        max_suggestions: int,
+        exclude_generated: bool,
+        neural: bool,
+        budget: Budget | None,
+        stages: Stages,
     ) -> tuple[list[tuple[float, Candidate]], float, bool]:
         """Candidates with scores, best first; submissions of the prefix; whether time was too short."""
         if not query:
             return *self._popular(max_suggestions, stages), False
         with stages.stage("ngram"):
             pool = propose(self._model, self._bundle.queries, query)
-            scored = order(pool.candidates, pool.total, self._ranking)
+            # Before the neural model's share is cut off: generated ones would otherwise take the places of real ones.
+            wanted = [each for each in pool.candidates if each.count > 0 or not exclude_generated]
+            scored = order(wanted, pool.total, self._ranking)
         if not neural or self._model.neural is None or not scored:
             return scored, pool.total, False
         if not self._neural_cost.fits(budget):

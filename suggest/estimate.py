@@ -5,6 +5,7 @@ from __future__ import annotations
 from suggest.budget import Budget
 
 _KEEP = 0.9
+_FORGET = 0.99
 
 
 class CostEstimate:
@@ -19,4 +20,11 @@ class CostEstimate:
 
     def fits(self, budget: Budget | None) -> bool:
         """Whether twice the mean cost fits into what is left: costs spread about as wide as their mean."""
-        return budget is None or budget.remaining_s() > 2 * self._mean_s
+        if budget is None:
+            return True
+        left_s = budget.remaining_s()
+        if 0 < left_s <= 2 * self._mean_s:
+            # What is left out is not measured: without this, one slow moment would leave it out for good.
+            self._mean_s *= _FORGET
+            return False
+        return left_s > 0

@@ -82,9 +82,13 @@ def test_query_lists_hold_what_is_promised(model: Model, prefix: str) -> None:
         assert 0 < suggestion.acceptance_prob < 1
 
 
-def test_only_real_queries_where_asked(model: Model) -> None:
-    completion = model.complete_query("new y", exclude_generated=True)
-    assert completion.suggestions
+@pytest.mark.parametrize("prefix", ["new y", "what is the ", "w", "best "])
+def test_only_real_queries_where_asked(model: Model, prefix: str) -> None:
+    index = model.bundle.queries
+    assert index is not None
+    completion = model.complete_query(prefix, exclude_generated=True)
+    there, _ = index.completions(prefix, 10)
+    assert len(completion.suggestions) == len(there)
     assert all(suggestion.source is Source.HISTORY for suggestion in completion.suggestions)
 
 
