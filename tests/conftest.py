@@ -11,7 +11,7 @@ from demo.sample_data import SampleData, ensure_sample_data
 from lm.registry import Registry
 from tests.redis_process import RedisProcess
 from tests.tiny_bundle import train_tiny
-from training.kenlm_tools import cache_folder
+from training.kenlm_tools import cache_home
 from training.progress import SilentReporter
 
 pytest_plugins = ["tests.skips"]
@@ -29,7 +29,7 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProc
 @pytest.fixture(scope="session")
 def sample_data() -> SampleData:
     """The demo's speeches and queries, fetched once a machine."""
-    return ensure_sample_data(cache_folder() / "sample", SilentReporter())
+    return ensure_sample_data(cache_home() / "sample", SilentReporter())
 
 
 @pytest.fixture(scope="session")

@@ -102,11 +102,18 @@ def ensure_kenlm_tools(reporter: Reporter) -> KenlmTools:
     return _tools(home / "bin")
 
 
+def cache_home() -> Path:
+    """Where what was downloaded or built is kept for the user."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")) / "autocomplete"
+
+
 def cache_folder() -> Path:
-    """Where built programs are kept: a folder for each processor and C library, as they are not portable."""
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    """Where built programs are kept: a folder for each processor and C library, as they are not portable.
+
+    A build replaces it as a whole: nothing else may lie in it.
+    """
     c_library = "".join(platform.libc_ver()) or platform.system().lower()
-    return Path(base) / "autocomplete" / f"kenlm-{_KENLM.version}-{platform.machine()}-{c_library}"
+    return cache_home() / f"kenlm-{_KENLM.version}-{platform.machine()}-{c_library}"
 
 
 def _named(folder: Path) -> KenlmTools:
