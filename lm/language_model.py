@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from lm.neural import NeuralModel, NeuralState
 from lm.ngram import BEGIN_CONTEXT, NgramModel
 from lm.parts import Part
 from lm.tokenizer import Tokenizer, open_tokenizer
-from lm.vocabulary import BEGIN, SPACE, Vocabulary
+from lm.vocabulary import BEGIN, END, SPACE, Vocabulary
 
 _STATES_KEPT = 1024  # about 4 KB each with an LSTM of 512
 _DISTRIBUTION_BYTES = 32 << 20
@@ -35,7 +35,7 @@ class State:
 
     Attributes:
         ngram: context of the successor table.
-        neural: the neural model's state of one sentence, and `hidden` float32 (1, E), its last output.
+        neural: the neural model's state, batch of one, and `hidden` float32 (1, E), its last output.
     """
 
     ngram: int
@@ -81,6 +81,11 @@ class LanguageModel:
         return self.entry.unit == "subword"
 
     @property
+    def carries_state(self) -> bool:
+        """Whether the neural model remembers the sentences before."""
+        return self.neural is not None and self.neural.description.carries_state
+
+    @property
     def word_starts(self) -> tuple[int, int]:
         """Half-open range of the tokens that begin a word."""
         return self._word_starts
@@ -101,7 +106,12 @@ class LanguageModel:
         return Part.NGRAM
 
     def state(self, context: Sequence[int], part: Part) -> State:
-        """The state after a sentence's first tokens; kept, so that one more token costs one step."""
+        """The state after the tokens before; kept, so that one more token costs one step.
+
+        Args:
+            context: tokens of a sentence's beginning. Sentences before it may precede it, each closed by `END`: a
+                neural model that carries its state remembers them, everything else starts afresh at each sentence.
+        """
         key = tuple(context)
         neural = part is not Part.NGRAM
         known = self._cached_state(neural, key)
@@ -118,32 +128,33 @@ class LanguageModel:
             return self._states.get((neural, key))
 
     def _begin(self, context: tuple[int, ...], neural: bool) -> State:
-        _, ngram = self.ngram.table.score_all(BEGIN_CONTEXT, np.array(context, np.int32))
+        sentence = last_sentence(context)
+        _, ngram = self.ngram.table.score_all(BEGIN_CONTEXT, np.array(sentence, np.int32))
         if not neural or self.neural is None:
             return State(ngram)
-        tokens_BT = np.array([(BEGIN, *context)], np.int64)
+        remembered = context if self.carries_state else sentence
+        # `<s>` stands for the end of the sentence before: a model that carries its state reads it at each beginning.
+        tokens_BT = np.array([(BEGIN, *(BEGIN if token == END else token for token in remembered))], np.int64)
         hidden_BTE, following = self.neural.advance(tokens_BT, self.neural.initial_state())
         return State(ngram, following, hidden_BTE[:, -1])
 
     def advance(self, states: Sequence[State], tokens: Sequence[int], part: Part) -> list[State]:
-        """The states after one more token each."""
-        ngrams = [self.ngram.table.score(state.ngram, token)[1] for state, token in zip(states, tokens, strict=True)]
+        """The states after one more token each; after `END` another sentence begins."""
+        ngrams = [
+            BEGIN_CONTEXT if token == END else self.ngram.table.score(state.ngram, token)[1]
+            for state, token in zip(states, tokens, strict=True)
+        ]
         if part is Part.NGRAM or self.neural is None:
             return [State(ngram) for ngram in ngrams]
-        neurals = [state.neural for state in states if state.neural is not None]
-        batch = NeuralState(
-            np.concatenate([neural.h for neural in neurals], axis=1),
-            np.concatenate([neural.c for neural in neurals], axis=1),
-        )
-        hidden_BTE, following = self.neural.advance(np.array(tokens, np.int64)[:, None], batch)
-        return [
-            State(
-                ngram,
-                NeuralState(following.h[:, row : row + 1], following.c[:, row : row + 1]),
-                hidden_BTE[row, -1:],
-            )
-            for row, ngram in enumerate(ngrams)
+        fresh = None if self.carries_state else self.neural.initial_state()
+        before = [
+            fresh if token == END and fresh is not None else state.neural
+            for state, token in zip(states, tokens, strict=True)
         ]
+        batch = np.concatenate([neural for neural in before if neural is not None], axis=1)
+        read = [BEGIN if token == END else token for token in tokens]
+        hidden_BTE, following = self.neural.advance(np.array(read, np.int64)[:, None], batch)
+        return [State(ngram, following[:, row : row + 1], hidden_BTE[row, -1:]) for row, ngram in enumerate(ngrams)]
 
     def log_probs(self, states: Sequence[State], part: Part) -> NDArray[np.float32]:
         """Natural-log probabilities of all tokens after each state, float32 (len(states), V)."""
@@ -180,17 +191,30 @@ class LanguageModel:
         return mixed
 
     def token_log_probs(self, tokens: Sequence[int]) -> dict[Part, NDArray[np.float32]]:
-        """Scores of a whole sentence's tokens by each part there is, float32 (len(tokens),).
+        """Scores of one sentence's tokens by each part there is, float32 (len(tokens),).
 
         Include `END` to score the end of the sentence. The n-gram scores are KenLM's own.
         """
-        ngram = np.array(self.ngram.kenlm_log_probs(list(tokens)), np.float32)
-        if self.neural is None:
-            return {Part.NGRAM: ngram, Part.ENSEMBLE: ngram}
-        read_BT = np.array([(BEGIN, *tokens[:-1])], np.int64)
-        hidden_BTE, _ = self.neural.advance(read_BT, self.neural.initial_state())
-        neural = self.neural.target_log_probs(hidden_BTE[0], np.array(tokens, np.int64))
-        return {Part.NGRAM: ngram, Part.NEURAL: neural, Part.ENSEMBLE: self.mix(ngram, neural)}
+        return next(self.running_log_probs([tokens]))
+
+    def running_log_probs(self, sentences: Iterable[Sequence[int]]) -> Iterator[dict[Part, NDArray[np.float32]]]:
+        """As `token_log_probs`, for the sentences of a running text: a model that carries its state remembers them."""
+        state = None
+        for tokens in sentences:
+            ngram = np.array(self.ngram.kenlm_log_probs(list(tokens)), np.float32)
+            if self.neural is None:
+                yield {Part.NGRAM: ngram, Part.ENSEMBLE: ngram}
+                continue
+            if state is None or not self.carries_state:
+                state = self.neural.initial_state()
+            hidden_BTE, state = self.neural.advance(np.array([(BEGIN, *tokens[:-1])], np.int64), state)
+            neural = self.neural.target_log_probs(hidden_BTE[0], np.array(tokens, np.int64))
+            yield {Part.NGRAM: ngram, Part.NEURAL: neural, Part.ENSEMBLE: self.mix(ngram, neural)}
+
+
+def last_sentence(context: tuple[int, ...]) -> tuple[int, ...]:
+    """The tokens of a context after its last `END`."""
+    return context[len(context) - context[::-1].index(END) :] if END in context else context
 
 
 def _log(weight: float) -> float:

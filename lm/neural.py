@@ -1,4 +1,4 @@
-"""The recurrent neural model as ONNX Runtime steps it: state in, hidden vectors and state out.
+"""The neural model as ONNX Runtime steps it: state in, hidden vectors and state out.
 
 Two graphs lie in a model's folder. `recurrent.onnx` reads tokens and is as deep as the sentence is long;
 `output.onnx` turns the hidden vectors that a caller picks into log probabilities over the vocabulary, which
@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,17 +31,11 @@ DESCRIPTION_FILE = "neural.json"
 _BLOCK_LOGITS = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class NeuralState:
-    """What the model remembers of each sentence of a batch.
+NeuralState: TypeAlias = NDArray[np.float32]
+"""What the model remembers of each sentence of a batch, (S, B, D).
 
-    Attributes:
-        h: output of each layer, (L, B, H) float32.
-        c: memory of each layer, (L, B, H) float32.
-    """
-
-    h: NDArray[np.float32]
-    c: NDArray[np.float32]
+LSTM: `h` of each layer, then `c` of each; GRU and RNN: `h` of each layer; window: the vectors of the tokens before.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,10 +43,12 @@ class NeuralDescription:
     """What `neural.json` says of a model.
 
     Attributes:
-        kind: kind of recurrent cell.
+        kind: `lstm`, `gru`, `rnn` or `window`.
         embedding_size: width of the token vectors and of the hidden vectors that `advance` returns.
-        hidden_size: width of the state.
-        layers: recurrent layers.
+        hidden_size: width of the hidden layers.
+        layers: hidden layers.
+        state_size, state_width: S and D of `NeuralState`.
+        carries_state: whether it was trained to remember the sentences before.
         parameter_count: trained numbers.
     """
 
@@ -61,6 +57,9 @@ class NeuralDescription:
     embedding_size: int
     hidden_size: int
     layers: int
+    state_size: int
+    state_width: int
+    carries_state: bool
     parameter_count: int
 
     @classmethod
@@ -105,20 +104,19 @@ class NeuralModel:
         return cls(description, _session(folder / RECURRENT_FILE), _session(folder / OUTPUT_FILE))
 
     def initial_state(self, batch: int = 1) -> NeuralState:
-        """The state before a sentence; feed `<s>` first."""
-        zeros_LBH = np.zeros((self.description.layers, batch, self.description.hidden_size), np.float32)
-        return NeuralState(zeros_LBH, zeros_LBH)
+        """The state before a text; feed `<s>` first."""
+        return np.zeros((self.description.state_size, batch, self.description.state_width), np.float32)
 
-    def advance(self, tokens_BT: NDArray[np.int64], state: NeuralState) -> tuple[NDArray[np.float32], NeuralState]:
+    def advance(self, tokens_BT: NDArray[np.int64], state_SBD: NeuralState) -> tuple[NDArray[np.float32], NeuralState]:
         """Reads T tokens of B sentences.
 
         Returns:
             The hidden vectors after each token, (B, T, embedding_size), and the state after the last.
         """
-        hidden_BTE, h_LBH, c_LBH = self._recurrent.run(
-            None, {"tokens": np.ascontiguousarray(tokens_BT, np.int64), "h": state.h, "c": state.c}
+        hidden_BTE, next_SBD = self._recurrent.run(
+            None, {"tokens": np.ascontiguousarray(tokens_BT, np.int64), "state": state_SBD}
         )
-        return hidden_BTE, NeuralState(h_LBH, c_LBH)
+        return hidden_BTE, next_SBD
 
     def log_probs(self, hidden_NE: NDArray[np.float32]) -> NDArray[np.float32]:
         """Log probabilities of all tokens after each hidden vector, (N, V); nats."""

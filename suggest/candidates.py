@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lm.language_model import LanguageModel, State
-from lm.neural import NeuralState
 from lm.parts import Part
 from lm.queries import QueryIndex
 from lm.vocabulary import END, SPACE
@@ -163,8 +162,7 @@ def _neural_steps(model: LanguageModel, context: tuple[int, ...], rows: list[Sco
     valid_BT = np.arange(longest) < np.array(lengths)[:, None]
     hidden_BTE = np.repeat(state.hidden[None], len(rows), axis=0)  # after the context: before the first token
     if longest > 1:
-        batch = NeuralState(np.repeat(state.neural.h, len(rows), axis=1), np.repeat(state.neural.c, len(rows), axis=1))
-        following_BTE, _ = neural.advance(targets_BT[:, :-1], batch)
+        following_BTE, _ = neural.advance(targets_BT[:, :-1], np.repeat(state.neural, len(rows), axis=1))
         hidden_BTE = np.concatenate([hidden_BTE, following_BTE], axis=1)
     flat = neural.target_log_probs(hidden_BTE[valid_BT], targets_BT[valid_BT])
     return np.split(flat, np.cumsum(lengths)[:-1])

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from lm.language_model import LanguageModel
+from lm.language_model import LanguageModel, last_sentence
 from lm.parts import Part
 from lm.vocabulary import BEGIN, END, UNKNOWN
 from suggest.types import FinishReason, GenerationOptions, TextChunk
@@ -49,6 +49,7 @@ def _appended(
     model: LanguageModel, prompt: str, context: tuple[int, ...], before: tuple[int, ...], new: tuple[int, ...]
 ) -> str:
     """What the new tokens add to the text shown so far, the space before them included where there is one."""
+    context = last_sentence(context)
     shown = model.tokenizer.decode((*context, *before))
     text = model.tokenizer.decode((*context, *before, *new))
     added = text[len(shown) :] if text.startswith(shown) else " " + model.tokenizer.decode(new)

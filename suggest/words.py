@@ -7,11 +7,15 @@ import math
 from lm.language_model import LanguageModel
 from lm.parts import Part
 from lm.text import last_word_start, normalize_query, split_sentences
+from lm.vocabulary import END
 from suggest.budget import Budget
 from suggest.decode import Hypothesis, complete_word
 from suggest.estimate import CostEstimate
 from suggest.stages import Stages
 from suggest.types import NextWords, ScoreTerms, WordSuggestion
+
+MAX_CONTEXT = 256
+"""Tokens of the sentences before that are read at most: whole sentences, so that one more letter changes none."""
 
 _SPARE = 8
 """Words asked for beyond those shown, to make up for the punctuation marks left out."""
@@ -61,10 +65,20 @@ class WordPredictor:
         )
 
     def context(self, text: str) -> tuple[int, ...]:
-        """Tokens of the text's last sentence."""
+        """Tokens of the text's last sentence; of those before it too, each closed by `END`, if the model reads them."""
         sentences = split_sentences(text)
-        ended = bool(sentences) and text.rstrip().endswith((".", "!", "?")) and text[-1:].isspace()
-        return () if not sentences or ended else tuple(self._model.tokenizer.encode(sentences[-1]))
+        if sentences and text.rstrip().endswith((".", "!", "?")) and text[-1:].isspace():
+            sentences.append("")  # the last one has ended, the next one is empty so far
+        if not sentences:
+            return ()
+        *before, last = sentences
+        context = tuple(self._model.tokenizer.encode(last))
+        for sentence in reversed(before if self._model.carries_state else []):
+            longer = (*self._model.tokenizer.encode(sentence), END, *context)
+            if len(longer) > MAX_CONTEXT:
+                break
+            context = longer
+        return context
 
     def _suggestion(self, hypothesis: Hypothesis, part: Part) -> WordSuggestion | None:
         text = self._model.tokenizer.decode(hypothesis.tokens)

@@ -79,11 +79,11 @@ def evaluate_bundle(
 def token_scores(
     model: LanguageModel, sentences: Sequence[str], reporter: Reporter
 ) -> dict[Part, np.ndarray[Any, np.dtype[np.float32]]]:
-    """Natural-log probabilities of all tokens of the sentences and of their ends, by part."""
+    """Natural-log probabilities of all tokens of the sentences, a running text, and of their ends, by part."""
     parts: dict[Part, list[Any]] = {}
+    encoded = ([*model.tokenizer.encode(sentence), END] for sentence in sentences)
     with reporter.task(f"{model.entry.name}: score held-out text", len(sentences)) as task:
-        for number, sentence in enumerate(sentences):
-            scores = model.token_log_probs([*model.tokenizer.encode(sentence), END])
+        for number, scores in enumerate(model.running_log_probs(encoded)):
             for part, log_probs in scores.items():
                 parts.setdefault(part, []).append(log_probs)
             if number % 100 == 0:

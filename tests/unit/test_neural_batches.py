@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from lm.errors import InputError
-from training.neural.batches import MAX_PIECE, Pieces, Sentences, batches_of_epoch, gather
+from training.neural.batches import MAX_PIECE, Pieces, Sentences
+from training.neural.feeds import SentenceFeed, StreamFeed
 
 LENGTHS = [3, 1, 0, 400, 7, 128, 127, 129, 2, 5] * 3
 
@@ -28,10 +29,8 @@ def test_every_target_comes_once_after_the_token_before_it(sentences: Sentences)
     for begin, end in pairwise(sentences.offsets):
         words = [int(word) for word in sentences.tokens[begin:end]]
         expected.update(zip([1, *words], [*words, 2], strict=True))
-    pieces = Pieces.cut(sentences)
     found: Counter[tuple[int, int]] = Counter()
-    for rows in batches_of_epoch(pieces, 300, seed=1, epoch=0):
-        batch = gather(sentences, pieces, rows)
+    for batch in SentenceFeed(sentences, 300, seed=1).batches(0, 0):
         assert batch.inputs.shape[1] <= MAX_PIECE
         assert batch.size < 300 + MAX_PIECE
         found.update(zip(batch.inputs[batch.valid], batch.targets[batch.valid], strict=True))
@@ -40,13 +39,38 @@ def test_every_target_comes_once_after_the_token_before_it(sentences: Sentences)
 
 
 def test_epochs_differ_and_repeat(sentences: Sentences) -> None:
-    pieces = Pieces.cut(sentences)
+    feed = SentenceFeed(sentences, 300, seed=1)
 
     def order(epoch: int) -> list[int]:
-        return [int(row) for rows in batches_of_epoch(pieces, 300, seed=1, epoch=epoch) for row in rows]
+        return [int(token) for batch in feed.batches(epoch, 0) for token in batch.targets[batch.valid]]
 
     assert order(0) == order(0)
     assert order(0) != order(1)
+
+
+@pytest.mark.parametrize("rows", [1, 3, 7])
+def test_streams_read_the_text_in_order(sentences: Sentences, rows: int) -> None:
+    inputs, targets = [], []
+    for begin, end in pairwise(sentences.offsets):
+        words = [int(word) for word in sentences.tokens[begin:end]]
+        inputs += [1, *words]
+        targets += [*words, 2]
+    batches = list(StreamFeed(sentences, rows, 10, seed=None).batches(0, 0))
+    length = len(targets) // rows
+    for row in range(rows):
+        read = slice(row * length, (row + 1) * length)
+        assert [int(token) for batch in batches for token in batch.inputs[row]] == inputs[read]
+        assert [int(token) for batch in batches for token in batch.targets[row]] == targets[read]
+    assert [batch.goes_on for batch in batches] == [False] + [True] * (len(batches) - 1)
+
+
+def test_streams_begin_elsewhere_in_each_pass_and_can_be_skipped(sentences: Sentences) -> None:
+    feed = StreamFeed(sentences, 4, 16, seed=1)
+    first, second = (list(feed.batches(epoch, 0)) for epoch in (0, 1))
+    assert len(first) == feed.steps(0)
+    assert not np.array_equal(first[0].targets, second[0].targets)
+    again = list(feed.batches(0, 3))
+    assert all(np.array_equal(one.targets, two.targets) for one, two in zip(first[3:], again, strict=True))
 
 
 def test_a_limit_takes_sentences_from_the_whole_text(sentences: Sentences) -> None:

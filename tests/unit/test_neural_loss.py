@@ -13,17 +13,17 @@ from torch.nn import functional
 from training.config import NeuralConfig
 from training.neural import normalizer
 from training.neural.loss import SampledLoss, full_loss
-from training.neural.model import RecurrentModel
+from training.neural.model import NeuralNetwork
 from training.neural.normalizer import log_normalizer
 
 VOCABULARY = 500
-Setting = tuple[RecurrentModel, torch.Tensor, torch.Tensor]
+Setting = tuple[NeuralNetwork, torch.Tensor, torch.Tensor]
 
 
 @pytest.fixture
 def setting() -> Setting:
     torch.manual_seed(0)
-    model = RecurrentModel(VOCABULARY, NeuralConfig.model_validate({"embedding_size": 16, "hidden_size": 16}))
+    model = NeuralNetwork(VOCABULARY, NeuralConfig.model_validate({"embedding_size": 16, "hidden_size": 16}))
     with torch.no_grad():
         model.embedding.weight.mul_(2)
     hidden = torch.randn(40, 16, requires_grad=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -15,20 +16,25 @@ from lm.errors import BundleDamagedError
 from lm.neural import NeuralModel
 from training.config import NeuralConfig
 from training.neural.export import write_model
-from training.neural.model import RecurrentModel
+from training.neural.model import NeuralNetwork
 
 VOCABULARY = 300
-Pair = tuple[RecurrentModel, NeuralModel]
-SHAPES = {
+Pair = tuple[NeuralNetwork, NeuralModel]
+SHAPES: dict[str, dict[str, Any]] = {
     "plain": {"embedding_size": 48, "hidden_size": 48},
     "projected": {"embedding_size": 32, "hidden_size": 64},
     "deep": {"embedding_size": 48, "hidden_size": 48, "layers": 2},
+    "untied": {"embedding_size": 48, "hidden_size": 48, "tie_weights": False},
+    "gru": {"kind": "gru", "embedding_size": 32, "hidden_size": 48, "layers": 2},
+    "rnn": {"kind": "rnn", "embedding_size": 48, "hidden_size": 48},
+    "window": {"kind": "window", "embedding_size": 32, "hidden_size": 48, "window": 4},
+    "last token": {"kind": "window", "embedding_size": 32, "hidden_size": 32, "window": 1},
 }
 
 
-def torch_model(shape: str) -> RecurrentModel:
+def torch_model(shape: str) -> NeuralNetwork:
     torch.manual_seed(3)
-    model = RecurrentModel(VOCABULARY, NeuralConfig.model_validate(SHAPES[shape]))
+    model = NeuralNetwork(VOCABULARY, NeuralConfig.model_validate(SHAPES[shape]))
     with torch.no_grad():  # as far from uniform as trained weights are
         model.embedding.weight.mul_(4)
         model.output_bias.normal_()
@@ -55,8 +61,9 @@ def test_log_probs_are_those_of_torch_but_for_quantisation(pair: Pair) -> None:
     with torch.inference_mode():
         expected = model.logits(model(torch.from_numpy(tokens))[0].flatten(0, 1)).log_softmax(-1).numpy()
     likely = expected > -8
-    assert expected.std() > 1  # the comparison means something
-    assert np.abs(found - expected)[likely].mean() < 0.03
+    spread = expected[likely].std()
+    assert spread > 0.9  # the comparison means something
+    assert np.abs(found - expected)[likely].mean() < 0.04 * spread
 
 
 def test_probabilities_sum_to_one_without_the_start_of_a_sentence(pair: Pair) -> None:
@@ -77,8 +84,7 @@ def test_a_row_does_not_depend_on_its_batch_or_on_how_the_sentence_was_cut(pair:
         hidden, state = served.advance(tokens[4:5, step : step + 1], state)
         np.testing.assert_array_equal(hidden[0, 0], together[4, step])
         np.testing.assert_array_equal(served.log_probs(hidden[0])[0], served.log_probs(together[:, step])[4])
-    np.testing.assert_array_equal(state.h[:, 0], last.h[:, 4])
-    np.testing.assert_array_equal(state.c[:, 0], last.c[:, 4])
+    np.testing.assert_array_equal(state[:, 0], last[:, 4])
 
 
 def test_target_log_probs_are_taken_from_log_probs(pair: Pair) -> None:
@@ -114,7 +120,8 @@ def test_threads_share_a_model(pair: Pair) -> None:
 @pytest.mark.parametrize("shape", SHAPES)
 def test_every_large_matrix_is_int8(shape: str, tmp_path: Path) -> None:
     write_model(torch_model(shape), tmp_path)
-    layers = SHAPES[shape].get("layers", 1)
+    shapes = SHAPES[shape]
+    expected = 1 if shapes.get("kind") == "window" else 2 * shapes.get("layers", 1)
     products = 0
     for name in ("recurrent.onnx", "output.onnx"):
         graph = onnx.load(tmp_path / name).graph
@@ -125,7 +132,7 @@ def test_every_large_matrix_is_int8(shape: str, tmp_path: Path) -> None:
             for node in part.node:
                 if node.op_type == "MatMulInteger":
                     assert weights[node.input[1]].data_type == onnx.TensorProto.INT8
-    assert products == 2 * layers + 1
+    assert products == expected + 1
 
 
 def test_equal_weights_give_equal_bytes(tmp_path: Path) -> None:

@@ -196,15 +196,17 @@ def test_divergence_is_told_and_the_last_checkpoint_kept(
         train(reporter=stop_at(4, interrupt))
     before = (tmp_path / "work" / CHECKPOINT_FILE).read_bytes()
     monkeypatch.setattr(SampledLoss, "__call__", lambda *_: torch.tensor(torch.nan, requires_grad=True))
-    with pytest.raises(AutocompleteError, match=r"diverged at step 5: the loss is nan.*learning_rate"):
+    with pytest.raises(
+        AutocompleteError, match=r"diverged at step 5, on a batch of .*: the loss is nan.*learning_rate"
+    ):
         train()
     assert (tmp_path / "work" / CHECKPOINT_FILE).read_bytes() == before
 
 
 def test_checkpoint_of_other_settings_is_refused_by_name(train: Callable[..., NeuralTraining]) -> None:
     train()
-    with pytest.raises(InputError, match="other settings: dropout, max_steps"):
-        train(dropout=0.3, max_steps=13)
+    with pytest.raises(InputError, match="other settings: dropout, kind, max_steps"):
+        train(dropout=0.3, kind="gru", max_steps=13)
 
 
 @pytest.mark.parametrize("damage", [b"", b"PK\x03\x04 cut off", b"\x80\x02garbage"])

@@ -109,11 +109,13 @@ class Batch:
         inputs: token before each target, (B, T) int64; what lies after a row's end is 0.
         targets: (B, T) int64.
         valid: where there is a target, (B, T).
+        goes_on: whether each row continues that of the batch before.
     """
 
     inputs: NDArray[np.int64]
     targets: NDArray[np.int64]
     valid: NDArray[np.bool_]
+    goes_on: bool = False
 
     @property
     def size(self) -> int:
@@ -139,11 +141,6 @@ def gather(sentences: Sentences, pieces: Pieces, rows: NDArray[np.int64]) -> Bat
         targets=np.where(valid_BT, targets_BT, 0).astype(np.int64),
         valid=valid_BT,
     )
-
-
-def batches_of_epoch(pieces: Pieces, tokens_per_batch: int, *, seed: int, epoch: int) -> list[NDArray[np.int64]]:
-    """The batches of one pass over the data; they depend on nothing else, so that training can resume."""
-    return pieces.batches(tokens_per_batch, np.random.default_rng([seed, epoch]))
 
 
 def batches_in_order(sentences: Sentences, pieces: Pieces, tokens_per_batch: int) -> Iterator[Batch]:

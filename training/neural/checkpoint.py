@@ -46,6 +46,8 @@ class Standing:
         token_count: targets trained on.
         loss_sum, loss_steps: of the steps since the last measurement.
         model, optimizer: state dictionaries; the optimizer's is empty once training has finished.
+        state: of all streams after the last step, (S, B, D), where it is carried on.
+        average, averaged_steps: the mean of the weights, and how many steps are in it, where they are averaged.
         best_model: state dictionary with the lowest validation loss, `best_loss`.
     """
 
@@ -60,6 +62,9 @@ class Standing:
     finished: bool = False
     model: dict[str, Tensor] = field(default_factory=dict)
     optimizer: dict[str, Any] = field(default_factory=dict)
+    state: Tensor | None = None
+    average: dict[str, Tensor] = field(default_factory=dict)
+    averaged_steps: int = 0
     best_model: dict[str, Tensor] = field(default_factory=dict)
 
     def save(self, work: Path) -> None:

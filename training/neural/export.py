@@ -8,35 +8,47 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from lm.neural import DESCRIPTION_FILE, OUTPUT_FILE, RECURRENT_FILE
-from training.neural.graphs import LayerWeights, output_graph, recurrent_graph
-from training.neural.model import RecurrentModel
+from training.neural.cells import CELLS, LayerWeights
+from training.neural.encoders import WindowEncoder
+from training.neural.graphs import output_graph, recurrent_graph, window_graph
+from training.neural.model import NeuralNetwork
 
 
-def write_model(model: RecurrentModel, out_folder: Path) -> None:
+def write_model(model: NeuralNetwork, out_folder: Path) -> None:
     """Quantises a model and writes both graphs and their description; equal weights give equal bytes."""
     out_folder.mkdir(parents=True, exist_ok=True)
-    embedding_VE = _array(model.embedding.weight)
-    projection_HE = None if model.projection is None else _array(model.projection.weight).T
-    layers = [_layer(model, index, model.input_scale if index == 0 else 1.0) for index in range(model.lstm.num_layers)]
     description = json.dumps(asdict(model.describe()), indent=1) + "\n"
-    _write(out_folder / RECURRENT_FILE, recurrent_graph(embedding_VE, layers, projection_HE))
-    _write(out_folder / OUTPUT_FILE, output_graph(embedding_VE, _array(model.bias())))
+    _write(out_folder / RECURRENT_FILE, _reader(model))
+    _write(out_folder / OUTPUT_FILE, output_graph(_array(model.output_weight()), _array(model.bias())))
     _write(out_folder / DESCRIPTION_FILE, description.encode())
 
 
-def _layer(model: RecurrentModel, index: int, input_scale: float) -> LayerWeights:
-    def gates(name: str) -> NDArray[np.float32]:
-        """torch stacks the gates input, forget, cell, output; the graph wants the three sigmoids together."""
-        into, keep, candidate, out = np.split(_array(getattr(model.lstm, f"{name}_l{index}")), 4)
-        return np.concatenate([into, keep, out, candidate])
+def _reader(model: NeuralNetwork) -> bytes:
+    embedding_VE = _array(model.embedding.weight)
+    projection_HE = None if model.projection is None else _array(model.projection.weight).T
+    encoder, scale = model.encoder, np.float32(model.input_scale)
+    if isinstance(encoder, WindowEncoder):
+        weight_FH, bias_H = _array(encoder.hidden.weight).T, _array(encoder.hidden.bias)
+        return window_graph(embedding_VE * scale, weight_FH, bias_H, projection_HE)
+    cell = CELLS[encoder.kind]
+    scales = [scale] + [np.float32(1)] * len(encoder.layers)
+    layers = [
+        _layer(layer, scales[index], two_biases=cell.two_biases).gates(cell.order)
+        for index, layer in enumerate(encoder.layers)
+    ]
+    return recurrent_graph(cell, embedding_VE, layers, projection_HE)
 
+
+def _layer(layer: nn.Module, input_scale: np.float32, *, two_biases: bool) -> LayerWeights:
+    bias, recurrent_bias = _array(layer.get_parameter("bias_ih_l0")), _array(layer.get_parameter("bias_hh_l0"))
     return LayerWeights(
-        input=gates("weight_ih").T * np.float32(input_scale),
-        recurrent=gates("weight_hh").T,
-        bias=gates("bias_ih") + gates("bias_hh"),
+        input=_array(layer.get_parameter("weight_ih_l0")).T * input_scale,
+        recurrent=_array(layer.get_parameter("weight_hh_l0")).T,
+        bias=bias if two_biases else bias + recurrent_bias,
+        recurrent_bias=recurrent_bias if two_biases else None,
     )
 
 

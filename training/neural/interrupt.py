@@ -10,13 +10,13 @@ from types import FrameType
 
 
 @contextmanager
-def deferred_interrupt() -> Iterator[Callable[[], None]]:
-    """Holds SIGINT back; the function that it gives raises KeyboardInterrupt if one has come.
+def deferred_interrupt() -> Iterator[Callable[[], bool]]:
+    """Holds SIGINT back; the function that it gives says whether one has come.
 
-    Outside the main thread, where Python delivers no signals, it does nothing.
+    Outside the main thread, where Python delivers no signals, none does.
     """
     if threading.current_thread() is not threading.main_thread():
-        yield lambda: None
+        yield lambda: False
         return
     came = False
 
@@ -24,12 +24,8 @@ def deferred_interrupt() -> Iterator[Callable[[], None]]:
         nonlocal came
         came = True
 
-    def check() -> None:
-        if came:
-            raise KeyboardInterrupt
-
     before = signal.signal(signal.SIGINT, remember)
     try:
-        yield check
+        yield lambda: came
     finally:
         signal.signal(signal.SIGINT, before)

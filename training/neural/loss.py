@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from training.neural.model import START_ID, RecurrentModel
+from training.neural.model import START_ID, NeuralNetwork
 from training.neural.normalizer import log_normalizer
 
 SAMPLING_POWER = 0.75  # of a token's count
@@ -19,13 +19,13 @@ SAMPLING_POWER = 0.75  # of a token's count
 class Loss(Protocol):
     """Mean negative log probability of targets, in nats."""
 
-    def __call__(self, model: RecurrentModel, hidden_NE: Tensor, targets_N: Tensor) -> Tensor:
+    def __call__(self, model: NeuralNetwork, hidden_NE: Tensor, targets_N: Tensor) -> Tensor:
         """A scalar to minimise."""
 
 
-def full_loss(model: RecurrentModel, hidden_NE: Tensor, targets_N: Tensor) -> Tensor:
+def full_loss(model: NeuralNetwork, hidden_NE: Tensor, targets_N: Tensor) -> Tensor:
     """The exact loss."""
-    normalizer_N = log_normalizer(hidden_NE, model.embedding.weight, model.bias())
+    normalizer_N = log_normalizer(hidden_NE, model.output_weight(), model.bias())
     return (normalizer_N - _target_logits(model, hidden_NE, targets_N)).mean()
 
 
@@ -45,14 +45,14 @@ class SampledLoss:
         self._device = device
         self._columns_V = torch.full((len(counts_V),), -1, dtype=torch.int64, device=device)
 
-    def __call__(self, model: RecurrentModel, hidden_NE: Tensor, targets_N: Tensor) -> Tensor:
+    def __call__(self, model: NeuralNetwork, hidden_NE: Tensor, targets_N: Tensor) -> Tensor:
         """See `Loss`; torch's global generator draws."""
         sample = self._draw(float(torch.rand(())))
         sample_K = torch.from_numpy(sample).to(self._device)
         correction_K = torch.from_numpy(np.log(self._inclusion_V[sample]).astype(np.float32)).to(self._device)
         rest_N = log_normalizer(
             hidden_NE,
-            functional.embedding(sample_K, model.embedding.weight),
+            functional.embedding(sample_K, model.output_weight()),
             model.bias()[sample_K] - correction_K,
             self._own_columns(sample_K, targets_N),
         )
@@ -71,9 +71,9 @@ class SampledLoss:
         return own_N
 
 
-def _target_logits(model: RecurrentModel, hidden_NE: Tensor, targets_N: Tensor) -> Tensor:
+def _target_logits(model: NeuralNetwork, hidden_NE: Tensor, targets_N: Tensor) -> Tensor:
     """Logits of the targets alone, (N,) float32."""
-    weights_NE = functional.embedding(targets_N, model.embedding.weight)
+    weights_NE = functional.embedding(targets_N, model.output_weight())
     return (hidden_NE * weights_NE).float().sum(-1) + model.bias()[targets_N]
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from training.config import NeuralConfig
+
 WARM_UP = 0.04  # share of training in which the learning rate rises
 
 
@@ -28,6 +30,8 @@ class Plan:
         return min(1.0, share)
 
 
-def learning_rate(peak: float, progress: float) -> float:
-    """Rises linearly to the peak, then falls linearly to 0."""
-    return peak * min((progress + 1e-3) / WARM_UP, 1.0, (1 - progress) / (1 - WARM_UP))
+def learning_rate(config: NeuralConfig, progress: float) -> float:
+    """Rises linearly to the peak, then, but for averaged SGD, falls linearly to 0."""
+    rising = min((progress + 1e-3) / WARM_UP, 1.0)
+    falling = 1.0 if config.optimizer == "asgd" else (1 - progress) / (1 - WARM_UP)
+    return config.learning_rate * min(rising, falling)

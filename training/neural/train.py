@@ -1,4 +1,4 @@
-"""Training of the recurrent model: from data and settings to a checkpoint, from that to files to serve."""
+"""Training of the neural model: from data and settings to a checkpoint, from that to files to serve."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from training.config import NeuralConfig
 from training.neural.batches import Sentences
 from training.neural.checkpoint import CurvePoint, Standing
 from training.neural.export import write_model
-from training.neural.model import RecurrentModel
+from training.neural.model import NeuralNetwork
 from training.neural.run import TrainingRun
+from training.neural.team import Team
 from training.progress import Reporter
 
 UNBOUND_BY = {"checkpoint_every_s"}  # settings that may differ when a run goes on
@@ -74,6 +75,8 @@ def train_neural(
         "training_targets": training.target_count,
     }
     standing = _go_on(work, settings) or Standing(settings=settings)
+    team = Team.join()
+    team.wait()  # until all have read the checkpoint
     if not standing.finished:
         with torch.random.fork_rng(devices=[]):
             run = TrainingRun(
@@ -83,6 +86,7 @@ def train_neural(
                 training=training,
                 validation=validation,
                 standing=standing,
+                team=team,
                 clock=clock,
             )
             run.train(work, reporter)
@@ -107,7 +111,7 @@ def export_neural(work: Path, out_folder: Path) -> None:
         raise InputError(work, "holds no finished training.", remedy="Train first, then export.")
     settings = standing.settings
     config = NeuralConfig(**{name: settings[name] for name in NeuralConfig.model_fields if name in settings})
-    model = RecurrentModel(settings["vocabulary_size"], config)
+    model = NeuralNetwork(settings["vocabulary_size"], config)
     model.load_state_dict(standing.best_model)
     write_model(model, out_folder)
 
