@@ -62,7 +62,9 @@ class LanguageModel:
         """
         self.entry = entry
         self.vocabulary = Vocabulary.open(folder)
-        self.tokenizer: Tokenizer = open_tokenizer(folder, entry.unit, self.vocabulary, lowercase=entry.lowercase)
+        self.tokenizer: Tokenizer = open_tokenizer(
+            folder, entry.unit, self.vocabulary, lowercase=entry.lowercase, pretokenized=entry.pretokenized
+        )
         self.ngram = NgramModel(folder, self.vocabulary)
         self.neural = NeuralModel.open(folder / "neural") if entry.neural_kind else None
         if self.neural is not None and self.neural.vocabulary_size != len(self.vocabulary):

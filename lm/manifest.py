@@ -32,6 +32,7 @@ class LanguageModelEntry(_Section):
 
     Attributes:
         sources: what it was trained on, `text` or `queries`, the main one first.
+        pretokenized: whether only spaces part words.
         ngram_weight: the n-gram model's share of the mixture.
     """
 
@@ -39,6 +40,7 @@ class LanguageModelEntry(_Section):
     unit: str
     sources: tuple[str, ...]
     lowercase: bool
+    pretokenized: bool = False
     vocabulary_size: int
     ngram_order: int
     ngram_count: int

@@ -26,15 +26,16 @@ class Tokenizer(Protocol):
 
 
 class WordTokenizer:
-    """A token for each word and each punctuation mark."""
+    """A token for each word and each punctuation mark; of text that is already cut, for what spaces part."""
 
-    def __init__(self, vocabulary: Vocabulary, *, lowercase: bool) -> None:
+    def __init__(self, vocabulary: Vocabulary, *, lowercase: bool, pretokenized: bool) -> None:
         self._vocabulary = vocabulary
         self._lowercase = lowercase
+        self._split = str.split if pretokenized else split_words
 
     def encode(self, text: str) -> list[int]:
         """See `Tokenizer.encode`."""
-        words = split_words(normalize_text(text, lowercase=self._lowercase))
+        words = self._split(normalize_text(text, lowercase=self._lowercase))
         return [self._vocabulary.id(SPACE + word) for word in words]
 
     def decode(self, tokens: Sequence[int]) -> str:
@@ -77,8 +78,10 @@ class SubwordTokenizer:
         return self._vocabulary.spell(tokens)
 
 
-def open_tokenizer(folder: Path, unit: str, vocabulary: Vocabulary, *, lowercase: bool) -> Tokenizer:
+def open_tokenizer(
+    folder: Path, unit: str, vocabulary: Vocabulary, *, lowercase: bool, pretokenized: bool = False
+) -> Tokenizer:
     """The tokenizer of a language model's folder; `unit` is `word` or `subword`."""
     if unit == "word":
-        return WordTokenizer(vocabulary, lowercase=lowercase)
+        return WordTokenizer(vocabulary, lowercase=lowercase, pretokenized=pretokenized)
     return SubwordTokenizer(folder / SUBWORD_FILE, vocabulary, lowercase=lowercase)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 from lm.language_model import LanguageModel
 from lm.parts import Part
@@ -17,6 +18,7 @@ from suggest.types import NextWords, ScoreTerms, WordSuggestion
 MAX_CONTEXT = 256
 """Tokens of the sentences before that are read at most: whole sentences, so that one more letter changes none."""
 
+_AFTER_BLANK = re.compile(r"\S*\Z")
 _SPARE = 8
 """Words asked for beyond those shown, to make up for the punctuation marks left out."""
 
@@ -38,7 +40,7 @@ class WordPredictor:
         """
         stages = Stages()
         with stages.stage("parse"):
-            start = last_word_start(text)
+            start = self._word_start(text)
             context = self.context(text[:start])
             typed = normalize_query(text[start:]).strip()
             if not self._model.entry.lowercase:
@@ -63,6 +65,12 @@ class WordPredictor:
             degraded=degraded,
             timings=stages.timings,
         )
+
+    def _word_start(self, text: str) -> int:
+        """The offset of the word under the cursor."""
+        if self._model.entry.pretokenized:
+            return len(text) - len(_AFTER_BLANK.search(text)[0])  # type: ignore[index]  # matches any text
+        return last_word_start(text)
 
     def context(self, text: str) -> tuple[int, ...]:
         """Tokens of the text's last sentence; of those before it too, each closed by `END`, if the model reads them."""

@@ -24,6 +24,12 @@ class TextSource(_Section):
 
     path: str = Field(description="File, or glob pattern such as `speeches/*.txt`.")
     column: str = Field("text", description="Field of `.jsonl`, column of `.parquet` that holds the text.")
+    part: Literal["split", "train", "validation", "test"] = Field(
+        "split", description="What the file is for; `split` holds some blocks of its sentences out."
+    )
+    sentences: Literal["split", "lines"] = Field(
+        "split", description="`split` finds the sentences of each paragraph; `lines`: a line is a sentence."
+    )
     max_lines: int | None = Field(None, ge=1, description="Read only this many lines of each file.")
 
 
@@ -135,6 +141,9 @@ class LanguageModelConfig(_Section):
     vocabulary_size: int = Field(4000, ge=64, description="Words (most frequent ones) or BPE pieces.")
     min_count: int = Field(1, ge=1, description="Words seen fewer times are unknown (unit `word`).")
     lowercase: bool = Field(True, description="Fold case before training and look-up.")
+    pretokenized: bool = Field(
+        False, description="Words are what stands between spaces, as in published corpora (unit `word`)."
+    )
     ngram: NgramConfig = Field(default_factory=NgramConfig)
     neural: NeuralConfig | None = Field(None, description="Left out: an n-gram model alone.")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import heapq
 import json
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from hashlib import md5
 from pathlib import Path
@@ -20,6 +21,8 @@ from training.progress import Reporter
 from training.sources import Meter, Place, find_files, kind_of, open_parquet, read_lines
 
 TEXT_KINDS = (".txt", ".jsonl", ".parquet")
+_PARTS = ("train", "validation", "test")
+_SPLIT = "split"
 _BLOCK_SENTENCES = 50
 _MIN_BLOCKS = 100
 
@@ -131,8 +134,9 @@ def write_sentences(
 ) -> CorpusCounts:
     """Writes `train.txt`, `validation.txt` and `test.txt`: UTF-8, one sentence a line, case kept.
 
-    Which blocks of sentences are held out depends on the seed and on where they stand, nothing else; a block
-    is shorter in a text so small that whole ones would not come to a fair share.
+    Files whose `part` says so go there whole. Of the others blocks of sentences are held out: which ones depends on
+    the seed and on where they stand, nothing else; a block is shorter in a text so small that whole ones would not
+    come to a fair share.
 
     Args:
         base: folder that relative paths start from.
@@ -143,36 +147,50 @@ def write_sentences(
     """
     files = corpus_files(sources, base)
     every = out_folder / "sentences.part"
+    asides = {name: out_folder / f"{name}.txt.part" for name in _PARTS}
     try:
-        paragraphs, total = _write_all(files, every, reporter)
-        if total < 3:
-            raise InputError(
-                files[0][1] if files else base,
-                f"the text holds {total} sentences; training, tuning and measuring need one each at least.",
-                remedy="Give more text; a useful model needs some ten thousand sentences.",
-            )
-        counts = _deal(every, _held_out_blocks(total, held_out, seed), out_folder, reporter)
+        paragraphs, counts = _write_all(files, {_SPLIT: every, **asides}, reporter)
+        every_count, total = sum(counts.values()), counts.pop(_SPLIT)
+        if total:
+            dealt = _deal(every, _held_out_blocks(total, held_out, seed), asides, reporter)
+            counts = {name: counts[name] + dealt[name] for name in _PARTS}
+        for name, count in counts.items():
+            if not count:
+                raise InputError(
+                    files[0][1] if files else base,
+                    f"the text holds {every_count} sentences, and none is left for {name}; training, "
+                    "tuning and measuring need one each at least.",
+                    remedy="Give more text, or a file for it; a useful model needs some ten thousand sentences.",
+                )
+        for name, aside in asides.items():
+            aside.replace(out_folder / f"{name}.txt")
     finally:
-        every.unlink(missing_ok=True)
+        for path in (every, *asides.values()):
+            path.unlink(missing_ok=True)
     return CorpusCounts(files=len(files), paragraphs=paragraphs, **counts)
 
 
-def _write_all(files: Sequence[tuple[TextSource, Path]], every: Path, reporter: Reporter) -> tuple[int, int]:
-    """Writes all sentences in order; returns the numbers of paragraphs and sentences."""
+def _write_all(
+    files: Sequence[tuple[TextSource, Path]], outs: dict[str, Path], reporter: Reporter
+) -> tuple[int, dict[str, int]]:
+    """Writes all sentences in order, by the part of their file; returns the numbers of paragraphs and sentences."""
     paragraphs = 0
-    total = 0
-    with reporter.task("Reading text") as task, every.open("w", encoding="utf-8", newline="\n") as out:
+    counts = dict.fromkeys(outs, 0)
+    with ExitStack() as stack, reporter.task("Reading text") as task:
+        opened = {
+            part: stack.enter_context(path.open("w", encoding="utf-8", newline="\n")) for part, path in outs.items()
+        }
         meter = Meter(task, [path for _, path in files])
         for source, path in files:
             for paragraph, _ in _read_file(source, path, meter.at):
                 paragraphs += 1
-                for sentence in split_sentences(paragraph):
+                for sentence in split_sentences(paragraph) if source.sentences == "split" else [paragraph]:
                     normal = normalize_text(sentence, lowercase=False)
                     if normal:
-                        out.write(normal + "\n")
-                        total += 1
+                        opened[source.part].write(normal + "\n")
+                        counts[source.part] += 1
             meter.finish(path)
-    return paragraphs, total
+    return paragraphs, counts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,25 +202,21 @@ class _Blocks:
     parts: dict[int, str]
 
 
-def _deal(every: Path, blocks: _Blocks, out_folder: Path, reporter: Reporter) -> dict[str, int]:
-    """Copies each sentence to the part that its block belongs to; returns the sizes of the parts."""
-    names = ("train", "validation", "test")
-    counts = dict.fromkeys(names, 0)
-    asides = {name: out_folder / f"{name}.txt.part" for name in names}
-    with reporter.task("Holding sentences out", blocks.sentences) as task, every.open("rb") as lines:
-        outs = {name: aside.open("wb") for name, aside in asides.items()}
-        try:
-            for number, line in enumerate(lines):
-                part = blocks.parts.get(number // blocks.size, "train")
-                outs[part].write(line)
-                counts[part] += 1
-                if number % 65536 == 0:
-                    task.update(number)
-        finally:
-            for out in outs.values():
-                out.close()
-    for name, aside in asides.items():
-        aside.replace(out_folder / f"{name}.txt")
+def _deal(every: Path, blocks: _Blocks, asides: dict[str, Path], reporter: Reporter) -> dict[str, int]:
+    """Appends each sentence to the part that its block belongs to; returns how many went to each."""
+    counts = dict.fromkeys(asides, 0)
+    with (
+        ExitStack() as stack,
+        reporter.task("Holding sentences out", blocks.sentences) as task,
+        every.open("rb") as lines,
+    ):
+        outs = {name: stack.enter_context(aside.open("ab")) for name, aside in asides.items()}
+        for number, line in enumerate(lines):
+            part = blocks.parts.get(number // blocks.size, "train")
+            outs[part].write(line)
+            counts[part] += 1
+            if number % 65536 == 0:
+                task.update(number)
     return counts
 
 

@@ -184,6 +184,7 @@ def _language_model(run: _Run, config: LanguageModelConfig, data: dict[str, Path
         unit=config.unit,
         sources=config.sources,
         lowercase=config.lowercase,
+        pretokenized=config.pretokenized,
         vocabulary_size=len(vocabulary),
         ngram_order=facts["order"],
         ngram_count=facts["count"],
@@ -241,7 +242,9 @@ def _prepare(run: _Run, config: LanguageModelConfig, data: dict[str, Path]) -> P
 
     def make(folder: Path) -> None:
         vocabulary = build_vocabulary(config, texts, folder, run.reporter)
-        tokenizer = open_tokenizer(folder, config.unit, vocabulary, lowercase=config.lowercase)
+        tokenizer = open_tokenizer(
+            folder, config.unit, vocabulary, lowercase=config.lowercase, pretokenized=config.pretokenized
+        )
         encode(tokenizer, texts, folder, "train", run.reporter)
         encode(tokenizer, [data[config.sources[0]] / "validation.txt"], folder, "validation", run.reporter)
 

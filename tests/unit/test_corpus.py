@@ -140,3 +140,32 @@ def test_bad_endings_are_found_before_anything_is_read(tmp_path: Path) -> None:
     (tmp_path / "b.pdf").write_text("x")
     with pytest.raises(InputError, match=r"b\.pdf: the ending"):
         next(iter(read_paragraphs([TextSource(path="[ab].*")], tmp_path)))
+
+
+def test_files_go_whole_to_the_part_that_they_are_for(tmp_path: Path) -> None:
+    (tmp_path / "train.txt").write_text("One. Two.\nThree.\n")
+    (tmp_path / "valid.txt").write_text("Four. Five.\n\n")
+    (tmp_path / "test.txt").write_text("Six.\n")
+    sources = (
+        TextSource(path="train.txt", part="train"),
+        TextSource(path="valid.txt", part="validation", sentences="lines"),
+        TextSource(path="test.txt", part="test"),
+    )
+    counts, parts = write(tmp_path, *sources)
+    assert list(parts.values()) == [["One.", "Two.", "Three."], ["Four. Five."], ["Six."]]
+    assert (counts.train, counts.validation, counts.test) == (3, 1, 1)
+
+
+def test_given_files_join_what_is_held_out_of_others(tmp_path: Path) -> None:
+    numbered(tmp_path, "all.txt", range(300))
+    (tmp_path / "test.txt").write_text("Given.\n")
+    without, _ = write(tmp_path, TextSource(path="all.txt"))
+    with_test, parts = write(tmp_path, TextSource(path="all.txt"), TextSource(path="test.txt", part="test"))
+    assert with_test.test == without.test + 1
+    assert parts["test.txt"][0] == "Given."
+
+
+def test_a_part_without_a_sentence_is_named(tmp_path: Path) -> None:
+    (tmp_path / "train.txt").write_text("One.\n")
+    with pytest.raises(InputError, match="none is left for validation"):
+        write(tmp_path, TextSource(path="train.txt", part="train"))
