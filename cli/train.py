@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -60,12 +61,19 @@ def train(
     Interrupted and started again, it goes on after the last finished step.
 
     The new bundle becomes the active one, unless it measures worse than that on held-out data.
+
+    On several machines, or processes: `torchrun --nnodes N --nproc-per-node M --no-python autocomplete train CONFIG`;
+    they share the folder of the configuration and split each batch of the neural models.
     """
     from training.config import load_config
+    from training.pipeline import assist
     from training.pipeline import train as run_training
-    from training.progress import TerminalReporter
+    from training.progress import SilentReporter, TerminalReporter
 
     settings = load_config(config, changes or ())
+    if os.environ.get("RANK", "0") != "0":  # `torchrun` started this one beside the one that leads
+        assist(settings, base=config.parent, reporter=SilentReporter())
+        return
     published = run_training(settings, base=config.parent, reporter=TerminalReporter(stderr()), activate=activate)
     console = stdout()
     console.print(f"Published {published.path}", markup=False, soft_wrap=True)

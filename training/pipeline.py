@@ -18,7 +18,7 @@ from lm.queries import build_query_index
 from lm.text import NORMALIZER_VERSION
 from lm.tokenizer import open_tokenizer
 from lm.vocabulary import Vocabulary
-from training.config import LanguageModelConfig, TrainingConfig
+from training.config import LanguageModelConfig, NeuralConfig, TrainingConfig
 from training.corpus import corpus_files, write_sentences
 from training.encoding import EncodedText, encode
 from training.evaluate import EVALUATION_FOLDER, QUERIES_FILE, TEXT_FILE, evaluate_bundle, token_scores
@@ -109,6 +109,25 @@ def train(
     )
     shutil.rmtree(staging)
     return published
+
+
+def assist(config: TrainingConfig, *, base: Path, reporter: Reporter) -> None:
+    """What the other processes do where several train together: a share of each batch of the neural models.
+
+    The first process does everything else, in the work folder that they share.
+    """
+    run = _Run(config, base, Workshop(base / config.work), reporter)
+    for model in config.language_models:
+        if model.neural is not None:
+            _wait_for_team()  # until the first one has prepared the text
+            prepared = _prepare(run, model, _read(run))
+            _train_neural(run, model, model.neural, prepared)
+
+
+def _wait_for_team() -> None:
+    from training.neural.team import Team
+
+    Team.join().wait()
 
 
 def _read(run: _Run) -> dict[str, Path]:
@@ -203,27 +222,11 @@ def _with_neural(
     data: dict[str, Path],
 ) -> LanguageModelEntry:
     """Trains the neural part, and finds the mixture's weight on held-out text."""
-    from training.neural.train import export_neural, train_neural
+    from training.neural.train import export_neural
 
     assert config.neural is not None
-    neural = config.neural
-    train, validation = _encoded(prepared, "train"), _encoded(prepared, "validation")
-
-    def make(target: Path) -> None:
-        train_neural(
-            train_tokens=train.tokens,
-            train_offsets=train.offsets,
-            validation_tokens=validation.tokens,
-            validation_offsets=validation.offsets,
-            vocabulary_size=entry.vocabulary_size,
-            config=neural,
-            seed=run.config.seed,
-            work=target,
-            reporter=run.reporter,
-        )
-
-    key = [prepared.name, neural.model_dump(), run.config.seed]
-    trained = run.workshop.step(f"{config.name}-neural", key, make, resumable=True)
+    _wait_for_team()
+    trained = _train_neural(run, config, config.neural, prepared)
     (folder / "neural").mkdir()
     export_neural(trained, folder / "neural")
     described = NeuralDescription.read(folder / "neural" / "neural.json")
@@ -234,6 +237,29 @@ def _with_neural(
     scores = token_scores(LanguageModel(entry, folder), held_out, run.reporter)
     weight = ngram_weight(scores[Part.NGRAM], scores[Part.NEURAL])
     return entry.model_copy(update={"ngram_weight": weight})
+
+
+def _train_neural(run: _Run, config: LanguageModelConfig, neural: NeuralConfig, prepared: Path) -> Path:
+    """Trains the network, this process among others perhaps; the folder with its checkpoint."""
+    from training.neural.train import train_neural
+
+    train, validation = _encoded(prepared, "train"), _encoded(prepared, "validation")
+
+    def make(target: Path) -> None:
+        train_neural(
+            train_tokens=train.tokens,
+            train_offsets=train.offsets,
+            validation_tokens=validation.tokens,
+            validation_offsets=validation.offsets,
+            vocabulary_size=len(Vocabulary.open(prepared)),
+            config=neural,
+            seed=run.config.seed,
+            work=target,
+            reporter=run.reporter,
+        )
+
+    key = [prepared.name, neural.model_dump(), run.config.seed]
+    return run.workshop.step(f"{config.name}-neural", key, make, resumable=True)
 
 
 def _prepare(run: _Run, config: LanguageModelConfig, data: dict[str, Path]) -> Path:

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from training.config import NeuralConfig
 from training.neural import normalizer
-from training.neural.loss import SampledLoss, full_loss
+from training.neural.loss import FullLoss, SampledLoss
 from training.neural.model import NeuralNetwork
 from training.neural.normalizer import log_normalizer
 
@@ -55,7 +55,7 @@ def test_normalizer_and_its_gradients_are_those_of_logsumexp(monkeypatch: pytest
 def test_full_loss_is_cross_entropy(setting: Setting) -> None:
     model, hidden, targets = setting
     expected = functional.cross_entropy(model.logits(hidden), targets)
-    torch.testing.assert_close(full_loss(model, hidden, targets), expected)
+    torch.testing.assert_close(FullLoss()(model, hidden, targets), expected)
 
 
 def test_sampled_normaliser_is_right_on_average(setting: Setting) -> None:
@@ -77,7 +77,7 @@ def test_sampled_normaliser_is_right_on_average(setting: Setting) -> None:
 def test_a_sample_of_everything_is_the_full_loss(setting: Setting) -> None:
     model, hidden, targets = setting
     sampled = SampledLoss(np.ones(VOCABULARY, np.int64), VOCABULARY - 1, torch.device("cpu"))
-    torch.testing.assert_close(sampled(model, hidden, targets), full_loss(model, hidden, targets))
+    torch.testing.assert_close(sampled(model, hidden, targets), FullLoss()(model, hidden, targets))
 
 
 def test_loss_pulls_on_the_weights_of_target_and_sample_only(setting: Setting) -> None:

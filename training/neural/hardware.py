@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 
 import torch
 
 from lm.errors import ConfigError
+
+# malloc.h; the backward pass runs on a thread of its own, whose own arena could not hold large blocks
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 
 
 def open_device(name: str) -> torch.device:
@@ -24,8 +28,24 @@ def open_device(name: str) -> torch.device:
         raise ConfigError(
             f"neural.device: there is no {name!r} on this machine.", remedy=f"There is: {', '.join(there)}."
         )
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    beside = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # processes that train together on this machine
+    torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // beside))
+    _keep_freed_memory()
     return torch.device(name)
+
+
+def _keep_freed_memory() -> None:
+    """Has the C library keep large blocks that are freed, for the next step wants them again.
+
+    By default it gives them back to the system, which then hands out zeroed pages one by one: an LSTM of 2 x 512 over
+    33,000 words trained 8,800 tokens/s with this and 4,200 without, a third of the time spent in the kernel.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):  # not glibc
+        return
+    for option, value in ((_M_ARENA_MAX, 1), (_M_MMAP_THRESHOLD, 1 << 30), (_M_TRIM_THRESHOLD, (1 << 31) - 1)):
+        mallopt(option, value)
 
 
 def has_bfloat16(device: torch.device) -> bool:

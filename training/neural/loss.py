@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from training.neural.model import START_ID, NeuralNetwork
+from training.neural.model import START_ID, NeuralNetwork, OutputVectors
 from training.neural.normalizer import log_normalizer
 
 SAMPLING_POWER = 0.75  # of a token's count
@@ -19,14 +19,29 @@ SAMPLING_POWER = 0.75  # of a token's count
 class Loss(Protocol):
     """Mean negative log probability of targets, in nats."""
 
-    def __call__(self, model: NeuralNetwork, hidden_NE: Tensor, targets_N: Tensor) -> Tensor:
-        """A scalar to minimise."""
+    def draw(self) -> Tensor | None:
+        """Ids of tokens that stand for all in this step, (K,); None: all take part themselves."""
+
+    def __call__(
+        self, network: NeuralNetwork, hidden_NE: Tensor, targets_N: Tensor, vectors: OutputVectors | None = None
+    ) -> Tensor:
+        """A scalar to minimise; `vectors` are those of what was drawn, looked up here if not given."""
 
 
-def full_loss(model: NeuralNetwork, hidden_NE: Tensor, targets_N: Tensor) -> Tensor:
+class FullLoss:
     """The exact loss."""
-    normalizer_N = log_normalizer(hidden_NE, model.output_weight(), model.bias())
-    return (normalizer_N - _target_logits(model, hidden_NE, targets_N)).mean()
+
+    def draw(self) -> None:
+        """See `Loss.draw`."""
+
+    def __call__(
+        self, network: NeuralNetwork, hidden_NE: Tensor, targets_N: Tensor, vectors: OutputVectors | None = None
+    ) -> Tensor:
+        """See `Loss`."""
+        if vectors is None:
+            vectors = network.output_vectors(None, targets_N)
+        normalizer_N = log_normalizer(hidden_NE, network.output_weight(), network.bias())
+        return (normalizer_N - _target_logits(network, hidden_NE, targets_N, vectors)).mean()
 
 
 class SampledLoss:
@@ -45,19 +60,27 @@ class SampledLoss:
         self._device = device
         self._columns_V = torch.full((len(counts_V),), -1, dtype=torch.int64, device=device)
 
-    def __call__(self, model: NeuralNetwork, hidden_NE: Tensor, targets_N: Tensor) -> Tensor:
-        """See `Loss`; torch's global generator draws."""
-        sample = self._draw(float(torch.rand(())))
-        sample_K = torch.from_numpy(sample).to(self._device)
-        correction_K = torch.from_numpy(np.log(self._inclusion_V[sample]).astype(np.float32)).to(self._device)
+    def draw(self) -> Tensor:
+        """See `Loss.draw`; torch's global generator draws."""
+        return torch.from_numpy(self._draw(float(torch.rand(())))).to(self._device)
+
+    def __call__(
+        self, network: NeuralNetwork, hidden_NE: Tensor, targets_N: Tensor, vectors: OutputVectors | None = None
+    ) -> Tensor:
+        """See `Loss`."""
+        if vectors is None:
+            vectors = network.output_vectors(self.draw(), targets_N)
+        sample_K = vectors.drawn
+        assert sample_K is not None
+        correction_K = np.log(self._inclusion_V[sample_K.cpu().numpy()]).astype(np.float32)
         rest_N = log_normalizer(
             hidden_NE,
-            functional.embedding(sample_K, model.output_weight()),
-            model.bias()[sample_K] - correction_K,
+            vectors.of_drawn,
+            network.bias()[sample_K] - torch.from_numpy(correction_K).to(self._device),
             self._own_columns(sample_K, targets_N),
         )
         # log(exp(rest) + exp(target)) - target
-        return functional.softplus(rest_N - _target_logits(model, hidden_NE, targets_N)).mean()
+        return functional.softplus(rest_N - _target_logits(network, hidden_NE, targets_N, vectors)).mean()
 
     def _draw(self, uniform: float) -> NDArray[np.int64]:
         grid = np.arange(uniform, self._cumulated_V[-1], 1.0)
@@ -71,10 +94,9 @@ class SampledLoss:
         return own_N
 
 
-def _target_logits(model: NeuralNetwork, hidden_NE: Tensor, targets_N: Tensor) -> Tensor:
+def _target_logits(network: NeuralNetwork, hidden_NE: Tensor, targets_N: Tensor, vectors: OutputVectors) -> Tensor:
     """Logits of the targets alone, (N,) float32."""
-    weights_NE = functional.embedding(targets_N, model.output_weight())
-    return (hidden_NE * weights_NE).float().sum(-1) + model.bias()[targets_N]
+    return (hidden_NE * vectors.of_targets).float().sum(-1) + network.bias()[targets_N]
 
 
 def _inclusion_probs(counts_V: NDArray[np.int64], size: int) -> NDArray[np.float64]:

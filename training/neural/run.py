@@ -19,7 +19,7 @@ from training.neural.checkpoint import CurvePoint, Standing
 from training.neural.feeds import Feed, SentenceFeed, StreamFeed
 from training.neural.hardware import open_device
 from training.neural.interrupt import deferred_interrupt
-from training.neural.loss import Loss, SampledLoss, full_loss
+from training.neural.loss import FullLoss, Loss, SampledLoss
 from training.neural.memory import require_memory
 from training.neural.model import NeuralNetwork
 from training.neural.schedule import Plan, learning_rate
@@ -53,7 +53,7 @@ class TrainingRun:
         self._feed = self._make_feed(training)
         counts_V = training.token_counts(vocabulary_size)
         self._network = self._build(counts_V, device)
-        loss: Loss = full_loss
+        loss: Loss = FullLoss()
         if 0 < config.sampled_softmax < vocabulary_size - 1:
             loss = SampledLoss(counts_V, config.sampled_softmax, device)
         self._stepper = Stepper(self._network, loss, device, team)
@@ -70,12 +70,12 @@ class TrainingRun:
             reporter.task("Training the neural model", total=1.0) as task,
             deferred_interrupt() as interrupted,
         ):
-            for batch in self._batches():
+            for batch in self.batches():
                 done = self._progress()
                 if done >= 1.0 or self._stopped_early():
                     break
                 rate = learning_rate(self._config, done)
-                step = self._step(batch, rate)
+                step = self.step(batch, rate)
                 self._log_step(log, step, rate)
                 self._measure_if_due(done, log)
                 if self._team.any(interrupted()):
@@ -129,7 +129,7 @@ class TrainingRun:
             duration_s=None if minutes is None else minutes * 60,
         )
 
-    def _batches(self) -> Iterator[Batch]:
+    def batches(self) -> Iterator[Batch]:
         """The steps from where training stands, without end."""
         skip = self._standing.step
         for epoch in itertools.count():
@@ -141,7 +141,7 @@ class TrainingRun:
     def _progress(self) -> float:
         return self._team.of_leader(self._plan.progress(self._standing.step, self._elapsed_s()))
 
-    def _step(self, batch: Batch, rate: float) -> Step:
+    def step(self, batch: Batch, rate: float) -> Step:
         standing = self._standing
         _seed_torch(self._seed, standing.step + 1)
         step = self._stepper.step(batch, rate, standing.step + 1)

@@ -42,9 +42,9 @@ class BatchLoss(nn.Module):
         valid_BT = torch.from_numpy(batch.valid).to(self._device)
         targets_N = torch.from_numpy(batch.targets[batch.valid]).to(self._device)
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._bfloat16):
-            output = self.network(inputs_BT, state_SBD)
+            output = self.network(inputs_BT, state_SBD, self._loss.draw(), targets_N)
             if batch.size:
-                nats = self._loss(self.network, output.hidden[valid_BT], targets_N)
+                nats = self._loss(self.network, output.hidden[valid_BT], targets_N, output.vectors)
             else:  # more processes than rows
                 nats = 0 * (output.hidden.sum() + self.network.output_weight().sum() + self.network.bias().sum())
         return nats.detach(), nats + self._penalty(output.hidden, output.raw), output.state.detach()

@@ -10,7 +10,7 @@ from torch import Tensor
 from training.config import NeuralConfig
 from training.neural.batches import Batch, Pieces, Sentences, batches_in_order
 from training.neural.feeds import StreamFeed
-from training.neural.loss import full_loss
+from training.neural.loss import FullLoss
 from training.neural.model import NeuralNetwork
 from training.neural.stepper import BatchLoss
 
@@ -30,7 +30,7 @@ class Validation:
     def loss(self, network: NeuralNetwork) -> float:
         """Nats a token."""
         network.eval()
-        batch_loss = BatchLoss(network, full_loss, self._device)
+        batch_loss = BatchLoss(network, FullLoss(), self._device)
         total, count = 0.0, 0
         state: Tensor | None = None
         with torch.inference_mode():
