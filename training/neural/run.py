@@ -142,6 +142,7 @@ class TrainingRun:
         return self._team.of_leader(self._plan.progress(self._standing.step, self._elapsed_s()))
 
     def step(self, batch: Batch, rate: float) -> Step:
+        """One optimiser step at a learning rate."""
         standing = self._standing
         _seed_torch(self._seed, standing.step + 1)
         step = self._stepper.step(batch, rate, standing.step + 1)
