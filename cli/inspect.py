@@ -51,10 +51,14 @@ def _language_models(manifest: Manifest) -> Table:
     for entry in manifest.language_models:
         table.add_row(
             *(entry.name, entry.unit, ", ".join(entry.sources), f"{entry.vocabulary_size:,}"),
-            *(f"{entry.ngram_count:,} (order {entry.ngram_order})", _neural(entry)),
+            *(_ngram(entry), _neural(entry)),
             *(f"{entry.ngram_weight:.2f}", _megabytes(_size(manifest, f"{entry.name}/"))),
         )
     return table
+
+
+def _ngram(entry: LanguageModelEntry) -> str:
+    return f"{entry.ngram_count:,}; order {entry.ngram_order}, {entry.ngram_smoothing.replace('_', ' ')}"
 
 
 def _neural(entry: LanguageModelEntry) -> str:

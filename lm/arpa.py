@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from lm.errors import InputError
 from lm.kernels.arpa import TokenIds, parse_section
+from lm.quantization import quantize
 from lm.vocabulary import SPECIAL_TOKENS, Vocabulary
 
 OUT_OF_VOCABULARY = b"<oov>"
@@ -63,9 +64,12 @@ def share_never_seen(source: Path, target: Path, vocabulary: Vocabulary) -> None
 
 
 def read_sections(
-    path: Path, vocabulary: Vocabulary
+    path: Path, vocabulary: Vocabulary, quantize_bits: int | None = None
 ) -> Iterator[tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]]:
     """Reads the sections of an ARPA file, shortest n-grams first.
+
+    Args:
+        quantize_bits: the values that KenLM's trie has with `-q` bits; it leaves unigrams as they are.
 
     Yields:
         (tokens int32 (n, order), log probabilities float32 (n,), back-off weights float32 (n,)), both natural
@@ -92,5 +96,13 @@ def read_sections(
             tokens, log_probs, backoffs, end = parse_section(text, position + len(title), order, count, ids)
         except ValueError as error:
             raise InputError(path, f"{error}.") from None
-        yield tokens, log_probs, backoffs
+        if quantize_bits is not None and order > 1:
+            log_probs = quantize(log_probs, 2**quantize_bits)
+            weighty = backoffs != 0  # KenLM keeps zeros as they are, with two codes of their own
+            backoffs[weighty] = quantize(backoffs[weighty], 2**quantize_bits - 2)
+        yield tokens, _natural(log_probs), _natural(backoffs)
         position = end + 1  # the empty line
+
+
+def _natural(log10: NDArray[np.float32]) -> NDArray[np.float32]:
+    return (log10.astype(np.float64) * math.log(10)).astype(np.float32)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from lm.errors import BundleDamagedError, UnsupportedError
 from lm.manifest import LanguageModelEntry
 from lm.neural import NeuralModel, NeuralState
-from lm.ngram import BEGIN_CONTEXT, NgramModel
+from lm.ngram import NgramModel
 from lm.parts import Part
 from lm.tokenizer import Tokenizer, open_tokenizer
 from lm.vocabulary import BEGIN, END, SPACE, Vocabulary
@@ -131,7 +131,7 @@ class LanguageModel:
 
     def _begin(self, context: tuple[int, ...], neural: bool) -> State:
         sentence = last_sentence(context)
-        _, ngram = self.ngram.table.score_all(BEGIN_CONTEXT, np.array(sentence, np.int32))
+        _, ngram = self.ngram.table.score_all(self.ngram.begin, np.array(sentence, np.int32))
         if not neural or self.neural is None:
             return State(ngram)
         remembered = context if self.carries_state else sentence
@@ -143,7 +143,7 @@ class LanguageModel:
     def advance(self, states: Sequence[State], tokens: Sequence[int], part: Part) -> list[State]:
         """The states after one more token each; after `END` another sentence begins."""
         ngrams = [
-            BEGIN_CONTEXT if token == END else self.ngram.table.score(state.ngram, token)[1]
+            self.ngram.begin if token == END else self.ngram.table.score(state.ngram, token)[1]
             for state, token in zip(states, tokens, strict=True)
         ]
         if part is Part.NGRAM or self.neural is None:
@@ -195,7 +195,7 @@ class LanguageModel:
     def token_log_probs(self, tokens: Sequence[int]) -> dict[Part, NDArray[np.float32]]:
         """Scores of one sentence's tokens by each part there is, float32 (len(tokens),).
 
-        Include `END` to score the end of the sentence. The n-gram scores are KenLM's own.
+        Include `END` to score the end of the sentence. A Kneser-Ney model's scores are KenLM's own.
         """
         return next(self.running_log_probs([tokens]))
 
@@ -203,7 +203,7 @@ class LanguageModel:
         """As `token_log_probs`, for the sentences of a running text: a model that carries its state remembers them."""
         state = None
         for tokens in sentences:
-            ngram = np.array(self.ngram.kenlm_log_probs(list(tokens)), np.float32)
+            ngram = self.ngram.log_probs(list(tokens))
             if self.neural is None:
                 yield {Part.NGRAM: ngram, Part.ENSEMBLE: ngram}
                 continue

@@ -33,6 +33,7 @@ class LanguageModelEntry(_Section):
     Attributes:
         sources: what it was trained on, `text` or `queries`, the main one first.
         pretokenized: whether only spaces part words.
+        ngram_smoothing: how the n-gram model's probabilities came from counts.
         ngram_weight: the n-gram model's share of the mixture.
     """
 
@@ -44,6 +45,7 @@ class LanguageModelEntry(_Section):
     vocabulary_size: int
     ngram_order: int
     ngram_count: int
+    ngram_smoothing: str
     neural_kind: str = ""
     parameter_count: int = 0
     ngram_weight: float = 1.0

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lm.errors import ConfigError, InputError
+from lm.ngram import Smoothing
 
 
 class _Section(BaseModel):
@@ -68,11 +69,23 @@ class HeldOut(_Section):
 
 
 class NgramConfig(_Section):
-    """Modified Kneser-Ney n-gram model, trained by KenLM."""
+    """N-gram model: modified Kneser-Ney by KenLM, or counts with a simpler smoothing as a baseline."""
 
-    order: int = Field(5, ge=2, le=6, description="Longest n-gram.")
+    smoothing: Smoothing = Field(
+        "kneser_ney",
+        description="`kneser_ney` (modified, by KenLM), `add_delta` (Lidstone's) or `stupid_backoff` (normalised).",
+    )
+    order: int = Field(5, ge=1, le=6, description="Longest n-gram; `kneser_ney` takes 2 or more.")
+    delta: float = Field(0.01, gt=0, le=10, description="What `add_delta` adds to every count.")
     prune: tuple[int, ...] = Field(
-        (), description="Counts at or under which n-grams are dropped, one an order; empty keeps all."
+        (), description="Counts at or under which n-grams are dropped, one an order; empty keeps all (`kneser_ney`)."
+    )
+    quantize_bits: int | None = Field(
+        None,
+        ge=2,
+        le=16,
+        description="Bits of each probability and back-off weight in KenLM's file; unset keeps all 32. Probabilities"
+        " then sum to 1 only nearly (`kneser_ney`).",
     )
     discount_fallback: bool = Field(
         False, description="Estimate even where the text is too small for its discounts: for tests only."
@@ -223,11 +236,34 @@ def _check(path: Path, config: TrainingConfig) -> None:
                     f"{path}: language_models.{model.name}.sources: there is no {source}.",
                     remedy=f"Add a {section} section, or take `{source}` out.",
                 )
+        _check_ngram(f"{path}: language_models.{model.name}.ngram", model.ngram)
         if len(model.ngram.prune) > model.ngram.order:
             raise ConfigError(
                 f"{path}: language_models.{model.name}.ngram.prune: more counts than orders.",
                 remedy=f"Give at most {model.ngram.order}.",
             )
+
+
+_ONLY_WITH = {
+    "delta": "add_delta",
+    "prune": "kneser_ney",
+    "quantize_bits": "kneser_ney",
+    "discount_fallback": "kneser_ney",
+}
+
+
+def _check_ngram(section: str, ngram: NgramConfig) -> None:
+    for field, smoothing in _ONLY_WITH.items():
+        if ngram.smoothing != smoothing and getattr(ngram, field) != NgramConfig.model_fields[field].default:
+            raise ConfigError(
+                f'{section}.{field}: is for smoothing = "{smoothing}", not "{ngram.smoothing}".',
+                remedy=f'Take it out, or set smoothing = "{smoothing}".',
+            )
+    if ngram.smoothing == "kneser_ney" and ngram.order < 2:
+        raise ConfigError(
+            f"{section}.order: `kneser_ney` has no order 1.",
+            remedy='Set order = 2 or more, or smoothing = "add_delta".',
+        )
 
 
 def _apply(document: dict[str, Any], override: str) -> None:

@@ -22,7 +22,6 @@ from training.config import LanguageModelConfig, NeuralConfig, TrainingConfig
 from training.corpus import corpus_files, write_sentences
 from training.encoding import EncodedText, encode
 from training.evaluate import EVALUATION_FOLDER, QUERIES_FILE, TEXT_FILE, evaluate_bundle, token_scores
-from training.kenlm_tools import ensure_kenlm_tools
 from training.mixture import ngram_weight
 from training.ngram import train_ngram
 from training.progress import Reporter
@@ -189,7 +188,6 @@ def _language_model(run: _Run, config: LanguageModelConfig, data: dict[str, Path
             _encoded(prepared, "train"),
             vocabulary,
             target,
-            tools=ensure_kenlm_tools(run.reporter),
             reporter=run.reporter,
             label=config.name,
         ),
@@ -207,6 +205,7 @@ def _language_model(run: _Run, config: LanguageModelConfig, data: dict[str, Path
         vocabulary_size=len(vocabulary),
         ngram_order=facts["order"],
         ngram_count=facts["count"],
+        ngram_smoothing=facts["smoothing"],
     )
     if config.neural is None:
         return entry

@@ -1,14 +1,11 @@
 """Reads ARPA files: token ids, log probabilities and back-off weights of one order at a time."""
 
 import numpy as np
-from libc.math cimport log
 from libc.stdint cimport int32_t, int64_t, uint8_t
 from cython.operator cimport dereference
 from libc.stdlib cimport strtod
 from libcpp.string cimport string
 from libcpp.unordered_map cimport unordered_map
-
-cdef double LN_10 = log(10.0)
 
 
 cdef class TokenIds:
@@ -36,7 +33,7 @@ def parse_section(const uint8_t[::1] text, int64_t start, int order, int64_t cou
 
     Returns:
         (tokens int32 (count, order), log probabilities float32 (count,), back-off weights float32 (count,), end),
-        both logarithms natural.
+        both logarithms to base 10.
 
     Raises:
         ValueError: with the byte at which an entry is malformed or holds an unknown word.
@@ -60,7 +57,7 @@ def parse_section(const uint8_t[::1] text, int64_t start, int order, int64_t cou
             if failed >= 0 or at >= size:
                 failed = at
                 break
-            log_probs_[entry] = <float>(strtod(base + at, &end) * LN_10)
+            log_probs_[entry] = <float>strtod(base + at, &end)
             if end == base + at or end[0] != 9:
                 failed = at
                 break
@@ -80,7 +77,7 @@ def parse_section(const uint8_t[::1] text, int64_t start, int order, int64_t cou
             if failed >= 0:
                 break
             if base[at] == 9:
-                backoffs_[entry] = <float>(strtod(base + at + 1, &end) * LN_10)
+                backoffs_[entry] = <float>strtod(base + at + 1, &end)
                 at = end - base
             if at >= size or base[at] != 10:
                 failed = at

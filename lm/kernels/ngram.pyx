@@ -3,6 +3,10 @@
 A context is an int64: its length in the top byte, below it the position of its n-gram in that order's arrays; 0 is
 the empty context. An entry of order k keeps its token, its log probability, its back-off weight, where its
 successors begin in order k + 1, and the position in order k - 1 of the n-gram without its first word.
+
+A token that a context has not seen is scored after the context without its first word, times the back-off weight.
+With `uniform_unseen` (add-delta smoothing) all tokens that a context has not seen are equally probable instead, and
+its "back-off weight" is the log probability of each; states still follow the longest n-gram that was seen.
 """
 
 import numpy as np
@@ -17,6 +21,7 @@ cdef enum:
     MAX_ORDER = 7
     LEVEL_SHIFT = 56
     SCAN = 256
+    BEGIN = 1
     END = 2
 
 cdef float NEGATIVE_INFINITY = -float("inf")
@@ -62,14 +67,16 @@ cdef class SuccessorKernel:
     cdef const uint32_t* _suffixes[MAX_ORDER]
     cdef Tree _trees[MAX_ORDER]
     cdef double _residual
+    cdef bint _uniform
 
-    def __init__(self, levels, double residual_log_prob):
+    def __init__(self, levels, double residual_log_prob, bint uniform_unseen=False):
         """
         Args:
             levels: one mapping an order with `tokens` int32, `log_probs` float32, `maxima` float32 and, where the
                 order has them, `backoffs` float32, `successors` uint32 (n + 1,), `suffixes` uint32.
             residual_log_prob: unigram log probability of words never seen, shared out to id 0 besides what the
                 model itself says of it.
+            uniform_unseen: tokens not seen after a context are equally probable.
         """
         cdef const int32_t[::1] tokens
         cdef const float[::1] floats
@@ -77,6 +84,7 @@ cdef class SuccessorKernel:
         self._keep = levels
         self.order = len(levels)
         self._residual = residual_log_prob
+        self._uniform = uniform_unseen
         self._vocabulary_size = len(levels[0]["log_probs"])
         cdef RangeMaxima maxima
         for level, arrays in enumerate(levels, start=1):
@@ -135,6 +143,10 @@ cdef class SuccessorKernel:
                 high = middle
         return low
 
+    cdef inline float _unseen(self, int64_t context, int32_t token) noexcept nogil:
+        """Of a token that the context has not seen, where all such tokens are equally probable."""
+        return NEGATIVE_INFINITY if token == BEGIN else self._backoff(context)
+
     cdef float _score(self, int64_t context, int32_t token, int64_t* following) noexcept nogil:
         """Natural-log probability of `token` after `context`; sets the context that follows."""
         cdef float backoff = 0.0
@@ -151,10 +163,18 @@ cdef class SuccessorKernel:
             backoff += self._backoff(walk)
             walk = self._shorter(walk)
         log_prob = backoff + self._log_probs[level][position]
+        if self._uniform and walk != context:
+            log_prob = self._unseen(context, token)
         if level == self.order:
             following[0] = (<int64_t>(level - 1) << LEVEL_SHIFT) | self._suffixes[level][position] if level > 1 else 0
         else:
             following[0] = (<int64_t>level << LEVEL_SHIFT) | position
+        if self._uniform:
+            # A context that was never continued says nothing, not that all tokens are equally probable.
+            self._row(following[0], &start, &end)
+            while start == end:
+                following[0] = self._shorter(following[0])
+                self._row(following[0], &start, &end)
         return log_prob
 
     cdef double _residual_after(self, int64_t context) noexcept nogil:
@@ -206,6 +226,10 @@ cdef class SuccessorKernel:
             depth += 1
         for token in range(low, high):
             out[token - low] = self._log_probs[1][token] + backoff
+        if self._uniform and context != 0:
+            for token in range(low, high):
+                out[token - low] = self._unseen(context, token)
+            depth = 1
         # Shortest context first: a longer one overwrites what it has seen.
         while depth > 0:
             depth -= 1
@@ -310,8 +334,33 @@ cdef class SuccessorKernel:
                         self._offer(best, k, proposal)
             if walk == 0:
                 return
+            if self._uniform:
+                self._propose_unseen(context, low, high, base, k, best)
+                return
             backoff += self._backoff(walk)
             walk = self._shorter(walk)
+
+    cdef void _propose_unseen(self, int64_t context, int32_t low, int32_t high, Proposal base, size_t k,
+                              vector[Proposal]& best) noexcept nogil:
+        """Offers the tokens of [low, high) that the context has not seen, equally probable and so lowest id first."""
+        cdef int level = <int>(context >> LEVEL_SHIFT) + 1
+        cdef int64_t position, end
+        cdef int32_t token
+        cdef Proposal proposal = base
+        self._row(context, &position, &end)
+        position = self._lower(level, position, end, low)
+        proposal.step = self._backoff(context)
+        proposal.log_prob = base.log_prob + proposal.step
+        for token in range(low, high):
+            if position < end and self._tokens[level][position] == token:
+                position += 1
+                continue
+            if token == BEGIN:
+                continue
+            proposal.token = token
+            if best.size() == k and not _better(proposal, best.front()):
+                return
+            self._offer(best, k, proposal)
 
     def successors(self, int64_t context, int32_t low, int32_t high, Py_ssize_t k):
         """The k most probable tokens of [low, high): [(token, natural-log probability)], best first."""

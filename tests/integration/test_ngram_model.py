@@ -11,12 +11,11 @@ import numpy as np
 import pytest
 
 from lm.errors import ConfigError
-from lm.ngram import BEGIN_CONTEXT, NgramModel
+from lm.ngram import NgramModel
 from lm.tokenizer import Tokenizer, open_tokenizer
 from lm.vocabulary import BEGIN, END, SPACE, UNKNOWN, Constraint, Vocabulary
 from training.config import LanguageModelConfig, NgramConfig
 from training.encoding import encode
-from training.kenlm_tools import ensure_kenlm_tools
 from training.ngram import train_ngram
 from training.progress import SilentReporter
 from training.vocabulary import build_vocabulary
@@ -44,6 +43,30 @@ _CONFIGS = {
         ngram=NgramConfig(order=4, prune=(0, 1), discount_fallback=True, memory="64M"),
     ),
 }
+_COUNTED = {
+    "add_delta": LanguageModelConfig(
+        name="lidstone",
+        unit="word",
+        sources=("text",),
+        vocabulary_size=90,
+        ngram=NgramConfig(smoothing="add_delta", order=3, delta=0.1),
+    ),
+    "stupid_backoff": LanguageModelConfig(
+        name="stupid",
+        unit="subword",
+        sources=("queries",),
+        vocabulary_size=300,
+        ngram=NgramConfig(smoothing="stupid_backoff", order=5),
+    ),
+    "unigrams": LanguageModelConfig(
+        name="unigrams",
+        unit="word",
+        sources=("text",),
+        vocabulary_size=4000,
+        ngram=NgramConfig(smoothing="add_delta", order=1),
+    ),
+}
+_QUANTIZE_BITS = 8
 _TEMPLATES = (
     "the {a} {n} {v} the {n}",
     "a {n} {v} in the {a} {n}",
@@ -69,7 +92,7 @@ class _Trained:
     model: NgramModel
 
     def context(self, tokens: list[int]) -> int:
-        return self.model.table.score_all(BEGIN_CONTEXT, np.array(tokens, np.int32))[1]
+        return self.model.table.score_all(self.model.begin, np.array(tokens, np.int32))[1]
 
     def contexts(self) -> list[int]:
         """After every beginning of every test sentence."""
@@ -96,9 +119,9 @@ def _write_text(path: Path, line_count: int) -> None:
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-@pytest.fixture(scope="module", params=list(_CONFIGS))
+@pytest.fixture(scope="module", params=[*_CONFIGS, *_COUNTED])
 def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> _Trained:
-    config = _CONFIGS[request.param]
+    config = (_CONFIGS | _COUNTED)[request.param]
     return _train(config, tmp_path_factory.mktemp(config.name))
 
 
@@ -113,24 +136,26 @@ def _train(config: LanguageModelConfig, folder: Path, line_count: int = 2000) ->
         encode(tokenizer, [text], folder, "train", silent),
         vocabulary,
         folder,
-        tools=ensure_kenlm_tools(silent),
         reporter=silent,
         label=config.name,
     )
     return _Trained(vocabulary=vocabulary, tokenizer=tokenizer, model=NgramModel(folder, vocabulary))
 
 
-def test_the_table_scores_as_kenlm_does(trained: _Trained) -> None:
+def _some_sentences(trained: _Trained) -> list[list[int]]:
+    """Ordinary, random and unknown ones, each with its end."""
     chance = random.Random(5)
     everything = [UNKNOWN, *range(END + 1, len(trained.vocabulary))]
     sentences = [trained.tokenizer.encode(sentence) for sentence in _SENTENCES]
     sentences += [chance.choices(everything, k=8) for _ in range(30)]
     sentences.append([UNKNOWN] * 6)
+    return [[*tokens, END] for tokens in sentences]
 
-    for tokens in sentences:
-        whole = [*tokens, END]
-        scores, _ = trained.model.table.score_all(BEGIN_CONTEXT, np.array(whole, np.int32))
-        np.testing.assert_allclose(scores, trained.model.kenlm_log_probs(whole), atol=1e-5, rtol=0)
+
+def test_the_table_scores_as_kenlm_does(trained: _Trained) -> None:
+    for whole in _some_sentences(trained):
+        scores, _ = trained.model.table.score_all(trained.model.begin, np.array(whole, np.int32))
+        np.testing.assert_allclose(scores, trained.model.log_probs(whole), atol=1e-5, rtol=0)
 
 
 def test_the_test_sentences_hold_unknown_words(trained: _Trained) -> None:
@@ -241,7 +266,7 @@ def test_the_beam_is_that_of_scoring_everything(trained: _Trained, before: str, 
 def test_a_beam_finds_something_for_what_was_trained(trained: _Trained) -> None:
     constraint = trained.vocabulary.constraint(SPACE + "re")
 
-    found, typed_log_prob = trained.model.table.beam(BEGIN_CONTEXT, constraint.arrays, 8, 12)
+    found, typed_log_prob = trained.model.table.beam(trained.model.begin, constraint.arrays, 8, 12)
 
     assert found
     assert -math.inf < typed_log_prob < 0
@@ -257,6 +282,31 @@ def test_pruning_drops_ngrams_and_no_word(tmp_path: Path) -> None:
 
     assert models["pruned"].model.count < 0.8 * models["all"].model.count
     assert len(models["pruned"].vocabulary) == len(models["all"].vocabulary)
+
+
+@pytest.mark.parametrize("name", list(_CONFIGS))
+def test_a_quantised_model_has_kenlms_values_in_its_table(name: str, tmp_path: Path) -> None:
+    config = _CONFIGS[name]
+    ngram = config.ngram.model_copy(update={"quantize_bits": _QUANTIZE_BITS})
+    for folder in ("full", "quantised"):
+        (tmp_path / folder).mkdir()
+    full = _train(config, tmp_path / "full")
+    quantised = _train(config.model_copy(update={"ngram": ngram}), tmp_path / "quantised")
+
+    difference = 0.0
+    for tokens in _some_sentences(quantised):
+        scores, _ = quantised.model.table.score_all(quantised.model.begin, np.array(tokens, np.int32))
+        np.testing.assert_allclose(scores, quantised.model.log_probs(tokens), atol=1e-5, rtol=0)
+        difference = max(difference, np.abs(scores - full.model.log_probs(tokens)).max())
+    assert difference > 0.01
+    for order in range(2, config.ngram.order + 1):
+        values = np.load(tmp_path / "quantised" / f"order{order}.log_probs.npy")
+        assert len(np.unique(values)) <= 2**_QUANTIZE_BITS < len(values)
+    sizes = {path.parent.name: path.stat().st_size for path in tmp_path.glob("*/kenlm.binary")}
+    assert sizes["quantised"] < sizes["full"]
+    for context in quantised.contexts():
+        log_probs = quantised.model.table.distribution(context, 0, len(quantised.vocabulary))
+        assert np.exp(log_probs.astype(np.float64)).sum() == pytest.approx(1, abs=0.06)
 
 
 def test_a_text_too_small_for_its_discounts_says_so(tmp_path: Path) -> None:

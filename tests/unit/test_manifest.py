@@ -35,6 +35,7 @@ def bundle(tmp_path: Path) -> Path:
         vocabulary_size=100,
         ngram_order=3,
         ngram_count=1000,
+        ngram_smoothing="kneser_ney",
     )
     manifest = Manifest(
         format_version=FORMAT_VERSION,

@@ -81,6 +81,8 @@ def test_not_utf_8_names_the_byte(path: Path) -> None:
         ('path = "speeches.txt"', 'path = "speeches.txt"\nlines = 3', "text.0.lines"),
         ("order = 3", "ordre = 3", "language_models.1.ngram.ordre"),
         ("order = 3", "order = 9", "language_models.1.ngram.order"),
+        ("order = 3", 'smoothing = "good_turing"', "language_models.1.ngram.smoothing"),
+        ("order = 3", "quantize_bits = 1", "language_models.1.ngram.quantize_bits"),
         ('unit = "word"', 'unit = "letter"', "language_models.1.unit"),
         ('name = "search"', 'name = "Search!"', "name"),
         ('name = "search"', "", "name"),
@@ -111,6 +113,30 @@ def test_fields_that_do_not_go_together(path: Path, good: str, bad: str, problem
 
     assert str(caught.value).startswith(f"{path}: ")
     assert problem in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "problem"),
+    [
+        (["prune=[0, 1]", "smoothing=add_delta"], 'ngram.prune: is for smoothing = "kneser_ney", not "add_delta"'),
+        (["prune=[]", "smoothing=stupid_backoff", "quantize_bits=8"], "ngram.quantize_bits: is for"),
+        (["prune=[]", "smoothing=stupid_backoff", "delta=0.5"], 'ngram.delta: is for smoothing = "add_delta"'),
+        (["delta=0.5"], 'ngram.delta: is for smoothing = "add_delta", not "kneser_ney"'),
+        (["prune=[]", "order=1"], "ngram.order: `kneser_ney` has no order 1"),
+    ],
+)
+def test_ngram_settings_that_do_not_go_together(path: Path, overrides: list[str], problem: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_config(path, [f"language_models.words.ngram.{override}" for override in overrides])
+
+    assert str(caught.value).startswith(f"{path}: language_models.words.ngram.")
+    assert problem in str(caught.value)
+
+
+def test_a_smoothing_is_one_setting(path: Path) -> None:
+    config = load_config(path, ["language_models.queries.ngram.smoothing=add_delta", "language_models.0.ngram.order=1"])
+
+    assert (config.language_models[0].ngram.smoothing, config.language_models[0].ngram.order) == ("add_delta", 1)
 
 
 def test_settings_override_the_file(path: Path) -> None:
@@ -167,6 +193,6 @@ def test_a_wrong_setting(path: Path, override: str, problem: str) -> None:
 def test_every_field_is_described() -> None:
     rows = {name: (default, text) for name, default, text in describe()}
 
-    assert rows["language_models[].ngram.order"] == ("5", "Longest n-gram.")
+    assert rows["language_models[].ngram.order"] == ("5", "Longest n-gram; `kneser_ney` takes 2 or more.")
     assert rows["name"][0] == "required"
     assert all(text for _, text in rows.values())
