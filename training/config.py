@@ -76,7 +76,7 @@ class NgramConfig(_Section):
         description="`kneser_ney` (modified, by KenLM), `add_delta` (Lidstone's) or `stupid_backoff` (normalised).",
     )
     order: int = Field(5, ge=1, le=6, description="Longest n-gram; `kneser_ney` takes 2 or more.")
-    delta: float = Field(0.01, gt=0, le=10, description="What `add_delta` adds to every count.")
+    delta: float = Field(0.003, gt=0, le=10, description="What `add_delta` adds to every count.")
     prune: tuple[int, ...] = Field(
         (), description="Counts at or under which n-grams are dropped, one an order; empty keeps all (`kneser_ney`)."
     )

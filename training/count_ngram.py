@@ -59,7 +59,7 @@ def train_counts(
 
 
 def count_ngrams(train: EncodedText, vocabulary_size: int, order: int) -> list[Counts]:
-    """Counts the n-grams of all orders up to `order`; needs about 50 bytes of memory a token of text.
+    """Counts the n-grams of all orders up to `order`; needs about 180 bytes of memory a token of text for order 5.
 
     Raises:
         ConfigError: the text has no sentence.
