@@ -85,7 +85,7 @@ class NgramConfig(_Section):
         ge=2,
         le=16,
         description="Bits of each probability and back-off weight in KenLM's file; unset keeps all 32. Probabilities"
-        " then sum to 1 only nearly (`kneser_ney`).",
+        " then sum to 1 only roughly (`kneser_ney`).",
     )
     discount_fallback: bool = Field(
         False, description="Estimate even where the text is too small for its discounts: for tests only."
