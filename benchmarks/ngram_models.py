@@ -21,20 +21,19 @@ import numpy as np
 from rich.console import Console
 
 from lm.errors import AutocompleteError
-from lm.kenlm import KENLM_FILE
-from lm.language_model import LanguageModel
-from lm.manifest import LanguageModelEntry
+from lm.manifest import read_manifest
 from lm.ngram import NgramModel
-from lm.parts import Part
 from lm.vocabulary import END, SPACE, Vocabulary
-from training.config import NgramConfig
-from training.encoding import EncodedText, write_kenlm_text
+from training.config import NgramConfig, load_config
+from training.encoding import EncodedText
 from training.kenlm_tools import ensure_kenlm_tools
 from training.ngram import train_ngram
+from training.pipeline import train
 from training.progress import Reporter, SilentReporter, TerminalReporter
 from training.sources import read_lines
 
 ROOT = Path(__file__).resolve().parent.parent
+CONFIG = ROOT / "benchmarks" / "ngram_models.toml"
 WORK = ROOT / "var" / "benchmarks" / "ngram_models"
 DATA_VARIABLE = "AUTOCOMPLETE_BENCHMARK_WIKITEXT2"
 DATA = ROOT.parent / "shared" / "data" / "lm" / "wikitext2"
@@ -69,7 +68,7 @@ def main() -> int:
         ensure_kenlm_tools(reporter)
         corpus = read_corpus(data)
         print_table(corpus, reporter)
-        return compare_with_query(corpus)
+        return compare_with_query(data, reporter)
     except AutocompleteError as error:
         print(error, file=sys.stderr)
         return 1
@@ -79,18 +78,12 @@ def read_corpus(data: Path) -> Corpus:
     """Reads the three parts; the vocabulary is that of the training text."""
     words = {part: [line.split() for _, line in read_lines(data / name)] for part, name in FILES.items()}
     vocabulary = Vocabulary.from_tokens(SPACE + word for line in words["train"] for word in line)
-    vocabulary.save(WORK)
     ids = {word: vocabulary.id(SPACE + word) for lines in words.values() for line in lines for word in line}
     sentences = {part: [[ids[word] for word in line] for line in lines if line] for part, lines in words.items()}
-    return Corpus(vocabulary, sentences, save_encoded(sentences["train"], "train"))
-
-
-def save_encoded(sentences: Sequence[Sequence[int]], name: str) -> EncodedText:
-    """Writes sentences as training reads them."""
-    encoded = EncodedText(WORK / f"{name}.ids.npy", WORK / f"{name}.offsets.npy")
-    np.save(encoded.tokens, np.array([token for sentence in sentences for token in sentence], np.int32))
-    np.save(encoded.offsets, np.cumsum([0, *map(len, sentences)], dtype=np.int64))
-    return encoded
+    encoded = EncodedText(WORK / "train.ids.npy", WORK / "train.offsets.npy")
+    np.save(encoded.tokens, np.array([token for sentence in sentences["train"] for token in sentence], np.int32))
+    np.save(encoded.offsets, np.cumsum([0, *map(len, sentences["train"])], dtype=np.int64))
+    return Corpus(vocabulary, sentences, encoded)
 
 
 def print_table(corpus: Corpus, reporter: Reporter) -> None:
@@ -102,7 +95,7 @@ def print_table(corpus: Corpus, reporter: Reporter) -> None:
             tuned: dict[float, float] = {}
             for delta in DELTAS:
                 config = NgramConfig(smoothing="add_delta", order=order, delta=delta)
-                model, _ = train(config, corpus, "tuning")
+                model, _ = train_one(config, corpus, "tuning")
                 tuned[delta] = perplexity(model, corpus.sentences["validation"])
                 task.update(len(tuned))
         delta = min(tuned, key=tuned.__getitem__)
@@ -117,7 +110,7 @@ def print_table(corpus: Corpus, reporter: Reporter) -> None:
 
 def print_row(name: str, config: NgramConfig, corpus: Corpus) -> None:
     """Trains a model, measures it and prints its row."""
-    model, seconds = train(config, corpus, name)
+    model, seconds = train_one(config, corpus, name)
     size = sum(path.stat().st_size for path in (WORK / name).iterdir())
     figures = [f"{perplexity(model, corpus.sentences[part]):.1f}" for part in ("validation", "test")]
     low, high = sums(model, corpus)
@@ -125,7 +118,7 @@ def print_row(name: str, config: NgramConfig, corpus: Corpus) -> None:
     print(f"| {' | '.join(cells)} |", flush=True)
 
 
-def train(config: NgramConfig, corpus: Corpus, name: str) -> tuple[NgramModel, float]:
+def train_one(config: NgramConfig, corpus: Corpus, name: str) -> tuple[NgramModel, float]:
     """Trains into a folder of that name; also returns the processor time that it took, in seconds."""
     folder = WORK / name
     shutil.rmtree(folder, ignore_errors=True)
@@ -154,40 +147,34 @@ def sums(model: NgramModel, corpus: Corpus) -> tuple[float, float]:
     return min(found), max(found)
 
 
-def compare_with_query(corpus: Corpus) -> int:
-    """Prints the test perplexity of Kneser-Ney order 5 by the evaluation, by the table and by `query`."""
-    folder = WORK / "words"
-    model, _ = train(NgramConfig(order=5), corpus, folder.name)
-    corpus.vocabulary.save(folder)
-    entry = LanguageModelEntry(
-        name=folder.name,
-        unit="word",
-        sources=("text",),
-        lowercase=False,
-        vocabulary_size=len(corpus.vocabulary),
-        ngram_order=model.order,
-        ngram_count=model.count,
-        ngram_smoothing=model.smoothing,
-    )
-    test = [[*sentence, END] for sentence in corpus.sentences["test"]]
-    scores = [scored[Part.NGRAM] for scored in LanguageModel(entry, folder).running_log_probs(test)]
-    table = [model.table.score_all(model.begin, np.array(sentence, np.int32))[0] for sentence in test]
-    ours, by_table = (math.exp(-float(np.concatenate(rows).mean(dtype=np.float64))) for rows in (scores, table))
-    theirs, tokens = query(folder / KENLM_FILE, corpus)
-    print(f"\nKneser-Ney, order 5, test ({sum(map(len, test))} tokens; `query`: {tokens})")
-    print(f"evaluation {ours:.3f}, successor table {by_table:.3f}, KenLM's `query` {theirs:.3f}")
-    return 0 if abs(ours / theirs - 1) <= TOLERANCE else 1
+def compare_with_query(data: Path, reporter: Reporter) -> int:
+    """Prints the test perplexity that `autocomplete train` measures, and that of KenLM's programs on the same files."""
+    config = load_config(CONFIG)
+    publishing = config.publishing.model_copy(update={"registry": str(WORK / "registry")})
+    config = config.model_copy(update={"work": str(WORK / "work"), "publishing": publishing})
+    published = train(config, base=data, reporter=reporter)
+    measured = read_manifest(published.path).metrics["language_models"]["words"]
+    ours, theirs = measured["perplexity"]["ngram"], query(data)
+    print(f"\nKneser-Ney, order 5, test: evaluation {ours:.2f} ({measured['tokens']} tokens), ", end="")
+    print(f"KenLM's `query` {theirs['Perplexity including OOVs']:.2f} ({theirs['Tokens']:.0f} tokens)")
+    return 0 if abs(ours / theirs["Perplexity including OOVs"] - 1) <= TOLERANCE else 1
 
 
-def query(binary: Path, corpus: Corpus) -> tuple[float, int]:
-    """Perplexity and number of tokens of the test text as KenLM's program gives them."""
-    text = WORK / "test.txt"
-    write_kenlm_text(save_encoded(corpus.sentences["test"], "test"), corpus.vocabulary, text)
-    command = [str(ensure_kenlm_tools(SilentReporter()).query), "-v", "summary", str(binary)]
-    with text.open("rb") as lines:
-        output = subprocess.run(command, stdin=lines, capture_output=True, text=True, check=True).stdout
-    figures = dict(re.findall(r"^(.+):\t(\S+)$", output, re.MULTILINE))
-    return float(figures["Perplexity including OOVs"]), int(figures["Tokens"])
+def query(data: Path) -> dict[str, float]:
+    """What KenLM's programs say of the test text, trained by themselves on the training text.
+
+    `<unk>` is spelt otherwise for them: they keep that word for what they have never seen.
+    """
+    tools, arpa = ensure_kenlm_tools(SilentReporter()), WORK / "kenlm.arpa"
+    for part in ("train", "test"):
+        lines = (line.strip().replace("<unk>", "UNKNOWN-WORD") for _, line in read_lines(data / FILES[part]))
+        (WORK / f"{part}.txt").write_text("".join(line + "\n" for line in lines if line), encoding="utf-8")
+    estimate = ["-o", "5", "-S", "1G", "-T", str(WORK), "--text", str(WORK / "train.txt"), "--arpa", str(arpa)]
+    subprocess.run([str(tools.lmplz), *estimate], capture_output=True, check=True)
+    with (WORK / "test.txt").open("rb") as text:
+        command = [str(tools.query), "-v", "summary", str(arpa)]
+        output = subprocess.run(command, stdin=text, capture_output=True, text=True, check=True).stdout
+    return {name: float(value) for name, value in re.findall(r"^(.+):\t(\S+)$", output, re.MULTILINE)}
 
 
 if __name__ == "__main__":
