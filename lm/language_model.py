@@ -1,12 +1,7 @@
-"""A language model of a bundle: one vocabulary, an n-gram model, perhaps a neural one, and their mixture.
-
-The mixture is linear: `p(w | h) = weight * p_ngram(w | h) + (1 - weight) * p_neural(w | h)`
-(Jelinek and Mercer, 1980), so its probabilities sum to 1 as those of its parts do.
-"""
+"""A language model of a bundle: one vocabulary, an n-gram model, perhaps a neural one, and their mixture."""
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +14,7 @@ from numpy.typing import NDArray
 
 from lm.errors import BundleDamagedError, UnsupportedError
 from lm.manifest import LanguageModelEntry
+from lm.mixture import Mixture
 from lm.neural import NeuralModel, NeuralState
 from lm.ngram import BEGIN_CONTEXT, NgramModel
 from lm.parts import Part
@@ -52,6 +48,7 @@ class LanguageModel:
         tokenizer: text to tokens and back.
         ngram: the n-gram model.
         neural: the neural model, or None.
+        mixture: the weights of both.
     """
 
     def __init__(self, entry: LanguageModelEntry, folder: Path) -> None:
@@ -69,7 +66,9 @@ class LanguageModel:
         self.neural = NeuralModel.open(folder / "neural") if entry.neural_kind else None
         if self.neural is not None and self.neural.vocabulary_size != len(self.vocabulary):
             raise BundleDamagedError(folder / "neural", "the neural model is of another vocabulary")
-        self._log_weights = (_log(entry.ngram_weight), _log(1.0 - entry.ngram_weight))
+        self.mixture = Mixture(entry.ngram_weight, entry.context_weights)
+        if entry.context_weights is not None and len(entry.context_weights.backoffs) != self.ngram.order:
+            raise BundleDamagedError(folder, "the mixture's weights are of an n-gram model of another order")
         self._word_starts = self.vocabulary.prefix_range(SPACE.encode())
         self._states: LRUCache[tuple[bool, tuple[int, ...]], State] = LRUCache(_STATES_KEPT)
         self._distributions: LRUCache[tuple[Part, tuple[int, ...]], NDArray[np.float32]] = LRUCache(
@@ -168,7 +167,9 @@ class LanguageModel:
             if part is Part.NEURAL:
                 return neural
         ngram = np.stack([self.ngram.table.distribution(state.ngram, 0, size) for state in states])
-        return ngram if neural is None else self.mix(ngram, neural)
+        if neural is None:
+            return ngram
+        return self.mix(ngram, neural, np.array([state.ngram for state in states], np.int64))
 
     def next_log_probs(self, context: Sequence[int], part: Part) -> NDArray[np.float32]:
         """Natural-log probabilities of all tokens after a sentence's first ones, float32 (V,).
@@ -186,9 +187,18 @@ class LanguageModel:
                 self._distributions[key] = log_probs
         return log_probs
 
-    def mix(self, ngram: NDArray[np.float32], neural: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The mixture's natural-log probabilities from those of its parts, of any equal shape."""
-        log_ngram, log_neural = self._log_weights
+    def mix(
+        self, ngram: NDArray[np.float32], neural: NDArray[np.float32], contexts: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """The mixture's natural-log probabilities from those of its parts.
+
+        Args:
+            ngram, neural: float32 (n,), a token after each context, or (n, V), all of them.
+            contexts: of the successor table, int64 (n,).
+        """
+        log_ngram, log_neural = self.mixture.log_weights(*self.ngram.table.features(contexts))
+        if ngram.ndim == 2:
+            log_ngram, log_neural = log_ngram[:, None], log_neural[:, None]
         mixed: NDArray[np.float32] = np.logaddexp(ngram + log_ngram, neural + log_neural)
         return mixed
 
@@ -211,16 +221,13 @@ class LanguageModel:
                 state = self.neural.initial_state()
             hidden_BTE, state = self.neural.advance(np.array([(BEGIN, *tokens[:-1])], np.int64), state)
             neural = self.neural.target_log_probs(hidden_BTE[0], np.array(tokens, np.int64))
-            yield {Part.NGRAM: ngram, Part.NEURAL: neural, Part.ENSEMBLE: self.mix(ngram, neural)}
+            contexts = self.ngram.table.contexts(BEGIN_CONTEXT, np.array(tokens, np.int32))
+            yield {Part.NGRAM: ngram, Part.NEURAL: neural, Part.ENSEMBLE: self.mix(ngram, neural, contexts)}
 
 
 def last_sentence(context: tuple[int, ...]) -> tuple[int, ...]:
     """The tokens of a context after its last `END`."""
     return context[len(context) - context[::-1].index(END) :] if END in context else context
-
-
-def _log(weight: float) -> float:
-    return math.log(weight) if weight > 0 else -math.inf
 
 
 def _size(array: NDArray[Any]) -> int:

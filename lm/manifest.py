@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from lm.errors import BundleDamagedError, BundleError, BundleVersionError
+from lm.mixture import ContextWeights
 
 FORMAT_VERSION = 2
 MANIFEST_FILE = "manifest.json"
@@ -34,6 +35,7 @@ class LanguageModelEntry(_Section):
         sources: what it was trained on, `text` or `queries`, the main one first.
         pretokenized: whether only spaces part words.
         ngram_weight: the n-gram model's share of the mixture.
+        context_weights: its share by context, which then counts; None if that was no better on held-out text.
     """
 
     name: str
@@ -47,6 +49,7 @@ class LanguageModelEntry(_Section):
     neural_kind: str = ""
     parameter_count: int = 0
     ngram_weight: float = 1.0
+    context_weights: ContextWeights | None = None
 
 
 class Ranking(_Section):

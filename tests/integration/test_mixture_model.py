@@ -1,0 +1,125 @@
+"""A language model's mixture on a real bundle: exact, whatever its weights depend on."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lm.errors import BundleDamagedError
+from lm.language_model import LanguageModel
+from lm.manifest import LanguageModelEntry, read_manifest
+from lm.mixture import ContextWeights
+from lm.ngram import BEGIN_CONTEXT
+from lm.parts import Part
+from lm.vocabulary import END, FIRST_TOKEN, UNKNOWN
+from suggest.candidates import Pool, Scored, rescore
+from suggest.rank import Candidate
+
+
+def _entry(bundle: Path, name: str) -> LanguageModelEntry:
+    return next(entry for entry in read_manifest(bundle).language_models if entry.name == name)
+
+
+def _steep(order: int) -> ContextWeights:
+    """Weights far apart, so that a wrong bucket shows."""
+    return ContextWeights(
+        backoffs=((), *((-1.5, -0.7),) * (order - 1)), ngram_weights=((0.05,), *((0.95, 0.5, 0.1),) * (order - 1))
+    )
+
+
+@pytest.fixture(scope="module", params=["single", "by context"])
+def weights(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module", params=["queries", "text"])
+def model(request: pytest.FixtureRequest, weights: str, tiny_bundle: Path) -> LanguageModel:
+    entry = _entry(tiny_bundle, request.param)
+    by_context = _steep(entry.ngram_order) if weights == "by context" else None
+    return LanguageModel(entry.model_copy(update={"context_weights": by_context}), tiny_bundle / request.param)
+
+
+def _sentences(model: LanguageModel) -> list[list[int]]:
+    chance = random.Random(3)
+    everything = [UNKNOWN, *range(FIRST_TOKEN, len(model.vocabulary))]
+    spoken = ["the people of the united states", "new york", "how to make a", "zzqx unheard of"]
+    return [*(model.tokenizer.encode(text) for text in spoken), *(chance.choices(everything, k=5) for _ in range(3))]
+
+
+def test_the_table_says_what_stands_before_each_token(model: LanguageModel) -> None:
+    table = model.ngram.table
+    for tokens in _sentences(model):
+        contexts = table.contexts(BEGIN_CONTEXT, np.array(tokens, np.int32))
+        stepwise = [table.score_all(BEGIN_CONTEXT, np.array(tokens[:end], np.int32))[1] for end in range(len(tokens))]
+        assert contexts.tolist() == stepwise
+        orders, backoffs = table.features(contexts)
+        assert orders.tolist() == [table.matched_order(context) for context in stepwise]
+        for context, backoff in zip(stepwise, backoffs.tolist(), strict=True):
+            # What the context does not list is scored by backing off to the context without its first word.
+            listed = {token for token, _ in table.successors(context, 0, len(model.vocabulary), len(model.vocabulary))}
+            assert len(listed) > 0
+            assert backoff <= 0.0 or table.matched_order(context) > 0
+    with pytest.raises(IndexError, match="of"):
+        table.contexts(BEGIN_CONTEXT, np.array([len(model.vocabulary)], np.int32))
+
+
+def test_probabilities_sum_to_1(model: LanguageModel) -> None:
+    for tokens in _sentences(model):
+        for end in range(len(tokens) + 1):
+            log_probs = model.next_log_probs(tokens[:end], Part.ENSEMBLE).astype(np.float64)
+            assert np.exp(log_probs).sum() == pytest.approx(1.0, abs=2e-4)
+
+
+def test_every_way_to_score_agrees(model: LanguageModel) -> None:
+    for tokens in _sentences(model):
+        whole = [*tokens, END]
+        scored = model.token_log_probs(whole)[Part.ENSEMBLE]
+        stepwise = [model.next_log_probs(whole[:end], Part.ENSEMBLE)[token] for end, token in enumerate(whole)]
+        np.testing.assert_allclose(scored, stepwise, atol=2e-3, rtol=0)
+
+
+def test_rescoring_mixes_as_scoring_does(model: LanguageModel) -> None:
+    context, rows = (), []
+    for number, tokens in enumerate(_sentences(model)):
+        whole = (*tokens, END)
+        steps, _ = model.ngram.table.score_all(BEGIN_CONTEXT, np.array(whole, np.int32))
+        log_prob = float(steps.sum())
+        rows.append(Scored(Candidate(text=str(number), count=0.0, log_prob=log_prob), whole, tuple(steps.tolist())))
+    pool = Pool(tuple(rows), context, 0.0)
+    found = rescore(model, pool, pool.candidates)
+    mixed = np.array([model.token_log_probs(row.tokens)[Part.ENSEMBLE].sum() for row in rows])
+    differences = np.array([candidate.log_prob for candidate in found]) - mixed
+    # Rescoring is given what was typed, the same for all.
+    np.testing.assert_allclose(differences, differences[0], atol=5e-3)
+
+
+def test_weights_by_context_change_the_mixture_alone(tiny_bundle: Path) -> None:
+    entry = _entry(tiny_bundle, "text")
+    single, by_context = (
+        LanguageModel(entry.model_copy(update={"context_weights": weights}), tiny_bundle / "text")
+        for weights in (None, _steep(entry.ngram_order))
+    )
+    tokens = [*single.tokenizer.encode("the people of the united states"), END]
+    one, other = single.token_log_probs(tokens), by_context.token_log_probs(tokens)
+    np.testing.assert_array_equal(one[Part.NGRAM], other[Part.NGRAM])
+    np.testing.assert_array_equal(one[Part.NEURAL], other[Part.NEURAL])
+    assert not np.allclose(one[Part.ENSEMBLE], other[Part.ENSEMBLE], atol=1e-3)
+
+
+def test_weights_of_another_order_are_named(tiny_bundle: Path) -> None:
+    entry = _entry(tiny_bundle, "text")
+    wrong = entry.model_copy(update={"context_weights": _steep(entry.ngram_order - 1)})
+    with pytest.raises(BundleDamagedError, match="another order"):
+        LanguageModel(wrong, tiny_bundle / "text")
+
+
+def test_a_bundle_says_what_decided(tiny_bundle: Path) -> None:
+    manifest = read_manifest(tiny_bundle)
+    for entry in manifest.language_models:
+        found = manifest.metrics["mixture"][entry.name]
+        better = found["perplexity"]["by_context"] < found["perplexity"]["single"]
+        assert found["kept"] == ("by_context" if better else "single")
+        assert (entry.context_weights is not None) == better
