@@ -33,10 +33,12 @@ def _perplexities(models: Mapping[str, Any]) -> Table:
 
 
 def _mixture(models: Mapping[str, Any]) -> Table:
-    table = _table("Perplexity by the mixture's weights", "language model", "one weight", "by context", "kept")
+    table = _table(
+        "Perplexity by the mixture's weights", "language model", "one weight", "by context", "recent words", "kept"
+    )
     for name, measured in models.items():
-        values = (_number(measured["perplexity"].get(kind)) for kind in ("single", "by_context"))
-        table.add_row(name, *values, measured["kept"].replace("_", " "))
+        values = (_number(measured["perplexity"].get(kind)) for kind in ("single", "by_context", "recent_words"))
+        table.add_row(name, *values, ", ".join(measured["kept"]).replace("_", " "))
     return table
 
 

@@ -155,6 +155,11 @@ def _mixed(
     ngram = np.array([step for row in rows for step in row.steps], np.float32)
     mixed = model.mix(ngram, np.concatenate(neural_steps), contexts)
     starts = np.cumsum([0, *(len(row.tokens) for row in rows[:-1])])
+    if model.recent_words is not None:
+        recent = model.recent_words.remember((), context)
+        for start, row in zip(starts, rows, strict=True):
+            span = slice(start, start + len(row.tokens))
+            mixed[span], _ = model.recent_words.mix_tokens(mixed[span], row.tokens, recent)
     summed: NDArray[np.float32] = np.add.reduceat(mixed, starts)
     return summed
 

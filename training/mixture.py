@@ -1,8 +1,8 @@
-"""Weights of a mixture, by expectation-maximisation on held-out text.
+"""Weights of a mixture on held-out text: one, by context, and of the recent words.
 
 By context, the weights of an order are drawn towards the one weight of all, and those of its buckets towards the
-order's (maximum a posteriori under a Dirichlet prior), so that thin buckets do no harm. They are kept only if they
-predict text that they were not fitted on better than the one weight does.
+order's, so that thin buckets do no harm. Each refinement is kept only if it predicts text that it was not fitted on
+better than what is there without it.
 """
 
 from __future__ import annotations
@@ -15,18 +15,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lm.language_model import LanguageModel
+from lm.manifest import LanguageModelEntry
 from lm.mixture import ContextBuckets, ContextWeights, Mixture
 from lm.ngram import BEGIN_CONTEXT
 from lm.parts import Part
+from lm.recent_words import RecentWords
 from lm.vocabulary import END
 from training.evaluate import token_scores
+from training.expectation import PSEUDO_COUNT, bucket_weights
 from training.progress import Reporter
+from training.recent_words import fit_recent_words
 
-ITERATIONS = 100
 BUCKETS_PER_ORDER = 8
-PSEUDO_COUNT = 50.0
-"""Tokens that a bucket's prior counts for; the optimum is flat, see `benchmarks/RESULTS.md`."""
-_SMALLEST = 1e-3
+_CLEARLY = 1 - 1e-4
+"""Less than this is rounding."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,64 +36,54 @@ class HeldOutScores:
     """What the parts say of held-out tokens, in running order.
 
     Attributes:
-        ngram, neural: natural-log probabilities, float32 (n,).
+        tokens: ends of sentences included, int32 (n,).
+        ngram, neural: natural-log probabilities, float32 (n,); without a neural model the n-gram's twice.
         orders, backoffs: of the contexts before them, int8 and float32 (n,); see `SuccessorKernel.features`.
+        order_count: orders that may match, 0 included.
     """
 
+    tokens: NDArray[np.int32]
     ngram: NDArray[np.float32]
     neural: NDArray[np.float32]
     orders: NDArray[np.int8]
     backoffs: NDArray[np.float32]
+    order_count: int
 
-    def __getitem__(self, span: slice) -> HeldOutScores:
-        """The scores of some of the tokens."""
+    def halves(self) -> tuple[HeldOutScores, HeldOutScores]:
+        """The first tokens and the others."""
+        return self._cut(slice(None, len(self.tokens) // 2)), self._cut(slice(len(self.tokens) // 2, None))
+
+    def _cut(self, span: slice) -> HeldOutScores:
         return HeldOutScores(
-            ngram=self.ngram[span], neural=self.neural[span], orders=self.orders[span], backoffs=self.backoffs[span]
+            tokens=self.tokens[span],
+            ngram=self.ngram[span],
+            neural=self.neural[span],
+            orders=self.orders[span],
+            backoffs=self.backoffs[span],
+            order_count=self.order_count,
         )
 
-    def log_likelihood(self, mixture: Mixture) -> float:
-        """Mean natural-log probability of a token."""
+    def mixed(self, mixture: Mixture) -> NDArray[np.float32]:
+        """Natural-log probabilities of the tokens by a mixture, float32 (n,)."""
         log_ngram, log_neural = mixture.log_weights(self.orders, self.backoffs)
-        return float(np.logaddexp(self.ngram + log_ngram, self.neural + log_neural).mean(dtype=np.float64))
+        mixed: NDArray[np.float32] = np.logaddexp(self.ngram + log_ngram, self.neural + log_neural)
+        return mixed
 
 
 def held_out_scores(model: LanguageModel, sentences: Sequence[str], reporter: Reporter) -> HeldOutScores:
-    """Scores the sentences of a running text, their ends included, with a model that has a neural part."""
+    """Scores the sentences of a running text, their ends included."""
     scores = token_scores(model, sentences, reporter)
     table = model.ngram.table
     encoded = [np.array([*model.tokenizer.encode(sentence), END], np.int32) for sentence in sentences]
-    contexts = np.concatenate([table.contexts(BEGIN_CONTEXT, tokens) for tokens in encoded])
-    orders, backoffs = table.features(contexts)
-    return HeldOutScores(ngram=scores[Part.NGRAM], neural=scores[Part.NEURAL], orders=orders, backoffs=backoffs)
-
-
-def bucket_weights(
-    first: NDArray[np.float32],
-    second: NDArray[np.float32],
-    buckets: NDArray[np.int64],
-    prior: NDArray[np.float64],
-    pseudo_count: float,
-) -> NDArray[np.float64]:
-    """The weights of the first of two components, one a bucket, that make the tokens most probable.
-
-    Each step of expectation-maximisation (Dempster, Laird and Rubin, 1977) sets a bucket's weight to the share of its
-    tokens that the first component accounts for, with `pseudo_count` tokens more that are shared as the prior says.
-    It begins at the prior, so the likelihood of the tokens is never below that under the prior.
-
-    Args:
-        first, second: natural-log probabilities of the same tokens, float32 (n,).
-        buckets: int64 (n,), each token's.
-        prior: float64 (number of buckets,).
-    """
-    odds = np.exp(np.clip(second.astype(np.float64) - first, -700.0, 700.0))
-    counts = np.bincount(buckets, minlength=len(prior)) + pseudo_count
-    weights = prior
-    for _ in range(ITERATIONS):
-        weight = weights[buckets]
-        accounted = np.bincount(buckets, weight / (weight + (1.0 - weight) * odds), len(prior))
-        found = np.divide(accounted + pseudo_count * prior, counts, out=prior.copy(), where=counts > 0)
-        weights = np.clip(found, _SMALLEST, 1.0 - _SMALLEST)
-    return weights
+    orders, backoffs = table.features(np.concatenate([table.contexts(BEGIN_CONTEXT, tokens) for tokens in encoded]))
+    return HeldOutScores(
+        tokens=np.concatenate(encoded),
+        ngram=scores[Part.NGRAM],
+        neural=scores.get(Part.NEURAL, scores[Part.NGRAM]),
+        orders=orders,
+        backoffs=backoffs,
+        order_count=model.ngram.order,
+    )
 
 
 def ngram_weight(scores: HeldOutScores) -> float:
@@ -101,28 +93,23 @@ def ngram_weight(scores: HeldOutScores) -> float:
 
 
 def context_weights(
-    scores: HeldOutScores,
-    order_count: int,
-    *,
-    per_order: int = BUCKETS_PER_ORDER,
-    pseudo_count: float = PSEUDO_COUNT,
+    scores: HeldOutScores, *, per_order: int = BUCKETS_PER_ORDER, pseudo_count: float = PSEUDO_COUNT
 ) -> ContextWeights:
     """The weights by context that make held-out tokens most probable.
 
     Args:
-        order_count: orders that may match, 0 included.
         per_order: buckets of an order at most, about equally full.
         pseudo_count: tokens that each prior counts for.
     """
-    bounds = [_bounds(scores.backoffs[scores.orders == order], per_order) for order in range(order_count)]
+    bounds = [_bounds(scores.backoffs[scores.orders == order], per_order) for order in range(scores.order_count)]
     dealt = ContextBuckets(bounds)
-    whole = np.full(order_count, ngram_weight(scores))
+    whole = np.full(scores.order_count, ngram_weight(scores))
     orders = scores.orders.astype(np.int64)
     by_order = bucket_weights(scores.ngram, scores.neural, orders, whole, pseudo_count)
     buckets = dealt.of(scores.orders, scores.backoffs)
     prior = np.repeat(by_order, dealt.per_order)
     weights = bucket_weights(scores.ngram, scores.neural, buckets, prior, pseudo_count)
-    rows = weights.reshape(order_count, dealt.per_order).tolist()
+    rows = weights.reshape(scores.order_count, dealt.per_order).tolist()
     return ContextWeights(
         backoffs=tuple(map(tuple, bounds)),
         ngram_weights=tuple(tuple(row[: len(bound) + 1]) for row, bound in zip(rows, bounds, strict=True)),
@@ -144,32 +131,54 @@ class FittedMixture:
 
     Attributes:
         by_context: None if the one weight does as well.
-        perplexity: on the half of the held-out tokens that neither was fitted on, `single` and `by_context`.
+        recent_words: None if they were not asked for or do not help.
+        perplexity: of the half of the held-out tokens that nothing was fitted on, by `single` weight, `by_context`,
+            and with `recent_words` on top of the better of both.
     """
 
     ngram_weight: float
     by_context: ContextWeights | None
+    recent_words: RecentWords | None
     perplexity: dict[str, float]
 
     @property
     def metrics(self) -> dict[str, Any]:
         """For the bundle's metrics."""
-        return {"perplexity": self.perplexity, "kept": "by_context" if self.by_context else "single"}
+        kept = {"by_context": self.by_context is not None, "recent_words": self.recent_words is not None}
+        return {"perplexity": self.perplexity, "kept": [name for name, there in kept.items() if there] or ["single"]}
+
+    def apply(self, entry: LanguageModelEntry) -> LanguageModelEntry:
+        """The entry with these weights."""
+        weights: dict[str, Any] = {"recent_words": self.recent_words}
+        if entry.neural_kind:
+            weights |= {"ngram_weight": self.ngram_weight, "context_weights": self.by_context}
+        return entry.model_copy(update=weights)
 
 
-def fit_mixture(scores: HeldOutScores, order_count: int) -> FittedMixture:
-    """Fits both kinds of weights on one half of the tokens, compares them on the other, refits the better on all."""
-    half = len(scores.ngram) // 2
-    fitting, comparing = scores[:half], scores[half:]
-    single = Mixture(ngram_weight(fitting))
-    by_context = Mixture(0.5, context_weights(fitting, order_count))
-    likelihoods = {
-        "single": comparing.log_likelihood(single),
-        "by_context": comparing.log_likelihood(by_context),
+def fit_mixture(scores: HeldOutScores, recent_words: int = 0) -> FittedMixture:
+    """Fits on one half of the tokens, compares on the other, and fits what is kept on all.
+
+    Args:
+        recent_words: words that the cache component remembers; 0: none.
+    """
+    fitting, comparing = scores.halves()
+    single, by_context = Mixture(ngram_weight(fitting)), Mixture(0.5, context_weights(fitting))
+    perplexity = {
+        "single": _perplexity(comparing.mixed(single)),
+        "by_context": _perplexity(comparing.mixed(by_context)),
     }
-    better = likelihoods["by_context"] > likelihoods["single"]
-    return FittedMixture(
-        ngram_weight=ngram_weight(scores),
-        by_context=context_weights(scores, order_count) if better else None,
-        perplexity={name: float(np.exp(-likelihood)) for name, likelihood in likelihoods.items()},
-    )
+    better = perplexity["by_context"] < _CLEARLY * perplexity["single"]
+    weight, weights = ngram_weight(scores), context_weights(scores) if better else None
+    recent = None
+    if recent_words:
+        mixture = by_context if better else single
+        candidate = fit_recent_words(fitting.mixed(mixture), fitting.tokens, recent_words)
+        with_recent, _ = candidate.mix_tokens(comparing.mixed(mixture), comparing.tokens.tolist(), ())
+        perplexity["recent_words"] = _perplexity(with_recent)
+        if perplexity["recent_words"] < _CLEARLY * perplexity["by_context" if better else "single"]:
+            recent = fit_recent_words(scores.mixed(Mixture(weight, weights)), scores.tokens, recent_words)
+    return FittedMixture(ngram_weight=weight, by_context=weights, recent_words=recent, perplexity=perplexity)
+
+
+def _perplexity(log_probs: NDArray[np.float32]) -> float:
+    return float(np.exp(-log_probs.mean(dtype=np.float64)))

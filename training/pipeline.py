@@ -71,7 +71,10 @@ def train(
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir(parents=True)
     trained = [_language_model(run, model, data, staging) for model in config.language_models]
-    mixed = [_mixture(run, entry, data, staging) for entry in trained]
+    mixed = [
+        _mixture(run, entry, model.recent_words, data, staging)
+        for entry, model in zip(trained, config.language_models, strict=True)
+    ]
     version = now().strftime("%Y%m%d-%H%M%S")
     manifest = Manifest(
         format_version=FORMAT_VERSION,
@@ -237,16 +240,15 @@ def _with_neural(
 
 
 def _mixture(
-    run: _Run, entry: LanguageModelEntry, data: dict[str, Path], staging: Path
+    run: _Run, entry: LanguageModelEntry, recent_words: int, data: dict[str, Path], staging: Path
 ) -> tuple[LanguageModelEntry, dict[str, Any]]:
     """Finds the mixture's weights on held-out text; also says what decided."""
-    if not entry.neural_kind:
+    if not entry.neural_kind and not recent_words:
         return entry, {}
     held_out = _lines(data[entry.sources[0]] / "validation.txt")[:_MIXTURE_SENTENCES]
     scores = held_out_scores(LanguageModel(entry, staging / entry.name), held_out, run.reporter)
-    fitted = fit_mixture(scores, entry.ngram_order)
-    weights = {"ngram_weight": fitted.ngram_weight, "context_weights": fitted.by_context}
-    return entry.model_copy(update=weights), fitted.metrics
+    fitted = fit_mixture(scores, recent_words)
+    return fitted.apply(entry), fitted.metrics
 
 
 def _train_neural(run: _Run, config: LanguageModelConfig, neural: NeuralConfig, prepared: Path) -> Path:
@@ -284,7 +286,7 @@ def _prepare(run: _Run, config: LanguageModelConfig, data: dict[str, Path]) -> P
         encode(tokenizer, texts, folder, "train", run.reporter)
         encode(tokenizer, [data[config.sources[0]] / "validation.txt"], folder, "validation", run.reporter)
 
-    settings = config.model_dump(exclude={"ngram", "neural"})
+    settings = config.model_dump(exclude={"ngram", "neural", "recent_words"})
     return run.workshop.step(f"{config.name}-prepare", [settings, [folder.name for folder in data.values()]], make)
 
 

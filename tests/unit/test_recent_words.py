@@ -1,0 +1,103 @@
+"""The cache component against counting by hand."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from lm.recent_words import RecentWords, shares_of
+from lm.vocabulary import END, FIRST_TOKEN, UNKNOWN
+from training.mixture import HeldOutScores, fit_mixture
+from training.recent_words import fit_recent_words
+
+_SIZE = 12
+_TOKENS = st.lists(st.sampled_from([UNKNOWN, END, *range(FIRST_TOKEN, _SIZE)]), max_size=40)
+_RECENT = RecentWords(limit=5, weights=(0.05, 0.1, 0.2))
+
+
+def _by_hand(before: list[int], token: int, limit: int) -> tuple[float, int]:
+    words = [word for word in before if word >= FIRST_TOKEN][-limit:]
+    return (words.count(token) / len(words) if words else 0.0), len(words)
+
+
+@given(before=_TOKENS, tokens=_TOKENS, limit=st.integers(1, 9))
+def test_shares_are_counts_of_the_words_before(before: list[int], tokens: list[int], limit: int) -> None:
+    _, _, recent = shares_of(before, (), limit)
+    shares, counts, after = shares_of(tokens, recent, limit)
+    expected = [_by_hand([*before, *tokens[:end]], token, limit) for end, token in enumerate(tokens)]
+    assert list(zip(shares.tolist(), counts.tolist(), strict=True)) == expected
+    remember = RecentWords(limit=limit, weights=(0.5,)).remember
+    assert after == remember(remember((), before), tokens)
+
+
+@given(before=_TOKENS, seed=st.integers(0, 100))
+def test_probabilities_sum_to_1_and_agree_with_those_of_single_tokens(before: list[int], seed: int) -> None:
+    log_probs = np.log(np.random.default_rng(seed).dirichlet(np.ones(_SIZE))).astype(np.float32)
+    recent = _RECENT.remember((), before)
+    mixed = log_probs.copy()
+    _RECENT.mix(mixed, recent)
+    assert math.fsum(np.exp(mixed.astype(np.float64))) == pytest.approx(1.0, abs=1e-5)
+    for token in range(_SIZE):
+        alone, _ = _RECENT.mix_tokens(log_probs[token : token + 1], [token], recent)
+        assert alone[0] == pytest.approx(mixed[token], abs=1e-5)
+    if not recent:
+        np.testing.assert_array_equal(mixed, log_probs)
+
+
+@pytest.mark.parametrize(("count", "weight"), [(0, 0.0), (1, 0.05), (2, 0.1), (3, 0.1), (4, 0.2), (5, 0.2), (80, 0.2)])
+def test_the_weight_grows_with_the_words_there_are(count: int, weight: float) -> None:
+    assert _RECENT.weight(count) == weight
+
+
+@pytest.mark.parametrize("fields", [{"limit": 0, "weights": (0.1,)}, {"limit": 3, "weights": ()}])
+def test_impossible_values_are_refused(fields: dict[str, object]) -> None:
+    with pytest.raises(ValidationError, match="limit must be 1"):
+        RecentWords.model_validate(fields)
+    with pytest.raises(ValidationError, match="between 0 and 1"):
+        RecentWords(limit=3, weights=(1.0,))
+
+
+def _text(seed: int, *, repeats: bool) -> HeldOutScores:
+    """Words drawn evenly from many, in stretches that have few of them, if words come again."""
+    chance = np.random.default_rng(seed)
+    stretches = [chance.integers(FIRST_TOKEN, 500, 8) if repeats else np.arange(FIRST_TOKEN, 500) for _ in range(20)]
+    tokens = np.concatenate([chance.choice(words, 100) for words in stretches]).astype(np.int32)
+    log_probs = np.full(len(tokens), -math.log(500 - FIRST_TOKEN), np.float32)
+    zeros = np.zeros(len(tokens))
+    return HeldOutScores(
+        tokens=tokens,
+        ngram=log_probs,
+        neural=log_probs,
+        orders=zeros.astype(np.int8),
+        backoffs=zeros.astype(np.float32),
+        order_count=1,
+    )
+
+
+def test_recent_words_are_kept_where_words_come_again() -> None:
+    fitted = fit_mixture(_text(1, repeats=True), 50)
+    assert fitted.metrics["kept"] == ["recent_words"]
+    assert fitted.perplexity["recent_words"] < 0.5 * fitted.perplexity["single"]
+    assert fitted.recent_words is not None
+    assert max(fitted.recent_words.weights) > 0.5
+
+
+def test_recent_words_are_left_where_they_do_not() -> None:
+    fitted = fit_mixture(_text(1, repeats=False), 50)
+    assert fitted.recent_words is None
+    assert fitted.metrics["kept"] == ["single"]
+    assert fit_mixture(_text(1, repeats=True)).recent_words is None
+
+
+@given(seed=st.integers(0, 50), limit=st.integers(1, 60))
+def test_recent_words_are_no_worse_on_the_text_they_were_fitted_on(seed: int, limit: int) -> None:
+    scores = _text(seed, repeats=True)
+    fitted = fit_recent_words(scores.ngram, scores.tokens, limit)
+    one = RecentWords(limit=limit, weights=(0.05,))
+    better, worse = (weights.mix_tokens(scores.ngram, scores.tokens.tolist(), ())[0] for weights in (fitted, one))
+    assert better.mean(dtype=np.float64) >= worse.mean(dtype=np.float64) - 1e-6
