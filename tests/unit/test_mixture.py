@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pydantic import ValidationError
@@ -15,6 +15,7 @@ from lm.mixture import ContextBuckets, ContextWeights, Mixture
 from training.expectation import bucket_weights
 from training.mixture import HeldOutScores, context_weights, fit_mixture, ngram_weight
 
+few = settings(max_examples=50, deadline=None)
 _ORDERS = 3
 
 
@@ -36,6 +37,7 @@ def _scores(seed: int, count: int, *, informative: bool = True) -> HeldOutScores
     )
 
 
+@few
 @given(
     backoffs=st.lists(
         st.lists(st.floats(-9, 0, width=32), max_size=5, unique=True).map(sorted), min_size=1, max_size=4
@@ -98,6 +100,7 @@ def _objective(
     return tokens + pseudo_count * believed
 
 
+@few
 @given(seed=st.integers(0, 1000), count=st.integers(1, 60), pseudo_count=st.sampled_from([0.0, 3.0, 50.0]))
 def test_expectation_maximisation_equals_a_naive_one_that_only_climbs(
     seed: int, count: int, pseudo_count: float
@@ -123,6 +126,7 @@ def test_expectation_maximisation_equals_a_naive_one_that_only_climbs(
     assert found.tolist() == pytest.approx(weights, abs=1e-6)
 
 
+@few
 @given(seed=st.integers(0, 1000), count=st.integers(2, 400))
 def test_weights_by_context_are_never_worse_on_the_text_they_were_fitted_on(seed: int, count: int) -> None:
     scores = _scores(seed, count, informative=seed % 2 == 0)

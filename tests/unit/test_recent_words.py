@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -15,6 +15,7 @@ from lm.vocabulary import END, FIRST_TOKEN, UNKNOWN
 from training.mixture import HeldOutScores, fit_mixture
 from training.recent_words import fit_recent_words
 
+few = settings(max_examples=50, deadline=None)
 _SIZE = 12
 _TOKENS = st.lists(st.sampled_from([UNKNOWN, END, *range(FIRST_TOKEN, _SIZE)]), max_size=40)
 _RECENT = RecentWords(limit=5, weights=(0.05, 0.1, 0.2))
@@ -25,6 +26,7 @@ def _by_hand(before: list[int], token: int, limit: int) -> tuple[float, int]:
     return (words.count(token) / len(words) if words else 0.0), len(words)
 
 
+@few
 @given(before=_TOKENS, tokens=_TOKENS, limit=st.integers(1, 9))
 def test_shares_are_counts_of_the_words_before(before: list[int], tokens: list[int], limit: int) -> None:
     _, _, recent = shares_of(before, (), limit)
@@ -35,6 +37,7 @@ def test_shares_are_counts_of_the_words_before(before: list[int], tokens: list[i
     assert after == remember(remember((), before), tokens)
 
 
+@few
 @given(before=_TOKENS, seed=st.integers(0, 100))
 def test_probabilities_sum_to_1_and_agree_with_those_of_single_tokens(before: list[int], seed: int) -> None:
     log_probs = np.log(np.random.default_rng(seed).dirichlet(np.ones(_SIZE))).astype(np.float32)
@@ -63,14 +66,14 @@ def test_impossible_values_are_refused(fields: dict[str, object]) -> None:
 
 
 def _text(seed: int, *, repeats: bool) -> HeldOutScores:
-    """Words drawn evenly from many, in stretches that have few of them, if words come again."""
+    """Stretches of few words each, or each word again only after all others; no model knows which comes next."""
     chance = np.random.default_rng(seed)
-    stretches = [chance.integers(FIRST_TOKEN, 500, 8) if repeats else np.arange(FIRST_TOKEN, 500) for _ in range(20)]
-    tokens = np.concatenate([chance.choice(words, 100) for words in stretches]).astype(np.int32)
+    stretches = [chance.choice(chance.integers(FIRST_TOKEN, 500, 8), 100) for _ in range(20)]
+    tokens = np.concatenate(stretches) if repeats else np.tile(np.arange(FIRST_TOKEN, 500), 4)
     log_probs = np.full(len(tokens), -math.log(500 - FIRST_TOKEN), np.float32)
     zeros = np.zeros(len(tokens))
     return HeldOutScores(
-        tokens=tokens,
+        tokens=tokens.astype(np.int32),
         ngram=log_probs,
         neural=log_probs,
         orders=zeros.astype(np.int8),
@@ -94,6 +97,7 @@ def test_recent_words_are_left_where_they_do_not() -> None:
     assert fit_mixture(_text(1, repeats=True)).recent_words is None
 
 
+@few
 @given(seed=st.integers(0, 50), limit=st.integers(1, 60))
 def test_recent_words_are_no_worse_on_the_text_they_were_fitted_on(seed: int, limit: int) -> None:
     scores = _text(seed, repeats=True)
