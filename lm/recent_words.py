@@ -1,15 +1,20 @@
 """The cache component: a word of a text is likely to come again in it (Kuhn and De Mori, 1990).
 
-    p(w | h) = (1 - c) p_mixture(w | h) + c (times that w is among the recent words) / (recent words)
+    p(w | h) = (1 - c) p_mixture(w | h) + c (sum of d(age) over the recent words that are w) / (sum over all)
 
 The recent words are the last ones of the same text, in this sentence and those before; unknown words and the ends of
 sentences are none. The weight c depends on how many there are so far, and is 0 while there are none: the recent
 words' shares sum to 1 whenever they count, so probabilities do too.
+
+A word counts the less the older it is (Clarkson and Robinson, 1997), here d(age) = 1 / (10 + age): on text with a
+perplexity of 88.9 without recent words, 500 of them that all count alike gave 86.8, these 85.4, and how many are
+remembered then hardly matters (`benchmarks/mixture.py`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Self
 
 import numpy as np
@@ -17,6 +22,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from lm.vocabulary import FIRST_TOKEN
+
+_OFFSET = 10.0
 
 
 class RecentWords(BaseModel):
@@ -53,8 +60,9 @@ class RecentWords(BaseModel):
             return
         weight = self.weight(len(recent))
         log_probs += np.float32(np.log1p(-weight))
-        words, counts = np.unique(np.array(recent, np.int64), return_counts=True)
-        again = np.log(weight * counts / len(recent)).astype(np.float32)
+        words, rows = np.unique(np.array(recent, np.int64), return_inverse=True)
+        decay = _decay(len(recent))
+        again = np.log(weight * np.bincount(rows, decay) / decay.sum()).astype(np.float32)
         log_probs[words] = np.logaddexp(log_probs[words], again)
 
     def mix_tokens(
@@ -87,21 +95,22 @@ def shares_of(
         Each token's share of the recent words before it, float64 (n,); their number, int64 (n,); and the recent
         words after all of them.
     """
-    window = list(recent)
-    start = max(0, len(window) - limit)
-    times: dict[int, int] = {}
-    for token in window[start:]:
-        times[token] = times.get(token, 0) + 1
-    shares, counts = [], []
-    for token in tokens:
-        count = len(window) - start
-        shares.append(times.get(token, 0) / count if count else 0.0)
-        counts.append(count)
-        if token < FIRST_TOKEN:
-            continue
-        window.append(token)
-        times[token] = times.get(token, 0) + 1
-        if count == limit:
-            times[window[start]] -= 1
-            start += 1
-    return np.array(shares), np.array(counts, np.int64), tuple(window[start:])
+    listed = list(tokens)
+    words = np.array([*recent, *(token for token in listed if token >= FIRST_TOKEN)], np.int64)
+    decay = _decay(limit)
+    totals = np.cumsum(decay[::-1])
+    shares, counts = np.zeros(len(listed)), np.zeros(len(listed), np.int64)
+    end = len(recent)
+    for row, token in enumerate(listed):
+        count = counts[row] = min(end, limit)
+        if count:
+            shares[row] = decay[-count:] @ (words[end - count : end] == token) / totals[count - 1]
+        end += token >= FIRST_TOKEN
+    return shares, counts, tuple(words[-limit:].tolist())
+
+
+@lru_cache(maxsize=64)
+def _decay(count: int) -> NDArray[np.float64]:
+    """What each of `count` recent words counts for, the oldest first."""
+    decay: NDArray[np.float64] = 1.0 / (_OFFSET + np.arange(count, 0.0, -1.0))
+    return decay

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from demo.sample_data import SampleData
 from lm.errors import BundleDamagedError
 from lm.language_model import LanguageModel
 from lm.manifest import LanguageModelEntry, read_manifest
@@ -17,7 +18,9 @@ from lm.parts import Part
 from lm.recent_words import RecentWords
 from lm.vocabulary import BEGIN, END, FIRST_TOKEN, UNKNOWN
 from suggest.candidates import Pool, Scored, rescore
+from suggest.model import open_model
 from suggest.rank import Candidate
+from tests.tiny_bundle import train_tiny
 
 
 def _entry(bundle: Path, name: str) -> LanguageModelEntry:
@@ -76,8 +79,8 @@ def test_the_table_says_what_stands_before_each_token(model: LanguageModel) -> N
             shorter = table.score_all(0, np.array(([BEGIN, *tokens][: end + 1])[1 - orders[end] :], np.int32))
             if orders[end] > 1 and shorter[0][0] > -np.inf:
                 # A token that never follows is scored by backing off to the context without its first word.
-                differences = table.distribution(context, 0, 200) - table.distribution(shorter[1], 0, 200)
-                assert np.isclose(differences[np.isfinite(differences)], backoff, atol=1e-4).any()
+                found, without = (table.distribution(state, FIRST_TOKEN, 200) for state in (context, shorter[1]))
+                assert np.isclose(found - without, backoff, atol=1e-4).any()
     with pytest.raises(IndexError, match="of"):
         table.contexts(BEGIN_CONTEXT, np.array([len(model.vocabulary)], np.int32))
 
@@ -165,3 +168,20 @@ def test_a_bundle_says_what_decided(tiny_bundle: Path) -> None:
         better = found["perplexity"]["by_context"] < 0.9999 * found["perplexity"]["single"]
         assert found["kept"] == ["by_context" if better else "single"]
         assert (entry.context_weights is not None) == better
+
+
+def test_recent_words_are_trained_and_read_from_the_sentences_before(sample_data: SampleData, tmp_path: Path) -> None:
+    words = {"name": "text", "unit": "word", "sources": ["text"], "vocabulary_size": 4000, "ngram": {"order": 3}}
+    published = train_tiny(tmp_path, sample_data, query_log=[], language_models=[{**words, "recent_words": 100}])
+    manifest = read_manifest(published.path)
+    found, entry = manifest.metrics["mixture"]["text"], manifest.language_models[0]
+    assert found["kept"] == ["recent_words"]
+    assert entry.recent_words is not None
+    assert found["perplexity"]["recent_words"] < found["perplexity"]["single"]
+    perplexity = manifest.metrics["language_models"]["text"]["perplexity"]
+    assert perplexity["ensemble"] < perplexity["ngram"]
+    model = open_model(published.path)
+    alone = model.predict_next_word("We need f", max_suggestions=100)
+    after = model.predict_next_word("Freedom won. Freedom rings. We need f", max_suggestions=100)
+    ranks = [[word.text for word in words.suggestions].index("freedom") for words in (after, alone)]
+    assert ranks[0] < ranks[1]
