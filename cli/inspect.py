@@ -52,13 +52,20 @@ def _language_models(manifest: Manifest) -> Table:
         table.add_row(
             *(entry.name, entry.unit, ", ".join(entry.sources), f"{entry.vocabulary_size:,}"),
             *(_ngram(entry), _neural(entry)),
-            *(f"{entry.ngram_weight:.2f}", _megabytes(_size(manifest, f"{entry.name}/"))),
+            *(_weight(entry), _megabytes(_size(manifest, f"{entry.name}/"))),
         )
     return table
 
 
 def _ngram(entry: LanguageModelEntry) -> str:
     return f"{entry.ngram_count:,}; order {entry.ngram_order}, {entry.ngram_smoothing.replace('_', ' ')}"
+
+
+def _weight(entry: LanguageModelEntry) -> str:
+    if entry.context_weights is None:
+        return f"{entry.ngram_weight:.2f}"
+    weights = [weight for row in entry.context_weights.ngram_weights for weight in row]
+    return f"{min(weights):.2f} to {max(weights):.2f} by context"
 
 
 def _neural(entry: LanguageModelEntry) -> str:

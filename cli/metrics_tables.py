@@ -15,6 +15,8 @@ def metrics_tables(metrics: Mapping[str, Any]) -> list[Table]:
     tables = []
     if metrics.get("language_models"):
         tables.append(_perplexities(metrics["language_models"]))
+    if metrics.get("mixture"):
+        tables.append(_mixture(metrics["mixture"]))
     if metrics.get("next_word"):
         tables.append(_next_word(metrics["next_word"]))
     if metrics.get("queries"):
@@ -27,6 +29,16 @@ def _perplexities(models: Mapping[str, Any]) -> Table:
     for name, measured in models.items():
         values = measured.get("perplexity", {})
         table.add_row(name, _count(measured.get("tokens")), *(_number(values.get(part)) for part in _PARTS))
+    return table
+
+
+def _mixture(models: Mapping[str, Any]) -> Table:
+    table = _table(
+        "Perplexity by the mixture's weights", "language model", "one weight", "by context", "recent words", "kept"
+    )
+    for name, measured in models.items():
+        values = (_number(measured["perplexity"].get(kind)) for kind in ("single", "by_context", "recent_words"))
+        table.add_row(name, *values, ", ".join(measured["kept"]).replace("_", " "))
     return table
 
 

@@ -1,12 +1,7 @@
-"""A language model of a bundle: one vocabulary, an n-gram model, perhaps a neural one, and their mixture.
-
-The mixture is linear: `p(w | h) = weight * p_ngram(w | h) + (1 - weight) * p_neural(w | h)`
-(Jelinek and Mercer, 1980), so its probabilities sum to 1 as those of its parts do.
-"""
+"""A language model of a bundle: one vocabulary, an n-gram model, perhaps a neural one, and their mixture."""
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +14,7 @@ from numpy.typing import NDArray
 
 from lm.errors import BundleDamagedError, UnsupportedError
 from lm.manifest import LanguageModelEntry
+from lm.mixture import Mixture
 from lm.neural import NeuralModel, NeuralState
 from lm.ngram import NgramModel
 from lm.parts import Part
@@ -36,11 +32,13 @@ class State:
     Attributes:
         ngram: context of the successor table.
         neural: the neural model's state, batch of one, and `hidden` float32 (1, E), its last output.
+        recent: the recent words, if they count.
     """
 
     ngram: int
     neural: NeuralState | None = None
     hidden: NDArray[np.float32] | None = None
+    recent: tuple[int, ...] = ()
 
 
 class LanguageModel:
@@ -52,6 +50,8 @@ class LanguageModel:
         tokenizer: text to tokens and back.
         ngram: the n-gram model.
         neural: the neural model, or None.
+        mixture: the weights of both.
+        recent_words: the cache component, or None.
     """
 
     def __init__(self, entry: LanguageModelEntry, folder: Path) -> None:
@@ -69,7 +69,10 @@ class LanguageModel:
         self.neural = NeuralModel.open(folder / "neural") if entry.neural_kind else None
         if self.neural is not None and self.neural.vocabulary_size != len(self.vocabulary):
             raise BundleDamagedError(folder / "neural", "the neural model is of another vocabulary")
-        self._log_weights = (_log(entry.ngram_weight), _log(1.0 - entry.ngram_weight))
+        self.mixture = Mixture(entry.ngram_weight, entry.context_weights)
+        if entry.context_weights is not None and len(entry.context_weights.backoffs) != self.ngram.order:
+            raise BundleDamagedError(folder, "the mixture's weights are of an n-gram model of another order")
+        self.recent_words = entry.recent_words
         self._word_starts = self.vocabulary.prefix_range(SPACE.encode())
         self._states: LRUCache[tuple[bool, tuple[int, ...]], State] = LRUCache(_STATES_KEPT)
         self._distributions: LRUCache[tuple[Part, tuple[int, ...]], NDArray[np.float32]] = LRUCache(
@@ -88,12 +91,17 @@ class LanguageModel:
         return self.neural is not None and self.neural.description.carries_state
 
     @property
+    def reads_on(self) -> bool:
+        """Whether the sentences before change what is said of the next one."""
+        return self.carries_state or self.recent_words is not None
+
+    @property
     def word_starts(self) -> tuple[int, int]:
         """Half-open range of the tokens that begin a word."""
         return self._word_starts
 
     def part(self, wanted: Part) -> Part:
-        """The part that answers: an ensemble without a neural model is its n-gram model.
+        """The part that answers: an ensemble without a neural model and recent words is its n-gram model.
 
         Raises:
             UnsupportedError: the neural model is asked for and there is none.
@@ -105,14 +113,15 @@ class LanguageModel:
                 f"Language model {self.entry.name!r} has no neural model.",
                 remedy="Ask for the whole ensemble, or train it with a [language_models.neural] section.",
             )
-        return Part.NGRAM
+        return wanted if self.recent_words is not None else Part.NGRAM
 
     def state(self, context: Sequence[int], part: Part) -> State:
         """The state after the tokens before; kept, so that one more token costs one step.
 
         Args:
             context: tokens of a sentence's beginning. Sentences before it may precede it, each closed by `END`: a
-                neural model that carries its state remembers them, everything else starts afresh at each sentence.
+                neural model that carries its state remembers them, and the recent words go back into them;
+                everything else starts afresh at each sentence.
         """
         key = tuple(context)
         neural = part is not Part.NGRAM
@@ -132,13 +141,17 @@ class LanguageModel:
     def _begin(self, context: tuple[int, ...], neural: bool) -> State:
         sentence = last_sentence(context)
         _, ngram = self.ngram.table.score_all(self.ngram.begin, np.array(sentence, np.int32))
+        recent = self._remember((), context)
         if not neural or self.neural is None:
-            return State(ngram)
+            return State(ngram, recent=recent)
         remembered = context if self.carries_state else sentence
         # `<s>` stands for the end of the sentence before: a model that carries its state reads it at each beginning.
         tokens_BT = np.array([(BEGIN, *(BEGIN if token == END else token for token in remembered))], np.int64)
         hidden_BTE, following = self.neural.advance(tokens_BT, self.neural.initial_state())
-        return State(ngram, following, hidden_BTE[:, -1])
+        return State(ngram, following, hidden_BTE[:, -1], recent)
+
+    def _remember(self, recent: tuple[int, ...], tokens: Iterable[int]) -> tuple[int, ...]:
+        return () if self.recent_words is None else self.recent_words.remember(recent, tokens)
 
     def advance(self, states: Sequence[State], tokens: Sequence[int], part: Part) -> list[State]:
         """The states after one more token each; after `END` another sentence begins."""
@@ -146,8 +159,9 @@ class LanguageModel:
             self.ngram.begin if token == END else self.ngram.table.score(state.ngram, token)[1]
             for state, token in zip(states, tokens, strict=True)
         ]
+        recents = [self._remember(state.recent, (token,)) for state, token in zip(states, tokens, strict=True)]
         if part is Part.NGRAM or self.neural is None:
-            return [State(ngram) for ngram in ngrams]
+            return [State(ngram, recent=recent) for ngram, recent in zip(ngrams, recents, strict=True)]
         fresh = None if self.carries_state else self.neural.initial_state()
         before = [
             fresh if token == END and fresh is not None else state.neural
@@ -156,7 +170,10 @@ class LanguageModel:
         batch = np.concatenate([neural for neural in before if neural is not None], axis=1)
         read = [BEGIN if token == END else token for token in tokens]
         hidden_BTE, following = self.neural.advance(np.array(read, np.int64)[:, None], batch)
-        return [State(ngram, following[:, row : row + 1], hidden_BTE[row, -1:]) for row, ngram in enumerate(ngrams)]
+        return [
+            State(ngram, following[:, row : row + 1], hidden_BTE[row, -1:], recents[row])
+            for row, ngram in enumerate(ngrams)
+        ]
 
     def log_probs(self, states: Sequence[State], part: Part) -> NDArray[np.float32]:
         """Natural-log probabilities of all tokens after each state, float32 (len(states), V)."""
@@ -168,7 +185,15 @@ class LanguageModel:
             if part is Part.NEURAL:
                 return neural
         ngram = np.stack([self.ngram.table.distribution(state.ngram, 0, size) for state in states])
-        return ngram if neural is None else self.mix(ngram, neural)
+        if part is Part.NGRAM:
+            return ngram
+        mixed = ngram
+        if neural is not None:
+            mixed = self.mix(ngram, neural, np.array([state.ngram for state in states], np.int64))
+        if self.recent_words is not None:
+            for row, state in enumerate(states):
+                self.recent_words.mix(mixed[row], state.recent)
+        return mixed
 
     def next_log_probs(self, context: Sequence[int], part: Part) -> NDArray[np.float32]:
         """Natural-log probabilities of all tokens after a sentence's first ones, float32 (V,).
@@ -186,9 +211,18 @@ class LanguageModel:
                 self._distributions[key] = log_probs
         return log_probs
 
-    def mix(self, ngram: NDArray[np.float32], neural: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The mixture's natural-log probabilities from those of its parts, of any equal shape."""
-        log_ngram, log_neural = self._log_weights
+    def mix(
+        self, ngram: NDArray[np.float32], neural: NDArray[np.float32], contexts: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """The natural-log probabilities of n-gram and neural model together; recent words are not among them yet.
+
+        Args:
+            ngram, neural: float32 (n,), a token after each context, or (n, V), all of them.
+            contexts: of the successor table, int64 (n,).
+        """
+        log_ngram, log_neural = self.mixture.log_weights(*self.ngram.table.features(contexts))
+        if ngram.ndim == 2:
+            log_ngram, log_neural = log_ngram[:, None], log_neural[:, None]
         mixed: NDArray[np.float32] = np.logaddexp(ngram + log_ngram, neural + log_neural)
         return mixed
 
@@ -200,27 +234,27 @@ class LanguageModel:
         return next(self.running_log_probs([tokens]))
 
     def running_log_probs(self, sentences: Iterable[Sequence[int]]) -> Iterator[dict[Part, NDArray[np.float32]]]:
-        """As `token_log_probs`, for the sentences of a running text: a model that carries its state remembers them."""
+        """As `token_log_probs`, for the sentences of a running text, of which a model that reads on remembers some."""
         state = None
+        recent: tuple[int, ...] = ()
         for tokens in sentences:
             ngram = self.ngram.log_probs(list(tokens))
-            if self.neural is None:
-                yield {Part.NGRAM: ngram, Part.ENSEMBLE: ngram}
-                continue
-            if state is None or not self.carries_state:
-                state = self.neural.initial_state()
-            hidden_BTE, state = self.neural.advance(np.array([(BEGIN, *tokens[:-1])], np.int64), state)
-            neural = self.neural.target_log_probs(hidden_BTE[0], np.array(tokens, np.int64))
-            yield {Part.NGRAM: ngram, Part.NEURAL: neural, Part.ENSEMBLE: self.mix(ngram, neural)}
+            scores = {Part.NGRAM: ngram, Part.ENSEMBLE: ngram}
+            if self.neural is not None:
+                if state is None or not self.carries_state:
+                    state = self.neural.initial_state()
+                hidden_BTE, state = self.neural.advance(np.array([(BEGIN, *tokens[:-1])], np.int64), state)
+                neural = self.neural.target_log_probs(hidden_BTE[0], np.array(tokens, np.int64))
+                contexts = self.ngram.table.contexts(self.ngram.begin, np.array(tokens, np.int32))
+                scores |= {Part.NEURAL: neural, Part.ENSEMBLE: self.mix(ngram, neural, contexts)}
+            if self.recent_words is not None:
+                scores[Part.ENSEMBLE], recent = self.recent_words.mix_tokens(scores[Part.ENSEMBLE], tokens, recent)
+            yield scores
 
 
 def last_sentence(context: tuple[int, ...]) -> tuple[int, ...]:
     """The tokens of a context after its last `END`."""
     return context[len(context) - context[::-1].index(END) :] if END in context else context
-
-
-def _log(weight: float) -> float:
-    return math.log(weight) if weight > 0 else -math.inf
 
 
 def _size(array: NDArray[Any]) -> int:

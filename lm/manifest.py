@@ -11,6 +11,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from lm.errors import BundleDamagedError, BundleError, BundleVersionError
+from lm.mixture import ContextWeights
+from lm.recent_words import RecentWords
 
 FORMAT_VERSION = 2
 MANIFEST_FILE = "manifest.json"
@@ -35,6 +37,8 @@ class LanguageModelEntry(_Section):
         pretokenized: whether only spaces part words.
         ngram_smoothing: how the n-gram model's probabilities came from counts.
         ngram_weight: the n-gram model's share of the mixture.
+        context_weights: its share by context, which then counts; None if that was no better on held-out text.
+        recent_words: the cache component; None if it was not asked for, or no better on held-out text.
     """
 
     name: str
@@ -49,6 +53,8 @@ class LanguageModelEntry(_Section):
     neural_kind: str = ""
     parameter_count: int = 0
     ngram_weight: float = 1.0
+    context_weights: ContextWeights | None = None
+    recent_words: RecentWords | None = None
 
 
 class Ranking(_Section):

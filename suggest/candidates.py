@@ -135,9 +135,7 @@ def rescore(model: LanguageModel, pool: Pool, chosen: list[Candidate]) -> list[C
         return chosen
     neural_steps = _neural_steps(model, pool.context, rows)
     neural = np.array([steps.sum() for steps in neural_steps])
-    mixed = np.array(
-        [model.mix(np.array(row.steps, np.float32), steps).sum() for row, steps in zip(rows, neural_steps, strict=True)]
-    )
+    mixed = _mixed(model, pool.context, rows, neural_steps)
     share = np.logaddexp.reduce([row.candidate.log_prob for row in rows])
     mixed_given = mixed - np.logaddexp.reduce(mixed) + share
     neural_given = neural - np.logaddexp.reduce(neural) + share
@@ -146,6 +144,24 @@ def rescore(model: LanguageModel, pool: Pool, chosen: list[Candidate]) -> list[C
         for row, given, alone in zip(rows, mixed_given, neural_given, strict=True)
     }
     return [better.get(candidate.text, candidate) for candidate in chosen]
+
+
+def _mixed(
+    model: LanguageModel, context: tuple[int, ...], rows: list[Scored], neural_steps: list[NDArray[np.float32]]
+) -> NDArray[np.float32]:
+    """The mixture's log probability of each row, mixed token by token in one go."""
+    table, before = model.ngram.table, model.state(context, Part.NGRAM).ngram
+    contexts = np.concatenate([table.contexts(before, np.array(row.tokens, np.int32)) for row in rows])
+    ngram = np.array([step for row in rows for step in row.steps], np.float32)
+    mixed = model.mix(ngram, np.concatenate(neural_steps), contexts)
+    starts = np.cumsum([0, *(len(row.tokens) for row in rows[:-1])])
+    if model.recent_words is not None:
+        recent = model.recent_words.remember((), context)
+        for start, row in zip(starts, rows, strict=True):
+            span = slice(start, start + len(row.tokens))
+            mixed[span], _ = model.recent_words.mix_tokens(mixed[span], row.tokens, recent)
+    summed: NDArray[np.float32] = np.add.reduceat(mixed, starts)
+    return summed
 
 
 def _neural_steps(model: LanguageModel, context: tuple[int, ...], rows: list[Scored]) -> list[NDArray[np.float32]]:

@@ -81,9 +81,11 @@ class WordPredictor:
             return ()
         *before, last = sentences
         context = tuple(self._model.tokenizer.encode(last))
-        for sentence in reversed(before if self._model.carries_state else []):
+        recent = self._model.recent_words
+        limit = max(MAX_CONTEXT, recent.limit if recent else 0)
+        for sentence in reversed(before if self._model.reads_on else []):
             longer = (*self._model.tokenizer.encode(sentence), END, *context)
-            if len(longer) > MAX_CONTEXT:
+            if len(longer) > limit:
                 break
             context = longer
         return context

@@ -159,6 +159,13 @@ class LanguageModelConfig(_Section):
     )
     ngram: NgramConfig = Field(default_factory=NgramConfig)
     neural: NeuralConfig | None = Field(None, description="Left out: an n-gram model alone.")
+    recent_words: int = Field(
+        0,
+        ge=0,
+        le=10000,
+        description="Words of the same text that become more probable again, if that predicts held-out text better; "
+        "0: none (unit `word`).",
+    )
 
 
 class Publishing(_Section):
@@ -241,6 +248,11 @@ def _check(path: Path, config: TrainingConfig) -> None:
             raise ConfigError(
                 f"{path}: language_models.{model.name}.ngram.prune: more counts than orders.",
                 remedy=f"Give at most {model.ngram.order}.",
+            )
+        if model.recent_words and model.unit != "word":
+            raise ConfigError(
+                f"{path}: language_models.{model.name}.recent_words: its unit is {model.unit}; only words come again.",
+                remedy='Leave it out, or set `unit = "word"`.',
             )
 
 

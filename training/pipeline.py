@@ -8,12 +8,12 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from lm.bundle import QUERIES_FOLDER, open_bundle
 from lm.language_model import LanguageModel
 from lm.manifest import FORMAT_VERSION, LanguageModelEntry, Manifest, Ranking, write_manifest
 from lm.neural import NeuralDescription
-from lm.parts import Part
 from lm.queries import build_query_index
 from lm.text import NORMALIZER_VERSION
 from lm.tokenizer import open_tokenizer
@@ -21,8 +21,8 @@ from lm.vocabulary import Vocabulary
 from training.config import LanguageModelConfig, NeuralConfig, TrainingConfig
 from training.corpus import corpus_files, write_sentences
 from training.encoding import EncodedText, encode
-from training.evaluate import EVALUATION_FOLDER, QUERIES_FILE, TEXT_FILE, evaluate_bundle, token_scores
-from training.mixture import ngram_weight
+from training.evaluate import EVALUATION_FOLDER, QUERIES_FILE, TEXT_FILE, evaluate_bundle
+from training.mixture import fit_mixture, held_out_scores
 from training.ngram import train_ngram
 from training.progress import Reporter
 from training.publish import Published, publish
@@ -69,7 +69,11 @@ def train(
     staging = base / config.work / "bundle"
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir(parents=True)
-    entries = tuple(_language_model(run, model, data, staging) for model in config.language_models)
+    trained = [_language_model(run, model, data, staging) for model in config.language_models]
+    mixed = [
+        _mixture(run, entry, model.recent_words, data, staging)
+        for entry, model in zip(trained, config.language_models, strict=True)
+    ]
     version = now().strftime("%Y%m%d-%H%M%S")
     manifest = Manifest(
         format_version=FORMAT_VERSION,
@@ -77,7 +81,7 @@ def train(
         version=version,
         created_at=now(),
         normalizer_version=NORMALIZER_VERSION,
-        language_models=entries,
+        language_models=tuple(entry for entry, _ in mixed),
         query_count=_query_index(run, data, staging),
         ranking=Ranking(),
         metrics={},
@@ -93,6 +97,7 @@ def train(
     metrics = evaluate_bundle(
         open_bundle(staging, verify=False), sentences=sentences, queries=queries, reporter=reporter
     )
+    metrics["mixture"] = {entry.name: found for entry, found in mixed if found}
     metrics["data"] = {name: json.loads((folder / _COUNTS_FILE).read_text()) for name, folder in data.items()}
     manifest = manifest.model_copy(update={"metrics": metrics})
     write_manifest(staging, manifest)
@@ -209,7 +214,7 @@ def _language_model(run: _Run, config: LanguageModelConfig, data: dict[str, Path
     )
     if config.neural is None:
         return entry
-    return _with_neural(run, config, entry, prepared, folder, data)
+    return _with_neural(run, config, entry, prepared, folder)
 
 
 def _with_neural(
@@ -218,9 +223,8 @@ def _with_neural(
     entry: LanguageModelEntry,
     prepared: Path,
     folder: Path,
-    data: dict[str, Path],
 ) -> LanguageModelEntry:
-    """Trains the neural part, and finds the mixture's weight on held-out text."""
+    """Trains the neural part."""
     from training.neural.train import export_neural
 
     assert config.neural is not None
@@ -229,13 +233,21 @@ def _with_neural(
     (folder / "neural").mkdir()
     export_neural(trained, folder / "neural")
     described = NeuralDescription.read(folder / "neural" / "neural.json")
-    entry = entry.model_copy(
+    return entry.model_copy(
         update={"neural_kind": described.kind, "parameter_count": described.parameter_count, "ngram_weight": 0.5}
     )
-    held_out = _lines(data[config.sources[0]] / "validation.txt")[:_MIXTURE_SENTENCES]
-    scores = token_scores(LanguageModel(entry, folder), held_out, run.reporter)
-    weight = ngram_weight(scores[Part.NGRAM], scores[Part.NEURAL])
-    return entry.model_copy(update={"ngram_weight": weight})
+
+
+def _mixture(
+    run: _Run, entry: LanguageModelEntry, recent_words: int, data: dict[str, Path], staging: Path
+) -> tuple[LanguageModelEntry, dict[str, Any]]:
+    """Finds the mixture's weights on held-out text; also says what decided."""
+    if not entry.neural_kind and not recent_words:
+        return entry, {}
+    held_out = _lines(data[entry.sources[0]] / "validation.txt")[:_MIXTURE_SENTENCES]
+    scores = held_out_scores(LanguageModel(entry, staging / entry.name), held_out, run.reporter)
+    fitted = fit_mixture(scores, recent_words)
+    return fitted.apply(entry), fitted.metrics
 
 
 def _train_neural(run: _Run, config: LanguageModelConfig, neural: NeuralConfig, prepared: Path) -> Path:
@@ -273,7 +285,7 @@ def _prepare(run: _Run, config: LanguageModelConfig, data: dict[str, Path]) -> P
         encode(tokenizer, texts, folder, "train", run.reporter)
         encode(tokenizer, [data[config.sources[0]] / "validation.txt"], folder, "validation", run.reporter)
 
-    settings = config.model_dump(exclude={"ngram", "neural"})
+    settings = config.model_dump(exclude={"ngram", "neural", "recent_words"})
     return run.workshop.step(f"{config.name}-prepare", [settings, [folder.name for folder in data.values()]], make)
 
 

@@ -11,7 +11,7 @@ its "back-off weight" is the log probability of each; states still follow the lo
 
 import numpy as np
 from libc.math cimport exp
-from libc.stdint cimport int32_t, int64_t, uint32_t
+from libc.stdint cimport int8_t, int32_t, int64_t, uint32_t
 from libcpp.algorithm cimport pop_heap, push_heap, sort
 from libcpp.vector cimport vector
 
@@ -208,6 +208,32 @@ cdef class SuccessorKernel:
     def matched_order(self, int64_t context):
         """Words of the context that the model has seen together."""
         return <int>(context >> LEVEL_SHIFT)
+
+    def contexts(self, int64_t context, const int32_t[::1] tokens):
+        """The contexts int64 (n,) before each token of a sequence that begins after `context`."""
+        cdef Py_ssize_t position
+        cdef int64_t following = 0
+        before = np.empty(tokens.shape[0], np.int64)
+        cdef int64_t[::1] before_ = before
+        for position in range(tokens.shape[0]):
+            if not 0 <= tokens[position] < self._vocabulary_size:
+                raise IndexError(f"token {tokens[position]} of {self._vocabulary_size}")
+            before_[position] = context
+            self._score(context, tokens[position], &following)
+            context = following
+        return before
+
+    def features(self, const int64_t[::1] contexts):
+        """What the table knows of contexts: (matched orders int8 (n,), natural-log back-off weights float32 (n,))."""
+        cdef Py_ssize_t position
+        orders = np.empty(contexts.shape[0], np.int8)
+        backoffs = np.empty(contexts.shape[0], np.float32)
+        cdef int8_t[::1] orders_ = orders
+        cdef float[::1] backoffs_ = backoffs
+        for position in range(contexts.shape[0]):
+            orders_[position] = <int8_t>(contexts[position] >> LEVEL_SHIFT)
+            backoffs_[position] = self._backoff(contexts[position])
+        return orders, backoffs
 
     cdef void _distribution(self, int64_t context, int32_t low, int32_t high, float* out) noexcept nogil:
         cdef int64_t chain[MAX_ORDER]

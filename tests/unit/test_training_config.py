@@ -196,3 +196,9 @@ def test_every_field_is_described() -> None:
     assert rows["language_models[].ngram.order"] == ("5", "Longest n-gram; `kneser_ney` takes 2 or more.")
     assert rows["name"][0] == "required"
     assert all(text for _, text in rows.values())
+
+
+def test_recent_words_are_for_words(path: Path) -> None:
+    assert load_config(path, ["language_models.words.recent_words=200"]).language_models[1].recent_words == 200
+    with pytest.raises(ConfigError, match=r"language_models\.queries\.recent_words: its unit is subword"):
+        load_config(path, ["language_models.queries.recent_words=200"])
