@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from lm.bundle import QUERIES_FOLDER, open_bundle
 from lm.language_model import LanguageModel
@@ -21,7 +22,8 @@ from lm.vocabulary import Vocabulary
 from training.config import LanguageModelConfig, NeuralConfig, TrainingConfig
 from training.corpus import corpus_files, write_sentences
 from training.encoding import EncodedText, encode
-from training.evaluate import EVALUATION_FOLDER, QUERIES_FILE, TEXT_FILE, evaluate_bundle, token_scores
+from training.evaluate import EVALUATION_FOLDER, QUERIES_FILE, TEXT_FILE, evaluate_bundle
+from training.evaluation.perplexity import score_held_out
 from training.kenlm_tools import ensure_kenlm_tools
 from training.mixture import ngram_weight
 from training.ngram import train_ngram
@@ -30,7 +32,7 @@ from training.publish import Published, publish
 from training.query_log import write_queries
 from training.ranking import fit_ranking
 from training.sources import find_files
-from training.steps import Workshop, fingerprints
+from training.steps import DONE_FILE, Workshop, fingerprints, seconds
 from training.vocabulary import build_vocabulary
 
 _TEXT, _QUERIES = "text", "queries"
@@ -70,7 +72,7 @@ def train(
     staging = base / config.work / "bundle"
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir(parents=True)
-    entries = tuple(_language_model(run, model, data, staging) for model in config.language_models)
+    trained = [_language_model(run, model, data, staging) for model in config.language_models]
     version = now().strftime("%Y%m%d-%H%M%S")
     manifest = Manifest(
         format_version=FORMAT_VERSION,
@@ -78,7 +80,7 @@ def train(
         version=version,
         created_at=now(),
         normalizer_version=NORMALIZER_VERSION,
-        language_models=entries,
+        language_models=tuple(entry for entry, _ in trained),
         query_count=_query_index(run, data, staging),
         ranking=Ranking(),
         metrics={},
@@ -94,6 +96,8 @@ def train(
     metrics = evaluate_bundle(
         open_bundle(staging, verify=False), sentences=sentences, queries=queries, reporter=reporter
     )
+    for entry, training in trained:  # not in a file of the bundle: equal inputs give equal files, not equal times
+        metrics["language_models"].setdefault(entry.name, {})["training"] = training
     metrics["data"] = {name: json.loads((folder / _COUNTS_FILE).read_text()) for name, folder in data.items()}
     manifest = manifest.model_copy(update={"metrics": metrics})
     write_manifest(staging, manifest)
@@ -173,8 +177,10 @@ def _read_queries(run: _Run, folder: Path) -> None:
     (folder / _COUNTS_FILE).write_text(json.dumps(asdict(counts)), encoding="utf-8")
 
 
-def _language_model(run: _Run, config: LanguageModelConfig, data: dict[str, Path], staging: Path) -> LanguageModelEntry:
-    """Trains one language model and lays its files into the bundle."""
+def _language_model(
+    run: _Run, config: LanguageModelConfig, data: dict[str, Path], staging: Path
+) -> tuple[LanguageModelEntry, dict[str, Any]]:
+    """Trains one language model and lays its files into the bundle; what it is, and how its training went."""
     prepared = _prepare(run, config, data)
     folder = staging / config.name
     folder.mkdir()
@@ -195,7 +201,7 @@ def _language_model(run: _Run, config: LanguageModelConfig, data: dict[str, Path
         ),
     )
     for path in ngram.iterdir():
-        if path.name != "DONE":
+        if path.name != DONE_FILE:
             shutil.copy2(path, folder)
     facts = json.loads((folder / "ngram.json").read_text(encoding="utf-8"))
     entry = LanguageModelEntry(
@@ -208,9 +214,10 @@ def _language_model(run: _Run, config: LanguageModelConfig, data: dict[str, Path
         ngram_order=facts["order"],
         ngram_count=facts["count"],
     )
-    if config.neural is None:
-        return entry
-    return _with_neural(run, config, entry, prepared, folder, data)
+    training: dict[str, Any] = {"ngram_s": seconds(ngram)}
+    if config.neural is not None:
+        entry, training["neural"] = _with_neural(run, config, entry, prepared, folder, data)
+    return entry, training
 
 
 def _with_neural(
@@ -220,9 +227,9 @@ def _with_neural(
     prepared: Path,
     folder: Path,
     data: dict[str, Path],
-) -> LanguageModelEntry:
+) -> tuple[LanguageModelEntry, dict[str, Any]]:
     """Trains the neural part, and finds the mixture's weight on held-out text."""
-    from training.neural.train import export_neural
+    from training.neural.train import export_neural, finished_training
 
     assert config.neural is not None
     _wait_for_team()
@@ -234,9 +241,17 @@ def _with_neural(
         update={"neural_kind": described.kind, "parameter_count": described.parameter_count, "ngram_weight": 0.5}
     )
     held_out = _lines(data[config.sources[0]] / "validation.txt")[:_MIXTURE_SENTENCES]
-    scores = token_scores(LanguageModel(entry, folder), held_out, run.reporter)
+    scores = score_held_out(LanguageModel(entry, folder), held_out, run.reporter).log_probs
     weight = ngram_weight(scores[Part.NGRAM], scores[Part.NEURAL])
-    return entry.model_copy(update={"ngram_weight": weight})
+    result = finished_training(trained)
+    training = {
+        "seconds": result.curve[-1].elapsed_s,
+        "tokens_per_s": result.tokens_per_s,
+        "steps": result.steps,
+        "sampled_softmax": config.neural.sampled_softmax,
+        "curve": [asdict(point) for point in result.curve],
+    }
+    return entry.model_copy(update={"ngram_weight": weight}), training
 
 
 def _train_neural(run: _Run, config: LanguageModelConfig, neural: NeuralConfig, prepared: Path) -> Path:
