@@ -75,9 +75,9 @@ def _section(bundle: Mapping[str, Any], model: Mapping[str, Any], bundle_count: 
     if model.get("mixture"):
         drawn.append(plots.mixture_curve(model["mixture"]))
     if model.get("tokens"):
-        rank = "rank of the token by the n-gram model's unigrams\n(share of the tokens)"
+        rank = "rank of the token by unigram probability\n(share of the tokens)"
         drawn.append(plots.perplexity_by(model["by_frequency"], "Frequent and rare tokens", rank))
-        known = "tokens of the context that the n-gram model has seen together\n(share of the tokens)"
+        known = "tokens of the context that were seen together\n(share of the tokens)"
         drawn.append(plots.perplexity_by(model["by_matched_order"], "Known and new contexts", known))
     curves = {part: figures["calibration"] for part, figures in model["parts"].items() if figures.get("calibration")}
     if curves:

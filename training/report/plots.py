@@ -75,7 +75,7 @@ def learning_curves(curves: Mapping[str, Mapping[str, Any]]) -> str:
             if not training.get("sampled_softmax"):  # a sampled loss is over fewer words, and so lower
                 trained = [math.exp(min(point["train_loss"], 50)) for point in points]
                 name = f"{label}, training" if len(curves) > 1 else "training, with dropout"
-                axes.plot(minutes, trained, label=name, color=style["color"], linewidth=1, alpha=0.7, linestyle=":")
+                axes.plot(minutes, trained, label=name, color=style["color"], linewidth=1.2, linestyle=":")
         _log_y(axes)
         axes.set_xlim(left=0)
         axes.legend()
@@ -117,7 +117,7 @@ def reliability_diagram(curves: Mapping[str, Mapping[str, Any]], title: str) -> 
         figure, axes = _axes(title, "probability shown", "share that was right")
         axes.plot([0, 1], [0, 1], color=_FAINT, linewidth=1, linestyle=":", label="perfect")
         for number, (part, curve) in enumerate(curves.items()):
-            bins = [each for each in curve["bins"] if each["shown"] >= _LEAST_SHOWN]
+            bins = _full_bins(curve)
             means, shares = [each["mean_probability"] for each in bins], [each["right"] for each in bins]
             spans = [_wilson(each["right"], each["shown"]) for each in bins]
             style = _style(_PARTS.get(part, number))
@@ -125,12 +125,17 @@ def reliability_diagram(curves: Mapping[str, Mapping[str, Any]], title: str) -> 
             below = [share - low for share, (low, _) in zip(shares, spans, strict=True)]
             above = [high - share for share, (_, high) in zip(shares, spans, strict=True)]
             axes.errorbar(means, shares, (below, above), elinewidth=0.8, label=error, **style)
-        axes.set_xlim(0, 1)
-        axes.set_ylim(0, 1)
+        top = max((each["high"] for curve in curves.values() for each in _full_bins(curve)), default=1.0)
+        axes.set_xlim(0, top)
+        axes.set_ylim(0, top)
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_formatter(PercentFormatter(1.0))
         axes.legend(fontsize=9, loc="upper left")
         return _svg(figure, f"{title}: share that was right by the probability shown")
+
+
+def _full_bins(curve: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [each for each in curve["bins"] if each["shown"] >= _LEAST_SHOWN]
 
 
 def _wilson(share: float, count: int) -> tuple[float, float]:
