@@ -67,8 +67,9 @@ def _matched_orders(model: LanguageModel, tokens: Sequence[int]) -> list[int]:
 
 
 def perplexity(log_probs: NDArray[np.float32], count: int | None = None) -> float:
-    """`exp(-sum / count)`; the count is that of the log probabilities unless the measure is by another unit."""
-    return math.exp(-float(log_probs.sum(dtype=np.float64)) / (len(log_probs) if count is None else count))
+    """`exp(-sum / count)`, at most 1e304; the count is that of the log probabilities unless by another unit."""
+    nats = -float(log_probs.sum(dtype=np.float64)) / (len(log_probs) if count is None else count)
+    return math.exp(min(nats, 700.0))
 
 
 def perplexities(text: ScoredText) -> dict[str, Any]:
@@ -85,7 +86,5 @@ def perplexities(text: ScoredText) -> dict[str, Any]:
         "characters": text.characters,
         "perplexity": {part: perplexity(rows) for part, rows in by_part.items()},
         "word_perplexity": {part: perplexity(rows, text.words) for part, rows in by_part.items()},
-        "bits_per_character": {
-            part: -float(rows.sum(dtype=np.float64)) / math.log(2) / text.characters for part, rows in by_part.items()
-        },
+        "bits_per_character": {part: math.log2(perplexity(rows, text.characters)) for part, rows in by_part.items()},
     }

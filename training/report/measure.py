@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -84,14 +85,18 @@ def _described(lines: Sequence[str]) -> dict[str, Any]:
     return {"lines": len(lines), "sha256": digest} if lines else {}
 
 
+def _parts(model: LanguageModel) -> list[Part]:
+    """The parts that differ: an ensemble of one part is that part."""
+    there = [part for part in _PARTS if part is not Part.NEURAL or model.neural is not None]
+    return [part for part in there if model.part(part) is part]
+
+
 def _language_model(
     bundle: Bundle, model: LanguageModel, path: Path, data: HeldOut, max_sentences: int, reporter: Reporter
 ) -> dict[str, Any]:
     entry, lines = model.entry, data.of(model.entry)
     training = bundle.manifest.metrics.get("language_models", {}).get(entry.name, {}).get("training", {})
-    parts = [part for part in _PARTS if part is not Part.NEURAL or model.neural is not None]
-    if model.neural is None:
-        parts = [Part.NGRAM]
+    parts = _parts(model)
     costs = {
         part: {
             "size_bytes": size_on_disk(bundle.manifest, entry.name, part),
@@ -108,6 +113,7 @@ def _language_model(
     if not lines:
         return described | {"parts": {part.value: costs[part] for part in parts}}
     scored = score_held_out(model, lines, reporter)
+    scored = replace(scored, log_probs={part: scored.log_probs[part] for part in parts})
     figures = perplexities(scored)
     words = next_words(model, lines[:max_sentences], parts, reporter)
     return described | {

@@ -1,7 +1,7 @@
 """The report's plots: matplotlib draws them, colours follow the page's light or dark theme.
 
-A part of the ensemble has one colour, marker and line style throughout (Okabe and Ito's colours, which colour-blind
-people tell apart).
+A part of the ensemble has one colour, marker and line style throughout, bundles have others (Okabe and Ito's colours,
+which colour-blind people tell apart).
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def learning_curves(curves: Mapping[str, Mapping[str, Any]]) -> str:
         for number, (label, training) in enumerate(curves.items()):
             points = training["curve"]
             minutes = [point["elapsed_s"] / 60 for point in points]
-            style = _style(number)
+            style = _style(_PARTS["neural"] if len(curves) == 1 else len(_PARTS) + number)
             validation = [math.exp(min(point["validation_loss"], 50)) for point in points]
             name = f"{label}, validation" if len(curves) > 1 else "validation"
             axes.plot(minutes, validation, label=name, **style)
@@ -120,12 +120,13 @@ def reliability_diagram(curves: Mapping[str, Mapping[str, Any]], title: str) -> 
             bins = _full_bins(curve)
             means, shares = [each["mean_probability"] for each in bins], [each["right"] for each in bins]
             spans = [_wilson(each["right"], each["shown"]) for each in bins]
-            style = _style(_PARTS.get(part, number))
+            style = _style(_PARTS.get(part, len(_PARTS) + number))
             error = f"{PART_NAMES.get(part, part)} (error {100 * curve['expected_calibration_error']:.1f} points)"
             below = [share - low for share, (low, _) in zip(shares, spans, strict=True)]
             above = [high - share for share, (_, high) in zip(shares, spans, strict=True)]
             axes.errorbar(means, shares, (below, above), elinewidth=0.8, label=error, **style)
-        top = max((each["high"] for curve in curves.values() for each in _full_bins(curve)), default=1.0)
+        full = [each for curve in curves.values() for each in _full_bins(curve)]
+        top = max((math.ceil(10 * max(each["high"], each["right"])) / 10 for each in full), default=1.0)
         axes.set_xlim(0, top)
         axes.set_ylim(0, top)
         for axis in (axes.xaxis, axes.yaxis):
@@ -202,10 +203,11 @@ def _style(number: int) -> dict[str, Any]:
 def _log_y(axes: Axes) -> None:
     """A logarithmic axis with plain numbers, and enough of them where it spans less than two decades."""
     axes.set_yscale("log")
+    axes.margins(y=0.1)
     low, high = axes.get_ylim()
     narrow = high / low < 30
     steps = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0) if high / low < 4 else (1.0, 2.0, 5.0)
-    axes.yaxis.set_major_locator(LogLocator(subs=steps if narrow else (1.0,)))
+    axes.yaxis.set_major_locator(LogLocator(subs=steps if narrow else (1.0,), numticks=20))
     axes.yaxis.set_major_formatter(FuncFormatter(_tick))
     axes.yaxis.set_minor_formatter(NullFormatter())
 
