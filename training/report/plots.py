@@ -24,7 +24,7 @@ _TEXT, _FAINT, _GRID = "#111111", "#666666", "#dddddd"
 _SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a6d00", "#56b4e9")
 _LEAST_SHOWN = 10
 _PARTS = {"ngram": 0, "neural": 1, "ensemble": 2}
-_MARKERS, _LINES = ("o", "s", "D", "^", "v", "P"), ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)))
+_MARKERS, _LINES = ("o", "s", "D", "^", "v", "P"), ("-", "--", "-.") * 2
 # What the page's style sheet names; matplotlib itself knows no variables.
 _VARIABLES = {_TEXT: "var(--text)", _FAINT: "var(--faint)", _GRID: "var(--grid)"} | {
     colour: f"var(--series-{number})" for number, colour in enumerate(_SERIES)
