@@ -18,6 +18,7 @@ from cli.main import app
 from demo.sample_data import SampleData
 from lm.errors import InputError
 from tests.tiny_bundle import train_tiny
+from training.report.page import render_page
 from training.report.tables import COLUMNS, groups
 from training.report.write import JSON_FILE, PAGE_FILE, check_folder, write_report
 
@@ -88,7 +89,7 @@ def report(tiny_bundle: Path, bare_bundle: Path, tmp_path_factory: pytest.TempPa
     return folder
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def document(report: Path) -> dict[str, Any]:
     found: dict[str, Any] = json.loads((report / JSON_FILE).read_text(encoding="utf-8"))
     return found
@@ -187,6 +188,41 @@ def test_files_take_the_place_of_what_bundles_keep(bare_bundle: Path, tmp_path: 
     assert json.loads((tmp_path / "report" / JSON_FILE).read_text(encoding="utf-8")) == document
 
 
+def test_models_that_nothing_was_given_for_are_listed_unmeasured(tiny_bundle: Path, tmp_path: Path) -> None:
+    text = tmp_path / "text.txt"
+    text.write_text("we will work together for the people of america.\nthank you.\n", encoding="utf-8")
+    result = _evaluate(tiny_bundle, "--text", text, "--report", tmp_path, "--json")
+
+    bundle = json.loads(result.stdout)["bundles"][0]
+    assert bundle["queries"] == {}
+    queries, words = sorted(bundle["language_models"], key=lambda model: str(model["name"]))
+    assert words["words"] == 15
+    assert set(queries["parts"]["ensemble"]) == {"size_bytes", "training_s", "ms_per_word"}
+    page = (tmp_path / PAGE_FILE).read_text(encoding="utf-8")
+    _Page(page)
+    assert "Not measured: no such held-out data was given." in page
+
+
+def test_a_bundle_that_does_not_know_its_training_is_shown_without(document: dict[str, Any]) -> None:
+    for bundle in document["bundles"]:
+        for model in bundle["language_models"]:
+            model["training"] = {}
+    page = render_page(document)
+
+    _Page(page)
+    assert "Learning curve" not in page
+
+
+def test_weights_by_context_are_drawn_where_a_bundle_has_them(document: dict[str, Any]) -> None:
+    model = document["bundles"][0]["language_models"][0]
+    model["context_weights"] = {"backoffs": [[], [-2.5, -1.0]], "ngram_weights": [[0.25], [0.125, 0.375, 0.875]]}
+    page = render_page(document)
+
+    _Page(page)
+    assert "Share of the n-gram model by context" in page
+    assert all(f">{share}%<" in page for share in (25, 12, 38, 88))
+
+
 def test_several_bundles_without_a_report_are_shown_one_by_one(tiny_bundle: Path, bare_bundle: Path) -> None:
     shown = _evaluate(tiny_bundle, bare_bundle).stdout
 
@@ -202,6 +238,8 @@ def test_a_folder_that_cannot_be_is_said_before_anything_is_measured(bare_bundle
         assert result.exit_code == 1
         assert result.stderr == f"Error: {folder}: a file, not a folder. Name a folder for the report.\n"
     assert file.read_text() == "mine"
+    with pytest.raises(InputError, match="cannot be written"):
+        check_folder(Path("/proc/report"))  # of the kernel: nobody makes folders there
 
 
 @contextmanager

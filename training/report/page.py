@@ -74,6 +74,8 @@ def _section(bundle: Mapping[str, Any], model: Mapping[str, Any], bundle_count: 
         drawn.append(plots.learning_curves({model["name"]: neural}))
     if model.get("mixture"):
         drawn.append(plots.mixture_curve(model["mixture"]))
+    if weights := model.get("context_weights"):  # then these count, and not the one weight
+        drawn.append(plots.context_weights(weights))
     if model.get("tokens"):
         rank = "rank of the token by unigram probability\n(share of the tokens)"
         drawn.append(plots.perplexity_by(model["by_frequency"], "Frequent and rare tokens", rank))

@@ -16,6 +16,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, PercentFormatter
 
 PART_NAMES = {"ngram": "n-gram", "neural": "neural", "ensemble": "ensemble"}
@@ -148,19 +149,45 @@ def _wilson(share: float, count: int) -> tuple[float, float]:
 
 
 def mixture_curve(mixture: Mapping[str, Any]) -> str:
-    """Perplexity by the n-gram model's share of the mixture, and where the bundle's weight lies."""
+    """Perplexity by the n-gram model's share, were it the same everywhere, and where the bundle's one weight lies."""
     with mpl.rc_context(_STYLE):
-        figure, axes = _axes("Weight of the mixture", "share of the n-gram model", "perplexity a token")
+        figure, axes = _axes("One weight for the mixture", "share of the n-gram model", "perplexity a token")
         shares = [point["ngram_weight"] for point in mixture["by_weight"]]
         values = [point["perplexity"] for point in mixture["by_weight"]]
         axes.plot(shares, values, color=_SERIES[2])
         weight = mixture["ngram_weight"]
-        axes.axvline(weight, color=_TEXT, linewidth=1, linestyle="--", label=f"in the bundle: {weight:.0%}")
+        axes.axvline(weight, color=_TEXT, linewidth=1, linestyle="--", label=f"fitted: {weight:.0%}")
         axes.xaxis.set_major_formatter(PercentFormatter(1.0))
         axes.set_xlim(0, 1)
         _log_y(axes)
         axes.legend(loc="upper right" if weight < 0.5 else "upper center")
         return _svg(figure, "Perplexity by the share of the n-gram model")
+
+
+def context_weights(weights: Mapping[str, Any]) -> str:
+    """The n-gram model's share by context: a row a matched order, in it buckets of the back-off weight.
+
+    Args:
+        weights: `ngram_weights` and their bounds `backoffs`, a row an order, as the manifest holds them.
+    """
+    with mpl.rc_context(_STYLE):
+        rows = weights["ngram_weights"]
+        figure, axes = _axes(
+            "Share of the n-gram model by context", "back-off weight, from low to high (bucket)", "matched order"
+        )
+        colours = mpl.colormaps["cividis"]
+        for order, row in enumerate(rows):
+            for bucket, share in enumerate(row):
+                axes.add_patch(Rectangle((bucket, order), 1, 1, facecolor=colours(share), edgecolor=_GRID))
+                ink = "#000000" if share > 0.5 else "#ffffff"
+                axes.text(bucket + 0.5, order + 0.5, f"{share:.0%}", ha="center", va="center", color=ink, fontsize=9)
+        widest = max(map(len, rows))
+        axes.set_xlim(0, widest)
+        axes.set_ylim(len(rows), 0)
+        axes.set_xticks([place + 0.5 for place in range(widest)], [str(place + 1) for place in range(widest)])
+        axes.set_yticks([order + 0.5 for order in range(len(rows))], [str(order) for order in range(len(rows))])
+        axes.grid(visible=False)
+        return _svg(figure, "The n-gram model's share by matched order and back-off weight")
 
 
 def comparison(rows: Sequence[Mapping[str, Any]], measure: str, title: str, label: str, *, share: bool) -> str:
