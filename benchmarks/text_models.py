@@ -1,7 +1,7 @@
 """Trains language models on a corpus with a split of its own, and measures them on its test part.
 
-Run from the checkout: `python -m benchmarks.text_models wikitext2`, or `nsmc_ko`; `--set FIELD=VALUE` changes a field of
-`benchmarks/CORPUS.toml`, as `autocomplete train --set` does.
+Run from the checkout: `python -m benchmarks.text_models wikitext2`, or `nsmc_ko`; `--set FIELD=VALUE` changes a
+field of `benchmarks/CORPUS.toml`, as `autocomplete train --set` does.
 """
 
 from __future__ import annotations

@@ -103,7 +103,7 @@ def _plain(text: Sentences) -> Callable[[], None]:
         hidden, _ = lstm(embedding(inputs))
         loss = nn.functional.cross_entropy(output(hidden).flatten(0, 1), targets.flatten())
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(modules.parameters(), CONFIG.gradient_clip)
         optimizer.step()
 

@@ -16,7 +16,7 @@ EXIT_INTERRUPTED = 130
 _DISTRIBUTION = "autocomplete-ensemble"
 _EXTRAS = {
     "train": (
-        *("duckdb", "ibis", "onnx", "onnxscript", "phonenumbers"),
+        *("duckdb", "ibis", "jinja2", "matplotlib", "onnx", "onnxscript", "phonenumbers"),
         *("pyarrow", "stdnum", "torch", "zstandard"),
     ),
     "server": ("grpc_health", "grpc_reflection", "grpc_status", "prometheus_client", "redis", "structlog"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -12,19 +12,60 @@ from cli.output import print_json, stderr, stdout
 
 
 def evaluate(
-    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="Bundle, or REGISTRY/NAME.")],
+    bundles: Annotated[list[Path], typer.Argument(metavar="BUNDLE...", help="Bundles, or REGISTRY/NAME.")],
     text: Annotated[Path | None, typer.Option(help="Running text to measure on.")] = None,
     queries: Annotated[Path | None, typer.Option(help="Queries to measure on, one a line.")] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Measures more, and writes report.html and report.json into this folder."),
+    ] = None,
+    max_sentences: Annotated[
+        int, typer.Option(min=1, help="With --report: lines at most that next words are predicted on.")
+    ] = 500,
     as_json: Annotated[bool, typer.Option("--json", help="Prints the metrics as JSON.")] = False,
 ) -> None:
-    """Measures a bundle, on the held-out data that it keeps unless files are given."""
+    """Measures bundles, on the held-out data that each keeps unless files are given, and compares them in a report."""
+    folders = [find_bundle(bundle) for bundle in bundles]
+    if report is not None:
+        document = _write_report(folders, text, queries, report, max_sentences)
+        if as_json:
+            print_json(document)
+        return
     from cli.metrics_tables import metrics_tables
     from training.evaluate import evaluate_files
     from training.progress import TerminalReporter
 
-    metrics = evaluate_files(find_bundle(bundle), text=text, queries=queries, reporter=TerminalReporter(stderr()))
+    reporter = TerminalReporter(stderr())
+    measured = [evaluate_files(folder, text=text, queries=queries, reporter=reporter) for folder in folders]
     if as_json:
-        print_json(metrics)
+        named = {str(folder): metrics for folder, metrics in zip(folders, measured, strict=True)}
+        print_json(measured[0] if len(folders) == 1 else named)
         return
-    for table in metrics_tables(metrics):
-        stdout().print(table)
+    for folder, metrics in zip(folders, measured, strict=True):
+        if len(folders) > 1:
+            stdout().print(str(folder), style="bold", markup=False)
+        for table in metrics_tables(metrics):
+            stdout().print(table)
+
+
+def _write_report(
+    folders: list[Path], text: Path | None, queries: Path | None, report: Path, max_sentences: int
+) -> dict[str, Any]:
+    from datetime import UTC, datetime
+
+    from training.progress import TerminalReporter
+    from training.report.measure import measure_bundles
+    from training.report.write import check_folder, write_report
+
+    check_folder(report)
+    reporter = TerminalReporter(stderr())
+    document = measure_bundles(
+        folders,
+        text=text,
+        queries=queries,
+        max_sentences=max_sentences,
+        created_at=datetime.now(UTC),
+        reporter=reporter,
+    )
+    reporter.say(f"Report: {write_report(report, document)}")
+    return document

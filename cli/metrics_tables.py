@@ -43,8 +43,8 @@ def _mixture(models: Mapping[str, Any]) -> Table:
 
 
 def _next_word(measured: Mapping[str, Any]) -> Table:
-    table = _table("Next word", "words", "top 1", "top 3", "keystrokes saved (3 shown)")
-    shares = (measured.get(name) for name in ("top1", "top3", "keystrokes_saved_at_3"))
+    table = _table("Next word", "words", "top 1", "top 3", "keystrokes saved (3 shown)", "(5 shown)")
+    shares = (measured.get(name) for name in ("top1", "top3", "keystrokes_saved_at_3", "keystrokes_saved_at_5"))
     table.add_row(_count(measured.get("words")), *map(_share, shares))
     return table
 

@@ -141,7 +141,7 @@ class LanguageModel:
     def _begin(self, context: tuple[int, ...], neural: bool) -> State:
         sentence = last_sentence(context)
         _, ngram = self.ngram.table.score_all(self.ngram.begin, np.array(sentence, np.int32))
-        recent = self._remember((), context)
+        recent = self.remember((), context)
         if not neural or self.neural is None:
             return State(ngram, recent=recent)
         remembered = context if self.carries_state else sentence
@@ -150,7 +150,8 @@ class LanguageModel:
         hidden_BTE, following = self.neural.advance(tokens_BT, self.neural.initial_state())
         return State(ngram, following, hidden_BTE[:, -1], recent)
 
-    def _remember(self, recent: tuple[int, ...], tokens: Iterable[int]) -> tuple[int, ...]:
+    def remember(self, recent: tuple[int, ...], tokens: Iterable[int]) -> tuple[int, ...]:
+        """The recent words after more tokens; none where they do not count."""
         return () if self.recent_words is None else self.recent_words.remember(recent, tokens)
 
     def advance(self, states: Sequence[State], tokens: Sequence[int], part: Part) -> list[State]:
@@ -159,7 +160,7 @@ class LanguageModel:
             self.ngram.begin if token == END else self.ngram.table.score(state.ngram, token)[1]
             for state, token in zip(states, tokens, strict=True)
         ]
-        recents = [self._remember(state.recent, (token,)) for state, token in zip(states, tokens, strict=True)]
+        recents = [self.remember(state.recent, (token,)) for state, token in zip(states, tokens, strict=True)]
         if part is Part.NGRAM or self.neural is None:
             return [State(ngram, recent=recent) for ngram, recent in zip(ngrams, recents, strict=True)]
         fresh = None if self.carries_state else self.neural.initial_state()

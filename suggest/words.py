@@ -19,7 +19,7 @@ MAX_CONTEXT = 256
 """Tokens of the sentences before that are read at most: whole sentences, so that one more letter changes none."""
 
 _AFTER_BLANK = re.compile(r"\S*\Z")
-_SPARE = 8
+SPARE = 8
 """Words asked for beyond those shown, to make up for the punctuation marks left out."""
 
 
@@ -49,7 +49,7 @@ class WordPredictor:
         degraded = part is Part.ENSEMBLE and not self._cost.fits(budget)
         with stages.stage("ngram" if degraded or part is Part.NGRAM else "neural"):
             asked = Part.NGRAM if degraded else part
-            found = complete_word(self._model, context, typed, max_suggestions + _SPARE, asked)
+            found = complete_word(self._model, context, typed, max_suggestions + SPARE, asked)
         if asked is not Part.NGRAM:
             self._cost.observe(stages.timings[-1].duration_s)
         with stages.stage("rank"):
@@ -92,7 +92,7 @@ class WordPredictor:
 
     def _suggestion(self, hypothesis: Hypothesis, part: Part) -> WordSuggestion | None:
         text = self._model.tokenizer.decode(hypothesis.tokens)
-        if not any(character.isalnum() for character in text) or text == "<unk>":
+        if not is_word(text):
             return None
         alone = hypothesis.log_prob
         return WordSuggestion(
@@ -103,3 +103,8 @@ class WordPredictor:
                 neural_log_prob=alone if part is Part.NEURAL else None,
             ),
         )
+
+
+def is_word(text: str) -> bool:
+    """Whether a token's text is suggested: it is no mark of punctuation and not the unknown word."""
+    return any(character.isalnum() for character in text) and text != "<unk>"

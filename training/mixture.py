@@ -19,8 +19,7 @@ from lm.manifest import LanguageModelEntry
 from lm.mixture import ContextBuckets, ContextWeights, Mixture
 from lm.parts import Part
 from lm.recent_words import RecentWords
-from lm.vocabulary import END
-from training.evaluate import token_scores
+from training.evaluation.perplexity import score_held_out
 from training.expectation import PSEUDO_COUNT, bucket_weights
 from training.progress import Reporter
 from training.recent_words import fit_recent_words
@@ -71,16 +70,13 @@ class HeldOutScores:
 
 def held_out_scores(model: LanguageModel, sentences: Sequence[str], reporter: Reporter) -> HeldOutScores:
     """Scores the sentences of a running text, their ends included."""
-    scores = token_scores(model, sentences, reporter)
-    table = model.ngram.table
-    encoded = [np.array([*model.tokenizer.encode(sentence), END], np.int32) for sentence in sentences]
-    orders, backoffs = table.features(np.concatenate([table.contexts(model.ngram.begin, tokens) for tokens in encoded]))
+    scored = score_held_out(model, sentences, reporter)
     return HeldOutScores(
-        tokens=np.concatenate(encoded),
-        ngram=scores[Part.NGRAM],
-        neural=scores.get(Part.NEURAL, scores[Part.NGRAM]),
-        orders=orders,
-        backoffs=backoffs,
+        tokens=scored.tokens,
+        ngram=scored.log_probs[Part.NGRAM],
+        neural=scored.log_probs.get(Part.NEURAL, scored.log_probs[Part.NGRAM]),
+        orders=scored.matched_orders,
+        backoffs=scored.backoffs,
         order_count=model.ngram.order,
     )
 

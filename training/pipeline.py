@@ -29,7 +29,7 @@ from training.publish import Published, publish
 from training.query_log import write_queries
 from training.ranking import fit_ranking
 from training.sources import find_files
-from training.steps import Workshop, fingerprints
+from training.steps import DONE_FILE, Workshop, fingerprints, seconds
 from training.vocabulary import build_vocabulary
 
 _TEXT, _QUERIES = "text", "queries"
@@ -72,7 +72,7 @@ def train(
     trained = [_language_model(run, model, data, staging) for model in config.language_models]
     mixed = [
         _mixture(run, entry, model.recent_words, data, staging)
-        for entry, model in zip(trained, config.language_models, strict=True)
+        for (entry, _), model in zip(trained, config.language_models, strict=True)
     ]
     version = now().strftime("%Y%m%d-%H%M%S")
     manifest = Manifest(
@@ -98,6 +98,8 @@ def train(
         open_bundle(staging, verify=False), sentences=sentences, queries=queries, reporter=reporter
     )
     metrics["mixture"] = {entry.name: found for entry, found in mixed if found}
+    for entry, training in trained:  # not in a file of the bundle: equal inputs give equal files, not equal times
+        metrics["language_models"].setdefault(entry.name, {})["training"] = training
     metrics["data"] = {name: json.loads((folder / _COUNTS_FILE).read_text()) for name, folder in data.items()}
     manifest = manifest.model_copy(update={"metrics": metrics})
     write_manifest(staging, manifest)
@@ -177,8 +179,10 @@ def _read_queries(run: _Run, folder: Path) -> None:
     (folder / _COUNTS_FILE).write_text(json.dumps(asdict(counts)), encoding="utf-8")
 
 
-def _language_model(run: _Run, config: LanguageModelConfig, data: dict[str, Path], staging: Path) -> LanguageModelEntry:
-    """Trains one language model and lays its files into the bundle."""
+def _language_model(
+    run: _Run, config: LanguageModelConfig, data: dict[str, Path], staging: Path
+) -> tuple[LanguageModelEntry, dict[str, Any]]:
+    """Trains one language model and lays its files into the bundle; what it is, and how its training went."""
     prepared = _prepare(run, config, data)
     folder = staging / config.name
     folder.mkdir()
@@ -198,7 +202,7 @@ def _language_model(run: _Run, config: LanguageModelConfig, data: dict[str, Path
         ),
     )
     for path in ngram.iterdir():
-        if path.name != "DONE":
+        if path.name != DONE_FILE:
             shutil.copy2(path, folder)
     facts = json.loads((folder / "ngram.json").read_text(encoding="utf-8"))
     entry = LanguageModelEntry(
@@ -212,9 +216,10 @@ def _language_model(run: _Run, config: LanguageModelConfig, data: dict[str, Path
         ngram_count=facts["count"],
         ngram_smoothing=facts["smoothing"],
     )
-    if config.neural is None:
-        return entry
-    return _with_neural(run, config, entry, prepared, folder)
+    training: dict[str, Any] = {"ngram_s": seconds(ngram)}
+    if config.neural is not None:
+        entry, training["neural"] = _with_neural(run, config, entry, prepared, folder)
+    return entry, training
 
 
 def _with_neural(
@@ -223,9 +228,9 @@ def _with_neural(
     entry: LanguageModelEntry,
     prepared: Path,
     folder: Path,
-) -> LanguageModelEntry:
-    """Trains the neural part."""
-    from training.neural.train import export_neural
+) -> tuple[LanguageModelEntry, dict[str, Any]]:
+    """Trains the neural part; also says how that went."""
+    from training.neural.train import export_neural, finished_training
 
     assert config.neural is not None
     _wait_for_team()
@@ -233,9 +238,18 @@ def _with_neural(
     (folder / "neural").mkdir()
     export_neural(trained, folder / "neural")
     described = NeuralDescription.read(folder / "neural" / "neural.json")
-    return entry.model_copy(
+    entry = entry.model_copy(
         update={"neural_kind": described.kind, "parameter_count": described.parameter_count, "ngram_weight": 0.5}
     )
+    result = finished_training(trained)
+    training = {
+        "seconds": result.curve[-1].elapsed_s,
+        "tokens_per_s": result.tokens_per_s,
+        "steps": result.steps,
+        "sampled_softmax": config.neural.sampled_softmax,
+        "curve": [asdict(point) for point in result.curve],
+    }
+    return entry, training
 
 
 def _mixture(

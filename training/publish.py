@@ -83,7 +83,7 @@ def _worse(
     for name, figures in metrics["language_models"].items():
         # Perplexities compare over one vocabulary only.
         other = before["language_models"].get(name)
-        if other and other["tokens"] == figures["tokens"]:
+        if other and other.get("tokens") == figures.get("tokens", 0):
             was, now = other["perplexity"]["ensemble"], figures["perplexity"]["ensemble"]
             if now > was * (1 + tolerance):
                 found.append(f"perplexity of {name} {now:.1f}, was {was:.1f}")

@@ -42,6 +42,12 @@ def test_equal_inputs_and_seed_give_equal_files(tiny_bundle: Path, sample_data: 
     again = train_tiny(tmp_path, sample_data)
     assert read_manifest(again.path).files == read_manifest(tiny_bundle).files
 
+    resumed = train_tiny(tmp_path, sample_data)  # all steps are finished: still known are their seconds and curves
+    before, after = (read_manifest(each.path).metrics["language_models"] for each in (again, resumed))
+    assert {name: each["training"] for name, each in after.items()} == {
+        name: each["training"] for name, each in before.items()
+    }
+
 
 def test_a_worse_bundle_is_published_but_not_activated(sample_data: SampleData, tmp_path: Path) -> None:
     registry = {"registry": str(tmp_path / "registry"), "keep_versions": 2}

@@ -29,7 +29,7 @@ def test_help_imports_nothing_heavy() -> None:
     program = (
         "import sys\nfrom cli.main import main\nsys.argv = ['autocomplete', '--help']\n"
         "try:\n    main()\nexcept SystemExit:\n    pass\n"
-        "heavy = {'torch', 'onnxruntime', 'numpy', 'numba', 'grpc', 'pydantic', 'duckdb', 'ibis'}\n"
+        "heavy = {'torch', 'onnxruntime', 'numpy', 'numba', 'grpc', 'pydantic', 'duckdb', 'ibis', 'matplotlib'}\n"
         "print('heavy:', sorted(heavy & set(sys.modules)))"
     )
     run = subprocess.run([sys.executable, "-c", program], cwd=_ROOT, capture_output=True, text=True, check=True)

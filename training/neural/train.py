@@ -90,6 +90,19 @@ def train_neural(
                 clock=clock,
             )
             run.train(work, reporter)
+    return _result(standing)
+
+
+def finished_training(work: Path) -> NeuralTraining:
+    """What came of the finished run in a folder, whenever that was.
+
+    Raises:
+        InputError: there is no finished run in the folder.
+    """
+    return _result(_finished(work))
+
+
+def _result(standing: Standing) -> NeuralTraining:
     return NeuralTraining(
         validation_loss=standing.best_loss,
         steps=standing.step,
@@ -106,14 +119,19 @@ def export_neural(work: Path, out_folder: Path) -> None:
     Raises:
         InputError: there is no finished run in the folder.
     """
-    standing = Standing.load(work)
-    if standing is None or not standing.finished:
-        raise InputError(work, "holds no finished training.", remedy="Train first, then export.")
+    standing = _finished(work)
     settings = standing.settings
     config = NeuralConfig(**{name: settings[name] for name in NeuralConfig.model_fields if name in settings})
     model = NeuralNetwork(settings["vocabulary_size"], config)
     model.load_state_dict(standing.best_model)
     write_model(model, out_folder)
+
+
+def _finished(work: Path) -> Standing:
+    standing = Standing.load(work)
+    if standing is None or not standing.finished:
+        raise InputError(work, "holds no finished training.", remedy="Train first, then export.")
+    return standing
 
 
 def _go_on(work: Path, settings: dict[str, object]) -> Standing | None:

@@ -1,0 +1,1 @@
+"""Measures of language models and of query completion, one concept a module."""

@@ -1,0 +1,176 @@
+"""Next words: what is shown while held-out text is typed, word by word.
+
+The lists are those that `suggest.words` shows: words alone, no marks of punctuation. Ties count against the truth.
+Targets that are unknown or have no letter are not typed, but stay in the context.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lm.language_model import LanguageModel, State
+from lm.parts import Part
+from lm.vocabulary import BEGIN, FIRST_TOKEN, SPACE, UNKNOWN
+from suggest.decode import complete_word
+from suggest.words import SPARE, is_word
+from training.evaluation.calibration import reliability
+from training.evaluation.keystrokes import LISTS, Keystrokes
+from training.progress import Reporter
+
+_CALIBRATED = 3
+"""Words of a list that calibration looks at."""
+_ROWS = 64
+"""Distributions computed at a time, so that memory stays bounded."""
+
+
+def next_words(
+    model: LanguageModel, sentences: Sequence[str], parts: Sequence[Part], reporter: Reporter
+) -> dict[Part, dict[str, Any]]:
+    """Next-word accuracy, keystroke savings and calibration of parts; a part is empty where no word was typed.
+
+    Calibration looks at the first 3 words shown before any letter, at every place where a word may come: also where
+    the text went on with a mark, an unknown word or its end.
+    """
+    meters = {part: _Meter() for part in parts}
+    walk = _walk_subwords if model.joins else _WordWalk(model)
+    with reporter.task(f"{model.entry.name}: next words", len(sentences)) as task:
+        for number, sentence in enumerate(sentences):
+            walk(model, model.tokenizer.encode(sentence), meters)
+            task.update(number + 1)
+    return {part: meter.summary() for part, meter in meters.items()}
+
+
+class _Meter:
+    """What was shown to whom typed, of one part."""
+
+    def __init__(self) -> None:
+        self.keystrokes = Keystrokes()
+        self.probabilities: list[float] = []
+        self.right: list[bool] = []
+
+    def show(self, probabilities: Sequence[float], right: Sequence[bool]) -> None:
+        """Takes in a list shown before any letter."""
+        self.probabilities += probabilities
+        self.right += right
+
+    def summary(self) -> dict[str, Any]:
+        measured = self.keystrokes.summary()
+        return {**measured, "calibration": reliability(self.probabilities, self.right)} if measured else {}
+
+
+def shown_words(
+    model: LanguageModel, context: tuple[int, ...], typed: str, part: Part, count: int
+) -> list[tuple[str, float]]:
+    """The words shown, with their natural-log probabilities given the typed letters."""
+    found = complete_word(model, context, typed, count + SPARE, part)
+    texts = [(model.tokenizer.decode(hypothesis.tokens), hypothesis.log_prob) for hypothesis in found]
+    return [(text, log_prob) for text, log_prob in texts if is_word(text)][:count]
+
+
+class _WordWalk:
+    """Types words of a word model: each place's ranks come from one distribution.
+
+    What is shown after some letters are the best of a range of ids, and each letter's range lies within the range
+    before; a word's rank is the number of better words in it.
+    """
+
+    def __init__(self, model: LanguageModel) -> None:
+        texts = [model.tokenizer.decode([token]) for token in range(FIRST_TOKEN, len(model.vocabulary))]
+        self._shown_V = np.array([False] * FIRST_TOKEN + [is_word(text) for text in texts])
+        self._vocabulary = model.vocabulary
+        self._before: State | None = None
+        self._ranges: dict[int, list[tuple[int, int]]] = {}
+
+    def __call__(self, model: LanguageModel, tokens: Sequence[int], meters: dict[Part, _Meter]) -> None:
+        states = states_of(model, tokens, self._before)
+        self._before = states[-1]
+        for start in range(0, len(states), _ROWS):
+            for part, meter in meters.items():
+                log_probs_TV = model.log_probs(states[start : start + _ROWS], part)
+                self._type(model, log_probs_TV, tokens[start : start + _ROWS], meter)
+
+    def _type(
+        self, model: LanguageModel, log_probs_TV: NDArray[np.float32], tokens: Sequence[int], meter: _Meter
+    ) -> None:
+        for row, log_probs_V in enumerate(log_probs_TV):
+            target = tokens[row] if row < len(tokens) else None  # None: the end of the sentence
+            masked_V = np.where(self._shown_V, log_probs_V, -np.inf)
+            best = np.argpartition(masked_V, -_CALIBRATED)[-_CALIBRATED:]
+            meter.show(np.exp(masked_V[best]).tolist(), (best == target).tolist())
+            if target is not None and is_typed(word := model.tokenizer.decode([target]), [target]):
+                meter.keystrokes.add(len(word), self.ranks(masked_V, target, word))
+
+    def ranks(self, masked_V: NDArray[np.float32], target: int, word: str) -> Iterator[int]:
+        """The word's place in the list, from 0, before each of its letters."""
+        as_good_V = masked_V >= masked_V[target]
+        if target not in self._ranges:
+            prefixes = ((SPACE + word[:typed]).encode() for typed in range(len(word)))
+            self._ranges[target] = [self._vocabulary.prefix_range(prefix) for prefix in prefixes]
+        for low, high in self._ranges[target]:
+            yield int(np.count_nonzero(as_good_V[low:high])) - 1
+
+
+def states_of(model: LanguageModel, tokens: Sequence[int], before: State | None = None) -> list[State]:
+    """The states before each token of a sentence and after the last; the neural model reads it in one call.
+
+    Args:
+        before: after the sentence before, of which a model that reads on remembers what it wants.
+    """
+    ngrams, recents = [model.ngram.begin], [before.recent if before else ()]
+    for token in tokens:
+        ngrams.append(model.ngram.table.score(ngrams[-1], token)[1])
+        recents.append(model.remember(recents[-1], (token,)))
+    if model.neural is None:
+        return [State(ngram, recent=recent) for ngram, recent in zip(ngrams, recents, strict=True)]
+    carried = before.neural if before and model.carries_state else None
+    read_BT = np.array([[BEGIN, *tokens]], np.int64)
+    hidden_BTE, after = model.neural.advance(read_BT, model.neural.initial_state() if carried is None else carried)
+    return [
+        State(ngram, after if place == len(tokens) else None, hidden_BTE[0, place : place + 1], recent)
+        for place, (ngram, recent) in enumerate(zip(ngrams, recents, strict=True))
+    ]
+
+
+def _walk_subwords(model: LanguageModel, tokens: Sequence[int], meters: dict[Part, _Meter]) -> None:
+    """Types words of a subword model: each letter's list is searched for, as it is when served."""
+    for part, meter in meters.items():
+        context: tuple[int, ...] = ()
+        for word_tokens in [*_words(model, tokens), []]:
+            word = "" if UNKNOWN in word_tokens else model.tokenizer.decode(word_tokens)
+            shown = shown_words(model, context, "", part, max(LISTS))
+            first = shown[:_CALIBRATED]
+            meter.show([math.exp(log_prob) for _, log_prob in first], [text == word for text, _ in first])
+            if is_typed(word, word_tokens):
+                meter.keystrokes.add(len(word), _searched_ranks(model, context, word, part, shown))
+            context += tuple(word_tokens)
+
+
+def _searched_ranks(
+    model: LanguageModel, context: tuple[int, ...], word: str, part: Part, shown: list[tuple[str, float]]
+) -> Iterator[int]:
+    for typed in range(len(word)):
+        if typed:
+            shown = shown_words(model, context, word[:typed], part, max(LISTS))
+        texts = [text for text, _ in shown]
+        yield texts.index(word) if word in texts else max(LISTS)
+
+
+def _words(model: LanguageModel, tokens: Sequence[int]) -> list[list[int]]:
+    """Tokens of each word; a word begins where a token begins with a space."""
+    low, high = model.word_starts
+    words: list[list[int]] = []
+    for token in tokens:
+        if not words or low <= token < high:
+            words.append([])
+        words[-1].append(token)
+    return words
+
+
+def is_typed(word: str, tokens: Sequence[int]) -> bool:
+    """Whether a word of the text counts as one that somebody types."""
+    return UNKNOWN not in tokens and any(map(str.isalpha, word))

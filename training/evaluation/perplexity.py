@@ -1,0 +1,86 @@
+"""Probabilities of held-out text: perplexity a token and a word, and bits a character."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lm.language_model import LanguageModel
+from lm.parts import Part
+from lm.text import normalize_text, split_words
+from lm.vocabulary import END, UNKNOWN
+from training.progress import Reporter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoredText:
+    """Held-out text with the probability that each part gives to each token, ends of sentence included.
+
+    Attributes:
+        tokens: int32 (n,).
+        matched_orders: int8 (n,), how many tokens before each the n-gram model knows as a context.
+        backoffs: float32 (n,), natural-log back-off weights of these contexts.
+        log_probs: by part, natural logarithms, float32 (n,).
+        words: words and marks, counted alike for every unit of tokens, and one for the end of each sentence.
+        characters: code points of the normalised text, and one for the end of each sentence.
+    """
+
+    tokens: NDArray[np.int32]
+    matched_orders: NDArray[np.int8]
+    backoffs: NDArray[np.float32]
+    log_probs: dict[Part, NDArray[np.float32]]
+    words: int
+    characters: int
+
+
+def score_held_out(model: LanguageModel, sentences: Sequence[str], reporter: Reporter) -> ScoredText:
+    """Scores the sentences of a running text."""
+    normal = [normalize_text(sentence, lowercase=model.entry.lowercase) for sentence in sentences]
+    split = str.split if model.entry.pretokenized else split_words
+    encoded = [np.array([*model.tokenizer.encode(sentence), END], np.int32) for sentence in sentences]
+    table = model.ngram.table
+    orders, backoffs = table.features(np.concatenate([table.contexts(model.ngram.begin, row) for row in encoded]))
+    rows: dict[Part, list[NDArray[np.float32]]] = {}
+    with reporter.task(f"{model.entry.name}: score held-out text", len(sentences)) as task:
+        for number, scores in enumerate(model.running_log_probs(row.tolist() for row in encoded)):
+            for part, log_probs in scores.items():
+                rows.setdefault(part, []).append(log_probs)
+            if number % 100 == 0:
+                task.update(number)
+    return ScoredText(
+        tokens=np.concatenate(encoded),
+        matched_orders=orders,
+        backoffs=backoffs,
+        log_probs={part: np.concatenate(scores) for part, scores in rows.items()},
+        words=sum(len(split(sentence)) + 1 for sentence in normal),
+        characters=sum(len(sentence) + 1 for sentence in normal),
+    )
+
+
+def perplexity(log_probs: NDArray[np.float32], count: int | None = None) -> float:
+    """`exp(-sum / count)`, at most 1e304; the count is that of the log probabilities unless by another unit."""
+    nats = -float(log_probs.sum(dtype=np.float64)) / (len(log_probs) if count is None else count)
+    return math.exp(min(nats, 700.0))
+
+
+def perplexities(text: ScoredText) -> dict[str, Any]:
+    """What held-out text says of each part.
+
+    A perplexity a token compares models with one vocabulary; a perplexity a word, and bits a character, compare
+    models with any unit as long as they spell all words: an unknown word of a word model costs one token.
+    """
+    by_part = {part.value: rows for part, rows in text.log_probs.items()}
+    return {
+        "tokens": len(text.tokens),
+        "unknown_tokens": int((text.tokens == UNKNOWN).sum()),
+        "words": text.words,
+        "characters": text.characters,
+        "perplexity": {part: perplexity(rows) for part, rows in by_part.items()},
+        "word_perplexity": {part: perplexity(rows, text.words) for part, rows in by_part.items()},
+        "bits_per_character": {part: math.log2(perplexity(rows, text.characters)) for part, rows in by_part.items()},
+    }
