@@ -1,7 +1,7 @@
 """Trains language models on a corpus with a split of its own, and measures them on its test part.
 
 Run from the checkout: `python -m benchmarks.text_models wikitext2`, or `nsmc_ko`; `--set FIELD=VALUE` changes a
-field of `benchmarks/CORPUS.toml`, as `autocomplete train --set` does.
+field of `benchmarks/CORPUS.toml`, as `autocomplete train --set` does. `wikitext2_gpu` is the recipe for a GPU.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from training.progress import Reporter, TerminalReporter
 ROOT = Path(__file__).resolve().parent.parent
 DATA_VARIABLE = "AUTOCOMPLETE_BENCHMARK_TEXTS"
 DATA = ROOT.parent / "shared" / "data" / "lm"
-CORPORA = ("wikitext2", "nsmc_ko")
+CORPORA = ("wikitext2", "wikitext2_gpu", "nsmc_ko")
 
 
 def main() -> int:
@@ -33,7 +33,7 @@ def main() -> int:
     parser.add_argument("corpus", choices=CORPORA)
     parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE")
     given = parser.parse_args()
-    data = corpus_folder(given.corpus)
+    data = corpus_folder(given.corpus.removesuffix("_gpu"))
     if data is None:
         return 0
     try:
@@ -55,18 +55,23 @@ def corpus_folder(corpus: str) -> Path | None:
     return None
 
 
-def train_bundle(corpus: str, data: Path, changes: Sequence[str], reporter: Reporter) -> Path:
-    """The bundle of `benchmarks/CORPUS.toml`, trained unless it has been.
+def train_bundle(
+    corpus: str, data: Path, changes: Sequence[str], reporter: Reporter, *, work: str | None = None
+) -> Path:
+    """The bundle of `benchmarks/CORPUS.toml`; steps that were trained before are not trained again.
+
+    Args:
+        work: folder below `var/benchmarks`, by default the corpus.
 
     Raises:
         AutocompleteError: as `autocomplete train`.
     """
     config = load_config(ROOT / "benchmarks" / f"{corpus}.toml", changes)
-    return train(_below(config, corpus), base=data, reporter=reporter, activate=True).path
+    return train(_below(config, work or corpus), base=data, reporter=reporter, activate=True).path
 
 
-def _below(config: TrainingConfig, corpus: str) -> TrainingConfig:
-    work = ROOT / "var" / "benchmarks" / corpus
+def _below(config: TrainingConfig, folder: str) -> TrainingConfig:
+    work = ROOT / "var" / "benchmarks" / folder
     publishing = config.publishing.model_copy(update={"registry": str(work / "registry"), "keep_versions": 8})
     return config.model_copy(update={"work": str(work / "work"), "publishing": publishing})
 
