@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from lm.language_model import LanguageModel, last_sentence
 from lm.parts import Part
+from lm.text import ends_sentence
 from lm.vocabulary import BEGIN, END, UNKNOWN
 from suggest.types import FinishReason, GenerationOptions, TextChunk
 
@@ -53,7 +54,7 @@ def _appended(
     shown = model.tokenizer.decode((*context, *before))
     text = model.tokenizer.decode((*context, *before, *new))
     added = text[len(shown) :] if text.startswith(shown) else " " + model.tokenizer.decode(new)
-    at_start = not before and (not prompt or prompt[-1].isspace())
+    at_start = not before and (not prompt or prompt[-1].isspace() or ends_sentence(prompt))
     if not before and prompt and not context and not at_start:
         added = " " + added
     return added.lstrip(" ") if at_start else added
