@@ -6,7 +6,7 @@ begins with it, a subword only where a word begins. What a user has typed of a t
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,6 +52,18 @@ class Constraint:
         """Tokens that spell only a part of what is left at `offset`, each with the offset it leads to."""
         span = slice(self.part_starts[offset], self.part_starts[offset + 1])
         return list(zip(self.part_tokens[span].tolist(), self.part_offsets[span].tolist(), strict=True))
+
+    def following(self, tokens: Sequence[int]) -> NDArray[np.int64] | None:
+        """Tokens that may come after those that spell on from the beginning; None once all is spelt."""
+        offset = 0
+        for token in tokens:
+            if offset == len(self.lows) or self.lows[offset] <= token < self.highs[offset]:
+                return None
+            offset = dict(self.parts(offset))[token]
+        if offset == len(self.lows):
+            return None
+        whole = np.arange(self.lows[offset], self.highs[offset], dtype=np.int64)
+        return np.concatenate((whole, np.array([token for token, _ in self.parts(offset)], np.int64)))
 
 
 class Vocabulary:

@@ -10,7 +10,6 @@ from lm.manifest import LanguageModelEntry
 from lm.parts import Part
 from suggest.budget import Budget
 from suggest.complete import QueryCompleter
-from suggest.cursor import context_tokens
 from suggest.generate import generate_text
 from suggest.score import score_text
 from suggest.types import GenerationOptions, NextWords, QueryCompletion, TextChunk, TextScore
@@ -94,7 +93,7 @@ class Model:
 
     def generate_text(self, prompt: str, options: GenerationOptions) -> Iterator[TextChunk]:
         """Text that continues the prompt; see `suggest.generate`."""
-        return generate_text(self._text_model, prompt, context_tokens(self._text_model, prompt), options)
+        return generate_text(self._text_model, prompt, options)
 
 
 def open_model(path: Path, *, verify: bool = True) -> Model:

@@ -8,7 +8,7 @@ import numpy as np
 
 from lm.language_model import LanguageModel
 from lm.parts import Part
-from lm.text import is_unspaced
+from lm.text import is_unspaced, last_word_start
 from suggest.budget import Budget
 from suggest.cursor import locate
 from suggest.decode import Hypothesis, complete_word
@@ -65,15 +65,17 @@ class WordPredictor:
         words: dict[str, float] = {}
         for hypothesis in found:
             text = self._model.tokenizer.decode(hypothesis.tokens)
-            if _is_word(text, typed):
+            if self._is_word(text, typed):
                 words[text] = float(np.logaddexp(words.get(text, -math.inf), hypothesis.log_prob))
         return sorted(((text, min(log_prob, 0.0)) for text, log_prob in words.items()), key=lambda word: -word[1])
 
-
-def _is_word(text: str, typed: str) -> bool:
-    if is_unspaced(typed[-1:]):  # what follows in the same stretch may be a mark that ends a clause
-        text = text.removeprefix(typed)
-    return text != "<unk>" and any(character.isalnum() or is_unspaced(character) for character in text)
+    def _is_word(self, text: str, typed: str) -> bool:
+        if text == "<unk>" or not any(character.isalnum() for character in text):
+            return False
+        if not self._model.joins:
+            return True
+        # Subwords may join a word and a mark: none at its end and, without spaces, none after what was typed.
+        return last_word_start(text) <= (len(typed) if is_unspaced(text[-1]) else len(text) - 1)
 
 
 def _suggestion(text: str, log_prob: float, part: Part) -> WordSuggestion:
