@@ -25,4 +25,5 @@ class TypedPrefix:
 
     def bounds(self) -> tuple[bytes, bytes]:
         """UTF-8 of the first beginning and of the last; equal where there is but one."""
-        return (self.literal + self.low).encode(), (self.literal + self.high).encode()
+        literal = self.literal.encode()
+        return literal + self.low.encode(), literal + self.high.encode()

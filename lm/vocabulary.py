@@ -120,8 +120,8 @@ class Vocabulary:
 
     def constraint(self, typed: TypedPrefix) -> Constraint:
         """Which tokens spell what was typed, where each word begins with `▁`."""
-        first, last = typed.bounds()
         literal = typed.literal.encode()
+        first, last = typed.bounds()
         length = len(literal) + bool(typed.low)
         ranges = [self._strings.between(first[offset:], last[offset:]) for offset in range(length)]
         parts: list[list[tuple[int, int]]] = [[] for _ in range(length)]
@@ -142,7 +142,7 @@ class Vocabulary:
     def _parts(self, literal: bytes, offset: int, length: int) -> list[tuple[int, int]]:
         """Tokens that spell only a part of what is left at `offset`, with the offset each leads to."""
         found = []
-        for end in range(offset + 1, min(len(literal) + 1, length)):
+        for end in range(offset + 1, length):
             key = literal[offset:end]
             low, high = self._strings.prefix_range(key)
             if low == high:

@@ -70,7 +70,8 @@ cdef class SortedStrings:
 
     def prefix_range(self, bytes prefix):
         """Half-open range of positions whose strings begin with `prefix`."""
-        return self.between(prefix, prefix)
+        cdef const uint8_t* start = prefix
+        return self._lower(start, len(prefix), False), self._lower(start, len(prefix), True)
 
     def between(self, bytes first, bytes last):
         """Half-open range of positions from the strings not below `first` to those that begin with `last`."""
