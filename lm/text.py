@@ -80,6 +80,7 @@ def _compose(text: str, *, lowercase: bool) -> str:
         part if position % 2 else unicodedata.normalize("NFKC", part) for position, part in enumerate(_KEPT.split(text))
     )
     composed = _CONJOINING_JAMO.sub(lambda match: match.group(1) or _ALONE[match.group()], composed)
+    composed = composed.replace("▁", "_")  # which vocabularies spell a space with
     composed = _SPLIT_AM.sub(lambda match: "\u0e33" if match.group() == "\u0e4d\u0e32" else "\u0eb3", composed)
     if lowercase:
         lowered = composed.lower()

@@ -126,6 +126,11 @@ def test_a_syllable_is_typed_once_it_is_as_shown(korean: Model, typed: str, text
     assert found[text] == length
 
 
+def test_the_sign_that_vocabularies_spell_a_space_with_is_no_space(korean: Model) -> None:
+    answer = korean.complete_query("▁")
+    assert (answer.normalized_query, answer.suggestions) == ("_", ())
+
+
 def test_the_typed_probability_is_that_of_all_ways(korean: Model) -> None:
     """Generated ones: given `ㅎ`, the models expect what they expect of words that begin so."""
     words = korean.bundle.language_model("text")

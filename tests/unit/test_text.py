@@ -48,6 +48,7 @@ from lm.text import (
         ("don’", "don'"),
         ("the states’ rights", "the states' rights"),
         ("say ‘’", "say ‘’"),
+        ("a▁b", "a_b"),
         ("İ", "i̇"),
     ],
 )
