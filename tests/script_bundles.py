@@ -69,7 +69,7 @@ THAI_SENTENCES = [
 ]
 THAI_QUERIES = ["กรุงเทพ", "ข้าวผัด", "โรงเรียน", "อากาศวันนี้", "น้ำตก", "ข้าวผัดกุ้ง", "เที่ยวกรุงเทพ"]
 
-_TINY = {"embedding_size": 16, "hidden_size": 16, "tokens_per_batch": 256, "max_steps": 60, "max_epochs": 60}
+_TINY = {"embedding_size": 16, "hidden_size": 16, "tokens_per_batch": 256, "max_steps": 20, "max_epochs": 20}
 _NGRAM = {"order": 4, "discount_fallback": True, "memory": "64M"}
 
 
