@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from lm.arrays import open_array, save_array
+from lm.hangul import typed_prefixes
 from lm.kernels.ranges import RangeMaxima, block_maxima
 from lm.vocabulary import open_strings, save_strings, sorted_strings
 
@@ -29,15 +30,17 @@ class QueryIndex:
     def __len__(self) -> int:
         return len(self._queries)
 
-    def completions(self, prefix: str, k: int) -> tuple[list[tuple[str, float]], float]:
-        """The k most popular queries that begin with `prefix`, and the count of all that do.
+    def completions(self, typed: str, k: int) -> tuple[list[tuple[str, float]], float]:
+        """The k most popular queries that begin with what was typed, and the count of all that do.
 
-        Equally popular ones come in byte order.
+        Equally popular ones come in byte order. Hangul in the making begins in several ways, see `lm.hangul`.
         """
-        low, high = self._queries.prefix_range(prefix.encode())
-        heaviest = self._maxima.heaviest(low, high, k)
+        ranges = [self._queries.between(*prefix.bounds()) for prefix in typed_prefixes(typed)]
+        heaviest = [position for low, high in ranges for position in self._maxima.heaviest(low, high, k)]
+        if len(ranges) > 1:
+            heaviest = sorted(heaviest, key=lambda position: (-self._counts[position], position))[:k]
         found = [(self._queries[position].decode(), float(self._counts[position])) for position in heaviest]
-        return found, float(self._totals[high] - self._totals[low])
+        return found, float(sum(self._totals[high] - self._totals[low] for low, high in ranges))
 
     def count(self, query: str) -> float:
         """How often the query was submitted; 0 if it is not in the index."""

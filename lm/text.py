@@ -1,7 +1,7 @@
 """Normalisation, words and sentences: what training and serving must do alike, letter for letter.
 
 Lengths and offsets are Unicode code points. Nothing here knows a language's dictionary; scripts without
-spaces between words (Han, Kana, Thai) come out as one word a stretch and are better served by subwords.
+spaces between words (Han, Kana, Thai) come out as one word a stretch and want subwords.
 """
 
 # ruff: noqa: RUF001 -- typographic marks that look alike are what this file is about
@@ -13,7 +13,9 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 
-NORMALIZER_VERSION = 1
+from lm.hangul import FINALS, INITIALS, VOWELS
+
+NORMALIZER_VERSION = 2
 """Part of every cache key and manifest; raised whenever any input normalises to another output."""
 
 # Format characters (category Cf) as of Unicode 15, the two joiners that shape words left out. Spelled out and
@@ -26,39 +28,60 @@ _FORMAT = (
 _BLANK = rf"\s\x00-\x1f\x7f-\x9f{_FORMAT}"
 _BLANKS = re.compile(rf"[{_BLANK}]+")
 _ASCII_BLANKS = re.compile(r"[\x00-\x20\x7f]+")
-# NFKC turns these letters, which Korean text uses on their own, into pieces of syllables.
-_COMPATIBILITY_JAMO = re.compile("([\u3130-\u318f]+)")
+# NFKC turns letters that Korean text uses on their own into pieces of syllables, and takes Thai and Lao AM apart,
+# which their texts write as one character.
+_KEPT = re.compile("([\u3130-\u318f\u0e33\u0eb3]+)")
+_SPLIT_AM = re.compile("\u0e4d\u0e32|\u0ecd\u0eb2")
+# Conjoining jamo that NFKC could not compose: letters of older Korean stay together, all others stand alone.
+_CONJOINING_JAMO = re.compile(
+    "([\u1100-\u115f\ua960-\ua97c]+[\u1160-\u11a7\ud7b0-\ud7c6]+[\u11a8-\u11ff\ud7cb-\ud7fb]*)"
+    "|[\u1100-\u1112\u1161-\u1175\u11a8-\u11c2]"
+)
+_ALONE = {
+    **dict(zip(map(chr, range(0x1100, 0x1113)), INITIALS, strict=True)),
+    **dict(zip(map(chr, range(0x1161, 0x1176)), VOWELS, strict=True)),
+    **dict(zip(map(chr, range(0x11A8, 0x11C3)), FINALS[1:], strict=True)),
+}
+_INNER_APOSTROPHE = re.compile(r"(?<=[^\W_])’(?=[^\W_])")
+_APOSTROPHE = re.compile(r"(?<=[^\W_])’")
 
 
-def normalize_query(text: str) -> str:
+def normalize_query(text: str, *, lowercase: bool = True) -> str:
     """The form in which queries are compared: NFKC, lower case, every run of blanks one space.
 
     Blanks are white space, control and format characters. Leading ones go; trailing ones become a single
-    space, which says that the last word is finished. A log holds `normalize_query(query).rstrip()`.
+    space, which says that the last word is finished. A log holds `normalize_query(query).rstrip()`. Letters of
+    Korean that stand alone become compatibility jamo (`ㅎ`), and a curly apostrophe after a letter a straight one:
+    what was typed so far is then a beginning of what it will be.
     """
     if text.isascii():
-        folded = text.lower()
+        folded = text.lower() if lowercase else text
         # 0.2 us for a usual query; 0.9 us through the pattern, 2 us through NFKC
         if folded.isprintable() and "  " not in folded:
             return folded.removeprefix(" ")
         return _ASCII_BLANKS.sub(" ", folded).removeprefix(" ")
-    return _BLANKS.sub(" ", _compose(text, lowercase=True)).removeprefix(" ")
+    composed = _compose(text, lowercase=lowercase)
+    return _APOSTROPHE.sub("'", _BLANKS.sub(" ", composed)).removeprefix(" ")
 
 
 def normalize_text(text: str, *, lowercase: bool) -> str:
-    """Running text in the form in which models see it: as `normalize_query`, without blanks at the end."""
-    if lowercase:
-        return normalize_query(text).rstrip(" ")
-    if not text.isascii():
-        text = _compose(text, lowercase=False)
-    return _BLANKS.sub(" ", text).strip(" ")
+    """Running text in the form in which models see it: as `normalize_query`, without blanks at the end.
+
+    A curly apostrophe is made straight between letters only: elsewhere it may close a quotation.
+    """
+    if text.isascii():
+        return normalize_query(text, lowercase=lowercase).rstrip(" ")
+    composed = _compose(text, lowercase=lowercase)
+    return _INNER_APOSTROPHE.sub("'", _BLANKS.sub(" ", composed)).strip(" ")
 
 
 def _compose(text: str, *, lowercase: bool) -> str:
     composed = "".join(
-        part if position % 2 else unicodedata.normalize("NFKC", part)
-        for position, part in enumerate(_COMPATIBILITY_JAMO.split(text))
+        part if position % 2 else unicodedata.normalize("NFKC", part) for position, part in enumerate(_KEPT.split(text))
     )
+    composed = _CONJOINING_JAMO.sub(lambda match: match.group(1) or _ALONE[match.group()], composed)
+    composed = composed.replace("▁", "_")  # which vocabularies spell a space with
+    composed = _SPLIT_AM.sub(lambda match: "\u0e33" if match.group() == "\u0e4d\u0e32" else "\u0eb3", composed)
     if lowercase:
         lowered = composed.lower()
         # Lower case can leave what NFKC would still change, as in a capital letter with a mark below.
@@ -116,6 +139,26 @@ def last_word_start(text: str) -> int:
     return matches[0].start()
 
 
+# Letters and marks of scripts without spaces between words: Thai, Lao, Tibetan, Myanmar, Khmer, Han, Kana, Bopomofo.
+_UNSPACED_SCRIPTS = (
+    "\u0e01-\u0e3a\u0e40-\u0e4e\u0e81-\u0ece\u0edc-\u0edf\u0f00-\u0fbc\u1000-\u103f\u1050-\u108f\u1780-\u17d3"
+    "\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3031-\u312f\u31a0-\u31bf\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
+    "\uf900-\ufaff\uff66-\uff9f\U00016fe0-\U00016fff\U0001aff0-\U0001b16f\U00020000-\U0003ffff"
+)
+_UNSPACED = re.compile(f"[{_UNSPACED_SCRIPTS}]")
+_UNSPACED_END = re.compile(rf"[{_UNSPACED_SCRIPTS}][^\w\s]*\Z")
+
+
+def is_unspaced(text: str) -> bool:
+    """Whether the text holds a letter of a script that puts no spaces between words."""
+    return _UNSPACED.search(text) is not None
+
+
+def ends_unspaced(text: str) -> bool:
+    """Whether what follows the text, after its marks of punctuation, needs no space before it."""
+    return _UNSPACED_END.search(text) is not None
+
+
 _TIGHT_LEFT = re.compile(r"[,.;:!?%)\]}»”’…。、！？।]+|['’][^\W\d_]{1,2}")
 _TIGHT_RIGHT = frozenset("([{«“‘$£€#")
 _TIGHT_BOTH = frozenset("-/") | {"@-@", "@,@", "@.@"}
@@ -158,6 +201,7 @@ _SENTENCE_END = re.compile(
     """,
     re.VERBOSE,
 )
+_ENDED = re.compile(r"[.!?]\s+\Z|[。！？][」』”’）]*\s*\Z")
 _LAST_WORD = re.compile(r"[^\W_](?:[^\W_]|\.(?=[^\W_]))*\Z")
 
 
@@ -165,6 +209,11 @@ def split_sentences(paragraph: str) -> list[str]:
     """Sentences of a paragraph, without the blanks between them; never an empty one."""
     sentences = (paragraph[start:end].strip() for start, end in _sentence_spans(paragraph))
     return [sentence for sentence in sentences if sentence]
+
+
+def ends_sentence(text: str) -> bool:
+    """Whether the next letter typed would begin a sentence; where spaces part sentences, one must be there."""
+    return _ENDED.search(text) is not None
 
 
 def _sentence_spans(paragraph: str) -> Iterator[tuple[int, int]]:

@@ -67,7 +67,7 @@ class SubwordTokenizer:
 
     def encode(self, text: str) -> list[int]:
         """See `Tokenizer.encode`."""
-        normal = normalize_text(text, lowercase=self._lowercase).replace(SPACE, "_")
+        normal = normalize_text(text, lowercase=self._lowercase)
         ids: list[int] = self._ids[self._processor.encode(normal)].tolist() if normal else []
         return ids
 

@@ -6,7 +6,7 @@ begins with it, a subword only where a word begins. What a user has typed of a t
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from lm.arrays import open_array, save_array
 from lm.kernels.strings import SortedStrings
+from lm.typed import TypedPrefix
 
 UNKNOWN, BEGIN, END = 0, 1, 2
 SPECIAL_TOKENS = (b"<unk>", b"<s>", b"</s>")
@@ -27,7 +28,8 @@ class Constraint:
     """Which tokens spell typed text, byte by byte.
 
     After `o` of its L bytes are spelt, the tokens of `[lows[o], highs[o])` spell all the rest and may go on; part
-    `p` of `[part_starts[o], part_starts[o + 1])` is a token that spells on up to byte `part_offsets[p]` only.
+    `p` of `[part_starts[o], part_starts[o + 1])` is a token that spells on up to byte `part_offsets[p]` only. A range
+    of characters at the end of a `TypedPrefix` counts as one byte more: no token spells a part of it.
 
     Attributes:
         lows, highs: int32 (L,).
@@ -50,6 +52,18 @@ class Constraint:
         """Tokens that spell only a part of what is left at `offset`, each with the offset it leads to."""
         span = slice(self.part_starts[offset], self.part_starts[offset + 1])
         return list(zip(self.part_tokens[span].tolist(), self.part_offsets[span].tolist(), strict=True))
+
+    def following(self, tokens: Sequence[int]) -> NDArray[np.int64] | None:
+        """Tokens that may come after those that spell on from the beginning; None once all is spelt."""
+        offset = 0
+        for token in tokens:
+            if offset == len(self.lows) or self.lows[offset] <= token < self.highs[offset]:
+                return None
+            offset = dict(self.parts(offset))[token]
+        if offset == len(self.lows):
+            return None
+        whole = np.arange(self.lows[offset], self.highs[offset], dtype=np.int64)
+        return np.concatenate((whole, np.array([token for token, _ in self.parts(offset)], np.int64)))
 
 
 class Vocabulary:
@@ -94,34 +108,42 @@ class Vocabulary:
         low, high = self._strings.prefix_range(prefix)
         return FIRST_TOKEN + low, FIRST_TOKEN + high
 
+    def typed_range(self, typed: TypedPrefix) -> tuple[int, int]:
+        """Half-open range of the ids whose tokens begin with all that was typed."""
+        low, high = self._strings.between(*typed.bounds())
+        return FIRST_TOKEN + low, FIRST_TOKEN + high
+
     def spell(self, tokens: Iterable[int]) -> str:
         """Text of a sequence of tokens, without the space before the first and without special ones."""
         joined = b"".join(self.token(token) for token in tokens if token >= FIRST_TOKEN)
         return joined.decode().replace(SPACE, " ").lstrip(" ")
 
-    def constraint(self, typed: str) -> Constraint:
-        """Which tokens spell `typed`, whose words each begin with `▁`."""
-        text = typed.encode()
-        ranges = [self.prefix_range(text[offset:]) for offset in range(len(text))]
-        parts: list[list[tuple[int, int]]] = [[] for _ in text]
+    def constraint(self, typed: TypedPrefix) -> Constraint:
+        """Which tokens spell what was typed, where each word begins with `▁`."""
+        literal = typed.literal.encode()
+        first, last = typed.bounds()
+        length = len(literal) + bool(typed.low)
+        ranges = [self._strings.between(first[offset:], last[offset:]) for offset in range(length)]
+        parts: list[list[tuple[int, int]]] = [[] for _ in range(length)]
         useful = [low < high for low, high in ranges]
-        for offset in reversed(range(len(text))):
-            parts[offset] = [(token, end) for token, end in self._parts(text, offset) if useful[end]]
+        for offset in reversed(range(len(literal))):
+            found = self._parts(literal, offset, length)
+            parts[offset] = [(token, end) for token, end in found if useful[end]]
             useful[offset] = useful[offset] or bool(parts[offset])
         flat = [part for row in parts for part in row]
         return Constraint(
-            lows=np.array([low for low, _ in ranges], np.int32),
-            highs=np.array([high for _, high in ranges], np.int32),
+            lows=np.array([FIRST_TOKEN + low for low, _ in ranges], np.int32),
+            highs=np.array([FIRST_TOKEN + high for _, high in ranges], np.int32),
             part_starts=np.cumsum([0, *map(len, parts)], dtype=np.int32),
             part_tokens=np.array([token for token, _ in flat], np.int32),
             part_offsets=np.array([end for _, end in flat], np.int32),
         )
 
-    def _parts(self, text: bytes, offset: int) -> list[tuple[int, int]]:
-        """Tokens that are a proper prefix of `text[offset:]`, with the offset each leads to."""
+    def _parts(self, literal: bytes, offset: int, length: int) -> list[tuple[int, int]]:
+        """Tokens that spell only a part of what is left at `offset`, with the offset each leads to."""
         found = []
-        for end in range(offset + 1, len(text)):
-            key = text[offset:end]
+        for end in range(offset + 1, length):
+            key = literal[offset:end]
             low, high = self._strings.prefix_range(key)
             if low == high:
                 break

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from lm.hangul import typed_prefixes
 from lm.language_model import LanguageModel, State
 from lm.parts import Part
 from lm.queries import QueryIndex
@@ -63,8 +64,7 @@ def propose(model: LanguageModel, index: QueryIndex | None, query: str) -> Pool:
     head, _, typed = query.rpartition(" ")
     context = tuple(model.tokenizer.encode(head)) if head else ()
     state = model.state(context, Part.NGRAM)
-    constraint = model.vocabulary.constraint(SPACE + typed)
-    sentences, typed_log_prob = model.ngram.table.beam(state.ngram, constraint.arrays, BEAM_WIDTH, MAX_TOKENS)
+    sentences, typed_log_prob = _beam(model, state, typed)
     found: dict[str, Scored] = {}
     for tokens, steps in sentences:
         text = f"{head} {model.vocabulary.spell(tokens)}" if head else model.vocabulary.spell(tokens)
@@ -85,6 +85,20 @@ def propose(model: LanguageModel, index: QueryIndex | None, query: str) -> Pool:
     ]
     typed_query = query.rstrip()
     return Pool(tuple(s for s in finished if s.candidate.text != typed_query), context, total)
+
+
+def _beam(model: LanguageModel, state: State, typed: str) -> tuple[list[tuple[list[int], list[float]]], float]:
+    """The best sentences that spell what was typed, with their steps, and its natural-log probability."""
+    beams = [
+        model.ngram.table.beam(state.ngram, model.vocabulary.constraint(prefix).arrays, BEAM_WIDTH, MAX_TOKENS)
+        for prefix in typed_prefixes(SPACE + typed)
+    ]
+    if len(beams) == 1:
+        sentences, typed_log_prob = beams[0]
+        return sentences, typed_log_prob
+    # Hangul in the making: no text is found by two of them.
+    every = sorted((row for sentences, _ in beams for row in sentences), key=lambda row: -sum(row[1]))
+    return every[:BEAM_WIDTH], float(np.logaddexp.reduce([log_prob for _, log_prob in beams]))
 
 
 def _count(counts: dict[str, float], index: QueryIndex | None, text: str) -> float:

@@ -7,7 +7,9 @@ import time
 
 from lm.bundle import Bundle
 from lm.errors import UnsupportedError
+from lm.hangul import typed_prefixes
 from lm.text import normalize_query
+from lm.typed import TypedPrefix
 from suggest.budget import Budget
 from suggest.candidates import propose, rescore
 from suggest.estimate import CostEstimate
@@ -52,9 +54,9 @@ class QueryCompleter:
             normalized = normalize_query(query)
         scored, total, degraded = self._ranked(normalized, max_suggestions, exclude_generated, neural, budget, stages)
         with stages.stage("rank"):
-            typed_length = len(normalized)
+            typed = typed_prefixes(normalized)
             suggestions = tuple(
-                self._suggestion(candidate, log_prob, typed_length, total)
+                self._suggestion(candidate, log_prob, _typed_length(candidate.text, normalized, typed), total)
                 for log_prob, candidate in scored[:max_suggestions]
             )
         return QueryCompletion(
@@ -106,10 +108,18 @@ class QueryCompleter:
             log_prob=min(log_prob, 0.0),
             acceptance_prob=acceptance(log_prob, self._ranking),
             source=Source.HISTORY if candidate.count > 0 else Source.GENERATED,
-            typed_length=min(typed_length, len(candidate.text)),
+            typed_length=typed_length,
             terms=ScoreTerms(
                 popularity_log_prob=popularity,
                 ngram_log_prob=candidate.ngram_log_prob,
                 neural_log_prob=candidate.neural_log_prob,
             ),
         )
+
+
+def _typed_length(text: str, query: str, typed: tuple[TypedPrefix, ...]) -> int:
+    """Code points of a suggestion that are typed; a syllable in the making is not until it is as shown."""
+    if not typed[0].low:
+        return min(len(query), len(text))
+    literal = next((len(prefix.literal) for prefix in typed if prefix.begins(text)), 0)
+    return literal + text.startswith(query[-1], literal)

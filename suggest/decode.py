@@ -1,19 +1,22 @@
 """The decoder for words and subwords: a beam over a language model's own mixture.
 
 What was typed of a word is a constraint on the text. After some of its bytes are spelt, the tokens that spell all
-the rest are one range of ids, and those that spell only a part are few. A word model is the special case of one
-token per word.
+the rest are one range of ids, and those that spell only a part are few. Hangul in the making is several constraints,
+one of which a word must meet. A word model is the special case of one token per word. In scripts that put no spaces
+between words, a word is one more token of a subword model.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lm.hangul import typed_prefixes
 from lm.language_model import LanguageModel, State
 from lm.parts import Part
+from lm.text import is_unspaced
 from lm.vocabulary import BEGIN, END, SPACE, UNKNOWN, Constraint
 
 MAX_WORD_TOKENS = 12
@@ -21,15 +24,20 @@ MAX_WORD_TOKENS = 12
 
 @dataclass(frozen=True, slots=True)
 class Hypothesis:
-    """Tokens after the context, their natural-log probability, and how many typed bytes they spell."""
+    """Tokens after the context, their natural-log probability, and how many bytes of which constraint they spell."""
 
     tokens: tuple[int, ...]
     log_prob: float
     offset: int
+    constraint: Constraint
+
+    def with_token(self, token: int, log_prob: float, offset: int) -> Hypothesis:
+        """This one and a token more."""
+        return Hypothesis((*self.tokens, token), self.log_prob + log_prob, offset, self.constraint)
 
 
 def complete_word(
-    model: LanguageModel, context: tuple[int, ...], typed: str, width: int, part: Part
+    model: LanguageModel, context: tuple[int, ...], typed: str, width: int, part: Part, *, joined: bool = False
 ) -> list[Hypothesis]:
     """The most probable words that begin with the typed letters.
 
@@ -37,63 +45,83 @@ def complete_word(
         context: tokens of the sentence so far.
         typed: letters of the word under the cursor; empty at the start of a word.
         width: words returned at most, and hypotheses kept a step.
+        joined: the word stands without a space after the context; for subwords.
 
     Returns:
         Best first; probabilities are given the typed letters, where there are any.
     """
-    constraint = model.vocabulary.constraint(SPACE + typed)
-    active = [Hypothesis((), 0.0, 0)]
+    prefixes = typed_prefixes(typed if joined else SPACE + typed)
+    active = [Hypothesis((), 0.0, 0, model.vocabulary.constraint(prefix)) for prefix in prefixes]
     finished: list[Hypothesis] = []
     typed_mass = 0.0
     for _ in range(MAX_WORD_TOKENS):
         log_probs_BV = _after(model, context, active, part)
         proposals: list[Hypothesis] = []
         for hypothesis, log_probs_V in zip(active, log_probs_BV, strict=True):
-            if hypothesis.offset < len(constraint.lows):
-                typed_mass += np.exp(hypothesis.log_prob) * _mass(log_probs_V, constraint, hypothesis.offset)
-                proposals += _spell(hypothesis, log_probs_V, constraint, width)
-            else:
+            if hypothesis.offset < len(hypothesis.constraint.lows):
+                typed_mass += np.exp(hypothesis.log_prob) * _mass(log_probs_V, hypothesis)
+                proposals += _spell(hypothesis, log_probs_V, width)
+                continue
+            if hypothesis.tokens and not _ends_unspaced(model, hypothesis):
                 ended = float(np.logaddexp(_total(log_probs_V, *model.word_starts), log_probs_V[END]))
-                finished.append(Hypothesis(hypothesis.tokens, hypothesis.log_prob + ended, hypothesis.offset))
-                proposals += _go_on(hypothesis, log_probs_V, model.word_starts, width)
+                finished.append(replace(hypothesis, log_prob=hypothesis.log_prob + ended))
+            proposals += _go_on(hypothesis, log_probs_V, model.word_starts, width)
         proposals.sort(key=lambda proposal: (-proposal.log_prob, proposal.tokens))
         if not model.joins:
             finished = proposals
             break
-        active = _worth(proposals[:width], finished, width)
+        best = [(proposal, _is_piece(model, proposal, typed)) for proposal in proposals[:width]]
+        finished += [proposal for proposal, whole in best if whole]
+        active = _worth([proposal for proposal, whole in best if not whole], finished, width)
         if not active:
             break
     given = float(np.log(typed_mass)) if typed and typed_mass > 0 else 0.0
-    best = sorted(finished, key=lambda done: (-done.log_prob, done.tokens))[:width]
-    return [Hypothesis(done.tokens, min(done.log_prob - given, 0.0), done.offset) for done in best]
+    finished.sort(key=lambda done: (-done.log_prob, done.tokens))
+    return [replace(done, log_prob=min(done.log_prob - given, 0.0)) for done in finished[:width]]
 
 
 def _after(model: LanguageModel, context: tuple[int, ...], active: list[Hypothesis], part: Part) -> NDArray[np.float32]:
     """Log probabilities of the token after each hypothesis, (B, V)."""
-    if len(active) == 1 and not active[0].tokens:
-        return model.next_log_probs(context, part)[None]
+    if not active[0].tokens:
+        row = model.next_log_probs(context, part)
+        return np.broadcast_to(row, (len(active), len(row)))
     states: list[State] = []
     for hypothesis in active:
         states.append(model.state((*context, *hypothesis.tokens), part))
     return model.log_probs(states, part)
 
 
-def _mass(log_probs_V: NDArray[np.float32], constraint: Constraint, offset: int) -> float:
-    return float(np.exp(log_probs_V[constraint.lows[offset] : constraint.highs[offset]]).sum(dtype=np.float64))
+def _ends_unspaced(model: LanguageModel, hypothesis: Hypothesis) -> bool:
+    return model.joins and is_unspaced(model.vocabulary.token(hypothesis.tokens[-1]).decode()[-1:])
+
+
+def _is_piece(model: LanguageModel, hypothesis: Hypothesis, typed: str) -> bool:
+    """Whether a script without spaces makes it a word: it holds more than was typed."""
+    spelt = hypothesis.offset == len(hypothesis.constraint.lows) and _ends_unspaced(model, hypothesis)
+    return spelt and len(model.vocabulary.spell(hypothesis.tokens)) > len(typed)
+
+
+def _mass(log_probs_V: NDArray[np.float32], hypothesis: Hypothesis) -> float:
+    low, high = _range(hypothesis)
+    return float(np.exp(log_probs_V[low:high]).sum(dtype=np.float64))
+
+
+def _range(hypothesis: Hypothesis) -> tuple[int, int]:
+    constraint, offset = hypothesis.constraint, hypothesis.offset
+    return int(constraint.lows[offset]), int(constraint.highs[offset])
 
 
 def _total(log_probs_V: NDArray[np.float32], low: int, high: int) -> float:
     return float(np.log(np.exp(log_probs_V[low:high]).sum(dtype=np.float64) + 1e-300))
 
 
-def _spell(
-    hypothesis: Hypothesis, log_probs_V: NDArray[np.float32], constraint: Constraint, width: int
-) -> list[Hypothesis]:
+def _spell(hypothesis: Hypothesis, log_probs_V: NDArray[np.float32], width: int) -> list[Hypothesis]:
     """The hypothesis with a token more of the typed letters."""
-    low, high = int(constraint.lows[hypothesis.offset]), int(constraint.highs[hypothesis.offset])
+    constraint = hypothesis.constraint
+    low, high = _range(hypothesis)
     whole = [(low + int(row), len(constraint.lows)) for row in _heaviest(log_probs_V[low:high], width)]
     return [
-        Hypothesis((*hypothesis.tokens, token), hypothesis.log_prob + float(log_probs_V[token]), offset)
+        hypothesis.with_token(token, float(log_probs_V[token]), offset)
         for token, offset in whole + constraint.parts(hypothesis.offset)
     ]
 
@@ -106,11 +134,7 @@ def _go_on(
     inside[word_starts[0] : word_starts[1]] = -np.inf
     inside[[UNKNOWN, BEGIN, END]] = -np.inf
     return [
-        Hypothesis(
-            (*hypothesis.tokens, int(token)),
-            hypothesis.log_prob + float(inside[token]),
-            hypothesis.offset,
-        )
+        hypothesis.with_token(int(token), float(inside[token]), hypothesis.offset)
         for token in _heaviest(inside, width)
         if np.isfinite(inside[token])
     ]

@@ -93,7 +93,7 @@ class Model:
 
     def generate_text(self, prompt: str, options: GenerationOptions) -> Iterator[TextChunk]:
         """Text that continues the prompt; see `suggest.generate`."""
-        return generate_text(self._text_model, prompt, self._predictor.context(prompt), options)
+        return generate_text(self._text_model, prompt, options)
 
 
 def open_model(path: Path, *, verify: bool = True) -> Model:

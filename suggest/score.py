@@ -1,4 +1,7 @@
-"""Scores text word by word with exactly the probabilities of the ensemble."""
+"""Scores text word by word with exactly the probabilities of the ensemble.
+
+In scripts that put no spaces between words, a piece of a subword model is a word.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import math
 
 from lm.language_model import LanguageModel
 from lm.parts import Part
+from lm.text import is_unspaced
 from lm.vocabulary import END, SPACE, UNKNOWN
 from suggest.types import TextScore, TokenScore
 
@@ -23,7 +27,7 @@ def score_text(model: LanguageModel, text: str, part: Part) -> TextScore:
     word: list[int] = []
     word_log_prob = 0.0
     for token, log_prob in zip(tokens, log_probs, strict=True):
-        if word and _begins_word(model, token):
+        if word and _begins_word(model, word, token):
             scores.append(_word_score(model, word, word_log_prob))
             word, word_log_prob = [], 0.0
         word.append(token)
@@ -33,10 +37,11 @@ def score_text(model: LanguageModel, text: str, part: Part) -> TextScore:
     return TextScore(token_scores=tuple(scores), log_prob=total, perplexity=math.exp(min(-total / len(scores), 700.0)))
 
 
-def _begins_word(model: LanguageModel, token: int) -> bool:
+def _begins_word(model: LanguageModel, word: list[int], token: int) -> bool:
     if token == END or not model.joins:
         return True
-    return model.vocabulary.token(token).startswith(SPACE.encode())
+    text = model.vocabulary.token(token).decode()
+    return text.startswith(SPACE) or (is_unspaced(text[0]) and model.vocabulary.spell(word) != "")
 
 
 def _word_score(model: LanguageModel, word: list[int], log_prob: float) -> TokenScore:

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import math
-import re
+
+import numpy as np
 
 from lm.language_model import LanguageModel
 from lm.parts import Part
-from lm.text import last_word_start, normalize_query, split_sentences
-from lm.vocabulary import END
+from lm.text import is_unspaced, last_word_start
 from suggest.budget import Budget
+from suggest.cursor import locate
 from suggest.decode import Hypothesis, complete_word
 from suggest.estimate import CostEstimate
 from suggest.stages import Stages
 from suggest.types import NextWords, ScoreTerms, WordSuggestion
 
-MAX_CONTEXT = 256
-"""Tokens of the sentences before that are read at most: whole sentences, so that one more letter changes none."""
-
-_AFTER_BLANK = re.compile(r"\S*\Z")
 SPARE = 8
 """Words asked for beyond those shown, to make up for the punctuation marks left out."""
 
@@ -40,71 +37,56 @@ class WordPredictor:
         """
         stages = Stages()
         with stages.stage("parse"):
-            start = self._word_start(text)
-            context = self.context(text[:start])
-            typed = normalize_query(text[start:]).strip()
-            if not self._model.entry.lowercase:
-                typed = text[start:].strip()
+            cursor = locate(self._model, text)
             part = self._model.part(part)
         degraded = part is Part.ENSEMBLE and not self._cost.fits(budget)
         with stages.stage("ngram" if degraded or part is Part.NGRAM else "neural"):
             asked = Part.NGRAM if degraded else part
-            found = complete_word(self._model, context, typed, max_suggestions + SPARE, asked)
+            width = max_suggestions + SPARE
+            found = complete_word(self._model, cursor.context, cursor.typed, width, asked, joined=cursor.joined)
         if asked is not Part.NGRAM:
             self._cost.observe(stages.timings[-1].duration_s)
         with stages.stage("rank"):
             least = math.log(min_probability) if min_probability > 0 else -math.inf
             words = [
-                word
-                for hypothesis in found
-                if hypothesis.log_prob >= least and (word := self._suggestion(hypothesis, asked))
+                _suggestion(text, log_prob, asked)
+                for text, log_prob in shown_words(self._model, found, cursor.typed)
+                if log_prob >= least
             ]
         return NextWords(
             suggestions=tuple(words[:max_suggestions]),
-            replace_start=start,
+            replace_start=cursor.start,
             degraded=degraded,
             timings=stages.timings,
         )
 
-    def _word_start(self, text: str) -> int:
-        """The offset of the word under the cursor."""
-        if self._model.entry.pretokenized:
-            return len(text) - len(_AFTER_BLANK.search(text)[0])  # type: ignore[index]  # matches any text
-        return last_word_start(text)
 
-    def context(self, text: str) -> tuple[int, ...]:
-        """Tokens of the text's last sentence; of those before it too, each closed by `END`, if the model reads them."""
-        sentences = split_sentences(text)
-        if sentences and text.rstrip().endswith((".", "!", "?")) and text[-1:].isspace():
-            sentences.append("")  # the last one has ended, the next one is empty so far
-        if not sentences:
-            return ()
-        *before, last = sentences
-        context = tuple(self._model.tokenizer.encode(last))
-        recent = self._model.recent_words
-        limit = max(MAX_CONTEXT, recent.limit if recent else 0)
-        for sentence in reversed(before if self._model.reads_on else []):
-            longer = (*self._model.tokenizer.encode(sentence), END, *context)
-            if len(longer) > limit:
-                break
-            context = longer
-        return context
-
-    def _suggestion(self, hypothesis: Hypothesis, part: Part) -> WordSuggestion | None:
-        text = self._model.tokenizer.decode(hypothesis.tokens)
-        if not is_word(text):
-            return None
-        alone = hypothesis.log_prob
-        return WordSuggestion(
-            text=text,
-            log_prob=hypothesis.log_prob,
-            terms=ScoreTerms(
-                ngram_log_prob=alone if part is Part.NGRAM else None,
-                neural_log_prob=alone if part is Part.NEURAL else None,
-            ),
-        )
+def shown_words(model: LanguageModel, found: list[Hypothesis], typed: str) -> list[tuple[str, float]]:
+    """Words with their natural-log probabilities, best first; tokenisations of one word add theirs."""
+    words: dict[str, float] = {}
+    for hypothesis in found:
+        text = model.tokenizer.decode(hypothesis.tokens)
+        if is_word(text) and (not model.joins or _is_one_word(text, typed)):
+            words[text] = float(np.logaddexp(words.get(text, -math.inf), hypothesis.log_prob))
+    return sorted(((text, min(log_prob, 0.0)) for text, log_prob in words.items()), key=lambda word: -word[1])
 
 
 def is_word(text: str) -> bool:
     """Whether a token's text is suggested: it is no mark of punctuation and not the unknown word."""
     return any(character.isalnum() for character in text) and text != "<unk>"
+
+
+def _is_one_word(text: str, typed: str) -> bool:
+    """Subwords may join a word and a mark: none at its end and, without spaces, none after what was typed."""
+    return last_word_start(text) <= (len(typed) if is_unspaced(text[-1]) else len(text) - 1)
+
+
+def _suggestion(text: str, log_prob: float, part: Part) -> WordSuggestion:
+    return WordSuggestion(
+        text=text,
+        log_prob=log_prob,
+        terms=ScoreTerms(
+            ngram_log_prob=log_prob if part is Part.NGRAM else None,
+            neural_log_prob=log_prob if part is Part.NEURAL else None,
+        ),
+    )

@@ -52,7 +52,9 @@ class Screening(_Section):
         3, ge=1, description="Distinct users that must have typed a query (logs with a user column)."
     )
     min_count: int = Field(2, ge=1, description="Times that a query must have been typed (logs without a user column).")
-    min_length: int = Field(3, ge=1, description="Shorter queries are dropped (code points).")
+    min_length: int = Field(
+        3, ge=1, description="Shorter queries are dropped (code points); 2 for Korean, Chinese, Japanese."
+    )
     max_length: int = Field(100, ge=8, le=256, description="Longer queries are dropped (code points).")
     blocked_words: str | None = Field(
         None, description="File of words never suggested, one a line, beside the built-in English list."
@@ -147,7 +149,9 @@ class LanguageModelConfig(_Section):
     """A language model: one unit and vocabulary, an n-gram model, a neural model and their mixture."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,30}$", description="Its name in the bundle.")
-    unit: Literal["word", "subword"] = Field(description="`subword` completes queries, `word` text.")
+    unit: Literal["word", "subword"] = Field(
+        description="`subword` completes queries, and text without spaces between words; `word` completes text."
+    )
     sources: tuple[Literal["text", "queries"], ...] = Field(
         min_length=1, description="What it is trained on; the first one also tunes and measures it."
     )

@@ -11,7 +11,7 @@ from lm.manifest import Ranking
 from suggest.candidates import propose, rescore
 from suggest.complete import RESCORED
 from suggest.rank import Candidate, order
-from training.metrics import reciprocal_rank, typed_prefix
+from training.metrics import MIN_QUERY_LENGTH, reciprocal_rank, typed_prefix
 from training.progress import Reporter
 
 PSEUDO_COUNTS = (2.0, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0)
@@ -23,6 +23,7 @@ _QUERIES = 1000
 def fit_ranking(bundle: Bundle, queries: Sequence[str], reporter: Reporter) -> Ranking:
     """The pseudo-count with the highest MRR@10, and the calibration of the scores it gives."""
     model = bundle.language_model("queries")
+    queries = [query for query in queries if len(query) >= MIN_QUERY_LENGTH]
     shown: list[tuple[str, list[Candidate], float]] = []
     with reporter.task("ranking weights", len(queries[:_QUERIES])) as task:
         for number, query in enumerate(queries[:_QUERIES]):

@@ -82,4 +82,4 @@ def _normal_lines(config: LanguageModelConfig, texts: list[Path]) -> Iterator[st
     for path in texts:
         with path.open(encoding="utf-8", newline="\n") as lines:
             for line in lines:
-                yield normalize_text(line, lowercase=config.lowercase).replace(SPACE, "_")
+                yield normalize_text(line, lowercase=config.lowercase)

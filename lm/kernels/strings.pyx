@@ -72,3 +72,9 @@ cdef class SortedStrings:
         """Half-open range of positions whose strings begin with `prefix`."""
         cdef const uint8_t* start = prefix
         return self._lower(start, len(prefix), False), self._lower(start, len(prefix), True)
+
+    def between(self, bytes first, bytes last):
+        """Half-open range of positions from the strings not below `first` to those that begin with `last`."""
+        cdef const uint8_t* low = first
+        cdef const uint8_t* high = last
+        return self._lower(low, len(first), False), self._lower(high, len(last), True)

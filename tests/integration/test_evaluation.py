@@ -27,7 +27,7 @@ from training.evaluation.breakdown import by_frequency, by_matched_order, token_
 from training.evaluation.cost import ms_per_word, size_on_disk
 from training.evaluation.keystrokes import Keystrokes
 from training.evaluation.mixture import mixture
-from training.evaluation.next_words import is_typed, next_words, shown_words
+from training.evaluation.next_words import is_typed, listed_words, next_words
 from training.evaluation.perplexity import ScoredText, perplexities, score_held_out
 from training.evaluation.queries import query_completion
 from training.evaluation.samples import sampled_text
@@ -141,7 +141,7 @@ def test_ranks_from_one_distribution_equal_the_walk_letter_by_letter(bundle: Bun
     for sentence in sentences:
         tokens = tuple(model.tokenizer.encode(sentence))
         for place, token in enumerate([*tokens, END]):
-            shown = shown_words(model, tokens[:place], "", part, 3)
+            shown = listed_words(model, tokens[:place], "", part, 3)
             own = model.tokenizer.decode([token])
             first += [(math.exp(log_prob), text == own) for text, log_prob in shown]
             if token != END and is_typed(own, [token]):

@@ -12,6 +12,7 @@ import pytest
 
 from lm.errors import BundleDamagedError
 from lm.ngram import NgramModel
+from lm.typed import TypedPrefix
 from lm.vocabulary import BEGIN, END, SPACE, UNKNOWN, Constraint
 from tests.trained_ngrams import COUNT_CONFIGS, KENLM_CONFIGS, SENTENCES, TrainedNgram, train_on_made_up_text
 
@@ -113,7 +114,7 @@ def _naive_beam(
 @pytest.mark.parametrize(("before", "width"), [("", 8), ("the", 4), ("how to dela a", 16)])
 def test_the_beam_is_that_of_scoring_everything(trained: TrainedNgram, before: str, typed: str, width: int) -> None:
     context = trained.context(trained.tokenizer.encode(before))
-    constraint = trained.vocabulary.constraint(SPACE + typed)
+    constraint = trained.vocabulary.constraint(TypedPrefix(SPACE + typed))
 
     found, typed_log_prob = trained.model.table.beam(context, constraint.arrays, width, 8)
 
@@ -128,7 +129,7 @@ def test_the_beam_is_that_of_scoring_everything(trained: TrainedNgram, before: s
 
 
 def test_a_beam_finds_something_for_what_was_trained(trained: TrainedNgram) -> None:
-    constraint = trained.vocabulary.constraint(SPACE + "re")
+    constraint = trained.vocabulary.constraint(TypedPrefix(SPACE + "re"))
 
     found, typed_log_prob = trained.model.table.beam(trained.model.begin, constraint.arrays, 8, 12)
 

@@ -15,7 +15,7 @@ from suggest.decode import complete_word
 from suggest.model import Model, open_model
 from suggest.types import FinishReason, GenerationOptions, Source
 
-PREFIXES = ["new yor", "what is the ", "how to ", "w", "weather in ", "cheap fl", "zzqxv", "日本", "a" * 200]
+PREFIXES = ["new yor", "what is the ", "how to ", "w", "weather in ", "cheap fl", "zzqxv", "日本", "ㅎ", "a" * 200]
 
 
 @pytest.fixture(scope="module")

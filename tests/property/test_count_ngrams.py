@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from lm.errors import ConfigError
 from lm.ngram import NgramModel, Smoothing
+from lm.typed import TypedPrefix
 from lm.vocabulary import BEGIN, END, FIRST_TOKEN, SPACE, UNKNOWN, Constraint, Vocabulary
 from training.config import NgramConfig
 from training.encoding import EncodedText
@@ -153,7 +154,7 @@ def test_a_beam_that_drops_nothing_finds_all_completions(
     corpus: list[list[int]], config: NgramConfig, typed: str
 ) -> None:
     model, naive = _train(corpus, config), _Naive.count(corpus, config)
-    constraint = _VOCABULARY.constraint(typed)
+    constraint = _VOCABULARY.constraint(TypedPrefix(typed))
 
     found, _ = model.table.beam(model.begin, constraint.arrays, 1000, 3)
 

@@ -29,6 +29,16 @@ def test_prefix_range(strings: set[bytes], prefix: bytes) -> None:
     assert low == sum(string < prefix for string in ordered)  # an empty range stands where they would
 
 
+@given(strings=st.sets(_STRINGS, max_size=40), bounds=st.tuples(_STRINGS, _STRINGS))
+def test_between(strings: set[bytes], bounds: tuple[bytes, bytes]) -> None:
+    ordered = sorted(strings)
+    first, last = sorted(bounds)
+
+    low, high = sorted_strings(ordered).between(first, last)
+
+    assert ordered[low:high] == [s for s in ordered if s >= first and (s <= last or s.startswith(last))]
+
+
 @given(strings=st.sets(_STRINGS, max_size=40))
 def test_all_strings_come_back(strings: set[bytes]) -> None:
     packed = sorted_strings(sorted(strings))

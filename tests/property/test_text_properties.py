@@ -15,9 +15,12 @@ from lm.text import (
 )
 
 few = settings(max_examples=60, deadline=None)
-# Letters and marks on which normalisation can stumble: jamo, wide forms, marks, joiners, odd blanks.
+# Letters and marks on which normalisation can stumble: jamo, wide and narrow forms, marks, joiners, odd blanks.
 awkward = st.text(
-    st.sampled_from("aA \t\u00a0\u200b\u200d\u0301\u0345\u0130\u03a3ßﬁＡ！ㄱㅏ가\u1100\u1161\u1e9e½…'’-.1")
+    st.sampled_from(
+        "aA \t\u00a0\u200b\u200d\u0301\u0345\u0130\u03a3ßﬁＡ！\u1e9e½…'’-.1"
+        "ㄱㅏ가\u1100\u1161\u119e\u11a8\u11f0ﾡￂ㉠กำ\u0e4d\u0e32\u0e49ｶﾞ"
+    )
 )
 
 
@@ -29,7 +32,8 @@ def test_normalising_twice_is_normalising_once(text: str) -> None:
     for lowercase in (True, False):
         plain = normalize_text(text, lowercase=lowercase)
         assert normalize_text(plain, lowercase=lowercase) == plain
-    assert normalize_text(text, lowercase=True) == once.rstrip()
+    # but for the apostrophe that may close a quotation
+    assert normalize_text(text, lowercase=True).replace("’", "'") == once.rstrip().replace("’", "'")
 
 
 @few

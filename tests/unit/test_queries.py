@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from lm.errors import BundleDamagedError
+from lm.hangul import typed_prefixes
 from lm.queries import QueryIndex, build_query_index
 
 _COUNTS = {"new york": 50, "new york times": 50, "new": 7, "news": 90, "nüsse": 3, "weather": 20, "日本": 4}
@@ -38,6 +39,18 @@ def test_completions_of_many_queries_with_many_ties(tmp_path: Path) -> None:
     for prefix in ["", "a", "ab", "abc", "ü", " b", "cc", "aaaaaaaaaa"]:
         for k in (1, 10, 300):
             assert index.completions(prefix, k) == _naive(counts, prefix, k)
+
+
+@pytest.mark.parametrize("typed", ["ㅎ", "하", "한", "한국", "고", "닭", "장바ㄱ", "ㅋㅋ", "ㅋ", "맛집 ㅅ", "ㅃ"])
+@pytest.mark.parametrize("k", [1, 3, 100])
+def test_hangul_in_the_making_completes_in_all_its_ways(tmp_path: Path, typed: str, k: int) -> None:
+    texts = "한국 하나 하늘 한강 하다 히 힣 고기 과자 괴물 달걀 닭 닭갈비 장바구니 장바ㄱ 장박 ㅋㅋ ㅋㅋㅋ 카카오 맛집"
+    counts = {text: 1 + 7 * number % 5 for number, text in enumerate([*texts.split(), "맛집 서울", "맛집 ㅅ"])}
+    matching = {
+        text: count for text, count in counts.items() if any(each.begins(text) for each in typed_prefixes(typed))
+    }
+
+    assert _index(tmp_path, counts).completions(typed, k) == _naive(matching, "", k)
 
 
 def test_counts(tmp_path: Path) -> None:

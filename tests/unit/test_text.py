@@ -5,6 +5,9 @@ import unicodedata
 import pytest
 
 from lm.text import (
+    ends_sentence,
+    ends_unspaced,
+    is_unspaced,
     join_words,
     last_word_start,
     normalize_query,
@@ -29,7 +32,23 @@ from lm.text import (
         ("a\x00b\x7f", "a b "),
         ("می\u200cخواهم", "می\u200cخواهم"),
         ("ㅋㅋ ㄱㅏ", "ㅋㅋ ㄱㅏ"),
+        ("ㅎ", "ㅎ"),
         ("한글", "한글"),
+        ("\u1112\u1161", "하"),
+        ("장바\u1100", "장바ㄱ"),
+        ("\u1112 \u1161 \u11b9", "ㅎ ㅏ ㅄ"),
+        ("\u1112\u119e\u11ab글", "\u1112\u119e\u11ab글"),  # older Korean
+        ("ﾾ ﾾￂ", "ㅎ 하"),
+        ("㉠", "ㄱ"),
+        ("กำลัง น้ำ", "กำลัง น้ำ"),
+        ("ก\u0e4d\u0e32 น\u0e49\u0e4d\u0e32", "กำ น้ำ"),
+        ("ກໍາ", "ກຳ"),
+        ("ｶﾞ，１", "ガ,1"),
+        ("Don’t", "don't"),
+        ("don’", "don'"),
+        ("the states’ rights", "the states' rights"),
+        ("say ‘’", "say ‘’"),
+        ("a▁b", "a_b"),
         ("İ", "i̇"),
     ],
 )
@@ -40,6 +59,24 @@ def test_queries_are_normalised(given: str, normal: str) -> None:
 def test_text_keeps_its_case_and_loses_blanks_at_both_ends() -> None:
     assert normalize_text("  The\tＵ.S. \n", lowercase=False) == "The U.S."
     assert normalize_text("  The\tＵ.S. \n", lowercase=True) == "the u.s."
+
+
+@pytest.mark.parametrize(
+    ("given", "normal"),
+    [
+        ("I don’t", "I don't"),
+        ("aujourd’hui l’été", "aujourd'hui l'été"),
+        ("‘Go’ he said, ‘now’", "‘Go’ he said, ‘now’"),
+    ],
+)
+def test_an_apostrophe_in_text_is_straight_between_letters(given: str, normal: str) -> None:
+    assert normalize_text(given, lowercase=False) == normal
+    assert split_words(normalize_text("don’t", lowercase=True)) == split_words("don't") == ["don't"]
+
+
+def test_case_is_kept_where_asked() -> None:
+    assert normalize_query("  The\tＵ.S’ ", lowercase=False) == "The U.S' "
+    assert normalize_query(" The  End", lowercase=False) == "The End"
 
 
 def test_every_control_and_format_character_separates() -> None:
@@ -63,6 +100,10 @@ def test_every_control_and_format_character_separates() -> None:
         ("'quoted'", ["'", "quoted", "'"]),
         ("हिन्दी में लिखें।", ["हिन्दी", "में", "लिखें", "।"]),
         ("👨\u200d👩\u200d👧 ok", ["👨\u200d👩\u200d👧", "ok"]),
+        ("장바구니에 ㅋㅋ 담았다.", ["장바구니에", "ㅋㅋ", "담았다", "."]),
+        ("今天天气很好，我们走！", ["今天天气很好", "，", "我们走", "！"]),
+        ("「東京タワー」へ、コーヒー。", ["「", "東京タワー", "」", "へ", "、", "コーヒー", "。"]),
+        ("ฉันกำลังไปที่นี่ มากๆ", ["ฉันกำลังไปที่นี่", "มากๆ"]),
         ("", []),
     ],
 )
@@ -88,10 +129,56 @@ def test_spans_count_code_points_of_the_given_text() -> None:
         ("'", 1),
         ("in the U.S", 7),
         ("\u00a0\u00a0Ünder", 2),
+        ("don’", 0),
+        ("I don’t", 2),
+        ("한국 ㅎ", 3),
+        ("장바ㄱ", 0),
+        ("한 \u1112\u1161", 2),
+        ("今天，天气", 3),
+        ("今天，", 3),
+        ("今日は「東京タ", 4),
+        ("ไป ที่นี่", 3),
+        ("ไป น้ำ", 3),
+        ("กี่", 0),
     ],
 )
 def test_where_the_unfinished_word_begins(text: str, start: int) -> None:
     assert last_word_start(text) == start
+
+
+@pytest.mark.parametrize(
+    ("text", "ended"),
+    [
+        ("", False),
+        ("We met.", False),  # may go on as `We met.com`
+        ("We met. ", True),
+        ("今天。", True),
+        ("「はい！」 ", True),
+        ("今天，", False),
+        ("안녕. ", True),
+    ],
+)
+def test_where_a_sentence_has_ended(text: str, ended: bool) -> None:
+    assert ends_sentence(text) is ended
+
+
+@pytest.mark.parametrize(
+    ("text", "holds", "ends"),
+    [
+        ("the end", False, False),
+        ("한국", False, False),
+        ("今天", True, True),
+        ("今天，", True, True),
+        ("今天 ", True, False),
+        ("iPhoneの", True, True),
+        ("の iPhone", True, False),
+        ("น้ำ", True, True),
+        ("१२ हिन्दी", False, False),
+    ],
+)
+def test_scripts_without_spaces(text: str, holds: bool, ends: bool) -> None:
+    assert is_unspaced(text) is holds
+    assert ends_unspaced(text) is ends
 
 
 @pytest.mark.parametrize(

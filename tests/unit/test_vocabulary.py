@@ -6,8 +6,12 @@ import itertools
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lm.errors import BundleDamagedError
+from lm.hangul import typed_prefixes
+from lm.typed import TypedPrefix
 from lm.vocabulary import FIRST_TOKEN, SPECIAL_TOKENS, UNKNOWN, Constraint, Vocabulary
 
 _WORDS = ["▁zoo", "▁über", "▁a", "▁ab", "▁abc", "▁日本"]
@@ -77,15 +81,14 @@ def test_spelling_joins_pieces_and_drops_special_tokens() -> None:
     assert vocabulary.spell(tokens) == "abc üb"
 
 
-def _by_enumeration(vocabulary: Vocabulary, typed: bytes) -> set[tuple[int, ...]]:
-    """All shortest token sequences whose text begins with the typed one, out of all sequences."""
+def _by_enumeration(vocabulary: Vocabulary, typed: TypedPrefix) -> set[tuple[int, ...]]:
+    """All shortest token sequences whose text begins as typed, out of all sequences."""
     found = set()
     ids = range(FIRST_TOKEN, len(vocabulary))
-    for length in range(1, len(typed) + 1):
+    for length in range(1, len(typed.literal) + bool(typed.low) + 1):
         for sequence in itertools.product(ids, repeat=length):
-            before = b"".join(vocabulary.token(token) for token in sequence[:-1])
-            after = before + vocabulary.token(sequence[-1])
-            if after.startswith(typed) and len(before) < len(typed):
+            *before, last = (vocabulary.token(token).decode() for token in sequence)
+            if typed.begins("".join(before) + last) and not typed.begins("".join(before)):
                 found.add(sequence)
     return found
 
@@ -114,12 +117,40 @@ def _by_constraint(constraint: Constraint, offset: int) -> set[tuple[int, ...]]:
 def test_a_constraint_allows_exactly_the_spellings(tokens: list[str], typed: str) -> None:
     vocabulary = Vocabulary.from_tokens(tokens)
 
-    allowed = _by_constraint(vocabulary.constraint(typed), 0)
+    allowed = _by_constraint(vocabulary.constraint(TypedPrefix(typed)), 0)
 
-    assert allowed == _by_enumeration(vocabulary, typed.encode())
+    assert allowed == _by_enumeration(vocabulary, TypedPrefix(typed))
+
+
+# Of each script: letters of one to four bytes, some of which share their first bytes.
+_CHARACTERS = "▁ab'éกำ่天气が하한나닣ㅎ😀😃"
+_tokens = st.text(st.sampled_from(_CHARACTERS), min_size=1, max_size=3)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sets(_tokens, min_size=1, max_size=6), st.text(st.sampled_from(_CHARACTERS), min_size=1, max_size=4))
+def test_a_constraint_allows_exactly_the_spellings_in_any_script(tokens: set[str], typed: str) -> None:
+    vocabulary = Vocabulary.from_tokens(tokens)
+    for prefix in typed_prefixes(typed):
+        assert _by_constraint(vocabulary.constraint(prefix), 0) == _by_enumeration(vocabulary, prefix)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data(), st.sets(_tokens, min_size=1, max_size=6))
+def test_a_constraint_allows_what_the_tokens_may_spell(data: st.DataObject, tokens: set[str]) -> None:
+    spelt = "".join(data.draw(st.lists(st.sampled_from(sorted(tokens)), min_size=1, max_size=3)))
+    literal = spelt[: data.draw(st.integers(0, min(len(spelt), 4) - 1))]
+    low = data.draw(st.sampled_from(_CHARACTERS))
+    prefix = TypedPrefix(literal, *sorted((low, spelt[len(literal)])))
+    vocabulary = Vocabulary.from_tokens(tokens)
+
+    allowed = _by_constraint(vocabulary.constraint(prefix), 0)
+
+    assert allowed
+    assert allowed == _by_enumeration(vocabulary, prefix)
 
 
 def test_nothing_typed_is_no_constraint() -> None:
-    constraint = Vocabulary.from_tokens(_PIECES).constraint("")
+    constraint = Vocabulary.from_tokens(_PIECES).constraint(TypedPrefix(""))
 
     assert [len(array) for array in constraint.arrays] == [0, 0, 1, 0, 0]

@@ -17,7 +17,7 @@ from lm.language_model import LanguageModel, State
 from lm.parts import Part
 from lm.vocabulary import BEGIN, FIRST_TOKEN, SPACE, UNKNOWN
 from suggest.decode import complete_word
-from suggest.words import SPARE, is_word
+from suggest.words import SPARE, is_word, shown_words
 from training.evaluation.calibration import reliability
 from training.evaluation.keystrokes import LISTS, Keystrokes
 from training.progress import Reporter
@@ -61,15 +61,6 @@ class _Meter:
     def summary(self) -> dict[str, Any]:
         measured = self.keystrokes.summary()
         return {**measured, "calibration": reliability(self.probabilities, self.right)} if measured else {}
-
-
-def shown_words(
-    model: LanguageModel, context: tuple[int, ...], typed: str, part: Part, count: int
-) -> list[tuple[str, float]]:
-    """The words shown, with their natural-log probabilities given the typed letters."""
-    found = complete_word(model, context, typed, count + SPARE, part)
-    texts = [(model.tokenizer.decode(hypothesis.tokens), hypothesis.log_prob) for hypothesis in found]
-    return [(text, log_prob) for text, log_prob in texts if is_word(text)][:count]
 
 
 class _WordWalk:
@@ -142,7 +133,7 @@ def _walk_subwords(model: LanguageModel, tokens: Sequence[int], meters: dict[Par
         context: tuple[int, ...] = ()
         for word_tokens in [*_words(model, tokens), []]:
             word = "" if UNKNOWN in word_tokens else model.tokenizer.decode(word_tokens)
-            shown = shown_words(model, context, "", part, max(LISTS))
+            shown = listed_words(model, context, "", part)
             first = shown[:_CALIBRATED]
             meter.show([math.exp(log_prob) for _, log_prob in first], [text == word for text, _ in first])
             if is_typed(word, word_tokens):
@@ -150,12 +141,19 @@ def _walk_subwords(model: LanguageModel, tokens: Sequence[int], meters: dict[Par
             context += tuple(word_tokens)
 
 
+def listed_words(
+    model: LanguageModel, context: tuple[int, ...], typed: str, part: Part, count: int = max(LISTS)
+) -> list[tuple[str, float]]:
+    """The words shown, with their natural-log probabilities given the typed letters."""
+    return shown_words(model, complete_word(model, context, typed, count + SPARE, part), typed)[:count]
+
+
 def _searched_ranks(
     model: LanguageModel, context: tuple[int, ...], word: str, part: Part, shown: list[tuple[str, float]]
 ) -> Iterator[int]:
     for typed in range(len(word)):
         if typed:
-            shown = shown_words(model, context, word[:typed], part, max(LISTS))
+            shown = listed_words(model, context, word[:typed], part)
         texts = [text for text, _ in shown]
         yield texts.index(word) if word in texts else max(LISTS)
 

@@ -21,7 +21,7 @@ def sampled_text(model: LanguageModel, part: Part) -> list[dict[str, Any]]:
         {
             "temperature": options.temperature,
             "seed": options.seed,
-            "text": "".join(chunk.text for chunk in generate_text(model, "", (), options)),
+            "text": "".join(chunk.text for chunk in generate_text(model, "", options)),
         }
         for options in choices
     ]

@@ -89,7 +89,9 @@ class AutocompleteServiceServicer:
 
     def PredictNextWord(self, request, context):
         """Predicts the word that follows the text or, where the text does not end in
-        white space, completes its last word.
+        white space, completes its last word. In scripts that put no spaces between
+        words, such as Han, Kana or Thai, a model of subwords continues the stretch
+        from the cursor, piece by piece.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

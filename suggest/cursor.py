@@ -1,0 +1,111 @@
+"""Where a suggested word goes: what of a text is context, and what is typed of the word under the cursor.
+
+A word begins after a space or a mark of punctuation. Scripts without spaces between words give a subword model no such
+place within a stretch of letters; there a word is a piece. Typing begins then at the last boundary between pieces
+before which no piece can begin that goes on beyond the cursor: pieces may fall as they did in training.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+from lm.hangul import typed_prefixes
+from lm.language_model import LanguageModel
+from lm.text import ends_sentence, ends_unspaced, is_unspaced, last_word_start, normalize_query, split_sentences
+from lm.vocabulary import END, SPACE, UNKNOWN
+
+MAX_CONTEXT = 256
+"""Tokens of the sentences before that are read at most: whole sentences, so that one more letter changes none."""
+
+_AFTER_BLANK = re.compile(r"\S*\Z")
+_LONGEST_PIECE = 16
+"""Code points of SentencePiece's longest piece."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """The end of a text as a decoder sees it.
+
+    Attributes:
+        start: offset in the text, in code points, from which a suggestion replaces it.
+        context: tokens of what is before that, see `context_tokens`.
+        typed: the rest, normalised.
+        joined: whether it stands without a space after what is before.
+    """
+
+    start: int
+    context: tuple[int, ...]
+    typed: str
+    joined: bool = False
+
+
+def locate(model: LanguageModel, text: str) -> Cursor:
+    """The cursor at the end of a text."""
+    start = _word_start(model, text)
+    joined = model.joins and ends_unspaced(text[:start]) and not ends_sentence(text[:start])
+    if model.joins and is_unspaced(text[start:]):
+        inside = _piece_start(model, text[start:], joined)
+        start, joined = start + inside, joined or inside > 0
+    typed = normalize_query(text[start:], lowercase=model.entry.lowercase).strip()
+    return Cursor(start, context_tokens(model, text[:start]), typed, joined)
+
+
+def context_tokens(model: LanguageModel, text: str) -> tuple[int, ...]:
+    """Tokens of the text's last sentence; of those before it too, each closed by `END`, if the model reads them."""
+    sentences = split_sentences(text)
+    if ends_sentence(text):
+        sentences.append("")  # the last one has ended, the next one is empty so far
+    if not sentences:
+        return ()
+    *before, last = sentences
+    context = tuple(model.tokenizer.encode(last))
+    limit = max(MAX_CONTEXT, model.recent_words.limit if model.recent_words else 0)
+    for sentence in reversed(before if model.reads_on else []):
+        longer = (*model.tokenizer.encode(sentence), END, *context)
+        if len(longer) > limit:
+            break
+        context = longer
+    return context
+
+
+def _word_start(model: LanguageModel, text: str) -> int:
+    """The offset of the word under the cursor."""
+    if model.entry.pretokenized:
+        return len(text) - len(_AFTER_BLANK.search(text)[0])  # type: ignore[index]  # matches any text
+    return last_word_start(text)
+
+
+def _piece_start(model: LanguageModel, stretch: str, joined: bool) -> int:
+    """Where the piece under the cursor begins in a stretch without spaces; 0 if nowhere else."""
+    lowercase = model.entry.lowercase
+    normal = normalize_query(stretch, lowercase=lowercase)
+    earliest = max(0, len(normal) - _LONGEST_PIECE)
+    every = range(earliest, len(normal))
+    open_from = next((at for at in every if _begins_piece(model, normal, at, joined)), len(normal))
+    wanted = max(at for at in _boundaries(model, normal) if at <= open_from)
+    # The same place in the text as given, which normalisation may have made shorter or longer.
+    for at in range(len(stretch), max(0, len(stretch) - 4 * _LONGEST_PIECE), -1):
+        head, tail = (normalize_query(part, lowercase=lowercase) for part in (stretch[:at], stretch[at:]))
+        if (head, tail) == (normal[:wanted], normal[wanted:]):
+            return at
+    return 0
+
+
+def _begins_piece(model: LanguageModel, normal: str, at: int, joined: bool) -> bool:
+    """Whether a piece of the vocabulary begins with all that is typed from there on."""
+    typed = normal[at:] if at or joined else SPACE + normal
+    ranges = [model.vocabulary.typed_range(prefix) for prefix in typed_prefixes(typed)]
+    return any(low < high for low, high in ranges)
+
+
+def _boundaries(model: LanguageModel, normal: str) -> list[int]:
+    """Where pieces begin, last first, none within a letter and its marks; back to the last unknown letter."""
+    found = [len(normal)]
+    for token in reversed(model.tokenizer.encode(normal)):
+        if token == UNKNOWN:
+            break
+        found.append(max(found[-1] - len(model.vocabulary.token(token).decode().removeprefix(SPACE)), 0))
+    whole = [at for at in found if at == len(normal) or not unicodedata.category(normal[at]).startswith("M")]
+    return [*whole, 0]
