@@ -12,6 +12,7 @@ from lm.vocabulary import END
 from suggest.budget import Budget
 from suggest.decode import Hypothesis, complete_word
 from suggest.estimate import CostEstimate
+from suggest.explain import explain_words
 from suggest.stages import Stages
 from suggest.types import NextWords, ScoreTerms, WordSuggestion
 
@@ -31,9 +32,19 @@ class WordPredictor:
         self._cost = CostEstimate(0.001)
 
     def predict(
-        self, text: str, *, max_suggestions: int, min_probability: float, part: Part, budget: Budget | None
+        self,
+        text: str,
+        *,
+        max_suggestions: int,
+        min_probability: float,
+        part: Part,
+        explain: bool,
+        budget: Budget | None,
     ) -> NextWords:
         """Words, most probable first; marks of punctuation are not suggested.
+
+        Args:
+            explain: give the terms of each score; those of an ensemble cost extra.
 
         Raises:
             UnsupportedError: the part asked for is not there.
@@ -54,13 +65,16 @@ class WordPredictor:
             self._cost.observe(stages.timings[-1].duration_s)
         with stages.stage("rank"):
             least = math.log(min_probability) if min_probability > 0 else -math.inf
-            words = [
-                word
-                for hypothesis in found
-                if hypothesis.log_prob >= least and (word := self._suggestion(hypothesis, asked))
-            ]
+            shown = [each for each in found if each.log_prob >= least and _is_word(self._text(each))][:max_suggestions]
+        terms = [ScoreTerms()] * len(shown)
+        if explain:
+            with stages.stage("explain"):
+                terms = self._terms(context, typed, shown, asked)
         return NextWords(
-            suggestions=tuple(words[:max_suggestions]),
+            suggestions=tuple(
+                WordSuggestion(text=self._text(each), log_prob=each.log_prob, terms=term)
+                for each, term in zip(shown, terms, strict=True)
+            ),
             replace_start=start,
             degraded=degraded,
             timings=stages.timings,
@@ -90,16 +104,16 @@ class WordPredictor:
             context = longer
         return context
 
-    def _suggestion(self, hypothesis: Hypothesis, part: Part) -> WordSuggestion | None:
-        text = self._model.tokenizer.decode(hypothesis.tokens)
-        if not any(character.isalnum() for character in text) or text == "<unk>":
-            return None
-        alone = hypothesis.log_prob
-        return WordSuggestion(
-            text=text,
-            log_prob=hypothesis.log_prob,
-            terms=ScoreTerms(
-                ngram_log_prob=alone if part is Part.NGRAM else None,
-                neural_log_prob=alone if part is Part.NEURAL else None,
-            ),
-        )
+    def _text(self, hypothesis: Hypothesis) -> str:
+        return self._model.tokenizer.decode(hypothesis.tokens)
+
+    def _terms(self, context: tuple[int, ...], typed: str, shown: list[Hypothesis], part: Part) -> list[ScoreTerms]:
+        if part is Part.ENSEMBLE:
+            return explain_words(self._model, context, typed, shown)
+        if part is Part.NGRAM:
+            return [ScoreTerms(ngram_log_prob=each.log_prob) for each in shown]
+        return [ScoreTerms(neural_log_prob=each.log_prob) for each in shown]
+
+
+def _is_word(text: str) -> bool:
+    return any(character.isalnum() for character in text) and text != "<unk>"
