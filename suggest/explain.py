@@ -28,9 +28,12 @@ def explain_words(
         typed: letters of the word under the cursor.
         found: words in tokens, see `complete_word`.
     """
-    typed_by = {part: _typed_log_prob(model, context, typed, part) for part in (Part.NGRAM, Part.NEURAL)}
+    parts = (Part.NGRAM,) if model.neural is None else (Part.NGRAM, Part.NEURAL)
+    typed_by = {part: _typed_log_prob(model, context, typed, part) for part in parts}
 
     def given(hypothesis: Hypothesis, part: Part) -> float | None:
+        if part not in typed_by:
+            return None
         log_prob = _word_log_prob(model, context, hypothesis.tokens, part) - typed_by[part]
         return min(log_prob, 0.0) if math.isfinite(log_prob) else None
 
