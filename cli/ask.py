@@ -68,7 +68,7 @@ def ask_bundle(request: Request, folder: Path) -> Response:
     if isinstance(request, pb.PredictNextWordRequest):
         wanted = read_words(request)
         model = open_model(folder)
-        words = model.predict_next_word(wanted.text, max_suggestions=wanted.max_suggestions)
+        words = model.predict_next_word(wanted.text, max_suggestions=wanted.max_suggestions, explain=request.explain)
         return words_response(words, wanted.text, model, explain=request.explain)
     question = read_query(request, request.query)
     model = open_model(folder)

@@ -14,7 +14,7 @@ from lm.errors import BundleDamagedError, BundleError, BundleVersionError
 from lm.mixture import ContextWeights
 from lm.recent_words import RecentWords
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 MANIFEST_FILE = "manifest.json"
 
 
@@ -58,15 +58,20 @@ class LanguageModelEntry(_Section):
 
 
 class Ranking(_Section):
-    """Weights of the one score by which queries are ranked; see `suggest.rank`.
+    """Weights of the one score by which queries are ranked; see `suggest.rank` for the formula.
+
+    The defaults are typical: what they are fitted from, where there are few held-out queries.
 
     Attributes:
-        pseudo_count: how many submissions the language model's opinion counts for.
-        calibration: slope and intercept, in log-odds, from score to probability of acceptance.
+        weights: of the models' log probability of a generated query; of theirs of one of the log; of being in the
+            log; of the log of one more than the submissions there; of the log of the length not typed yet. Those of
+            probabilities and submissions are at least 0.
+        other: of the constant, of the log of the models' probability of all that is not listed, and of the log of
+            one more than the prefix's submissions, for a user who wants another query.
     """
 
-    pseudo_count: float = 20.0
-    calibration: tuple[float, float] = (1.0, 0.0)
+    weights: tuple[float, float, float, float, float] = (0.9, 0.6, -0.5, 0.75, -0.3)
+    other: tuple[float, float, float] = (-1.0, 0.6, 0.5)
 
 
 class Manifest(_Section):

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-
 from lm.errors import BundleDamagedError
 from lm.text import join_words, normalize_text, split_words
 from lm.vocabulary import SPACE, UNKNOWN, Vocabulary
@@ -61,15 +59,15 @@ class SubwordTokenizer:
             raise BundleDamagedError(model, f"cannot be read ({error})") from None
         pieces = [self._processor.id_to_piece(piece) for piece in range(self._processor.get_piece_size())]
         # SentencePiece numbers pieces by rank, we by their bytes.
-        self._ids = np.array([vocabulary.id(piece) for piece in pieces], np.int64)
+        self._ids = [vocabulary.id(piece) for piece in pieces]
         self._vocabulary = vocabulary
         self._lowercase = lowercase
 
     def encode(self, text: str) -> list[int]:
         """See `Tokenizer.encode`."""
         normal = normalize_text(text, lowercase=self._lowercase)
-        ids: list[int] = self._ids[self._processor.encode(normal)].tolist() if normal else []
-        return ids
+        ids = self._ids
+        return [ids[piece] for piece in self._processor.encode(normal)] if normal else []
 
     def decode(self, tokens: Sequence[int]) -> str:
         """See `Tokenizer.decode`."""

@@ -71,6 +71,7 @@ class Vocabulary:
 
     def __init__(self, strings: SortedStrings) -> None:
         self._strings = strings
+        self._spelt: dict[int, str] = {}  # tokens as text, as they are asked for
 
     @classmethod
     def from_tokens(cls, tokens: Iterable[str]) -> Vocabulary:
@@ -115,8 +116,14 @@ class Vocabulary:
 
     def spell(self, tokens: Iterable[int]) -> str:
         """Text of a sequence of tokens, without the space before the first and without special ones."""
-        joined = b"".join(self.token(token) for token in tokens if token >= FIRST_TOKEN)
-        return joined.decode().replace(SPACE, " ").lstrip(" ")
+        # 0.9 us a query of four tokens; 3.6 us through `token`
+        spelt = self._spelt
+        return "".join([spelt[token] if token in spelt else self._spell(token) for token in tokens]).lstrip(" ")
+
+    def _spell(self, token: int) -> str:
+        text = "" if token < FIRST_TOKEN else self.token(token).decode().replace(SPACE, " ")
+        self._spelt[token] = text
+        return text
 
     def constraint(self, typed: TypedPrefix) -> Constraint:
         """Which tokens spell what was typed, where each word begins with `▁`."""

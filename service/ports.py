@@ -87,6 +87,7 @@ class ServingModel(Protocol):
         max_suggestions: int = 10,
         min_probability: float = 0.0,
         part: Part = Part.ENSEMBLE,
+        explain: bool = False,
         budget: Budget | None = None,
     ) -> NextWords:
         """Suggests the next word, or the rest of the one under way."""

@@ -8,7 +8,8 @@ constraint on the text: pieces may then fall as they did in training, wherever t
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,8 @@ from lm.language_model import LanguageModel, State
 from lm.parts import Part
 from lm.queries import QueryIndex
 from lm.vocabulary import END, SPACE
-from suggest.rank import Candidate
+from suggest.rank import Candidates, Floats
+from suggest.rescoring import neural_log_probs
 
 BEAM_WIDTH = 30
 MAX_TOKENS = 24
@@ -27,31 +29,55 @@ POPULAR = 30
 
 
 @dataclass(frozen=True, slots=True)
-class Scored:
-    """A candidate with its tokens after the context, `END` last, and the n-gram model's log probability of each."""
-
-    candidate: Candidate
-    tokens: tuple[int, ...]
-    steps: tuple[float, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Pool:
     """Candidates for one typed query.
 
     Attributes:
+        candidates: the log's and the n-gram model's; `log_probs` are the latter's.
+        tokens: of each candidate those after the context, `END` last; none if the model cannot spell it.
+        steps: natural-log probability of each token by the n-gram model.
         context: tokens of the finished words.
         total: submissions of all queries in the log that begin with what was typed.
     """
 
-    scored: tuple[Scored, ...]
+    candidates: Candidates
+    tokens: Sequence[Sequence[int]]
+    steps: Sequence[Sequence[float]]
     context: tuple[int, ...]
     total: float
 
-    @property
-    def candidates(self) -> list[Candidate]:
-        """The candidates alone."""
-        return [scored.candidate for scored in self.scored]
+
+@dataclass(frozen=True, slots=True)
+class Rescored:
+    """Some candidates with both models' opinions; `log_probs` of `candidates` are the mixture's.
+
+    Attributes:
+        ngram, neural: each model's natural-log probabilities given what was typed, float64 (N,).
+    """
+
+    candidates: Candidates
+    ngram: Floats
+    neural: Floats
+
+
+class _Found:
+    """Texts with their probabilities as they are found; several tokenisations of one text add up."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, int] = {}
+        self.tokens: list[Sequence[int]] = []
+        self.steps: list[Sequence[float]] = []
+        self.log_probs: list[float] = []
+
+    def add(self, text: str, tokens: Sequence[int], steps: Sequence[float], log_prob: float) -> None:
+        row = self.rows.setdefault(text, len(self.rows))
+        if row == len(self.tokens):
+            self.tokens.append(tokens)
+            self.steps.append(steps)
+            self.log_probs.append(log_prob)
+        else:
+            high, low = max(self.log_probs[row], log_prob), min(self.log_probs[row], log_prob)
+            self.log_probs[row] = high + math.log1p(math.exp(low - high))
 
 
 def propose(model: LanguageModel, index: QueryIndex | None, query: str) -> Pool:
@@ -65,26 +91,27 @@ def propose(model: LanguageModel, index: QueryIndex | None, query: str) -> Pool:
     context = tuple(model.tokenizer.encode(head)) if head else ()
     state = model.state(context, Part.NGRAM)
     sentences, typed_log_prob = _beam(model, state, typed)
-    found: dict[str, Scored] = {}
+    found, lead, typed_query = _Found(), f"{head} " if head else "", query.rstrip()
     for tokens, steps in sentences:
-        text = f"{head} {model.vocabulary.spell(tokens)}" if head else model.vocabulary.spell(tokens)
-        _add(found, text, tokens, steps, typed_log_prob)
-    if math.isfinite(typed_log_prob):
-        for text, _ in popular:
-            if text not in found:
-                _score_popular(model, found, text, context, state, typed_log_prob)
+        text = lead + model.vocabulary.spell(tokens)
+        if text != typed_query:
+            found.add(text, tokens, steps, sum(steps) - typed_log_prob)
+    for text, _ in popular:
+        if text not in found.rows and text != typed_query:
+            _score_popular(model, found, text, context, state, typed_log_prob)
     counts = dict(popular)
-    finished = [
-        replace(scored, candidate=replace(scored.candidate, count=_count(counts, index, text)))
-        for text, scored in found.items()
-    ]
-    finished += [
-        Scored(Candidate(text=text, count=count, log_prob=-math.inf), (), ())
-        for text, count in popular
-        if text not in found
-    ]
-    typed_query = query.rstrip()
-    return Pool(tuple(s for s in finished if s.candidate.text != typed_query), context, total)
+    return Pool(
+        Candidates(
+            texts=list(found.rows),
+            lengths=np.array([max(len(text) - len(query), 1) for text in found.rows], np.float64),
+            counts=np.array([_count(counts, index, text) for text in found.rows], np.float64),
+            log_probs=np.array(found.log_probs, np.float64),
+        ),
+        found.tokens,
+        found.steps,
+        context,
+        total,
+    )
 
 
 def _beam(model: LanguageModel, state: State, typed: str) -> tuple[list[tuple[list[int], list[float]]], float]:
@@ -110,7 +137,7 @@ def _count(counts: dict[str, float], index: QueryIndex | None, text: str) -> flo
 
 def _score_popular(
     model: LanguageModel,
-    found: dict[str, Scored],
+    found: _Found,
     text: str,
     context: tuple[int, ...],
     state: State,
@@ -118,81 +145,58 @@ def _score_popular(
 ) -> None:
     """Adds a query of the log that the beam did not come by."""
     tokens = model.tokenizer.encode(text)
-    if tuple(tokens[: len(context)]) == context:
-        rest = [*tokens[len(context) :], END]
-        steps, _ = model.ngram.table.score_all(state.ngram, np.array(rest, np.int32))
-        _add(found, text, rest, steps.tolist(), typed_log_prob)
+    if not math.isfinite(typed_log_prob) or tuple(tokens[: len(context)]) != context:
+        found.add(text, (), (), -math.inf)
+        return
+    rest = [*tokens[len(context) :], END]
+    steps, _ = model.ngram.table.score_all(state.ngram, np.array(rest, np.int32))
+    found.add(text, rest, steps.tolist(), float(steps.sum(dtype=np.float64)) - typed_log_prob)
 
 
-def _add(found: dict[str, Scored], text: str, tokens: list[int], steps: list[float], typed_log_prob: float) -> None:
-    """Adds a tokenisation of a query; that of a text found before adds its probability to it."""
-    ngram = sum(steps) - typed_log_prob
-    known = found.get(text)
-    if known is None:
-        candidate = Candidate(text=text, count=0.0, log_prob=ngram, ngram_log_prob=ngram)
-        found[text] = Scored(candidate, tuple(tokens), tuple(steps))
-    else:
-        total = float(np.logaddexp(known.candidate.log_prob, ngram))
-        merged = replace(known.candidate, log_prob=total, ngram_log_prob=total)
-        found[text] = replace(known, candidate=merged)
+def select(pool: Pool, rows: Sequence[int]) -> Candidates:
+    """Some of a pool's candidates."""
+    every, chosen = pool.candidates, list(rows)
+    return Candidates(
+        [every.texts[row] for row in chosen], every.lengths[chosen], every.counts[chosen], every.log_probs[chosen]
+    )
 
 
-def rescore(model: LanguageModel, pool: Pool, chosen: list[Candidate]) -> list[Candidate]:
-    """The chosen candidates with the neural model mixed in, token by token.
+def rescore(model: LanguageModel, pool: Pool, rows: Sequence[int]) -> Rescored:
+    """Some of a pool's candidates with the neural model mixed in, token by token.
 
     The mixture's probability of the typed text is estimated from the same candidates: they hold about the same
     share of it under either model.
     """
-    wanted = {candidate.text for candidate in chosen}
-    rows = [scored for scored in pool.scored if scored.candidate.text in wanted and scored.tokens]
-    if not rows or model.neural is None:
-        return chosen
-    neural_steps = _neural_steps(model, pool.context, rows)
-    neural = np.array([steps.sum() for steps in neural_steps])
-    mixed = _mixed(model, pool.context, rows, neural_steps)
-    share = np.logaddexp.reduce([row.candidate.log_prob for row in rows])
-    mixed_given = mixed - np.logaddexp.reduce(mixed) + share
-    neural_given = neural - np.logaddexp.reduce(neural) + share
-    better = {
-        row.candidate.text: replace(row.candidate, log_prob=float(given), neural_log_prob=float(alone))
-        for row, given, alone in zip(rows, mixed_given, neural_given, strict=True)
-    }
-    return [better.get(candidate.text, candidate) for candidate in chosen]
+    chosen = select(pool, rows)
+    spelt = np.array([place for place, row in enumerate(rows) if pool.tokens[row]], np.int64)
+    neural, mixed = np.full(len(chosen.texts), -np.inf), chosen.log_probs.copy()
+    if model.neural is not None and len(spelt):
+        tokens = [pool.tokens[rows[place]] for place in spelt]
+        starts = np.cumsum([0, *map(len, tokens)])[:-1]
+        neural_N = neural_log_probs(model, pool.context, tokens)
+        ngram_N = np.concatenate([pool.steps[rows[place]] for place in spelt], dtype=np.float32)
+        share = np.logaddexp.reduce(chosen.log_probs[spelt])
+        for target, steps_N in ((neural, neural_N), (mixed, _mixed(model, pool.context, tokens, ngram_N, neural_N))):
+            sums = np.add.reduceat(steps_N, starts, dtype=np.float64)
+            target[spelt] = sums - np.logaddexp.reduce(sums) + share
+    return Rescored(Candidates(chosen.texts, chosen.lengths, chosen.counts, mixed), chosen.log_probs, neural)
 
 
 def _mixed(
-    model: LanguageModel, context: tuple[int, ...], rows: list[Scored], neural_steps: list[NDArray[np.float32]]
+    model: LanguageModel,
+    context: tuple[int, ...],
+    rows: Sequence[Sequence[int]],
+    ngram_N: NDArray[np.float32],
+    neural_N: NDArray[np.float32],
 ) -> NDArray[np.float32]:
-    """The mixture's log probability of each row, mixed token by token in one go."""
+    """The mixture's natural-log probabilities of all rows' tokens, one after the other, in one go."""
     table, before = model.ngram.table, model.state(context, Part.NGRAM).ngram
-    contexts = np.concatenate([table.contexts(before, np.array(row.tokens, np.int32)) for row in rows])
-    ngram = np.array([step for row in rows for step in row.steps], np.float32)
-    mixed = model.mix(ngram, np.concatenate(neural_steps), contexts)
-    starts = np.cumsum([0, *(len(row.tokens) for row in rows[:-1])])
+    contexts = np.concatenate([table.contexts(before, np.array(tokens, np.int32)) for tokens in rows])
+    mixed_N = model.mix(ngram_N, neural_N, contexts)
     if model.recent_words is not None:
-        recent = model.recent_words.remember((), context)
-        for start, row in zip(starts, rows, strict=True):
-            span = slice(start, start + len(row.tokens))
-            mixed[span], _ = model.recent_words.mix_tokens(mixed[span], row.tokens, recent)
-    summed: NDArray[np.float32] = np.add.reduceat(mixed, starts)
-    return summed
-
-
-def _neural_steps(model: LanguageModel, context: tuple[int, ...], rows: list[Scored]) -> list[NDArray[np.float32]]:
-    """The neural model's log probabilities of each row's tokens after the context."""
-    neural, state = model.neural, model.state(context, Part.ENSEMBLE)
-    assert neural is not None
-    assert state.neural is not None
-    assert state.hidden is not None
-    lengths = [len(row.tokens) for row in rows]
-    longest = max(lengths)
-    targets_BT = np.full((len(rows), longest), END, np.int64)
-    for position, row in enumerate(rows):
-        targets_BT[position, : lengths[position]] = row.tokens
-    valid_BT = np.arange(longest) < np.array(lengths)[:, None]
-    hidden_BTE = np.repeat(state.hidden[None], len(rows), axis=0)  # after the context: before the first token
-    if longest > 1:
-        following_BTE, _ = neural.advance(targets_BT[:, :-1], np.repeat(state.neural, len(rows), axis=1))
-        hidden_BTE = np.concatenate([hidden_BTE, following_BTE], axis=1)
-    flat = neural.target_log_probs(hidden_BTE[valid_BT], targets_BT[valid_BT])
-    return np.split(flat, np.cumsum(lengths)[:-1])
+        recent, start = model.recent_words.remember((), context), 0
+        for tokens in rows:
+            span = slice(start, start + len(tokens))
+            mixed_N[span], _ = model.recent_words.mix_tokens(mixed_N[span], tokens, recent)
+            start = span.stop
+    return mixed_N

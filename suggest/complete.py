@@ -4,21 +4,35 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import dataclass
+
+import numpy as np
 
 from lm.bundle import Bundle
 from lm.errors import UnsupportedError
 from lm.hangul import typed_prefixes
+from lm.manifest import Ranking
 from lm.text import normalize_query
 from lm.typed import TypedPrefix
 from suggest.budget import Budget
-from suggest.candidates import propose, rescore
+from suggest.candidates import Pool, propose, rescore, select
 from suggest.estimate import CostEstimate
-from suggest.rank import Candidate, acceptance, order
+from suggest.rank import Candidates, Floats, order
 from suggest.stages import Stages
 from suggest.types import QueryCompletion, QuerySuggestion, ScoreTerms, Source
 
 RESCORED = 12
 """Candidates that the neural model sees: the shown ten and what may still rise among them."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """Natural-log probability and row of each candidate, best first, and each model's opinion of them."""
+
+    ranked: list[tuple[float, int]]
+    candidates: Candidates
+    ngram: Floats
+    neural: Floats | None
 
 
 class QueryCompleter:
@@ -52,13 +66,14 @@ class QueryCompleter:
         stages = Stages()
         with stages.stage("parse"):
             normalized = normalize_query(query)
-        scored, total, degraded = self._ranked(normalized, max_suggestions, exclude_generated, neural, budget, stages)
-        with stages.stage("rank"):
-            typed = typed_prefixes(normalized)
-            suggestions = tuple(
-                self._suggestion(candidate, log_prob, _typed_length(candidate.text, normalized, typed), total)
-                for log_prob, candidate in scored[:max_suggestions]
+        if normalized:
+            listed, total, degraded = self._ranked(
+                normalized, max_suggestions, exclude_generated, neural, budget, stages
             )
+        else:
+            (listed, total), degraded = self._popular(max_suggestions, stages), False
+        with stages.stage("rank"):
+            suggestions = self._suggestions(listed, normalized, total, max_suggestions)
         return QueryCompletion(
             suggestions=suggestions,
             normalized_query=normalized,
@@ -74,47 +89,72 @@ class QueryCompleter:
         neural: bool,
         budget: Budget | None,
         stages: Stages,
-    ) -> tuple[list[tuple[float, Candidate]], float, bool]:
-        """Candidates with scores, best first; submissions of the prefix; whether time was too short."""
-        if not query:
-            return *self._popular(max_suggestions, stages), False
+    ) -> tuple[_Listed, float, bool]:
+        """The list, submissions of the prefix, and whether time was too short for the neural model."""
         with stages.stage("ngram"):
             pool = propose(self._model, self._bundle.queries, query)
-            # Before the neural model's share is cut off: generated ones would otherwise take the places of real ones.
-            wanted = [each for each in pool.candidates if each.count > 0 or not exclude_generated]
-            scored = order(wanted, pool.total, self._ranking)
-        if not neural or self._model.neural is None or not scored:
-            return scored, pool.total, False
-        if not self._neural_cost.fits(budget):
-            return scored, pool.total, True
+            rows = first_rows(pool, self._ranking, max(RESCORED, max_suggestions + 2), exclude_generated)
+        wanted = neural and self._model.neural is not None and len(rows) > 0
+        if not wanted or not self._neural_cost.fits(budget):
+            chosen = select(pool, rows)
+            return self._list(chosen, chosen.log_probs, None, pool.total), pool.total, wanted
         with stages.stage("neural"):
             start_s = time.perf_counter()
-            first = [candidate for _, candidate in scored[: max(RESCORED, max_suggestions + 2)]]
-            scored = order(rescore(self._model, pool, first), pool.total, self._ranking)
+            rescored = rescore(self._model, pool, rows)
+            listed = self._list(rescored.candidates, rescored.ngram, rescored.neural, pool.total)
             self._neural_cost.observe(time.perf_counter() - start_s)
-        return scored, pool.total, False
+        return listed, pool.total, False
 
-    def _popular(self, k: int, stages: Stages) -> tuple[list[tuple[float, Candidate]], float]:
+    def _list(self, candidates: Candidates, ngram: Floats, neural: Floats | None, total: float) -> _Listed:
+        return _Listed(order(candidates, total, self._ranking), candidates, ngram, neural)
+
+    def _popular(self, k: int, stages: Stages) -> tuple[_Listed, float]:
+        """The most popular queries with their shares of the log: before a letter is typed no model has an opinion."""
         assert self._bundle.queries is not None
         with stages.stage("history"):
             popular, total = self._bundle.queries.completions("", k)
-            candidates = [Candidate(text=text, count=count, log_prob=float("-inf")) for text, count in popular]
-            return order(candidates, total, self._ranking), total
+            counts = np.array([count for _, count in popular], np.float64)
+            unknown = np.full(len(popular), -np.inf)
+            texts = [text for text, _ in popular]
+            candidates = Candidates(texts, np.array([len(text) for text in texts], np.float64), counts, unknown)
+            ranked = [(math.log(count / total), row) for row, (_, count) in enumerate(popular)]
+        return _Listed(ranked, candidates, unknown, None), total
 
-    def _suggestion(self, candidate: Candidate, log_prob: float, typed_length: int, total: float) -> QuerySuggestion:
-        popularity = math.log(candidate.count / total) if candidate.count > 0 else None
-        return QuerySuggestion(
-            text=candidate.text,
-            log_prob=min(log_prob, 0.0),
-            acceptance_prob=acceptance(log_prob, self._ranking),
-            source=Source.HISTORY if candidate.count > 0 else Source.GENERATED,
-            typed_length=typed_length,
-            terms=ScoreTerms(
-                popularity_log_prob=popularity,
-                ngram_log_prob=candidate.ngram_log_prob,
-                neural_log_prob=candidate.neural_log_prob,
-            ),
+    def _suggestions(
+        self, listed: _Listed, query: str, total: float, max_suggestions: int
+    ) -> tuple[QuerySuggestion, ...]:
+        counts, ngram = listed.candidates.counts.tolist(), listed.ngram.tolist()
+        typed = typed_prefixes(query)
+        neural = listed.neural.tolist() if listed.neural is not None else [-math.inf] * len(counts)
+        return tuple(
+            QuerySuggestion(
+                text=listed.candidates.texts[row],
+                log_prob=log_prob,
+                acceptance_prob=math.exp(log_prob),
+                source=Source.HISTORY if counts[row] > 0 else Source.GENERATED,
+                typed_length=_typed_length(listed.candidates.texts[row], query, typed),
+                terms=ScoreTerms(
+                    popularity_log_prob=math.log(counts[row] / total) if counts[row] > 0 else None,
+                    ngram_log_prob=_known(ngram[row]),
+                    neural_log_prob=_known(neural[row]),
+                ),
+            )
+            for log_prob, row in listed.ranked[:max_suggestions]
         )
+
+
+def first_rows(pool: Pool, ranking: Ranking, k: int, exclude_generated: bool = False) -> list[int]:
+    """The candidates that are worth the neural model's time, best first.
+
+    Generated ones that are not asked for go before the list is cut, or they would take the places of real ones.
+    """
+    kept = np.flatnonzero(pool.candidates.counts > 0).tolist() if exclude_generated else range(len(pool.tokens))
+    candidates = select(pool, kept) if exclude_generated else pool.candidates
+    return [kept[row] for _, row in order(candidates, pool.total, ranking)[:k]]
+
+
+def _known(log_prob: float) -> float | None:
+    return log_prob if math.isfinite(log_prob) else None
 
 
 def _typed_length(text: str, query: str, typed: tuple[TypedPrefix, ...]) -> int:

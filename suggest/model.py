@@ -80,11 +80,17 @@ class Model:
         max_suggestions: int = 10,
         min_probability: float = 0.0,
         part: Part = Part.ENSEMBLE,
+        explain: bool = False,
         budget: Budget | None = None,
     ) -> NextWords:
         """Words that follow the text or complete its last word; see `WordPredictor.predict`."""
         return self._predictor.predict(
-            text, max_suggestions=max_suggestions, min_probability=min_probability, part=part, budget=budget
+            text,
+            max_suggestions=max_suggestions,
+            min_probability=min_probability,
+            part=part,
+            explain=explain,
+            budget=budget,
         )
 
     def score_text(self, text: str, *, part: Part = Part.ENSEMBLE) -> TextScore:

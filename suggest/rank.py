@@ -1,51 +1,112 @@
-"""The one score by which queries from the log and generated ones share a list.
+"""The one score by which queries from the log and generated ones share a list: a conditional logit.
 
-It is the probability of a query given what was typed, its submissions smoothed by the language models' opinion
-(Dirichlet prior; Zhai and Lafferty, 2004): `(count + m * p) / (total + m)`, where `p` is the models' probability,
-`m` the pseudo-count that was fitted on held-out queries, and `total` counts all queries with the typed prefix. A
-query of the log is thus never behind a generated one that is less probable.
+A user who has typed something wants one of the listed queries or another one (McFadden, 1974):
+
+    P(q) = exp u(q) / (sum of exp u over the list + exp u_other)
+    u(q) = weights . (log p(q) if generated, log p(q) if logged, 1 if logged, log(1 + count), log(length))
+    u_other = other . (1, log(1 - sum of p over the list), log(1 + total))
+
+`p` is the models' probability of the query given what was typed, `length` the characters not typed yet, `total` the
+submissions of all queries with the typed prefix. The weights are those under which held-out queries are most
+probable, so P is calibrated. A language model has seen the queries of its log, and so its opinion of them weighs
+otherwise than that of queries it made up: how much either says, and being in the log besides, the data tell.
+
+A query of the log is never behind a generated one that is less probable by the models: see `utilities`.
 """
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 from lm.manifest import Ranking
 
+_LEAST_LOG_PROB = -30.0
+"""Stands for the models' opinion where they have none, as of letters that they do not know."""
+_LEAST_OTHER = 1e-3
+"""The models' probability of all that is not listed is at least this much."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
-    """A query that may be suggested.
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """N queries that may be suggested.
 
     Attributes:
-        count: submissions in the log; 0 for a query that only the models know.
-        log_prob: the models' natural-log probability of the query given what was typed.
-        ngram_log_prob, neural_log_prob: each model's, over the part that was not typed.
+        texts: each once.
+        lengths: characters of each that were not typed, at least 1, float64 (N,).
+        counts: submissions in the log, float64 (N,); 0 for a query that only the models know.
+        log_probs: the models' natural-log probabilities given what was typed, float64 (N,); -inf if they have none.
     """
 
-    text: str
-    count: float
-    log_prob: float
-    ngram_log_prob: float | None = None
-    neural_log_prob: float | None = None
+    texts: Sequence[str]
+    lengths: Floats
+    counts: Floats
+    log_probs: Floats
 
 
-def score(candidate: Candidate, total: float, ranking: Ranking) -> float:
-    """Natural-log probability of a candidate given what was typed, at most 0."""
-    believed = ranking.pseudo_count * math.exp(min(candidate.log_prob, 0.0))
-    mass = (candidate.count + believed) / (total + ranking.pseudo_count)
-    return math.log(mass) if mass > 0 else -math.inf
+def features(candidates: Candidates) -> Floats:
+    """What the weights are multiplied with, float64 (N, 5)."""
+    log_probs = np.maximum(candidates.log_probs, _LEAST_LOG_PROB)
+    logged = candidates.counts > 0
+    return np.stack(
+        [
+            np.where(logged, 0.0, log_probs),
+            np.where(logged, log_probs, 0.0),
+            logged,
+            np.log1p(candidates.counts),
+            np.log(candidates.lengths),
+        ],
+        axis=1,
+    )
 
 
-def order(candidates: list[Candidate], total: float, ranking: Ranking) -> list[tuple[float, Candidate]]:
-    """Candidates with their scores, best first; ties in the order of their text."""
-    scored = [(score(candidate, total, ranking), candidate) for candidate in candidates]
-    return sorted(scored, key=lambda pair: (-pair[0], pair[1].text))
+def other_features(candidates: Candidates, total: float) -> Floats:
+    """What the weights of "another query" are multiplied with, float64 (3,)."""
+    listed = float(np.exp(candidates.log_probs).sum())
+    return np.array([1.0, np.log(max(1.0 - listed, _LEAST_OTHER)), np.log1p(total)])
 
 
-def acceptance(log_prob: float, ranking: Ranking) -> float:
-    """Calibrated probability that a suggestion is what the user wants (Platt, 1999)."""
-    slope, intercept = ranking.calibration
-    log_odds = log_prob - math.log(max(-math.expm1(min(log_prob, -1e-9)), 1e-12))
-    return 1.0 / (1.0 + math.exp(-max(min(slope * log_odds + intercept, 30.0), -30.0)))
+def utilities(candidates: Candidates, ranking: Ranking) -> Floats:
+    """Utility of each candidate, float64 (N,); in the log it is at least what it would be outside.
+
+    A query of the log is lifted beside any generated one that is less or equally probable by the models.
+    """
+    features_NF, weights = features(candidates), np.array(ranking.weights)
+    utilities_N: Floats = features_NF @ weights
+    logged = np.flatnonzero(candidates.counts > 0)
+    if not len(logged):
+        return utilities_N
+    made_up, _, _, _, length = weights
+    outside = made_up * features_NF[logged, 1] + length * features_NF[logged, 4]
+    utilities_N[logged] = np.maximum(utilities_N[logged], outside)
+    generated = np.flatnonzero(candidates.counts == 0)
+    if len(generated):
+        by_prob = generated[np.argsort(candidates.log_probs[generated])]
+        below = np.searchsorted(candidates.log_probs[by_prob], candidates.log_probs[logged], side="right")
+        # best utility among the generated ones up to each probability
+        best = np.concatenate(([-np.inf], np.maximum.accumulate(utilities_N[by_prob])))
+        utilities_N[logged] = np.maximum(utilities_N[logged], best[below])
+    return utilities_N
+
+
+def order(candidates: Candidates, total: float, ranking: Ranking) -> list[tuple[float, int]]:
+    """Natural-log probability and row of each candidate, best first.
+
+    Ties: queries of the log first, then in the order of their text.
+
+    Args:
+        total: submissions of all queries with the typed prefix.
+    """
+    if not len(candidates.texts):
+        return []
+    utilities_N = utilities(candidates, ranking)
+    other = float(other_features(candidates, total) @ np.array(ranking.other))
+    log_probs = utilities_N - np.logaddexp(np.logaddexp.reduce(utilities_N), other)
+    costs, generated = (-log_probs).tolist(), (candidates.counts == 0).tolist()
+    rows = sorted(zip(costs, generated, candidates.texts, range(len(costs)), strict=True))
+    return [(-cost, row) for cost, _, _, row in rows]

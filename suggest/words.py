@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from lm.language_model import LanguageModel
 from lm.parts import Part
 from lm.text import is_unspaced, last_word_start
 from suggest.budget import Budget
-from suggest.cursor import locate
+from suggest.cursor import Cursor, locate
 from suggest.decode import Hypothesis, complete_word
 from suggest.estimate import CostEstimate
+from suggest.explain import Word, explain_words
 from suggest.stages import Stages
 from suggest.types import NextWords, ScoreTerms, WordSuggestion
 
@@ -28,9 +27,19 @@ class WordPredictor:
         self._cost = CostEstimate(0.001)
 
     def predict(
-        self, text: str, *, max_suggestions: int, min_probability: float, part: Part, budget: Budget | None
+        self,
+        text: str,
+        *,
+        max_suggestions: int,
+        min_probability: float,
+        part: Part,
+        explain: bool,
+        budget: Budget | None,
     ) -> NextWords:
         """Words, most probable first; marks of punctuation are not suggested.
+
+        Args:
+            explain: give the terms of each score; those of an ensemble cost extra.
 
         Raises:
             UnsupportedError: the part asked for is not there.
@@ -48,27 +57,38 @@ class WordPredictor:
             self._cost.observe(stages.timings[-1].duration_s)
         with stages.stage("rank"):
             least = math.log(min_probability) if min_probability > 0 else -math.inf
-            words = [
-                _suggestion(text, log_prob, asked)
-                for text, log_prob in shown_words(self._model, found, cursor.typed)
-                if log_prob >= least
-            ]
+            words = shown_words(self._model, found, cursor.typed)
+            words = [word for word in words if word.log_prob >= least][:max_suggestions]
+        terms = [ScoreTerms()] * len(words)
+        if explain:
+            with stages.stage("explain"):
+                terms = self._terms(cursor, words, asked)
         return NextWords(
-            suggestions=tuple(words[:max_suggestions]),
+            suggestions=tuple(
+                WordSuggestion(text=word.text, log_prob=word.log_prob, terms=term)
+                for word, term in zip(words, terms, strict=True)
+            ),
             replace_start=cursor.start,
             degraded=degraded,
             timings=stages.timings,
         )
 
+    def _terms(self, cursor: Cursor, words: list[Word], part: Part) -> list[ScoreTerms]:
+        if part is Part.ENSEMBLE:
+            return explain_words(self._model, cursor, words)
+        if part is Part.NGRAM:
+            return [ScoreTerms(ngram_log_prob=word.log_prob) for word in words]
+        return [ScoreTerms(neural_log_prob=word.log_prob) for word in words]
 
-def shown_words(model: LanguageModel, found: list[Hypothesis], typed: str) -> list[tuple[str, float]]:
-    """Words with their natural-log probabilities, best first; tokenisations of one word add theirs."""
-    words: dict[str, float] = {}
+
+def shown_words(model: LanguageModel, found: list[Hypothesis], typed: str) -> list[Word]:
+    """Words, best first; tokenisations of one word add their probabilities."""
+    words: dict[str, Word] = {}
     for hypothesis in found:
         text = model.tokenizer.decode(hypothesis.tokens)
         if is_word(text) and (not model.joins or _is_one_word(text, typed)):
-            words[text] = float(np.logaddexp(words.get(text, -math.inf), hypothesis.log_prob))
-    return sorted(((text, min(log_prob, 0.0)) for text, log_prob in words.items()), key=lambda word: -word[1])
+            words[text] = words[text].spelt_also(hypothesis) if text in words else Word.of(text, hypothesis)
+    return sorted(words.values(), key=lambda word: -word.log_prob)
 
 
 def is_word(text: str) -> bool:
@@ -79,14 +99,3 @@ def is_word(text: str) -> bool:
 def _is_one_word(text: str, typed: str) -> bool:
     """Subwords may join a word and a mark: none at its end and, without spaces, none after what was typed."""
     return last_word_start(text) <= (len(typed) if is_unspaced(text[-1]) else len(text) - 1)
-
-
-def _suggestion(text: str, log_prob: float, part: Part) -> WordSuggestion:
-    return WordSuggestion(
-        text=text,
-        log_prob=log_prob,
-        terms=ScoreTerms(
-            ngram_log_prob=log_prob if part is Part.NGRAM else None,
-            neural_log_prob=log_prob if part is Part.NEURAL else None,
-        ),
-    )

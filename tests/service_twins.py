@@ -120,6 +120,7 @@ class TwinModel:
         max_suggestions: int = 10,
         min_probability: float = 0.0,
         part: Part = Part.ENSEMBLE,
+        explain: bool = False,  # noqa: ARG002
         budget: Budget | None = None,
     ) -> NextWords:
         self._work(text, part is not Part.NGRAM, budget)

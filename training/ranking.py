@@ -3,65 +3,143 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lm.bundle import Bundle
 from lm.manifest import Ranking
-from suggest.candidates import propose, rescore
-from suggest.complete import RESCORED
-from suggest.rank import Candidate, order
-from training.metrics import MIN_QUERY_LENGTH, reciprocal_rank, typed_prefix
+from suggest.candidates import Pool, propose, rescore
+from suggest.complete import RESCORED, first_rows
+from suggest.rank import Candidates, features, other_features
+from training.metrics import MIN_QUERY_LENGTH, typed_prefix
 from training.progress import Reporter
 
-PSEUDO_COUNTS = (2.0, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0)
-_SHOWN = 10
 _QUERIES = 1000
 """Held-out queries looked at: the optimum is flat, and each costs a millisecond or two."""
+_STEPS = 30
+_AT_LEAST_0 = np.array([True, True, False, True, False, False, False, False])
+"""Weights of the models' opinions and of submissions: what these stand for never counts against a query."""
 
 
 def fit_ranking(bundle: Bundle, queries: Sequence[str], reporter: Reporter) -> Ranking:
-    """The pseudo-count with the highest MRR@10, and the calibration of the scores it gives."""
+    """The weights under which what users wanted is most probable.
+
+    Fitted twice: the first time on all that the n-gram model says, to choose what the neural model sees.
+    """
     model = bundle.language_model("queries")
-    queries = [query for query in queries if len(query) >= MIN_QUERY_LENGTH]
-    shown: list[tuple[str, list[Candidate], float]] = []
-    with reporter.task("ranking weights", len(queries[:_QUERIES])) as task:
-        for number, query in enumerate(queries[:_QUERIES]):
-            pool = propose(model, bundle.queries, typed_prefix(query))
-            scored = order(pool.candidates, pool.total, Ranking())
-            first = [candidate for _, candidate in scored[:RESCORED]]
-            shown.append((query, rescore(model, pool, first), pool.total))
+    queries = [query for query in queries if len(query) >= MIN_QUERY_LENGTH][:_QUERIES]
+    pools: list[Pool] = []
+    with reporter.task("ranking weights", 2 * len(queries)) as task:
+        for number, query in enumerate(queries):
+            pools.append(propose(model, bundle.queries, typed_prefix(query)))
             task.update(number + 1)
-    best = max(PSEUDO_COUNTS, key=lambda count: (_mean_reciprocal_rank(shown, count), -count))
-    ranking = Ranking(pseudo_count=best)
-    outcomes = [
-        (log_prob, candidate.text == query)
-        for query, candidates, total in shown
-        for log_prob, candidate in order(candidates, total, ranking)[:_SHOWN]
-    ]
-    return Ranking(pseudo_count=best, calibration=_calibrate(outcomes))
+        ranking = fit_weights(
+            [Choice.of(pool.candidates, pool.total, query) for pool, query in zip(pools, queries, strict=True)]
+        )
+        choices = []
+        for number, (pool, query) in enumerate(zip(pools, queries, strict=True)):
+            rescored = rescore(model, pool, first_rows(pool, ranking, RESCORED))
+            choices.append(Choice.of(rescored.candidates, pool.total, query))
+            task.update(len(queries) + number + 1)
+    return fit_weights(choices)
 
 
-def _mean_reciprocal_rank(shown: list[tuple[str, list[Candidate], float]], pseudo_count: float) -> float:
-    ranking = Ranking(pseudo_count=pseudo_count)
-    total = 0.0
-    for query, candidates, prefix_total in shown:
-        texts = [candidate.text for _, candidate in order(candidates, prefix_total, ranking)[:_SHOWN]]
-        total += reciprocal_rank(texts, query)
-    return total / max(len(shown), 1)
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A held-out query and what was listed for its prefix.
+
+    Attributes:
+        listed: features of the N listed queries, float64 (N, 5).
+        other: features of "another query", float64 (3,).
+        wanted: row of the held-out query, N if it was not listed.
+    """
+
+    listed: NDArray[np.float64]
+    other: NDArray[np.float64]
+    wanted: int
+
+    @classmethod
+    def of(cls, candidates: Candidates, total: float, query: str) -> Choice:
+        """The choice of `query` from a list."""
+        texts = list(candidates.texts)
+        wanted = texts.index(query) if query in texts else len(texts)
+        return cls(features(candidates), other_features(candidates, total), wanted)
 
 
-def _calibrate(outcomes: list[tuple[float, bool]]) -> tuple[float, float]:
-    """Slope and intercept of a logistic regression on the score's log-odds (Platt, 1999), by Newton's method."""
-    if not any(wanted for _, wanted in outcomes):
-        return (1.0, 0.0)
-    log_probs = np.clip(np.array([log_prob for log_prob, _ in outcomes]), -30.0, -1e-9)
-    features = np.stack([log_probs - np.log(-np.expm1(log_probs)), np.ones(len(outcomes))], axis=1)
-    wanted = np.array([float(wanted) for _, wanted in outcomes])
-    weights = np.array([1.0, 0.0])
-    for _ in range(25):
-        chance = 1.0 / (1.0 + np.exp(-features @ weights))
-        curvature = (features * (chance * (1 - chance))[:, None]).T @ features + 1e-3 * np.eye(2)
-        gradient = features.T @ (wanted - chance) - 1e-3 * (weights - np.array([1.0, 0.0]))
-        weights = weights + np.linalg.solve(curvature, gradient)
-    return float(weights[0]), float(weights[1])
+def fit_weights(choices: Sequence[Choice]) -> Ranking:
+    """Maximum a posteriori weights: a conditional logit, with a normal prior of variance 1 around the usual ones.
+
+    A weight that would fall below 0 and must not is held at 0.
+    """
+    usual = np.array([*Ranking().weights, *Ranking().other])
+    if not choices:
+        return Ranking()
+    features_BNF, listed_BN, wanted_B = _pad(choices)
+    weights, held = usual, np.zeros(len(usual), bool)
+    while True:
+        weights = _maximum(features_BNF, listed_BN, wanted_B, usual, np.where(held, 0.0, weights), held)
+        below = (weights < 0) & _AT_LEAST_0
+        if not below.any():
+            break
+        held |= below
+    fitted = [round(float(weight), 6) for weight in weights]
+    size = len(Ranking().weights)
+    return Ranking.model_validate({"weights": fitted[:size], "other": fitted[size:]})
+
+
+def _pad(choices: Sequence[Choice]) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.int64]]:
+    """Features (B, N + 1, F), what is there (B, N + 1), and the place of what was wanted (B,); "another" is last."""
+    longest = max(len(choice.listed) for choice in choices)
+    weights = len(Ranking().weights)
+    features_BNF = np.zeros((len(choices), longest + 1, weights + len(Ranking().other)))
+    listed_BN = np.zeros((len(choices), longest + 1), bool)
+    listed_BN[:, longest] = True
+    wanted_B = np.zeros(len(choices), np.int64)
+    for row, choice in enumerate(choices):
+        size = len(choice.listed)
+        features_BNF[row, :size, :weights] = choice.listed
+        features_BNF[row, longest, weights:] = choice.other
+        listed_BN[row, :size] = True
+        wanted_B[row] = choice.wanted if choice.wanted < size else longest
+    return features_BNF, listed_BN, wanted_B
+
+
+def _maximum(
+    features_BNF: NDArray[np.float64],
+    listed_BN: NDArray[np.bool_],
+    wanted_B: NDArray[np.int64],
+    usual: NDArray[np.float64],
+    start: NDArray[np.float64],
+    held: NDArray[np.bool_],
+) -> NDArray[np.float64]:
+    """The maximum of the concave log posterior by Newton's method, steps halved until they climb."""
+
+    def posterior(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        utilities_BN = np.where(listed_BN, features_BNF @ weights, -np.inf)
+        log_probs_BN = utilities_BN - np.logaddexp.reduce(utilities_BN, axis=1, keepdims=True)
+        likelihood = np.take_along_axis(log_probs_BN, wanted_B[:, None], axis=1).sum()
+        return float(likelihood - 0.5 * ((weights - usual) ** 2).sum()), np.exp(log_probs_BN)
+
+    wanted_BF = np.take_along_axis(features_BNF, wanted_B[:, None, None], axis=1)[:, 0]
+    weights, free = start, ~held
+    height, probs_BN = posterior(weights)
+    for _ in range(_STEPS):
+        mean_BF = np.einsum("bn,bnf->bf", probs_BN, features_BNF)
+        slope = (wanted_BF - mean_BF).sum(axis=0) - (weights - usual)
+        weighted_BNF: Any = features_BNF * probs_BN[..., None]
+        curvature = np.einsum("bnf,bng->fg", weighted_BNF, features_BNF, optimize=True) - mean_BF.T @ mean_BF
+        curvature += np.eye(len(usual))
+        step = np.zeros(len(usual))
+        step[free] = np.linalg.solve(curvature[np.ix_(free, free)], slope[free])
+        for halving in range(20):
+            higher, probs_BN = posterior(weights + step / 2**halving)
+            if higher >= height:
+                break
+        weights = weights + step / 2**halving
+        if higher - height < 1e-9 * max(abs(height), 1.0):
+            break
+        height = higher
+    return weights

@@ -66,6 +66,7 @@ cdef class SuccessorKernel:
     cdef const uint32_t* _successors[MAX_ORDER]
     cdef const uint32_t* _suffixes[MAX_ORDER]
     cdef Tree _trees[MAX_ORDER]
+    cdef float _unigram_maximum
     cdef double _residual
     cdef bint _uniform
 
@@ -86,6 +87,7 @@ cdef class SuccessorKernel:
         self._residual = residual_log_prob
         self._uniform = uniform_unseen
         self._vocabulary_size = len(levels[0]["log_probs"])
+        self._unigram_maximum = max(levels[0]["log_probs"], default=NEGATIVE_INFINITY)
         cdef RangeMaxima maxima
         for level, arrays in enumerate(levels, start=1):
             tokens = arrays["tokens"]
@@ -319,6 +321,8 @@ cdef class SuccessorKernel:
 
         A shorter context's row is left as soon as its best entry left cannot enter.
         """
+        # The unigrams' row is the whole vocabulary, and hardly ever offers anything once there are k better ones:
+        # 0.23 ms a beam where it is opened for each hypothesis, 0.11 ms where it is not.
         cdef int64_t walk = context
         cdef float backoff = 0.0
         cdef float floor
@@ -329,6 +333,10 @@ cdef class SuccessorKernel:
         cdef const Tree* tree
         while True:
             level = <int>(walk >> LEVEL_SHIFT) + 1
+            if walk == 0 and best.size() == k:
+                # A hair above, so that rounding never loses an equal one.
+                if base.log_prob + backoff + self._unigram_maximum + 1e-4 < best.front().log_prob:
+                    return
             self._row(walk, &start, &end)
             start = self._lower(level, start, end, low)
             end = self._lower(level, start, end, high)

@@ -60,6 +60,7 @@ class Completer:
                 max_suggestions=question.max_suggestions,
                 min_probability=question.min_probability,
                 part=question.part,
+                explain=question.explain,
                 budget=budget,
             )
             self._metrics.observe_words(words, PREDICT_NEXT_WORD)

@@ -16,9 +16,9 @@ from lm.mixture import ContextWeights
 from lm.parts import Part
 from lm.recent_words import RecentWords
 from lm.vocabulary import BEGIN, END, FIRST_TOKEN, UNKNOWN
-from suggest.candidates import Pool, Scored, rescore
+from suggest.candidates import Pool, rescore
 from suggest.model import open_model
-from suggest.rank import Candidate
+from suggest.rank import Candidates
 from tests.tiny_bundle import train_tiny
 
 
@@ -128,16 +128,17 @@ def test_a_word_that_was_used_becomes_more_probable(model: LanguageModel) -> Non
 def test_rescoring_mixes_as_scoring_does(model: LanguageModel) -> None:
     if model.neural is None:
         return
-    rows: list[Scored] = []
-    for number, tokens in enumerate(_sentences(model)):
-        whole = (*tokens, END)
-        steps, _ = model.ngram.table.score_all(model.ngram.begin, np.array(whole, np.int32))
-        log_prob = float(steps.sum())
-        rows.append(Scored(Candidate(text=str(number), count=0.0, log_prob=log_prob), whole, tuple(steps.tolist())))
-    pool = Pool(tuple(rows), (), 0.0)
-    found = rescore(model, pool, pool.candidates)
-    mixed = np.array([model.token_log_probs(row.tokens)[Part.ENSEMBLE].sum() for row in rows])
-    differences = np.array([candidate.log_prob for candidate in found]) - mixed
+    rows = [[*tokens, END] for tokens in _sentences(model)]
+    steps = [model.ngram.table.score_all(model.ngram.begin, np.array(row, np.int32))[0].tolist() for row in rows]
+    candidates = Candidates(
+        [str(number) for number in range(len(rows))],
+        np.ones(len(rows)),
+        np.zeros(len(rows)),
+        np.array([*map(sum, steps)]),
+    )
+    found = rescore(model, Pool(candidates, rows, steps, (), 0.0), range(len(rows)))
+    mixed = np.array([model.token_log_probs(row)[Part.ENSEMBLE].sum() for row in rows])
+    differences = found.candidates.log_probs - mixed
     # Rescoring is given what was typed, the same for all.
     np.testing.assert_allclose(differences, differences[0], atol=5e-3)
 

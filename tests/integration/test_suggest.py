@@ -11,7 +11,9 @@ from lm.errors import UnsupportedError
 from lm.parts import Part
 from lm.vocabulary import END, SPACE
 from suggest.budget import Budget
+from suggest.cursor import Cursor
 from suggest.decode import complete_word
+from suggest.explain import Word, explain_words
 from suggest.model import Model, open_model
 from suggest.types import FinishReason, GenerationOptions, Source
 
@@ -114,6 +116,42 @@ def test_words_replace_what_was_typed_of_them(model: Model) -> None:
     assert words.replace_start == len("We met.  The United ")
     assert model.predict_next_word("the united st", min_probability=0.9).suggestions[0].text == "states"
     assert len(model.predict_next_word("the united st", min_probability=0.9).suggestions) == 1
+
+
+@pytest.mark.parametrize("text", ["of the united ", "of the united st", "we mu"])
+def test_an_ensembles_words_are_explained_by_its_parts(model: Model, text: str) -> None:
+    explained = model.predict_next_word(text, explain=True).suggestions
+    plain = model.predict_next_word(text).suggestions
+    assert [word.text for word in explained] == [word.text for word in plain]
+    assert all(word.terms.ngram_log_prob is None and word.terms.neural_log_prob is None for word in plain)
+    for part in (Part.NGRAM, Part.NEURAL):
+        name = f"{part.value}_log_prob"
+        alone = {word.text: word for word in model.predict_next_word(text, part=part, explain=True).suggestions}
+        for word in explained:
+            term = getattr(word.terms, name)
+            assert term is not None
+            if word.text in alone:
+                assert term == pytest.approx(alone[word.text].log_prob, abs=1e-4)
+                assert getattr(alone[word.text].terms, name) == alone[word.text].log_prob
+        assert {word.text for word in explained} & set(alone)
+
+
+def test_subword_explanations_mix_to_the_ensembles_score(model: Model) -> None:
+    language_model = model.bundle.language_model("queries")
+    context = tuple(language_model.tokenizer.encode("new"))
+    found = complete_word(language_model, context, "yo", 8, Part.ENSEMBLE)
+    words = [Word.of("", each) for each in found]
+    terms = explain_words(language_model, Cursor(4, context, "yo"), words)
+    for part, name in ((Part.NGRAM, "ngram_log_prob"), (Part.NEURAL, "neural_log_prob")):
+        alone = {each.tokens: each.log_prob for each in complete_word(language_model, context, "yo", 16, part)}
+        shared = [
+            (alone[each.tokens], getattr(term, name))
+            for each, term in zip(found, terms, strict=True)
+            if each.tokens in alone
+        ]
+        assert len(shared) >= 2
+        for expected, term in shared:
+            assert term == pytest.approx(expected, abs=1e-4)
 
 
 def test_a_missing_part_is_named(model: Model) -> None:

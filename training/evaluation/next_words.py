@@ -145,7 +145,8 @@ def listed_words(
     model: LanguageModel, context: tuple[int, ...], typed: str, part: Part, count: int = max(LISTS)
 ) -> list[tuple[str, float]]:
     """The words shown, with their natural-log probabilities given the typed letters."""
-    return shown_words(model, complete_word(model, context, typed, count + SPARE, part), typed)[:count]
+    words = shown_words(model, complete_word(model, context, typed, count + SPARE, part), typed)[:count]
+    return [(word.text, word.log_prob) for word in words]
 
 
 def _searched_ranks(

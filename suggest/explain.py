@@ -1,0 +1,85 @@
+"""What each part of an ensemble makes of the words that it predicts, for callers who ask."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from lm.language_model import LanguageModel
+from lm.parts import Part
+from lm.text import is_unspaced
+from lm.vocabulary import END
+from suggest.cursor import Cursor
+from suggest.decode import Hypothesis, complete_word
+from suggest.types import ScoreTerms
+
+_WIDTH = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word that was found.
+
+    Attributes:
+        log_prob: natural-log probability given the typed letters, at most 0; the sum over its spellings.
+        spellings: in tokens, see `complete_word`.
+    """
+
+    text: str
+    log_prob: float
+    spellings: tuple[Hypothesis, ...]
+
+    @classmethod
+    def of(cls, text: str, spelling: Hypothesis) -> Word:
+        """The word of one spelling."""
+        return cls(text, min(spelling.log_prob, 0.0), (spelling,))
+
+    def spelt_also(self, spelling: Hypothesis) -> Word:
+        """The word with one spelling more."""
+        log_prob = min(float(np.logaddexp(self.log_prob, spelling.log_prob)), 0.0)
+        return Word(self.text, log_prob, (*self.spellings, spelling))
+
+
+def explain_words(model: LanguageModel, cursor: Cursor, words: Sequence[Word]) -> list[ScoreTerms]:
+    """The n-gram and the neural model's log probability of each word that their ensemble found.
+
+    Both are given the typed letters, as each part alone would answer.
+    """
+    parts = (Part.NGRAM,) if model.neural is None else (Part.NGRAM, Part.NEURAL)
+    typed_by = {part: _typed_log_prob(model, cursor, part) for part in parts}
+
+    def given(word: Word, part: Part) -> float | None:
+        if part not in typed_by:
+            return None
+        spelt = [_word_log_prob(model, cursor.context, spelling.tokens, part) for spelling in word.spellings]
+        log_prob = float(np.logaddexp.reduce(spelt)) - typed_by[part]
+        return min(log_prob, 0.0) if math.isfinite(log_prob) else None
+
+    return [
+        ScoreTerms(ngram_log_prob=given(word, Part.NGRAM), neural_log_prob=given(word, Part.NEURAL)) for word in words
+    ]
+
+
+def _typed_log_prob(model: LanguageModel, cursor: Cursor, part: Part) -> float:
+    """Natural-log probability that the next word begins with the typed letters: what a part divides by."""
+    if not cursor.typed:
+        return 0.0
+    best = complete_word(model, cursor.context, cursor.typed, _WIDTH, part, joined=cursor.joined)[:1]
+    return _word_log_prob(model, cursor.context, best[0].tokens, part) - best[0].log_prob if best else 0.0
+
+
+def _word_log_prob(model: LanguageModel, context: tuple[int, ...], tokens: tuple[int, ...], part: Part) -> float:
+    """Natural-log probability that a word of these tokens follows; of subwords, that it ends there as well.
+
+    Without spaces a word is a piece, which need not end.
+    """
+    rows = [model.next_log_probs((*context, *tokens[:position]), part) for position in range(len(tokens))]
+    log_prob = sum(float(row_V[token]) for row_V, token in zip(rows, tokens, strict=True))
+    if not model.joins or is_unspaced(model.vocabulary.spell(tokens)[-1:]):
+        return log_prob
+    after_V = model.next_log_probs((*context, *tokens), part)
+    low, high = model.word_starts
+    return log_prob + float(np.logaddexp(np.logaddexp.reduce(after_V[low:high]), after_V[END]))
