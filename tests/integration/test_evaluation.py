@@ -168,7 +168,12 @@ def test_next_words_of_subwords_are_those_that_are_served(bundle: Bundle, data: 
             ranks = []
             for typed in range(len(word)):
                 served = predictor.predict(
-                    before + word[:typed], max_suggestions=5, min_probability=0, part=Part.ENSEMBLE, budget=None
+                    before + word[:typed],
+                    max_suggestions=5,
+                    min_probability=0,
+                    part=Part.ENSEMBLE,
+                    explain=False,
+                    budget=None,
                 )
                 texts = [suggestion.text for suggestion in served.suggestions]
                 ranks.append(texts.index(word) if word in texts else 9)

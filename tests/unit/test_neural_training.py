@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import signal
 import time
@@ -17,10 +18,11 @@ import torch
 from lm.errors import AutocompleteError, ConfigError, InputError
 from lm.neural import NeuralModel
 from training.config import NeuralConfig
-from training.neural import run
+from training.neural import memory, run, validation
 from training.neural.checkpoint import CHECKPOINT_FILE, Standing
 from training.neural.loss import SampledLoss
 from training.neural.train import NeuralTraining, export_neural, train_neural
+from training.neural.training_log import LOG_FILE
 from training.progress import SilentReporter
 
 VOCABULARY = 60
@@ -134,18 +136,35 @@ def test_training_learns_and_repeats(train: Callable[..., NeuralTraining], tmp_p
     assert_same_weights(tmp_path / "a", tmp_path / "b")
 
 
-@pytest.mark.parametrize("stop", [interrupt, ctrl_c])
-@pytest.mark.parametrize("update", [1, 7])
+STREAMS: dict[str, object] = {"carry_state": True, "bptt": 8, "tokens_per_batch": 64}
+AVERAGED: dict[str, object] = {"optimizer": "asgd", "learning_rate": 30.0, "measurements": 12}
+
+
+@pytest.mark.parametrize(
+    ("settings", "stop", "update"),
+    [
+        ({}, interrupt, 1),
+        ({}, interrupt, 7),
+        ({}, ctrl_c, 1),
+        ({}, ctrl_c, 7),
+        (STREAMS, ctrl_c, 7),
+        (AVERAGED, ctrl_c, 10),
+    ],
+)
 def test_interrupted_training_goes_on_as_if_it_had_not_been(
-    train: Callable[..., NeuralTraining], tmp_path: Path, stop: Callable[[], None], update: int
+    train: Callable[..., NeuralTraining],
+    tmp_path: Path,
+    settings: dict[str, object],
+    stop: Callable[[], None],
+    update: int,
 ) -> None:
-    whole = train("whole")
+    whole = train("whole", **settings)
     with pytest.raises(KeyboardInterrupt):
-        train("parts", reporter=stop_at(update, stop))
+        train("parts", reporter=stop_at(update, stop), **settings)
     standing = Standing.load(tmp_path / "parts")
     assert standing is not None
     assert 0 < standing.step < 12
-    parts = train("parts", checkpoint_every_s=1.0)
+    parts = train("parts", checkpoint_every_s=1.0, **settings)
     assert parts.steps == whole.steps == 12
     assert parts.validation_loss == whole.validation_loss
     losses = [(point.step, point.train_loss, point.validation_loss) for point in parts.curve]
@@ -222,10 +241,12 @@ def test_device_that_is_not_there_is_told_with_those_that_are(train: Callable[..
         train(device="abacus")
 
 
+@pytest.mark.parametrize("kind", ["lstm", "gru", "rnn", "window"])
 def test_export_gives_the_loss_that_training_measured(
-    train: Callable[..., NeuralTraining], data: dict[str, Path], tmp_path: Path
+    train: Callable[..., NeuralTraining], data: dict[str, Path], tmp_path: Path, kind: str
 ) -> None:
-    result = train(sampled_softmax=0, max_steps=60, learning_rate=0.02)
+    result = train(kind=kind, sampled_softmax=0, max_steps=60, learning_rate=0.02)
+    assert result.validation_loss < 0.75 * np.log(VOCABULARY)
     export_neural(tmp_path / "work", tmp_path / "out")
     served = NeuralModel.open(tmp_path / "out")
     tokens, offsets = np.load(data["validation_tokens"]), np.load(data["validation_offsets"])
@@ -244,3 +265,93 @@ def test_export_without_finished_training_is_refused(train: Callable[..., Neural
         train(reporter=stop_at(2, interrupt))
     with pytest.raises(InputError, match="no finished training"):
         export_neural(tmp_path / "work", tmp_path / "out")
+
+
+def test_a_model_that_carries_its_state_is_validated_as_it_reads_on(
+    train: Callable[..., NeuralTraining], data: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(validation, "_STREAMS", 1)
+    result = train(**STREAMS, sampled_softmax=0, max_steps=60, learning_rate=0.02)
+    export_neural(tmp_path / "work", tmp_path / "out")
+    served = NeuralModel.open(tmp_path / "out")
+    assert served.description.carries_state
+    tokens, offsets = np.load(data["validation_tokens"]), np.load(data["validation_offsets"])
+    log_probs, state = [], served.initial_state()
+    for begin, end in pairwise(offsets):
+        sentence = tokens[begin:end].astype(np.int64)
+        hidden, state = served.advance(np.concatenate([[1], sentence])[None], state)
+        log_probs.append(served.target_log_probs(hidden[0], np.concatenate([sentence, [2]])))
+    assert -np.concatenate(log_probs).mean() == pytest.approx(result.validation_loss, rel=0.005)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"embedding_dropout": 0.3},
+        {"weight_drop": 0.3},
+        {"input_dropout": 0.4},
+        {"activation_regularization": 2.0},
+        {"temporal_regularization": 1.0},
+        {"weight_decay": 0.3},
+        {"tie_weights": False},
+    ],
+    ids=str,
+)
+def test_every_option_changes_what_is_learnt_and_repeats(
+    train: Callable[..., NeuralTraining], tmp_path: Path, settings: dict[str, object]
+) -> None:
+    plain, one, two = train("plain"), train("one", **settings), train("two", **settings)
+    assert one.validation_loss == two.validation_loss != plain.validation_loss
+    assert_same_weights(tmp_path / "one", tmp_path / "two")
+
+
+def test_training_stops_early_when_validation_gets_no_better(train: Callable[..., NeuralTraining]) -> None:
+    result = train(max_steps=40, measurements=20, learning_rate=1.0, early_stopping=3)
+    losses = [point.validation_loss for point in result.curve]
+    assert result.steps < 40
+    assert min(losses[-4:-1]) > min(losses[:-4])
+    assert result.validation_loss == min(losses)
+
+
+def test_the_average_begins_by_itself_and_is_what_is_kept(train: Callable[..., NeuralTraining], tmp_path: Path) -> None:
+    train(**(AVERAGED | {"max_steps": 60, "measurements": 30}))
+    standing = Standing.load(tmp_path / "work")
+    assert standing is not None
+    assert 0 < standing.averaged_steps < 60
+    assert any(not torch.equal(standing.model[name], value) for name, value in standing.best_model.items())
+
+
+def test_the_log_has_a_line_for_what_was_measured_and_goes_on_after_the_checkpoint(
+    train: Callable[..., NeuralTraining], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "LOG_EVERY_STEPS", 1)
+    with pytest.raises(KeyboardInterrupt):
+        train(reporter=stop_at(5, interrupt))
+    train()
+    with (tmp_path / "work" / LOG_FILE).open() as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["step"]) for row in rows if row["train_loss"]] == list(range(1, 13))
+    assert [int(row["step"]) for row in rows if row["validation_loss"]] == [3, 6, 9, 12]
+    assert all(float(row["gradient_norm"]) > 0 for row in rows if row["train_loss"])
+
+
+def test_too_little_memory_is_told_with_what_would_fit(
+    train: Callable[..., NeuralTraining], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "free_bytes", lambda _: 3 << 20)
+    with pytest.raises(ConfigError, match=r"needs about .* are free.*tokens_per_batch to \d+ or less"):
+        train(tokens_per_batch=100_000)
+    monkeypatch.setattr(memory, "free_bytes", lambda _: 1 << 10)
+    with pytest.raises(ConfigError, match="smaller hidden_size"):
+        train()
+
+
+def test_memory_that_runs_out_in_a_step_is_told(
+    train: Callable[..., NeuralTraining], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> torch.Tensor:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes.")
+
+    monkeypatch.setattr(SampledLoss, "__call__", fail)
+    with pytest.raises(ConfigError, match="training needs about"):
+        train()

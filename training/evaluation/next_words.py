@@ -1,7 +1,8 @@
 """Next words: what is shown while held-out text is typed, word by word.
 
 The lists are those that `suggest.words` shows: words alone, no marks of punctuation. Ties count against the truth.
-Targets that are unknown or have no letter are not typed, but stay in the context.
+Targets that are unknown or have no letter are not typed, but stay in the context. Each sentence starts afresh, also
+where a model would remember those before.
 """
 
 from __future__ import annotations
@@ -74,12 +75,10 @@ class _WordWalk:
         texts = [model.tokenizer.decode([token]) for token in range(FIRST_TOKEN, len(model.vocabulary))]
         self._shown_V = np.array([False] * FIRST_TOKEN + [is_word(text) for text in texts])
         self._vocabulary = model.vocabulary
-        self._before: State | None = None
         self._ranges: dict[int, list[tuple[int, int]]] = {}
 
     def __call__(self, model: LanguageModel, tokens: Sequence[int], meters: dict[Part, _Meter]) -> None:
-        states = states_of(model, tokens, self._before)
-        self._before = states[-1]
+        states = states_of(model, tokens)
         for start in range(0, len(states), _ROWS):
             for part, meter in meters.items():
                 log_probs_TV = model.log_probs(states[start : start + _ROWS], part)
@@ -106,23 +105,17 @@ class _WordWalk:
             yield int(np.count_nonzero(as_good_V[low:high])) - 1
 
 
-def states_of(model: LanguageModel, tokens: Sequence[int], before: State | None = None) -> list[State]:
-    """The states before each token of a sentence and after the last; the neural model reads it in one call.
-
-    Args:
-        before: after the sentence before, of which a model that reads on remembers what it wants.
-    """
-    ngrams, recents = [model.ngram.begin], [before.recent if before else ()]
+def states_of(model: LanguageModel, tokens: Sequence[int]) -> list[State]:
+    """The states before each token of a sentence and after the last; the neural model reads it in one call."""
+    ngrams, recents = [model.ngram.begin], [model.remember((), ())]
     for token in tokens:
         ngrams.append(model.ngram.table.score(ngrams[-1], token)[1])
         recents.append(model.remember(recents[-1], (token,)))
     if model.neural is None:
         return [State(ngram, recent=recent) for ngram, recent in zip(ngrams, recents, strict=True)]
-    carried = before.neural if before and model.carries_state else None
-    read_BT = np.array([[BEGIN, *tokens]], np.int64)
-    hidden_BTE, after = model.neural.advance(read_BT, model.neural.initial_state() if carried is None else carried)
+    hidden_BTE, _ = model.neural.advance(np.array([[BEGIN, *tokens]], np.int64), model.neural.initial_state())
     return [
-        State(ngram, after if place == len(tokens) else None, hidden_BTE[0, place : place + 1], recent)
+        State(ngram, None, hidden_BTE[0, place : place + 1], recent)
         for place, (ngram, recent) in enumerate(zip(ngrams, recents, strict=True))
     ]
 

@@ -171,8 +171,6 @@ class TrainingRun:
 
     def _measure(self, log: TrainingLog | None) -> None:
         standing, average = self._standing, self._stepper.average
-        if average is not None:
-            average.begin_if_due([point.validation_loss for point in standing.curve])
         with average.in_place() if average is not None else nullcontext():
             loss = self._team.of_leader(self._validation.loss(self._network) if self._team.leads else 0.0)
             if loss < standing.best_loss:
@@ -184,6 +182,8 @@ class TrainingRun:
         standing.curve.append(
             CurvePoint(step=standing.step, elapsed_s=standing.elapsed_s, train_loss=train_loss, validation_loss=loss)
         )
+        if average is not None:
+            average.begin_if_due([point.validation_loss for point in standing.curve])
         if log is not None:
             log.write(standing.step, standing.elapsed_s, validation_loss=loss)
 
@@ -227,8 +227,9 @@ class TrainingRun:
         standing.state = None
         if stepper.state is not None and not standing.finished:
             standing.state = self._team.gather_rows(stepper.state)
-        if stepper.average is not None and not standing.finished:
-            standing.average, standing.averaged_steps = stepper.average.weights, stepper.average.count
+        if stepper.average is not None:
+            standing.average = {} if standing.finished else stepper.average.weights
+            standing.averaged_steps = stepper.average.count
         if self._team.leads:
             standing.save(work)
 
