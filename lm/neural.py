@@ -91,7 +91,7 @@ class NeuralModel:
         self.vocabulary_size = description.vocabulary_size
         self.parameter_count = description.parameter_count
         self._recurrent = recurrent
-        self._output = output
+        self._output = OutputLayer(output, description.vocabulary_size)
 
     @classmethod
     def open(cls, folder: Path) -> NeuralModel:
@@ -101,7 +101,7 @@ class NeuralModel:
             BundleDamagedError: a file is missing or is not what training writes.
         """
         description = NeuralDescription.read(folder / DESCRIPTION_FILE)
-        return cls(description, _session(folder / RECURRENT_FILE), _session(folder / OUTPUT_FILE))
+        return cls(description, open_session(folder / RECURRENT_FILE), open_session(folder / OUTPUT_FILE))
 
     def initial_state(self, batch: int = 1) -> NeuralState:
         """The state before a text; feed `<s>` first."""
@@ -121,26 +121,38 @@ class NeuralModel:
     def log_probs(self, hidden_NE: NDArray[np.float32]) -> NDArray[np.float32]:
         """Log probabilities of all tokens after each hidden vector, (N, V); nats."""
         unused_N = np.zeros(len(hidden_NE), np.int64)
-        return self._output_rows("log_probs", hidden_NE, unused_N)
+        return self._output.rows("log_probs", hidden_NE, unused_N)
 
     def target_log_probs(self, hidden_NE: NDArray[np.float32], targets_N: NDArray[np.int64]) -> NDArray[np.float32]:
         """The log probability of one token after each hidden vector, (N,); nats, as in `log_probs`."""
-        return self._output_rows("target_log_probs", hidden_NE, targets_N)
+        return self._output.rows("target_log_probs", hidden_NE, targets_N)
 
-    def _output_rows(
-        self, name: str, hidden_NE: NDArray[np.float32], targets_N: NDArray[np.int64]
-    ) -> NDArray[np.float32]:
+
+class OutputLayer:
+    """The output layer of a trained model, a bounded number of logits at a time."""
+
+    def __init__(self, session: onnxruntime.InferenceSession, vocabulary_size: int) -> None:
+        self._session = session
+        self._vocabulary_size = vocabulary_size
+
+    def rows(self, name: str, hidden_NE: NDArray[np.float32], targets_N: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The graph's `log_probs`, (N, V), or `target_log_probs`, (N,)."""
         hidden_NE = np.ascontiguousarray(hidden_NE, np.float32)
         targets_N = np.ascontiguousarray(targets_N, np.int64)
-        step = max(1, _BLOCK_LOGITS // self.vocabulary_size)
+        step = max(1, _BLOCK_LOGITS // self._vocabulary_size)
+        parts = (slice(row, row + step) for row in range(0, max(1, len(hidden_NE)), step))
         blocks: list[NDArray[np.float32]] = [
-            self._output.run([name], {"hidden": hidden_NE[row : row + step], "targets": targets_N[row : row + step]})[0]
-            for row in range(0, max(1, len(hidden_NE)), step)
+            self._session.run([name], {"hidden": hidden_NE[rows], "targets": targets_N[rows]})[0] for rows in parts
         ]
         return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
 
 
-def _session(path: Path) -> onnxruntime.InferenceSession:
+def open_session(path: Path) -> onnxruntime.InferenceSession:
+    """A graph of a bundle, to run on one thread.
+
+    Raises:
+        BundleDamagedError: it is missing or no graph.
+    """
     import onnxruntime
 
     if not path.is_file():

@@ -17,7 +17,8 @@ import torch
 
 from lm.errors import AutocompleteError, ConfigError, InputError
 from lm.neural import NeuralModel
-from training.config import NeuralConfig
+from lm.reranker import Reranker
+from training.config import NeuralConfig, RerankerConfig
 from training.neural import memory, run, validation
 from training.neural.checkpoint import CHECKPOINT_FILE, Standing
 from training.neural.loss import SampledLoss
@@ -79,12 +80,13 @@ def train(data: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         *,
         reporter: SilentReporter | None = None,
         clock: Callable[[], float] = time.monotonic,
+        config: type[NeuralConfig | RerankerConfig] = NeuralConfig,
         **settings: object,
     ) -> NeuralTraining:
         return train_neural(
             **data,
             vocabulary_size=VOCABULARY,
-            config=NeuralConfig.model_validate(SMALL | settings),
+            config=config.model_validate(SMALL | settings),
             seed=7,
             work=tmp_path / name,
             reporter=reporter or SilentReporter(),
@@ -126,8 +128,11 @@ def ctrl_c() -> None:
     os.kill(os.getpid(), signal.SIGINT)
 
 
-def test_training_learns_and_repeats(train: Callable[..., NeuralTraining], tmp_path: Path) -> None:
-    settings = {"sampled_softmax": 0, "max_steps": 60, "learning_rate": 0.02}
+@pytest.mark.parametrize("config", [NeuralConfig, RerankerConfig])
+def test_training_learns_and_repeats(
+    train: Callable[..., NeuralTraining], tmp_path: Path, config: type[NeuralConfig | RerankerConfig]
+) -> None:
+    settings = {"config": config, "sampled_softmax": 0, "max_steps": 60, "learning_rate": 0.02}
     first = train("a", **settings)
     assert first.validation_loss < 0.75 * np.log(VOCABULARY)
     assert [point.step for point in first.curve] == [15, 30, 45, 60]
@@ -137,6 +142,7 @@ def test_training_learns_and_repeats(train: Callable[..., NeuralTraining], tmp_p
 
 
 STREAMS: dict[str, object] = {"carry_state": True, "bptt": 8, "tokens_per_batch": 64}
+RERANKER: dict[str, object] = {"config": RerankerConfig}
 AVERAGED: dict[str, object] = {"optimizer": "asgd", "learning_rate": 30.0, "measurements": 12}
 
 
@@ -149,6 +155,7 @@ AVERAGED: dict[str, object] = {"optimizer": "asgd", "learning_rate": 30.0, "meas
         ({}, ctrl_c, 7),
         (STREAMS, ctrl_c, 7),
         (AVERAGED, ctrl_c, 10),
+        (RERANKER, ctrl_c, 7),
     ],
 )
 def test_interrupted_training_goes_on_as_if_it_had_not_been(
@@ -224,8 +231,10 @@ def test_divergence_is_told_and_the_last_checkpoint_kept(
 
 def test_checkpoint_of_other_settings_is_refused_by_name(train: Callable[..., NeuralTraining]) -> None:
     train()
-    with pytest.raises(InputError, match="other settings: dropout, kind, max_steps"):
-        train(dropout=0.3, kind="gru", max_steps=13)
+    with pytest.raises(InputError, match="other settings: dropout, layers, max_steps"):
+        train(dropout=0.3, layers=2, max_steps=13)
+    with pytest.raises(InputError, match="other settings: bidirectional"):
+        train(config=RerankerConfig)
 
 
 @pytest.mark.parametrize("damage", [b"", b"PK\x03\x04 cut off", b"\x80\x02garbage"])
@@ -256,6 +265,19 @@ def test_export_gives_the_loss_that_training_measured(
         hidden, _ = served.advance(np.concatenate([[1], sentence])[None], served.initial_state())
         log_probs.append(served.target_log_probs(hidden[0], np.concatenate([sentence, [2]])))
     assert -np.concatenate(log_probs).mean() == pytest.approx(result.validation_loss, rel=0.005)
+
+
+def test_export_of_a_reranker_knows_what_training_learned(
+    train: Callable[..., NeuralTraining], data: dict[str, Path], tmp_path: Path
+) -> None:
+    result = train(config=RerankerConfig, sampled_softmax=0, max_steps=60, learning_rate=0.02)
+    export_neural(tmp_path / "work", tmp_path / "out")
+    served = Reranker.open(tmp_path / "out")
+    tokens, offsets = np.load(data["validation_tokens"]), np.load(data["validation_offsets"])
+    sentences = [tokens[begin:end].tolist() for begin, end in pairwise(offsets)]
+    loss = -served.scores(sentences).sum() / (len(tokens) + len(sentences))  # `</s>`, all but certain, costs nothing
+    assert loss == pytest.approx(result.validation_loss, rel=0.05)
+    assert served.description.kind == "bidirectional lstm"
 
 
 def test_export_without_finished_training_is_refused(train: Callable[..., NeuralTraining], tmp_path: Path) -> None:

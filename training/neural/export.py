@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lm.neural import DESCRIPTION_FILE, OUTPUT_FILE, RECURRENT_FILE
+from training.neural.bidirectional import BidirectionalNetwork
 from training.neural.cells import CELLS, LayerWeights
 from training.neural.encoders import WindowEncoder
-from training.neural.graphs import output_graph, recurrent_graph, window_graph
+from training.neural.graphs import bidirectional_graph, output_graph, recurrent_graph, window_graph
 from training.neural.model import NeuralNetwork
 
 
@@ -30,6 +31,8 @@ def _reader(model: NeuralNetwork) -> bytes:
     embedding_VE = _array(model.embedding.weight)
     projection_HE = None if model.projection is None else _array(model.projection.weight).T
     encoder, scale = model.encoder, np.float32(model.input_scale)
+    if isinstance(model, BidirectionalNetwork):
+        return _bidirectional(model, scale)
     if isinstance(encoder, WindowEncoder):
         weight_FH, bias_H = _array(encoder.hidden.weight).T, _array(encoder.hidden.bias)
         return window_graph(embedding_VE * scale, weight_FH, bias_H, projection_HE)
@@ -40,6 +43,17 @@ def _reader(model: NeuralNetwork) -> bytes:
         for index, layer in enumerate(encoder.layers)
     ]
     return recurrent_graph(cell, embedding_VE, layers, projection_HE)
+
+
+def _bidirectional(model: BidirectionalNetwork, scale: np.float32) -> bytes:
+    cell = CELLS[model.config.kind]
+    ahead, back = (
+        _layer(encoder.get_submodule("layers.0"), scale, two_biases=cell.two_biases).gates(cell.order)
+        for encoder in (model.encoder, model.backward_encoder)
+    )
+    combination = _array(model.combination.weight).T, _array(model.combination.bias)
+    projection_HE = _array(model.get_parameter("projection.weight")).T
+    return bidirectional_graph(cell, _array(model.embedding.weight), (ahead, back), combination, projection_HE)
 
 
 def _layer(layer: nn.Module, input_scale: np.float32, *, two_biases: bool) -> LayerWeights:

@@ -24,22 +24,17 @@ def recurrent_graph(
 ) -> bytes:
     """Tokens (B, T) and state (S, B, H) to hidden (B, T, E) and next_state (S, B, H)."""
     graph = GraphBuilder()
-    rows, scales = quantize_rows(embedding_VE)
+    rows, scales = (graph.constant(part) for part in quantize_rows(embedding_VE))
     tokens_TB = graph.one("Transpose", "tokens", perm=[1, 0])
-    inputs = graph.one("Gather", graph.constant(rows), tokens_TB)
-    input_scales = graph.one("Gather", graph.constant(scales), tokens_TB)
+    inputs, input_scales = graph.one("Gather", rows, tokens_TB), graph.one("Gather", scales, tokens_TB)
     hidden = ""
     after: list[list[str]] = []
     for index, layer in enumerate(layers):
         if index:
             inputs, input_scales = graph.quantize_bounded(hidden)
-        gates = graph.integer_product(inputs, input_scales, quantize_columns(layer.input))
-        gates = graph.one("Add", gates, graph.constant(layer.bias))
         places = (graph.constant(np.array(memory * len(layers) + index)) for memory in range(cell.memories))
         before = [graph.one("Gather", "state", place, axis=0) for place in places]
-        *states, hidden = graph.node(
-            "Scan", *before, gates, outputs=cell.memories + 1, body=cell.body(layer), num_scan_inputs=1
-        )
+        *states, hidden = _layer(graph, cell, layer, inputs, input_scales, before)
         after.append(states)
     if projection_HE is not None:
         hidden = graph.one("MatMul", hidden, graph.constant(projection_HE))
@@ -52,6 +47,56 @@ def recurrent_graph(
         "recurrent",
         [int64_tensor("tokens", "B", "T"), float_tensor("state", *shape)],
         [float_tensor("hidden", "B", "T", embedding_VE.shape[1]), float_tensor("next_state", *shape)],
+    )
+
+
+def _layer(
+    graph: GraphBuilder, cell: Cell, layer: LayerWeights, inputs: str, input_scales: str, before: list[str]
+) -> list[str]:
+    """Quantised inputs (T, B, width) and state tensors (B, H) to state tensors and the layer's output (T, B, H)."""
+    gates = graph.integer_product(inputs, input_scales, quantize_columns(layer.input))
+    gates = graph.one("Add", gates, graph.constant(layer.bias))
+    return graph.node("Scan", *before, gates, outputs=cell.memories + 1, body=cell.body(layer), num_scan_inputs=1)
+
+
+def bidirectional_graph(
+    cell: Cell,
+    embedding_VE: NDArray[np.float32],
+    layers: tuple[LayerWeights, LayerWeights],
+    combination: tuple[NDArray[np.float32], NDArray[np.float32]],
+    projection_HE: NDArray[np.float32],
+) -> bytes:
+    """Surroundings (3, B, T), as `lm.reranker` makes them, to hidden (B, T, E), which predicts each place.
+
+    Args:
+        layers: forward and backward.
+        combination: weights (2H, H) and bias (H,) of the layer that puts both together.
+    """
+    graph = GraphBuilder()
+    rows, scales = (graph.constant(part) for part in quantize_rows(embedding_VE))
+    read = []
+    for index, layer in enumerate(layers):
+        tokens_BT = graph.one("Gather", "surroundings", graph.constant(np.array(index)), axis=0)
+        tokens_TB = graph.one("Transpose", tokens_BT, perm=[1, 0])
+        inputs, input_scales = graph.one("Gather", rows, tokens_TB), graph.one("Gather", scales, tokens_TB)
+        batch = graph.one("Shape", "surroundings", start=1, end=2)
+        shape = graph.one("Concat", batch, graph.constant(np.array([layer.hidden])), axis=0)
+        before = [graph.one("ConstantOfShape", shape)] * cell.memories
+        *_, hidden_TBH = _layer(graph, cell, layer, inputs, input_scales, before)
+        read.append(graph.one("Transpose", hidden_TBH, perm=[1, 0, 2]))
+    place_BT = graph.one("Gather", "surroundings", graph.constant(np.array(2)), axis=0)
+    place_BT1 = graph.one("Unsqueeze", place_BT, graph.constant(np.array([2])))
+    before_BTH, after_BTH = read[0], graph.one("GatherND", read[1], place_BT1, batch_dims=1)
+    both, scale = graph.quantize_bounded(graph.one("Concat", before_BTH, after_BTH, axis=2))
+    weight_FH, bias_H = combination
+    combined = graph.integer_product(both, scale, quantize_columns(weight_FH))
+    combined = graph.one("Relu", graph.one("Add", combined, graph.constant(bias_H)))
+    values, row_scales = graph.quantize_each_row(combined)
+    graph.name_output(graph.integer_product(values, row_scales, quantize_columns(projection_HE)), "hidden")
+    return graph.model(
+        "bidirectional",
+        [int64_tensor("surroundings", 3, "B", "T")],
+        [float_tensor("hidden", "B", "T", embedding_VE.shape[1])],
     )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from lm.errors import ConfigError
+from lm.neural import NeuralDescription
 from training.config import NeuralConfig
 
 _COPIES = 20  # bytes a parameter: weights, gradient, two moments, the best weights so far
@@ -14,29 +15,29 @@ _ACTIVATIONS = 24  # bytes for each number of a layer's gates that the backward 
 _LOGIT = 10  # bytes a logit: in the type of the products, in float32, and its gradient
 
 
-def needed_bytes(config: NeuralConfig, vocabulary_size: int, parameter_count: int, tokens: int | None = None) -> int:
+def needed_bytes(config: NeuralConfig, described: NeuralDescription, tokens: int | None = None) -> int:
     """About what a training takes at most, with `tokens` a step (by default the configured ones)."""
-    columns = config.sampled_softmax or vocabulary_size
-    hidden = 4 * config.hidden_size * (1 if config.kind == "window" else config.layers)
+    columns = config.sampled_softmax or described.vocabulary_size
+    hidden = 4 * described.hidden_size * described.layers
     a_token = _ACTIVATIONS * (hidden + 2 * config.embedding_size) + _LOGIT * columns
-    return parameter_count * _COPIES + (config.tokens_per_batch if tokens is None else tokens) * a_token
+    return described.parameter_count * _COPIES + (config.tokens_per_batch if tokens is None else tokens) * a_token
 
 
-def require_memory(config: NeuralConfig, vocabulary_size: int, parameter_count: int, device: torch.device) -> None:
+def require_memory(config: NeuralConfig, described: NeuralDescription, device: torch.device) -> None:
     """Checks that a training fits.
 
     Raises:
         ConfigError: it does not; says what would fit.
     """
     there = free_bytes(device)
-    if there is None or needed_bytes(config, vocabulary_size, parameter_count) <= there:
+    if there is None or needed_bytes(config, described) <= there:
         return
-    raise too_little(config, vocabulary_size, parameter_count, there)
+    raise too_little(config, described, there)
 
 
-def too_little(config: NeuralConfig, vocabulary_size: int, parameter_count: int, there: int) -> ConfigError:
+def too_little(config: NeuralConfig, described: NeuralDescription, there: int) -> ConfigError:
     """The error that says what would fit."""
-    without, with_one = (needed_bytes(config, vocabulary_size, parameter_count, tokens) for tokens in (0, 1))
+    without, with_one = (needed_bytes(config, described, tokens) for tokens in (0, 1))
     fits = (there - without) // (with_one - without)
     if fits >= 32:
         remedy = f"Set neural.tokens_per_batch to {fits} or less" + (
@@ -44,7 +45,7 @@ def too_little(config: NeuralConfig, vocabulary_size: int, parameter_count: int,
         )
     else:
         remedy = "Set a smaller hidden_size, embedding_size or vocabulary_size, or use a machine with more memory."
-    needed = needed_bytes(config, vocabulary_size, parameter_count)
+    needed = needed_bytes(config, described)
     return ConfigError(
         f"neural: training needs about {needed / 2**30:.1f} GiB of memory, and {there / 2**30:.1f} GiB are free.",
         remedy=remedy,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -13,6 +13,9 @@ from torch import Tensor, nn
 from lm.neural import NeuralDescription
 from training.config import NeuralConfig
 from training.neural.encoders import locked_dropout, make_encoder
+
+if TYPE_CHECKING:
+    from training.neural.batches import Batch
 
 START_ID = 1
 END_ID = 2
@@ -86,9 +89,13 @@ class NeuralNetwork(nn.Module):
         shape = self.encoder.state_size, batch, self.encoder.state_width
         return torch.zeros(shape, device=self.output_bias.device)
 
+    def inputs(self, batch: Batch) -> Tensor:
+        """What the network reads of a batch: the tokens before its targets, (B, T)."""
+        return torch.from_numpy(batch.inputs)
+
     def forward(
         self,
-        tokens_BT: Tensor,
+        inputs: Tensor,
         state_SBD: Tensor | None = None,
         drawn_K: Tensor | None = None,
         targets_N: Tensor | None = None,
@@ -96,12 +103,23 @@ class NeuralNetwork(nn.Module):
         """Reads T tokens of B sentences.
 
         Args:
-            drawn_K, targets_N: tokens whose output vectors are wanted too. Tied to the input's, they are looked up
-                together: each look-up would write a gradient of its own, as large as the vocabulary (55 ms of a step
-                of 215 with 33,000 tokens of width 512, three look-ups).
+            inputs: see `inputs`.
+            drawn_K, targets_N: tokens whose output vectors are wanted too.
         """
         if state_SBD is None:
-            state_SBD = self.initial_state(len(tokens_BT))
+            state_SBD = self.initial_state(len(inputs))
+        vectors_BTE, vectors = self.embed(inputs, drawn_K, targets_N)
+        raw_BTH, state_SBD = self.encoder(vectors_BTE, state_SBD)
+        return self.output(raw_BTH, state_SBD, vectors)
+
+    def embed(
+        self, tokens_BT: Tensor, drawn_K: Tensor | None, targets_N: Tensor | None
+    ) -> tuple[Tensor, OutputVectors]:
+        """The encoder's inputs, (B, T, embedding_size), and vectors of the output layer.
+
+        Tied, they are looked up together: each look-up would write a gradient of its own, as large as the vocabulary
+        (55 ms of a step of 215 with 33,000 tokens of width 512, three look-ups).
+        """
         config = self.config
         targets_N = tokens_BT.new_zeros(0) if targets_N is None else targets_N
         if self.untied is None:
@@ -113,9 +131,13 @@ class NeuralNetwork(nn.Module):
             embedded, vectors = self.embedding(tokens_BT), self.output_vectors(drawn_K, targets_N)
         vectors_BTE = self._drop_tokens(embedded, tokens_BT) * self.input_scale
         share = config.dropout if config.input_dropout is None else config.input_dropout
-        raw_BTH, state_SBD = self.encoder(locked_dropout(vectors_BTE, share, training=self.training), state_SBD)
+        return locked_dropout(vectors_BTE, share, training=self.training), vectors
+
+    def output(self, raw_BTH: Tensor, state_SBD: Tensor, vectors: OutputVectors) -> Output:
+        """What the network gives, from the encoder's output."""
         hidden = raw_BTH if self.projection is None else self.projection(raw_BTH)
-        return Output(locked_dropout(hidden, config.dropout, training=self.training), state_SBD, raw_BTH, vectors)
+        hidden = locked_dropout(hidden, self.config.dropout, training=self.training)
+        return Output(hidden, state_SBD, raw_BTH, vectors)
 
     def output_vectors(self, drawn_K: Tensor | None, targets_N: Tensor) -> OutputVectors:
         """The output layer's vectors of some tokens."""

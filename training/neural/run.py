@@ -46,13 +46,14 @@ class TrainingRun:
         standing: Standing,
         team: Team,
         clock: Callable[[], float],
+        network: type[NeuralNetwork] = NeuralNetwork,
     ) -> None:
         self._config, self._seed, self._standing, self._team = config, seed, standing, team
         device = open_device(config.device)
         self._validation = Validation(validation, vocabulary_size, config, device)
         self._feed = self._make_feed(training)
         counts_V = training.token_counts(vocabulary_size)
-        self._network = self._build(counts_V, device)
+        self._network = self._build(network, counts_V, device)
         loss: Loss = FullLoss()
         if 0 < config.sampled_softmax < vocabulary_size - 1:
             loss = SampledLoss(counts_V, config.sampled_softmax, device)
@@ -103,11 +104,11 @@ class TrainingRun:
         self._team.require_divisible(rows)
         return StreamFeed(training, rows, config.bptt, self._seed)
 
-    def _build(self, counts_V: NDArray[np.int64], device: torch.device) -> NeuralNetwork:
+    def _build(self, kind: type[NeuralNetwork], counts_V: NDArray[np.int64], device: torch.device) -> NeuralNetwork:
         _seed_torch(self._seed, 0)
-        network = NeuralNetwork(len(counts_V), self._config)
+        network = kind(len(counts_V), self._config)
         network.expect(counts_V)
-        require_memory(self._config, len(counts_V), network.describe().parameter_count, device)
+        require_memory(self._config, network.describe(), device)
         if self._standing.model:
             network.load_state_dict(self._standing.model)
         return network.to(device)

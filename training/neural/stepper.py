@@ -38,11 +38,11 @@ class BatchLoss(nn.Module):
 
     def forward(self, batch: Batch, state_SBD: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         """(mean nats a token, that with what regularises added, the state after the batch)."""
-        inputs_BT = torch.from_numpy(batch.inputs).to(self._device)
+        inputs = self.network.inputs(batch).to(self._device)
         valid_BT = torch.from_numpy(batch.valid).to(self._device)
         targets_N = torch.from_numpy(batch.targets[batch.valid]).to(self._device)
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._bfloat16):
-            output = self.network(inputs_BT, state_SBD, self._loss.draw(), targets_N)
+            output = self.network(inputs, state_SBD, self._loss.draw(), targets_N)
             if batch.size:
                 nats = self._loss(self.network, output.hidden[valid_BT], targets_N, output.vectors)
             else:  # more processes than rows
@@ -121,9 +121,7 @@ class Stepper:
         return self._team.total(float(nats) * weight) / self._team.size, float(norm), state
 
     def _out_of_memory(self) -> AutocompleteError:
-        described = self._network.describe()
-        there = free_bytes(self._device) or 0
-        return too_little(self._config, described.vocabulary_size, described.parameter_count, there)
+        return too_little(self._config, self._network.describe(), free_bytes(self._device) or 0)
 
 
 def _optimizer(network: NeuralNetwork, config: NeuralConfig) -> torch.optim.Optimizer:

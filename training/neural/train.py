@@ -6,12 +6,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from lm.errors import InputError
-from training.config import NeuralConfig
+from training.config import NeuralConfig, RerankerConfig
 from training.neural.batches import Sentences
+from training.neural.bidirectional import BidirectionalNetwork
 from training.neural.checkpoint import CurvePoint, Standing
 from training.neural.export import write_model
 from training.neural.model import NeuralNetwork
@@ -46,13 +48,13 @@ def train_neural(
     validation_tokens: Path,
     validation_offsets: Path,
     vocabulary_size: int,
-    config: NeuralConfig,
+    config: NeuralConfig | RerankerConfig,
     seed: int,
     work: Path,
     reporter: Reporter,
     clock: Callable[[], float] = time.monotonic,
 ) -> NeuralTraining:
-    """Trains a model, or goes on from the checkpoint in `work`, until the plan is fulfilled.
+    """Trains a language model or a re-ranker, or goes on from the checkpoint in `work`, until the plan is fulfilled.
 
     Args:
         train_tokens, validation_tokens: `.npy` of int32 ids, sentences behind each other.
@@ -69,11 +71,15 @@ def train_neural(
     work.mkdir(parents=True, exist_ok=True)
     training = Sentences.open(train_tokens, train_offsets)
     validation = Sentences.open(validation_tokens, validation_offsets)
-    settings = config.model_dump(exclude=UNBOUND_BY) | {
+    bidirectional = isinstance(config, RerankerConfig)
+    config = config.network() if isinstance(config, RerankerConfig) else config
+    settings: dict[str, Any] = config.model_dump(exclude=UNBOUND_BY) | {
         "seed": seed,
         "vocabulary_size": vocabulary_size,
         "training_targets": training.target_count,
     }
+    if bidirectional:
+        settings["bidirectional"] = True
     standing = _go_on(work, settings) or Standing(settings=settings)
     team = Team.join()
     team.wait()  # until all have read the checkpoint
@@ -88,6 +94,7 @@ def train_neural(
                 standing=standing,
                 team=team,
                 clock=clock,
+                network=_network(settings),
             )
             run.train(work, reporter)
     return _result(standing)
@@ -112,7 +119,7 @@ def _result(standing: Standing) -> NeuralTraining:
 
 
 def export_neural(work: Path, out_folder: Path) -> None:
-    """Writes the best weights of a finished run as `lm.neural.NeuralModel` opens them.
+    """Writes the best weights of a finished run as `lm.neural.NeuralModel` or `lm.reranker.Reranker` opens them.
 
     Equal weights give equal bytes.
 
@@ -122,9 +129,13 @@ def export_neural(work: Path, out_folder: Path) -> None:
     standing = _finished(work)
     settings = standing.settings
     config = NeuralConfig(**{name: settings[name] for name in NeuralConfig.model_fields if name in settings})
-    model = NeuralNetwork(settings["vocabulary_size"], config)
+    model = _network(settings)(settings["vocabulary_size"], config)
     model.load_state_dict(standing.best_model)
     write_model(model, out_folder)
+
+
+def _network(settings: dict[str, Any]) -> type[NeuralNetwork]:
+    return BidirectionalNetwork if settings.get("bidirectional") else NeuralNetwork
 
 
 def _finished(work: Path) -> Standing:
