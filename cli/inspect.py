@@ -69,7 +69,10 @@ def _weight(entry: LanguageModelEntry) -> str:
 
 
 def _neural(entry: LanguageModelEntry) -> str:
-    return f"{entry.neural_kind}, {entry.parameter_count:,} weights" if entry.neural_kind else "none"
+    neural = f"{entry.neural_kind}, {entry.parameter_count:,} weights" if entry.neural_kind else "none"
+    if not entry.reranker_kind:
+        return neural
+    return f"{neural}; re-ranker: {entry.reranker_kind}, {entry.reranker_parameter_count:,} weights"
 
 
 def _size(manifest: Manifest, prefix: str) -> int:

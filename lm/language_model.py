@@ -18,6 +18,7 @@ from lm.mixture import Mixture
 from lm.neural import NeuralModel, NeuralState
 from lm.ngram import NgramModel
 from lm.parts import Part
+from lm.reranker import Reranker
 from lm.tokenizer import Tokenizer, open_tokenizer
 from lm.vocabulary import BEGIN, END, SPACE, Vocabulary
 
@@ -50,6 +51,7 @@ class LanguageModel:
         tokenizer: text to tokens and back.
         ngram: the n-gram model.
         neural: the neural model, or None.
+        reranker: the model that scores complete queries, or None.
         mixture: the weights of both.
         recent_words: the cache component, or None.
     """
@@ -69,6 +71,9 @@ class LanguageModel:
         self.neural = NeuralModel.open(folder / "neural") if entry.neural_kind else None
         if self.neural is not None and self.neural.vocabulary_size != len(self.vocabulary):
             raise BundleDamagedError(folder / "neural", "the neural model is of another vocabulary")
+        self.reranker = Reranker.open(folder / "reranker") if entry.reranker_kind else None
+        if self.reranker is not None and self.reranker.description.vocabulary_size != len(self.vocabulary):
+            raise BundleDamagedError(folder / "reranker", "the re-ranker is of another vocabulary")
         self.mixture = Mixture(entry.ngram_weight, entry.context_weights)
         if entry.context_weights is not None and len(entry.context_weights.backoffs) != self.ngram.order:
             raise BundleDamagedError(folder, "the mixture's weights are of an n-gram model of another order")

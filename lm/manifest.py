@@ -52,6 +52,8 @@ class LanguageModelEntry(_Section):
     ngram_smoothing: str
     neural_kind: str = ""
     parameter_count: int = 0
+    reranker_kind: str = ""
+    reranker_parameter_count: int = 0
     ngram_weight: float = 1.0
     context_weights: ContextWeights | None = None
     recent_words: RecentWords | None = None
@@ -66,11 +68,13 @@ class Ranking(_Section):
         weights: of the models' log probability of a generated query; of theirs of one of the log; of being in the
             log; of the log of one more than the submissions there; of the log of the length not typed yet. Those of
             probabilities and submissions are at least 0.
+        reranker: of the log of the re-ranker's share; 0: it is not asked.
         other: of the constant, of the log of the models' probability of all that is not listed, and of the log of
             one more than the prefix's submissions, for a user who wants another query.
     """
 
     weights: tuple[float, float, float, float, float] = (0.9, 0.6, -0.5, 0.75, -0.3)
+    reranker: float = 0.0
     other: tuple[float, float, float] = (-1.0, 0.6, 0.5)
 
 

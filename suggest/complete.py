@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +17,7 @@ from suggest.budget import Budget
 from suggest.candidates import Pool, propose, rescore, select
 from suggest.estimate import CostEstimate
 from suggest.rank import Candidates, Floats, order
+from suggest.reranking import rerank
 from suggest.stages import Stages
 from suggest.types import QueryCompletion, QuerySuggestion, ScoreTerms, Source
 
@@ -43,6 +43,8 @@ class QueryCompleter:
         self._model = bundle.language_model("queries")
         self._ranking = bundle.manifest.ranking
         self._neural_cost = CostEstimate(0.002)
+        self._reranks = self._model.reranker is not None and self._ranking.reranker > 0
+        self._reranker_cost = CostEstimate(0.003)
 
     def complete(
         self,
@@ -90,23 +92,27 @@ class QueryCompleter:
         budget: Budget | None,
         stages: Stages,
     ) -> tuple[_Listed, float, bool]:
-        """The list, submissions of the prefix, and whether time was too short for the neural model."""
+        """The list, submissions of the prefix, and whether time was too short for a neural model."""
         with stages.stage("ngram"):
             pool = propose(self._model, self._bundle.queries, query)
             rows = first_rows(pool, self._ranking, max(RESCORED, max_suggestions + 2), exclude_generated)
-        wanted = neural and self._model.neural is not None and len(rows) > 0
-        if not wanted or not self._neural_cost.fits(budget):
-            chosen = select(pool, rows)
-            return self._list(chosen, chosen.log_probs, None, pool.total), pool.total, wanted
-        with stages.stage("neural"):
-            start_s = time.perf_counter()
-            rescored = rescore(self._model, pool, rows)
-            listed = self._list(rescored.candidates, rescored.ngram, rescored.neural, pool.total)
-            self._neural_cost.observe(time.perf_counter() - start_s)
-        return listed, pool.total, False
-
-    def _list(self, candidates: Candidates, ngram: Floats, neural: Floats | None, total: float) -> _Listed:
-        return _Listed(order(candidates, total, self._ranking), candidates, ngram, neural)
+        chosen = select(pool, rows)
+        candidates, opinion, degraded = chosen, None, False
+        if neural and rows and self._model.neural is not None:
+            if self._neural_cost.fits(budget):
+                with stages.stage("neural"), self._neural_cost.measured():
+                    rescored = rescore(self._model, pool, rows)
+                    candidates, opinion = rescored.candidates, rescored.neural
+            else:
+                degraded = True
+        if neural and rows and self._reranks:
+            if not degraded and self._reranker_cost.fits(budget):
+                with stages.stage("reranker"), self._reranker_cost.measured():
+                    candidates = rerank(self._model, candidates)
+            else:
+                degraded = True
+        ranked = order(candidates, pool.total, self._ranking)
+        return _Listed(ranked, candidates, chosen.log_probs, opinion), pool.total, degraded
 
     def _popular(self, k: int, stages: Stages) -> tuple[_Listed, float]:
         """The most popular queries with their shares of the log: before a letter is typed no model has an opinion."""

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from suggest.budget import Budget
 
 _KEEP = 0.9
@@ -17,6 +21,13 @@ class CostEstimate:
     def observe(self, cost_s: float) -> None:
         """Takes one measured cost in."""
         self._mean_s = _KEEP * self._mean_s + (1 - _KEEP) * cost_s
+
+    @contextmanager
+    def measured(self) -> Iterator[None]:
+        """Takes in what runs inside."""
+        start_s = time.perf_counter()
+        yield
+        self.observe(time.perf_counter() - start_s)
 
     def fits(self, budget: Budget | None) -> bool:
         """Whether twice the mean cost fits into what is left: costs spread about as wide as their mean."""

@@ -4,12 +4,14 @@ A user who has typed something wants one of the listed queries or another one (M
 
     P(q) = exp u(q) / (sum of exp u over the list + exp u_other)
     u(q) = weights . (log p(q) if generated, log p(q) if logged, 1 if logged, log(1 + count), log(length))
+           + reranker * log s(q)
     u_other = other . (1, log(1 - sum of p over the list), log(1 + total))
 
 `p` is the models' probability of the query given what was typed, `length` the characters not typed yet, `total` the
-submissions of all queries with the typed prefix. The weights are those under which held-out queries are most
-probable, so P is calibrated. A language model has seen the queries of its log, and so its opinion of them weighs
-otherwise than that of queries it made up: how much either says, and being in the log besides, the data tell.
+submissions of all queries with the typed prefix, `s` the query's share of the list by the re-ranker, where the bundle
+has one that is asked (see `suggest.reranking`). The weights are those under which held-out queries are most probable,
+so P is calibrated. A language model has seen the queries of its log, and so its opinion of them weighs otherwise than
+that of queries it made up: how much either says, and being in the log besides, the data tell.
 
 A query of the log is never behind a generated one that is less probable by the models: see `utilities`.
 """
@@ -41,16 +43,18 @@ class Candidates:
         lengths: characters of each that were not typed, at least 1, float64 (N,).
         counts: submissions in the log, float64 (N,); 0 for a query that only the models know.
         log_probs: the models' natural-log probabilities given what was typed, float64 (N,); -inf if they have none.
+        log_shares: natural logs of the re-ranker's shares, float64 (N,); None where it was not asked.
     """
 
     texts: Sequence[str]
     lengths: Floats
     counts: Floats
     log_probs: Floats
+    log_shares: Floats | None = None
 
 
 def features(candidates: Candidates) -> Floats:
-    """What the weights are multiplied with, float64 (N, 5)."""
+    """What the weights, the re-ranker's last, are multiplied with, float64 (N, 6)."""
     log_probs = np.maximum(candidates.log_probs, _LEAST_LOG_PROB)
     logged = candidates.counts > 0
     return np.stack(
@@ -60,6 +64,7 @@ def features(candidates: Candidates) -> Floats:
             logged,
             np.log1p(candidates.counts),
             np.log(candidates.lengths),
+            np.zeros(len(log_probs)) if candidates.log_shares is None else candidates.log_shares,
         ],
         axis=1,
     )
@@ -76,13 +81,13 @@ def utilities(candidates: Candidates, ranking: Ranking) -> Floats:
 
     A query of the log is lifted beside any generated one that is less or equally probable by the models.
     """
-    features_NF, weights = features(candidates), np.array(ranking.weights)
+    features_NF, weights = features(candidates), np.array([*ranking.weights, ranking.reranker])
     utilities_N: Floats = features_NF @ weights
     logged = np.flatnonzero(candidates.counts > 0)
     if not len(logged):
         return utilities_N
-    made_up, _, _, _, length = weights
-    outside = made_up * features_NF[logged, 1] + length * features_NF[logged, 4]
+    made_up, _, _, _, *others = weights
+    outside = made_up * features_NF[logged, 1] + features_NF[logged, 4:] @ np.array(others)
     utilities_N[logged] = np.maximum(utilities_N[logged], outside)
     generated = np.flatnonzero(candidates.counts == 0)
     if len(generated):

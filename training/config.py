@@ -96,7 +96,7 @@ class NgramConfig(_Section):
 
 
 class _NetworkConfig(_Section):
-    """What any network has; the learning rate is the optimizer's."""
+    """What every network has."""
 
     embedding_size: int = Field(256, ge=8, le=4096, description="Width of the token vectors.")
     hidden_size: int = Field(256, ge=8, le=4096, description="Width of the hidden layers.")
@@ -178,7 +178,9 @@ class LanguageModelConfig(_Section):
     )
     ngram: NgramConfig = Field(default_factory=NgramConfig)
     neural: NeuralConfig | None = Field(None, description="Left out: an n-gram model alone.")
-    reranker: RerankerConfig | None = Field(None, description="Left out: none, which is as well for most.")
+    reranker: RerankerConfig | None = Field(
+        None, description="Left out: none; on the benchmark's queries it gained nothing (models of queries)."
+    )
     recent_words: int = Field(
         0,
         ge=0,
@@ -268,6 +270,11 @@ def _check(path: Path, config: TrainingConfig) -> None:
             raise ConfigError(
                 f"{path}: language_models.{model.name}.ngram.prune: more counts than orders.",
                 remedy=f"Give at most {model.ngram.order}.",
+            )
+        if model.reranker is not None and model.sources[0] != "queries":
+            raise ConfigError(
+                f"{path}: language_models.{model.name}.reranker: its first source is text; only queries are re-ranked.",
+                remedy='Leave it out, or put "queries" first in `sources`.',
             )
         if model.recent_words and model.unit != "word":
             raise ConfigError(

@@ -13,12 +13,12 @@ from typing import Any
 from lm.bundle import QUERIES_FOLDER, open_bundle
 from lm.language_model import LanguageModel
 from lm.manifest import FORMAT_VERSION, LanguageModelEntry, Manifest, Ranking, write_manifest
-from lm.neural import NeuralDescription
+from lm.neural import DESCRIPTION_FILE, NeuralDescription
 from lm.queries import build_query_index
 from lm.text import NORMALIZER_VERSION
 from lm.tokenizer import open_tokenizer
 from lm.vocabulary import Vocabulary
-from training.config import LanguageModelConfig, NeuralConfig, TrainingConfig
+from training.config import LanguageModelConfig, NeuralConfig, RerankerConfig, TrainingConfig
 from training.corpus import corpus_files, write_sentences
 from training.encoding import EncodedText, encode
 from training.evaluate import EVALUATION_FOLDER, QUERIES_FILE, TEXT_FILE, evaluate_bundle
@@ -124,10 +124,11 @@ def assist(config: TrainingConfig, *, base: Path, reporter: Reporter) -> None:
     """
     run = _Run(config, base, Workshop(base / config.work), reporter)
     for model in config.language_models:
-        if model.neural is not None:
-            _wait_for_team()  # until the first one has prepared the text
-            prepared = _prepare(run, model, _read(run))
-            _train_neural(run, model, model.neural, prepared)
+        for part in (model.neural, model.reranker):
+            if part is not None:
+                _wait_for_team()  # until the first one has prepared the text
+                prepared = _prepare(run, model, _read(run))
+                _train_network(run, model, part, prepared)
 
 
 def _wait_for_team() -> None:
@@ -218,38 +219,35 @@ def _language_model(
     )
     training: dict[str, Any] = {"ngram_s": seconds(ngram)}
     if config.neural is not None:
-        entry, training["neural"] = _with_neural(run, config, entry, prepared, folder)
+        described, training["neural"] = _network(run, config, config.neural, prepared, folder / "neural")
+        update = {"neural_kind": described.kind, "parameter_count": described.parameter_count, "ngram_weight": 0.5}
+        entry = entry.model_copy(update=update)
+    if config.reranker is not None:
+        described, training["reranker"] = _network(run, config, config.reranker, prepared, folder / "reranker")
+        update = {"reranker_kind": described.kind, "reranker_parameter_count": described.parameter_count}
+        entry = entry.model_copy(update=update)
     return entry, training
 
 
-def _with_neural(
-    run: _Run,
-    config: LanguageModelConfig,
-    entry: LanguageModelEntry,
-    prepared: Path,
-    folder: Path,
-) -> tuple[LanguageModelEntry, dict[str, Any]]:
-    """Trains the neural part; also says how that went."""
+def _network(
+    run: _Run, config: LanguageModelConfig, part: NeuralConfig | RerankerConfig, prepared: Path, folder: Path
+) -> tuple[NeuralDescription, dict[str, Any]]:
+    """Trains a network into the bundle's folder; what it is, and how that went."""
     from training.neural.train import export_neural, finished_training
 
-    assert config.neural is not None
     _wait_for_team()
-    trained = _train_neural(run, config, config.neural, prepared)
-    (folder / "neural").mkdir()
-    export_neural(trained, folder / "neural")
-    described = NeuralDescription.read(folder / "neural" / "neural.json")
-    entry = entry.model_copy(
-        update={"neural_kind": described.kind, "parameter_count": described.parameter_count, "ngram_weight": 0.5}
-    )
+    trained = _train_network(run, config, part, prepared)
+    folder.mkdir()
+    export_neural(trained, folder)
     result = finished_training(trained)
     training = {
         "seconds": result.curve[-1].elapsed_s,
         "tokens_per_s": result.tokens_per_s,
         "steps": result.steps,
-        "sampled_softmax": config.neural.sampled_softmax,
+        "sampled_softmax": part.sampled_softmax,
         "curve": [asdict(point) for point in result.curve],
     }
-    return entry, training
+    return NeuralDescription.read(folder / DESCRIPTION_FILE), training
 
 
 def _mixture(
@@ -264,8 +262,8 @@ def _mixture(
     return fitted.apply(entry), fitted.metrics
 
 
-def _train_neural(run: _Run, config: LanguageModelConfig, neural: NeuralConfig, prepared: Path) -> Path:
-    """Trains the network, this process among others perhaps; the folder with its checkpoint."""
+def _train_network(run: _Run, config: LanguageModelConfig, part: NeuralConfig | RerankerConfig, prepared: Path) -> Path:
+    """Trains a network, this process among others perhaps; the folder with its checkpoint."""
     from training.neural.train import train_neural
 
     train, validation = _encoded(prepared, "train"), _encoded(prepared, "validation")
@@ -277,14 +275,15 @@ def _train_neural(run: _Run, config: LanguageModelConfig, neural: NeuralConfig, 
             validation_tokens=validation.tokens,
             validation_offsets=validation.offsets,
             vocabulary_size=len(Vocabulary.open(prepared)),
-            config=neural,
+            config=part,
             seed=run.config.seed,
             work=target,
             reporter=run.reporter,
         )
 
-    key = [prepared.name, neural.model_dump(), run.config.seed]
-    return run.workshop.step(f"{config.name}-neural", key, make, resumable=True)
+    key = [prepared.name, part.model_dump(), run.config.seed]
+    name = "reranker" if isinstance(part, RerankerConfig) else "neural"
+    return run.workshop.step(f"{config.name}-{name}", key, make, resumable=True)
 
 
 def _prepare(run: _Run, config: LanguageModelConfig, data: dict[str, Path]) -> Path:
@@ -299,7 +298,7 @@ def _prepare(run: _Run, config: LanguageModelConfig, data: dict[str, Path]) -> P
         encode(tokenizer, texts, folder, "train", run.reporter)
         encode(tokenizer, [data[config.sources[0]] / "validation.txt"], folder, "validation", run.reporter)
 
-    settings = config.model_dump(exclude={"ngram", "neural", "recent_words"})
+    settings = config.model_dump(exclude={"ngram", "neural", "reranker", "recent_words"})
     return run.workshop.step(f"{config.name}-prepare", [settings, [folder.name for folder in data.values()]], make)
 
 

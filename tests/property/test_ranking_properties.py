@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 
 from lm.manifest import Ranking
 from suggest.rank import Candidates, features, order, other_features
-from training.ranking import Choice, fit_weights
+from training.ranking import Choice, fit_weights, reranker_gain
 
 weight = st.floats(0.0, 3.0)
 rankings = st.builds(
     Ranking,
     weights=st.tuples(weight, weight, st.floats(-3.0, 3.0), weight, st.floats(-2.0, 2.0)),
+    reranker=st.just(0.0) | weight,
     other=st.tuples(st.floats(-3.0, 3.0), st.floats(-2.0, 2.0), st.floats(-1.0, 1.0)),
 )
 # Few distinct values, so that ties come up.
@@ -35,6 +36,7 @@ def listed(rows: list[tuple[float, float, int]]) -> Candidates:
         np.array([length for _, _, length in rows], np.float64),
         np.array(counts),
         np.array([log_prob for _, log_prob, _ in rows]),
+        np.array([-float(7 * length % 5) for _, _, length in rows]),
     )
 
 
@@ -80,11 +82,13 @@ def test_the_order_of_candidates_does_not_matter(
     candidates = listed(rows)
     shuffled = list(range(len(rows)))
     random.shuffle(shuffled)  # type: ignore[attr-defined]
+    assert candidates.log_shares is not None
     other = Candidates(
         [candidates.texts[place] for place in shuffled],
         candidates.lengths[shuffled],
         candidates.counts[shuffled],
         candidates.log_probs[shuffled],
+        candidates.log_shares[shuffled],
     )
     texts = [candidates.texts[place] for _, place in order(candidates, total, ranking)]
     assert [other.texts[place] for _, place in order(other, total, ranking)] == texts
@@ -110,9 +114,10 @@ def _choices(ranking: Ranking, number: int, seed: int) -> list[Choice]:
             rng.integers(1, 25, size).astype(np.float64),
             np.where(rng.random(size) < 0.5, 0.0, rng.integers(1, 30, size)),
             np.log(rng.dirichlet(np.ones(size + 1))[:size] + 1e-9),
+            np.log(rng.dirichlet(np.full(size, 0.3)) + 1e-3) if size else np.zeros(0),
         )
         total = float(10 ** rng.uniform(0, 4))
-        utilities = features(candidates) @ np.array(ranking.weights)
+        utilities = features(candidates) @ np.array([*ranking.weights, ranking.reranker])
         other = other_features(candidates, total) @ np.array(ranking.other)
         chances = np.exp(np.append(utilities, other))
         wanted = int(rng.choice(size + 1, p=chances / chances.sum()))
@@ -129,7 +134,7 @@ def test_the_weights_that_made_the_choices_are_found() -> None:
     # Calibration: as many listed ones are wanted as their probabilities add up to.
     expected = wanted = 0.0
     for choice in choices:
-        utilities = choice.listed @ np.array(found.weights)
+        utilities = choice.listed @ np.array([*found.weights, found.reranker])
         chances = np.exp(np.append(utilities, choice.other @ np.array(found.other)))
         expected += 1 - chances[-1] / chances.sum()
         wanted += choice.wanted < len(choice.listed)
@@ -146,3 +151,14 @@ def test_weights_are_held_at_0_where_below_it_they_would_break_a_promise() -> No
 def test_without_held_out_queries_the_usual_weights_stay() -> None:
     assert fit_weights([]) == Ranking()
     assert fit_weights(_choices(Ranking(), 3, seed=1)).weights == pytest.approx(Ranking().weights, abs=0.7)
+
+
+def test_a_reranker_that_knows_more_is_found_and_one_that_guesses_is_not() -> None:
+    knows = _choices(Ranking(reranker=0.5), 1500, seed=7)
+    gain, error = reranker_gain(knows)
+    assert gain > 3 * error > 0
+    assert fit_weights(knows).reranker == pytest.approx(0.5, abs=0.1)
+    gain, error = reranker_gain(_choices(Ranking(reranker=0.0), 1500, seed=7))
+    assert gain < 2 * error
+    assert fit_weights([choice.without_reranker() for choice in knows]).reranker == 0
+    assert reranker_gain([]) == (0.0, 0.0)

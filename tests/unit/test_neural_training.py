@@ -231,8 +231,8 @@ def test_divergence_is_told_and_the_last_checkpoint_kept(
 
 def test_checkpoint_of_other_settings_is_refused_by_name(train: Callable[..., NeuralTraining]) -> None:
     train()
-    with pytest.raises(InputError, match="other settings: dropout, layers, max_steps"):
-        train(dropout=0.3, layers=2, max_steps=13)
+    with pytest.raises(InputError, match="other settings: dropout, kind, max_steps"):
+        train(dropout=0.3, kind="gru", max_steps=13)
     with pytest.raises(InputError, match="other settings: bidirectional"):
         train(config=RerankerConfig)
 

@@ -202,3 +202,17 @@ def test_recent_words_are_for_words(path: Path) -> None:
     assert load_config(path, ["language_models.words.recent_words=200"]).language_models[1].recent_words == 200
     with pytest.raises(ConfigError, match=r"language_models\.queries\.recent_words: its unit is subword"):
         load_config(path, ["language_models.queries.recent_words=200"])
+
+
+def test_rerankers_are_for_queries_and_have_the_fields_of_the_neural_model_that_apply(path: Path) -> None:
+    config = load_config(path, ['language_models.queries.reranker={kind = "gru", hidden_size = 128}'])
+    reranker = config.language_models[0].reranker
+    assert reranker is not None
+    network = reranker.network()
+    assert (network.kind, network.hidden_size, network.layers, network.carry_state) == ("gru", 128, 1, False)
+    with pytest.raises(ConfigError, match=r"language_models\.words\.reranker: its first source is text"):
+        load_config(path, ["language_models.words.reranker={}"])
+    with pytest.raises(ConfigError, match=r"reranker\.carry_state"):
+        load_config(path, ["language_models.queries.reranker={carry_state = true}"])
+    with pytest.raises(ConfigError, match=r"reranker\.kind"):
+        load_config(path, ["language_models.queries.reranker={kind = 'window'}"])

@@ -58,7 +58,8 @@ def size_on_disk(manifest: Manifest, name: str, part: Part) -> int:
         folder, _, rest = path.partition("/")
         neural, vocabulary = rest.startswith("neural/"), rest.startswith(("tokens.", "subwords."))
         wanted = part is Part.ENSEMBLE or vocabulary or neural == (part is Part.NEURAL)
-        total += file.size if folder == name and wanted else 0
+        reranker = rest.startswith("reranker/")  # no part of the language model
+        total += file.size if folder == name and wanted and not reranker else 0
     return total
 
 
