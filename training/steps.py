@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from lm.manifest import FORMAT_VERSION
+from lm.text import NORMALIZER_VERSION
 
 DONE_FILE = "DONE"
 
@@ -34,7 +35,7 @@ class Workshop:
             make: writes into the folder it is given.
             resumable: `make` goes on with what an interrupted run left in the folder.
         """
-        document = json.dumps([FORMAT_VERSION, name, key], sort_keys=True, default=str)
+        document = json.dumps([FORMAT_VERSION, NORMALIZER_VERSION, name, key], sort_keys=True, default=str)
         folder = self._folder / f"{name}-{hashlib.sha256(document.encode()).hexdigest()[:16]}"
         if (folder / DONE_FILE).is_file():
             return folder

@@ -1,0 +1,76 @@
+"""What all steps of a training share: the configuration, where its files are, the text that was read."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from training.config import TrainingConfig
+from training.corpus import corpus_files, write_sentences
+from training.progress import Reporter
+from training.query_log import write_queries
+from training.sources import find_files
+from training.steps import Workshop, fingerprints
+
+TEXT, QUERIES = "text", "queries"
+COUNTS_FILE = "counts.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A training under way; `base` is the folder that relative paths refer to."""
+
+    config: TrainingConfig
+    base: Path
+    workshop: Workshop
+    reporter: Reporter
+
+
+def read_data(job: Job) -> dict[str, Path]:
+    """Reads the sources; a folder each with training, validation and test text."""
+    config, data = job.config, {}
+    common = [config.seed, config.held_out.model_dump()]
+    if config.text:
+        files = [path for _, path in corpus_files(config.text, job.base)]
+        key = [[source.model_dump() for source in config.text], fingerprints(files), common]
+        data[TEXT] = job.workshop.step("text", key, lambda folder: _read_text(job, folder))
+    if config.query_log:
+        files = [path for source in config.query_log for path in find_files(source.path, job.base)]
+        blocked = config.screening.blocked_words
+        files += [job.base / blocked] if blocked and (job.base / blocked).is_file() else []
+        key = [[source.model_dump() for source in config.query_log], fingerprints(files), common]
+        key.append(config.screening.model_dump())
+        data[QUERIES] = job.workshop.step("queries", key, lambda folder: _read_queries(job, folder))
+    return data
+
+
+def _read_text(job: Job, folder: Path) -> None:
+    counts = write_sentences(
+        job.config.text,
+        job.base,
+        folder,
+        held_out=job.config.held_out,
+        seed=job.config.seed,
+        reporter=job.reporter,
+    )
+    (folder / COUNTS_FILE).write_text(json.dumps(asdict(counts)), encoding="utf-8")
+
+
+def _read_queries(job: Job, folder: Path) -> None:
+    counts = write_queries(
+        job.config.query_log,
+        job.base,
+        folder,
+        screening=job.config.screening,
+        held_out=job.config.held_out,
+        seed=job.config.seed,
+        reporter=job.reporter,
+    )
+    (folder / COUNTS_FILE).write_text(json.dumps(asdict(counts)), encoding="utf-8")
+
+
+def read_lines_of(path: Path) -> list[str]:
+    """The lines of a file that training wrote, without empty ones."""
+    with path.open(encoding="utf-8", newline="\n") as lines:
+        return [line.rstrip("\n") for line in lines if line.strip()]

@@ -1,0 +1,158 @@
+"""One language model of a bundle: vocabulary, n-gram model, networks, and the weights of their mixture."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from lm.language_model import LanguageModel
+from lm.manifest import LanguageModelEntry
+from lm.neural import DESCRIPTION_FILE, NeuralDescription
+from lm.tokenizer import open_tokenizer
+from lm.vocabulary import Vocabulary
+from training.config import LanguageModelConfig, NeuralConfig, RerankerConfig
+from training.encoding import EncodedText, encode
+from training.job import QUERIES, TEXT, Job, read_lines_of
+from training.mixture import fit_mixture, held_out_scores
+from training.ngram import train_ngram
+from training.steps import DONE_FILE, seconds
+from training.vocabulary import build_vocabulary
+
+_TRAINING_FILES = {TEXT: "train.txt", QUERIES: "train_lm.txt"}
+_MIXTURE_SENTENCES = 2000
+
+
+def train_language_model(
+    job: Job, config: LanguageModelConfig, data: dict[str, Path], staging: Path
+) -> tuple[LanguageModelEntry, dict[str, Any]]:
+    """Trains one language model and lays its files into the bundle; what it is, and how its training went."""
+    prepared = prepare(job, config, data)
+    folder = staging / config.name
+    folder.mkdir()
+    for path in [*prepared.glob("tokens.*"), *prepared.glob("subwords.model")]:
+        shutil.copy2(path, folder)
+    vocabulary = Vocabulary.open(folder)
+    ngram = job.workshop.step(
+        f"{config.name}-ngram",
+        [prepared.name, config.ngram.model_dump()],
+        lambda target: train_ngram(
+            config.ngram,
+            _encoded(prepared, "train"),
+            vocabulary,
+            target,
+            reporter=job.reporter,
+            label=config.name,
+        ),
+    )
+    for path in ngram.iterdir():
+        if path.name != DONE_FILE:
+            shutil.copy2(path, folder)
+    facts = json.loads((folder / "ngram.json").read_text(encoding="utf-8"))
+    entry = LanguageModelEntry(
+        name=config.name,
+        unit=config.unit,
+        sources=config.sources,
+        lowercase=config.lowercase,
+        pretokenized=config.pretokenized,
+        vocabulary_size=len(vocabulary),
+        ngram_order=facts["order"],
+        ngram_count=facts["count"],
+        ngram_smoothing=facts["smoothing"],
+    )
+    training: dict[str, Any] = {"ngram_s": seconds(ngram)}
+    if config.neural is not None:
+        described, training["neural"] = _network(job, config, config.neural, prepared, folder / "neural")
+        update = {"neural_kind": described.kind, "parameter_count": described.parameter_count, "ngram_weight": 0.5}
+        entry = entry.model_copy(update=update)
+    if config.reranker is not None:
+        described, training["reranker"] = _network(job, config, config.reranker, prepared, folder / "reranker")
+        update = {"reranker_kind": described.kind, "reranker_parameter_count": described.parameter_count}
+        entry = entry.model_copy(update=update)
+    return entry, training
+
+
+def _network(
+    job: Job, config: LanguageModelConfig, part: NeuralConfig | RerankerConfig, prepared: Path, folder: Path
+) -> tuple[NeuralDescription, dict[str, Any]]:
+    """Trains a network into the bundle's folder; what it is, and how that went."""
+    from training.neural.train import export_neural, finished_training
+
+    wait_for_team()
+    trained = train_network(job, config, part, prepared)
+    folder.mkdir()
+    export_neural(trained, folder)
+    result = finished_training(trained)
+    training = {
+        "seconds": result.curve[-1].elapsed_s,
+        "tokens_per_s": result.tokens_per_s,
+        "steps": result.steps,
+        "sampled_softmax": part.sampled_softmax,
+        "curve": [asdict(point) for point in result.curve],
+    }
+    return NeuralDescription.read(folder / DESCRIPTION_FILE), training
+
+
+def fit_weights(
+    job: Job, entry: LanguageModelEntry, recent_words: int, data: dict[str, Path], staging: Path
+) -> tuple[LanguageModelEntry, dict[str, Any]]:
+    """Finds the mixture's weights on held-out text; also says what decided."""
+    if not entry.neural_kind and not recent_words:
+        return entry, {}
+    held_out = read_lines_of(data[entry.sources[0]] / "validation.txt")[:_MIXTURE_SENTENCES]
+    scores = held_out_scores(LanguageModel(entry, staging / entry.name), held_out, job.reporter)
+    fitted = fit_mixture(scores, recent_words)
+    return fitted.apply(entry), fitted.metrics
+
+
+def train_network(job: Job, config: LanguageModelConfig, part: NeuralConfig | RerankerConfig, prepared: Path) -> Path:
+    """Trains a network, this process among others perhaps; the folder with its checkpoint."""
+    from training.neural.train import train_neural
+
+    train, validation = _encoded(prepared, "train"), _encoded(prepared, "validation")
+
+    def make(target: Path) -> None:
+        train_neural(
+            train_tokens=train.tokens,
+            train_offsets=train.offsets,
+            validation_tokens=validation.tokens,
+            validation_offsets=validation.offsets,
+            vocabulary_size=len(Vocabulary.open(prepared)),
+            config=part,
+            seed=job.config.seed,
+            work=target,
+            reporter=job.reporter,
+        )
+
+    key = [prepared.name, part.model_dump(), job.config.seed]
+    name = "reranker" if isinstance(part, RerankerConfig) else "neural"
+    return job.workshop.step(f"{config.name}-{name}", key, make, resumable=True)
+
+
+def prepare(job: Job, config: LanguageModelConfig, data: dict[str, Path]) -> Path:
+    """Vocabulary, and training and validation text as token ids."""
+    texts = [data[source] / _TRAINING_FILES[source] for source in config.sources]
+
+    def make(folder: Path) -> None:
+        vocabulary = build_vocabulary(config, texts, folder, job.reporter)
+        tokenizer = open_tokenizer(
+            folder, config.unit, vocabulary, lowercase=config.lowercase, pretokenized=config.pretokenized
+        )
+        encode(tokenizer, texts, folder, "train", job.reporter)
+        encode(tokenizer, [data[config.sources[0]] / "validation.txt"], folder, "validation", job.reporter)
+
+    settings = config.model_dump(exclude={"ngram", "neural", "reranker", "recent_words"})
+    return job.workshop.step(f"{config.name}-prepare", [settings, [folder.name for folder in data.values()]], make)
+
+
+def _encoded(folder: Path, name: str) -> EncodedText:
+    return EncodedText(folder / f"{name}.ids.npy", folder / f"{name}.offsets.npy")
+
+
+def wait_for_team() -> None:
+    """Until all processes that train together have come to this point."""
+    from training.neural.team import Team
+
+    Team.join().wait()
