@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 from dataclasses import dataclass
 from datetime import timedelta
@@ -36,6 +38,7 @@ class Team:
             return cls()
         if not distributed.is_initialized():
             distributed.init_process_group("gloo", timeout=_TIMEOUT)
+            atexit.register(_leave)
         return cls(distributed.get_rank(), size)
 
     @property
@@ -109,3 +112,9 @@ class Team:
         """Until all have come to this point."""
         if self.size > 1:
             distributed.barrier()
+
+
+def _leave() -> None:
+    """Ends the group's threads: one that still frees a tensor while the interpreter ends would abort the process."""
+    gc.collect()  # of what was trained, which holds on to the group
+    distributed.destroy_process_group()
