@@ -106,6 +106,8 @@ def test_it_is_measured_again_as_it_was_in_training(trained: tuple[str, Path]) -
     measured = json.loads(_call("evaluate", folder, "--json").stdout)
 
     kept = json.loads(_call("inspect", folder, "--json").stdout)["metrics"]
+    for figures in kept["language_models"].values():
+        assert figures.pop("training")["ngram_s"] > 0
     assert measured["language_models"] == kept["language_models"]
     for figures in measured["language_models"].values():
         assert all(1 < perplexity < 5000 for perplexity in figures["perplexity"].values())
