@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from lm.bundle import QUERIES_FOLDER, open_bundle
 from lm.manifest import FORMAT_VERSION, Manifest, Ranking, write_manifest
 from lm.queries import build_query_index
+from lm.registry import Registry
 from lm.text import NORMALIZER_VERSION
 from training.config import TrainingConfig
 from training.evaluate import EVALUATION_FOLDER, QUERIES_FILE, TEXT_FILE, evaluate_bundle
@@ -50,7 +51,7 @@ def train(
         fit_weights(job, entry, model.recent_words, data, staging)
         for (entry, _), model in zip(trained, config.language_models, strict=True)
     ]
-    version = now().strftime("%Y%m%d-%H%M%S")
+    version = _free_version(Registry(base / config.publishing.registry), config.name, now())
     manifest = Manifest(
         format_version=FORMAT_VERSION,
         name=config.name,
@@ -105,6 +106,13 @@ def assist(config: TrainingConfig, *, base: Path, reporter: Reporter) -> None:
                 wait_for_team()  # until the first one has prepared the text
                 prepared = prepare(job, model, read_data(job))
                 train_network(job, model, part, prepared)
+
+
+def _free_version(registry: Registry, name: str, when: datetime) -> str:
+    """The time as a version; a later second where a training that found all its steps done has taken it."""
+    while registry.bundle_path(name, version := when.strftime("%Y%m%d-%H%M%S")).exists():
+        when += timedelta(seconds=1)
+    return version
 
 
 def _query_index(job: Job, data: dict[str, Path], staging: Path) -> int:
