@@ -251,10 +251,11 @@ def test_device_that_is_not_there_is_told_with_those_that_are(train: Callable[..
 
 
 @pytest.mark.parametrize("kind", ["lstm", "gru", "rnn", "window"])
+@pytest.mark.parametrize("width", [16, 24])  # of the state: as the vectors, so that nothing projects it, and wider
 def test_export_gives_the_loss_that_training_measured(
-    train: Callable[..., NeuralTraining], data: dict[str, Path], tmp_path: Path, kind: str
+    train: Callable[..., NeuralTraining], data: dict[str, Path], tmp_path: Path, kind: str, width: int
 ) -> None:
-    result = train(kind=kind, sampled_softmax=0, max_steps=60, learning_rate=0.02)
+    result = train(kind=kind, hidden_size=width, sampled_softmax=0, max_steps=60, learning_rate=0.02)
     assert result.validation_loss < 0.75 * np.log(VOCABULARY)
     export_neural(tmp_path / "work", tmp_path / "out")
     served = NeuralModel.open(tmp_path / "out")

@@ -44,10 +44,14 @@ class BatchLoss(nn.Module):
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._bfloat16):
             output = self.network(inputs, state_SBD, self._loss.draw(), targets_N)
             if batch.size:
-                nats = self._loss(self.network, output.hidden[valid_BT], targets_N, output.vectors)
+                nats = self._loss(self.network, self._product_type(output.hidden[valid_BT]), targets_N, output.vectors)
             else:  # more processes than rows
                 nats = 0 * (output.hidden.sum() + self.network.output_weight().sum() + self.network.bias().sum())
         return nats.detach(), nats + self._penalty(output.hidden, output.raw), output.state.detach()
+
+    def _product_type(self, hidden_NE: Tensor) -> Tensor:
+        """In the type of the products: not every cell gives it under autocast."""
+        return hidden_NE.to(torch.bfloat16) if self._bfloat16 else hidden_NE
 
     def _penalty(self, hidden_BTE: Tensor, raw_BTH: Tensor) -> Tensor | float:
         """Activation regularisation and its temporal kind (Merity, McCann and Socher, 2017, section 4)."""
