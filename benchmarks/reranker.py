@@ -114,9 +114,9 @@ def _listed(bundle: Bundle, queries: Sequence[str], reporter: Reporter) -> list[
     with reporter.task("lists", len(wanted)) as task:
         for number, query in enumerate(wanted):
             pool = propose(model, bundle.queries, typed_prefix(query))
-            rows = first_rows(pool, bundle.manifest.ranking, RESCORED)
+            rows = first_rows(pool, bundle.manifest.first_ranking, RESCORED)
             times = [time.thread_time()]
-            rescored = rescore(model, pool, rows)
+            rescored = rescore(model, pool, rows, pool.candidates.rows(rows))
             times.append(time.thread_time())
             candidates = rerank(model, rescored.candidates)
             times.append(time.thread_time())
