@@ -1,7 +1,7 @@
 """What each part of query completion is worth: the query benchmark's lists without it.
 
-Run from the checkout: `python -m benchmarks.query_parts`. It trains the bundle of `benchmarks.query_completion`, and one
-without its models of words, if it has any. Every list is compared with the full one on the same queries (paired
+Run from the checkout: `python -m benchmarks.query_parts`. It trains the bundle of `benchmarks.query_completion`, and
+one without its models of words, if it has any. Every list is compared with the full one on the same queries (paired
 bootstrap), and printed as rows of a Markdown table.
 """
 

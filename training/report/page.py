@@ -8,7 +8,7 @@ from typing import Any
 
 from training.evaluation.query_measures import MEASURES
 from training.report import plots
-from training.report.query_tables import POPULAR, query_comparisons, query_rows
+from training.report.query_tables import POPULAR, query_comparisons, query_figures
 from training.report.tables import COLUMNS, Group, groups, model_name
 
 _TEMPLATE = "report.html.jinja"
@@ -36,7 +36,7 @@ def render_page(document: Mapping[str, Any]) -> str:
         columns=COLUMNS,
         groups=[(group, _comparison_plots(group)) for group in groups(document)],
         curves=_shared_curves(bundles),
-        queries=query_rows(document),
+        queries=query_figures(document),
         measures=MEASURES,
         popular=POPULAR,
         comparisons=query_comparisons(document),

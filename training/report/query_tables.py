@@ -30,17 +30,20 @@ class QueryCell:
     better: bool = False
 
 
-def query_rows(document: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Every measure of each bundle's groups, and for seen and unseen what the log's popularity alone gets."""
-    rows = []
+def query_figures(document: Mapping[str, Any]) -> list[tuple[str, list[dict[str, Any]]]]:
+    """Of each bundle every measure of its groups, and for seen and unseen what the log's popularity alone gets."""
+    found = []
     for bundle in document["bundles"]:
-        measured = bundle["queries"]
+        measured, rows = bundle["queries"], []
         for group in measured.get("groups", []):
             popular = measured["popularity_only"].get(group["group"], {}) if group["by"] == "seen" else {}
             figures = [_cell(measure, group["measures"].get(measure.name)) for measure in MEASURES]
-            cells = [*figures, *(_bare(measure, popular.get(measure.name)) for measure in POPULAR)]
-            rows.append({"bundle": bundle["label"], **_row(group), "cells": cells})
-    return rows
+            rows.append(
+                _row(group) | {"cells": [*figures, *(_bare(measure, popular.get(measure.name)) for measure in POPULAR)]}
+            )
+        if rows:
+            found.append((bundle["label"], rows))
+    return found
 
 
 def query_comparisons(document: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -58,7 +61,8 @@ def query_comparisons(document: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _row(group: Mapping[str, Any]) -> dict[str, Any]:
-    return {"by": group["by"], "group": _OF_GROUP[group["by"]].format(group["group"]), "count": group["count"]}
+    name = _OF_GROUP[group["by"]].format(group["group"])
+    return {"by": group["by"], "group": "1 word" if name == "1 words" else name, "count": group["count"]}
 
 
 def _cell(measure: Measure, figure: Mapping[str, Any] | None, sign: str = "") -> QueryCell:
