@@ -27,7 +27,7 @@ class Listed:
 
     Attributes:
         text: normalised.
-        score: what the list is ordered by, higher first.
+        score: what the list is ordered by; among equal ones the order is chance.
         probability: that it is accepted, where that was stated.
     """
 
@@ -64,10 +64,12 @@ def partial_rank(listed: Sequence[Listed], wanted: str, typed: str) -> int:
 
 
 def _rank(listed: Sequence[Listed], right: Sequence[bool]) -> int:
-    scores = [item.score for item, hit in zip(listed, right, strict=True) if hit]
-    if not scores:
+    first = next((place for place, hit in enumerate(right) if hit), None)
+    if first is None:
         return 0
-    before = sum(item.score >= max(scores) for item, hit in zip(listed, right, strict=True) if not hit)
+    score = listed[first].score
+    others = (place for place, hit in enumerate(right) if not hit)
+    before = sum(place < first or listed[place].score == score for place in others)
     return before + 1 if before < SHOWN else 0
 
 
