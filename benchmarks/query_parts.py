@@ -50,7 +50,8 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 1
     if wordless is None:
-        print("\nThe bundle has no model of words, so none was taken out.")
+        words = _has_words(bundle)
+        print(f"\nNot measured without word model: {'--bundle trains none' if words else 'the bundle has none'}.")
     return 0
 
 
@@ -60,10 +61,14 @@ def _bundles(path: Path | None, data: Path, reporter: Reporter) -> tuple[Bundle,
         return open_bundle(path), None
     full, _ = train_on_logs(data, reporter, registry="registry", change=lambda config: config)
     bundle = open_bundle(full.path)
-    if not any(model.entry.unit == "word" for model in bundle.language_models):
+    if not _has_words(bundle):
         return bundle, None
     published, _ = train_on_logs(data, reporter, registry="registry_without_words", change=_without_words)
     return bundle, open_bundle(published.path)
+
+
+def _has_words(bundle: Bundle) -> bool:
+    return any(model.entry.unit == "word" for model in bundle.language_models)
 
 
 def _without_words(config: TrainingConfig) -> TrainingConfig:
