@@ -53,6 +53,8 @@ class QueryBenchmark:
         typed = sample(queries, self._max_typed)
         found = outcomes(served(Model(bundle)), queries, self._reporter, typed=typed)
         same = self._first if self._first is not None and self._first.queries == queries else None
+        if self._first is not None and same is None:
+            self._reporter.say(f"Not compared with {self._first.label}: other queries. Give both the same.")
         first = same or _First(label, queries, seen_in(bundle, queries), found)
         self._first = self._first or first
         figures = summary(bundle, found, first.seen, self._reporter)
