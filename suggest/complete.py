@@ -25,6 +25,8 @@ from suggest.types import QueryCompletion, QuerySuggestion, ScoreTerms, Source
 
 RESCORED = 12
 """Candidates that the neural model sees: the shown ten and what may still rise among them."""
+CORRECTED = 8
+"""Completions of corrections that it sees besides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,7 @@ class QueryCompleter:
         """The list, submissions of the prefix, and whether time was too short for a part."""
         with stages.stage("ngram"):
             pool = propose(self._model, self._bundle.queries, query)
+            rows = first_rows(pool, self._ranking, max(RESCORED, max_suggestions + 2), exclude_generated)
         corrections, degraded = dict[str, Correction](), False
         if correct and self._corrector is not None and (suspects := self._corrector.suspects(query, pool)):
             if self._correction_cost.fits(budget):
@@ -117,7 +120,9 @@ class QueryCompleter:
                     pool, corrections = self._read_otherwise(query, suspects, pool)
             else:
                 degraded = True
-        rows = first_rows(pool, self._ranking, max(RESCORED, max_suggestions + 2), exclude_generated)
+        if corrections:  # beside those that suit the typed letters, which stay the same
+            every = first_rows(pool, self._ranking, len(pool.tokens), exclude_generated)
+            rows += [row for row in every if row >= len(pool.parts[0].tokens)][:CORRECTED]
         chosen = select(pool, rows)
         candidates, opinion = chosen, None
         if neural and rows and self._model.neural is not None:

@@ -32,11 +32,10 @@ from lm.manifest import Ranking
 
 _LEAST_LOG_PROB = -30.0
 """Stands for the models' opinion where they have none, as of letters that they do not know."""
-_CERTAIN = -10.0
-"""Natural-log probability of the typed letters being right from which on corrections are in doubt."""
 _JUST_BELOW = 1e-9
-_FIRST_EXACT = 4
-"""Where they are, so many suggestions that suit the typed letters come before them."""
+_FIRST_EXACT = ((-0.7, 8), (-10.0, 5))
+"""Natural-log probability that the typed letters are right, and how many suggestions that suit them come before any
+correction where it is above that: a query that nobody typed before looks much like a mistyped one."""
 _LEAST_OTHER = 1e-3
 """The models' probability of all that is not listed is at least this much."""
 
@@ -130,8 +129,12 @@ def utilities(candidates: Candidates, ranking: Ranking) -> Floats:
         (counts[corrected] == 0) & (joint[exact][:, None] >= joint[corrected]),
     )
     caps_C = np.where(popular_EC, utilities_N[exact][:, None], np.inf).min(axis=0, initial=np.inf)
-    if len(exact) and candidates.log_posteriors is not None and candidates.log_posteriors[exact[0]] > _CERTAIN:
-        caps_C = np.minimum(caps_C, np.sort(utilities_N[exact])[-_FIRST_EXACT:][0])
+    right = (
+        float(candidates.log_posteriors[exact[0]]) if len(exact) and candidates.log_posteriors is not None else -np.inf
+    )
+    first = next((number for least, number in _FIRST_EXACT if right > least), 0)
+    if first:
+        caps_C = np.minimum(caps_C, np.sort(utilities_N[exact])[-first:][0])
     # corrections that are lowered to the same place keep their order
     places_C = np.argsort(np.argsort(-utilities_N[corrected], kind="stable"))
     utilities_N[corrected] = np.minimum(utilities_N[corrected], caps_C - _JUST_BELOW * places_C)

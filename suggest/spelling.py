@@ -29,6 +29,8 @@ from suggest.candidates import Pool
 
 ENOUGH = 3.0
 """Submissions of queries with the typed prefix from which on it is taken as it stands."""
+SHORTEST = 5
+"""Characters from which on what was typed may hold an error: nearly all that is shorter begins many queries."""
 SURPRISE = 8.0
 """Nats: a word whose surprise in its place is at most this and the log of one more than its count in the log is taken
 as it stands: that many others might be meant, and none is likelier by so much."""
@@ -93,7 +95,7 @@ class Corrector:
             query: as `normalize_query` returns it.
             pool: what `propose` found for it.
         """
-        if pool.total >= ENOUGH:
+        if pool.total >= ENOUGH or len(query) < SHORTEST:
             return ()
         words = query.split(" ")
         surprises = self._surprises(pool.context) + ([-pool.typed_log_prob] if words[-1] else [])
