@@ -40,16 +40,16 @@ class TypingErrors:
     substitution: float = 8.0
     near_substitution: float = 6.5
     accent: float = 3.0
-    omission: float = 6.0
-    omitted_double: float = 4.5
+    omission: float = 5.0
+    omitted_double: float = 4.0
     insertion: float = 8.0
     inserted_double: float = 5.5
     inserted_near: float = 7.0
-    transposition: float = 6.0
+    transposition: float = 5.0
     first_letter: float = 1.0
-    omitted_space: float = 5.5
+    omitted_space: float = 5.0
     inserted_space: float = 7.0
-    moved_space: float = 6.5
+    moved_space: float = 6.0
     replaced_space: float = 8.0
 
 
