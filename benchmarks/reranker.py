@@ -116,7 +116,7 @@ def _listed(bundle: Bundle, queries: Sequence[str], reporter: Reporter) -> list[
             pool = propose(model, bundle.queries, typed_prefix(query))
             rows = first_rows(pool, bundle.manifest.first_ranking, RESCORED)
             times = [time.thread_time()]
-            rescored = rescore(model, pool, rows, pool.candidates.rows(rows))
+            rescored = rescore(model, pool, rows, pool.candidates.of(rows))
             times.append(time.thread_time())
             candidates = rerank(model, rescored.candidates)
             times.append(time.thread_time())

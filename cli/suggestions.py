@@ -23,16 +23,19 @@ _TERMS = {
 
 
 def suggestions_table(text: str, response: Response, *, explain: bool) -> Table:
-    """Suggestion, source and probability; with `explain` the terms of the score, as log probabilities."""
+    """Suggestion, source and probability; with `explain` the terms of the score, as log probabilities, and edits."""
     caption = f"{response.model} {response.model_version}" + (", degraded" if response.degraded else "")
+    if isinstance(response, pb.CompleteQueryResponse) and response.corrected_query:
+        caption = f"corrected to: {escape(response.corrected_query)}\n{caption}"
     table = Table(caption=caption, caption_justify="left")
     table.add_column("suggestion")
     table.add_column("source")
     table.add_column("probability", justify="right")
-    for term in _TERMS if explain else ():
+    for term in (*_TERMS, "edits") if explain else ():
         table.add_column(term, justify="right")
     for item in response.suggestions:
         terms = [_term(item.explanation, field) for field in _TERMS.values()] if explain else []
+        terms += [str(item.explanation.edit_count)] if explain else []
         table.add_row(*_cells(text, item, response), *terms)
     if not response.suggestions:
         table.add_row("[dim]nothing fits[/dim]")

@@ -1,4 +1,4 @@
-"""An open bundle: its language models and its query index."""
+"""An open bundle: its language models, its query index and its lexicon."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from pathlib import Path
 
 from lm.errors import BundleDamagedError, UnsupportedError
 from lm.language_model import LanguageModel
+from lm.lexicon import Lexicon
 from lm.manifest import MANIFEST_FILE, Manifest, read_manifest, sha256, verify_files
 from lm.queries import QueryIndex
 from lm.text import NORMALIZER_VERSION
 
 QUERIES_FOLDER = "queries_index"
+LEXICON_FOLDER = "lexicon"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +22,14 @@ class Bundle:
 
     Attributes:
         queries: the query index, or None.
+        lexicon: the words of the queries, or None.
     """
 
     manifest: Manifest
     manifest_sha256: str
     language_models: tuple[LanguageModel, ...]
     queries: QueryIndex | None
+    lexicon: Lexicon | None
 
     def advisers(self) -> tuple[LanguageModel, ...]:
         """The language models that were trained mainly on queries, without the one that generates them."""
@@ -68,4 +72,5 @@ def open_bundle(folder: Path, *, verify: bool = True) -> Bundle:
         verify_files(folder, manifest)
     models = tuple(LanguageModel(entry, folder / entry.name) for entry in manifest.language_models)
     queries = QueryIndex(folder / QUERIES_FOLDER) if (folder / QUERIES_FOLDER).is_dir() else None
-    return Bundle(manifest, sha256(folder / MANIFEST_FILE), models, queries)
+    lexicon = Lexicon(folder / LEXICON_FOLDER) if (folder / LEXICON_FOLDER).is_dir() else None
+    return Bundle(manifest, sha256(folder / MANIFEST_FILE), models, queries, lexicon)

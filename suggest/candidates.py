@@ -38,6 +38,8 @@ class Pool:
         steps: natural-log probability of each token by the n-gram model.
         context: tokens of the finished words.
         total: submissions of all queries in the log that begin with what was typed.
+        typed_log_prob: natural-log probability of the typed part of the last word after the finished ones.
+        parts: of the pool of several readings of what was typed the pools of each, one after the other.
     """
 
     candidates: Candidates
@@ -45,6 +47,8 @@ class Pool:
     steps: Sequence[Sequence[float]]
     context: tuple[int, ...]
     total: float
+    typed_log_prob: float = 0.0
+    parts: tuple[Pool, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,18 +84,19 @@ class _Found:
             self.log_probs[row] = high + math.log1p(math.exp(low - high))
 
 
-def propose(model: LanguageModel, index: QueryIndex | None, query: str) -> Pool:
+def propose(model: LanguageModel, index: QueryIndex | None, query: str, *, whole: bool = False) -> Pool:
     """Candidates from the log and the n-gram model.
 
     Args:
         query: as `normalize_query` returns it: a space at its end says that the last word is finished.
+        whole: suggest the query itself too, as where the user typed it otherwise.
     """
     popular, total = index.completions(query, POPULAR) if index else ([], 0.0)
     head, _, typed = query.rpartition(" ")
     context = tuple(model.tokenizer.encode(head)) if head else ()
     state = model.state(context, Part.NGRAM)
     sentences, typed_log_prob = _beam(model, state, typed)
-    found, lead, typed_query = _Found(), f"{head} " if head else "", query.rstrip()
+    found, lead, typed_query = _Found(), f"{head} " if head else "", "" if whole else query.rstrip()
     for tokens, steps in sentences:
         text = lead + model.vocabulary.spell(tokens)
         if text != typed_query:
@@ -112,6 +117,7 @@ def propose(model: LanguageModel, index: QueryIndex | None, query: str) -> Pool:
         found.steps,
         context,
         total,
+        typed_log_prob,
     )
 
 
@@ -160,6 +166,8 @@ def rescore(model: LanguageModel, pool: Pool, rows: Sequence[int], chosen: Candi
     The mixture's probability of the typed text is estimated from the same candidates: they hold about the same
     share of it under either model.
     """
+    if pool.parts:
+        return _rescore_parts(model, pool, rows, chosen)
     spelt = np.array([place for place, row in enumerate(rows) if pool.tokens[row]], np.int64)
     neural, mixed = np.full(len(chosen.texts), -np.inf), chosen.log_probs.copy()
     if model.neural is not None and len(spelt):
@@ -171,6 +179,19 @@ def rescore(model: LanguageModel, pool: Pool, rows: Sequence[int], chosen: Candi
         for target, steps_N in ((neural, neural_N), (mixed, _mixed(model, pool.context, tokens, ngram_N, neural_N))):
             sums = np.add.reduceat(steps_N, starts, dtype=np.float64)
             target[spelt] = sums - np.logaddexp.reduce(sums) + share
+    return Rescored(replace(chosen, log_probs=mixed), chosen.log_probs, neural)
+
+
+def _rescore_parts(model: LanguageModel, pool: Pool, rows: Sequence[int], chosen: Candidates) -> Rescored:
+    """Each reading's candidates by themselves: they go on from different texts."""
+    mixed, neural = chosen.log_probs.copy(), np.full(len(rows), -np.inf)
+    rows_N, start = np.array(rows, np.int64), 0
+    for part in pool.parts:
+        places = np.flatnonzero((rows_N >= start) & (rows_N < start + len(part.tokens)))
+        if len(places):
+            rescored = rescore(model, part, (rows_N[places] - start).tolist(), chosen.of(places))
+            mixed[places], neural[places] = rescored.candidates.log_probs, rescored.neural
+        start += len(part.tokens)
     return Rescored(replace(chosen, log_probs=mixed), chosen.log_probs, neural)
 
 

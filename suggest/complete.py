@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -18,22 +18,30 @@ from suggest.budget import Budget
 from suggest.candidates import Pool, propose, rescore
 from suggest.estimate import CostEstimate
 from suggest.rank import Candidates, Floats, order
+from suggest.readings import pool_readings
 from suggest.reranking import rerank
+from suggest.spelling import Correction, Corrector
 from suggest.stages import Stages
 from suggest.types import QueryCompletion, QuerySuggestion, ScoreTerms, Source
 
 RESCORED = 16
 """Candidates that all models see: the shown ten and what may still rise among them."""
+CORRECTED = 8
+"""Completions of corrections that they see besides."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Listed:
-    """Natural-log probability and row of each candidate, best first, and each model's opinion of them."""
+    """Natural-log probability and row of each candidate, best first, and each model's opinion of them.
+
+    `corrections` says of which correction of what was typed a text is a completion, if of any.
+    """
 
     ranked: list[tuple[float, int]]
     candidates: Candidates
     ngram: Floats
     neural: Floats | None
+    corrections: dict[str, Correction] = field(default_factory=dict)
 
 
 class QueryCompleter:
@@ -48,6 +56,8 @@ class QueryCompleter:
         self._neural_cost = CostEstimate(0.002)
         self._reranks = self._model.reranker is not None and self._ranking.reranker > 0
         self._reranker_cost = CostEstimate(0.003)
+        self._corrector = Corrector(self._model, bundle.lexicon) if bundle.lexicon is not None else None
+        self._correction_cost = CostEstimate(0.002)
 
     def complete(
         self,
@@ -57,8 +67,12 @@ class QueryCompleter:
         exclude_generated: bool,
         neural: bool,
         budget: Budget | None,
+        correct: bool = True,
     ) -> QueryCompletion:
         """Ranked completions; an empty query gets the most popular ones.
+
+        Args:
+            correct: look for typing errors where what was typed is not as queries usually are.
 
         Raises:
             UnsupportedError: the bundle was trained without queries.
@@ -73,7 +87,7 @@ class QueryCompleter:
             normalized = normalize_query(query)
         if normalized:
             listed, total, degraded = self._ranked(
-                normalized, max_suggestions, exclude_generated, neural, budget, stages
+                normalized, max_suggestions, exclude_generated, neural, budget, stages, correct=correct
             )
         else:
             (listed, total), degraded = self._popular(max_suggestions, stages), False
@@ -82,6 +96,7 @@ class QueryCompleter:
         return QueryCompletion(
             suggestions=suggestions,
             normalized_query=normalized,
+            corrected_query=_corrected_query(listed, suggestions),
             degraded=degraded,
             timings=stages.timings,
         )
@@ -94,13 +109,26 @@ class QueryCompleter:
         neural: bool,
         budget: Budget | None,
         stages: Stages,
+        *,
+        correct: bool,
     ) -> tuple[_Listed, float, bool]:
-        """The list, submissions of the prefix, and whether time was too short for a neural model."""
+        """The list, submissions of the prefix, and whether time was too short for a part."""
         with stages.stage("ngram"):
             pool = propose(self._model, self._bundle.queries, query)
             rows = first_rows(pool, self._first_ranking, max(RESCORED, max_suggestions + 2), exclude_generated)
-            chosen = advise(self._advisers, pool.candidates.rows(rows))
-        candidates, opinion, degraded = chosen, None, False
+        corrections, degraded = dict[str, Correction](), False
+        if correct and self._corrector is not None and (suspects := self._corrector.suspects(query, pool)):
+            if self._correction_cost.fits(budget):
+                with stages.stage("spelling"), self._correction_cost.measured():
+                    pool, corrections = self._read_otherwise(query, suspects, pool)
+            else:
+                degraded = True
+        if corrections:  # beside those that suit the typed letters, which stay the same
+            every = first_rows(pool, self._first_ranking, len(pool.tokens), exclude_generated)
+            rows += [row for row in every if row >= len(pool.parts[0].tokens)][:CORRECTED]
+        with stages.stage("advice"):
+            chosen = advise(self._advisers, pool.candidates.of(rows))
+        candidates, opinion = chosen, None
         if neural and rows and self._model.neural is not None:
             if self._neural_cost.fits(budget):
                 with stages.stage("neural"), self._neural_cost.measured():
@@ -115,7 +143,19 @@ class QueryCompleter:
             else:
                 degraded = True
         ranked = order(candidates, pool.total, self._ranking)
-        return _Listed(ranked, candidates, chosen.log_probs, opinion), pool.total, degraded
+        return _Listed(ranked, candidates, chosen.log_probs, opinion, corrections), pool.total, degraded
+
+    def _read_otherwise(self, query: str, suspects: tuple[int, ...], pool: Pool) -> tuple[Pool, dict[str, Correction]]:
+        """The pool with what completes the corrections of typing errors, and which completes which."""
+        assert self._corrector is not None
+        log_posterior, corrections = self._corrector.corrections(query, suspects, pool)
+        if not corrections:
+            return pool, {}
+
+        def proposed(correction: Correction) -> Pool:
+            return propose(self._model, self._bundle.queries, correction.text, whole=correction.whole)
+
+        return pool_readings(query, pool, log_posterior, corrections, proposed)
 
     def _popular(self, k: int, stages: Stages) -> tuple[_Listed, float]:
         """The most popular queries with their shares of the log: before a letter is typed no model has an opinion."""
@@ -134,19 +174,25 @@ class QueryCompleter:
         self, listed: _Listed, query: str, total: float, max_suggestions: int
     ) -> tuple[QuerySuggestion, ...]:
         counts, ngram = listed.candidates.counts.tolist(), listed.ngram.tolist()
+        texts, corrections = listed.candidates.texts, listed.corrections
         typed = typed_prefixes(query)
         neural = listed.neural.tolist() if listed.neural is not None else [-math.inf] * len(counts)
         return tuple(
             QuerySuggestion(
-                text=listed.candidates.texts[row],
+                text=texts[row],
                 log_prob=log_prob,
                 acceptance_prob=math.exp(log_prob),
                 source=Source.HISTORY if counts[row] > 0 else Source.GENERATED,
-                typed_length=_typed_length(listed.candidates.texts[row], query, typed),
+                typed_length=(
+                    len(corrections[texts[row]].text.rstrip())
+                    if texts[row] in corrections
+                    else _typed_length(texts[row], query, typed)
+                ),
                 terms=ScoreTerms(
                     popularity_log_prob=math.log(counts[row] / total) if counts[row] > 0 else None,
                     ngram_log_prob=_known(ngram[row]),
                     neural_log_prob=_known(neural[row]),
+                    edit_count=corrections[texts[row]].edits if texts[row] in corrections else 0,
                 ),
             )
             for log_prob, row in listed.ranked[:max_suggestions]
@@ -159,8 +205,14 @@ def first_rows(pool: Pool, ranking: Ranking, k: int, exclude_generated: bool = F
     Generated ones that are not asked for go before the list is cut, or they would take the places of real ones.
     """
     kept = np.flatnonzero(pool.candidates.counts > 0).tolist() if exclude_generated else range(len(pool.tokens))
-    candidates = pool.candidates.rows(kept) if exclude_generated else pool.candidates
+    candidates = pool.candidates.of(kept) if exclude_generated else pool.candidates
     return [kept[row] for _, row in order(candidates, pool.total, ranking)[:k]]
+
+
+def _corrected_query(listed: _Listed, suggestions: tuple[QuerySuggestion, ...]) -> str:
+    """The correction that the first suggestion completes, if it completes one."""
+    first = listed.corrections.get(suggestions[0].text) if suggestions else None
+    return first.text if first is not None else ""
 
 
 def _known(log_prob: float) -> float | None:

@@ -63,6 +63,7 @@ class Model:
         exclude_generated: bool = False,
         neural: bool = True,
         budget: Budget | None = None,
+        correct: bool = True,
     ) -> QueryCompletion:
         """Ranked whole queries for what was typed; see `QueryCompleter.complete`."""
         return self._completer.complete(
@@ -71,6 +72,7 @@ class Model:
             exclude_generated=exclude_generated,
             neural=neural,
             budget=budget,
+            correct=correct,
         )
 
     def predict_next_word(

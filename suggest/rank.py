@@ -16,12 +16,17 @@ probable, so P is calibrated. A language model has seen the queries of its log, 
 otherwise than that of queries it made up: how much either says, and being in the log besides, the data tell.
 
 A query of the log is never behind a generated one that is less probable by the models: see `utilities`.
+
+Where typing errors were looked for, the list holds several readings of what was typed: as it stands, and corrected.
+`p` is then given the reading, the log of the reading's posterior probability (`suggest.spelling`) is added to `u`, and
+what suits the typed letters is never outranked by a correction that is no more popular.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +35,10 @@ from lm.manifest import Ranking
 
 _LEAST_LOG_PROB = -30.0
 """Stands for the models' opinion where they have none, as of letters that they do not know."""
+_JUST_BELOW = 1e-9
+_FIRST_EXACT = ((-0.7, 8), (-10.0, 5))
+"""Natural-log probability that the typed letters are right, and how many suggestions that suit them come before any
+correction where it is above that: a query that nobody typed before looks much like a mistyped one."""
 _LEAST_OTHER = 1e-3
 """The models' probability of all that is not listed is at least this much."""
 
@@ -49,6 +58,9 @@ class Candidates:
         advice: natural logs of the advisers' shares, float64 (N, A); None where there are none.
         unknown_words: words of each that no adviser knows, float64 (N,); None where no one was asked.
         log_shares: natural logs of the re-ranker's shares, float64 (N,); None where it was not asked.
+        edits: typing errors corrected in each, int64 (N,); None where none were looked for.
+        log_posteriors: natural-log probability, given what was typed, that the user means to type what each begins
+            with, float64 (N,); None where that is certain.
     """
 
     texts: Sequence[str]
@@ -59,24 +71,20 @@ class Candidates:
     advice: Floats | None = None
     unknown_words: Floats | None = None
     log_shares: Floats | None = None
+    edits: NDArray[np.int64] | None = None
+    log_posteriors: Floats | None = None
 
-    def rows(self, chosen: Sequence[int]) -> Candidates:
+    @property
+    def joint_log_probs(self) -> Floats:
+        """The models' natural-log probabilities given what was typed, however it is to be read, float64 (N,)."""
+        return self.log_probs if self.log_posteriors is None else self.log_probs + self.log_posteriors
+
+    def of(self, rows: Sequence[int] | NDArray[np.int64]) -> Candidates:
         """Some of them."""
-        places = list(chosen)
-
-        def of(values: Floats | None) -> Floats | None:
-            return None if values is None else values[places]
-
-        return Candidates(
-            [self.texts[place] for place in places],
-            self.lengths[places],
-            self.counts[places],
-            self.log_probs[places],
-            self.tokens[places],
-            of(self.advice),
-            of(self.unknown_words),
-            of(self.log_shares),
-        )
+        chosen = np.asarray(rows, np.int64)
+        columns = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "texts"}
+        picked: dict[str, Any] = {name: None if column is None else column[chosen] for name, column in columns.items()}
+        return Candidates([self.texts[row] for row in chosen], **picked)
 
 
 def weight_vector(ranking: Ranking) -> Floats:
@@ -108,27 +116,58 @@ def features(candidates: Candidates, advisers: int) -> Floats:
 
 def other_features(candidates: Candidates, total: float) -> Floats:
     """What the weights of "another query" are multiplied with, float64 (3,)."""
-    listed = float(np.exp(candidates.log_probs).sum())
+    listed = float(np.exp(candidates.joint_log_probs).sum())
     return np.array([1.0, np.log(max(1.0 - listed, _LEAST_OTHER)), np.log1p(total)])
 
 
 def utilities(candidates: Candidates, ranking: Ranking) -> Floats:
     """Utility of each candidate, float64 (N,); in the log it is at least what it would be outside.
 
-    A query of the log is lifted beside any generated one that is less or equally probable by the models.
+    A query of the log is lifted beside any generated one that is less or equally probable by the models, among
+    those that suit the typed letters and among corrections. A correction is lowered to what suits the typed letters
+    and is at least as popular: as often in the log or, where both are in none, as probable by the models; and, unless
+    the typed letters are almost certainly wrong, below the first few that suit them.
     """
     features_NF, weights = features(candidates, len(ranking.advisers)), weight_vector(ranking)
-    utilities_N: Floats = features_NF @ weights
+    if candidates.edits is None:
+        return _lifted(candidates, features_NF, weights)
+    utilities_N = np.empty(len(features_NF))
+    exact, corrected = np.flatnonzero(candidates.edits == 0), np.flatnonzero(candidates.edits > 0)
+    for rows in (exact, corrected):
+        utilities_N[rows] = _lifted(candidates.of(rows), features_NF[rows], weights)
+    counts, joint = candidates.counts, candidates.joint_log_probs
+    popular_EC = np.where(
+        counts[exact][:, None] > 0,
+        counts[exact][:, None] >= counts[corrected],
+        (counts[corrected] == 0) & (joint[exact][:, None] >= joint[corrected]),
+    )
+    caps_C = np.where(popular_EC, utilities_N[exact][:, None], np.inf).min(axis=0, initial=np.inf)
+    right = (
+        float(candidates.log_posteriors[exact[0]]) if len(exact) and candidates.log_posteriors is not None else -np.inf
+    )
+    first = next((number for least, number in _FIRST_EXACT if right > least), 0)
+    if first:
+        caps_C = np.minimum(caps_C, np.sort(utilities_N[exact])[-first:][0])
+    # corrections that are lowered to the same place keep their order
+    places_C = np.argsort(np.argsort(-utilities_N[corrected], kind="stable"))
+    utilities_N[corrected] = np.minimum(utilities_N[corrected], caps_C - _JUST_BELOW * places_C)
+    return utilities_N
+
+
+def _lifted(candidates: Candidates, features_NF: Floats, weights: Floats) -> Floats:
+    posteriors = 0.0 if candidates.log_posteriors is None else candidates.log_posteriors
+    utilities_N: Floats = features_NF @ weights + posteriors
     logged = np.flatnonzero(candidates.counts > 0)
     if not len(logged):
         return utilities_N
     made_up, _, _, _, *others = weights
-    outside = made_up * features_NF[logged, 1] + features_NF[logged, 4:] @ np.array(others)
-    utilities_N[logged] = np.maximum(utilities_N[logged], outside)
+    outside_N = made_up * features_NF[:, 1] + features_NF[:, 4:] @ np.array(others) + posteriors
+    utilities_N[logged] = np.maximum(utilities_N[logged], outside_N[logged])
     generated = np.flatnonzero(candidates.counts == 0)
     if len(generated):
-        by_prob = generated[np.argsort(candidates.log_probs[generated])]
-        below = np.searchsorted(candidates.log_probs[by_prob], candidates.log_probs[logged], side="right")
+        log_probs = candidates.joint_log_probs
+        by_prob = generated[np.argsort(log_probs[generated])]
+        below = np.searchsorted(log_probs[by_prob], log_probs[logged], side="right")
         # best utility among the generated ones up to each probability
         best = np.concatenate(([-np.inf], np.maximum.accumulate(utilities_N[by_prob])))
         utilities_N[logged] = np.maximum(utilities_N[logged], best[below])
@@ -138,7 +177,7 @@ def utilities(candidates: Candidates, ranking: Ranking) -> Floats:
 def order(candidates: Candidates, total: float, ranking: Ranking) -> list[tuple[float, int]]:
     """Natural-log probability and row of each candidate, best first, without generated ones under the floor.
 
-    Ties: queries of the log first, then in the order of their text.
+    Ties: what suits the typed letters first, then queries of the log, then in the order of their text.
 
     Args:
         total: submissions of all queries with the typed prefix.
@@ -149,6 +188,7 @@ def order(candidates: Candidates, total: float, ranking: Ranking) -> list[tuple[
     other = float(other_features(candidates, total) @ np.array(ranking.other))
     log_probs = utilities_N - np.logaddexp(np.logaddexp.reduce(utilities_N), other)
     costs, generated = (-log_probs).tolist(), (candidates.counts == 0).tolist()
-    rows = sorted(zip(costs, generated, candidates.texts, range(len(costs)), strict=True))
+    corrected = [False] * len(costs) if candidates.edits is None else (candidates.edits > 0).tolist()
+    rows = sorted(zip(costs, corrected, generated, candidates.texts, range(len(costs)), strict=True))
     highest = -np.log(ranking.floor) if ranking.floor > 0 else np.inf
-    return [(-cost, row) for cost, made_up, _, row in rows if not made_up or cost <= highest]
+    return [(-cost, row) for cost, _, made_up, _, row in rows if not made_up or cost <= highest]

@@ -64,7 +64,8 @@ class QuerySuggestion:
     """A suggested whole query.
 
     Attributes:
-        text: as it should be displayed; its first `typed_length` code points are what the user typed.
+        text: as it should be displayed; its first `typed_length` code points are what the user typed, give or take
+            corrected errors.
         log_prob: under the ensemble, given what was typed.
         acceptance_prob: calibrated probability that this is the query that the user wants.
     """
@@ -79,10 +80,16 @@ class QuerySuggestion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueryCompletion:
-    """Suggested queries, best first."""
+    """Suggested queries, best first.
+
+    Attributes:
+        corrected_query: the normalised query with its typing errors corrected, if the first suggestion completes
+            that; else empty.
+    """
 
     suggestions: tuple[QuerySuggestion, ...]
     normalized_query: str
+    corrected_query: str = ""
     degraded: bool
     timings: tuple[StageTiming, ...]
 

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from lm.bundle import QUERIES_FOLDER, open_bundle
+from lm.bundle import LEXICON_FOLDER, QUERIES_FOLDER, open_bundle
+from lm.lexicon import build_lexicon, count_words
 from lm.manifest import FORMAT_VERSION, Manifest, Ranking, write_manifest
 from lm.queries import build_query_index
 from lm.registry import Registry
@@ -124,6 +125,8 @@ def _query_index(job: Job, data: dict[str, Path], staging: Path) -> int:
         table = pyarrow.parquet.read_table(data[QUERIES] / "train.parquet")
         rows: list[tuple[str, float]] = list(zip(table["query"].to_pylist(), table["count"].to_pylist(), strict=True))
         (staging / QUERIES_FOLDER).mkdir()
+        (staging / LEXICON_FOLDER).mkdir()
+        build_lexicon(staging / LEXICON_FOLDER, count_words(rows))
         return build_query_index(staging / QUERIES_FOLDER, rows)
 
 

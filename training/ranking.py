@@ -50,7 +50,7 @@ def fit_ranking(bundle: Bundle, queries: Sequence[str], reporter: Reporter) -> t
         choices = []
         for number, (pool, query) in enumerate(zip(pools, queries, strict=True)):
             rows = first_rows(pool, first, RESCORED)
-            advised = advise(advisers, pool.candidates.rows(rows))
+            advised = advise(advisers, pool.candidates.of(rows))
             rescored = rescore(model, pool, rows, advised)
             choices.append(Choice.of(rerank(model, rescored.candidates), pool.total, query, len(advisers)))
             task.update(len(queries) + number + 1)

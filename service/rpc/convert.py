@@ -59,6 +59,7 @@ def completion_response(completion: QueryCompletion, model: ServingModel, *, exp
     return pb.CompleteQueryResponse(
         suggestions=[_query_suggestion(suggestion, explain) for suggestion in completion.suggestions],
         normalized_query=completion.normalized_query,
+        corrected_query=completion.corrected_query,
         model=model_resource(model.name),
         model_version=model.version,
         attribution_token=attribution_token(model, completion.normalized_query),

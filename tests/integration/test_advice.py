@@ -44,7 +44,7 @@ def test_advice_is_the_share_of_each_whole_query(tiny_bundle: Path) -> None:
 
 def test_without_advisers_or_candidates_nothing_changes(tiny_bundle: Path) -> None:
     bundle = open_bundle(tiny_bundle, verify=False)
-    none = Candidates([], *(np.zeros(0) for _ in range(4)))
+    none = Candidates([], np.zeros(0), np.zeros(0), np.zeros(0), np.zeros(0))
     assert advise(bundle.language_models, none) is none
     some = propose(bundle.language_model("queries"), bundle.queries, "ne").candidates
     assert advise([], some) is some

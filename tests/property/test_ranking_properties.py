@@ -79,6 +79,44 @@ def test_more_submissions_never_hurt(
     assert score_after >= score_before - 1e-9
 
 
+@given(
+    st.lists(row, max_size=9),
+    st.lists(row, max_size=9),
+    st.floats(-25.0, -1e-6),
+    st.integers(1, 2),
+    totals,
+    rankings,
+)
+def test_an_exact_match_is_never_outranked_by_a_correction_that_is_no_more_popular(
+    exact: list[tuple[float, float, int]],
+    corrected: list[tuple[float, float, int]],
+    log_posterior: float,
+    edits: int,
+    total: float,
+    ranking: Ranking,
+) -> None:
+    number = len(exact)
+    rest = math.log(-math.expm1(log_posterior))
+    candidates = dataclasses.replace(
+        listed(exact + corrected),
+        edits=np.array([0] * number + [edits] * len(corrected), np.int64),
+        log_posteriors=np.array([log_posterior] * number + [rest] * len(corrected)),
+    )
+    ranked = order(candidates, total, ranking)
+    places = [place for _, place in ranked]
+    assert np.exp([score for score, _ in ranked]).sum() <= 1 + 1e-9
+    counts, joint = candidates.counts, candidates.joint_log_probs
+    for ahead, first in enumerate(places):
+        for second in places[ahead + 1 :]:
+            if first >= number > second:
+                assert counts[first] > counts[second] or (counts[second] == 0 and joint[first] > joint[second])
+    # Corrections leave what suits the typed letters in its order.
+    alone = [place for _, place in order(listed(exact), total, ranking)]
+    assert [place for place in places if place < number] == alone
+    first = 8 if log_posterior > -0.7 else 5 if log_posterior > -10.0 else 0
+    assert all(place < number for place in places[: min(first, number)])
+
+
 @given(st.lists(row, min_size=1, max_size=10), totals, rankings, st.randoms())
 def test_the_order_of_candidates_does_not_matter(
     rows: list[tuple[float, float, int]], total: float, ranking: Ranking, random: object
@@ -86,7 +124,7 @@ def test_the_order_of_candidates_does_not_matter(
     candidates = listed(rows)
     shuffled = list(range(len(rows)))
     random.shuffle(shuffled)  # type: ignore[attr-defined]
-    other = candidates.rows(shuffled)
+    other = candidates.of(shuffled)
     texts = [candidates.texts[place] for _, place in order(candidates, total, ranking)]
     assert [other.texts[place] for _, place in order(other, total, ranking)] == texts
 

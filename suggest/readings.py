@@ -1,0 +1,80 @@
+"""The candidates of several readings of what was typed in one pool: as it stands, and with errors corrected."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from lm.hangul import typed_prefixes
+from suggest.candidates import Pool
+from suggest.rank import Candidates, Floats
+from suggest.spelling import Correction
+
+
+def pool_readings(
+    query: str,
+    pool: Pool,
+    log_posterior: float,
+    corrections: Sequence[Correction],
+    propose: Callable[[Correction], Pool],
+) -> tuple[Pool, dict[str, Correction]]:
+    """One pool of all readings, and of each corrected candidate which correction it completes.
+
+    Args:
+        pool: of what was typed as it stands; `log_posterior` that of this reading.
+        corrections: the most probable first; a text that several lead to counts as the first one's.
+        propose: candidates that complete a correction.
+    """
+    typed = typed_prefixes(query)
+    texts = set(pool.candidates.texts)
+    parts, posteriors, edits, owners = [pool], [log_posterior], [0], dict[str, Correction]()
+    for correction in corrections:
+        proposed = propose(correction)
+        rows = [
+            row
+            for row, text in enumerate(proposed.candidates.texts)
+            if text not in texts and not any(prefix.begins(text) for prefix in typed)
+        ]
+        part = _part(proposed, rows)
+        texts.update(part.candidates.texts)
+        owners |= dict.fromkeys(part.candidates.texts, correction)
+        parts.append(part)
+        posteriors.append(correction.log_posterior)
+        edits.append(correction.edits)
+    return _joined(parts, posteriors, edits), owners
+
+
+def _part(pool: Pool, rows: Sequence[int]) -> Pool:
+    return replace(
+        pool,
+        candidates=pool.candidates.of(rows),
+        tokens=[pool.tokens[row] for row in rows],
+        steps=[pool.steps[row] for row in rows],
+    )
+
+
+def _joined(parts: Sequence[Pool], log_posteriors: Sequence[float], edits: Sequence[int]) -> Pool:
+    sizes = [len(part.tokens) for part in parts]
+    every = [part.candidates for part in parts]
+
+    def column(name: str) -> Floats:
+        return np.concatenate([getattr(candidates, name) for candidates in every])
+
+    return replace(
+        parts[0],
+        candidates=Candidates(
+            texts=[text for candidates in every for text in candidates.texts],
+            lengths=column("lengths"),
+            counts=column("counts"),
+            log_probs=column("log_probs"),
+            tokens=column("tokens"),
+            edits=np.repeat(np.array(edits, np.int64), sizes),
+            log_posteriors=np.repeat(np.array(log_posteriors, np.float64), sizes),
+        ),
+        tokens=[tokens for part in parts for tokens in part.tokens],
+        steps=[steps for part in parts for steps in part.steps],
+        total=float(sum(np.exp(log) * part.total for log, part in zip(log_posteriors, parts, strict=True))),
+        parts=tuple(parts),
+    )

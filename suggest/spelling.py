@@ -1,0 +1,238 @@
+"""Typing errors: what else the user may have meant to type so far.
+
+A noisy channel (Kernighan, Church and Gale, 1990; for completions Duan and Hsu, 2011): of the readings of what was
+typed, as it stands and with up to two errors corrected, each has the posterior probability
+
+    P(reading | typed) ~ P(reading) * P(typed | reading)
+
+`P(reading)` is the n-gram model's, of a query that begins so; `P(typed | reading)` that of the errors
+(`lm.typing_errors`), 1 for what stands there. Words that are about as probable as usual in their place are not
+looked up at all, so ordinary prefixes cost next to nothing.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from lm.language_model import LanguageModel
+from lm.lexicon import MAX_WORD_LENGTH, Lexicon
+from lm.parts import Part
+from lm.typed import TypedPrefix
+from lm.typing_errors import MAX_EDITS
+from lm.vocabulary import SPACE, UNKNOWN
+from suggest.candidates import Pool
+
+ENOUGH = 3.0
+"""Submissions of queries with the typed prefix from which on it is taken as it stands."""
+SHORTEST = 5
+"""Characters from which on what was typed may hold an error: nearly all that is shorter begins many queries."""
+SURPRISE = 8.0
+"""Nats: a word whose surprise in its place is at most this and the log of one more than its count in the log is taken
+as it stands: that many others might be meant, and none is likelier by so much."""
+KEPT = 2
+"""Corrections whose completions are proposed."""
+_LEAST_POSTERIOR = math.log(0.03)
+_LEAST_TYPED = -30.0
+"""Stands for the posterior of what was typed where no model gives it any probability."""
+_PER_WORD = 4
+_SCORED = 5
+"""Corrections that the n-gram model is asked of: each takes about 0.05 ms."""
+_LONG = 6
+"""Characters from which on a word may hold two errors."""
+_SEARCH_LOSS = 6.0, 8.5
+"""Nats that a correction of a known, an unknown word may be less probable where neighbours are not looked at."""
+_WHOLE = 0.2
+"""A correction is suggested itself if its last word makes up this share of all words that begin so."""
+_UNKNOWN_COUNT = 0.1
+_BEAM = 8, 8
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """What may have been meant.
+
+    Attributes:
+        text: the whole typed query, corrected.
+        log_posterior: natural log of its probability given what was typed.
+        edits: errors corrected.
+        whole: whether its last word may be finished, so that it is a suggestion itself.
+    """
+
+    text: str
+    log_posterior: float
+    edits: int
+    whole: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """Words [start, end) of the typed ones as `text`; `gain` in nats as if words were independent, errors counted."""
+
+    start: int
+    end: int
+    text: str
+    gain: float
+    cost: float
+    edits: int
+
+
+class Corrector:
+    """Finds typing errors with a language model and a lexicon; threads may share it."""
+
+    def __init__(self, model: LanguageModel, lexicon: Lexicon) -> None:
+        self._model = model
+        self._lexicon = lexicon
+
+    def suspects(self, query: str, pool: Pool) -> tuple[int, ...]:
+        """Places of the words that may be misspelt; none where the prefix is popular or no word is a surprise.
+
+        Args:
+            query: as `normalize_query` returns it.
+            pool: what `propose` found for it.
+        """
+        if pool.total >= ENOUGH or len(query) < SHORTEST:
+            return ()
+        words = query.split(" ")
+        surprises = self._surprises(pool.context) + ([-pool.typed_log_prob] if words[-1] else [])
+        if len(surprises) != len(words) - (not words[-1]):  # words that the model spells otherwise
+            return ()
+        return tuple(
+            place
+            for place, (word, surprise) in enumerate(zip(words, surprises, strict=False))
+            if 0 < len(word) <= MAX_WORD_LENGTH
+            and surprise > SURPRISE
+            and surprise > SURPRISE + math.log1p(self._count(word, place == len(words) - 1))
+            and not any(map(str.isdigit, word))
+        )
+
+    def corrections(self, query: str, suspects: Sequence[int], pool: Pool) -> tuple[float, list[Correction]]:
+        """Natural-log posterior of what was typed as it stands, and the corrections that are worth a look."""
+        words = query.split(" ")
+        changes = [change for place in suspects for change in self._changes(words, place)]
+        tried: dict[str, tuple[float, int]] = {}
+        for chosen in _combined(changes)[:_SCORED]:
+            text = _apply(words, chosen)
+            cost, edits = sum(change.cost for change in chosen), sum(change.edits for change in chosen)
+            if text != query and (text not in tried or cost < tried[text][0]):
+                tried[text] = cost, edits
+        if not tried:
+            return 0.0, []
+        typed = -sum(self._surprises(pool.context)) + pool.typed_log_prob
+        scores = [typed, *(self._log_prob(text) - cost for text, (cost, _) in tried.items())]
+        posteriors = np.array(scores) - np.logaddexp.reduce(scores) if max(scores) > -math.inf else np.zeros(1)
+        found = [
+            Correction(text, float(log_posterior), edits, self._may_be_whole(text))
+            for (text, (_, edits)), log_posterior in zip(tried.items(), posteriors[1:], strict=False)
+            if log_posterior > _LEAST_POSTERIOR
+        ]
+        return max(float(posteriors[0]), _LEAST_TYPED), sorted(found, key=lambda correction: -correction.log_posterior)[
+            :KEPT
+        ]
+
+    def _surprises(self, tokens: Sequence[int]) -> list[float]:
+        """Nats by which each finished word surprises the n-gram model."""
+        if not tokens:
+            return []
+        steps, _ = self._model.ngram.table.score_all(self._model.ngram.begin, np.array(tokens, np.int32))
+        low, high = self._model.word_starts
+        surprises: list[float] = []
+        for token, step in zip(tokens, steps.tolist(), strict=True):
+            if low <= token < high or not surprises or (token == UNKNOWN and not self._model.joins):
+                surprises.append(0.0)
+            surprises[-1] -= step
+        return surprises
+
+    def _log_prob(self, text: str) -> float:
+        """Natural-log probability that a query begins so."""
+        head, _, typed = text.rpartition(" ")
+        context = self._model.tokenizer.encode(head) if head else []
+        state = self._model.state(context, Part.NGRAM)
+        constraint = self._model.vocabulary.constraint(TypedPrefix(SPACE + typed))
+        _, typed_log_prob = self._model.ngram.table.beam(state.ngram, constraint.arrays, *_BEAM)
+        return typed_log_prob - sum(self._surprises(context))
+
+    def _may_be_whole(self, text: str) -> bool:
+        last = text.rstrip().rpartition(" ")[2]
+        return text.endswith(" ") or self._lexicon.count(last) > _WHOLE * self._lexicon.mass(last)
+
+    def _count(self, word: str, unfinished: bool) -> float:
+        return self._lexicon.mass(word) if unfinished else self._lexicon.count(word)
+
+    def _unigram(self, word: str, unfinished: bool) -> float:
+        return math.log(max(self._count(word, unfinished), _UNKNOWN_COUNT))
+
+    def _changes(self, words: Sequence[str], place: int) -> Iterator[_Change]:
+        yield from self._respelt(words, place)
+        yield from self._split(words, place)
+        for left in (place - 1, place):
+            if left >= 0 and left + 1 < len(words) and words[left + 1]:
+                yield from self._joined(words, left)
+
+    def _respelt(self, words: Sequence[str], place: int) -> Iterator[_Change]:
+        word, unfinished = words[place], place == len(words) - 1
+        before = self._unigram(word, unfinished)
+        max_edits = MAX_EDITS if len(word) >= _LONG else 1
+        floor = before - _SEARCH_LOSS[before < 0]
+        for spelling in self._lexicon.spellings(
+            word, unfinished=unfinished, k=_PER_WORD, max_edits=max_edits, floor=floor
+        ):
+            gain = spelling.score - before
+            yield _Change(place, place + 1, spelling.text, gain, spelling.cost, spelling.edits)
+
+    def _split(self, words: Sequence[str], place: int) -> Iterator[_Change]:
+        """A space that was left out, or another key hit in its place."""
+        word, unfinished, errors = words[place], place == len(words) - 1, self._lexicon.errors
+        for end in range(1, len(word)):
+            for start, cost in ((end, errors.omitted_space), (end + 1, errors.replaced_space)):
+                if start < len(word):
+                    yield from self._parted(words, (place, place + 1), (word[:end], word[start:]), cost, unfinished)
+
+    def _joined(self, words: Sequence[str], left: int) -> Iterator[_Change]:
+        """A space too many, or one that changed places with a letter."""
+        first, second, unfinished = words[left], words[left + 1], left + 2 == len(words)
+        span, errors = (left, left + 2), self._lexicon.errors
+        yield from self._parted(words, span, (first + second,), errors.inserted_space, unfinished)
+        if len(first) > 1:
+            yield from self._parted(words, span, (first[:-1], first[-1] + second), errors.moved_space, unfinished)
+        if len(second) > 1:
+            yield from self._parted(words, span, (first + second[0], second[1:]), errors.moved_space, unfinished)
+
+    def _parted(
+        self, words: Sequence[str], span: tuple[int, int], parts: tuple[str, ...], cost: float, unfinished: bool
+    ) -> Iterator[_Change]:
+        """The words of a span as other words of the lexicon."""
+        lexicon, total = self._lexicon, math.log(max(self._lexicon.total, 1.0))
+        if not all(map(lexicon.count, parts[:-1])):
+            return
+        if not (lexicon.mass(parts[-1]) if unfinished else lexicon.count(parts[-1])):
+            return
+        after = [self._unigram(part, unfinished and part is parts[-1]) - total for part in parts]
+        typed = range(*span)
+        before = [self._unigram(words[place], unfinished and place == typed[-1]) - total for place in typed]
+        yield _Change(*span, " ".join(parts), sum(after) - sum(before) - cost, cost, 1)
+
+
+def _combined(changes: Sequence[_Change]) -> list[tuple[_Change, ...]]:
+    """One change, or two single errors in different words, the most promising first."""
+    single = sorted((change for change in changes if change.edits == 1), key=lambda change: -change.gain)[:_PER_WORD]
+    pairs = [
+        (first, second) if first.start < second.start else (second, first)
+        for first, second in itertools.combinations(single, 2)
+        if first.end <= second.start or second.end <= first.start
+    ]
+    every = [*((change,) for change in changes), *pairs]
+    return sorted(every, key=lambda chosen: -sum(change.gain for change in chosen))
+
+
+def _apply(words: Sequence[str], changes: Sequence[_Change]) -> str:
+    """The typed words with changes made that are in the order of their places."""
+    rest, position = [], 0
+    for change in changes:
+        rest += [*words[position : change.start], change.text]
+        position = change.end
+    return " ".join([*rest, *words[position:]])

@@ -1,0 +1,117 @@
+"""Typing errors in what was typed of a query, on a bundle that was really trained."""
+
+from __future__ import annotations
+
+import pytest
+from autocomplete.v1 import autocomplete_service_pb2 as pb
+
+from cli.suggestions import suggestions_table
+from demo.sample_data import SampleData
+from lm.lexicon import Lexicon
+from service.rpc.convert import completion_response
+from suggest.budget import Budget
+from suggest.model import Model, open_model
+from suggest.types import QueryCompletion
+from tests.tiny_bundle import train_tiny
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory, sample_data: SampleData) -> Model:
+    """Without a neural model, which corrections do not ask, but with all queries."""
+    published = train_tiny(
+        tmp_path_factory.mktemp("spelling"),
+        sample_data,
+        text=[],
+        query_log=[{"path": str(sample_data.queries)}],
+        language_models=[
+            {
+                "name": "queries",
+                "unit": "subword",
+                "sources": ["queries"],
+                "vocabulary_size": 2000,
+                "ngram": {"order": 5},
+            }
+        ],
+    )
+    return open_model(published.path)
+
+
+def corrected(completion: QueryCompletion) -> list[str]:
+    return [s.text for s in completion.suggestions if s.terms.edit_count]
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("new yrok c", "new york c"),
+        ("califronia st", "california st"),
+        ("univrsity of tex", "university of tex"),
+        ("universityof tex", "university of tex"),
+        ("unive rsity of tex", "university of tex"),
+        ("universityo f tex", "university of tex"),
+        ("united sgates na", "united states na"),
+        ("unitedd sttaes na", "united states na"),
+    ],
+)
+def test_completions_of_what_was_meant_are_there(model: Model, typed: str, meant: str) -> None:
+    completion = model.complete_query(typed)
+    found = corrected(completion)
+    assert any(text.startswith(meant) for text in found), completion
+    assert corrected(model.complete_query(typed, correct=False)) == []
+    if completion.suggestions[0].text in found:
+        assert completion.corrected_query == meant
+    else:
+        assert completion.corrected_query == ""
+    for suggestion in completion.suggestions:
+        assert suggestion.terms.edit_count == 0 or not suggestion.text.startswith(typed)
+        assert 0 <= suggestion.terms.edit_count <= 2
+
+
+@pytest.mark.parametrize("typed", ["", "n", "new yor", "new york ", "how to ", "university of", "weather in "])
+def test_usual_prefixes_are_taken_as_they_stand(model: Model, typed: str) -> None:
+    completion = model.complete_query(typed)
+    assert corrected(completion) == []
+    assert "spelling" not in [timing.stage for timing in completion.timings]
+    assert completion.suggestions == model.complete_query(typed, correct=False).suggestions
+
+
+def test_numbers_are_not_corrected(model: Model) -> None:
+    found = corrected(model.complete_query("hurircane 19872"))
+    assert found
+    assert all(text.startswith("hurricane 19872") for text in found)
+
+
+def test_only_logged_ones_where_asked(model: Model) -> None:
+    index = model.bundle.queries
+    assert index is not None
+    completion = model.complete_query("univrsity of tex", exclude_generated=True)
+    assert completion.suggestions
+    assert all(index.count(suggestion.text) for suggestion in completion.suggestions)
+
+
+def test_without_time_nothing_is_looked_up(model: Model) -> None:
+    completion = model.complete_query("univrsity of tex", budget=Budget(0.0, lambda: 1.0))
+    assert completion.degraded
+    assert corrected(completion) == []
+
+
+def test_the_answer_says_what_was_corrected(model: Model) -> None:
+    completion = model.complete_query("univrsity of tex")
+    response = completion_response(completion, model, explain=True)
+    assert response.corrected_query == completion.corrected_query == "university of tex"
+    first = response.suggestions[0]
+    assert first.explanation.edit_count == 1
+    assert first.segments[0] == pb.TextSegment(text="university of tex", typed=True)
+    table = suggestions_table("univrsity of tex", response, explain=True)
+    assert "corrected to: university of tex" in str(table.caption)
+    assert table.columns[-1].header == "edits"
+
+
+def test_the_lexicon_holds_the_words_of_the_log(model: Model) -> None:
+    lexicon, index = model.bundle.lexicon, model.bundle.queries
+    assert isinstance(lexicon, Lexicon)
+    assert index is not None
+    completions, total = index.completions("", len(index))
+    assert lexicon.total == pytest.approx(sum(count * len(query.split(" ")) for query, count in completions), rel=1e-3)
+    assert lexicon.count("york") == sum(count * query.split(" ").count("york") for query, count in completions)
+    assert total > 0
