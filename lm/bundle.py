@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from lm.denied import DENIED_FOLDER, Denied, open_denied
 from lm.errors import BundleDamagedError, UnsupportedError
 from lm.language_model import LanguageModel
 from lm.manifest import MANIFEST_FILE, Manifest, read_manifest, sha256, verify_files
@@ -20,12 +21,14 @@ class Bundle:
 
     Attributes:
         queries: the query index, or None.
+        denied: what is neither suggested nor generated.
     """
 
     manifest: Manifest
     manifest_sha256: str
     language_models: tuple[LanguageModel, ...]
     queries: QueryIndex | None
+    denied: Denied
 
     def advisers(self) -> tuple[LanguageModel, ...]:
         """The language models that were trained mainly on queries, without the one that generates them."""
@@ -68,4 +71,4 @@ def open_bundle(folder: Path, *, verify: bool = True) -> Bundle:
         verify_files(folder, manifest)
     models = tuple(LanguageModel(entry, folder / entry.name) for entry in manifest.language_models)
     queries = QueryIndex(folder / QUERIES_FOLDER) if (folder / QUERIES_FOLDER).is_dir() else None
-    return Bundle(manifest, sha256(folder / MANIFEST_FILE), models, queries)
+    return Bundle(manifest, sha256(folder / MANIFEST_FILE), models, queries, open_denied(folder / DENIED_FOLDER))

@@ -20,7 +20,7 @@ YEAR = re.compile(r"1\d{3}|20[0-3]\d")
 _ADDRESS = re.compile(r"[^\s@]{2,}@[^\s@]{2,}|[^\s@]+ ?@ ?[^\s@]+[. ][a-z]{2,}")
 # name (at) host (dot) com, jane at host dot com
 _SPELT_ADDRESS = re.compile(
-    r"[^\s@]+ ?[(\[{<] ?(?:at|@) ?[)\]}>] ?[^\s@]+|[^\s@]+ at (?!the )[^\s@]+ (?:dot|punto|punkt|point) [a-z]{2,}"
+    r"[^\s@]+ ?[(\[{<] ?(?:at|@) ?[)\]}>] ?[^\s@]+|[^\s@]+ at (?!the )[^\s@]+ dot (?:com|net|org|edu|gov|info|[a-z]{2})\b"
 )
 # logs that lost their marks: jane.doe72 gmail com
 _HOST = re.compile(
@@ -48,7 +48,7 @@ KNOWN_KEY = re.compile(
 TOKEN = re.compile(r"(?=[a-z_+/=-]*\d)[a-z0-9_+/=-]{16,}")
 _DATE = re.compile(r"(?:1\d|20)\d{2}([-/ ]+(?:1\d|20)\d{2})+|\d{1,2}([-./ ])\d{1,2}\2(?:1\d|20)\d{2}")
 _DIGIT = re.compile(r"\d")
-_SPELT_MARK = re.compile(r"[(\[{<] ?at|at (?:[^\s@]+) (?:dot|pun|point)")
+_SPELT_MARK = re.compile(r"[(\[{<] ?at|at (?:[^\s@]+) dot ")
 _OTHER_DASHES = re.compile("[\u2010-\u2015\u2212]")  # those that NFKC leaves
 
 

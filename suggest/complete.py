@@ -97,7 +97,7 @@ class QueryCompleter:
     ) -> tuple[_Listed, float, bool]:
         """The list, submissions of the prefix, and whether time was too short for a neural model."""
         with stages.stage("ngram"):
-            pool = propose(self._model, self._bundle.queries, query)
+            pool = propose(self._model, self._bundle.queries, query, self._bundle.denied)
             rows = first_rows(pool, self._first_ranking, max(RESCORED, max_suggestions + 2), exclude_generated)
             chosen = advise(self._advisers, pool.candidates.rows(rows))
         candidates, opinion, degraded = chosen, None, False

@@ -36,7 +36,7 @@ _LONG_LIST = 20
 class Screen:
     """Says of normalised text why it must be dropped, if it must."""
 
-    def __init__(self, blocked: BlockedWords) -> None:
+    def __init__(self, blocked: BlockedWords | None = None) -> None:
         # Imported here: together they take 0.1 s.
         import phonenumbers
         from stdnum import iban, isbn, luhn
@@ -45,7 +45,7 @@ class Screen:
         from stdnum.it import codicefiscale
         from stdnum.mx import curp
 
-        self.blocked = blocked
+        self.blocked = blocked or BlockedWords()
         self._phonenumbers = phonenumbers
         self._iban, self._luhn, self._isbn = iban, luhn, isbn
         self._identity = {"hetu": hetu, "pan": pan, "codicefiscale": codicefiscale, "curp": curp}
