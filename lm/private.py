@@ -20,7 +20,8 @@ YEAR = re.compile(r"1\d{3}|20[0-3]\d")
 _ADDRESS = re.compile(r"[^\s@]{2,}@[^\s@]{2,}|[^\s@]+ ?@ ?[^\s@]+[. ][a-z]{2,}")
 # name (at) host (dot) com, jane at host dot com
 _SPELT_ADDRESS = re.compile(
-    r"[^\s@]+ ?[(\[{<] ?(?:at|@) ?[)\]}>] ?[^\s@]+|[^\s@]+ at (?!the )[^\s@]+ dot (?:com|net|org|edu|gov|info|[a-z]{2})\b"
+    r"[^\s@]+ ?[(\[{<] ?(?:at|@) ?[)\]}>] ?[^\s@]+"
+    r"|[^\s@]+ at (?!the )[^\s@]+ dot (?:com|net|org|edu|gov|info|[a-z]{2})\b"
 )
 # logs that lost their marks: jane.doe72 gmail com
 _HOST = re.compile(

@@ -61,7 +61,7 @@ class Screening(_Section):
     max_length: int = Field(100, ge=8, le=256, description="Longer queries are dropped (code points).")
     blocked_words: str | None = Field(
         None,
-        description="File of words and phrases never suggested nor generated, one a line, beside the built-in English list.",
+        description="File of words and phrases never suggested, one a line, beside the built-in English list.",
     )
 
 
