@@ -125,15 +125,29 @@ def _train(real: Sequence[str], private: dict[str, list[tuple[str, str]]], rare:
                     "unit": "subword",
                     "sources": ["queries"],
                     "vocabulary_size": 4000,
-                    "ngram": {"order": 5},
+                    "ngram": {"order": 5, "discount_fallback": True},  # with three users each nothing comes once
                 }
             ],
         }
     )
     few = config.screening.min_users - 1
-    rows = [(query, 1, f"u{user}") for query in real for user in range(config.screening.min_users)]
-    rows += [(query, 1, f"p{user}") for kind in private.values() for _, query in kind for user in range(SUBMISSIONS)]
-    rows += [(query, RARE_SUBMISSIONS // few, f"r{user}") for query in rare for user in range(few)]
+    # many users, none of whom submits so much that it is taken for a robot
+    rows = [
+        (query, 1, f"u{number % 2000}.{user}")
+        for number, query in enumerate(real)
+        for user in range(config.screening.min_users)
+    ]
+    rows += [
+        (query, 1, f"p{number % 200}.{user}")
+        for kind in private.values()
+        for number, (_, query) in enumerate(kind)
+        for user in range(SUBMISSIONS)
+    ]
+    rows += [
+        (query, RARE_SUBMISSIONS // few, f"r{number}.{user}")
+        for number, query in enumerate(rare)
+        for user in range(few)
+    ]
     random.Random(0).shuffle(rows)
     with (WORK / "log.tsv").open("w", encoding="utf-8", newline="\n") as log:
         log.write("query\tcount\tuser\n")
@@ -185,12 +199,12 @@ def _look_inside(bundle: Bundle, private: dict[str, list[tuple[str, str]]]) -> i
 
 
 def _ask_rare(bundle: Bundle, rare: Sequence[str]) -> int:
-    """Asks with every beginning of each rare query, and generates lines from its first words."""
+    """Asks with every third beginning of each rare query, and generates lines from its first words."""
     assert bundle.queries is not None
     model, open_model = Model(bundle), Model(replace(bundle, denied=Denied()))
     suggested = unguarded = generated = 0
     for number, query in enumerate(rare):
-        typed = [query[:length] for length in range(2, len(query))]
+        typed = [query[:length] for length in range(3, len(query), 3)]
         suggested += query in _suggested(model, typed)
         unguarded += query in _suggested(open_model, typed)
         prompt = query.rsplit(" ", 1)[0]
