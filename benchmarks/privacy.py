@@ -160,26 +160,34 @@ def _bare(text: str) -> str:
     return re.sub(r"[\W_]+", "", normalize_query(text))
 
 
+def _gives_away(text: str) -> re.Pattern[str]:
+    """Finds a string as whole words, whatever stands between its letters and digits."""
+    return re.compile(r"(?<![^\W_])" + r"[\W_]*".join(map(re.escape, _bare(text))) + r"(?![^\W_])")
+
+
 def _suggested(model: Model, typed: Iterable[str]) -> set[str]:
     return {each.text for text in typed for each in model.complete_query(text, max_suggestions=10).suggestions}
 
 
 def _ask_private(bundle: Bundle, private: dict[str, list[tuple[str, str]]]) -> int:
     """Asks with a third, two thirds and all but two letters of each query, and generates from them."""
+    assert bundle.queries is not None
     model, out = Model(bundle), 0
     for kind, rows in private.items():
         suggested = generated = looks = 0
         for number, (text, query) in enumerate(rows):
             typed = [query[: len(query) * part // 3] for part in (1, 2)] + [query[:-2]]
-            found = _suggested(model, typed)
-            suggested += any(_bare(text) in _bare(each) for each in found)
-            looks += sum(map(looks_private, found))
+            private_text = _gives_away(text)
+            unfinished = [each for each in typed if not private_text.search(normalize_query(each))]
+            found = _suggested(model, unfinished)
+            suggested += any(map(private_text.search, found))
+            looks += sum(looks_private(each) for each in found if not bundle.queries.count(each))
             if number % 10 == 0:
                 options = GenerationOptions(max_output_tokens=20, seed=number)
                 line = typed[1] + "".join(chunk.text for chunk in model.generate_text(typed[1], options))
-                generated += _bare(text) in _bare(line)
+                generated += typed[1] in unfinished and private_text.search(normalize_query(line)) is not None
         out += suggested + generated + looks
-        print(f"{kind:16} suggested: {suggested}, generated: {generated}, suggestions that look private: {looks}")
+        print(f"{kind:16} suggested: {suggested}, generated: {generated}, generated and looking private: {looks}")
     return out
 
 

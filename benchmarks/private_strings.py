@@ -97,7 +97,7 @@ def _example(region: str, mobile: bool) -> Any:
 
 
 def phone(chance: random.Random) -> str:
-    """A telephone number of one of 59 regions, as it is dialled there or from abroad."""
+    """A telephone number of one of 62 regions, as it is dialled there or from abroad."""
     region = chance.choice(_REGIONS)
     example = _example(region, chance.random() < 0.5)
     while True:
@@ -142,7 +142,7 @@ def bank_account(chance: random.Random) -> str:
 
 
 def identity_number(chance: random.Random) -> str:
-    """A social security or identity number of one of 37 countries."""
+    """A social security or identity number of one of 33 countries."""
     module, shape = chance.choice(_IDENTITY)
     judge = importlib.import_module(f"stdnum.{module}") if module else None
     while True:
