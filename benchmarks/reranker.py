@@ -113,7 +113,7 @@ def _listed(bundle: Bundle, queries: Sequence[str], reporter: Reporter) -> list[
     wanted = [query for query in (normalize_query(line).rstrip() for line in queries) if len(query) >= MIN_QUERY_LENGTH]
     with reporter.task("lists", len(wanted)) as task:
         for number, query in enumerate(wanted):
-            pool = propose(model, bundle.queries, typed_prefix(query))
+            pool = propose(model, bundle.queries, typed_prefix(query), bundle.denied)
             rows = first_rows(pool, bundle.manifest.first_ranking, RESCORED)
             times = [time.thread_time()]
             rescored = rescore(model, pool, rows, pool.candidates.of(rows))

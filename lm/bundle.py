@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from lm.denied import DENIED_FOLDER, Denied, open_denied
 from lm.errors import BundleDamagedError, UnsupportedError
 from lm.language_model import LanguageModel
 from lm.lexicon import Lexicon
@@ -23,6 +24,7 @@ class Bundle:
     Attributes:
         queries: the query index, or None.
         lexicon: the words of the queries, or None.
+        denied: what is neither suggested nor generated.
     """
 
     manifest: Manifest
@@ -30,6 +32,7 @@ class Bundle:
     language_models: tuple[LanguageModel, ...]
     queries: QueryIndex | None
     lexicon: Lexicon | None
+    denied: Denied
 
     def advisers(self) -> tuple[LanguageModel, ...]:
         """The language models that were trained mainly on queries, without the one that generates them."""
@@ -73,4 +76,5 @@ def open_bundle(folder: Path, *, verify: bool = True) -> Bundle:
     models = tuple(LanguageModel(entry, folder / entry.name) for entry in manifest.language_models)
     queries = QueryIndex(folder / QUERIES_FOLDER) if (folder / QUERIES_FOLDER).is_dir() else None
     lexicon = Lexicon(folder / LEXICON_FOLDER) if (folder / LEXICON_FOLDER).is_dir() else None
-    return Bundle(manifest, sha256(folder / MANIFEST_FILE), models, queries, lexicon)
+    denied = open_denied(folder / DENIED_FOLDER)
+    return Bundle(manifest, sha256(folder / MANIFEST_FILE), models, queries, lexicon, denied)

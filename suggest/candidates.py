@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from lm.denied import Denied
 from lm.hangul import typed_prefixes
 from lm.language_model import LanguageModel, State
 from lm.parts import Part
@@ -83,12 +84,26 @@ class _Found:
             high, low = max(self.log_probs[row], log_prob), min(self.log_probs[row], log_prob)
             self.log_probs[row] = high + math.log1p(math.exp(low - high))
 
+    def drop_denied(self, denied: Denied, popular: dict[str, float], index: QueryIndex | None) -> list[float]:
+        """Drops the texts that are in no log and must not be suggested; returns the counts of the others."""
+        texts = list(self.rows)
+        counts = [_count(popular, index, text) for text in texts]
+        generated = [row for row, count in enumerate(counts) if not count]
+        denied_N = denied.queries([texts[row] for row in generated])
+        dropped = {row for row, drop in zip(generated, denied_N, strict=True) if drop}
+        kept = [row for row in range(len(texts)) if row not in dropped]
+        self.rows = {texts[row]: place for place, row in enumerate(kept)}
+        self.tokens, self.steps = [self.tokens[row] for row in kept], [self.steps[row] for row in kept]
+        self.log_probs = [self.log_probs[row] for row in kept]
+        return [counts[row] for row in kept]
 
-def propose(model: LanguageModel, index: QueryIndex | None, query: str, *, whole: bool = False) -> Pool:
+
+def propose(model: LanguageModel, index: QueryIndex | None, query: str, denied: Denied, *, whole: bool = False) -> Pool:
     """Candidates from the log and the n-gram model.
 
     Args:
         query: as `normalize_query` returns it: a space at its end says that the last word is finished.
+        denied: what must not be generated.
         whole: suggest the query itself too, as where the user typed it otherwise.
     """
     popular, total = index.completions(query, POPULAR) if index else ([], 0.0)
@@ -104,12 +119,12 @@ def propose(model: LanguageModel, index: QueryIndex | None, query: str, *, whole
     for text, _ in popular:
         if text not in found.rows and text != typed_query:
             _score_popular(model, found, text, context, state, typed_log_prob)
-    counts = dict(popular)
+    counts = found.drop_denied(denied, dict(popular), index)
     return Pool(
         Candidates(
             texts=list(found.rows),
             lengths=np.array([max(len(text) - len(query), 1) for text in found.rows], np.float64),
-            counts=np.array([_count(counts, index, text) for text in found.rows], np.float64),
+            counts=np.array(counts, np.float64),
             log_probs=np.array(found.log_probs, np.float64),
             tokens=np.array([max(len(tokens), 1) for tokens in found.tokens], np.float64),
         ),

@@ -114,7 +114,7 @@ class QueryCompleter:
     ) -> tuple[_Listed, float, bool]:
         """The list, submissions of the prefix, and whether time was too short for a part."""
         with stages.stage("ngram"):
-            pool = propose(self._model, self._bundle.queries, query)
+            pool = propose(self._model, self._bundle.queries, query, self._bundle.denied)
             rows = first_rows(pool, self._first_ranking, max(RESCORED, max_suggestions + 2), exclude_generated)
         corrections, degraded = dict[str, Correction](), False
         if correct and self._corrector is not None and (suspects := self._corrector.suspects(query, pool)):
@@ -153,7 +153,9 @@ class QueryCompleter:
             return pool, {}
 
         def proposed(correction: Correction) -> Pool:
-            return propose(self._model, self._bundle.queries, correction.text, whole=correction.whole)
+            return propose(
+                self._model, self._bundle.queries, correction.text, self._bundle.denied, whole=correction.whole
+            )
 
         return pool_readings(query, pool, log_posterior, corrections, proposed)
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lm.denied import Denied
 from lm.language_model import LanguageModel, last_sentence
 from lm.parts import Part
-from lm.text import ends_sentence
+from lm.text import ends_sentence, last_word_start, normalize_query, split_sentences
 from lm.typed import TypedPrefix
 from lm.vocabulary import BEGIN, END, SPACE, UNKNOWN, Constraint
 from suggest.cursor import context_tokens, locate
@@ -44,34 +46,84 @@ class _Opening:
         return kept
 
 
-def generate_text(model: LanguageModel, prompt: str, options: GenerationOptions) -> Iterator[TextChunk]:
+@dataclass(frozen=True, slots=True)
+class _Guard:
+    """Keeps what is denied out of generated text, which is judged word by word as each is finished."""
+
+    model: LanguageModel
+    prompt: str
+    opening: _Opening
+    denied: Denied
+
+    def denies(self, tokens: tuple[int, ...], *, ended: bool) -> bool:
+        """Whether generated tokens bring in what is denied; unless they have ended, their last word may go on."""
+        text = _appended(self.model, self.prompt, self.opening, (), tokens)
+        sentence = (split_sentences(self.prompt) or [""])[-1]
+        if ended and self.denied.query(normalize_query(sentence + text).strip()):
+            return not self.denied.query(normalize_query(sentence).strip())
+        start = last_word_start(sentence)
+        if self.denied.continuation("", normalize_query(sentence[start:])):
+            start = len(sentence)  # what the user wrote is not ours to judge
+        before, new = normalize_query(sentence[:start]), normalize_query(sentence[start:] + text)
+        whole = ended or not self.model.joins
+        return self.denied.continuation(before, new if whole else new[: last_word_start(new)])
+
+
+def generate_text(
+    model: LanguageModel, prompt: str, options: GenerationOptions, denied: Denied | None = None
+) -> Iterator[TextChunk]:
     """Text that continues the prompt, as it is produced; the last chunk says why it ended.
 
     Nothing of the prompt is replaced: subwords may go on with its last word as it is spelt (`한` to `한국`, `하` not).
-    A word model takes that word as finished.
+    A word model takes that word as finished. What is denied is drawn anew: words and phrases as they are finished,
+    and the end of a line that as a whole is a withheld query.
 
     Raises:
         UnsupportedError: the part asked for is not there.
     """
     part = model.part(options.part)
     opening = _open(model, prompt)
+    guard = _Guard(model, prompt, opening, denied or Denied())
     if options.beam_width > 1:
-        tokens, reason = _beam(model, opening, options, part)
-        yield TextChunk(text=_appended(model, prompt, opening, (), tuple(tokens)), finish_reason=reason)
+        tokens, reason = _beam(model, opening, options, part, guard)
+        yield TextChunk(text=_appended(model, prompt, opening, (), tokens), finish_reason=reason)
         return
-    chance = random.Random(options.seed)
-    tokens = []
+    chance, shown = random.Random(options.seed), 0
+    tokens = ()
     while len(tokens) < options.max_output_tokens:
         log_probs = model.next_log_probs((*opening.context, *tokens), part)
-        token = _draw(opening.allowed(log_probs, tokens), options, chance)
-        if token == END:
-            yield TextChunk(text="", finish_reason=FinishReason.STOP)
-            return
-        text = _appended(model, prompt, opening, tuple(tokens), (token,))
-        tokens.append(token)
+        token = _draw_allowed(opening.allowed(log_probs, tokens), options, chance, guard, tokens)
+        if token is None or token == END:
+            break
+        tokens = (*tokens, token)
+        if guard.denies(tokens, ended=True):
+            continue  # a word that is denied unless it goes on is not shown before it does
+        text = "".join(
+            _appended(model, prompt, opening, tokens[:place], tokens[place : place + 1])
+            for place in range(shown, len(tokens))
+        )
+        shown = len(tokens)
         if text:
             yield TextChunk(text=text)
-    yield TextChunk(text="", finish_reason=FinishReason.LENGTH)
+    full = len(tokens) == options.max_output_tokens
+    yield TextChunk(text="", finish_reason=FinishReason.LENGTH if full else FinishReason.STOP)
+
+
+def _draw_allowed(
+    masked: NDArray[np.float64],
+    options: GenerationOptions,
+    chance: random.Random,
+    guard: _Guard,
+    tokens: tuple[int, ...],
+) -> int | None:
+    """A token that brings in nothing denied; None if there is none."""
+    while np.isfinite(masked).any():
+        token = _draw(masked, options, chance)
+        ended = token == END
+        if not guard.denies(tokens if ended else (*tokens, token), ended=ended):
+            return token
+        masked[token] = -np.inf
+    return None
 
 
 def _open(model: LanguageModel, prompt: str) -> _Opening:
@@ -121,9 +173,9 @@ def _draw(masked: NDArray[np.float64], options: GenerationOptions, chance: rando
 
 
 def _beam(
-    model: LanguageModel, opening: _Opening, options: GenerationOptions, part: Part
-) -> tuple[list[int], FinishReason]:
-    """The best finished sentence of a beam, else its best unfinished one."""
+    model: LanguageModel, opening: _Opening, options: GenerationOptions, part: Part, guard: _Guard
+) -> tuple[tuple[int, ...], FinishReason]:
+    """The best finished sentence of a beam, else its best unfinished one; none if all are denied."""
     active: list[tuple[float, tuple[int, ...]]] = [(0.0, ())]
     finished: list[tuple[float, tuple[int, ...]]] = []
     for _ in range(options.max_output_tokens):
@@ -136,12 +188,19 @@ def _beam(
                     break
                 proposals.append((log_prob + float(masked[token]), (*tokens, token)))
         proposals.sort(key=lambda proposal: (-proposal[0], proposal[1]))
-        finished += [proposal for proposal in proposals[: options.beam_width] if proposal[1][-1] == END]
-        active = [proposal for proposal in proposals[: options.beam_width] if proposal[1][-1] != END]
+        best_ones = list(islice((each for each in proposals if not _is_denied(guard, each[1])), options.beam_width))
+        finished += [proposal for proposal in best_ones if proposal[1][-1] == END]
+        active = [proposal for proposal in best_ones if proposal[1][-1] != END]
         best = max((log_prob for log_prob, _ in finished), default=-np.inf)
         active = [proposal for proposal in active if proposal[0] > best]
         if not active:
             break
     if finished:
-        return list(max(finished)[1][:-1]), FinishReason.STOP
-    return list(active[0][1]), FinishReason.LENGTH
+        return max(finished)[1][:-1], FinishReason.STOP
+    unfinished = [tokens for _, tokens in active if not guard.denies(tokens, ended=True)]
+    return (unfinished[0] if unfinished else ()), FinishReason.LENGTH
+
+
+def _is_denied(guard: _Guard, tokens: tuple[int, ...]) -> bool:
+    ended = tokens[-1] == END
+    return guard.denies(tokens[:-1] if ended else tokens, ended=ended)

@@ -23,7 +23,7 @@ class Model:
         self.bundle = bundle
         self._text_model = bundle.language_model("text")
         self._completer = QueryCompleter(bundle)
-        self._predictor = WordPredictor(self._text_model)
+        self._predictor = WordPredictor(self._text_model, bundle.denied)
 
     @property
     def name(self) -> str:
@@ -101,7 +101,7 @@ class Model:
 
     def generate_text(self, prompt: str, options: GenerationOptions) -> Iterator[TextChunk]:
         """Text that continues the prompt; see `suggest.generate`."""
-        return generate_text(self._text_model, prompt, options)
+        return generate_text(self._text_model, prompt, options, self.bundle.denied)
 
 
 def open_model(path: Path, *, verify: bool = True) -> Model:

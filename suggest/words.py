@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 
+from lm.denied import Denied
 from lm.language_model import LanguageModel
 from lm.parts import Part
-from lm.text import is_unspaced, last_word_start
+from lm.text import is_unspaced, last_word_start, normalize_query
 from suggest.budget import Budget
 from suggest.cursor import Cursor, locate
 from suggest.decode import Hypothesis, complete_word
@@ -17,13 +18,16 @@ from suggest.types import NextWords, ScoreTerms, WordSuggestion
 
 SPARE = 8
 """Words asked for beyond those shown, to make up for the punctuation marks left out."""
+_PHRASE = 200
+"""Code points before a word in which a blocked phrase may begin."""
 
 
 class WordPredictor:
     """Predicts words with an open language model; threads may share it."""
 
-    def __init__(self, model: LanguageModel) -> None:
+    def __init__(self, model: LanguageModel, denied: Denied | None = None) -> None:
         self._model = model
+        self._denied = denied or Denied()
         self._cost = CostEstimate(0.001)
 
     def predict(
@@ -36,7 +40,7 @@ class WordPredictor:
         explain: bool,
         budget: Budget | None,
     ) -> NextWords:
-        """Words, most probable first; marks of punctuation are not suggested.
+        """Words, most probable first; neither marks of punctuation nor what is denied after the text.
 
         Args:
             explain: give the terms of each score; those of an ensemble cost extra.
@@ -58,7 +62,12 @@ class WordPredictor:
         with stages.stage("rank"):
             least = math.log(min_probability) if min_probability > 0 else -math.inf
             words = shown_words(self._model, found, cursor.typed)
-            words = [word for word in words if word.log_prob >= least][:max_suggestions]
+            before = normalize_query(text[max(cursor.start - _PHRASE, 0) : cursor.start])
+            words = [
+                word
+                for word in words
+                if word.log_prob >= least and not self._denied.continuation(before, normalize_query(word.text))
+            ][:max_suggestions]
         terms = [ScoreTerms()] * len(words)
         if explain:
             with stages.stage("explain"):

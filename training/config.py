@@ -31,6 +31,9 @@ class TextSource(_Section):
     sentences: Literal["split", "lines"] = Field(
         "split", description="`split` finds the sentences of each paragraph; `lines`: a line is a sentence."
     )
+    screened: bool = Field(
+        True, description="Drop sentences with personal data or keys; false for published corpora, measured whole."
+    )
     max_lines: int | None = Field(None, ge=1, description="Read only this many lines of each file.")
 
 
@@ -57,7 +60,8 @@ class Screening(_Section):
     )
     max_length: int = Field(100, ge=8, le=256, description="Longer queries are dropped (code points).")
     blocked_words: str | None = Field(
-        None, description="File of words never suggested, one a line, beside the built-in English list."
+        None,
+        description="File of words and phrases never suggested, one a line, beside the built-in English list.",
     )
 
 

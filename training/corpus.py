@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import heapq
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from lm.errors import InputError
 from lm.text import normalize_text, split_sentences
 from training.config import HeldOut, TextSource
 from training.progress import Reporter
+from training.screening import Screen
 from training.sources import Meter, Place, find_files, kind_of, open_parquet, read_lines
 
 TEXT_KINDS = (".txt", ".jsonl", ".parquet")
@@ -29,10 +31,15 @@ _MIN_BLOCKS = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CorpusCounts:
-    """What a corpus held and where its sentences went."""
+    """What a corpus held and where its sentences went.
+
+    Attributes:
+        dropped_sentences: those that hold personal data or keys, by reason.
+    """
 
     files: int
     paragraphs: int
+    dropped_sentences: dict[str, int]
     train: int
     validation: int
     test: int
@@ -136,7 +143,8 @@ def write_sentences(
 
     Files whose `part` says so go there whole. Of the others blocks of sentences are held out: which ones depends on
     the seed and on where they stand, nothing else; a block is shorter in a text so small that whole ones would not
-    come to a fair share.
+    come to a fair share. Sentences with personal data or keys are dropped; those with blocked words stay, for such
+    words are kept out of what is suggested, and the words around them are worth learning from.
 
     Args:
         base: folder that relative paths start from.
@@ -149,7 +157,7 @@ def write_sentences(
     every = out_folder / "sentences.part"
     asides = {name: out_folder / f"{name}.txt.part" for name in _PARTS}
     try:
-        paragraphs, counts = _write_all(files, {_SPLIT: every, **asides}, reporter)
+        paragraphs, counts, dropped = _write_all(files, {_SPLIT: every, **asides}, reporter)
         every_count, total = sum(counts.values()), counts.pop(_SPLIT)
         if total:
             dealt = _deal(every, _held_out_blocks(total, held_out, seed), asides, reporter)
@@ -167,14 +175,18 @@ def write_sentences(
     finally:
         for path in (every, *asides.values()):
             path.unlink(missing_ok=True)
-    return CorpusCounts(files=len(files), paragraphs=paragraphs, **counts)
+    return CorpusCounts(files=len(files), paragraphs=paragraphs, dropped_sentences=dropped, **counts)
 
 
 def _write_all(
     files: Sequence[tuple[TextSource, Path]], outs: dict[str, Path], reporter: Reporter
-) -> tuple[int, dict[str, int]]:
-    """Writes all sentences in order, by the part of their file; returns the numbers of paragraphs and sentences."""
-    paragraphs = 0
+) -> tuple[int, dict[str, int], dict[str, int]]:
+    """Writes all sentences in order, by the part of their file.
+
+    Returns:
+        The number of paragraphs, of the sentences of each part, and of those dropped by reason.
+    """
+    paragraphs, screen, dropped = 0, Screen(), Counter[str]()
     counts = dict.fromkeys(outs, 0)
     with ExitStack() as stack, reporter.task("Reading text") as task:
         opened = {
@@ -186,11 +198,14 @@ def _write_all(
                 paragraphs += 1
                 for sentence in split_sentences(paragraph) if source.sentences == "split" else [paragraph]:
                     normal = normalize_text(sentence, lowercase=False)
-                    if normal:
+                    reason = screen.private(normal.lower()) if source.screened else None
+                    if reason is not None:
+                        dropped[reason] += 1
+                    elif normal:
                         opened[source.part].write(normal + "\n")
                         counts[source.part] += 1
             meter.finish(path)
-    return paragraphs, counts
+    return paragraphs, counts, dict(sorted(dropped.items()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,12 +8,17 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
+
 from lm.bundle import LEXICON_FOLDER, QUERIES_FOLDER, open_bundle
+from lm.denied import DENIED_FOLDER
 from lm.lexicon import build_lexicon, count_words
 from lm.manifest import FORMAT_VERSION, Manifest, Ranking, write_manifest
 from lm.queries import build_query_index
 from lm.registry import Registry
 from lm.text import NORMALIZER_VERSION
+from lm.withheld import build_withheld
+from training.blocked_words import load_blocked_words
 from training.config import TrainingConfig
 from training.evaluate import EVALUATION_FOLDER, QUERIES_FILE, TEXT_FILE, evaluate_bundle
 from training.job import COUNTS_FILE, QUERIES, TEXT, Job, read_data, read_lines_of
@@ -22,6 +27,8 @@ from training.progress import Reporter
 from training.publish import Published, publish
 from training.ranking import fit_ranking
 from training.steps import Workshop
+
+WITHHELD_FILE = "withheld.parquet"
 
 
 def train(
@@ -52,6 +59,7 @@ def train(
         fit_weights(job, entry, model.recent_words, data, staging)
         for (entry, _), model in zip(trained, config.language_models, strict=True)
     ]
+    _deny(job, data, staging)
     version = _free_version(Registry(base / config.publishing.registry), config.name, now())
     manifest = Manifest(
         format_version=FORMAT_VERSION,
@@ -128,6 +136,21 @@ def _query_index(job: Job, data: dict[str, Path], staging: Path) -> int:
         (staging / LEXICON_FOLDER).mkdir()
         build_lexicon(staging / LEXICON_FOLDER, count_words(rows))
         return build_query_index(staging / QUERIES_FOLDER, rows)
+
+
+def _deny(job: Job, data: dict[str, Path], staging: Path) -> None:
+    """Writes what must not be suggested: blocked words, and hashes of the queries that the log kept back."""
+    folder = staging / DENIED_FOLDER
+    folder.mkdir()
+    blocked = job.config.screening.blocked_words
+    load_blocked_words(job.base / blocked if blocked else None).save(folder)
+    withheld = data[QUERIES] / WITHHELD_FILE if QUERIES in data else None
+    if withheld is not None and withheld.is_file():
+        import pyarrow.parquet
+
+        with job.reporter.task("withheld queries"):
+            hashes = pyarrow.parquet.read_table(withheld)["hash"].to_numpy()
+            build_withheld(folder, hashes.astype(np.uint64))  # of a signed column the same bits
 
 
 def _keep_held_out(data: dict[str, Path], staging: Path) -> tuple[list[str], list[str]]:

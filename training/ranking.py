@@ -42,7 +42,7 @@ def fit_ranking(bundle: Bundle, queries: Sequence[str], reporter: Reporter) -> t
     pools: list[Pool] = []
     with reporter.task("ranking weights", 2 * len(queries)) as task:
         for number, query in enumerate(queries):
-            pools.append(propose(model, bundle.queries, typed_prefix(query)))
+            pools.append(propose(model, bundle.queries, typed_prefix(query), bundle.denied))
             task.update(number + 1)
         first = fit_weights(
             [Choice.of(pool.candidates, pool.total, query) for pool, query in zip(pools, queries, strict=True)]

@@ -1,92 +1,106 @@
-"""What must not leave a query log: personal data, secrets and words that nobody wants suggested.
+"""What must not leave a log: personal data, secrets and words that nobody wants suggested.
 
-Works on normalised queries. Cheap patterns let the usual query pass; the slow, exact tests see the rest.
+Works on normalised text. Cheap patterns let the usual query pass; the slow, exact tests see the rest.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from importlib import resources
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from lm.errors import InputError
-from lm.text import normalize_query
-from training.sources import read_lines
+from lm.blocked_words import BlockedWords
+from lm.private import KNOWN_KEY, LETTERED_ID, MIN_DIGITS, NUMBER, TOKEN, YEAR, holds_email, looks_private, plain
+from training.blocked_words import load_blocked_words
 
-_MIN_DIGITS = 7
-_SECRET_LENGTH = 16
-# White space and all ASCII marks separate words, so that `a-b` is looked up as `a` and `b`.
-_WORD = re.compile(r"[^\s!-/:-@\[-`{-~]+")
-_SUSPECT = re.compile(rf"@|\d(?:[-. ()/]*\d){{{_MIN_DIGITS - 1}}}|[a-z0-9_]{{{_SECRET_LENGTH}}}|[0-9a-f]{{8}}-")
-
-_EMAIL = re.compile(r"[^\s@]+ ?@ ?[^\s@]+\.[^\s@.]{2,}")
 _SSN = re.compile(r"(?<!\d)(?!000|666|9)\d{3}([- ])(?!00)\d{2}\1(?!0000)\d{4}(?!\d)")
-_IBAN_COMPACT = re.compile(r"\b[a-z]{2}\d{2}[a-z0-9]{11,30}\b")
-_IBAN_SPACED = re.compile(r"\b[a-z]{2}\d{2}((?: [a-z0-9]{4}){2,7}(?: [a-z0-9]{1,3})?)\b")
-_NUMBER = re.compile(r"\+?\d(?:[-. ()/]*\d)*")
+_IBAN_COMPACT = re.compile(r"(?<![a-z0-9])[a-z]{2}\d{2}[a-z0-9]{11,30}(?![a-z0-9])")
+_IBAN_GROUPED = re.compile(r"(?<![a-z0-9])[a-z]{2}\d{2}(?:[ -][a-z0-9]{4}){2,7}(?:[ -][a-z0-9]{1,3})?(?![a-z0-9])")
 _DIGITS = re.compile(r"\d+")
-_YEAR = re.compile(r"1\d{3}|20\d{2}")
 _ROUND = re.compile(r"\d{1,3}(?: \d{3})* 000")
 _LOCAL_ADDRESS = re.compile(r"(?:127|10|192[. ]168|172[. ](?:1[6-9]|2\d|3[01]))(?:[. ]\d{1,3}){2,3}")
-_KEY = re.compile(rf"[a-z0-9_]{{{_SECRET_LENGTH},}}")
+_CALL = re.compile(r"(?<![a-z])(?:call|caller|cell|fax|mobile|phone|sms|tel|telephone|text|whatsapp|number)(?![a-z])")
+_SLASHED = re.compile(r"\d{1,4}(?:/\d{1,4})+")
+_SPACED = re.compile(r"\d{1,5}(?: \d{1,5})+")
 _HEX_KEY = re.compile(r"(?=[0-9a-f]*\d)(?=\d*[a-f])[0-9a-f]{16,}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _LETTER_TO_DIGIT = re.compile(r"(?<=[a-z])(?=\d)|(?<=\d)(?=[a-z])")
-_KEY_CHANGES = 4
+
+# How the digits of a payment card are grouped, and those of short telephone numbers.
+_CARD_SHAPES = {(4, 4, 4, 4), (4, 6, 5), (4, 6, 4), (4, 4, 4, 4, 3), (8, 8), (6, 13), (4, 4, 4, 1), (4, 4, 4, 7)}
+_PHONE_SHAPES = {(3, 4), (4, 4), (2, 2, 2, 2), (3, 2, 3), (2, 3, 3), (3, 3, 2), (2, 3, 4), (3, 5), (4, 5)}
+_ID_SHAPES = {(6, 4), (4, 6), (3, 3, 4)}
+_LONG_LIST = 20
+"""More digits in groups of at most five than any number of a person has."""
 
 
 class Screen:
-    """Says of a normalised query why it must be dropped, if it must.
+    """Says of normalised text why it must be dropped, if it must."""
 
-    0.33 million web queries a second on one core; searching each with `phonenumbers` alone would do 0.12.
-    """
-
-    def __init__(self, blocked_words: Iterable[str] = ()) -> None:
+    def __init__(self, blocked: BlockedWords | None = None) -> None:
         # Imported here: together they take 0.1 s.
         import phonenumbers
-        from stdnum import iban, luhn
+        from stdnum import iban, isbn, luhn
+        from stdnum.fi import hetu
+        from stdnum.in_ import pan
+        from stdnum.it import codicefiscale
+        from stdnum.mx import curp
 
-        self._blocked = frozenset(blocked_words)
+        self.blocked = blocked or BlockedWords()
         self._phonenumbers = phonenumbers
-        self._iban = iban
-        self._luhn = luhn
+        self._iban, self._luhn, self._isbn = iban, luhn, isbn
+        self._identity = {"hetu": hetu, "pan": pan, "codicefiscale": codicefiscale, "curp": curp}
 
     def reason(self, query: str) -> str | None:
         """The first reason found against a query: its name in the counts, or None."""
-        if not self._blocked.isdisjoint(_WORD.findall(query)):
-            return "blocked_word"
-        if _SUSPECT.search(query) is None:
-            return None
-        return self._private(query)
+        return "blocked_word" if self.blocked.block(query) else self.private(query)
 
-    def _private(self, query: str) -> str | None:
-        if _EMAIL.search(query):
+    def private(self, text: str) -> str | None:
+        """What personal data or key it holds: its name in the counts, or None."""
+        if not looks_private(text):
+            return None
+        text = plain(text)
+        if holds_email(text):
             return "email"
-        if self._has_iban(query):
+        if self._has_iban(text):
             return "iban"
-        if _SSN.search(query):
-            return "social_security_number"
-        for match in _NUMBER.finditer(query):
-            reason = self._number(match.group())
+        if _SSN.search(text) or self._has_lettered_id(text):
+            return "identity_number"
+        called = _CALL.search(text) is not None or not any(map(str.isalpha, text))
+        for match in NUMBER.finditer(text):
+            reason = self._number(match.group(), called)
             if reason:
                 return reason
-        return "secret" if _has_secret(query) else None
+        return "secret" if _has_secret(text) else None
 
-    def _number(self, number: str) -> str | None:
+    def _number(self, number: str, called: bool) -> str | None:
         groups = _DIGITS.findall(number)
         digits = "".join(groups)
-        if len(digits) < _MIN_DIGITS:
+        if len(digits) < MIN_DIGITS:
             return None
-        card_like = 13 <= len(digits) <= 19 and min(map(len, groups)) >= 3
-        if card_like and self._luhn.is_valid(digits):
+        if self._holds_card(groups):
             return "payment_card"
-        if _ROUND.fullmatch(number) or _LOCAL_ADDRESS.fullmatch(number):
+        if _is_public(number) or self._is_book(digits):
             return None
-        if self._is_phone(number):
+        if self._is_phone(number) or any(map(self._is_phone, _american_shapes(groups))):
             return "phone"
-        # `2003-2004`, `3-13-2006` and `551 1956` hold years; what else they hold is short.
-        unexplained = sum(len(group) for group in groups if not _YEAR.fullmatch(group))
-        return "long_number" if unexplained >= _MIN_DIGITS else None
+        if len(digits) - _year_digits(number, groups, called) < MIN_DIGITS or _is_list(number, groups):
+            return None
+        return "long_number"
+
+    def _holds_card(self, groups: Sequence[str]) -> bool:
+        """Whether a card's digits stand there, perhaps with its date or a postcode."""
+        digits = "".join(groups)
+        if 13 <= len(digits) <= 19 and min(map(len, groups)) >= 3 and self._luhn.is_valid(digits):
+            return True
+        return any(
+            ((len(window) == 1 and 13 <= len(window[0]) <= 19) or tuple(map(len, window)) in _CARD_SHAPES)
+            and window[0][0] in "23456"
+            and self._luhn.is_valid("".join(window))
+            for window in _windows(groups, 5)
+        )
+
+    def _is_book(self, digits: str) -> bool:
+        return len(digits) == 13 and digits.startswith(("978", "979")) and self._isbn.is_valid(digits)
 
     def _is_phone(self, number: str) -> bool:
         try:
@@ -95,55 +109,102 @@ class Screen:
             return False
         return bool(self._phonenumbers.is_valid_number(parsed))
 
-    def _has_iban(self, query: str) -> bool:
-        if any(self._iban.is_valid(match.group()) for match in _IBAN_COMPACT.finditer(query)):
+    def _has_iban(self, text: str) -> bool:
+        if any(self._is_iban(match.group()) for match in _IBAN_COMPACT.finditer(text)):
             return True
-        for match in _IBAN_SPACED.finditer(query):
-            words = match.group().split(" ")
+        for match in _IBAN_GROUPED.finditer(text):
+            words = re.split("[ -]", match.group())
             # The last groups may be words that follow the number.
-            if any(self._iban.is_valid("".join(words[:end])) for end in range(len(words), 3, -1)):
+            if any(self._is_iban("".join(words[:end])) for end in range(len(words), 3, -1)):
+                return True
+        return False
+
+    def _is_iban(self, number: str) -> bool:
+        # Without the check digits that some countries have inside: a number that lacks them is no word either.
+        return bool(self._iban.is_valid(number, check_country=False))
+
+    def _has_lettered_id(self, text: str) -> bool:
+        for match in LETTERED_ID.finditer(text):
+            kind = match.lastgroup or ""
+            if kind not in self._identity or self._identity[kind].is_valid(match.group()):
                 return True
         return False
 
 
-def _has_secret(query: str) -> bool:
-    """Whether it holds a key: hexadecimal, or letters and digits that take turns as no product name does."""
-    if _HEX_KEY.search(query):
+def _year_digits(number: str, groups: Sequence[str], called: bool) -> int:
+    """How many of the digits are years': `2003-2004`, `3-13-2006`, `form 1040 2005`, but not `call 551-1956`."""
+    years = sum(4 for group in groups if YEAR.fullmatch(group))
+    if years == len("".join(groups)):
+        return years
+    if any(tuple(map(len, window)) in _ID_SHAPES for window in _windows(groups, 3)):
+        return 0
+    joined = tuple(map(len, groups)) in _PHONE_SHAPES and (called or not _SPACED.fullmatch(number))
+    return 0 if joined or number[0] in "+0" or ")" in number else years
+
+
+def _is_public(number: str) -> bool:
+    """Whether it is an amount, an address of a private network, or sizes and ranges such as `275/45/20`."""
+    return any(pattern.fullmatch(number) for pattern in (_ROUND, _LOCAL_ADDRESS, _SLASHED))
+
+
+def _windows(groups: Sequence[str], longest: int) -> Iterator[Sequence[str]]:
+    for start in range(len(groups)):
+        for end in range(start + 1, min(start + longest, len(groups)) + 1):
+            yield groups[start:end]
+
+
+def _american_shapes(groups: Sequence[str]) -> Iterator[str]:
+    """Telephone numbers among other numbers: `212 555 0142 24 7`."""
+    for window in _windows(groups, 3):
+        if tuple(map(len, window)) in {(3, 3, 4), (3, 7), (10,)}:
+            yield "".join(window)
+
+
+def _is_list(number: str, groups: Sequence[str]) -> bool:
+    """Whether it is several short numbers in a row, as in `rcw 41 04 005` and `j chem 22 54 4 1248`."""
+    if not _SPACED.fullmatch(number) or any(
+        len(group) > 3 and group.startswith("00") for group in groups
+    ):  # as calls abroad do
+        return False
+    inner = next((place for place in range(1, len(groups) - 1) if len(groups[place]) == 1), None)
+    if inner is not None:
+        return all(_is_short(part) for part in (groups[:inner], groups[inner + 1 :]))
+    return _is_short(groups)
+
+
+def _is_short(groups: Sequence[str]) -> bool:
+    """Whether what stands in a row cannot be one number of a person."""
+    lengths = tuple(map(len, groups))
+    trunk = any(group[0] == "0" for group in groups[:1]) and sum(lengths) >= MIN_DIGITS
+    if trunk or any(window in _PHONE_SHAPES for window in (lengths, lengths[1:], lengths[:-1])):
+        return False
+    return sum(lengths) < MIN_DIGITS + 2 or (sum(lengths) > _LONG_LIST and set(lengths[:-1]) != {4})
+
+
+def _has_secret(text: str) -> bool:
+    """Whether it holds a key: a known kind, hexadecimal, or letters and digits that take turns as in no name."""
+    if KNOWN_KEY.search(text) or _HEX_KEY.search(text):
         return True
-    return any(len(_LETTER_TO_DIGIT.findall(match.group())) >= _KEY_CHANGES for match in _KEY.finditer(query))
+    return any(_is_random(match.group()) for match in TOKEN.finditer(text))
+
+
+def _is_random(token: str) -> bool:
+    changes = len(_LETTER_TO_DIGIT.findall(token))
+    return changes >= 4 or (changes >= 2 and len(token) >= 20 and _rare_pairs(token) >= 3)
+
+
+_RARE_PAIR = re.compile(r"(?=[jqxzvkw][bcdfghjklmnpqrstvwxz]|[bcdfghjkmpqtvwxz][jqxzvkw]|q[^u])")
+
+
+def _rare_pairs(token: str) -> int:
+    """Pairs of letters that words hardly have; one in four of a random text's."""
+    return len(_RARE_PAIR.findall(token))
 
 
 def load_screen(blocked_words: Path | None = None) -> Screen:
     """A screen with the built-in English list and, if given, an operator's own beside it.
 
     Raises:
-        InputError: the operator's file cannot be read, or a line is not one word.
+        InputError: the operator's file cannot be read, or a line is not made of words.
     """
-    built_in = resources.files(__package__).joinpath("blocked_words_en.txt").read_text(encoding="utf-8")
-    words = {word for line in built_in.splitlines() if (word := _strip_comment(line))}
-    if blocked_words is not None:
-        words |= _read_words(blocked_words)
-    return Screen(words)
-
-
-def _strip_comment(line: str) -> str:
-    return normalize_query(line.split("#", 1)[0]).rstrip()
-
-
-def _read_words(path: Path) -> set[str]:
-    if path.is_dir():
-        raise InputError(path, "is a folder.", remedy="Name the file of blocked words in it.")
-    words = set()
-    for number, line in read_lines(path):
-        word = _strip_comment(line)
-        if not word:
-            continue
-        if not _WORD.fullmatch(word):
-            raise InputError(
-                path,
-                f"{word!r} is not one word of letters and digits.",
-                line=number,
-                remedy="Write one word a line, without patterns; `#` begins a comment.",
-            )
-        words.add(word)
-    return words
+    return Screen(load_blocked_words(blocked_words))

@@ -22,7 +22,7 @@ def test_advice_is_the_share_of_each_whole_query(tiny_bundle: Path) -> None:
     bundle = open_bundle(tiny_bundle, verify=False)
     words = bundle.language_model("text")
     pieces = bundle.language_model("queries")
-    candidates = propose(pieces, bundle.queries, "new yor").candidates
+    candidates = propose(pieces, bundle.queries, "new yor", bundle.denied).candidates
     assert len(candidates.texts) > 5
     advised = advise([words, pieces], candidates)
     assert advised.advice is not None
@@ -46,7 +46,7 @@ def test_without_advisers_or_candidates_nothing_changes(tiny_bundle: Path) -> No
     bundle = open_bundle(tiny_bundle, verify=False)
     none = Candidates([], np.zeros(0), np.zeros(0), np.zeros(0), np.zeros(0))
     assert advise(bundle.language_models, none) is none
-    some = propose(bundle.language_model("queries"), bundle.queries, "ne").candidates
+    some = propose(bundle.language_model("queries"), bundle.queries, "ne", bundle.denied).candidates
     assert advise([], some) is some
 
 

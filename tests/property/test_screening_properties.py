@@ -1,8 +1,11 @@
 from functools import cache
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.private_strings import KINDS, private_strings
+from lm.private import looks_private
 from lm.text import normalize_query
 from training.screening import Screen, load_screen
 
@@ -41,9 +44,29 @@ def test_any_text_is_judged(text: str) -> None:
         "blocked_word",
         "email",
         "iban",
+        "identity_number",
         "long_number",
         "payment_card",
         "phone",
         "secret",
-        "social_security_number",
     }
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@few
+@given(seed=st.integers(0, 2**32), before=words)
+def test_private_strings_of_many_countries_and_formats_are_found(kind: str, seed: int, before: list[str]) -> None:
+    (text, query), (_, around) = private_strings(kind, 2, seed)
+    assert text in query
+    assert screen().private(normalize_query(query).rstrip()) is not None
+    assert screen().private(normalize_query(around).rstrip()) is not None
+    assert looks_private(normalize_query(text))
+    spelt = [word for word in before if word.isalpha()]
+    assert looks_private(normalize_query(" ".join([*spelt, text])))
+
+
+@few
+@given(st.text(alphabet="0123456789 -./()+@abcdez\u0665\u2013", min_size=7))
+def test_what_training_drops_looks_private_to_serving(text: str) -> None:
+    query = normalize_query(text)
+    assert screen().private(query) is None or looks_private(query)

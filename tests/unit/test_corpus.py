@@ -169,3 +169,16 @@ def test_a_part_without_a_sentence_is_named(tmp_path: Path) -> None:
     (tmp_path / "train.txt").write_text("One.\n")
     with pytest.raises(InputError, match="none is left for validation"):
         write(tmp_path, TextSource(path="train.txt", part="train"))
+
+
+def test_sentences_with_personal_data_are_dropped_and_counted(tmp_path: Path) -> None:
+    numbered(tmp_path, "a.txt", range(300))
+    with (tmp_path / "a.txt").open("a") as out:
+        out.write("Write to Jane.Doe@example.com. This damn bitch stays.\nCall (212) 555-2368 now.\n")
+
+    counts, parts = write(tmp_path, TextSource(path="a.txt"))
+
+    assert counts.dropped_sentences == {"email": 1, "phone": 1}
+    sentences = list(chain(*parts.values()))
+    assert len(sentences) == 301
+    assert "This damn bitch stays." in sentences

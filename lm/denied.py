@@ -1,0 +1,48 @@
+"""What a bundle never suggests nor generates: blocked words, what looks private, and queries withheld from the log."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lm.blocked_words import BlockedWords, open_blocked_words
+from lm.private import looks_private
+from lm.withheld import Withheld
+
+DENIED_FOLDER = "denied"
+
+
+class Denied:
+    """Judges what models put together; the queries of the index were judged in training."""
+
+    def __init__(self, blocked: BlockedWords | None = None, withheld: Withheld | None = None) -> None:
+        self._blocked = blocked or BlockedWords()
+        self._withheld = withheld
+
+    def queries(self, queries: Sequence[str]) -> NDArray[np.bool_]:
+        """Which of some normalised queries must not be suggested, (N,)."""
+        denied_N = np.fromiter(map(self._denies, queries), np.bool_, len(queries))
+        return denied_N if self._withheld is None else denied_N | self._withheld.among(queries)
+
+    def query(self, query: str) -> bool:
+        """Whether one normalised query must not be suggested."""
+        return bool(self.queries([query])[0])
+
+    def continuation(self, before: str, text: str) -> bool:
+        """Whether normalised text must not follow other text, whatever that one holds."""
+        return self._blocked.block_after(before, text) or looks_private(text)
+
+    def _denies(self, query: str) -> bool:
+        return self._blocked.block(query) or looks_private(query)
+
+
+def open_denied(folder: Path) -> Denied:
+    """Opens a bundle's folder of what is denied; where there is none, only what looks private is.
+
+    Raises:
+        BundleDamagedError: a file in it is not what it should be.
+    """
+    return Denied(open_blocked_words(folder), Withheld(folder))

@@ -1,0 +1,113 @@
+"""What is denied comes out of no method: n-gram bundles trained on logs that are full of it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pyarrow
+import pytest
+from pyarrow.parquet import write_table
+
+from lm.bundle import open_bundle
+from lm.denied import DENIED_FOLDER
+from lm.manifest import read_manifest, write_manifest
+from lm.withheld import build_withheld, hash_query
+from suggest.model import Model, open_model
+from suggest.types import GenerationOptions
+from training.config import TrainingConfig
+from training.pipeline import WITHHELD_FILE, train
+from training.progress import SilentReporter
+
+_LOG = ["new york weather", "new york times", "new delhi weather", "new delhi times", "old york map", "acme shoes"]
+_SENTENCES = ["The red tape is long.", "The red car is fast.", "The red fox is shy.", "A quick bitch runs home."]
+
+
+def _config(**screening: object) -> TrainingConfig:
+    model = {"vocabulary_size": 200, "ngram": {"order": 3, "discount_fallback": True}}
+    return TrainingConfig.model_validate(
+        {
+            "name": "denied",
+            "work": "work",
+            "text": [{"path": "text.txt"}],
+            "query_log": [{"path": "log.txt"}],
+            "screening": {"min_count": 1, **screening},
+            "held_out": {"max_queries": 10, "max_sentences": 10},
+            "publishing": {"registry": "registry"},
+            "language_models": [
+                {"name": "queries", "unit": "subword", "sources": ["queries"], **model, "vocabulary_size": 64},
+                {"name": "text", "unit": "word", "sources": ["text"], **model},
+            ],
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("denied")
+    (folder / "log.txt").write_text("".join(query + "\n" for query in _LOG * 40))
+    (folder / "text.txt").write_text("".join(sentence + "\n" for sentence in _SENTENCES * 60))
+    (folder / "ours.txt").write_text("acme\nred tape\n")
+    return train(_config(blocked_words="ours.txt"), base=folder, reporter=SilentReporter()).path
+
+
+@pytest.fixture(scope="module")
+def model(bundle: Path) -> Model:
+    return open_model(bundle)
+
+
+def test_the_bundle_says_which_words_are_blocked(bundle: Path) -> None:
+    words = (bundle / DENIED_FOLDER / "blocked_words.txt").read_text(encoding="utf-8").splitlines()
+    assert {"acme", "red tape", "bitch"} <= set(words)
+    assert any(name.startswith(DENIED_FOLDER) for name in read_manifest(bundle).files)
+
+
+def test_next_words_leave_out_blocked_words_and_ends_of_phrases(model: Model) -> None:
+    def words(text: str) -> set[str]:
+        return {word.text for word in model.predict_next_word(text, max_suggestions=20).suggestions}
+
+    assert "bitch" not in words("a quick ") | words("a quick b")
+    assert "tape" not in words("the red ")
+    assert "car" in words("the red ")
+    assert "tape" in words("the t") | words("the quick t")
+
+
+@pytest.mark.parametrize("beam_width", [1, 4])
+def test_generated_text_leaves_them_out(model: Model, beam_width: int) -> None:
+    for prompt in ("", "the red", "a quick"):
+        for seed in range(20):
+            options = GenerationOptions(max_output_tokens=12, seed=seed, beam_width=beam_width)
+            chunks = list(model.generate_text(prompt, options))
+            text = f"{prompt} {''.join(chunk.text for chunk in chunks)}".lower()
+            assert "bitch" not in text
+            assert "red tape" not in text
+            assert chunks[-1].finish_reason is not None
+
+
+def test_a_withheld_query_is_neither_suggested_nor_generated(bundle: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(bundle, copy)
+    whole = open_model(copy, verify=False)
+    every = {each.text for text in ("n", "new ", "o", "old ") for each in whole.complete_query(text).suggestions}
+    made_up = {text for text in every if not whole.bundle.queries.count(text)}  # type: ignore[union-attr]
+    assert "old york times" in made_up
+    build_withheld(copy / DENIED_FOLDER, [hash_query("old york times"), hash_query("new york times")])
+    write_manifest(copy, read_manifest(copy))
+    fewer = open_model(copy)
+    left = {each.text for text in ("n", "new ", "o", "old ") for each in fewer.complete_query(text).suggestions}
+
+    assert "old york times" not in left
+    assert "new york times" in left  # of the log itself
+    assert open_bundle(copy).denied.query("old york times")
+
+
+def test_training_takes_the_hashes_of_the_query_step(bundle: Path) -> None:
+    base = bundle.parents[2]
+    step = next((base / "work").rglob("train.parquet")).parent
+    hashes = np.array([hash_query("old york times"), hash_query("weather")], np.uint64)
+    write_table(pyarrow.table({"hash": hashes.view(np.int64)}), step / WITHHELD_FILE)
+    again = train(_config(blocked_words="ours.txt"), base=base, reporter=SilentReporter()).path
+    (step / WITHHELD_FILE).unlink()
+    denied = open_bundle(again).denied
+    assert denied.queries(["old york times", "weather", "new york"]).tolist() == [True, True, False]

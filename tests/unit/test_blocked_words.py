@@ -1,0 +1,50 @@
+"""Blocked words and phrases are found as a naive search over the words finds them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lm.blocked_words import BlockedWords, blockable_words, open_blocked_words
+from lm.errors import BundleDamagedError
+
+_TEXTS = st.lists(st.sampled_from(["a", "b", "c", "ab", "b's"]), max_size=6).map(" ".join)
+_ENTRIES = st.sets(st.lists(st.sampled_from("abc"), min_size=1, max_size=3).map(" ".join), max_size=4)
+
+
+def _naive(entries: set[str], words: list[str], ends: range) -> bool:
+    return any(words[max(end - len(entry.split()), 0) : end] == entry.split() for entry in entries for end in ends)
+
+
+@given(entries=_ENTRIES, text=_TEXTS, more=_TEXTS)
+def test_as_a_naive_search(entries: set[str], text: str, more: str) -> None:
+    blocked = BlockedWords(entries)
+    before, new = text.replace("'", " ").split(), more.replace("'", " ").split()
+    assert len(blocked) == len(entries)
+    assert blocked.block(text) == _naive(entries, before, range(1, len(before) + 1))
+    brought = range(len(before) + 1, len(before + new) + 1)
+    assert blocked.block_after(text, more) == _naive(entries, before + new, brought)
+
+
+def test_marks_part_words_and_scripts_without_spaces_have_none() -> None:
+    blocked = BlockedWords(["acme", "red tape", "枪支"])
+    assert all(map(blocked.block, ["acme's", "e-acme", "red-tape", "买枪支吗"]))
+    assert not any(map(blocked.block, ["acmed", "red hot tape", "", "枪 支"]))
+
+
+def test_an_entry_is_words_with_single_spaces() -> None:
+    assert blockable_words("red tape") == ("red", "tape")
+    assert blockable_words("red  tape") == blockable_words("red*") == blockable_words(" ") == blockable_words("") == ()
+
+
+def test_a_bundle_keeps_them(tmp_path: Path) -> None:
+    assert len(open_blocked_words(tmp_path)) == 0
+    BlockedWords(["übel", "red tape"]).save(tmp_path)
+    assert (tmp_path / "blocked_words.txt").read_text(encoding="utf-8") == "red tape\nübel\n"
+    assert open_blocked_words(tmp_path).block("sehr übel")
+    (tmp_path / "blocked_words.txt").write_bytes(b"\xff\n")
+    with pytest.raises(BundleDamagedError, match=r"blocked_words\.txt"):
+        open_blocked_words(tmp_path)
