@@ -14,7 +14,7 @@ from lm.errors import BundleDamagedError, BundleError, BundleVersionError
 from lm.mixture import ContextWeights
 from lm.recent_words import RecentWords
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 MANIFEST_FILE = "manifest.json"
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from lm.bundle import QUERIES_FOLDER, open_bundle
 from lm.manifest import FORMAT_VERSION, Manifest, Ranking, write_manifest
-from lm.queries import build_query_index
 from lm.registry import Registry
 from lm.text import NORMALIZER_VERSION
 from training.config import TrainingConfig
@@ -19,6 +18,7 @@ from training.job import COUNTS_FILE, QUERIES, TEXT, Job, read_data, read_lines_
 from training.language_model import fit_weights, prepare, train_language_model, train_network, wait_for_team
 from training.progress import Reporter
 from training.publish import Published, publish
+from training.query_index import index_queries
 from training.ranking import fit_ranking
 from training.steps import Workshop
 
@@ -118,13 +118,9 @@ def _free_version(registry: Registry, name: str, when: datetime) -> str:
 def _query_index(job: Job, data: dict[str, Path], staging: Path) -> int:
     if QUERIES not in data:
         return 0
-    import pyarrow.parquet
-
     with job.reporter.task("query index"):
-        table = pyarrow.parquet.read_table(data[QUERIES] / "train.parquet")
-        rows: list[tuple[str, float]] = list(zip(table["query"].to_pylist(), table["count"].to_pylist(), strict=True))
         (staging / QUERIES_FOLDER).mkdir()
-        return build_query_index(staging / QUERIES_FOLDER, rows)
+        return index_queries(data[QUERIES] / "train.parquet", staging / QUERIES_FOLDER)
 
 
 def _keep_held_out(data: dict[str, Path], staging: Path) -> tuple[list[str], list[str]]:

@@ -1,4 +1,4 @@
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint32_t
 from libcpp.vector cimport vector
 
 cdef struct Entry:
@@ -8,6 +8,7 @@ cdef struct Entry:
 
 cdef struct Tree:
     const float* weights
+    const uint32_t* places
     const float* maxima
     int levels
     int64_t sizes[8]
@@ -18,5 +19,10 @@ cdef bint take(const Tree* tree, float floor, vector[Entry]& heap, Entry* best) 
 
 cdef class RangeMaxima:
     cdef readonly object weights
+    cdef readonly object places
     cdef readonly object maxima
     cdef Tree tree
+
+cdef class RangeSums:
+    cdef const float[::1] _weights
+    cdef const double[::1] _sums

@@ -1,7 +1,8 @@
 """The heaviest entries of any range of an array, by a tree of block maxima, best first.
 
 Level 0 is the array; an entry of level j + 1 is the largest of 64 entries of level j. The range is covered by
-few blocks, which wait in a heap; taking the best entry opens one block a level.
+few blocks, which wait in a heap; taking the best entry opens one block a level. The array may be given by places in
+another one, so that several orders share one array of weights.
 """
 
 import numpy as np
@@ -32,7 +33,9 @@ def block_maxima(weights):
 
 
 cdef inline float _at(const Tree* tree, int level, int64_t index) noexcept nogil:
-    return tree.weights[index] if level == 0 else tree.maxima[tree.starts[level] + index]
+    if level > 0:
+        return tree.maxima[tree.starts[level] + index]
+    return tree.weights[index if tree.places == NULL else tree.places[index]]
 
 
 cdef inline void _wait(const Tree* tree, int level, int64_t index, vector[Entry]& heap) noexcept nogil:
@@ -86,16 +89,23 @@ cdef bint take(const Tree* tree, float floor, vector[Entry]& heap, Entry* best) 
 
 
 cdef class RangeMaxima:
-    """Weights float32 (n,) and what `block_maxima` made of them."""
+    """Weights float32 and what `block_maxima` made of them.
 
-    def __init__(self, weights, maxima):
+    Args:
+        places: uint32 (n,), not checked: entry i weighs `weights[places[i]]`; None: it weighs `weights[i]`.
+    """
+
+    def __init__(self, weights, maxima, places=None):
         cdef const float[::1] weights_ = weights
         cdef const float[::1] maxima_ = maxima
-        cdef int64_t size = len(weights)
+        cdef const uint32_t[::1] places_ = places
+        cdef int64_t size = len(weights if places is None else places)
         cdef int64_t start = 0
         self.weights = weights
+        self.places = places
         self.maxima = maxima
         self.tree.weights = &weights_[0] if size else NULL
+        self.tree.places = &places_[0] if size and places is not None else NULL
         self.tree.maxima = &maxima_[0] if len(maxima) else NULL
         self.tree.levels = 0
         self.tree.sizes[0] = size
@@ -119,3 +129,40 @@ cdef class RangeMaxima:
         while len(positions) < k and take(&self.tree, -float("inf"), heap, &best):
             positions.append(best.index)
         return positions
+
+
+def block_sums(weights):
+    """Sum of all weights before each block of 64, and that of all: float64 (ceil(n / 64) + 1,)."""
+    weights = np.ascontiguousarray(weights, dtype=np.float32)
+    if not len(weights):
+        return np.zeros(1)
+    sums = np.add.reduceat(weights, np.arange(0, len(weights), FANOUT), dtype=np.float64)
+    return np.concatenate(([0.0], np.cumsum(sums)))
+
+
+cdef class RangeSums:
+    """Weights float32 (n,) and what `block_sums` made of them."""
+
+    def __init__(self, weights, sums):
+        if len(sums) != (len(weights) + FANOUT - 1) // FANOUT + 1:
+            raise ValueError(f"sums of another array: {len(sums)} entries for {len(weights)} weights")
+        self._weights = weights
+        self._sums = sums
+
+    def between(self, int64_t low, int64_t high):
+        """Sum of the weights of [low, high)."""
+        cdef int64_t first = (low + FANOUT - 1) >> SHIFT
+        cdef int64_t last = high >> SHIFT
+        cdef int64_t place
+        cdef double total = 0.0
+        if not 0 <= low <= high <= self._weights.shape[0]:
+            raise IndexError(f"[{low}, {high}) of {self._weights.shape[0]} entries")
+        if first >= last:
+            for place in range(low, high):
+                total += self._weights[place]
+            return total
+        for place in range(low, first << SHIFT):
+            total += self._weights[place]
+        for place in range(last << SHIFT, high):
+            total += self._weights[place]
+        return total + (self._sums[last] - self._sums[first])
