@@ -145,13 +145,15 @@ class QueryIndex:
         position = self._queries.find(query.encode())
         return float(self._counts[position]) if position >= 0 else 0.0
 
-    def display(self, query: str) -> str:
-        """The query as users mostly write it: as many code points, the same once normalised."""
-        return self._displays.get(self._queries.find(query.encode())) or query
+    def shown(self, query: str) -> tuple[str, str]:
+        """The query as users mostly write it, as many code points, and its payload in the catalogue, or nothing."""
+        position = self._queries.find(query.encode())
+        return self._displays.get(position) or query, self._payloads.get(position) or ""
 
-    def payload(self, query: str) -> str:
-        """What the operator's catalogue holds for the query; empty if nothing."""
-        return self._payloads.get(self._queries.find(query.encode())) or ""
+    @property
+    def total(self) -> float:
+        """Submissions of all queries."""
+        return self._sums.between(0, len(self._counts))
 
 
 def _later_words(text: str) -> Iterable[int]:

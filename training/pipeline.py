@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from lm.bundle import QUERIES_FOLDER, open_bundle
-from lm.manifest import FORMAT_VERSION, Manifest, Ranking, write_manifest
+from lm.manifest import FORMAT_VERSION, Duplicates, Manifest, Ranking, write_manifest
 from lm.registry import Registry
 from lm.text import NORMALIZER_VERSION
 from training.config import TrainingConfig
@@ -60,6 +60,7 @@ def train(
         normalizer_version=NORMALIZER_VERSION,
         language_models=tuple(entry for entry, _ in mixed),
         query_count=_query_index(job, data, staging),
+        duplicates=Duplicates.model_validate(config.duplicates.model_dump()),
         ranking=Ranking(),
         metrics={},
         files={},

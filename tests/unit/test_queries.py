@@ -73,10 +73,9 @@ def test_texts_to_display_and_payloads_are_those_given(tmp_path: Path) -> None:
     index = QueryIndex(tmp_path)
 
     for row in rows:
-        assert index.display(row.query) == (row.display or row.query)
-        assert index.payload(row.query) == (row.payload or "")
-    assert index.display("iphone") == "iphone"
-    assert index.payload("iphone") == ""
+        assert index.shown(row.query) == (row.display or row.query, row.payload or "")
+    assert index.shown("iphone") == ("iphone", "")
+    assert index.total == 10
 
 
 @pytest.mark.parametrize("typed", ["york t", "york", "t", "times ", "日", "hotel", ""])

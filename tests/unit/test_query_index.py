@@ -49,5 +49,4 @@ def test_columns_without_a_text_may_be_left_out(tmp_path: Path) -> None:
     assert index_queries(tmp_path / "rows.parquet", tmp_path) == 2
     index = QueryIndex(tmp_path)
     assert index.completions("", 5) == ([("c", 2.0), ("a b", 1.0)], 3.0)
-    assert index.display("c") == "c"
-    assert index.payload("c") == ""
+    assert index.shown("c") == ("c", "")
