@@ -45,6 +45,19 @@ class QueryLogSource(_Section):
     max_lines: int | None = Field(None, ge=1, description="Read only this many lines of each file.")
 
 
+class CatalogueSource(_Section):
+    """Titles or products with weights, a query log's stand-in: `.tsv`, `.csv`, `.jsonl`, `.parquet`."""
+
+    path: str = Field(description="File, or glob pattern.")
+    text_column: str = Field("text", description="Column that holds the title; it is shown as it is written.")
+    weight_column: str | None = Field(
+        None, description="Column with how often an entry is wanted, as a log's counts; 1 if unset. 0 drops the entry."
+    )
+    payload_column: str | None = Field(
+        None, description="Column with what answers hold beside the entry, such as an identifier or JSON."
+    )
+
+
 class Screening(_Section):
     """What of the query log may enter the index and the models."""
 
@@ -223,6 +236,9 @@ class TrainingConfig(_Section):
     work: str = Field("var/work", description="Folder for what can be resumed; safe to delete.")
     text: tuple[TextSource, ...] = Field((), description="Running text.")
     query_log: tuple[QueryLogSource, ...] = Field((), description="Query logs.")
+    catalogue: tuple[CatalogueSource, ...] = Field(
+        (), description="Catalogues: they serve as queries, alone or beside logs."
+    )
     screening: Screening = Field(default_factory=Screening)
     duplicates: Duplicates = Field(default_factory=Duplicates)
     held_out: HeldOut = Field(default_factory=HeldOut)
@@ -275,8 +291,8 @@ def _check(path: Path, config: TrainingConfig) -> None:
         raise ConfigError(f"{path}: language_models: two have the same name.", remedy="Rename one.")
     for model in config.language_models:
         for source in model.sources:
-            if not (config.text if source == "text" else config.query_log):
-                section = "[[text]]" if source == "text" else "[[query_log]]"
+            if not (config.text if source == "text" else config.query_log or config.catalogue):
+                section = "[[text]]" if source == "text" else "[[query_log]] or [[catalogue]]"
                 raise ConfigError(
                     f"{path}: language_models.{model.name}.sources: there is no {source}.",
                     remedy=f"Add a {section} section, or take `{source}` out.",

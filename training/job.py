@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from training.catalogue import write_catalogue
 from training.config import TrainingConfig
 from training.corpus import corpus_files, write_sentences
 from training.progress import Reporter
@@ -42,7 +43,28 @@ def read_data(job: Job) -> dict[str, Path]:
         key = [[source.model_dump() for source in config.query_log], fingerprints(files), common]
         key.append(config.screening.model_dump())
         data[QUERIES] = job.workshop.step("queries", key, lambda folder: _read_queries(job, folder))
+    if config.catalogue:
+        files = [path for source in config.catalogue for path in find_files(source.path, job.base)]
+        log = data.get(QUERIES)
+        key = [[source.model_dump() for source in config.catalogue], fingerprints(files), common]
+        key += [config.screening.model_dump(), log.name if log else ""]
+        data[QUERIES] = job.workshop.step("catalogue", key, lambda folder: _read_catalogue(job, log, folder))
     return data
+
+
+def _read_catalogue(job: Job, log: Path | None, folder: Path) -> None:
+    counts = write_catalogue(
+        job.config.catalogue,
+        job.base,
+        log,
+        folder,
+        screening=job.config.screening,
+        held_out=job.config.held_out,
+        seed=job.config.seed,
+        reporter=job.reporter,
+    )
+    logged = json.loads((log / COUNTS_FILE).read_text(encoding="utf-8")) if log else {}
+    (folder / COUNTS_FILE).write_text(json.dumps({**logged, "catalogue": asdict(counts)}), encoding="utf-8")
 
 
 def _read_text(job: Job, folder: Path) -> None:

@@ -62,11 +62,10 @@ def read_log(source: QueryLogSource, path: Path, progress: Progress | None = Non
         for number, line in read_lines(path, max_lines=source.max_lines, progress=progress):
             yield LogRow(number, line, 1, None, None)
         return
-    read_table = {".tsv": _read_tsv, ".csv": _read_csv, ".parquet": _read_parquet}[kind]
     wanted = (source.query_column, source.count_column, source.time_column, source.user_column)
     columns = [column for column in wanted if column is not None]
     places = [columns.index(column) if column is not None else None for column in wanted]
-    for taken, (number, fields) in enumerate(read_table(path, columns, progress)):
+    for taken, (number, fields) in enumerate(read_columns(path, columns, progress)):
         if source.max_lines is not None and taken >= source.max_lines:
             return
         query, count, time, user = (None if place is None else (fields[place],) for place in places)
@@ -78,6 +77,18 @@ def read_log(source: QueryLogSource, path: Path, progress: Progress | None = Non
             None if time is None else _time(path, number, time[0]),
             None if user is None else _user(user[0]),
         )
+
+
+def read_columns(
+    path: Path, columns: Sequence[str], progress: Progress | None = None
+) -> Iterator[tuple[int, list[Any]]]:
+    """Some columns of a table, `.tsv`, `.csv` or `.parquet`, the first of them text; each row with its line.
+
+    Raises:
+        InputError: the file, a line or a column cannot be used.
+    """
+    read_table = {".tsv": _read_tsv, ".csv": _read_csv, ".parquet": _read_parquet}[kind_of(path, LOG_KINDS)]
+    return read_table(path, columns, progress)
 
 
 def _read_tsv(path: Path, columns: Sequence[str], progress: Progress | None) -> Iterator[tuple[int, list[Any]]]:
