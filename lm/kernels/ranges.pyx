@@ -6,7 +6,11 @@ another one, so that several orders share one array of weights.
 """
 
 import numpy as np
-from libcpp.algorithm cimport pop_heap, push_heap
+from libc.math cimport INFINITY
+from libcpp.algorithm cimport nth_element, pop_heap, push_heap
+
+cdef extern from "<math.h>" nogil:
+    float nextafterf(float, float)
 
 cdef enum:
     SHIFT = 6
@@ -14,12 +18,15 @@ cdef enum:
 
 
 cdef inline bint _lighter(const Entry& first, const Entry& second) noexcept nogil:
-    # Ties go to the lower position, so that the order is the same on every machine.
+    # Ties go to the lower position, so that the order is the same on every machine; a block is opened only if it
+    # begins before whatever else is as heavy, or a range of equal weights would be opened whole.
+    cdef int64_t start, other
     if first.weight != second.weight:
         return first.weight < second.weight
-    if first.level != second.level:
-        return first.level < second.level
-    return first.index > second.index
+    start, other = first.index << (SHIFT * first.level), second.index << (SHIFT * second.level)
+    if start != other:
+        return start > other
+    return first.level < second.level
 
 
 def block_maxima(weights):
@@ -122,13 +129,27 @@ cdef class RangeMaxima:
         """Positions of the k heaviest entries of [low, high), heaviest first; equal ones by position."""
         cdef vector[Entry] heap
         cdef Entry best
+        cdef float floor
         if not 0 <= low <= high <= self.tree.sizes[0]:
             raise IndexError(f"[{low}, {high}) of {self.tree.sizes[0]} entries")
         positions = []
         cover(&self.tree, low, high, heap)
-        while len(positions) < k and take(&self.tree, -float("inf"), heap, &best):
+        floor = _floor(heap, k)
+        while len(positions) < k and take(&self.tree, floor, heap, &best):
             positions.append(best.index)
         return positions
+
+
+cdef float _floor(const vector[Entry]& heap, Py_ssize_t k) noexcept nogil:
+    """What the k heaviest entries are above: each block holds one that is as heavy as the block."""
+    cdef vector[float] weights
+    cdef size_t place
+    if k < 1 or heap.size() < <size_t>k:
+        return -INFINITY
+    for place in range(heap.size()):
+        weights.push_back(heap[place].weight)
+    nth_element(weights.begin(), weights.begin() + (weights.size() - k), weights.end())
+    return nextafterf(weights[weights.size() - k], -INFINITY)
 
 
 def block_sums(weights):
