@@ -7,7 +7,7 @@ another one, so that several orders share one array of weights.
 
 import numpy as np
 from libc.math cimport INFINITY
-from libcpp.algorithm cimport nth_element, pop_heap, push_heap
+from libcpp.algorithm cimport make_heap, nth_element, pop_heap, push_heap
 
 cdef extern from "<math.h>" nogil:
     float nextafterf(float, float)
@@ -45,27 +45,31 @@ cdef inline float _at(const Tree* tree, int level, int64_t index) noexcept nogil
     return tree.weights[index if tree.places == NULL else tree.places[index]]
 
 
-cdef inline void _wait(const Tree* tree, int level, int64_t index, vector[Entry]& heap) noexcept nogil:
+cdef inline Entry _entry(const Tree* tree, int level, int64_t index) noexcept nogil:
     cdef Entry entry
     entry.level = level
     entry.index = index
     entry.weight = _at(tree, level, index)
-    heap.push_back(entry)
-    push_heap(heap.begin(), heap.end(), &_lighter)
+    return entry
 
 
 cdef void cover(const Tree* tree, int64_t low, int64_t high, vector[Entry]& heap) noexcept nogil:
-    """Covers the range with few blocks, the largest in the middle."""
+    """Covers the range with few blocks, the largest in the middle, as a heap."""
+    _cover(tree, low, high, heap)
+    make_heap(heap.begin(), heap.end(), &_lighter)
+
+
+cdef void _cover(const Tree* tree, int64_t low, int64_t high, vector[Entry]& found) noexcept nogil:
     cdef int level = 0
-    heap.clear()
+    found.clear()
     while low < high:
         while low < high and (level == tree.levels or (low & (FANOUT - 1)) != 0):
-            _wait(tree, level, low, heap)
+            found.push_back(_entry(tree, level, low))
             low += 1
         # The last block of a level may be a short one: it is whole if the range goes to the level's end.
         while low < high and (high & (FANOUT - 1)) != 0 and high != tree.sizes[level]:
             high -= 1
-            _wait(tree, level, high, heap)
+            found.push_back(_entry(tree, level, high))
         if low >= high:
             return
         low >>= SHIFT
@@ -90,7 +94,8 @@ cdef bint take(const Tree* tree, float floor, vector[Entry]& heap, Entry* best) 
         end = min(child + FANOUT, tree.sizes[top.level - 1])
         while child < end:
             if _at(tree, top.level - 1, child) > floor:
-                _wait(tree, top.level - 1, child, heap)
+                heap.push_back(_entry(tree, top.level - 1, child))
+                push_heap(heap.begin(), heap.end(), &_lighter)
             child += 1
     return False
 
@@ -133,23 +138,33 @@ cdef class RangeMaxima:
         if not 0 <= low <= high <= self.tree.sizes[0]:
             raise IndexError(f"[{low}, {high}) of {self.tree.sizes[0]} entries")
         positions = []
-        cover(&self.tree, low, high, heap)
-        floor = _floor(heap, k)
+        _cover(&self.tree, low, high, heap)
+        floor = _prune(heap, k)
         while len(positions) < k and take(&self.tree, floor, heap, &best):
             positions.append(best.index)
         return positions
 
 
-cdef float _floor(const vector[Entry]& heap, Py_ssize_t k) noexcept nogil:
-    """What the k heaviest entries are above: each block holds one that is as heavy as the block."""
+cdef float _prune(vector[Entry]& entries, Py_ssize_t k) noexcept nogil:
+    """Makes a heap of the entries that may hold one of the k heaviest; returns what these are above.
+
+    Each block holds an entry that is as heavy as the block, so that of k disjoint blocks k entries are known.
+    """
     cdef vector[float] weights
-    cdef size_t place
-    if k < 1 or heap.size() < <size_t>k:
-        return -INFINITY
-    for place in range(heap.size()):
-        weights.push_back(heap[place].weight)
-    nth_element(weights.begin(), weights.begin() + (weights.size() - k), weights.end())
-    return nextafterf(weights[weights.size() - k], -INFINITY)
+    cdef size_t place, kept = 0
+    cdef float floor = -INFINITY
+    if 1 <= k <= <Py_ssize_t>entries.size():
+        for place in range(entries.size()):
+            weights.push_back(entries[place].weight)
+        nth_element(weights.begin(), weights.begin() + (weights.size() - k), weights.end())
+        floor = nextafterf(weights[weights.size() - k], -INFINITY)
+        for place in range(entries.size()):
+            if entries[place].weight > floor:
+                entries[kept] = entries[place]
+                kept += 1
+        entries.resize(kept)
+    make_heap(entries.begin(), entries.end(), &_lighter)
+    return floor
 
 
 def block_sums(weights):
