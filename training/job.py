@@ -75,6 +75,7 @@ def _read_queries(job: Job, folder: Path) -> None:
         reporter=job.reporter,
         engine=job.engine,
     )
+    job.reporter.say(counts.summary())
     (folder / COUNTS_FILE).write_text(json.dumps(asdict(counts)), encoding="utf-8")
 
 

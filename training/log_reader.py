@@ -210,6 +210,8 @@ def _count(path: Path, number: int, value: object) -> int:
 
 def _time(path: Path, number: int, value: object) -> float:
     """Seconds since 1970 of a time in ISO 8601 (UTC if it names no zone), or seconds or milliseconds since 1970."""
+    if isinstance(value, str) and value.isdecimal() and len(value) == 10:  # seconds, as most logs have them
+        return float(value)
     try:
         time_s = _parse_time(value)
     except (ValueError, OverflowError):

@@ -73,6 +73,17 @@ class QueryCounts:
     first_time: str | None
     last_time: str | None
 
+    def summary(self) -> str:
+        """One line for the person who waits."""
+        dropped = {**self.bad_rows, **self.dropped_rows, "by robots": self.robot_rows}
+        dropped |= {"repeated": self.repeated_rows, "half-typed": self.half_typed_rows}
+        reasons = ", ".join(f"{rows:,} {reason.replace('_', ' ')}" for reason, rows in dropped.items() if rows)
+        return (
+            f"Query log: {self.rows:,} rows (dropped: {reasons or 'none'}); {self.train_queries:,} queries in the "
+            f"index, {self.model_queries:,} for the language models; too rare: {self.rare_queries:,}, half-typed: "
+            f"{self.half_typed_queries:,}"
+        )
+
 
 def write_queries(
     sources: Sequence[QueryLogSource],

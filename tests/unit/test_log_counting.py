@@ -211,6 +211,9 @@ def test_csv_goes_on_after_a_row_that_is_none(tmp_path: Path) -> None:
     ]
     counts, queries = write(tmp_path, "log.csv", rows, count_column="n", on_bad_row="drop")
     assert counts.bad_rows == {"bad_count": 1, "not_csv": 1}
+    assert counts.summary().startswith(
+        "Query log: 304 rows (dropped: 1 bad count, 1 not csv); 300 queries in the index"
+    )
     assert {"two lines", "last one"} <= set(queries)
 
 
