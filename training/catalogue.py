@@ -19,6 +19,7 @@ from typing import Any
 
 from lm.errors import InputError
 from lm.text import displayed_query, normalize_query
+from training.bad_rows import BadRows
 from training.config import CatalogueSource, HeldOut, Screening
 from training.log_reader import read_columns
 from training.progress import Reporter
@@ -138,7 +139,7 @@ def _rows(source: CatalogueSource, path: Path) -> Iterator[tuple[int, str, Any, 
     columns = [column for column in wanted if column is not None]
     places = [columns.index(column) if column is not None else None for column in wanted]
     json_lines = kind_of(path, CATALOGUE_KINDS) == ".jsonl"
-    for line, fields in _read_jsonl(path, columns) if json_lines else read_columns(path, columns):
+    for line, fields in _read_jsonl(path, columns) if json_lines else read_columns(path, columns, BadRows()):
         text, weight, payload = (None if place is None else fields[place] for place in places)
         if text is not None and not isinstance(text, str):
             raise InputError(path, f"`{source.text_column}` is {text!r}, not text.", line=line, remedy="Mend the line.")

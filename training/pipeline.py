@@ -13,6 +13,7 @@ from lm.manifest import FORMAT_VERSION, Duplicates, Manifest, Ranking, write_man
 from lm.registry import Registry
 from lm.text import NORMALIZER_VERSION
 from training.config import TrainingConfig
+from training.engines import EngineName
 from training.evaluate import EVALUATION_FOLDER, QUERIES_FILE, TEXT_FILE, evaluate_bundle
 from training.job import COUNTS_FILE, QUERIES, TEXT, Job, read_data, read_lines_of
 from training.language_model import fit_weights, prepare, train_language_model, train_network, wait_for_team
@@ -29,6 +30,7 @@ def train(
     base: Path,
     reporter: Reporter,
     activate: bool = False,
+    engine: EngineName = "duckdb",
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Published:
     """Trains a bundle and publishes it.
@@ -36,12 +38,13 @@ def train(
     Args:
         base: folder that the configuration's relative paths refer to.
         activate: make it the one that answers even if it measures worse than the one that does.
-        now: the clock that names the version.
+        engine: what counts the queries; with both the same comes out.
+        now: the clock that names the version; rows of a log that lie ahead of it are bad.
 
     Raises:
         AutocompleteError: an input, a setting or a tool is wrong; nothing is published then.
     """
-    job = Job(config, base, Workshop(base / config.work), reporter)
+    job = Job(config, base, Workshop(base / config.work), reporter, engine, now())
     data = read_data(job)
     staging = base / config.work / "bundle"
     shutil.rmtree(staging, ignore_errors=True)

@@ -6,6 +6,7 @@ import csv
 import gzip
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow
@@ -18,7 +19,8 @@ from lm.errors import ConfigError, InputError
 from lm.registry import Registry
 from suggest.model import Model, open_model
 from training.catalogue import write_catalogue
-from training.config import CatalogueSource, HeldOut, QueryLogSource, Screening, TrainingConfig, load_config
+from training.config import CatalogueSource, HeldOut, Screening, TrainingConfig, load_config
+from training.config_log import Counting, QueryLogSource
 from training.job import read_lines_of
 from training.pipeline import train
 from training.progress import SilentReporter
@@ -85,7 +87,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
     _write_tsv(folder / "products.tsv")
     model = {**_MODEL, "ngram": {"smoothing": "add_delta", "order": 3}}
     catalogue = {"path": "products.tsv", "weight_column": "weight", "payload_column": "payload"}
-    document = {"name": "shop", "catalogue": [catalogue], "language_models": [model]}
+    document: dict[str, object] = {"name": "shop", "catalogue": [catalogue], "language_models": [model]}
     document["publishing"] = {"registry": "registry"}
     train(TrainingConfig.model_validate(document), base=folder, reporter=SilentReporter())
     return folder / "registry"
@@ -155,8 +157,10 @@ def test_a_log_and_a_catalogue_add_up(tmp_path: Path) -> None:
         tmp_path,
         tmp_path / "log",
         screening=Screening(),
+        counting=Counting(),
         held_out=held_out,
         seed=1,
+        now=datetime.now(UTC),
         reporter=SilentReporter(),
     )
     logged = _counts(tmp_path / "log")
