@@ -1,6 +1,6 @@
 """The query index: queries in byte order with their counts; the most popular completions of any prefix, exactly.
 
-A query takes 8.2 bytes besides its text, and 5.1 for each of its later words up to the fifth. A text to display or a
+A query takes 8.3 bytes besides its text, and 5.1 for each of its later words up to the fifth. A text to display or a
 payload takes 8 where there is one.
 """
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from lm.arrays import open_array, save_array
 from lm.hangul import typed_prefixes
 from lm.kernels.ranges import RangeMaxima, RangeSums, block_maxima, block_sums
-from lm.kernels.strings import SortedStrings
+from lm.kernels.strings import SortedStrings, string_heads
 from lm.kernels.word_starts import WordStarts, sort_word_starts
 from lm.vocabulary import open_strings, save_strings, sorted_strings
 
@@ -83,7 +83,9 @@ class QueryIndex:
         Raises:
             BundleDamagedError: a file is missing or not what it should be.
         """
-        self._queries = open_strings(folder, "queries")
+        strings = open_strings(folder, "queries")
+        heads = open_array(folder / "queries.heads.npy", np.uint64)
+        self._queries = SortedStrings(strings.blob, strings.offsets, heads)
         self._counts = open_array(folder / "counts.npy", np.float32)
         self._sums = RangeSums(self._counts, open_array(folder / "sums.npy", np.float64))
         self._maxima = RangeMaxima(self._counts, open_array(folder / "maxima.npy", np.float32))
@@ -166,6 +168,7 @@ def save_query_index(
 ) -> int:
     """Writes an index of distinct normalised queries in byte order, with their counts; returns how many there are."""
     save_strings(folder, "queries", queries)
+    save_array(folder / "queries.heads.npy", string_heads(queries))
     save_array(folder / "counts.npy", counts)
     save_array(folder / "sums.npy", block_sums(counts))
     save_array(folder / "maxima.npy", block_maxima(counts))

@@ -2,7 +2,8 @@
 
 Rows have `query`, `hash` (of `lm.withheld`, as int64), `open_end` (its last word may go on), `submissions`, `time_s`
 (since 1970, or null), `user` and `session` (hashes; null in logs without, `UNKNOWN` where only the row has none),
-`place` (the order of reading) and `lot` (uniform int64).
+`display` (the query as it was written, null where that is normalised), `place` (the order of reading) and `lot`
+(uniform int64).
 """
 
 from __future__ import annotations

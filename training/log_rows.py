@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lm.errors import InputError
-from lm.text import ends_unspaced, normalize_query
+from lm.text import displayed_query, ends_unspaced, normalize_query
 from lm.withheld import hash_query
 from training.bad_rows import BadRows
 from training.config import Screening
@@ -77,13 +77,15 @@ class RowTally:
 class Judgement(NamedTuple):
     """A query as it is kept: normalised, its hash as a signed 64-bit integer, why it is dropped if it is.
 
-    `open_end` says whether its last word may go on: it ends in a letter or digit of a script that has spaces.
+    `open_end` says whether its last word may go on: it ends in a letter or digit of a script that has spaces. `display`
+    is the query as it was written, see `lm.text.displayed_query`.
     """
 
     query: str
     hash: int
     open_end: bool
     reason: str | None
+    display: str | None
 
 
 class RowJudge:
@@ -101,7 +103,8 @@ class RowJudge:
         reason = self._reason(query)
         hashed = hash_query(query) if reason is None or reason in _WITHHELD else 0
         signed = hashed - (1 << 64) if hashed >> 63 else hashed
-        return Judgement(query, signed, query[-1:].isalnum() and not ends_unspaced(query), reason)
+        open_end = query[-1:].isalnum() and not ends_unspaced(query)
+        return Judgement(query, signed, open_end, reason, displayed_query(text) if reason is None else None)
 
     def _reason(self, query: str) -> str | None:
         if not query:
@@ -177,11 +180,11 @@ def _write_file(
             last_s = max(last_s, time_s)
         read += 1
         submitted += submissions
-        query, hashed, open_end, reason = judge_text(text)
+        query, hashed, open_end, reason, display = judge_text(text)
         if reason is None and submissions:
             user_id = None if user is None else hash_name(user)
             session_id = None if session is None else hash_name(session)
-            add((line, query, hashed, open_end, submissions, time_s, user_id, session_id))
+            add((line, query, hashed, open_end, submissions, time_s, user_id, session_id, display))
             continue
         dropped[reason or "never_submitted"] += 1
         if reason in _WITHHELD:
@@ -204,8 +207,13 @@ class _Writer:
         self._file_key = np.uint64(0)
         self._rows: list[tuple[object, ...]] = []
         self._hashes: set[int] = set()
-        kinds = {"query": pyarrow.string(), "open_end": pyarrow.bool_(), "time_s": pyarrow.float64()}
-        names = ("query", "hash", "open_end", "submissions", "time_s", "user", "session", "place", "lot")
+        kinds = {
+            "query": pyarrow.string(),
+            "display": pyarrow.string(),
+            "open_end": pyarrow.bool_(),
+            "time_s": pyarrow.float64(),
+        }
+        names = ("query", "hash", "open_end", "submissions", "time_s", "user", "session", "display", "place", "lot")
         self._schema = pyarrow.schema([(name, kinds.get(name, pyarrow.int64())) for name in names])
         self._parquet = ParquetWriter(folder / "rows.parquet", self._schema, compression="zstd")
         self._screened = folder / "screened.parquet"

@@ -17,6 +17,7 @@ from lm.errors import InputError
 from training.config import HeldOut, Screening
 from training.config_log import Counting, QueryLogSource
 from training.counting import HALF_TYPED, KEPT, REPEAT, ROBOT, count_queries, judge_queries, judge_rows, withheld_hashes
+from training.displays import displays
 from training.engines import Engine, EngineName, open_engine
 from training.log_reader import log_files
 from training.log_rows import RowJudge, RowTally, write_rows
@@ -100,10 +101,11 @@ def write_queries(
 ) -> QueryCounts:
     """Writes what a query log says: `train.parquet`, `train_lm.txt`, `validation.txt`, `test.txt`, `withheld.parquet`.
 
-    `train.parquet` holds `query` and `count` (float), in byte order of the query, of the queries that pass all
-    thresholds of the index; `train_lm.txt` those that pass the models', each as often as it counts, rounded but at
-    least once, shuffled. The held-out parts hold one row of the log a line, whatever its count; which rows depends on
-    seed, file name and line alone. Thresholds do not apply to them, and their rows do not count for the thresholds.
+    `train.parquet` holds `query`, `count` (float) and `display` (of `training.displays`, mostly null), in byte order of
+    the query, of the queries that pass all thresholds of the index; `train_lm.txt` those that pass the models', each as
+    often as it counts, rounded but at least once, shuffled. The held-out parts hold one row of the log a line, whatever
+    its count; which rows depends on seed, file name and line alone. Thresholds do not apply to them, and their rows do
+    not count for the thresholds.
     `withheld.parquet` holds `hash` (uint64, of `lm.withheld`) of the queries that the index does not.
 
     Args:
@@ -172,7 +174,9 @@ class _Counter:
         task.update(2)
         counted = count_queries(training.filter(training.fate == KEPT), self._counting, self._tally.last_time_s)
         queries = self._engine.keep(judge_queries(self._engine.keep(counted), self._screening, self._counting))
-        indexed = queries.filter(queries.indexed).select("query", "count").order_by("query")
+        indexed = queries.filter(queries.indexed).select("query", "count")
+        indexed = indexed.left_join(displays(training.filter(training.fate == KEPT)), "query")
+        indexed = indexed.select("query", "count", "display").order_by("query")
         self._engine.write(indexed, self._folder / "train.parquet")
         task.update(3)
         self._write_withheld(training, queries)
