@@ -1,7 +1,7 @@
 """The query index: queries in byte order with their counts; the most popular completions of any prefix, exactly.
 
-A query takes 8.3 bytes besides its text, and 5.1 for each of its later words up to the fifth. A text to display or a
-payload takes 8 where there is one.
+A query takes 8.5 bytes besides its text, and 5.3 for each of its later words up to the fifth. A text to display takes 8
+where there is one: 38 at most. So does a payload.
 """
 
 from __future__ import annotations

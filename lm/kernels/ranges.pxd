@@ -11,8 +11,8 @@ cdef struct Tree:
     const uint32_t* places
     const float* maxima
     int levels
-    int64_t sizes[8]
-    int64_t starts[8]
+    int64_t sizes[12]
+    int64_t starts[12]
 
 cdef void cover(const Tree* tree, int64_t low, int64_t high, vector[Entry]& heap) noexcept nogil
 cdef bint take(const Tree* tree, float floor, vector[Entry]& heap, Entry* best) noexcept nogil
