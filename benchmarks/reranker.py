@@ -31,7 +31,7 @@ from suggest.rank import Candidates, Floats, order
 from suggest.reranking import rerank
 from training.config import load_config
 from training.evaluate import EVALUATION_FOLDER, QUERIES_FILE
-from training.metrics import MIN_QUERY_LENGTH, reciprocal_rank, typed_prefix
+from training.metrics import MIN_QUERY_LENGTH, Listed, rank, typed_prefix
 from training.pipeline import train
 from training.progress import Reporter, TerminalReporter
 from training.ranking import Choice, fit_weights, reranker_gain
@@ -114,9 +114,9 @@ def _listed(bundle: Bundle, queries: Sequence[str], reporter: Reporter) -> list[
     with reporter.task("lists", len(wanted)) as task:
         for number, query in enumerate(wanted):
             pool = propose(model, bundle.queries, typed_prefix(query))
-            rows = first_rows(pool, bundle.manifest.ranking, RESCORED)
+            rows = first_rows(pool, bundle.manifest.first_ranking, RESCORED)
             times = [time.thread_time()]
-            rescored = rescore(model, pool, rows)
+            rescored = rescore(model, pool, rows, pool.candidates.rows(rows))
             times.append(time.thread_time())
             candidates = rerank(model, rescored.candidates)
             times.append(time.thread_time())
@@ -153,7 +153,8 @@ def _rank(listed: _Listed, opinion: str, reranker: bool, ranking: Ranking) -> fl
     """The reciprocal rank of the query in the shown list."""
     candidates = listed.told(opinion, reranker)
     ranked = order(candidates, listed.total, ranking)[:_SHOWN]
-    return reciprocal_rank([candidates.texts[row] for _, row in ranked], listed.query)
+    place = rank([Listed(candidates.texts[row], log_prob) for log_prob, row in ranked], listed.query)
+    return 1 / place if place else 0.0
 
 
 def _print_cost(bundle: Bundle, measuring: Sequence[_Listed]) -> None:

@@ -22,21 +22,29 @@ def evaluate(
     max_sentences: Annotated[
         int, typer.Option(min=1, help="With --report: lines at most that next words are predicted on.")
     ] = 500,
+    max_typed: Annotated[
+        int,
+        typer.Option(min=0, help="Queries at most that are typed letter by letter, which takes long."),
+    ] = 1000,
     as_json: Annotated[bool, typer.Option("--json", help="Prints the metrics as JSON.")] = False,
 ) -> None:
     """Measures bundles, on the held-out data that each keeps unless files are given, and compares them in a report."""
     folders = [find_bundle(bundle) for bundle in bundles]
     if report is not None:
-        document = _write_report(folders, text, queries, report, max_sentences)
+        document = _write_report(folders, text, queries, report, max_sentences, max_typed)
         if as_json:
             print_json(document)
         return
     from cli.metrics_tables import metrics_tables
     from training.evaluate import evaluate_files
+    from training.evaluation.query_benchmark import QueryBenchmark
     from training.progress import TerminalReporter
 
     reporter = TerminalReporter(stderr())
-    measured = [evaluate_files(folder, text=text, queries=queries, reporter=reporter) for folder in folders]
+    benchmark = QueryBenchmark(reporter, max_typed=max_typed)
+    measured = [
+        evaluate_files(folder, text=text, queries=queries, benchmark=benchmark, reporter=reporter) for folder in folders
+    ]
     if as_json:
         named = {str(folder): metrics for folder, metrics in zip(folders, measured, strict=True)}
         print_json(measured[0] if len(folders) == 1 else named)
@@ -49,7 +57,7 @@ def evaluate(
 
 
 def _write_report(
-    folders: list[Path], text: Path | None, queries: Path | None, report: Path, max_sentences: int
+    folders: list[Path], text: Path | None, queries: Path | None, report: Path, max_sentences: int, max_typed: int
 ) -> dict[str, Any]:
     from datetime import UTC, datetime
 
@@ -64,6 +72,7 @@ def _write_report(
         text=text,
         queries=queries,
         max_sentences=max_sentences,
+        max_typed=max_typed,
         created_at=datetime.now(UTC),
         reporter=reporter,
     )

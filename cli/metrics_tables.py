@@ -7,6 +7,9 @@ from typing import Any
 
 from rich.table import Table
 
+from cli.output import figures_table
+from cli.query_tables import query_tables
+
 _PARTS = ("ngram", "neural", "ensemble")
 
 
@@ -20,12 +23,12 @@ def metrics_tables(metrics: Mapping[str, Any]) -> list[Table]:
     if metrics.get("next_word"):
         tables.append(_next_word(metrics["next_word"]))
     if metrics.get("queries"):
-        tables.append(_queries(metrics["queries"]))
+        tables += query_tables(metrics["queries"])
     return tables
 
 
 def _perplexities(models: Mapping[str, Any]) -> Table:
-    table = _table("Perplexity (lower is better)", "language model", "tokens", "n-gram", "neural", "ensemble")
+    table = figures_table("Perplexity (lower is better)", "language model", "tokens", "n-gram", "neural", "ensemble")
     for name, measured in models.items():
         values = measured.get("perplexity", {})
         table.add_row(name, _count(measured.get("tokens")), *(_number(values.get(part)) for part in _PARTS))
@@ -33,7 +36,7 @@ def _perplexities(models: Mapping[str, Any]) -> Table:
 
 
 def _mixture(models: Mapping[str, Any]) -> Table:
-    table = _table(
+    table = figures_table(
         "Perplexity by the mixture's weights", "language model", "one weight", "by context", "recent words", "kept"
     )
     for name, measured in models.items():
@@ -43,27 +46,9 @@ def _mixture(models: Mapping[str, Any]) -> Table:
 
 
 def _next_word(measured: Mapping[str, Any]) -> Table:
-    table = _table("Next word", "words", "top 1", "top 3", "keystrokes saved (3 shown)", "(5 shown)")
+    table = figures_table("Next word", "words", "top 1", "top 3", "keystrokes saved (3 shown)", "(5 shown)")
     shares = (measured.get(name) for name in ("top1", "top3", "keystrokes_saved_at_3", "keystrokes_saved_at_5"))
     table.add_row(_count(measured.get("words")), *map(_share, shares))
-    return table
-
-
-def _queries(measured: Mapping[str, Any]) -> Table:
-    table = _table("Queries", "held-out queries", "count", "MRR@10", "success@10")
-    popularity = measured.get("popularity_only", {})
-    groups = [(name, measured[name]) for name in ("all", "seen", "unseen") if name in measured]
-    groups += [(f"{name}, by popularity alone", values) for name, values in popularity.items()]
-    for name, values in groups:
-        figures = (_number(values.get(field), digits=3) for field in ("mrr_at_10", "success_at_10"))
-        table.add_row(name, _count(values.get("count")), *figures)
-    return table
-
-
-def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold")
-    for position, column in enumerate(columns):
-        table.add_column(column, justify="left" if position == 0 else "right")
     return table
 
 

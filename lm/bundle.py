@@ -27,6 +27,11 @@ class Bundle:
     language_models: tuple[LanguageModel, ...]
     queries: QueryIndex | None
 
+    def advisers(self) -> tuple[LanguageModel, ...]:
+        """The language models that were trained mainly on queries, without the one that generates them."""
+        of_queries = [model for model in self.language_models if model.entry.sources[0] == "queries"]
+        return tuple(of_queries[1:])
+
     def language_model(self, source: str) -> LanguageModel:
         """The language model for `queries` or for `text`: the first that was trained mainly on it, else any.
 

@@ -67,16 +67,21 @@ class Ranking(_Section):
 
     Attributes:
         weights: of the models' log probability of a generated query; of theirs of one of the log; of being in the
-            log; of the log of one more than the submissions there; of the log of the length not typed yet. Those of
-            probabilities and submissions are at least 0.
+            log; of the log of one more than the submissions there; of the log of the length not typed yet, in
+            characters and in tokens; of the number of words, taken negatively, that no adviser knows. Those of
+            probabilities, submissions and unknown words are at least 0.
+        advisers: of the logs of the shares that the bundle's further language models of queries give; at least 0.
         reranker: of the log of the re-ranker's share; 0: it is not asked.
+        floor: acceptance probability under which a generated query is not shown.
         other: of the constant, of the log of the models' probability of all that is not listed, and of the log of
             one more than the prefix's submissions, for a user who wants another query.
     """
 
-    weights: tuple[float, float, float, float, float] = (0.9, 0.6, -0.5, 0.75, -0.3)
+    weights: tuple[float, float, float, float, float, float, float] = (0.9, 0.6, -0.5, 0.75, -0.3, 0.0, 1.0)
+    advisers: tuple[float, ...] = ()
     reranker: float = 0.0
     other: tuple[float, float, float] = (-1.0, 0.6, 0.5)
+    floor: float = 0.0
 
 
 class Duplicates(_Section):
@@ -92,7 +97,12 @@ class Duplicates(_Section):
 
 
 class Manifest(_Section):
-    """Everything that is known of a bundle without opening its parts."""
+    """Everything that is known of a bundle without opening its parts.
+
+    Attributes:
+        ranking: the weights by which the list is ordered.
+        first_ranking: those by which the candidates are chosen, of which all models are then asked.
+    """
 
     format_version: int
     name: str
@@ -103,6 +113,7 @@ class Manifest(_Section):
     query_count: int
     duplicates: Duplicates = Duplicates()
     ranking: Ranking
+    first_ranking: Ranking = Ranking()
     metrics: dict[str, Any]
     files: dict[str, FileEntry]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -106,6 +106,7 @@ def propose(model: LanguageModel, index: QueryIndex | None, query: str) -> Pool:
             lengths=np.array([max(len(text) - len(query), 1) for text in found.rows], np.float64),
             counts=np.array([_count(counts, index, text) for text in found.rows], np.float64),
             log_probs=np.array(found.log_probs, np.float64),
+            tokens=np.array([max(len(tokens), 1) for tokens in found.tokens], np.float64),
         ),
         found.tokens,
         found.steps,
@@ -153,21 +154,12 @@ def _score_popular(
     found.add(text, rest, steps.tolist(), float(steps.sum(dtype=np.float64)) - typed_log_prob)
 
 
-def select(pool: Pool, rows: Sequence[int]) -> Candidates:
-    """Some of a pool's candidates."""
-    every, chosen = pool.candidates, list(rows)
-    return Candidates(
-        [every.texts[row] for row in chosen], every.lengths[chosen], every.counts[chosen], every.log_probs[chosen]
-    )
-
-
-def rescore(model: LanguageModel, pool: Pool, rows: Sequence[int]) -> Rescored:
-    """Some of a pool's candidates with the neural model mixed in, token by token.
+def rescore(model: LanguageModel, pool: Pool, rows: Sequence[int], chosen: Candidates) -> Rescored:
+    """Some of a pool's candidates, those in `rows`, with the neural model mixed in, token by token.
 
     The mixture's probability of the typed text is estimated from the same candidates: they hold about the same
     share of it under either model.
     """
-    chosen = select(pool, rows)
     spelt = np.array([place for place, row in enumerate(rows) if pool.tokens[row]], np.int64)
     neural, mixed = np.full(len(chosen.texts), -np.inf), chosen.log_probs.copy()
     if model.neural is not None and len(spelt):
@@ -179,7 +171,7 @@ def rescore(model: LanguageModel, pool: Pool, rows: Sequence[int]) -> Rescored:
         for target, steps_N in ((neural, neural_N), (mixed, _mixed(model, pool.context, tokens, ngram_N, neural_N))):
             sums = np.add.reduceat(steps_N, starts, dtype=np.float64)
             target[spelt] = sums - np.logaddexp.reduce(sums) + share
-    return Rescored(Candidates(chosen.texts, chosen.lengths, chosen.counts, mixed), chosen.log_probs, neural)
+    return Rescored(replace(chosen, log_probs=mixed), chosen.log_probs, neural)
 
 
 def _mixed(

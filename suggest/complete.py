@@ -12,8 +12,9 @@ from lm.errors import UnsupportedError
 from lm.hangul import typed_prefixes
 from lm.manifest import Ranking
 from lm.text import normalize_query
+from suggest.advice import advise
 from suggest.budget import Budget
-from suggest.candidates import Pool, propose, rescore, select
+from suggest.candidates import Pool, propose, rescore
 from suggest.duplicates import distinct, distinct_pool
 from suggest.estimate import CostEstimate
 from suggest.infix import typed_length, with_infix
@@ -22,8 +23,8 @@ from suggest.reranking import rerank
 from suggest.stages import Stages
 from suggest.types import QueryCompletion, QuerySuggestion, ScoreTerms, Source
 
-RESCORED = 12
-"""Candidates that the neural model sees: the shown ten and what may still rise among them."""
+RESCORED = 16
+"""Candidates that all models see: the shown ten and what may still rise among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,9 @@ class QueryCompleter:
     def __init__(self, bundle: Bundle) -> None:
         self._bundle = bundle
         self._model = bundle.language_model("queries")
+        self._advisers = bundle.advisers()
         self._ranking = bundle.manifest.ranking
+        self._first_ranking = bundle.manifest.first_ranking
         self._neural_cost = CostEstimate(0.002)
         self._reranks = self._model.reranker is not None and self._ranking.reranker > 0
         self._reranker_cost = CostEstimate(0.003)
@@ -97,13 +100,13 @@ class QueryCompleter:
         """The list, submissions of the prefix, and whether time was too short for a neural model."""
         with stages.stage("ngram"):
             pool = distinct_pool(propose(self._model, self._bundle.queries, query), self._bundle.manifest.duplicates)
-            rows = first_rows(pool, self._ranking, max(RESCORED, max_suggestions + 2), exclude_generated)
-        chosen = select(pool, rows)
+            rows = first_rows(pool, self._first_ranking, max(RESCORED, max_suggestions + 2), exclude_generated)
+            chosen = advise(self._advisers, pool.candidates.rows(rows))
         candidates, opinion, degraded = chosen, None, False
         if neural and rows and self._model.neural is not None:
             if self._neural_cost.fits(budget):
                 with stages.stage("neural"), self._neural_cost.measured():
-                    rescored = rescore(self._model, pool, rows)
+                    rescored = rescore(self._model, pool, rows, chosen)
                     candidates, opinion = rescored.candidates, rescored.neural
             else:
                 degraded = True
@@ -127,7 +130,8 @@ class QueryCompleter:
             counts = np.array([count for _, count in popular], np.float64)
             unknown = np.full(len(popular), -np.inf)
             texts = [text for text, _ in popular]
-            candidates = Candidates(texts, np.array([len(text) for text in texts], np.float64), counts, unknown)
+            lengths = np.array([len(text) for text in texts], np.float64)
+            candidates = Candidates(texts, lengths, counts, unknown, np.ones(len(texts)))
             ranked = [(math.log(count / total), row) for row, (_, count) in enumerate(popular)]
         return _Listed(ranked, candidates, unknown, None), total
 
@@ -161,12 +165,12 @@ class QueryCompleter:
 
 
 def first_rows(pool: Pool, ranking: Ranking, k: int, exclude_generated: bool = False) -> list[int]:
-    """The candidates that are worth the neural model's time, best first.
+    """The candidates that are worth the other models' time, best first.
 
     Generated ones that are not asked for go before the list is cut, or they would take the places of real ones.
     """
     kept = np.flatnonzero(pool.candidates.counts > 0).tolist() if exclude_generated else range(len(pool.tokens))
-    candidates = select(pool, kept) if exclude_generated else pool.candidates
+    candidates = pool.candidates.rows(kept) if exclude_generated else pool.candidates
     return [kept[row] for _, row in order(candidates, pool.total, ranking)[:k]]
 
 

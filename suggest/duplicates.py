@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from lm.duplicates import duplicate_key
 from lm.manifest import Duplicates
-from suggest.candidates import Pool, select
+from suggest.candidates import Pool
 
 
 def distinct(texts: Sequence[str], counts: Sequence[float], duplicates: Duplicates) -> list[int]:
@@ -46,4 +46,4 @@ def distinct_pool(pool: Pool, duplicates: Duplicates) -> Pool:
     if len(rows) == len(pool.candidates.texts):
         return pool
     tokens, steps = [pool.tokens[row] for row in rows], [pool.steps[row] for row in rows]
-    return Pool(select(pool, rows), tokens, steps, pool.context, pool.total)
+    return Pool(pool.candidates.rows(rows), tokens, steps, pool.context, pool.total)

@@ -3,15 +3,17 @@
 A user who has typed something wants one of the listed queries or another one (McFadden, 1974):
 
     P(q) = exp u(q) / (sum of exp u over the list + exp u_other)
-    u(q) = weights . (log p(q) if generated, log p(q) if logged, 1 if logged, log(1 + count), log(length))
-           + reranker * log s(q)
+    u(q) = weights . (log p(q) if generated, log p(q) if logged, 1 if logged, log(1 + count), log(length), log(tokens),
+                      -unknown words)
+           + advisers . log a(q) + reranker * log s(q)
     u_other = other . (1, log(1 - sum of p over the list), log(1 + total))
 
-`p` is the models' probability of the query given what was typed, `length` the characters not typed yet, `total` the
-submissions of all queries with the typed prefix, `s` the query's share of the list by the re-ranker, where the bundle
-has one that is asked (see `suggest.reranking`). The weights are those under which held-out queries are most probable,
-so P is calibrated. A language model has seen the queries of its log, and so its opinion of them weighs otherwise than
-that of queries it made up: how much either says, and being in the log besides, the data tell.
+`p` is the models' probability of the query given what was typed, `length` the characters not typed yet and `tokens`
+what the language model spells them with, `total` the submissions of all queries with the typed prefix, `a` the query's
+shares of the list by the bundle's further language models (see `suggest.advice`), `s` that by the re-ranker, where the
+bundle has one that is asked (see `suggest.reranking`). The weights are those under which held-out queries are most
+probable, so P is calibrated. A language model has seen the queries of its log, and so its opinion of them weighs
+otherwise than that of queries it made up: how much either says, and being in the log besides, the data tell.
 
 A query of the log is never behind a generated one that is less probable by the models: see `utilities`.
 """
@@ -43,6 +45,9 @@ class Candidates:
         lengths: characters of each that were not typed, at least 1, float64 (N,).
         counts: submissions in the log, float64 (N,); 0 for a query that only the models know.
         log_probs: the models' natural-log probabilities given what was typed, float64 (N,); -inf if they have none.
+        tokens: what the language model spells the rest of each with, at least 1, float64 (N,).
+        advice: natural logs of the advisers' shares, float64 (N, A); None where there are none.
+        unknown_words: words of each that no adviser knows, float64 (N,); None where no one was asked.
         log_shares: natural logs of the re-ranker's shares, float64 (N,); None where it was not asked.
     """
 
@@ -50,13 +55,41 @@ class Candidates:
     lengths: Floats
     counts: Floats
     log_probs: Floats
+    tokens: Floats
+    advice: Floats | None = None
+    unknown_words: Floats | None = None
     log_shares: Floats | None = None
 
+    def rows(self, chosen: Sequence[int]) -> Candidates:
+        """Some of them."""
+        places = list(chosen)
 
-def features(candidates: Candidates) -> Floats:
-    """What the weights, the re-ranker's last, are multiplied with, float64 (N, 6)."""
+        def of(values: Floats | None) -> Floats | None:
+            return None if values is None else values[places]
+
+        return Candidates(
+            [self.texts[place] for place in places],
+            self.lengths[places],
+            self.counts[places],
+            self.log_probs[places],
+            self.tokens[places],
+            of(self.advice),
+            of(self.unknown_words),
+            of(self.log_shares),
+        )
+
+
+def weight_vector(ranking: Ranking) -> Floats:
+    """What `features` are multiplied with, float64 (F,)."""
+    return np.array([*ranking.weights, *ranking.advisers, ranking.reranker])
+
+
+def features(candidates: Candidates, advisers: int) -> Floats:
+    """What the weights, those of the advisers and the re-ranker's are multiplied with, float64 (N, 8 + advisers)."""
     log_probs = np.maximum(candidates.log_probs, _LEAST_LOG_PROB)
     logged = candidates.counts > 0
+    missing = np.zeros(len(log_probs))
+    advice_NA = np.zeros((len(log_probs), advisers)) if candidates.advice is None else candidates.advice
     return np.stack(
         [
             np.where(logged, 0.0, log_probs),
@@ -64,7 +97,10 @@ def features(candidates: Candidates) -> Floats:
             logged,
             np.log1p(candidates.counts),
             np.log(candidates.lengths),
-            np.zeros(len(log_probs)) if candidates.log_shares is None else candidates.log_shares,
+            np.log(candidates.tokens),
+            missing if candidates.unknown_words is None else -candidates.unknown_words,
+            *np.maximum(advice_NA, _LEAST_LOG_PROB).T,
+            missing if candidates.log_shares is None else candidates.log_shares,
         ],
         axis=1,
     )
@@ -81,7 +117,7 @@ def utilities(candidates: Candidates, ranking: Ranking) -> Floats:
 
     A query of the log is lifted beside any generated one that is less or equally probable by the models.
     """
-    features_NF, weights = features(candidates), np.array([*ranking.weights, ranking.reranker])
+    features_NF, weights = features(candidates, len(ranking.advisers)), weight_vector(ranking)
     utilities_N: Floats = features_NF @ weights
     logged = np.flatnonzero(candidates.counts > 0)
     if not len(logged):
@@ -100,7 +136,7 @@ def utilities(candidates: Candidates, ranking: Ranking) -> Floats:
 
 
 def order(candidates: Candidates, total: float, ranking: Ranking) -> list[tuple[float, int]]:
-    """Natural-log probability and row of each candidate, best first.
+    """Natural-log probability and row of each candidate, best first, without generated ones under the floor.
 
     Ties: queries of the log first, then in the order of their text.
 
@@ -114,4 +150,5 @@ def order(candidates: Candidates, total: float, ranking: Ranking) -> list[tuple[
     log_probs = utilities_N - np.logaddexp(np.logaddexp.reduce(utilities_N), other)
     costs, generated = (-log_probs).tolist(), (candidates.counts == 0).tolist()
     rows = sorted(zip(costs, generated, candidates.texts, range(len(costs)), strict=True))
-    return [(-cost, row) for cost, _, _, row in rows]
+    highest = -np.log(ranking.floor) if ranking.floor > 0 else np.inf
+    return [(-cost, row) for cost, made_up, _, row in rows if not made_up or cost <= highest]

@@ -237,7 +237,9 @@ class TrainingConfig(Section):
     counting: Counting = Field(default_factory=Counting)
     held_out: HeldOut = Field(default_factory=HeldOut)
     language_models: tuple[LanguageModelConfig, ...] = Field(
-        min_length=1, description="The first that has queries generates them; the first that has text, text."
+        min_length=1,
+        description="The first that has queries generates them, further ones whose first source is queries advise"
+        " the ranking; the first that has text generates text.",
     )
     publishing: Publishing = Field(default_factory=Publishing)
 

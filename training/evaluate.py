@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,9 @@ from lm.parts import Part
 from training.evaluation.next_words import next_words
 from training.evaluation.perplexity import perplexities, score_held_out
 from training.evaluation.queries import query_completion
+from training.evaluation.query_benchmark import QueryBenchmark
+from training.evaluation.query_outcomes import wanted_queries
+from training.metrics import MIN_QUERY_LENGTH
 from training.progress import Reporter
 
 EVALUATION_FOLDER = "evaluation"
@@ -37,13 +41,20 @@ def held_out(bundle_path: Path, *, text: Path | None, queries: Path | None) -> H
     """Reads files, a sentence or query a line; without any, those held out when the bundle was trained.
 
     Raises:
-        InputError: a file cannot be read or is empty.
+        InputError: a file cannot be read, is empty, or has no query that is long enough.
     """
     if text is None and queries is None:
         kept = bundle_path / EVALUATION_FOLDER
         text = kept / TEXT_FILE if (kept / TEXT_FILE).is_file() else None
         queries = kept / QUERIES_FILE if (kept / QUERIES_FILE).is_file() else None
-    return HeldOut(_lines(text) if text else [], _lines(queries) if queries else [])
+    held_out = HeldOut(_lines(text) if text else [], _lines(queries) if queries else [])
+    if queries and not wanted_queries(held_out.queries):
+        raise InputError(
+            queries,
+            f"no query of {MIN_QUERY_LENGTH} characters or more.",
+            remedy="Shorter ones are not measured: give a file with a query a line.",
+        )
+    return held_out
 
 
 def _lines(path: Path) -> list[str]:
@@ -59,8 +70,13 @@ def _lines(path: Path) -> list[str]:
     return kept
 
 
-def evaluate_files(bundle_path: Path, *, text: Path | None, queries: Path | None, reporter: Reporter) -> dict[str, Any]:
+def evaluate_files(
+    bundle_path: Path, *, text: Path | None, queries: Path | None, benchmark: QueryBenchmark, reporter: Reporter
+) -> dict[str, Any]:
     """Measures a bundle on files, or on what it keeps; see `held_out`.
+
+    Args:
+        benchmark: measures queries, and compares the bundle with the one that it measured first.
 
     Raises:
         InputError: a file cannot be read or is empty.
@@ -68,13 +84,25 @@ def evaluate_files(bundle_path: Path, *, text: Path | None, queries: Path | None
     """
     bundle = open_bundle(bundle_path)
     data = held_out(bundle_path, text=text, queries=queries)
-    return evaluate_bundle(bundle, sentences=data.sentences, queries=data.queries, reporter=reporter)
+    measure = partial(benchmark.measure, str(bundle_path))
+    return evaluate_bundle(
+        bundle, sentences=data.sentences, queries=data.queries, reporter=reporter, measure_queries=measure
+    )
 
 
 def evaluate_bundle(
-    bundle: Bundle, *, sentences: Sequence[str], queries: Sequence[str], reporter: Reporter
+    bundle: Bundle,
+    *,
+    sentences: Sequence[str],
+    queries: Sequence[str],
+    reporter: Reporter,
+    measure_queries: Callable[[Bundle, Sequence[str]], dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
-    """Perplexity of each part, next-word accuracy and query completion; what does not apply is left out."""
+    """Perplexity of each part, next-word accuracy and query completion; what does not apply is left out.
+
+    Args:
+        measure_queries: instead of `query_completion`, which is quick.
+    """
     data = HeldOut(sentences, queries)
     metrics: dict[str, Any] = {"language_models": {}}
     for model in bundle.language_models:
@@ -85,6 +113,7 @@ def evaluate_bundle(
         part = model.part(Part.ENSEMBLE)
         chosen = [] if model.joins else sentences[:_NEXT_WORD_SENTENCES]  # of subwords too slow for every training
         metrics["next_word"] = next_words(model, chosen, [part], reporter)[part]
-    if queries and bundle.queries is not None:
-        metrics["queries"] = query_completion(bundle, queries, reporter)
+    if wanted_queries(queries) and bundle.queries is not None:
+        measure = measure_queries or partial(query_completion, reporter=reporter)
+        metrics["queries"] = measure(bundle, queries)
     return metrics

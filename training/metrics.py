@@ -1,46 +1,98 @@
-"""Measures of query completion and next-word prediction.
+"""Measures of query completion: how a list is judged that was shown for what somebody typed of a query.
 
-Query completion follows the AOL papers' protocol: one prefix a query, drawn from the query itself, ten candidates.
+The protocol is that of the papers on the AOL log: one prefix a query, drawn from the query itself, ten candidates.
+Ranks count from 1, 0 is a miss. The list has an order, but where two suggestions have the same score their order says
+nothing: what was wanted then comes last among its equals, for a tie in its favour would flatter the list.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 MIN_QUERY_LENGTH = 3
+MIN_PREFIX_LENGTH = 2
+SHOWN = 10
+LOOKED_AT = 3
+"""Suggestions that who types letter by letter looks at before each of them."""
+
+RankAt = Callable[[str], int]
+"""The rank of the wanted query in the list shown for a prefix."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A suggestion as it is judged.
+
+    Attributes:
+        text: normalised.
+        score: what the list is ordered by; among equal ones the order is chance.
+        probability: that it is accepted, where that was stated.
+    """
+
+    text: str
+    score: float
+    probability: float = 0.0
 
 
 def typed_prefix(query: str) -> str:
     """The prefix of a held-out query of at least `MIN_QUERY_LENGTH` characters: 2 or more, the same every time."""
-    draw = int(hashlib.md5(f"{query}0".encode(), usedforsecurity=False).hexdigest(), 16)
-    return query[: 2 + draw % (len(query) - 2)]
+    return query[: MIN_PREFIX_LENGTH + draw(query, "0") % (len(query) - MIN_PREFIX_LENGTH)]
 
 
-def reciprocal_rank(shown: Sequence[str], wanted: str) -> float:
-    """1 / rank of the wanted query in the list; 0 for a miss."""
-    return 1.0 / (list(shown).index(wanted) + 1) if wanted in shown else 0.0
+def draw(query: str, purpose: str) -> int:
+    """A number below 2**128 that stands for chance, and is the same for a query every time: its MD5."""
+    return int(hashlib.md5(f"{query}{purpose}".encode(), usedforsecurity=False).hexdigest(), 16)
 
 
-@dataclass(slots=True)
-class RankMeter:
-    """Reciprocal ranks of many queries, by group."""
+def rank(listed: Sequence[Listed], wanted: str) -> int:
+    """The wanted query's place among the first ten."""
+    return _rank(listed, [item.text == wanted for item in listed])
 
-    groups: dict[str, list[float]] = field(default_factory=dict)
 
-    def add(self, value: float, *names: str) -> None:
-        """Takes one query's reciprocal rank in."""
-        for name in names:
-            self.groups.setdefault(name, []).append(value)
+def partial_rank(listed: Sequence[Listed], wanted: str, typed: str) -> int:
+    """The place of the wanted query or of its first words, if they are more than what was typed.
 
-    def summary(self) -> dict[str, dict[str, float]]:
-        """MRR@10 and success@10 of each group."""
-        return {
-            name: {
-                "count": len(values),
-                "mrr_at_10": sum(values) / len(values),
-                "success_at_10": sum(value > 0 for value in values) / len(values),
-            }
-            for name, values in self.groups.items()
-        }
+    1 / this rank, 0 for a miss, averaged over the queries is the PMRR (partial-matching mean reciprocal rank) of Park
+    and Chiba (2017), "A neural language model for query auto-completion": whoever wants `new york times` is helped by
+    `new york` too. What was typed already is no help, and counts for nothing as in Kim (2019).
+    """
+    least = len(typed.rstrip())
+    beginning = [len(item.text) > least and wanted.startswith(f"{item.text} ") for item in listed]
+    return _rank(listed, [item.text == wanted or begins for item, begins in zip(listed, beginning, strict=True)])
+
+
+def _rank(listed: Sequence[Listed], right: Sequence[bool]) -> int:
+    first = next((place for place, hit in enumerate(right) if hit), None)
+    if first is None:
+        return 0
+    score = listed[first].score
+    others = (place for place, hit in enumerate(right) if not hit)
+    before = sum(place < first or listed[place].score == score for place in others)
+    return before + 1 if before < SHOWN else 0
+
+
+def recoverable_length(query: str, rank_at: RankAt) -> int:
+    """How many characters may be deleted from the query's end, one by one, with the query always among the ten.
+
+    Its mean is the MRL (mean recoverable length) of Kim (2019), "Subword language model for query auto-completion";
+    as there, the first two characters stay.
+    """
+    deletable = max(len(query) - MIN_PREFIX_LENGTH, 0)
+    for deleted in range(1, deletable + 1):
+        if not rank_at(query[:-deleted]):
+            return deleted - 1
+    return deletable
+
+
+def keystrokes(query: str, rank_at: RankAt) -> int:
+    """Keys pressed by who looks at the first three suggestions before each letter, also before the first.
+
+    The query is taken, by one key, as soon as it is among them. All letters are typed otherwise. What suggestions save
+    is 1 - keystrokes / letters, both summed over the queries.
+    """
+    for typed in range(len(query)):
+        if 0 < rank_at(query[:typed]) <= LOOKED_AT:
+            return typed + 1
+    return len(query)

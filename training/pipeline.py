@@ -71,8 +71,8 @@ def train(
     write_manifest(staging, manifest)
     if QUERIES in data:
         validation = read_lines_of(data[QUERIES] / "validation.txt")
-        ranking = fit_ranking(open_bundle(staging, verify=False), validation, reporter)
-        manifest = manifest.model_copy(update={"ranking": ranking})
+        first, ranking = fit_ranking(open_bundle(staging, verify=False), validation, reporter)
+        manifest = manifest.model_copy(update={"first_ranking": first, "ranking": ranking})
         write_manifest(staging, manifest)
     sentences, queries = _keep_held_out(data, staging)
     metrics = evaluate_bundle(

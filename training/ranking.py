@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from lm.bundle import Bundle
 from lm.manifest import Ranking
+from suggest.advice import advise
 from suggest.candidates import Pool, propose, rescore
 from suggest.complete import RESCORED, first_rows
 from suggest.duplicates import distinct_pool
-from suggest.rank import Candidates, features, other_features
+from suggest.rank import Candidates, features, other_features, weight_vector
 from suggest.reranking import rerank
 from training.metrics import MIN_QUERY_LENGTH, typed_prefix
 from training.progress import Reporter
@@ -23,16 +24,21 @@ _QUERIES = 1000
 """Held-out queries looked at: the optimum is flat, and each costs a millisecond or two."""
 _STEPS = 30
 _FOLDS = 5
-_AT_LEAST_0 = np.array([True, True, False, True, False, True, False, False, False])
-"""Weights of the models' opinions and of submissions: what these stand for never counts against a query."""
+_LOGGED = 2  # the feature that says that a query is in the log
+_AT_LEAST_0 = (True, True, False, True, False, False, True)
+"""Which of `Ranking.weights` stand for what never counts against a query; so do the advisers' and the re-ranker's."""
+_FLOOR_COST = 0.01
+"""Share of what generated queries gain (reciprocal ranks) that the floor may cost."""
+_HIGHEST_FLOOR = 0.002
+"""What one user in five hundred accepts is worth a place, however few held-out queries say so."""
 
 
-def fit_ranking(bundle: Bundle, queries: Sequence[str], reporter: Reporter) -> Ranking:
-    """The weights under which what users wanted is most probable.
+def fit_ranking(bundle: Bundle, queries: Sequence[str], reporter: Reporter) -> tuple[Ranking, Ranking]:
+    """The weights under which what users wanted is most probable: those that choose candidates, and the final ones.
 
-    Fitted twice: the first time on all that the n-gram model says, to choose what the neural model sees.
+    The first are fitted on all that the n-gram model proposes; the final ones on what all models then say.
     """
-    model = bundle.language_model("queries")
+    model, advisers = bundle.language_model("queries"), bundle.advisers()
     queries = [query for query in queries if len(query) >= MIN_QUERY_LENGTH][:_QUERIES]
     pools: list[Pool] = []
     with reporter.task("ranking weights", 2 * len(queries)) as task:
@@ -40,23 +46,55 @@ def fit_ranking(bundle: Bundle, queries: Sequence[str], reporter: Reporter) -> R
             pool = propose(model, bundle.queries, typed_prefix(query))
             pools.append(distinct_pool(pool, bundle.manifest.duplicates))
             task.update(number + 1)
-        ranking = fit_weights(
+        first = fit_weights(
             [Choice.of(pool.candidates, pool.total, query) for pool, query in zip(pools, queries, strict=True)]
         )
         choices = []
         for number, (pool, query) in enumerate(zip(pools, queries, strict=True)):
-            rescored = rescore(model, pool, first_rows(pool, ranking, RESCORED))
-            choices.append(Choice.of(rerank(model, rescored.candidates), pool.total, query))
+            rows = first_rows(pool, first, RESCORED)
+            advised = advise(advisers, pool.candidates.rows(rows))
+            rescored = rescore(model, pool, rows, advised)
+            choices.append(Choice.of(rerank(model, rescored.candidates), pool.total, query, len(advisers)))
             task.update(len(queries) + number + 1)
-    if model.reranker is None:
-        return fit_weights(choices)
+    if model.reranker is not None:
+        choices = _judge_reranker(choices, reporter)
+    final = fit_weights(choices)
+    return first, final.model_copy(update={"floor": probability_floor(choices, final)})
+
+
+def _judge_reranker(choices: list[Choice], reporter: Reporter) -> list[Choice]:
+    """The choices, without the re-ranker where it does not make held-out queries clearly more probable."""
     gain, error = reranker_gain(choices)
-    fitted = fit_weights(choices if gain > 2 * error else [choice.without_reranker() for choice in choices])
+    kept = gain > 2 * error
     reporter.say(
         f"The re-ranker makes a held-out query {gain:.3f} nats more probable (standard error {error:.3f}): "
-        + (f"weight {fitted.reranker:.2f}." if fitted.reranker > 0 else "it is not asked, and may be left out.")
+        + ("it is asked." if kept else "it is not asked, and may be left out.")
     )
-    return fitted
+    return choices if kept else [choice.without_reranker() for choice in choices]
+
+
+def probability_floor(choices: Sequence[Choice], ranking: Ranking) -> float:
+    """The highest acceptance probability under which generated queries may be dropped at hardly any loss.
+
+    Those that would be dropped hold at most `_FLOOR_COST` of all reciprocal ranks of wanted generated queries.
+    """
+    if not choices:
+        return 0.0
+    wanted: list[tuple[float, float]] = []
+    for choice in choices:
+        if choice.wanted < len(choice.listed) and not choice.listed[choice.wanted, _LOGGED]:
+            utilities_N = choice.listed @ weight_vector(ranking)
+            total = np.logaddexp(np.logaddexp.reduce(utilities_N), choice.other @ np.array(ranking.other))
+            rank = 1 + int((utilities_N > utilities_N[choice.wanted]).sum())
+            wanted.append((float(np.exp(utilities_N[choice.wanted] - total)), 1.0 / rank))
+    lost, allowed = 0.0, _FLOOR_COST * sum(gain for _, gain in wanted)
+    floor = 0.0
+    for probability, gain in sorted(wanted):
+        lost += gain
+        floor = probability
+        if lost > allowed:
+            break
+    return round(min(floor, _HIGHEST_FLOOR), 8)
 
 
 def reranker_gain(choices: Sequence[Choice]) -> tuple[float, float]:
@@ -83,7 +121,7 @@ class Choice:
     """A held-out query and what was listed for its prefix.
 
     Attributes:
-        listed: features of the N listed queries, the re-ranker's last, float64 (N, 6).
+        listed: features of the N listed queries, the re-ranker's last, float64 (N, F).
         other: features of "another query", float64 (3,).
         wanted: row of the held-out query, N if it was not listed.
     """
@@ -93,11 +131,11 @@ class Choice:
     wanted: int
 
     @classmethod
-    def of(cls, candidates: Candidates, total: float, query: str) -> Choice:
-        """The choice of `query` from a list."""
+    def of(cls, candidates: Candidates, total: float, query: str, advisers: int = 0) -> Choice:
+        """The choice of `query` from a list that so many advisers have seen."""
         texts = list(candidates.texts)
         wanted = texts.index(query) if query in texts else len(texts)
-        return cls(features(candidates), other_features(candidates, total), wanted)
+        return cls(features(candidates, advisers), other_features(candidates, total), wanted)
 
     def without_reranker(self) -> Choice:
         """The choice of who does not ask the re-ranker."""
@@ -111,24 +149,33 @@ def fit_weights(choices: Sequence[Choice]) -> Ranking:
 
     A weight that would fall below 0 and must not is held at 0.
     """
-    usual = _vector(Ranking())
     if not choices:
         return Ranking()
+    size = len(Ranking().weights)
+    advisers = choices[0].listed.shape[1] - size - 1
+    usual = _vector(Ranking(advisers=(0.0,) * advisers))
     features_BNF, listed_BN, wanted_B = _pad(choices)
+    at_least_0 = np.array([*_AT_LEAST_0, *[True] * (advisers + 1), *[False] * len(Ranking().other)])
     weights, held = usual, np.zeros(len(usual), bool)
     while True:
         weights = _maximum(features_BNF, listed_BN, wanted_B, usual, np.where(held, 0.0, weights), held)
-        below = (weights < 0) & _AT_LEAST_0
+        below = (weights < 0) & at_least_0
         if not below.any():
             break
         held |= below
     fitted = [round(float(weight), 6) for weight in weights]
-    size = len(Ranking().weights)
-    return Ranking.model_validate({"weights": fitted[:size], "reranker": fitted[size], "other": fitted[size + 1 :]})
+    return Ranking.model_validate(
+        {
+            "weights": fitted[:size],
+            "advisers": fitted[size : size + advisers],
+            "reranker": fitted[size + advisers],
+            "other": fitted[size + advisers + 1 :],
+        }
+    )
 
 
 def _vector(ranking: Ranking) -> NDArray[np.float64]:
-    return np.array([*ranking.weights, ranking.reranker, *ranking.other])
+    return np.append(weight_vector(ranking), ranking.other)
 
 
 def _log_probs(choices: Sequence[Choice], ranking: Ranking) -> NDArray[np.float64]:

@@ -10,7 +10,7 @@ its "back-off weight" is the log probability of each; states still follow the lo
 """
 
 import numpy as np
-from libc.math cimport exp
+from libc.math cimport exp, log1p
 from libc.stdint cimport int8_t, int32_t, int64_t, uint32_t
 from libcpp.algorithm cimport pop_heap, push_heap, sort
 from libcpp.vector cimport vector
@@ -52,6 +52,13 @@ cdef inline bint _better(const Proposal& first, const Proposal& second) noexcept
     if first.parent != second.parent:
         return first.parent < second.parent
     return first.token < second.token
+
+
+cdef inline double _log_sum(double first, double second) noexcept nogil:
+    """log(exp first + exp second); `second` is finite."""
+    if first < second:
+        return second + log1p(exp(first - second))
+    return first + log1p(exp(second - first))
 
 
 cdef class SuccessorKernel:
@@ -206,6 +213,31 @@ cdef class SuccessorKernel:
         for position in range(tokens.shape[0]):
             scores_[position], following = self.score(following, tokens[position])
         return scores, following
+
+    def score_rows(self, int64_t context, const int32_t[::1] tokens, const int64_t[::1] starts):
+        """Natural-log probability of each row of tokens after one context, float64 (rows,).
+
+        Args:
+            tokens: of all rows, one after the other.
+            starts: where each row begins, and where the last one ends, int64 (rows + 1,).
+        """
+        cdef Py_ssize_t row, position
+        cdef int64_t before, following
+        cdef double log_prob
+        sums = np.zeros(len(starts) - 1, np.float64)
+        cdef double[::1] sums_ = sums
+        if len(sums) and starts[len(sums)] > len(tokens):
+            raise ValueError("A row ends behind the tokens.")
+        with nogil:
+            for row in range(sums_.shape[0]):
+                following = context
+                for position in range(starts[row], starts[row + 1]):
+                    before = following
+                    log_prob = self._score(before, tokens[position], &following)
+                    if tokens[position] == 0 and self._residual > NEGATIVE_INFINITY:
+                        log_prob = _log_sum(log_prob, self._residual_after(before))
+                    sums_[row] += log_prob
+        return sums
 
     def matched_order(self, int64_t context):
         """Words of the context that the model has seen together."""

@@ -135,8 +135,9 @@ def test_rescoring_mixes_as_scoring_does(model: LanguageModel) -> None:
         np.ones(len(rows)),
         np.zeros(len(rows)),
         np.array([*map(sum, steps)]),
+        np.array([*map(len, rows)], np.float64),
     )
-    found = rescore(model, Pool(candidates, rows, steps, (), 0.0), range(len(rows)))
+    found = rescore(model, Pool(candidates, rows, steps, (), 0.0), range(len(rows)), candidates)
     mixed = np.array([model.token_log_probs(row)[Part.ENSEMBLE].sum() for row in rows])
     differences = found.candidates.log_probs - mixed
     # Rescoring is given what was typed, the same for all.

@@ -69,7 +69,7 @@ class _Page(HTMLParser):
 
 
 def _evaluate(*arguments: str | Path) -> Result:
-    return CliRunner(env={"COLUMNS": "160"}).invoke(app, ["evaluate", *map(str, arguments)])
+    return CliRunner(env={"COLUMNS": "160"}).invoke(app, ["evaluate", *map(str, arguments), "--max-typed", "8"])
 
 
 @pytest.fixture(scope="module")

@@ -11,13 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lm.manifest import Ranking
-from suggest.rank import Candidates, features, order, other_features
-from training.ranking import Choice, fit_weights, reranker_gain
+from suggest.rank import Candidates, features, order, other_features, weight_vector
+from training.ranking import Choice, fit_weights, probability_floor, reranker_gain
 
 weight = st.floats(0.0, 3.0)
 rankings = st.builds(
     Ranking,
-    weights=st.tuples(weight, weight, st.floats(-3.0, 3.0), weight, st.floats(-2.0, 2.0)),
+    weights=st.tuples(weight, weight, st.floats(-3.0, 3.0), weight, st.floats(-2.0, 2.0), st.floats(-2.0, 2.0), weight),
+    advisers=st.tuples(weight, weight),
     reranker=st.just(0.0) | weight,
     other=st.tuples(st.floats(-3.0, 3.0), st.floats(-2.0, 2.0), st.floats(-1.0, 1.0)),
 )
@@ -36,7 +37,10 @@ def listed(rows: list[tuple[float, float, int]]) -> Candidates:
         np.array([length for _, _, length in rows], np.float64),
         np.array(counts),
         np.array([log_prob for _, log_prob, _ in rows]),
-        np.array([-float(7 * length % 5) for _, _, length in rows]),
+        np.array([float(1 + length % 4) for _, _, length in rows]),
+        advice=np.array([[-float(3 * length % 7), -float(length % 3)] for _, _, length in rows]).reshape(-1, 2),
+        unknown_words=np.array([float(length % 2) for _, _, length in rows]),
+        log_shares=np.array([-float(7 * length % 5) for _, _, length in rows]),
     )
 
 
@@ -82,14 +86,7 @@ def test_the_order_of_candidates_does_not_matter(
     candidates = listed(rows)
     shuffled = list(range(len(rows)))
     random.shuffle(shuffled)  # type: ignore[attr-defined]
-    assert candidates.log_shares is not None
-    other = Candidates(
-        [candidates.texts[place] for place in shuffled],
-        candidates.lengths[shuffled],
-        candidates.counts[shuffled],
-        candidates.log_probs[shuffled],
-        candidates.log_shares[shuffled],
-    )
+    other = candidates.rows(shuffled)
     texts = [candidates.texts[place] for _, place in order(candidates, total, ranking)]
     assert [other.texts[place] for _, place in order(other, total, ranking)] == texts
 
@@ -97,8 +94,8 @@ def test_the_order_of_candidates_does_not_matter(
 def test_a_singleton_and_a_much_more_probable_generated_query_change_places() -> None:
     once = np.array([1.0, 0.0])
     lengths = np.array([8.0, 8.0])
-    near = Candidates(["logged", "generated"], lengths, once, np.log([0.01, 0.02]))
-    far = Candidates(["logged", "generated"], lengths, once, np.log([0.001, 0.05]))
+    near = Candidates(["logged", "generated"], lengths, once, np.log([0.01, 0.02]), lengths)
+    far = Candidates(["logged", "generated"], lengths, once, np.log([0.001, 0.05]), lengths)
     assert [place for _, place in order(near, 20.0, Ranking())] == [0, 1]
     assert [place for _, place in order(far, 20.0, Ranking())] == [1, 0]
 
@@ -114,27 +111,33 @@ def _choices(ranking: Ranking, number: int, seed: int) -> list[Choice]:
             rng.integers(1, 25, size).astype(np.float64),
             np.where(rng.random(size) < 0.5, 0.0, rng.integers(1, 30, size)),
             np.log(rng.dirichlet(np.ones(size + 1))[:size] + 1e-9),
-            np.log(rng.dirichlet(np.full(size, 0.3)) + 1e-3) if size else np.zeros(0),
+            rng.integers(1, 9, size).astype(np.float64),
+            advice=np.log(rng.dirichlet(np.full(size, 0.5)) + 1e-3)[:, None] if size else np.zeros((0, 1)),
+            unknown_words=rng.integers(0, 3, size).astype(np.float64),
+            log_shares=np.log(rng.dirichlet(np.full(size, 0.3)) + 1e-3) if size else np.zeros(0),
         )
         total = float(10 ** rng.uniform(0, 4))
-        utilities = features(candidates) @ np.array([*ranking.weights, ranking.reranker])
+        utilities = features(candidates, 1) @ weight_vector(ranking)
         other = other_features(candidates, total) @ np.array(ranking.other)
         chances = np.exp(np.append(utilities, other))
         wanted = int(rng.choice(size + 1, p=chances / chances.sum()))
-        choices.append(Choice.of(candidates, total, str(wanted)))
+        choices.append(Choice.of(candidates, total, str(wanted), advisers=1))
     return choices
 
 
 def test_the_weights_that_made_the_choices_are_found() -> None:
-    truth = Ranking(weights=(0.9, 0.6, 0.4, 0.3, -0.5), other=(-0.4, 0.2, 0.3))
+    truth = Ranking(weights=(0.9, 0.6, 0.4, 0.3, -0.5, 0.2, 0.3), advisers=(0.4,), other=(-0.4, 0.2, 0.3))
     choices = _choices(truth, 6000, seed=3)
     found = fit_weights(choices)
-    assert found.weights == pytest.approx(truth.weights, abs=0.15)
+    # Being in the log and how often one is there go together, so the data tell the third weight less well.
+    errors = np.abs(np.array(found.weights) - truth.weights)
+    assert (errors < [0.15, 0.15, 0.4, 0.15, 0.15, 0.15, 0.15]).all()
+    assert found.advisers == pytest.approx(truth.advisers, abs=0.1)
     assert found.other == pytest.approx(truth.other, abs=0.25)
     # Calibration: as many listed ones are wanted as their probabilities add up to.
     expected = wanted = 0.0
     for choice in choices:
-        utilities = choice.listed @ np.array([*found.weights, found.reranker])
+        utilities = choice.listed @ weight_vector(found)
         chances = np.exp(np.append(utilities, choice.other @ np.array(found.other)))
         expected += 1 - chances[-1] / chances.sum()
         wanted += choice.wanted < len(choice.listed)
@@ -142,23 +145,45 @@ def test_the_weights_that_made_the_choices_are_found() -> None:
 
 
 def test_weights_are_held_at_0_where_below_it_they_would_break_a_promise() -> None:
-    contrary = Ranking.model_construct(weights=(0.8, -0.4, 0.5, -0.8, 0.0), other=(-0.5, 0.3, 0.2))
+    contrary = Ranking.model_construct(
+        weights=(0.8, -0.4, 0.5, -0.8, 0.0, 0.0, 1.0), advisers=(-0.3,), reranker=0.0, other=(-0.5, 0.3, 0.2)
+    )
     found = fit_weights(_choices(contrary, 1500, seed=5))
-    assert found.weights[1] == found.weights[3] == 0.0
+    assert found.weights[1] == found.weights[3] == found.advisers[0] == 0.0
     assert found.weights[0] == pytest.approx(0.8, abs=0.25)
 
 
 def test_without_held_out_queries_the_usual_weights_stay() -> None:
     assert fit_weights([]) == Ranking()
-    assert fit_weights(_choices(Ranking(), 3, seed=1)).weights == pytest.approx(Ranking().weights, abs=0.7)
+    found = fit_weights(_choices(Ranking(advisers=(0.0,)), 3, seed=1))
+    assert found.weights == pytest.approx(Ranking().weights, abs=0.7)
 
 
 def test_a_reranker_that_knows_more_is_found_and_one_that_guesses_is_not() -> None:
-    knows = _choices(Ranking(reranker=0.5), 1500, seed=7)
+    knows = _choices(Ranking(advisers=(0.0,), reranker=0.5), 1500, seed=7)
     gain, error = reranker_gain(knows)
     assert gain > 3 * error > 0
     assert fit_weights(knows).reranker == pytest.approx(0.5, abs=0.1)
-    gain, error = reranker_gain(_choices(Ranking(reranker=0.0), 1500, seed=7))
+    gain, error = reranker_gain(_choices(Ranking(advisers=(0.0,)), 1500, seed=7))
     assert gain < 2 * error
     assert fit_weights([choice.without_reranker() for choice in knows]).reranker == 0
     assert reranker_gain([]) == (0.0, 0.0)
+
+
+def test_the_floor_costs_hardly_anything_and_lets_queries_of_the_log_stand() -> None:
+    truth = Ranking(advisers=(0.3,))
+    choices = _choices(truth, 800, seed=11)
+    floor = probability_floor(choices, truth)
+    assert 0 < floor <= 0.002
+    gains: dict[bool, float] = {False: 0.0, True: 0.0}
+    for choice in choices:
+        utilities = choice.listed @ weight_vector(truth)
+        chances = np.exp(np.append(utilities, choice.other @ np.array(truth.other)))
+        if choice.wanted < len(choice.listed) and not choice.listed[choice.wanted, 2]:
+            rank = 1 + (utilities > utilities[choice.wanted]).sum()
+            gains[bool(chances[choice.wanted] / chances.sum() < floor)] += 1 / rank
+    assert gains[True] <= 0.01 * (gains[True] + gains[False])
+
+    two = Candidates(["a b", "a c"], np.full(2, 2.0), np.array([1.0, 0.0]), np.log([1e-9, 1e-8]), np.ones(2))
+    assert [place for _, place in order(two, 10.0, Ranking(floor=0.9))] == [0]
+    assert probability_floor([], truth) == 0.0

@@ -1,4 +1,4 @@
-"""Query completion: how often the wanted query is shown, and whether its stated probability is right."""
+"""Query completion, measured quickly: a list a query. What takes many lists is in `query_benchmark`."""
 
 from __future__ import annotations
 
@@ -6,42 +6,49 @@ from collections.abc import Sequence
 from typing import Any
 
 from lm.bundle import Bundle
-from lm.text import normalize_query
 from suggest.model import Model
 from training.evaluation.calibration import reliability
-from training.metrics import MIN_QUERY_LENGTH, RankMeter, reciprocal_rank, typed_prefix
+from training.evaluation.query_measures import MEASURES, groups, value
+from training.evaluation.query_outcomes import Outcome, most_popular, outcomes, served, wanted_queries
 from training.progress import Reporter
 
-_SHOWN = 10
 
+def query_completion(bundle: Bundle, lines: Sequence[str], reporter: Reporter) -> dict[str, Any]:
+    """MRR@10, success@10, PMRR@10 and coverage of the served list, and of the log's popularity alone.
 
-def query_completion(bundle: Bundle, queries: Sequence[str], reporter: Reporter) -> dict[str, Any]:
-    """MRR@10 and success@10 of the served list, and of the log's popularity alone; seen, unseen and all.
-
-    `calibration` is that of the acceptance probability of every suggestion shown.
+    Of all queries, of those seen in the log and of those not. `calibration` is that of the acceptance probability of
+    every suggestion shown.
     """
-    model = Model(bundle)
-    index = bundle.queries
-    assert index is not None
-    served, popular = RankMeter(), RankMeter()
-    probabilities: list[float] = []
-    right: list[bool] = []
-    with reporter.task("complete held-out queries", len(queries)) as task:
-        for number, line in enumerate(queries):
-            query = normalize_query(line).rstrip()
-            if len(query) < MIN_QUERY_LENGTH:
-                continue
-            prefix = typed_prefix(query)
-            groups = ("all", "seen" if index.count(query) > 0 else "unseen")
-            suggestions = model.complete_query(prefix, max_suggestions=_SHOWN).suggestions
-            shown = [suggestion.text for suggestion in suggestions]
-            served.add(reciprocal_rank(shown, query), *groups)
-            probabilities += [suggestion.acceptance_prob for suggestion in suggestions]
-            right += [text == query for text in shown]
-            heaviest, _ = index.completions(prefix, _SHOWN + 1)
-            listed = [text for text, _ in heaviest if text != prefix.rstrip()][:_SHOWN]
-            popular.add(reciprocal_rank(listed, query), *groups)
-            if number % 50 == 0:
-                task.update(number)
-    calibration = reliability(probabilities, right)
-    return {**served.summary(), "popularity_only": popular.summary(), "calibration": calibration}
+    queries = wanted_queries(lines)
+    return summary(bundle, outcomes(served(Model(bundle)), queries, reporter), seen_in(bundle, queries), reporter)
+
+
+def seen_in(bundle: Bundle, queries: Sequence[str]) -> list[bool]:
+    """Whether each query as a whole is in the bundle's query index."""
+    assert bundle.queries is not None
+    return [bundle.queries.count(query) > 0 for query in queries]
+
+
+def summary(bundle: Bundle, found: Sequence[Outcome], seen: Sequence[bool], reporter: Reporter) -> dict[str, Any]:
+    """The figures of `query_completion`, of a bundle's outcomes."""
+    assert bundle.queries is not None
+    queries = [outcome.query for outcome in found]
+    popular = outcomes(most_popular(bundle.queries), queries, reporter, what=" by popularity alone")
+    probabilities = [probability for outcome in found for probability in outcome.probabilities]
+    right = [place == outcome.right for outcome in found for place in range(len(outcome.probabilities))]
+    return {
+        **_by_seen(found, seen),
+        "popularity_only": _by_seen(popular, seen),
+        "calibration": reliability(probabilities, right),
+    }
+
+
+def _by_seen(found: Sequence[Outcome], seen: Sequence[bool]) -> dict[str, dict[str, float]]:
+    return {
+        group.name: {
+            "count": len(group.rows),
+            **{measure.name: value(measure, found, group.rows) for measure in MEASURES if not measure.typed},
+        }
+        for group in groups(found, seen)
+        if group.by == "seen"
+    }

@@ -25,7 +25,8 @@ from training.evaluation.cost import ms_per_word, size_on_disk, training_s
 from training.evaluation.mixture import mixture
 from training.evaluation.next_words import next_words
 from training.evaluation.perplexity import perplexities, score_held_out
-from training.evaluation.queries import query_completion
+from training.evaluation.query_benchmark import QueryBenchmark
+from training.evaluation.query_outcomes import wanted_queries
 from training.evaluation.samples import sampled_text
 from training.progress import Reporter
 
@@ -40,6 +41,7 @@ def measure_bundles(
     text: Path | None,
     queries: Path | None,
     max_sentences: int,
+    max_typed: int,
     created_at: datetime,
     reporter: Reporter,
 ) -> dict[str, Any]:
@@ -47,19 +49,22 @@ def measure_bundles(
 
     Args:
         max_sentences: lines at most that next words are predicted on, the slowest measure.
+        max_typed: queries at most that are typed letter by letter.
 
     Raises:
         InputError: a file cannot be read or is empty.
         BundleError: a bundle cannot be opened.
     """
     names = Counter(read_manifest(path).name for path in paths)
+    benchmark = QueryBenchmark(reporter, max_typed=max_typed)
     bundles = []
     for path in paths:
         data = held_out(path, text=text, queries=queries)
         bundle = open_bundle(path)
+        label = _label(bundle.manifest, unique=names[bundle.manifest.name] == 1)
         bundles.append(
             {
-                "label": _label(bundle.manifest, unique=names[bundle.manifest.name] == 1),
+                "label": label,
                 "name": bundle.manifest.name,
                 "version": bundle.manifest.version,
                 "held_out": {"text": _described(data.sentences), "queries": _described(data.queries)},
@@ -67,8 +72,8 @@ def measure_bundles(
                     _language_model(bundle, model, path, data, max_sentences, reporter)
                     for model in bundle.language_models
                 ],
-                "queries": query_completion(bundle, data.queries, reporter)
-                if data.queries and bundle.queries is not None
+                "queries": benchmark.measure(label, bundle, data.queries)
+                if wanted_queries(data.queries) and bundle.queries is not None
                 else {},
             }
         )

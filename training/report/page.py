@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from training.evaluation.query_measures import MEASURES
 from training.report import plots
-from training.report.tables import COLUMNS, Group, groups, model_name, query_rows
+from training.report.query_tables import POPULAR, query_comparisons, query_figures
+from training.report.tables import COLUMNS, Group, groups, model_name
 
 _TEMPLATE = "report.html.jinja"
 _COMPARED = (
@@ -34,7 +36,10 @@ def render_page(document: Mapping[str, Any]) -> str:
         columns=COLUMNS,
         groups=[(group, _comparison_plots(group)) for group in groups(document)],
         curves=_shared_curves(bundles),
-        queries=query_rows(document),
+        queries=query_figures(document),
+        measures=MEASURES,
+        popular=POPULAR,
+        comparisons=query_comparisons(document),
         query_plots=_query_plots(bundles),
         models=[_section(bundle, model, len(bundles)) for bundle in bundles for model in bundle["language_models"]],
         part_names=plots.PART_NAMES,

@@ -140,22 +140,3 @@ def _group(kind: str, rows: list[dict[str, Any]], bundles: Sequence[Mapping[str,
         ),
         flawed=any(cell.flawed for row in rows for cell in row["cells"]),
     )
-
-
-def query_rows(document: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Query completion of each bundle, beside what the log's popularity alone gets."""
-    rows = []
-    for bundle in document["bundles"]:
-        measured = bundle["queries"]
-        for group in ("all", "seen", "unseen"):
-            if group not in measured:
-                continue
-            served, popular = measured[group], measured["popularity_only"][group]
-            values = [served["mrr_at_10"], popular["mrr_at_10"], served["success_at_10"], popular["success_at_10"]]
-            digits = (3, 3, 1, 1)
-            cells = [
-                Cell(value=value, shown=f"{value:.3f}" if digit == 3 else f"{100 * value:.1f}")
-                for value, digit in zip(values, digits, strict=True)
-            ]
-            rows.append({"bundle": bundle["label"], "group": group, "count": served["count"], "cells": cells})
-    return rows

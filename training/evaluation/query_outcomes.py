@@ -1,0 +1,127 @@
+"""What was shown to somebody who typed a held-out query, and how far it helped."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+
+from lm.queries import QueryIndex
+from lm.text import normalize_query
+from suggest.model import Model
+from training.metrics import (
+    MIN_QUERY_LENGTH,
+    SHOWN,
+    Listed,
+    draw,
+    keystrokes,
+    partial_rank,
+    rank,
+    recoverable_length,
+    typed_prefix,
+)
+from training.progress import Reporter
+
+Complete = Callable[[str], Sequence[Listed]]
+"""The list for what was typed, best first."""
+_EXAMPLE = 3
+"""Suggestions that are kept to be read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What came of one held-out query.
+
+    Attributes:
+        rank, partial_rank: of the list for its drawn prefix, 0 for a miss.
+        top: the first three of that list.
+        probabilities: acceptance probability of each suggestion in that list.
+        right: place of the query in that list, from 0; None where it is not.
+        keystrokes, recoverable_length: None where the query was not typed letter by letter.
+    """
+
+    query: str
+    prefix: str
+    rank: int
+    partial_rank: int
+    top: tuple[str, ...]
+    probabilities: tuple[float, ...]
+    right: int | None
+    keystrokes: int | None = None
+    recoverable_length: int | None = None
+
+
+def served(model: Model, *, exclude_generated: bool = False, neural: bool = True) -> Complete:
+    """The very list that a server shows, without a time limit."""
+
+    def complete(typed: str) -> list[Listed]:
+        completion = model.complete_query(
+            typed, max_suggestions=SHOWN, exclude_generated=exclude_generated, neural=neural
+        )
+        return [
+            Listed(normalize_query(each.text).rstrip(), each.log_prob, each.acceptance_prob)
+            for each in completion.suggestions
+        ]
+
+    return complete
+
+
+def most_popular(index: QueryIndex) -> Complete:
+    """The log's most popular completions.
+
+    One more than are shown: whether a query is among the ten best, its equals before it, the eleventh says.
+    """
+
+    def complete(typed: str) -> list[Listed]:
+        heaviest, _ = index.completions(typed, SHOWN + 2)
+        found = [Listed(normalize_query(text).rstrip(), count) for text, count in heaviest]
+        return [each for each in found if each.text != typed.rstrip()][: SHOWN + 1]
+
+    return complete
+
+
+def wanted_queries(lines: Sequence[str]) -> list[str]:
+    """Held-out queries as they are compared: normalised, the shortest left out."""
+    normalized = (normalize_query(line).rstrip() for line in lines)
+    return [query for query in normalized if len(query) >= MIN_QUERY_LENGTH]
+
+
+def sample(queries: Sequence[str], size: int) -> set[int]:
+    """Places of so many queries, the same every time."""
+    return set(sorted(range(len(queries)), key=lambda place: draw(queries[place], "typed"))[:size])
+
+
+def outcomes(
+    complete: Complete, queries: Sequence[str], reporter: Reporter, *, typed: Collection[int] = (), what: str = ""
+) -> list[Outcome]:
+    """What comes of each query.
+
+    Args:
+        queries: as `wanted_queries` returns them.
+        typed: places of the queries that are typed letter by letter besides, a list for each letter.
+        what: is listed, for the reporter.
+    """
+    found = []
+    with reporter.task(f"complete held-out queries{what}", len(queries)) as task:
+        for place, query in enumerate(queries):
+            found.append(_outcome(complete, query, place in typed))
+            task.update(place + 1)
+    return found
+
+
+def _outcome(complete: Complete, query: str, typed: bool) -> Outcome:
+    prefix = typed_prefix(query)
+    listed = complete(prefix)
+    shown = [each.text for each in listed[:SHOWN]]
+    rank_at = functools.cache(lambda typed: rank(complete(typed), query))
+    return Outcome(
+        query=query,
+        prefix=prefix,
+        rank=rank(listed, query),
+        partial_rank=partial_rank(listed, query, prefix),
+        top=tuple(shown[:_EXAMPLE]),
+        probabilities=tuple(each.probability for each in listed[:SHOWN]),
+        right=shown.index(query) if query in shown else None,
+        keystrokes=keystrokes(query, rank_at) if typed else None,
+        recoverable_length=recoverable_length(query, rank_at) if typed else None,
+    )
