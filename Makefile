@@ -22,7 +22,7 @@ help: ## list the targets
 demo: $(VENV)/built ## train on sample data, serve it and show it: stays up until Ctrl-C
 	@$(BIN)/autocomplete demo $(DEMO_ARGS)
 
-test: $(VENV)/built ## run all tests
+test: $(VENV)/built $(VENV)/spark ## run all tests
 	$(BIN)/pytest $(PYTEST_ARGS)
 
 lint: $(VENV)/built ## ruff, mypy, import-linter
@@ -46,7 +46,7 @@ clean: ## remove what was built and installed; what was trained (var/) stays
 	    .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# Three stamps, so that a second run does nothing: environment, dependencies, compiled kernels.
+# Stamps, so that a second run does nothing: environment, dependencies, compiled kernels, Spark.
 
 $(VENV)/made:
 	@sh scripts/check_machine.sh $(PYTHON)
@@ -56,6 +56,11 @@ $(VENV)/made:
 $(VENV)/installed: $(VENV)/made requirements.lock pyproject.toml
 	@sh scripts/install.sh $(BIN)/python --constraint requirements.lock --editable '.[server,train,dev]'
 	@rm -f $(VENV)/built
+	@touch $@
+
+# for the tests alone: 400 MB that training on one machine does not need
+$(VENV)/spark: $(VENV)/built
+	@sh scripts/install.sh $(BIN)/python --constraint requirements.lock pyspark
 	@touch $@
 
 # without this stamp pip has just built the kernels; with it, their source has changed since

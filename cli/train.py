@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -55,6 +55,10 @@ def train(
     activate: Annotated[
         bool, typer.Option("--activate", help="Activates the bundle even if it measures worse.")
     ] = False,
+    engine: Annotated[
+        Literal["duckdb", "spark"],
+        typer.Option("--engine", help="What counts the query log; Spark is for clusters (`pip install '.[spark]'`)."),
+    ] = "duckdb",
 ) -> None:
     """Trains a model and publishes it as a bundle REGISTRY/NAME/VERSION.
 
@@ -74,7 +78,9 @@ def train(
     if os.environ.get("RANK", "0") != "0":  # `torchrun` started this one beside the one that leads
         assist(settings, base=config.parent, reporter=SilentReporter())
         return
-    published = run_training(settings, base=config.parent, reporter=TerminalReporter(stderr()), activate=activate)
+    published = run_training(
+        settings, base=config.parent, reporter=TerminalReporter(stderr()), activate=activate, engine=engine
+    )
     console = stdout()
     console.print(f"Published {published.path}", markup=False, soft_wrap=True)
     if published.activated:

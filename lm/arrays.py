@@ -16,17 +16,19 @@ def save_array(path: Path, array: NDArray[Any]) -> None:
     np.save(path, np.ascontiguousarray(array), allow_pickle=False)
 
 
-def open_array(path: Path, dtype: type[np.generic]) -> NDArray[Any]:
+def open_array(path: Path, *dtypes: type[np.generic]) -> NDArray[Any]:
     """Maps an array into memory, read-only.
 
     Raises:
-        BundleDamagedError: there is no such array, or one of another type.
+        BundleDamagedError: there is no such array, or none of these types.
     """
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise BundleDamagedError(path, f"cannot be read ({error})") from None
-    if array.dtype != dtype:
-        raise BundleDamagedError(path, f"holds {array.dtype}, not {np.dtype(dtype)}")
+    if array.dtype not in dtypes:
+        raise BundleDamagedError(
+            path, f"holds {array.dtype}, not {' or '.join(np.dtype(dtype).name for dtype in dtypes)}"
+        )
     # A plain array: slicing an `np.memmap` costs ten times as much.
     return np.asarray(array)

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from lm.duplicates import KINDS
 from lm.errors import BundleDamagedError, BundleError, BundleVersionError
 from lm.mixture import ContextWeights
 from lm.recent_words import RecentWords
@@ -83,6 +84,18 @@ class Ranking(_Section):
     floor: float = 0.0
 
 
+class Duplicates(_Section):
+    """Which differences make no other query; see `suggest.duplicates`.
+
+    Attributes:
+        collapse: of `lm.duplicates.KINDS`.
+        plural_ratio: how much more popular a form must be to take the place of its plural or singular, at least 1.
+    """
+
+    collapse: tuple[str, ...] = KINDS
+    plural_ratio: float = 3.0
+
+
 class Manifest(_Section):
     """Everything that is known of a bundle without opening its parts.
 
@@ -98,6 +111,7 @@ class Manifest(_Section):
     normalizer_version: int
     language_models: tuple[LanguageModelEntry, ...]
     query_count: int
+    duplicates: Duplicates = Duplicates()
     ranking: Ranking
     first_ranking: Ranking = Ranking()
     metrics: dict[str, Any]

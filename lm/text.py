@@ -64,6 +64,17 @@ def normalize_query(text: str, *, lowercase: bool = True) -> str:
     return _APOSTROPHE.sub("'", _BLANKS.sub(" ", composed)).removeprefix(" ")
 
 
+def displayed_query(text: str) -> str | None:
+    """A query as it was written, with single blanks; None where that is its normalised form.
+
+    Also None where normalising it changes how many code points it has: what is typed of the one form is then typed
+    of the other.
+    """
+    displayed = _BLANKS.sub(" ", unicodedata.normalize("NFC", text)).strip(" ")
+    normalized = normalize_query(displayed).rstrip(" ")
+    return displayed if displayed != normalized and len(displayed) == len(normalized) else None
+
+
 def normalize_text(text: str, *, lowercase: bool) -> str:
     """Running text in the form in which models see it: as `normalize_query`, without blanks at the end.
 

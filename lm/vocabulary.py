@@ -160,10 +160,16 @@ class Vocabulary:
 
 
 def sorted_strings(encoded: list[bytes]) -> SortedStrings:
-    """Packs strings that are in ascending byte order."""
+    """Packs strings that are in ascending byte order; those of any other order only for access by position."""
     lengths = np.fromiter(map(len, encoded), np.int64, len(encoded))
-    offsets = np.concatenate(([0], np.cumsum(lengths))).astype(np.int64)
-    return SortedStrings(np.frombuffer(b"".join(encoded), np.uint8), offsets)
+    return SortedStrings(np.frombuffer(b"".join(encoded), np.uint8), pack_offsets(lengths))
+
+
+def pack_offsets(lengths: NDArray[np.int64]) -> NDArray[np.uint32] | NDArray[np.int64]:
+    """Where strings of these lengths, int64 (n,), start and the last one ends (n + 1,); uint32 below 4 GiB."""
+    offsets = np.zeros(len(lengths) + 1, np.int64)
+    np.cumsum(lengths, out=offsets[1:])
+    return offsets.astype(np.uint32) if offsets[-1] <= np.iinfo(np.uint32).max else offsets
 
 
 def save_strings(folder: Path, name: str, strings: SortedStrings) -> None:
@@ -176,5 +182,5 @@ def open_strings(folder: Path, name: str) -> SortedStrings:
     """Maps what `save_strings` wrote."""
     return SortedStrings(
         open_array(folder / f"{name}.blob.npy", np.uint8),
-        open_array(folder / f"{name}.offsets.npy", np.int64),
+        open_array(folder / f"{name}.offsets.npy", np.uint32, np.int64),
     )

@@ -12,11 +12,12 @@ from lm.errors import UnsupportedError
 from lm.hangul import typed_prefixes
 from lm.manifest import Ranking
 from lm.text import normalize_query
-from lm.typed import TypedPrefix
 from suggest.advice import advise
 from suggest.budget import Budget
 from suggest.candidates import Pool, propose, rescore
+from suggest.duplicates import distinct, distinct_pool
 from suggest.estimate import CostEstimate
+from suggest.infix import typed_length, with_infix
 from suggest.rank import Candidates, Floats, order
 from suggest.readings import pool_readings
 from suggest.reranking import rerank
@@ -93,6 +94,7 @@ class QueryCompleter:
             (listed, total), degraded = self._popular(max_suggestions, stages), False
         with stages.stage("rank"):
             suggestions = self._suggestions(listed, normalized, total, max_suggestions)
+            suggestions = with_infix(self._bundle.queries, normalized, suggestions, total, max_suggestions)
         return QueryCompletion(
             suggestions=suggestions,
             normalized_query=normalized,
@@ -114,7 +116,8 @@ class QueryCompleter:
     ) -> tuple[_Listed, float, bool]:
         """The list, submissions of the prefix, and whether time was too short for a part."""
         with stages.stage("ngram"):
-            pool = propose(self._model, self._bundle.queries, query, self._bundle.denied)
+            proposed = propose(self._model, self._bundle.queries, query, self._bundle.denied)
+            pool = distinct_pool(proposed, self._bundle.manifest.duplicates)
             rows = first_rows(pool, self._first_ranking, max(RESCORED, max_suggestions + 2), exclude_generated)
         corrections, degraded = dict[str, Correction](), False
         if correct and self._corrector is not None and (suspects := self._corrector.suspects(query, pool)):
@@ -153,9 +156,9 @@ class QueryCompleter:
             return pool, {}
 
         def proposed(correction: Correction) -> Pool:
-            return propose(
-                self._model, self._bundle.queries, correction.text, self._bundle.denied, whole=correction.whole
-            )
+            model, index, denied = self._model, self._bundle.queries, self._bundle.denied
+            found = propose(model, index, correction.text, denied, whole=correction.whole)
+            return distinct_pool(found, self._bundle.manifest.duplicates)
 
         return pool_readings(query, pool, log_posterior, corrections, proposed)
 
@@ -163,7 +166,10 @@ class QueryCompleter:
         """The most popular queries with their shares of the log: before a letter is typed no model has an opinion."""
         assert self._bundle.queries is not None
         with stages.stage("history"):
-            popular, total = self._bundle.queries.completions("", k)
+            popular, total = self._bundle.queries.completions("", 2 * k)
+            every, counts_of_all = [text for text, _ in popular], [count for _, count in popular]
+            rows = distinct(every, counts_of_all, self._bundle.manifest.duplicates)
+            popular = [popular[row] for row in rows[:k]]
             counts = np.array([count for _, count in popular], np.float64)
             unknown = np.full(len(popular), -np.inf)
             texts = [text for text, _ in popular]
@@ -178,17 +184,20 @@ class QueryCompleter:
         counts, ngram = listed.candidates.counts.tolist(), listed.ngram.tolist()
         texts, corrections = listed.candidates.texts, listed.corrections
         typed = typed_prefixes(query)
+        shown = [self._shown(texts[row]) for _, row in listed.ranked[:max_suggestions]]
         neural = listed.neural.tolist() if listed.neural is not None else [-math.inf] * len(counts)
         return tuple(
             QuerySuggestion(
                 text=texts[row],
+                display=display,
                 log_prob=log_prob,
                 acceptance_prob=math.exp(log_prob),
                 source=Source.HISTORY if counts[row] > 0 else Source.GENERATED,
-                typed_length=(
+                typed=(
+                    0,
                     len(corrections[texts[row]].text.rstrip())
                     if texts[row] in corrections
-                    else _typed_length(texts[row], query, typed)
+                    else typed_length(texts[row], query, typed),
                 ),
                 terms=ScoreTerms(
                     popularity_log_prob=math.log(counts[row] / total) if counts[row] > 0 else None,
@@ -196,9 +205,13 @@ class QueryCompleter:
                     neural_log_prob=_known(neural[row]),
                     edit_count=corrections[texts[row]].edits if texts[row] in corrections else 0,
                 ),
+                payload=payload,
             )
-            for log_prob, row in listed.ranked[:max_suggestions]
+            for (log_prob, row), (display, payload) in zip(listed.ranked, shown, strict=False)
         )
+
+    def _shown(self, text: str) -> tuple[str, str]:
+        return self._bundle.queries.shown(text) if self._bundle.queries else (text, "")
 
 
 def first_rows(pool: Pool, ranking: Ranking, k: int, exclude_generated: bool = False) -> list[int]:
@@ -219,11 +232,3 @@ def _corrected_query(listed: _Listed, suggestions: tuple[QuerySuggestion, ...]) 
 
 def _known(log_prob: float) -> float | None:
     return log_prob if math.isfinite(log_prob) else None
-
-
-def _typed_length(text: str, query: str, typed: tuple[TypedPrefix, ...]) -> int:
-    """Code points of a suggestion that are typed; a syllable in the making is not until it is as shown."""
-    if not typed[0].low:
-        return min(len(query), len(text))
-    literal = next((len(prefix.literal) for prefix in typed if prefix.begins(text)), 0)
-    return literal + text.startswith(query[-1], literal)

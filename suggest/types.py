@@ -64,18 +64,23 @@ class QuerySuggestion:
     """A suggested whole query.
 
     Attributes:
-        text: as it should be displayed; its first `typed_length` code points are what the user typed, give or take
-            corrected errors.
+        text: normalised, as models and log hold it.
+        display: as it should be displayed, as many code points.
+        typed: where in it what the user typed begins, and how many code points of it are typed, give or
+            take corrected errors.
+        payload: what the operator's catalogue holds for it; empty if nothing.
         log_prob: under the ensemble, given what was typed.
         acceptance_prob: calibrated probability that this is the query that the user wants.
     """
 
     text: str
+    display: str
     log_prob: float
     acceptance_prob: float
     source: Source
-    typed_length: int
+    typed: tuple[int, int]
     terms: ScoreTerms
+    payload: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

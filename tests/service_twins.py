@@ -100,10 +100,11 @@ class TwinModel:
             suggestions=tuple(
                 QuerySuggestion(
                     text=text,
+                    display=text,
                     log_prob=-1.0 - rank,
                     acceptance_prob=0.5,
                     source=source,
-                    typed_length=len(query),
+                    typed=(0, len(query)),
                     terms=ScoreTerms(popularity_log_prob=-2.0, ngram_log_prob=-3.0),
                 )
                 for rank, (text, source) in enumerate(kept[:max_suggestions])

@@ -10,17 +10,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from lm.errors import ConfigError, InputError
 from lm.ngram import Smoothing
+from training.config_log import Counting, QueryLogSource
+from training.config_section import Section
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class TextSource(_Section):
+class TextSource(Section):
     """Running text: `.txt` (a paragraph a line), `.jsonl` or `.parquet`, each also `.gz`, `.xz`, `.zst`."""
 
     path: str = Field(description="File, or glob pattern such as `speeches/*.txt`.")
@@ -37,24 +35,32 @@ class TextSource(_Section):
     max_lines: int | None = Field(None, ge=1, description="Read only this many lines of each file.")
 
 
-class QueryLogSource(_Section):
-    """A query log: `.txt` (a query a line), `.tsv`, `.csv`, `.parquet`; all but the last also compressed."""
+class CatalogueSource(Section):
+    """Titles or products with weights, a query log's stand-in: `.tsv`, `.csv`, `.jsonl`, `.parquet`."""
 
     path: str = Field(description="File, or glob pattern.")
-    query_column: str = Field("query", description="Column that holds the query (`.txt` has no columns).")
-    count_column: str | None = Field(None, description="Column with the number of times it was submitted.")
-    time_column: str | None = Field(None, description="Column with the time of submission.")
-    user_column: str | None = Field(None, description="Column with a pseudonymous user id.")
-    max_lines: int | None = Field(None, ge=1, description="Read only this many lines of each file.")
+    text_column: str = Field("text", description="Column that holds the title; it is shown as it is written.")
+    weight_column: str | None = Field(
+        None, description="Column with how often an entry is wanted, as a log's counts; 1 if unset. 0 drops the entry."
+    )
+    payload_column: str | None = Field(
+        None, description="Column with what answers hold beside the entry, such as an identifier or JSON."
+    )
 
 
-class Screening(_Section):
+class Screening(Section):
     """What of the query log may enter the index and the models."""
 
     min_users: int = Field(
         3, ge=1, description="Distinct users that must have typed a query (logs with a user column)."
     )
     min_count: int = Field(2, ge=1, description="Times that a query must have been typed (logs without a user column).")
+    model_min_users: int | None = Field(
+        None, ge=1, description="As `min_users`, for what the language models learn; unset: the same."
+    )
+    model_min_count: int | None = Field(
+        None, ge=1, description="As `min_count`, for what the language models learn; unset: the same."
+    )
     min_length: int = Field(
         3, ge=1, description="Shorter queries are dropped (code points); 2 for Korean, Chinese, Japanese."
     )
@@ -65,7 +71,22 @@ class Screening(_Section):
     )
 
 
-class HeldOut(_Section):
+class Duplicates(Section):
+    """Which differences make no other query: in a list only the most popular form stands."""
+
+    collapse: tuple[Literal["accents", "punctuation", "plural", "word_order"], ...] = Field(
+        ("accents", "punctuation", "plural", "word_order"),
+        description="Differences that count for none; plurals are English, accents those of Latin letters.",
+    )
+    plural_ratio: float = Field(
+        3.0,
+        ge=1,
+        description="A query gives way to its plural or singular only if that is so many times as popular; at 1, 0.5%"
+        " of MRR@10 is lost on the benchmark's queries.",
+    )
+
+
+class HeldOut(Section):
     """What is kept from training: `validation` tunes weights, `test` measures."""
 
     validation_fraction: float = Field(0.04, gt=0, lt=0.5, description="Share of lines that tune weights.")
@@ -74,7 +95,7 @@ class HeldOut(_Section):
     max_sentences: int = Field(20000, ge=10, description="At most this many sentences in each part.")
 
 
-class NgramConfig(_Section):
+class NgramConfig(Section):
     """N-gram model: modified Kneser-Ney by KenLM, or counts with a simpler smoothing as a baseline."""
 
     smoothing: Smoothing = Field(
@@ -99,7 +120,7 @@ class NgramConfig(_Section):
     memory: str = Field("1G", pattern=r"^\d+[MG]$", description="Memory that `lmplz` may sort in.")
 
 
-class _NetworkConfig(_Section):
+class _NetworkConfig(Section):
     """What every network has."""
 
     embedding_size: int = Field(256, ge=8, le=4096, description="Width of the token vectors.")
@@ -164,7 +185,7 @@ class RerankerConfig(_NetworkConfig):
         return NeuralConfig.model_validate(self.model_dump())
 
 
-class LanguageModelConfig(_Section):
+class LanguageModelConfig(Section):
     """A language model: one unit and vocabulary, an n-gram model, a neural model and their mixture."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,30}$", description="Its name in the bundle.")
@@ -194,7 +215,7 @@ class LanguageModelConfig(_Section):
     )
 
 
-class Publishing(_Section):
+class Publishing(Section):
     """Where bundles go and how long they stay."""
 
     registry: str = Field("var/registry", description="Folder of `NAME/VERSION` bundles.")
@@ -204,7 +225,7 @@ class Publishing(_Section):
     )
 
 
-class TrainingConfig(_Section):
+class TrainingConfig(Section):
     """Everything that `autocomplete train` reads."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$", description="The model's name, in `models/NAME`.")
@@ -212,7 +233,12 @@ class TrainingConfig(_Section):
     work: str = Field("var/work", description="Folder for what can be resumed; safe to delete.")
     text: tuple[TextSource, ...] = Field((), description="Running text.")
     query_log: tuple[QueryLogSource, ...] = Field((), description="Query logs.")
+    catalogue: tuple[CatalogueSource, ...] = Field(
+        (), description="Catalogues: they serve as queries, alone or beside logs."
+    )
     screening: Screening = Field(default_factory=Screening)
+    duplicates: Duplicates = Field(default_factory=Duplicates)
+    counting: Counting = Field(default_factory=Counting)
     held_out: HeldOut = Field(default_factory=HeldOut)
     language_models: tuple[LanguageModelConfig, ...] = Field(
         min_length=1,
@@ -263,10 +289,15 @@ def _check(path: Path, config: TrainingConfig) -> None:
     names = [model.name for model in config.language_models]
     if len(set(names)) < len(names):
         raise ConfigError(f"{path}: language_models: two have the same name.", remedy="Rename one.")
+    if config.counting.half_life_days and not any(source.time_column for source in config.query_log):
+        raise ConfigError(
+            f"{path}: counting.half_life_days: no query log has times.",
+            remedy="Name a log's time_column, or take half_life_days out.",
+        )
     for model in config.language_models:
         for source in model.sources:
-            if not (config.text if source == "text" else config.query_log):
-                section = "[[text]]" if source == "text" else "[[query_log]]"
+            if not (config.text if source == "text" else config.query_log or config.catalogue):
+                section = "[[text]]" if source == "text" else "[[query_log]] or [[catalogue]]"
                 raise ConfigError(
                     f"{path}: language_models.{model.name}.sources: there is no {source}.",
                     remedy=f"Add a {section} section, or take `{source}` out.",

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
+from training.catalogue import write_catalogue
 from training.config import TrainingConfig
 from training.corpus import corpus_files, write_sentences
+from training.engines import EngineName
 from training.progress import Reporter
 from training.query_log import write_queries
 from training.sources import find_files
@@ -19,12 +22,14 @@ COUNTS_FILE = "counts.json"
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A training under way; `base` is the folder that relative paths refer to."""
+    """A training under way; `base` is the folder that relative paths refer to, `now` when it began."""
 
     config: TrainingConfig
     base: Path
     workshop: Workshop
     reporter: Reporter
+    engine: EngineName = "duckdb"
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
 def read_data(job: Job) -> dict[str, Path]:
@@ -40,9 +45,31 @@ def read_data(job: Job) -> dict[str, Path]:
         blocked = config.screening.blocked_words
         files += [job.base / blocked] if blocked and (job.base / blocked).is_file() else []
         key = [[source.model_dump() for source in config.query_log], fingerprints(files), common]
-        key.append(config.screening.model_dump())
+        # neither the engine nor the clock: the one changes nothing, the other only which rows are still to come
+        key += [config.screening.model_dump(), config.counting.model_dump()]
         data[QUERIES] = job.workshop.step("queries", key, lambda folder: _read_queries(job, folder))
+    if config.catalogue:
+        files = [path for source in config.catalogue for path in find_files(source.path, job.base)]
+        log = data.get(QUERIES)
+        key = [[source.model_dump() for source in config.catalogue], fingerprints(files), common]
+        key += [config.screening.model_dump(), log.name if log else ""]
+        data[QUERIES] = job.workshop.step("catalogue", key, lambda folder: _read_catalogue(job, log, folder))
     return data
+
+
+def _read_catalogue(job: Job, log: Path | None, folder: Path) -> None:
+    counts = write_catalogue(
+        job.config.catalogue,
+        job.base,
+        log,
+        folder,
+        screening=job.config.screening,
+        held_out=job.config.held_out,
+        seed=job.config.seed,
+        reporter=job.reporter,
+    )
+    logged = json.loads((log / COUNTS_FILE).read_text(encoding="utf-8")) if log else {}
+    (folder / COUNTS_FILE).write_text(json.dumps({**logged, "catalogue": asdict(counts)}), encoding="utf-8")
 
 
 def _read_text(job: Job, folder: Path) -> None:
@@ -63,10 +90,14 @@ def _read_queries(job: Job, folder: Path) -> None:
         job.base,
         folder,
         screening=job.config.screening,
+        counting=job.config.counting,
         held_out=job.config.held_out,
         seed=job.config.seed,
+        now=job.now,
         reporter=job.reporter,
+        engine=job.engine,
     )
+    job.reporter.say(counts.summary())
     (folder / COUNTS_FILE).write_text(json.dumps(asdict(counts)), encoding="utf-8")
 
 

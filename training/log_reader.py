@@ -3,32 +3,38 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from datetime import UTC, date, datetime
 from datetime import time as clock_time
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from lm.errors import InputError
-from training.config import QueryLogSource
+from training.bad_rows import BadRows
+from training.config_log import QueryLogSource
 from training.sources import check_columns, find_files, kind_of, open_parquet, read_lines
 
 LOG_KINDS = (".txt", ".tsv", ".csv", ".parquet")
 _MAX_COUNT = 10**9
 _LATEST_S = 253402300799.0  # the last second that `datetime` knows
 
+_MAX_ROW_BYTES = 65536
+
 Progress = Callable[[int], None]
 
 
 class LogRow(NamedTuple):
-    """One row of a log; `user` is empty where the log has the column and the row has none."""
+    """One row of a log; `time_s` is since 1970; `user` and `session` are empty where only the row has none."""
 
     line: int
     query: str
     submissions: int
-    time: datetime | None
+    time_s: float | None
     user: str | None
+    session: str | None
 
 
 def log_files(sources: Sequence[QueryLogSource], base: Path) -> list[tuple[QueryLogSource, Path]]:
@@ -39,92 +45,128 @@ def log_files(sources: Sequence[QueryLogSource], base: Path) -> list[tuple[Query
     """
     files = [(source, path) for source in sources for path in find_files(source.path, base)]
     for source, path in files:
-        if kind_of(path, LOG_KINDS) == ".txt" and (source.count_column or source.time_column or source.user_column):
+        if kind_of(path, LOG_KINDS) == ".txt" and any(_columns(source)[1:]):
             raise InputError(
                 path,
                 "a `.txt` log has no columns.",
-                remedy="Leave out count_column, time_column and user_column, or give a `.tsv` with a header.",
+                remedy="Leave out count_column, time_column, user_column and session_column, or give a `.tsv` with a "
+                "header.",
             )
     return files
 
 
-def read_log(source: QueryLogSource, path: Path, progress: Progress | None = None) -> Iterator[LogRow]:
+def read_log(
+    source: QueryLogSource, path: Path, bad_rows: BadRows | None = None, progress: Progress | None = None
+) -> Generator[LogRow, None, None]:
     """Rows of one file.
 
     Args:
+        bad_rows: told of rows that cannot be used; left out, the first one raises.
         progress: told from time to time at which byte of the file reading stands.
 
     Raises:
-        InputError: the file, a line, a column, a count or a time cannot be used.
+        InputError: the file or a column cannot be used, or a row that `bad_rows` does not let pass.
     """
+    bad = bad_rows or BadRows()
     kind = kind_of(path, LOG_KINDS)
     if kind == ".txt":
-        for number, line in read_lines(path, max_lines=source.max_lines, progress=progress):
-            yield LogRow(number, line, 1, None, None)
+        limits = {"max_lines": source.max_lines, "max_bytes": _MAX_ROW_BYTES}
+        for number, line in read_lines(path, **limits, on_fault=bad.report, progress=progress):
+            yield LogRow(number, line, 1, None, None, None)
         return
-    read_table = {".tsv": _read_tsv, ".csv": _read_csv, ".parquet": _read_parquet}[kind]
-    wanted = (source.query_column, source.count_column, source.time_column, source.user_column)
+    wanted = _columns(source)
     columns = [column for column in wanted if column is not None]
-    places = [columns.index(column) if column is not None else None for column in wanted]
-    for taken, (number, fields) in enumerate(read_table(path, columns, progress)):
-        if source.max_lines is not None and taken >= source.max_lines:
-            return
-        query, count, time, user = (None if place is None else (fields[place],) for place in places)
-        assert query is not None  # the query's column has a default
-        yield LogRow(
-            number,
-            query[0] or "",
-            1 if count is None else _count(path, number, count[0]),
-            None if time is None else _time(path, number, time[0]),
-            None if user is None else _user(user[0]),
-        )
+    places = [columns.index(column) if column is not None else len(columns) for column in wanted]
+    _, count_at, time_at, user_at, session_at = places
+    with closing(read_columns(path, columns, bad, progress)) as table:
+        for number, fields in itertools.islice(table, source.max_lines):
+            fields.append(None)  # what a log without the column has there
+            try:
+                count = 1 if source.count_column is None else _count(path, number, fields[count_at])
+                time_s = None if source.time_column is None else _time(path, number, fields[time_at])
+            except _FieldError as fault:
+                bad.report(fault.kind, fault.error)
+                continue
+            user = None if source.user_column is None else _name(fields[user_at])
+            session = None if source.session_column is None else _name(fields[session_at])
+            yield LogRow(number, fields[0] or "", count, time_s, user, session)
 
 
-def _read_tsv(path: Path, columns: Sequence[str], progress: Progress | None) -> Iterator[tuple[int, list[Any]]]:
+def read_columns(
+    path: Path, columns: Sequence[str], bad_rows: BadRows, progress: Progress | None = None
+) -> Generator[tuple[int, list[Any]], None, None]:
+    """Some columns of a table, `.tsv`, `.csv` or `.parquet`, the first of them text; each row with its line.
+
+    Raises:
+        InputError: the file or a column cannot be used, or a row that `bad_rows` does not let pass.
+    """
+    read_table = {".tsv": _read_tsv, ".csv": _read_csv, ".parquet": _read_parquet}[kind_of(path, LOG_KINDS)]
+    return read_table(path, columns, bad_rows, progress)
+
+
+def _columns(source: QueryLogSource) -> tuple[str, str | None, str | None, str | None, str | None]:
+    return (
+        source.query_column,
+        source.count_column,
+        source.time_column,
+        source.user_column,
+        source.session_column,
+    )
+
+
+_Table = Generator[tuple[int, list[Any]], None, None]
+
+
+def _read_tsv(path: Path, columns: Sequence[str], bad: BadRows, progress: Progress | None) -> _Table:
     """Fields of a table whose quotes mean nothing."""
-    rows = ((number, line.split("\t")) for number, line in read_lines(path, progress=progress))
-    return _pick(path, columns, rows)
+    lines = read_lines(path, max_bytes=_MAX_ROW_BYTES, on_fault=bad.report, progress=progress)
+    return _pick(path, columns, ((number, line.split("\t")) for number, line in lines), bad)
 
 
-def _read_csv(path: Path, columns: Sequence[str], progress: Progress | None) -> Iterator[tuple[int, list[Any]]]:
+def _read_csv(path: Path, columns: Sequence[str], bad: BadRows, progress: Progress | None) -> _Table:
     """Fields of a table whose quoted fields may hold commas and line breaks."""
+    begun = 0  # the line in which the row began that is being read
+
+    def lines() -> Iterator[str]:
+        nonlocal begun
+        for number, line in read_lines(path, max_bytes=_MAX_ROW_BYTES, on_fault=bad.report, progress=progress):
+            begun = begun or number
+            yield line + "\n"
 
     def rows() -> Iterator[tuple[int, list[str]]]:
-        reader = csv.reader((line + "\n" for _, line in read_lines(path, progress=progress)), strict=True)
-        begun = 1
-        try:
-            for fields in reader:
-                if fields:
-                    yield begun, fields
-                begun = reader.line_num + 1
-        except csv.Error as error:
-            raise InputError(
-                path,
-                f"no proper CSV: {error}.",
-                line=begun,
-                remedy='A quote inside a quoted field is written twice: "".',
-            ) from None
+        nonlocal begun
+        reader = csv.reader(lines(), strict=True)
+        while True:
+            begun = 0
+            try:
+                fields = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                remedy = 'A quote inside a quoted field is written twice: "".'
+                bad.report("not_csv", InputError(path, f"no proper CSV: {error}.", line=begun, remedy=remedy))
+                continue
+            if fields:
+                yield begun, fields
 
-    return _pick(path, columns, rows())
+    return _pick(path, columns, rows(), bad)
 
 
-def _pick(path: Path, columns: Sequence[str], rows: Iterator[tuple[int, list[str]]]) -> Iterator[tuple[int, list[Any]]]:
+def _pick(path: Path, columns: Sequence[str], rows: Iterator[tuple[int, list[str]]], bad: BadRows) -> _Table:
     """The wanted columns of rows of which the first is the header."""
     _, header = next(rows, (1, []))
     check_columns(path, columns, header)
     places = [header.index(column) for column in columns]
     for number, fields in rows:
         if len(fields) != len(header):
-            raise InputError(
-                path,
-                f"{len(fields)} fields, but the header has {len(header)}.",
-                line=number,
-                remedy="Mend the line; in `.tsv` a query may hold no tab, in `.csv` a comma must be quoted.",
-            )
+            problem = f"{len(fields)} fields, but the header has {len(header)}."
+            remedy = "Mend the line; in `.tsv` a query may hold no tab, in `.csv` a comma must be quoted."
+            bad.report("wrong_fields", InputError(path, problem, line=number, remedy=remedy))
+            continue
         yield number, [fields[place] for place in places]
 
 
-def _read_parquet(path: Path, columns: Sequence[str], progress: Progress | None) -> Iterator[tuple[int, list[Any]]]:
+def _read_parquet(path: Path, columns: Sequence[str], _bad: BadRows, progress: Progress | None) -> _Table:
     import pyarrow
 
     size = path.stat().st_size
@@ -151,6 +193,15 @@ def _plain(values: Any) -> Any:
     return values
 
 
+class _FieldError(Exception):
+    """A field that cannot be read: a kind to count its row under, and the error to stop with."""
+
+    def __init__(self, kind: str, error: InputError) -> None:
+        super().__init__(kind)
+        self.kind = kind
+        self.error = error
+
+
 def _count(path: Path, number: int, value: object) -> int:
     count: int | None = None
     if isinstance(value, str):
@@ -158,36 +209,36 @@ def _count(path: Path, number: int, value: object) -> int:
         count = int(digits) if digits.removeprefix("-").isdecimal() and len(digits) < 20 else None
     elif isinstance(value, int | float) and math.isfinite(value) and value == int(value):
         count = int(value)
+    if count is not None and 0 <= count <= _MAX_COUNT:
+        return count
     if count is None:
-        raise InputError(path, f"the count {value!r} is no whole number.", line=number, remedy="Mend or drop the line.")
-    if not 0 <= count <= _MAX_COUNT:
-        fault = "negative" if count < 0 else f"above {_MAX_COUNT:,}"
-        raise InputError(
-            path,
-            f"the count {count} is {fault}.",
-            line=number,
-            remedy="Is count_column the right one? Mend or drop the line.",
-        )
-    return count
+        problem, remedy = f"the count {value!r} is no whole number.", "Mend or drop the line."
+    else:
+        problem = f"the count {count} is {'negative' if count < 0 else f'above {_MAX_COUNT:,}'}."
+        remedy = "Is count_column the right one? Mend or drop the line."
+    raise _FieldError("bad_count", InputError(path, problem, line=number, remedy=remedy))
 
 
-def _time(path: Path, number: int, value: object) -> datetime:
-    """A time in UTC: ISO 8601, or seconds or milliseconds since 1970."""
+def _time(path: Path, number: int, value: object) -> float:
+    """Seconds since 1970 of a time in ISO 8601 (UTC if it names no zone), or seconds or milliseconds since 1970."""
+    if isinstance(value, str) and value.isdecimal() and len(value) == 10:  # seconds, as most logs have them
+        return float(value)
     try:
-        time = _parse_time(value)
+        time_s = _parse_time(value)
     except (ValueError, OverflowError):
-        time = None
-    if time is None:
-        raise InputError(
-            path,
-            f"the time {value!r} cannot be read.",
-            line=number,
-            remedy="Write it as 2006-03-01 07:17:12 or in seconds since 1970, or leave time_column out.",
-        )
-    return time
+        time_s = None
+    if time_s is not None:
+        return time_s
+    error = InputError(
+        path,
+        f"the time {value!r} cannot be read.",
+        line=number,
+        remedy="Write it as 2006-03-01 07:17:12 or in seconds since 1970, or leave time_column out.",
+    )
+    raise _FieldError("bad_time", error)
 
 
-def _parse_time(value: object) -> datetime | None:
+def _parse_time(value: object) -> float | None:
     if isinstance(value, int | float):
         return _since_1970(float(value))
     if isinstance(value, datetime):
@@ -202,13 +253,14 @@ def _parse_time(value: object) -> datetime | None:
         time = datetime.fromisoformat(text)
     else:
         return None
-    return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+    seconds = (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
+    return seconds if seconds >= 0 else None
 
 
-def _since_1970(value: float) -> datetime | None:
+def _since_1970(value: float) -> float | None:
     seconds = value / 1000 if value > 1e11 else value
-    return datetime.fromtimestamp(seconds, UTC) if 0 <= seconds <= _LATEST_S else None
+    return seconds if 0 <= seconds <= _LATEST_S else None
 
 
-def _user(value: object) -> str:
+def _name(value: object) -> str:
     return "" if value is None else str(value).strip()

@@ -13,22 +13,22 @@ import numpy as np
 from lm.bundle import LEXICON_FOLDER, QUERIES_FOLDER, open_bundle
 from lm.denied import DENIED_FOLDER
 from lm.lexicon import build_lexicon, count_words
-from lm.manifest import FORMAT_VERSION, Manifest, Ranking, write_manifest
-from lm.queries import build_query_index
+from lm.manifest import FORMAT_VERSION, Duplicates, Manifest, Ranking, write_manifest
 from lm.registry import Registry
 from lm.text import NORMALIZER_VERSION
 from lm.withheld import build_withheld
 from training.blocked_words import load_blocked_words
 from training.config import TrainingConfig
+from training.engines import EngineName
 from training.evaluate import EVALUATION_FOLDER, QUERIES_FILE, TEXT_FILE, evaluate_bundle
 from training.job import COUNTS_FILE, QUERIES, TEXT, Job, read_data, read_lines_of
 from training.language_model import fit_weights, prepare, train_language_model, train_network, wait_for_team
 from training.progress import Reporter
 from training.publish import Published, publish
+from training.query_index import index_queries, read_counts
+from training.query_log import WITHHELD_FILE
 from training.ranking import fit_ranking
 from training.steps import Workshop
-
-WITHHELD_FILE = "withheld.parquet"
 
 
 def train(
@@ -37,6 +37,7 @@ def train(
     base: Path,
     reporter: Reporter,
     activate: bool = False,
+    engine: EngineName = "duckdb",
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Published:
     """Trains a bundle and publishes it.
@@ -44,12 +45,13 @@ def train(
     Args:
         base: folder that the configuration's relative paths refer to.
         activate: make it the one that answers even if it measures worse than the one that does.
-        now: the clock that names the version.
+        engine: what counts the queries; with both the same comes out.
+        now: the clock that names the version; rows of a log that lie ahead of it are bad.
 
     Raises:
         AutocompleteError: an input, a setting or a tool is wrong; nothing is published then.
     """
-    job = Job(config, base, Workshop(base / config.work), reporter)
+    job = Job(config, base, Workshop(base / config.work), reporter, engine, now())
     data = read_data(job)
     staging = base / config.work / "bundle"
     shutil.rmtree(staging, ignore_errors=True)
@@ -69,6 +71,7 @@ def train(
         normalizer_version=NORMALIZER_VERSION,
         language_models=tuple(entry for entry, _ in mixed),
         query_count=_query_index(job, data, staging),
+        duplicates=Duplicates.model_validate(config.duplicates.model_dump()),
         ranking=Ranking(),
         metrics={},
         files={},
@@ -127,15 +130,11 @@ def _free_version(registry: Registry, name: str, when: datetime) -> str:
 def _query_index(job: Job, data: dict[str, Path], staging: Path) -> int:
     if QUERIES not in data:
         return 0
-    import pyarrow.parquet
-
     with job.reporter.task("query index"):
-        table = pyarrow.parquet.read_table(data[QUERIES] / "train.parquet")
-        rows: list[tuple[str, float]] = list(zip(table["query"].to_pylist(), table["count"].to_pylist(), strict=True))
         (staging / QUERIES_FOLDER).mkdir()
         (staging / LEXICON_FOLDER).mkdir()
-        build_lexicon(staging / LEXICON_FOLDER, count_words(rows))
-        return build_query_index(staging / QUERIES_FOLDER, rows)
+        build_lexicon(staging / LEXICON_FOLDER, count_words(read_counts(data[QUERIES] / "train.parquet")))
+        return index_queries(data[QUERIES] / "train.parquet", staging / QUERIES_FOLDER)
 
 
 def _deny(job: Job, data: dict[str, Path], staging: Path) -> None:

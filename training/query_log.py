@@ -1,20 +1,24 @@
-"""The query log: screened, split, and counted by one Ibis expression.
+"""The query log: screened, split, and counted.
 
-Rows are judged one by one into a Parquet file in the work folder (`log_rows`). What is left is counted by
-`count_queries`, which any backend of Ibis runs unchanged: DuckDB here, Spark on a cluster.
+Rows are judged one by one into a Parquet file in the work folder (`log_rows`). What is left is counted by the
+expression of `counting`, which an engine runs: DuckDB here, Spark on a cluster.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lm.errors import InputError
-from training.config import HeldOut, QueryLogSource, Screening
+from training.config import HeldOut, Screening
+from training.config_log import Counting, QueryLogSource
+from training.counting import HALF_TYPED, KEPT, REPEAT, ROBOT, count_queries, judge_queries, judge_rows, withheld_hashes
+from training.displays import displays
+from training.engines import Engine, EngineName, open_engine
 from training.log_reader import log_files
 from training.log_rows import RowJudge, RowTally, write_rows
 from training.progress import Reporter, Task
@@ -22,10 +26,10 @@ from training.screening import load_screen
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
-    from ibis.backends.duckdb import Backend
 
-_OUTPUTS = ("train.parquet", "train_lm.txt", "validation.txt", "test.txt")
-_MEMORY_LIMIT = "1GB"  # of DuckDB, which goes on on disk beyond that
+WITHHELD_FILE = "withheld.parquet"
+
+_OUTPUTS = ("train.parquet", "train_lm.txt", "validation.txt", "test.txt", WITHHELD_FILE)
 _MIN_ROWS = 3
 
 
@@ -34,10 +38,17 @@ class QueryCounts:
     """What a query log held and what became of it.
 
     Attributes:
-        rows: lines read; `submissions` are their counts summed.
-        dropped_rows: rows dropped for what they hold, by reason.
-        rare_queries: distinct queries dropped because too few users or submissions stand behind them.
-        train_queries: distinct queries kept; `train_submissions` are their counts summed.
+        rows: read; `submissions` are their counts summed, without those of bad rows.
+        bad_rows: rows dropped because they cannot be used, by kind.
+        dropped_rows: rows dropped for what their query holds, by reason.
+        robots: users dropped as such; `robot_rows` are theirs.
+        repeated_rows: dropped as repeats of the same user's next row.
+        half_typed_rows: dropped as the same user, or session, went on within the word; `half_typed_queries`:
+            distinct ones dropped for the frequency of a longer one.
+        rare_queries: distinct queries kept from the index because too few users or submissions stand behind them.
+        train_queries: distinct queries of the index; `train_submissions` are what was submitted of them.
+        model_queries: distinct queries that the language models learn; `model_submissions` are their lines.
+        withheld_queries: distinct ones that the log held and the index does not, to be kept from generation too.
         validation: held-out rows; so `test`.
         first_time: of the log, in UTC, if it has times; so `last_time`.
     """
@@ -45,14 +56,34 @@ class QueryCounts:
     files: int
     rows: int
     submissions: int
+    bad_rows: dict[str, int]
     dropped_rows: dict[str, int]
+    robots: int
+    robot_rows: int
+    repeated_rows: int
+    half_typed_rows: int
+    half_typed_queries: int
     rare_queries: int
     train_queries: int
     train_submissions: int
+    model_queries: int
+    model_submissions: int
+    withheld_queries: int
     validation: int
     test: int
     first_time: str | None
     last_time: str | None
+
+    def summary(self) -> str:
+        """One line for the person who waits."""
+        dropped = {**self.bad_rows, **self.dropped_rows, "by robots": self.robot_rows}
+        dropped |= {"repeated": self.repeated_rows, "half-typed": self.half_typed_rows}
+        reasons = ", ".join(f"{rows:,} {reason.replace('_', ' ')}" for reason, rows in dropped.items() if rows)
+        return (
+            f"Query log: {self.rows:,} rows (dropped: {reasons or 'none'}); {self.train_queries:,} queries in the "
+            f"index, {self.model_queries:,} for the language models; too rare: {self.rare_queries:,}, half-typed: "
+            f"{self.half_typed_queries:,}"
+        )
 
 
 def write_queries(
@@ -61,36 +92,44 @@ def write_queries(
     out_folder: Path,
     *,
     screening: Screening,
+    counting: Counting,
     held_out: HeldOut,
     seed: int,
+    now: datetime,
     reporter: Reporter,
+    engine: EngineName = "duckdb",
 ) -> QueryCounts:
-    """Writes what a query log says: `train.parquet`, `train_lm.txt`, `validation.txt`, `test.txt`.
+    """Writes what a query log says: `train.parquet`, `train_lm.txt`, `validation.txt`, `test.txt`, `withheld.parquet`.
 
-    `train.parquet` holds `query` and `count`, in byte order of the query, of the queries that pass all
-    thresholds; `train_lm.txt` the same ones, each as often as it was submitted, shuffled. The held-out parts
-    hold one row of the log a line, whatever its count; which rows depends on seed, file name and line alone.
-    Thresholds do not apply to them, and their rows do not count for the thresholds.
+    `train.parquet` holds `query`, `count` (float) and `display` (of `training.displays`, mostly null), in byte order of
+    the query, of the queries that pass all thresholds of the index; `train_lm.txt` those that pass the models', each as
+    often as it counts, rounded but at least once, shuffled. The held-out parts hold one row of the log a line, whatever
+    its count; which rows depends on seed, file name and line alone. Thresholds do not apply to them, and their rows do
+    not count for the thresholds.
+    `withheld.parquet` holds `hash` (uint64, of `lm.withheld`) of the queries that the index does not.
 
     Args:
         base: folder that relative paths start from.
         out_folder: exists; what is in the way there is replaced when all is done.
+        now: the clock; rows of later times are bad.
 
     Raises:
         InputError: a file cannot be used (names line, byte or column), or nothing passes the screening.
+        MissingToolError: the engine is not installed.
     """
     files = log_files(sources, base)
     screen = load_screen(base / screening.blocked_words if screening.blocked_words else None)
-    judge = RowJudge(screening, screen, seed)
     log = files[0][1] if files else base
     with tempfile.TemporaryDirectory(dir=out_folder, prefix="reading-") as work:
         folder = Path(work)
-        tally = write_rows(files, base, folder / "rows.parquet", judge=judge, reporter=reporter)
-        if tally.kept < _MIN_ROWS:
+        with open_engine(engine, folder) as running:  # first: what it lacks must not show after hours of reading
+            judge = RowJudge(screening, screen, seed)
+            tally = write_rows(files, base, folder, judge=judge, seed=seed, now_s=now.timestamp(), reporter=reporter)
+            counter = _Counter(running, folder, screening, counting, seed, tally)
+            with reporter.task("Counting queries", len(_OUTPUTS)) as task:
+                parts = counter.write(held_out, task)
+        if parts is None:
             raise _nothing_left(log, tally, rare=0)
-        with reporter.task("Counting queries", len(_OUTPUTS)) as task, _connect(folder) as connection:
-            counter = _Counter(connection, folder, screening, seed)
-            parts = counter.write(_shares(tally.kept, held_out), task)
         if not parts["train_queries"]:
             raise _nothing_left(log, tally, rare=parts["rare_queries"])
         for name in _OUTPUTS:
@@ -99,127 +138,135 @@ def write_queries(
         files=len(files),
         rows=tally.rows,
         submissions=tally.submissions,
+        bad_rows=dict(sorted(tally.bad.items())),
         dropped_rows=dict(sorted(tally.dropped.items())),
-        first_time=tally.first_time.isoformat() if tally.first_time else None,
-        last_time=tally.last_time.isoformat() if tally.last_time else None,
+        first_time=_utc(tally.first_time_s),
+        last_time=_utc(tally.last_time_s),
         **parts,
     )
 
 
-def count_queries(rows: ir.Table, screening: Screening) -> ir.Table:
-    """Queries that pass the thresholds with their counts, in byte order.
-
-    Args:
-        rows: `query`, `submissions` and `user`; user is null in rows of logs without users.
-    """
-    import ibis
-
-    # In two steps, users first: distinct users in one step would not fit in memory on a large log.
-    by_user = rows.group_by("query", "user").agg(submissions=rows.submissions.sum())
-    by_query = by_user.group_by("query").agg(
-        # DuckDB's sum is a 128-bit integer, which Ibis takes for one of 64 bits and would not cast at once
-        count=by_user.submissions.sum().cast("decimal(18, 0)").cast("int64"),
-        users=by_user.user.count(),
-        without_user=by_user.submissions.sum(where=by_user.user.isnull()),
-    )
-    enough = (by_query.users >= screening.min_users) | (by_query.without_user >= screening.min_count)
-    return by_query.filter(enough).select("query", "count").order_by(ibis.asc("query"))
-
-
-def _shares(rows: int, held_out: HeldOut) -> tuple[int, int]:
-    """Rows that validate and rows that test."""
-
-    def share(fraction: float) -> int:
-        return max(1, min(held_out.max_queries, int(rows * fraction)))
-
-    return share(held_out.validation_fraction), share(held_out.test_fraction)
-
-
-@contextmanager
-def _connect(folder: Path) -> Iterator[Backend]:
-    import ibis
-
-    connection = ibis.duckdb.connect(memory_limit=_MEMORY_LIMIT, temp_directory=str(folder / "spill"))
-    try:
-        connection.raw_sql("SET enable_progress_bar = false")
-        yield connection
-    finally:
-        connection.disconnect()
-
-
 class _Counter:
-    """Second pass: splits the kept rows by lot, counts what trains, writes the four files."""
+    """Second pass: judges the rows together, splits them by lot, counts what trains, writes the files."""
 
-    def __init__(self, connection: Backend, folder: Path, screening: Screening, seed: int) -> None:
-        self._connection = connection
+    def __init__(
+        self, engine: Engine, folder: Path, screening: Screening, counting: Counting, seed: int, tally: RowTally
+    ) -> None:
+        self._engine = engine
         self._folder = folder
         self._screening = screening
+        self._counting = counting
         self._seed = seed
+        self._tally = tally
 
-    def write(self, shares: tuple[int, int], task: Task) -> dict[str, int]:
-        """Lowest lots validate, highest test, so that neither part moves to the other when a log grows."""
+    def write(self, held_out: HeldOut, task: Task) -> dict[str, int] | None:
+        """Writes all files and returns counts; None if too few rows are left for that."""
+        if self._tally.kept < _MIN_ROWS:
+            return None
+        rows = self._engine.keep(judge_rows(self._engine.read(self._folder / "rows.parquet"), self._counting))
+        (self._folder / "rows.parquet").unlink()
+        counts = self._count_fates(rows)
+        kept = counts.pop("kept_rows")
+        if kept < _MIN_ROWS:
+            return None
+        task.update(1)
+        training, sizes = self._split(rows, kept, held_out)
+        task.update(2)
+        counted = count_queries(training.filter(training.fate == KEPT), self._counting, self._tally.last_time_s)
+        queries = self._engine.keep(judge_queries(self._engine.keep(counted), self._screening, self._counting))
+        indexed = queries.filter(queries.indexed).select("query", "count")
+        indexed = indexed.left_join(displays(training.filter(training.fate == KEPT)), "query")
+        indexed = indexed.select("query", "count", "display").order_by("query")
+        self._engine.write(indexed, self._folder / "train.parquet")
+        task.update(3)
+        self._write_withheld(training, queries)
+        task.update(4)
+        lines = self._write_text(queries)
+        return {**counts, **sizes, **self._count_queries(queries), "model_submissions": lines}
+
+    def _count_fates(self, rows: ir.Table) -> dict[str, int]:
+        found = self._engine.fetch(rows.group_by("fate").agg(rows=rows.count(), users=rows.user.nunique())).to_pylist()
+        number = {row["fate"]: row["rows"] for row in found}
+        return {
+            "robots": sum(row["users"] for row in found if row["fate"] == ROBOT),
+            "robot_rows": number.get(ROBOT, 0),
+            "repeated_rows": number.get(REPEAT, 0),
+            "half_typed_rows": number.get(HALF_TYPED, 0),
+            "kept_rows": number.get(KEPT, 0),
+        }
+
+    def _split(self, rows: ir.Table, kept: int, held_out: HeldOut) -> tuple[ir.Table, dict[str, int]]:
+        """All rows but those held out, and how many these are.
+
+        Lowest lots validate, highest test, so that neither part moves to the other when a log grows.
+        """
         import ibis
 
-        rows = self._connection.read_parquet(str(self._folder / "rows.parquet"))
-        validation, test = shares
-        low = self._write_held_out(rows.order_by(ibis.asc("lot"), "query").limit(validation), "validation.txt")
-        task.update(1)
-        high = self._write_held_out(rows.order_by(ibis.desc("lot"), "query").limit(test), "test.txt")
-        task.update(2)
-        train_rows = rows.filter((rows.lot > low) & (rows.lot < high))
-        queries, submissions = self._write_train(count_queries(train_rows, self._screening))
-        distinct = _number(train_rows.select("query").distinct().count())
-        task.update(3)
-        self._write_text()
-        return {
-            "validation": validation,
-            "test": test,
-            "train_queries": queries,
-            "train_submissions": submissions,
-            "rare_queries": distinct - queries,
-        }
+        def share(fraction: float) -> int:
+            return max(1, min(held_out.max_queries, int(kept * fraction)))
+
+        sizes = {"validation": share(held_out.validation_fraction), "test": share(held_out.test_fraction)}
+        fair = rows.filter(rows.fate == KEPT)
+        low = self._write_held_out(fair.order_by(ibis.asc("lot"), "query").limit(sizes["validation"]), "validation.txt")
+        high = self._write_held_out(fair.order_by(ibis.desc("lot"), "query").limit(sizes["test"]), "test.txt")
+        return rows.filter((rows.fate != KEPT) | ((rows.lot > low) & (rows.lot < high))), sizes
 
     def _write_held_out(self, part: ir.Table, name: str) -> int:
         """Writes a held-out part; returns its last lot."""
-        table = part.select("query", "lot").to_pyarrow()
+        table = self._engine.fetch(part.select("query", "lot"))
         lines = "".join(query + "\n" for query in table["query"].to_pylist())
         (self._folder / name).write_text(lines, encoding="utf-8", newline="\n")
         lot: int = table["lot"][-1].as_py()
         return lot
 
-    def _write_train(self, queries: ir.Table) -> tuple[int, int]:
-        """Writes `train.parquet`; returns the number of queries and the sum of their counts."""
-        path = self._folder / "train.parquet"
-        self._connection.to_parquet(queries, path, compression="zstd")
-        written = self._connection.read_parquet(str(path))
-        return _number(written.count()), _number(written["count"].sum())
+    def _write_withheld(self, training: ir.Table, queries: ir.Table) -> None:
+        import pyarrow
+        from pyarrow.parquet import write_table
 
-    def _write_text(self) -> None:
-        """Writes `train_lm.txt`: each query `count` times, in the order of a hash."""
+        screened = self._engine.read(self._folder / "screened.parquet")
+        hashes = self._engine.fetch(withheld_hashes(training, screened, queries).order_by("hash"))["hash"]
+        unsigned = pyarrow.array(hashes.to_numpy().view("uint64"))
+        write_table(pyarrow.table({"hash": unsigned}), self._folder / WITHHELD_FILE, compression="zstd")
+        self._withheld = len(unsigned)
+
+    def _write_text(self, queries: ir.Table) -> int:
+        """Writes `train_lm.txt`, each query `count` times in the order of a hash; returns the number of lines."""
         import ibis
         from pyarrow.parquet import ParquetFile
 
-        queries = self._connection.read_parquet(str(self._folder / "train.parquet"))
-        copies = queries.mutate(copy=ibis.range(0, queries["count"], 1)).unnest("copy")
+        learnt = queries.filter(queries.learnt)
+        times = ibis.greatest(learnt["count"].round().cast("int64"), ibis.literal(1).cast("int64"))
+        copies = learnt.select("query", copy=ibis.range(0, times, 1)).unnest("copy")
         salted = copies.query + ibis.literal(f"\t{self._seed}\t") + copies.copy.cast("string")
-        shuffled = copies.mutate(place=salted.hexdigest("md5")).order_by("place").select("query")
+        shuffled = copies.select("query", place=salted.hexdigest("md5")).order_by("place").select("query")
         path = self._folder / "shuffled.parquet"
-        self._connection.to_parquet(shuffled, path)
+        self._engine.write(shuffled, path)
         with (
             ParquetFile(path) as file,
             (self._folder / "train_lm.txt").open("w", encoding="utf-8", newline="\n") as out,
         ):
             for batch in file.iter_batches():
                 out.writelines(query + "\n" for query in batch["query"].to_pylist())
+            return int(file.metadata.num_rows)
+
+    def _count_queries(self, queries: ir.Table) -> dict[str, int]:
+        numbers = queries.agg(
+            train_queries=queries.indexed.sum(),
+            train_submissions=queries.submissions.sum(where=queries.indexed),
+            model_queries=queries.learnt.sum(),
+            half_typed_queries=queries.half_typed.sum(),
+            rare_queries=(~queries.indexed & ~queries.half_typed).sum(),
+        )
+        (row,) = self._engine.fetch(numbers).to_pylist()
+        return {name: int(value or 0) for name, value in row.items()} | {"withheld_queries": self._withheld}
 
 
-def _number(scalar: ir.Scalar) -> int:
-    # `execute` would take the way through pandas
-    return int(scalar.to_pyarrow().as_py() or 0)
+def _utc(time_s: float | None) -> str | None:
+    return None if time_s is None else datetime.fromtimestamp(time_s, UTC).isoformat()
 
 
 def _nothing_left(log: Path, tally: RowTally, *, rare: int) -> InputError:
-    dropped = ", ".join(f"{rows} {reason}" for reason, rows in tally.dropped.most_common()) or "none"
+    dropped = ", ".join(f"{rows} {reason}" for reason, rows in (tally.bad + tally.dropped).most_common()) or "none"
     found = f"of {tally.rows} rows, dropped for what they hold: {dropped}"
     if not rare:
         return InputError(

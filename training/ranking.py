@@ -14,6 +14,7 @@ from lm.manifest import Ranking
 from suggest.advice import advise
 from suggest.candidates import Pool, propose, rescore
 from suggest.complete import RESCORED, first_rows
+from suggest.duplicates import distinct_pool
 from suggest.rank import Candidates, features, other_features, weight_vector
 from suggest.reranking import rerank
 from training.metrics import MIN_QUERY_LENGTH, typed_prefix
@@ -42,7 +43,8 @@ def fit_ranking(bundle: Bundle, queries: Sequence[str], reporter: Reporter) -> t
     pools: list[Pool] = []
     with reporter.task("ranking weights", 2 * len(queries)) as task:
         for number, query in enumerate(queries):
-            pools.append(propose(model, bundle.queries, typed_prefix(query), bundle.denied))
+            pool = propose(model, bundle.queries, typed_prefix(query), bundle.denied)
+            pools.append(distinct_pool(pool, bundle.manifest.duplicates))
             task.update(number + 1)
         first = fit_weights(
             [Choice.of(pool.candidates, pool.total, query) for pool, query in zip(pools, queries, strict=True)]

@@ -163,25 +163,39 @@ def open_bytes(path: Path) -> Iterator[tuple[IO[bytes], Callable[[], int]]]:
 
 
 def read_lines(
-    path: Path, *, max_lines: int | None = None, progress: Callable[[int], None] | None = None
+    path: Path,
+    *,
+    max_lines: int | None = None,
+    max_bytes: int | None = None,
+    on_fault: Callable[[str, InputError], None] | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> Iterator[tuple[int, str]]:
     r"""Lines of a UTF-8 file with their numbers from 1, without `\n` or `\r\n`; a byte order mark is skipped.
 
     Args:
+        max_bytes: of a line, by default 10 MB; more is a fault.
+        on_fault: told the kind and place of a line that is a fault; unless it raises, the line is left out.
         progress: told from time to time at which byte of the file, as it lies on disk, reading stands.
 
     Raises:
-        InputError: as `open_bytes`; a line is not UTF-8 or too long.
+        InputError: as `open_bytes`; without `on_fault`, a line is not UTF-8 or too long.
     """
+    limit = MAX_LINE_BYTES if max_bytes is None else max_bytes
     with open_bytes(path) as (stream, position):
         offset = 0
         number = 0
         while max_lines is None or number < max_lines:
-            line = stream.readline(MAX_LINE_BYTES + 1)
+            line = stream.readline(limit + 1)
             if not line:
                 break
             number += 1
-            yield number, _decode(path, line, number, offset)
+            try:
+                yield number, _decode(path, line, number, offset, limit)
+            except _LineError as fault:
+                if on_fault is None:
+                    raise fault.error from None
+                on_fault(fault.kind, fault.error)
+                offset += _skip_rest(stream, line)
             offset += len(line)
             if progress and number % _LINES_PER_REPORT == 0:
                 progress(position())
@@ -189,25 +203,43 @@ def read_lines(
         raise InputError(path, "is empty.", remedy="Give a file that holds text, or leave it out.")
 
 
-def _decode(path: Path, line: bytes, number: int, offset: int) -> str:
-    if len(line) > MAX_LINE_BYTES:
-        raise InputError(
-            path,
-            f"the line is longer than {MAX_LINE_BYTES // 1_000_000} MB.",
-            line=number,
-            remedy="Is it text, a paragraph a line? Break it into lines.",
+class _LineError(Exception):
+    """What is wrong with one line: a kind to count it under, and the error to stop with."""
+
+    def __init__(self, kind: str, error: InputError) -> None:
+        super().__init__(kind)
+        self.kind = kind
+        self.error = error
+
+
+def _decode(path: Path, line: bytes, number: int, offset: int, max_bytes: int) -> str:
+    if len(line) > max_bytes:
+        limit = f"{max_bytes // 1_000_000} MB" if max_bytes >= 1_000_000 else f"{max_bytes:,} bytes"
+        error = InputError(
+            path, f"the line is longer than {limit}.", line=number, remedy="Is it text? Break it into lines."
         )
+        raise _LineError("line_too_long", error)
     skipped = len(codecs.BOM_UTF8) if number == 1 and line.startswith(codecs.BOM_UTF8) else 0
     try:
         return line[skipped:].decode("utf-8").removesuffix("\n").removesuffix("\r")
-    except UnicodeDecodeError as error:
-        raise InputError(
+    except UnicodeDecodeError as undecodable:
+        error = InputError(
             path,
             "not UTF-8.",
             line=number,
-            byte=offset + skipped + error.start,
+            byte=offset + skipped + undecodable.start,
             remedy="Save it as UTF-8, such as with `iconv -f OLD -t UTF-8`.",
-        ) from None
+        )
+        raise _LineError("not_utf8", error) from None
+
+
+def _skip_rest(stream: IO[bytes], line: bytes) -> int:
+    """Reads on to the end of a line of which only the beginning was read; returns the bytes read."""
+    skipped = 0
+    while line and not line.endswith(b"\n"):
+        line = stream.readline(1 << 16)
+        skipped += len(line)
+    return skipped
 
 
 @contextmanager

@@ -1,10 +1,18 @@
 import numpy as np
 from numpy.typing import NDArray
 
+def string_heads(strings: SortedStrings) -> NDArray[np.uint64]: ...
+
 class SortedStrings:
     blob: NDArray[np.uint8]
-    offsets: NDArray[np.int64]
-    def __init__(self, blob: NDArray[np.uint8], offsets: NDArray[np.int64]) -> None: ...
+    offsets: NDArray[np.uint32] | NDArray[np.int64]
+    heads: NDArray[np.uint64] | None
+    def __init__(
+        self,
+        blob: NDArray[np.uint8],
+        offsets: NDArray[np.uint32] | NDArray[np.int64],
+        heads: NDArray[np.uint64] | None = None,
+    ) -> None: ...
     def __len__(self) -> int: ...
     def __getitem__(self, index: int) -> bytes: ...
     def find(self, key: bytes) -> int: ...

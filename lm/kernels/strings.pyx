@@ -2,7 +2,30 @@
 
 import numpy as np
 from libc.string cimport memcmp
-from libc.stdint cimport int64_t, uint8_t
+
+cdef enum:
+    STRIDE = 64
+    HEAD = 8
+
+
+cdef inline uint64_t _head(const uint8_t* text, int64_t size, uint8_t padding) noexcept nogil:
+    """The first 8 bytes as a number: such numbers are in the order of the strings, which hold no zero byte."""
+    cdef uint64_t head = 0
+    cdef int place
+    for place in range(HEAD):
+        head = (head << 8) | (text[place] if place < size else padding)
+    return head
+
+
+def string_heads(SortedStrings strings):
+    """The first 8 bytes of every 64th string: uint64 (ceil(n / 64),)."""
+    heads = np.empty((strings.size + STRIDE - 1) // STRIDE, np.uint64)
+    cdef uint64_t[::1] heads_ = heads
+    cdef int64_t place, start
+    for place in range(len(heads)):
+        start = offset_of(&strings.packed, place * STRIDE)
+        heads_[place] = _head(strings.packed.blob + start, offset_of(&strings.packed, place * STRIDE + 1) - start, 0)
+    return heads
 
 
 cdef class SortedStrings:
@@ -10,40 +33,55 @@ cdef class SortedStrings:
 
     Args:
         blob: uint8 (total bytes,), all strings one after the other.
-        offsets: int64 (n + 1,), where each starts.
+        offsets: uint32 or, for blobs of 4 GiB and more, int64 (n + 1,), where each starts.
+        heads: what `string_heads` gives, for large sets: a look-up then touches few pages of the blob; else None.
     """
 
-    cdef readonly object blob
-    cdef readonly object offsets
-    cdef const uint8_t[::1] _blob
-    cdef const int64_t[::1] _offsets
-
-    def __init__(self, blob, offsets):
+    def __init__(self, blob, offsets, heads=None):
+        cdef const uint64_t[::1] heads_ = heads
+        cdef const uint8_t[::1] blob_ = blob
+        cdef const uint32_t[::1] short_offsets
+        cdef const int64_t[::1] long_offsets
         self.blob = blob
         self.offsets = offsets
-        self._blob = blob if len(blob) else np.zeros(1, np.uint8)
-        self._offsets = offsets
+        self.size = len(offsets) - 1
+        self.heads = heads
+        self._head_count = 0 if heads is None else len(heads)
+        if self._head_count not in (0, (self.size + STRIDE - 1) // STRIDE):
+            raise ValueError(f"heads of other strings: {len(heads)} for {self.size}")
+        self._heads = &heads_[0] if self._head_count else NULL
+        self.packed.blob = &blob_[0] if len(blob) else NULL
+        self.packed.short_offsets = NULL
+        self.packed.long_offsets = NULL
+        if offsets.dtype == np.uint32:
+            short_offsets = offsets
+            self.packed.short_offsets = &short_offsets[0]
+        else:
+            long_offsets = offsets
+            self.packed.long_offsets = &long_offsets[0]
 
     def __len__(self):
-        return self._offsets.shape[0] - 1
+        return self.size
 
     def __getitem__(self, Py_ssize_t index):
         """The string at `index`, as bytes."""
-        if index < 0 or index >= self._offsets.shape[0] - 1:
+        if index < 0 or index >= self.size:
             raise IndexError(index)
-        cdef int64_t start = self._offsets[index]
-        cdef int64_t end = self._offsets[index + 1]
-        return (<const char*>&self._blob[0])[start:end]
+        cdef int64_t start = offset_of(&self.packed, index)
+        return (<const char*>self.packed.blob + start)[: offset_of(&self.packed, index + 1) - start]
 
     cdef int64_t _lower(self, const uint8_t* key, int64_t size, bint after_prefix) noexcept nogil:
         """First position not below `key`; with `after_prefix`, first one past all that begin with it."""
         cdef int64_t low = 0
-        cdef int64_t high = self._offsets.shape[0] - 1
-        cdef int64_t middle, length, order
+        cdef int64_t high = self.size
+        cdef int64_t middle, start, length, order
+        if self._head_count:
+            self._narrow(key, size, after_prefix, &low, &high)
         while low < high:
             middle = (low + high) >> 1
-            length = self._offsets[middle + 1] - self._offsets[middle]
-            order = memcmp(&self._blob[self._offsets[middle]], key, min(length, size))
+            start = offset_of(&self.packed, middle)
+            length = offset_of(&self.packed, middle + 1) - start
+            order = memcmp(self.packed.blob + start, key, min(length, size))
             if order == 0:
                 if length < size:
                     order = -1
@@ -55,26 +93,39 @@ cdef class SortedStrings:
                 high = middle
         return low
 
+    cdef void _narrow(self, const uint8_t* key, int64_t size, bint after_prefix, int64_t* low, int64_t* high) noexcept nogil:
+        """Between which strings `_lower` has to look, by the heads alone."""
+        cdef bint whole = size < HEAD
+        cdef uint64_t bound = _head(key, size, 255 if after_prefix else 0)
+        # Of a short prefix all heads up to the last that begins with it are of strings before the place looked for.
+        cdef int64_t below = self._heads_below(bound, after_prefix and whole)
+        cdef int64_t above = self._heads_below(bound, True)
+        low[0] = (below - 1) * STRIDE + 1 if below else 0
+        high[0] = above * STRIDE if above < self._head_count else self.size
+
+    cdef int64_t _heads_below(self, uint64_t bound, bint inclusive) noexcept nogil:
+        cdef int64_t low = 0
+        cdef int64_t high = self._head_count
+        cdef int64_t middle
+        while low < high:
+            middle = (low + high) >> 1
+            if self._heads[middle] < bound or (inclusive and self._heads[middle] == bound):
+                low = middle + 1
+            else:
+                high = middle
+        return low
+
     def find(self, bytes key):
         """Position of `key`, or -1."""
-        cdef const uint8_t* start = key
-        cdef int64_t size = len(key)
-        cdef int64_t position = self._lower(start, size, False)
-        if position == self._offsets.shape[0] - 1:
-            return -1
-        if self._offsets[position + 1] - self._offsets[position] != size:
-            return -1
-        if memcmp(&self._blob[self._offsets[position]], start, size) != 0:
+        cdef int64_t position = self._lower(key, len(key), False)
+        if position == self.size or self[position] != key:
             return -1
         return position
 
     def prefix_range(self, bytes prefix):
         """Half-open range of positions whose strings begin with `prefix`."""
-        cdef const uint8_t* start = prefix
-        return self._lower(start, len(prefix), False), self._lower(start, len(prefix), True)
+        return self._lower(prefix, len(prefix), False), self._lower(prefix, len(prefix), True)
 
     def between(self, bytes first, bytes last):
         """Half-open range of positions from the strings not below `first` to those that begin with `last`."""
-        cdef const uint8_t* low = first
-        cdef const uint8_t* high = last
-        return self._lower(low, len(first), False), self._lower(high, len(last), True)
+        return self._lower(first, len(first), False), self._lower(last, len(last), True)

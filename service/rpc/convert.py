@@ -131,8 +131,9 @@ def model_message(status: ModelStatus) -> model_pb.Model:
 
 
 def _query_suggestion(suggestion: QuerySuggestion, explain: bool) -> pb.CompleteQueryResponse.QuerySuggestion:
-    text, typed_length = suggestion.text, suggestion.typed_length
-    segments = ((text[:typed_length], True), (text[typed_length:], False))
+    text, (start, length) = suggestion.display, suggestion.typed
+    end = start + length
+    segments = ((text[:start], False), (text[start:end], True), (text[end:], False))
     return pb.CompleteQueryResponse.QuerySuggestion(
         text=text,
         log_probability=suggestion.log_prob,
@@ -140,6 +141,7 @@ def _query_suggestion(suggestion: QuerySuggestion, explain: bool) -> pb.Complete
         source=_SOURCES[suggestion.source],
         segments=[pb.TextSegment(text=part, typed=typed) for part, typed in segments if part],
         explanation=_explanation(suggestion.terms) if explain else None,
+        payload=suggestion.payload,
     )
 
 

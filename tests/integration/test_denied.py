@@ -17,8 +17,9 @@ from lm.withheld import build_withheld, hash_query
 from suggest.model import Model, open_model
 from suggest.types import GenerationOptions
 from training.config import TrainingConfig
-from training.pipeline import WITHHELD_FILE, train
+from training.pipeline import train
 from training.progress import SilentReporter
+from training.query_log import WITHHELD_FILE
 
 _LOG = ["new york weather", "new york times", "new delhi weather", "new delhi times", "old york map", "acme shoes"]
 _SENTENCES = ["The red tape is long.", "The red car is fast.", "The red fox is shy.", "A quick bitch runs home."]

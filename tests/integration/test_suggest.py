@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from lm.duplicates import duplicate_key
 from lm.errors import UnsupportedError
 from lm.parts import Part
 from lm.vocabulary import END, SPACE
 from suggest.budget import Budget
 from suggest.cursor import Cursor
 from suggest.decode import complete_word
+from suggest.duplicates import distinct
 from suggest.explain import Word, explain_words
 from suggest.model import Model, open_model
 from suggest.types import FinishReason, GenerationOptions, Source
@@ -182,3 +185,42 @@ def test_a_beam_arrives_in_one_message(model: Model) -> None:
     chunks = list(model.generate_text("the people", GenerationOptions(beam_width=4, max_output_tokens=3)))
     assert len(chunks) == 1
     assert chunks[0].finish_reason in (FinishReason.STOP, FinishReason.LENGTH)
+
+
+def test_a_later_word_completes_below_all_that_begin_so(model: Model) -> None:
+    index = model.bundle.queries
+    assert index is not None
+    infix = 0
+    for typed in ["york t", "hotel", "lyrics ", "of a"]:
+        for k in (1, 5, 10, 20):
+            shown = model.complete_query(typed, max_suggestions=k).suggestions
+            begins = [suggestion.typed[0] == 0 for suggestion in shown]
+            assert begins == sorted(begins, reverse=True)
+            probabilities = [np.float32(suggestion.log_prob) for suggestion in shown]
+            assert all(0 >= first >= second for first, second in itertools.pairwise(probabilities))
+            later = [suggestion for suggestion in shown if suggestion.typed[0] > 0]
+            assert all(s.log_prob < shown[begins.count(True) - 1].log_prob for s in later if begins[0])
+            for suggestion in later:
+                start, length = suggestion.typed
+                assert suggestion.text[start - 1 : start + length] == f" {typed}"
+                assert index.count(suggestion.text) > 0
+            infix += len(later)
+    assert infix > 0
+
+
+@pytest.mark.parametrize("typed", ["", "ca", "new", "hotel", "york t"])
+def test_no_list_holds_two_forms_of_a_query(model: Model, typed: str) -> None:
+    shown = [suggestion.text for suggestion in model.complete_query(typed, max_suggestions=20).suggestions]
+
+    assert len({duplicate_key(text, "accents", "punctuation", "word_order") for text in shown}) == len(shown)
+
+
+def test_the_box_left_empty_offers_the_most_popular_queries(model: Model) -> None:
+    index = model.bundle.queries
+    assert index is not None
+    shown = model.complete_query("", max_suggestions=5).suggestions
+    every, _ = index.completions("", 10)
+    kept = distinct([text for text, _ in every], [count for _, count in every], model.bundle.manifest.duplicates)
+
+    assert [suggestion.text for suggestion in shown] == [every[row][0] for row in kept][:5]
+    assert all(suggestion.typed == (0, 0) for suggestion in shown)

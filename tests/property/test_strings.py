@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lm.kernels.strings import SortedStrings, string_heads
 from lm.vocabulary import sorted_strings
 
 # two low letters, a high byte and a null byte: prefixes of one another are the rule
@@ -37,6 +39,35 @@ def test_between(strings: set[bytes], bounds: tuple[bytes, bytes]) -> None:
     low, high = sorted_strings(ordered).between(first, last)
 
     assert ordered[low:high] == [s for s in ordered if s >= first and (s <= last or s.startswith(last))]
+
+
+_LONG = st.lists(st.sampled_from([b"aaaa", b"aaab", b"b", "ü".encode()]), max_size=5).map(b"".join)
+
+
+@given(strings=st.sets(_LONG, min_size=1, max_size=300), bounds=st.tuples(_LONG, _LONG))
+def test_heads_change_nothing(strings: set[bytes], bounds: tuple[bytes, bytes]) -> None:
+    plain = sorted_strings(sorted(strings))
+    headed = SortedStrings(plain.blob, plain.offsets, string_heads(plain))
+    first, last = sorted(bounds)
+
+    assert headed.between(first, last) == plain.between(first, last)
+    assert headed.prefix_range(first) == plain.prefix_range(first)
+    assert headed.find(last) == plain.find(last)
+
+
+@pytest.mark.parametrize("key", [b"", b"000", b"0001", b"000123", b"00012345", b"00012345678", b"1", b"~"])
+def test_heads_of_many_strings_change_nothing(key: bytes) -> None:
+    plain = sorted_strings([f"{number:07d}{'x' * (number % 5)}".encode() for number in range(20_000)])
+    headed = SortedStrings(plain.blob, plain.offsets, string_heads(plain))
+
+    assert headed.prefix_range(key) == plain.prefix_range(key)
+    assert [headed.find(plain[place]) for place in range(0, 20_000, 37)] == list(range(0, 20_000, 37))
+
+
+def test_heads_of_other_strings_are_refused() -> None:
+    plain = sorted_strings([b"a", b"b"])
+    with pytest.raises(ValueError, match="heads of other strings"):
+        SortedStrings(plain.blob, plain.offsets, np.zeros(3, np.uint64))
 
 
 @given(strings=st.sets(_STRINGS, max_size=40))

@@ -9,13 +9,14 @@ import pytest
 
 from lm.errors import BundleDamagedError
 from lm.hangul import typed_prefixes
-from lm.queries import QueryIndex, build_query_index
+from lm.queries import InfixMatch, QueryIndex, QueryRow, build_query_index
 
 _COUNTS = {"new york": 50, "new york times": 50, "new": 7, "news": 90, "nüsse": 3, "weather": 20, "日本": 4}
 
 
 def _index(folder: Path, counts: dict[str, int]) -> QueryIndex:
-    assert build_query_index(folder, counts.items()) == len(counts)
+    rows = [QueryRow(query, count) for query, count in counts.items()]
+    assert build_query_index(folder, rows) == len(counts)
     return QueryIndex(folder)
 
 
@@ -61,17 +62,53 @@ def test_counts(tmp_path: Path) -> None:
     assert index.count("new yor") == index.count("") == 0.0
 
 
+def test_texts_to_display_and_payloads_are_those_given(tmp_path: Path) -> None:
+    rows = [
+        QueryRow("iphone 15", 4, "iPhone 15", '{"sku": 7}'),
+        QueryRow("nüsse", 3, "Nüsse"),
+        QueryRow("apple", 2, payload="fruit"),
+        QueryRow("zebra", 1),
+    ]
+    assert build_query_index(tmp_path, rows) == 4
+    index = QueryIndex(tmp_path)
+
+    for row in rows:
+        assert index.shown(row.query) == (row.display or row.query, row.payload or "")
+    assert index.shown("iphone") == ("iphone", "")
+    assert index.total == 10
+
+
+@pytest.mark.parametrize("typed", ["york t", "york", "t", "times ", "日", "hotel", ""])
+def test_infix_completions_begin_at_a_later_word(tmp_path: Path, typed: str) -> None:
+    counts = _COUNTS | {"the new york times": 60, "times new roman times": 8, "york town": 5, "新 日本": 2, "x  y": 1}
+    matches = _index(tmp_path, counts).infix_completions(typed, 10)
+    texts = {"york t": ["the new york times", "new york times"], "times ": [], "日": ["新 日本"]}
+
+    if typed in texts:
+        assert [match.text for match in matches] == texts[typed]
+    assert all(match.text[match.start :].startswith(typed) and match.start > 0 for match in matches)
+    assert not [match.text for match in matches if match.text.startswith(typed)]
+
+
+def test_hangul_in_the_making_completes_later_words_too(tmp_path: Path) -> None:
+    index = _index(tmp_path, {"서울 맛집": 5, "맛집 서울": 3, "부산 마트": 2})
+
+    assert index.infix_completions("마", 5) == [InfixMatch("서울 맛집", 5.0, 3), InfixMatch("부산 마트", 2.0, 3)]
+    assert index.infix_completions("맛집 ㅅ", 5) == []
+
+
 def test_an_empty_index_completes_nothing(tmp_path: Path) -> None:
     index = _index(tmp_path, {})
 
     assert len(index) == 0
     assert index.completions("a", 5) == index.completions("", 5) == ([], 0.0)
+    assert index.infix_completions("a", 5) == []
     assert index.count("a") == 0.0
 
 
 def test_a_file_of_another_type_is_damage(tmp_path: Path) -> None:
-    build_query_index(tmp_path, _COUNTS.items())
-    (tmp_path / "counts.npy").write_bytes((tmp_path / "totals.npy").read_bytes())
+    _index(tmp_path, _COUNTS)
+    (tmp_path / "counts.npy").write_bytes((tmp_path / "sums.npy").read_bytes())
 
     with pytest.raises(BundleDamagedError, match=r"counts\.npy: holds float64, not float32"):
         QueryIndex(tmp_path)

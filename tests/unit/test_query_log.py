@@ -12,12 +12,14 @@ import zstandard
 from pyarrow.parquet import read_table, write_table
 
 from lm.errors import InputError
-from training.config import HeldOut, QueryLogSource, Screening
+from training.config import HeldOut, Screening
+from training.config_log import Counting, QueryLogSource
 from training.log_reader import read_log
 from training.progress import SilentReporter
 from training.query_log import QueryCounts, write_queries
 
-OUTPUTS = {"train.parquet", "train_lm.txt", "validation.txt", "test.txt"}
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+OUTPUTS = {"train.parquet", "train_lm.txt", "validation.txt", "test.txt", "withheld.parquet"}
 KEEP_ALL = Screening(min_count=1, min_users=1)
 
 
@@ -40,6 +42,7 @@ def write(
     base: Path,
     *sources: QueryLogSource,
     screening: Screening = KEEP_ALL,
+    counting: Counting | None = None,
     held_out: HeldOut | None = None,
     seed: int = 0,
 ) -> Written:
@@ -50,8 +53,10 @@ def write(
         base,
         out,
         screening=screening,
+        counting=counting or Counting(),
         held_out=held_out or HeldOut(),
         seed=seed,
+        now=NOW,
         reporter=SilentReporter(),
     )
     return Written(out, counts)
@@ -72,7 +77,9 @@ def test_every_row_goes_to_one_part(tmp_path: Path) -> None:
     assert (written.counts.rows, written.counts.validation, written.counts.test) == (1000, 40, 40)
     everything = written.train_lm + written.validation + written.test
     assert sorted(everything) == sorted(numbered(500) + ["new york"] * 500)
-    assert sorted(written.train_lm) == sorted(query for query, count in written.train.items() for _ in range(count))
+    assert sorted(written.train_lm) == sorted(
+        query for query, count in written.train.items() for _ in range(round(count))
+    )
     assert written.counts.train_queries == len(written.train)
     assert written.counts.train_submissions == len(written.train_lm) == 920
     assert json.dumps(asdict(written.counts))
@@ -92,7 +99,7 @@ def test_queries_stand_in_byte_order_and_text_is_shuffled(tmp_path: Path) -> Non
     written = write(tmp_path, log(tmp_path, "log.txt", queries))
     assert written.table["query"] == sorted(written.table["query"], key=str.encode)
     assert written.train_lm != sorted(written.train_lm)
-    assert read_table(tmp_path / "out" / "train.parquet").schema.field("count").type == pyarrow.int64()
+    assert read_table(tmp_path / "out" / "train.parquet").schema.field("count").type == pyarrow.float64()
 
 
 def test_equal_input_and_seed_give_equal_bytes(tmp_path: Path) -> None:
@@ -199,9 +206,8 @@ def test_times_of_any_kind(tmp_path: Path) -> None:
     rows = [f"query number {number}\t{time}" for number, time in enumerate(times)]
     log(tmp_path, "log.tsv", ["query\twhen", *rows])
     source = QueryLogSource(path="log.tsv", time_column="when")
-    assert {row.time.replace(microsecond=0) for row in read_log(source, tmp_path / "log.tsv") if row.time} == {
-        datetime(2006, 3, 1, 7, 17, 12, tzinfo=UTC)
-    }
+    seconds = datetime(2006, 3, 1, 7, 17, 12, tzinfo=UTC).timestamp()
+    assert [row.time_s for row in read_log(source, tmp_path / "log.tsv")] == [seconds] * 4 + [seconds + 0.5]
     counts = write(tmp_path, source).counts
     assert counts.first_time == "2006-03-01T07:17:12+00:00"
     assert counts.last_time == "2006-03-01T07:17:12.500000+00:00"
@@ -227,7 +233,7 @@ def test_all_formats_say_the_same(tmp_path: Path, name: str) -> None:
         (tmp_path / name).write_bytes(data)
     source = QueryLogSource(path=name, count_column="n", user_column="who")
     rows = [row[1:] for row in read_log(source, tmp_path / name)]
-    assert rows == [('say "hi", you', 3, None, "ann"), ("two", 4, None, "")]
+    assert rows == [('say "hi", you', 3, None, "ann", None), ("two", 4, None, "", None)]
     assert len(list(read_log(source.model_copy(update={"max_lines": 1}), tmp_path / name))) == 1
 
 
@@ -237,7 +243,7 @@ def test_parquet_times_and_fractions(tmp_path: Path) -> None:
     write_table(table, tmp_path / "log.parquet")
     source = QueryLogSource(path="log.parquet", count_column="count", time_column="time", user_column="user")
     assert list(read_log(source, tmp_path / "log.parquet")) == [
-        (1, "one", 2, datetime(2006, 3, 1, 7, 17, 12, tzinfo=UTC), "5")
+        (1, "one", 2, datetime(2006, 3, 1, 7, 17, 12, tzinfo=UTC).timestamp(), "5", None)
     ]
 
 

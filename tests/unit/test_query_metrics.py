@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lm.queries import QueryIndex, build_query_index
+from lm.queries import QueryIndex, QueryRow, build_query_index
 from training.evaluation.query_examples import examples
 from training.evaluation.query_measures import MEASURES, groups, value
 from training.evaluation.query_outcomes import Outcome, most_popular, outcomes, sample, wanted_queries
@@ -80,7 +80,7 @@ _LOG = {"new york": 50, "new york times": 40, "news": 90, "new jersey": 30, "new
 
 @pytest.fixture
 def index(tmp_path: Path) -> QueryIndex:
-    build_query_index(tmp_path, _LOG.items())
+    build_query_index(tmp_path, [QueryRow(query, count) for query, count in _LOG.items()])
     return QueryIndex(tmp_path)
 
 
@@ -104,7 +104,7 @@ def test_what_popularity_alone_is_worth_by_hand(index: QueryIndex) -> None:
 
 
 def test_equally_popular_queries_beyond_the_shown_ones_count_too(tmp_path: Path) -> None:
-    build_query_index(tmp_path, [(f"same {letter}", 1.0) for letter in "abcdefghijklmnop"])
+    build_query_index(tmp_path, [QueryRow(f"same {letter}", 1.0) for letter in "abcdefghijklmnop"])
     (found,) = outcomes(lambda _: most_popular(QueryIndex(tmp_path))("same"), ["same a"], SilentReporter())
     assert found.rank == 0
     assert found.top == ("same a", "same b", "same c")

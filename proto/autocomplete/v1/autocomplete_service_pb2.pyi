@@ -99,20 +99,22 @@ class CompleteQueryRequest(_message.Message):
 class CompleteQueryResponse(_message.Message):
     __slots__ = ("suggestions", "normalized_query", "corrected_query", "model", "model_version", "attribution_token", "degraded", "timings")
     class QuerySuggestion(_message.Message):
-        __slots__ = ("text", "log_probability", "acceptance_probability", "source", "segments", "explanation")
+        __slots__ = ("text", "log_probability", "acceptance_probability", "source", "segments", "explanation", "payload")
         TEXT_FIELD_NUMBER: _ClassVar[int]
         LOG_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
         ACCEPTANCE_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
         SOURCE_FIELD_NUMBER: _ClassVar[int]
         SEGMENTS_FIELD_NUMBER: _ClassVar[int]
         EXPLANATION_FIELD_NUMBER: _ClassVar[int]
+        PAYLOAD_FIELD_NUMBER: _ClassVar[int]
         text: str
         log_probability: float
         acceptance_probability: float
         source: SuggestionSource
         segments: _containers.RepeatedCompositeFieldContainer[TextSegment]
         explanation: ScoreExplanation
-        def __init__(self, text: _Optional[str] = ..., log_probability: _Optional[float] = ..., acceptance_probability: _Optional[float] = ..., source: _Optional[_Union[SuggestionSource, str]] = ..., segments: _Optional[_Iterable[_Union[TextSegment, _Mapping]]] = ..., explanation: _Optional[_Union[ScoreExplanation, _Mapping]] = ...) -> None: ...
+        payload: str
+        def __init__(self, text: _Optional[str] = ..., log_probability: _Optional[float] = ..., acceptance_probability: _Optional[float] = ..., source: _Optional[_Union[SuggestionSource, str]] = ..., segments: _Optional[_Iterable[_Union[TextSegment, _Mapping]]] = ..., explanation: _Optional[_Union[ScoreExplanation, _Mapping]] = ..., payload: _Optional[str] = ...) -> None: ...
     SUGGESTIONS_FIELD_NUMBER: _ClassVar[int]
     NORMALIZED_QUERY_FIELD_NUMBER: _ClassVar[int]
     CORRECTED_QUERY_FIELD_NUMBER: _ClassVar[int]

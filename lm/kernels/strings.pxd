@@ -1,0 +1,21 @@
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+
+cdef struct Packed:
+    const uint8_t* blob
+    const uint32_t* short_offsets
+    const int64_t* long_offsets
+
+cdef inline int64_t offset_of(const Packed* strings, int64_t index) noexcept nogil:
+    return strings.long_offsets[index] if strings.short_offsets == NULL else strings.short_offsets[index]
+
+cdef class SortedStrings:
+    cdef readonly object blob
+    cdef readonly object offsets
+    cdef readonly object heads
+    cdef Packed packed
+    cdef int64_t size
+    cdef const uint64_t* _heads
+    cdef int64_t _head_count
+    cdef int64_t _heads_below(self, uint64_t bound, bint inclusive) noexcept nogil
+    cdef void _narrow(self, const uint8_t* key, int64_t size, bint after_prefix, int64_t* low, int64_t* high) noexcept nogil
+    cdef int64_t _lower(self, const uint8_t* key, int64_t size, bint after_prefix) noexcept nogil

@@ -1,0 +1,13 @@
+import numpy as np
+from numpy.typing import NDArray
+
+from lm.kernels.strings import SortedStrings
+
+def sort_word_starts(strings: SortedStrings, last_word: int) -> tuple[NDArray[np.uint32], NDArray[np.uint8]]: ...
+
+class WordStarts:
+    ids: NDArray[np.uint32]
+    starts: NDArray[np.uint8]
+    def __init__(self, strings: SortedStrings, ids: NDArray[np.uint32], starts: NDArray[np.uint8]) -> None: ...
+    def __len__(self) -> int: ...
+    def between(self, first: bytes, last: bytes) -> tuple[int, int]: ...

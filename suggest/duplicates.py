@@ -1,0 +1,50 @@
+"""Near-duplicates among candidates collapse into the most popular form, see `lm.duplicates`.
+
+A plural is another query more often than a mark of punctuation is: it collapses only among queries of the log, and only
+into a form that is `plural_ratio` times as popular.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from lm.duplicates import duplicate_key
+from lm.manifest import Duplicates
+from suggest.candidates import Pool
+
+
+def distinct(texts: Sequence[str], counts: Sequence[float], duplicates: Duplicates) -> list[int]:
+    """Rows of the candidates that stay, in their order; of equally popular forms the first."""
+    same = [kind for kind in duplicates.collapse if kind != "plural"]
+    rows = list(range(len(texts)))
+    if same:
+        rows = list(_most_popular(rows, [duplicate_key(text, *same) for text in texts], counts).values())
+    if "plural" in duplicates.collapse:
+        logged = [row for row in rows if counts[row] > 0]
+        keys = {row: duplicate_key(texts[row], *duplicates.collapse) for row in logged}
+        best = _most_popular(logged, keys, counts)
+        rows = [row for row in rows if row not in keys or _stays(row, best[keys[row]], counts, duplicates.plural_ratio)]
+    return sorted(rows)
+
+
+def _most_popular(rows: Iterable[int], keys: Sequence[str] | dict[int, str], counts: Sequence[float]) -> dict[str, int]:
+    """The row of the most popular form of each key."""
+    best: dict[str, int] = {}
+    for row in rows:
+        if counts[row] > counts[best.setdefault(keys[row], row)]:
+            best[keys[row]] = row
+    return best
+
+
+def _stays(row: int, best: int, counts: Sequence[float], ratio: float) -> bool:
+    return row == best or counts[best] < ratio * counts[row]
+
+
+def distinct_pool(pool: Pool, duplicates: Duplicates) -> Pool:
+    """A pool's candidates that stay."""
+    rows = distinct(pool.candidates.texts, pool.candidates.counts.tolist(), duplicates)
+    if len(rows) == len(pool.candidates.texts):
+        return pool
+    tokens, steps = [pool.tokens[row] for row in rows], [pool.steps[row] for row in rows]
+    return replace(pool, candidates=pool.candidates.of(rows), tokens=tokens, steps=steps)

@@ -1,0 +1,224 @@
+"""A catalogue without any log trains a bundle that serves its titles as written, with their payloads."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow
+import pyarrow.parquet
+import pytest
+from typer.testing import CliRunner
+
+from cli.main import app
+from lm.errors import ConfigError, InputError
+from lm.registry import Registry
+from suggest.model import Model, open_model
+from training.catalogue import write_catalogue
+from training.config import CatalogueSource, HeldOut, Screening, TrainingConfig, load_config
+from training.config_log import Counting, QueryLogSource
+from training.job import read_lines_of
+from training.pipeline import train
+from training.progress import SilentReporter
+from training.query_log import write_queries
+
+_BRANDS = ["Apple iPhone", "Samsung Galaxy", "São Paulo FC", "Sony Walkman", "LEGO Technic", "Bosch Professional"]
+_THINGS = ["Case", "Charger", "Leather Cover", "Spare Parts", "Gift Box", "Cable 2 m", "Holder", "Poster", "Bag", "Set"]
+_PRODUCTS = [f"{brand} {thing}" for brand in _BRANDS for thing in _THINGS]
+_MODEL = {"name": "queries", "unit": "subword", "sources": ["queries"], "vocabulary_size": 120}
+
+
+def _rows() -> list[tuple[str, float, dict[str, int]]]:
+    return [(title, 1.5 * (number + 1), {"sku": number}) for number, title in enumerate(_PRODUCTS)]
+
+
+def _write_tsv(path: Path) -> None:
+    rows = (f"{title}\t{weight}\t{json.dumps(payload)}\n" for title, weight, payload in _rows())
+    path.write_text("text\tweight\tpayload\n" + "".join(rows), encoding="utf-8")
+
+
+def _write_csv(path: Path) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["text", "weight", "payload"])
+        table.writerows((title, weight, json.dumps(payload)) for title, weight, payload in _rows())
+
+
+def _write_jsonl(path: Path) -> None:
+    rows = ({"text": title, "weight": weight, "payload": payload} for title, weight, payload in _rows())
+    path.write_bytes(gzip.compress("\n".join(map(json.dumps, rows)).encode()))
+
+
+def _write_parquet(path: Path) -> None:
+    titles, weights, payloads = zip(*_rows(), strict=True)
+    pyarrow.parquet.write_table(pyarrow.table({"text": titles, "weight": weights, "payload": payloads}), path)
+
+
+_WRITERS: dict[str, Callable[[Path], None]] = {
+    "tsv": _write_tsv,
+    "csv": _write_csv,
+    "jsonl.gz": _write_jsonl,
+    "parquet": _write_parquet,
+}
+
+
+def _catalogue(folder: Path, name: str, log: Path | None = None, **fields: str) -> Path:
+    out = folder / "out"
+    out.mkdir()
+    source = CatalogueSource(path=name, **{"weight_column": "weight", "payload_column": "payload"} | fields)
+    write_catalogue(
+        [source], folder, log, out, screening=Screening(), held_out=HeldOut(), seed=1, reporter=SilentReporter()
+    )
+    return out
+
+
+def _counts(folder: Path) -> dict[str, float]:
+    rows = pyarrow.parquet.read_table(folder / "train.parquet").to_pylist()
+    return {row["query"]: row["count"] for row in rows}
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("catalogue")
+    _write_tsv(folder / "products.tsv")
+    model = {**_MODEL, "ngram": {"smoothing": "add_delta", "order": 3}}
+    catalogue = {"path": "products.tsv", "weight_column": "weight", "payload_column": "payload"}
+    document: dict[str, object] = {"name": "shop", "catalogue": [catalogue], "language_models": [model]}
+    document["publishing"] = {"registry": "registry"}
+    train(TrainingConfig.model_validate(document), base=folder, reporter=SilentReporter())
+    return folder / "registry"
+
+
+@pytest.fixture(scope="module")
+def model(registry: Path) -> Model:
+    return open_model(Registry(registry).resolve("shop"))
+
+
+def test_titles_are_shown_as_written_with_their_payloads(model: Model) -> None:
+    shown = {suggestion.display: suggestion for suggestion in model.complete_query("são pau").suggestions}
+
+    assert shown["São Paulo FC Set"].payload == '{"sku": 29}'
+    assert shown["São Paulo FC Set"].text == "são paulo fc set"
+    assert shown["São Paulo FC Set"].typed == (0, 7)
+
+
+def test_the_box_left_empty_offers_the_heaviest(model: Model) -> None:
+    shown = [suggestion.display for suggestion in model.complete_query("", max_suggestions=3).suggestions]
+
+    assert shown == _PRODUCTS[::-1][:3]
+
+
+def test_a_later_word_finds_a_title(model: Model) -> None:
+    shown = {suggestion.display: suggestion for suggestion in model.complete_query("galaxy cab").suggestions}
+
+    assert shown["Samsung Galaxy Cable 2 m"].typed == (8, 10)
+    assert shown["Samsung Galaxy Cable 2 m"].payload == '{"sku": 15}'
+
+
+def test_the_command_prints_payloads_and_segments(registry: Path) -> None:
+    result = CliRunner().invoke(app, ["complete", "galaxy cab", "--bundle", str(registry / "shop"), "--json"])
+
+    assert result.exit_code == 0, result.output
+    found = {item["text"]: item for item in json.loads(result.stdout)["suggestions"]}
+    assert found["Samsung Galaxy Cable 2 m"]["payload"] == '{"sku": 15}'
+    segments = found["Samsung Galaxy Cable 2 m"]["segments"]
+    assert [(part["text"], part["typed"]) for part in segments] == [
+        ("Samsung ", False),
+        ("Galaxy Cab", True),
+        ("le 2 m", False),
+    ]
+
+
+@pytest.mark.parametrize("kind", _WRITERS)
+def test_all_formats_say_the_same(tmp_path: Path, kind: str) -> None:
+    _WRITERS[kind](tmp_path / f"products.{kind}")
+    out = _catalogue(tmp_path, f"products.{kind}")
+
+    table = pyarrow.parquet.read_table(out / "train.parquet").to_pylist()
+    assert [row["query"].encode() for row in table] == sorted(title.lower().encode() for title in _PRODUCTS)
+    expected = {title: (weight, json.dumps(payload)) for title, weight, payload in _rows()}
+    assert {row["display"]: (row["count"], row["payload"]) for row in table} == expected
+    held = {name: read_lines_of(out / f"{name}.txt") for name in ("validation", "test", "train_lm")}
+    assert len(held["validation"]) == len(held["test"]) == 2
+    assert sorted(query for part in held.values() for query in part) == sorted(title.lower() for title in _PRODUCTS)
+
+
+def test_a_log_and_a_catalogue_add_up(tmp_path: Path) -> None:
+    (tmp_path / "log.txt").write_text("apple iphone case\n" * 40 + "other query\n" * 40, encoding="utf-8")
+    (tmp_path / "log").mkdir()
+    held_out = HeldOut(validation_fraction=0.1, test_fraction=0.1)
+    source = QueryLogSource(path="log.txt")
+    write_queries(
+        [source],
+        tmp_path,
+        tmp_path / "log",
+        screening=Screening(),
+        counting=Counting(),
+        held_out=held_out,
+        seed=1,
+        now=datetime.now(UTC),
+        reporter=SilentReporter(),
+    )
+    logged = _counts(tmp_path / "log")
+    _write_tsv(tmp_path / "products.tsv")
+    out = _catalogue(tmp_path, "products.tsv", log=tmp_path / "log")
+
+    counts = _counts(out)
+    assert list(counts) == sorted(counts, key=str.encode)
+    assert counts["apple iphone case"] == logged["apple iphone case"] + 1.5
+    assert counts["other query"] == logged["other query"]
+    assert counts["bosch professional set"] == 90.0
+    lines = read_lines_of(out / "train_lm.txt")
+    assert lines.count("bosch professional set") == 1
+    assert lines.count("other query") == logged["other query"]
+    assert read_lines_of(out / "test.txt") == read_lines_of(tmp_path / "log" / "test.txt")
+
+
+def test_entries_are_screened_but_need_no_count(tmp_path: Path) -> None:
+    rows = ["Red Shoes", "red  shoes", "mail@example.com", "x" * 200, "", "A", "Blue Shoes", "Green Shoes"]
+    (tmp_path / "c.tsv").write_text("text\n" + "\n".join(rows), encoding="utf-8")
+    (tmp_path / "out").mkdir()
+    counts = write_catalogue(
+        [CatalogueSource(path="c.tsv")], tmp_path, None, tmp_path / "out",
+        screening=Screening(), held_out=HeldOut(), seed=1, reporter=SilentReporter(),
+    )  # fmt: skip
+
+    assert (counts.rows, counts.entries) == (8, 4)
+    assert counts.dropped_rows == {"email": 1, "empty": 1, "too_long": 1}
+    table = pyarrow.parquet.read_table(tmp_path / "out" / "train.parquet").to_pylist()
+    assert [(row["query"], row["count"]) for row in table][-1] == ("red shoes", 2.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("c.tsv", "text\tweight\na\t1\nb\tmany\n", r"c\.tsv, line 3: the weight 'many' is no number"),
+        ("c.tsv", "text\tweight\na\t-1\n", r"c\.tsv, line 2: the weight '-1' is no number"),
+        ("c.tsv", "text\tweight\na\tnan\n", r"c\.tsv, line 2: the weight 'nan'"),
+        ("c.tsv", "title\tweight\na\t1\n", r"c\.tsv: there is no column `text`; those there are: `title`, `weight`"),
+        ("c.jsonl", '{"text": "a", "weight": 1}\n{"text": ', r"c\.jsonl, line 2: not JSON"),
+        ("c.jsonl", '{"title": "a"}\n', r"c\.jsonl, line 1: there is no field `text`; those there are: `title`"),
+        ("c.jsonl", "[1]\n", r"c\.jsonl, line 1: not a JSON object"),
+        ("c.jsonl", '{"text": 5, "weight": 1}\n', r"c\.jsonl, line 1: `text` is 5, not text"),
+        ("c.tsv", "text\tweight\na\t1\nb\t0\n", r"c\.tsv: 1 entries are left.*1 no_weight"),
+        ("c.txt", "a\n", r"c\.txt: the ending does not say what the file holds"),
+    ],
+)
+def test_what_cannot_be_used_is_named(tmp_path: Path, name: str, content: str, message: str) -> None:
+    (tmp_path / name).write_text(content, encoding="utf-8")
+
+    with pytest.raises(InputError, match=message):
+        _catalogue(tmp_path, name, payload_column="weight")
+
+
+def test_queries_need_a_log_or_a_catalogue(tmp_path: Path) -> None:
+    path = tmp_path / "shop.toml"
+    path.write_text('name = "shop"\n[[language_models]]\nname = "q"\nunit = "subword"\nsources = ["queries"]\n')
+
+    with pytest.raises(ConfigError, match="there is no queries") as caught:
+        load_config(path)
+    assert "[[catalogue]]" in str(caught.value)

@@ -1,0 +1,66 @@
+"""The same rows out of Spark, on this machine's cores, as out of DuckDB."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+from pyarrow.parquet import read_table
+
+from lm.errors import MissingToolError
+from tests.unit.test_log_counting import write
+from training.config import Screening
+from training.config_log import Counting
+from training.engines import EngineName, check_spark
+
+WORDS = ["new", "york", "times", "face", "facebook", "faceb", "hotel", "école", "한국", "한국어", "今天"]
+
+
+def made_up_log() -> list[str]:
+    draw = random.Random(0)
+    rows = ["query\ttime\tuser\tsession", "\t1600000000\t\t"]
+    for number in range(1500):
+        query = " ".join(draw.choices(WORDS, k=draw.choice([1, 1, 2])))
+        user = draw.choice(["", "robot", *"abcdef"])
+        time_s = 1_600_000_000 + draw.randrange(1000) * (1000 if number % 3 else 4)
+        rows.append(f"{query}\t{time_s}\t{user}\t{draw.choice('12')}")
+    return rows + [f"kitchen {number % 2}\t1600000000\trobot\t1" for number in range(300)]
+
+
+# starting Spark takes 10 s, its first plans the rest; more where the machine has other work
+@pytest.mark.timeout(600)
+# Spark's own sockets to its Java are closed by neither side's end
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+def test_spark_counts_as_duckdb_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    try:
+        check_spark()
+    except MissingToolError as error:
+        pytest.skip(str(error))
+    monkeypatch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
+    screening = Screening(min_users=2, model_min_users=1)
+    counting = Counting(robot_submissions=200, half_life_days=1)
+    engines: tuple[EngineName, EngineName] = ("duckdb", "spark")
+    duckdb, spark = (
+        write(
+            tmp_path,
+            "log.tsv",
+            made_up_log(),
+            screening,
+            counting,
+            engine,
+            time_column="time",
+            user_column="user",
+            session_column="session",
+        )[0]
+        for engine in engines
+    )
+    assert spark == duckdb
+    assert spark.robots == 1
+    assert spark.repeated_rows > 0
+    assert spark.half_typed_rows > 0
+    for name in ("train.parquet", "withheld.parquet"):
+        expected, found = (read_table(tmp_path / engine / name).to_pydict() for engine in ("duckdb", "spark"))
+        assert found == expected, name
+    for name in ("train_lm.txt", "validation.txt", "test.txt"):
+        assert (tmp_path / "spark" / name).read_bytes() == (tmp_path / "duckdb" / name).read_bytes(), name

@@ -1,0 +1,51 @@
+"""Of near-duplicates the most popular form alone stays: against comparing every query with every other."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lm.duplicates import KINDS, duplicate_key
+from lm.manifest import Duplicates
+from suggest.duplicates import distinct
+
+_WORDS = st.sampled_from(["red", "shoe", "shoes", "shoe's", "café", "cafe", "cafes"])
+_TEXTS = st.lists(st.lists(_WORDS, min_size=1, max_size=3).map(" ".join), unique=True, max_size=15)
+_COLLAPSE = st.lists(st.sampled_from(KINDS), unique=True).map(tuple)
+
+
+def _naive(texts: list[str], counts: list[int], duplicates: Duplicates) -> list[int]:
+    same = [kind for kind in duplicates.collapse if kind != "plural"]
+
+    def best(row: int) -> bool:
+        forms = [r for r, text in enumerate(texts) if duplicate_key(text, *same) == duplicate_key(texts[row], *same)]
+        return row == min(forms, key=lambda r: (-counts[r], r))
+
+    kept = [row for row in range(len(texts)) if best(row)] if same else list(range(len(texts)))
+    if "plural" not in duplicates.collapse:
+        return kept
+
+    def gives_way(row: int) -> bool:
+        key = duplicate_key(texts[row], *duplicates.collapse)
+        forms = [r for r in kept if counts[r] > 0 and duplicate_key(texts[r], *duplicates.collapse) == key]
+        ahead = min(forms, key=lambda r: (-counts[r], r))
+        return ahead != row and counts[ahead] >= duplicates.plural_ratio * counts[row]
+
+    return [row for row in kept if not (counts[row] > 0 and gives_way(row))]
+
+
+@given(texts=_TEXTS, data=st.data(), collapse=_COLLAPSE, ratio=st.sampled_from([1.0, 2.0, 3.0]))
+def test_what_stays(texts: list[str], data: st.DataObject, collapse: tuple[str, ...], ratio: float) -> None:
+    counts = [data.draw(st.integers(0, 9)) for _ in texts]
+    duplicates = Duplicates(collapse=collapse, plural_ratio=ratio)
+
+    assert distinct(texts, counts, duplicates) == _naive(texts, counts, duplicates)
+
+
+@given(text=st.text(max_size=20), kinds=_COLLAPSE)
+def test_a_key_is_its_own_key(text: str, kinds: tuple[str, ...]) -> None:
+    """Plurals aside: what is left of `ssss` may end in s again."""
+    kinds = tuple(kind for kind in kinds if kind != "plural")
+    key = duplicate_key(text, *kinds)
+
+    assert duplicate_key(key, *kinds) == key

@@ -1,0 +1,76 @@
+"""The query index gives what sorting and cutting all queries gives, at beginnings and at later words."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lm.kernels.ranges import RangeSums, block_sums
+from lm.queries import LAST_WORD, QueryIndex, QueryRow, build_query_index
+
+_TEXTS = st.text("ab ü", min_size=1, max_size=12).map(lambda text: " ".join(text.split())).filter(bool)
+_LOGS = st.dictionaries(_TEXTS, st.integers(1, 4), max_size=40)
+
+
+def _open(log: dict[str, int]) -> QueryIndex:
+    with tempfile.TemporaryDirectory() as folder:
+        build_query_index(Path(folder), [QueryRow(query, count) for query, count in log.items()])
+        return QueryIndex(Path(folder))  # its files stay mapped
+
+
+def _later_texts(query: str) -> list[str]:
+    """The query from its second word on, from its third and so on."""
+    starts = [at + 1 for at, character in enumerate(query) if character == " "][: LAST_WORD - 1]
+    return [query[start:] for start in starts if len(query[:start].encode()) <= 255]
+
+
+def _naive_infix(log: dict[str, int], typed: str) -> list[str]:
+    rows = []
+    for query, count in log.items():
+        fitting = [text.encode() for text in _later_texts(query) if text.startswith(typed)]
+        if fitting and typed and not query.startswith(typed):
+            rows.append((-count, min(fitting), query.encode(), query))
+    return [row[-1] for row in sorted(rows)]
+
+
+@given(log=_LOGS, typed=st.text("ab ü", max_size=4), k=st.integers(0, 30))
+def test_completions(log: dict[str, int], typed: str, k: int) -> None:
+    matching = {query: count for query, count in log.items() if query.startswith(typed)}
+    best = sorted(matching, key=lambda query: (-matching[query], query.encode()))
+
+    found, total = _open(log).completions(typed, k)
+
+    assert found == [(query, log[query]) for query in best[:k]]
+    assert total == sum(matching.values())
+
+
+@given(log=_LOGS, typed=st.text("ab ü", max_size=4), k=st.integers(0, 30))
+def test_infix_completions(log: dict[str, int], typed: str, k: int) -> None:
+    matches = _open(log).infix_completions(typed, k)
+
+    assert [match.text for match in matches] == _naive_infix(log, typed)[:k]
+    for match in matches:
+        assert match.count == log[match.text]
+        assert match.text[match.start :] == next(t for t in _later_texts(match.text) if t.startswith(typed))
+
+
+@pytest.mark.parametrize("size", [0, 1, 63, 64, 65, 128, 1000])
+def test_sums_of_ranges(size: int) -> None:
+    random = np.random.default_rng(size)
+    weights = random.integers(0, 9, size).astype(np.float32)
+    sums = RangeSums(weights, block_sums(weights))
+
+    for low, high in [(0, size), *(sorted(random.integers(0, size + 1, 2).tolist()) for _ in range(50))]:
+        assert sums.between(low, high) == weights[low:high].sum()
+    with pytest.raises(IndexError):
+        sums.between(0, size + 1)
+
+
+def test_sums_of_another_array_are_refused() -> None:
+    with pytest.raises(ValueError, match="sums of another array"):
+        RangeSums(np.zeros(100, np.float32), np.zeros(1))

@@ -1,0 +1,229 @@
+"""From a raw log to counted queries: who counts, how much, and what is withheld."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from pyarrow.parquet import read_table
+
+from lm.errors import ConfigError, InputError, MissingToolError
+from lm.withheld import hash_query
+from training.config import HeldOut, Screening, load_config
+from training.config_log import Counting, QueryLogSource
+from training.engines import EngineName, check_spark
+from training.progress import SilentReporter
+from training.query_log import QueryCounts, write_queries
+
+NOW = datetime(2026, 1, 10, tzinfo=UTC)
+# One row for each held-out part, so that these tests can name all the others.
+LITTLE = HeldOut(validation_fraction=0.001, test_fraction=0.001)
+KEEP_ALL = Screening(min_count=1, min_users=1)
+FILLER = [f"filler {number:03d} words" for number in range(300)]
+
+
+def write(
+    base: Path,
+    name: str,
+    rows: list[str],
+    screening: Screening = KEEP_ALL,
+    counting: Counting | None = None,
+    engine: EngineName = "duckdb",
+    **source: str,
+) -> tuple[QueryCounts, dict[str, float]]:
+    """Counts a log; also its queries with their counts."""
+    (base / name).write_text("".join(row + "\n" for row in rows), encoding="utf-8")
+    out = base / engine
+    out.mkdir(exist_ok=True)
+    counts = write_queries(
+        [QueryLogSource.model_validate({"path": name, **source})],
+        base,
+        out,
+        screening=screening,
+        counting=counting or Counting(),
+        held_out=LITTLE,
+        seed=0,
+        now=NOW,
+        reporter=SilentReporter(),
+        engine=engine,
+    )
+    table = read_table(out / "train.parquet").to_pydict()
+    return counts, dict(zip(table["query"], table["count"], strict=True))
+
+
+def withheld(base: Path) -> set[int]:
+    return set(read_table(base / "duckdb" / "withheld.parquet")["hash"].to_pylist())
+
+
+def test_what_the_index_does_not_hold_is_withheld_as_hashes_alone(tmp_path: Path) -> None:
+    rows = FILLER + ["popular one"] * 9 + ["secret plan alpha", "free porn", "jane@example.com", "4111 1111 1111 1111"]
+    counts, queries = write(tmp_path, "log.txt", rows, Screening(min_count=5))
+    assert set(queries) == {"popular one"}
+    hashes = withheld(tmp_path)
+    assert {hash_query("secret plan alpha"), hash_query("free porn")} <= hashes
+    assert hash_query("popular one") not in hashes
+    # what its looks give away could be found from its hash by trying all of its kind
+    assert not {hash_query("jane@example.com"), hash_query("4111 1111 1111 1111")} & hashes
+    assert counts.withheld_queries == len(hashes) == 298 + 2
+    assert not any(b"secret plan" in path.read_bytes() for path in (tmp_path / "duckdb").iterdir())
+
+
+def test_too_few_users_stay_too_few_however_often_they_type(tmp_path: Path) -> None:
+    rows = [
+        "query\tuser",
+        *(f"{filler}\tother" for filler in FILLER),
+        *(f"many typed it\tv{user}" for user in range(9)),
+    ]
+    rows += [f"{query}\tu{user}" for user in range(2) for _ in range(900) for query in ("their secret", "other words")]
+    counts, queries = write(tmp_path, "log.tsv", rows, Screening(min_users=3), user_column="user")
+    assert counts.robots == 2
+    assert "their secret" not in queries
+    assert hash_query("their secret") in withheld(tmp_path)
+    patient = Counting(robot_submissions=10**6)
+    counts, queries = write(tmp_path, "log.tsv", rows, Screening(min_users=3), patient, user_column="user")
+    assert counts.robots == 0
+    assert "their secret" not in queries
+    assert hash_query("their secret") in withheld(tmp_path)
+
+
+def test_models_have_thresholds_of_their_own(tmp_path: Path) -> None:
+    rows = FILLER + ["twice typed"] * 2 + ["often typed"] * 9
+    screening = Screening(min_count=5, model_min_count=2)
+    counts, queries = write(tmp_path, "log.txt", rows, screening)
+    lines = (tmp_path / "duckdb" / "train_lm.txt").read_text().split("\n")
+    assert set(queries) == {"often typed"}
+    assert lines.count("twice typed") + lines.count("often typed") == counts.model_submissions == len(lines) - 1
+    assert (counts.train_queries, counts.model_queries) == (1, 2)
+    assert hash_query("twice typed") in withheld(tmp_path)
+
+
+def test_a_submission_counts_half_after_each_half_life(tmp_path: Path) -> None:
+    rows = ["query\ttime", *(f"{filler}\t2026-01-09" for filler in FILLER)]
+    rows += ["new thing\t2026-01-09"] * 8 + ["old thing\t2026-01-05"] * 8 + ["ancient thing\t1999-01-01"]
+    _, queries = write(tmp_path, "log.tsv", rows, counting=Counting(half_life_days=2), time_column="time")
+    assert queries["new thing"] == pytest.approx(8, abs=2)  # a row may be held out
+    assert queries["old thing"] == pytest.approx(queries["new thing"] / 4, abs=0.5)
+    assert 0 < queries["ancient thing"] < 1e-5
+    assert (tmp_path / "duckdb" / "train_lm.txt").read_text().split("\n").count("ancient thing") == 1
+
+
+def test_a_half_life_wants_times(tmp_path: Path) -> None:
+    path = tmp_path / "shop.toml"
+    path.write_text(
+        'name = "shop"\n[[query_log]]\npath = "a.tsv"\n[counting]\nhalf_life_days = 30\n'
+        '[[language_models]]\nname = "queries"\nunit = "subword"\nsources = ["queries"]\n'
+    )
+    with pytest.raises(ConfigError, match=r"counting\.half_life_days: no query log has times"):
+        load_config(path)
+    load_config(path, ["query_log.time_column=time"])
+
+
+def test_robots_repeats_and_half_typed_rows_are_counted(tmp_path: Path) -> None:
+    rows = [
+        "query\ttime\tuser",
+        *(f"{filler}\t{1e9 + number * 9000:.0f}\thuman" for number, filler in enumerate(FILLER)),
+    ]
+    rows += [f"robot words {number % 3}\t1100000000\trobot" for number in range(1001)]
+    rows += [f"reloaded page\t{1_200_000_000 + number}\tu1" for number in range(20)]
+    rows += ["kitchen tab\t1300000000\tu2", "kitchen table\t1300000004\tu2", "kitchen table round\t1300000008\tu2"]
+    counts, queries = write(tmp_path, "log.tsv", rows, time_column="time", user_column="user")
+    assert (counts.robots, counts.robot_rows, counts.repeated_rows, counts.half_typed_rows) == (1, 1001, 19, 1)
+    assert queries["reloaded page"] == 1
+    assert {"kitchen table", "kitchen table round"} <= set(queries)
+    assert not {"kitchen tab", "robot words 0"} & set(queries)
+
+
+def test_sessions_take_the_place_of_times(tmp_path: Path) -> None:
+    rows = ["query\tsession", *(f"{filler}\t" for filler in FILLER)]
+    rows += [
+        "garden cha\ts1",
+        "garden chair\ts1",
+        "garden ben\ts2",
+        "garden bench\ts3",
+        "same\ts4",
+        "same\ts4",
+        "same\ts5",
+    ]
+    counts, queries = write(tmp_path, "log.tsv", rows, session_column="session")
+    assert (counts.half_typed_rows, counts.repeated_rows) == (1, 1)
+    assert "garden ben" in queries
+    assert "garden cha" not in queries
+
+
+def test_without_users_a_far_more_frequent_query_tells_its_beginnings(tmp_path: Path) -> None:
+    rows = FILLER + ["facebook"] * 400 + ["faceb"] * 3 + ["face"] * 4 + ["face wash"] * 5 + ["facebook login"] * 3
+    counts, queries = write(tmp_path, "log.txt", rows)
+    assert counts.half_typed_queries == 1
+    assert "faceb" not in queries
+    assert {"face", "facebook", "face wash", "facebook login"} <= set(queries)
+    _, queries = write(tmp_path, "log.txt", rows, counting=Counting(half_typed_ratio=0))
+    assert "faceb" in queries
+
+
+BAD_TSV = {
+    "not_utf8": (b"caf\xe9 bar\t1\t2020-01-01", "line 3, byte 52: not UTF-8"),
+    "line_too_long": (b"x" * 1_000_000 + b"\t1\t2020-01-01", "line 3: the line is longer than 65,536 bytes"),
+    "wrong_fields": (b"two fields\t1", "line 3: 2 fields, but the header has 3"),
+    "bad_count": (b"a count\tmany\t2020-01-01", "line 3: the count 'many' is no whole number"),
+    "bad_time": (b"a time\t1\tyesterday", "line 3: the time 'yesterday' cannot be read"),
+    "future_time": (b"a time\t1\t2026-01-12", "line 3: the time is in the future"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_TSV)
+def test_a_bad_row_stops_or_is_dropped_and_counted(tmp_path: Path, kind: str) -> None:
+    bad, problem = BAD_TSV[kind]
+    good = b"".join(f"{filler}\t1\t2026-01-10 12:00:00\n".encode() for filler in FILLER)
+    (tmp_path / "log.tsv").write_bytes(b"query\tn\tt\n" + good[:39] + bad + b"\n" + good[39:])
+    source = {"path": "log.tsv", "count_column": "n", "time_column": "t"}
+    (tmp_path / "out").mkdir()
+
+    def read(on_bad_row: str) -> QueryCounts:
+        return write_queries(
+            [QueryLogSource.model_validate({**source, "on_bad_row": on_bad_row})],
+            tmp_path,
+            tmp_path / "out",
+            screening=KEEP_ALL,
+            counting=Counting(),
+            held_out=LITTLE,
+            seed=0,
+            now=NOW,
+            reporter=SilentReporter(),
+        )
+
+    with pytest.raises(InputError, match=problem) as caught:
+        read("stop")
+    assert 'on_bad_row = "drop"' in caught.value.remedy
+    counts = read("drop")
+    assert counts.bad_rows == {kind: 1}
+    assert (counts.rows, counts.train_queries) == (301, 298)
+
+
+def test_csv_goes_on_after_a_row_that_is_none(tmp_path: Path) -> None:
+    rows = [
+        "query,n",
+        *(f"{filler},1" for filler in FILLER),
+        '"quoted" twice,1',
+        '"two\nlines",1',
+        "three,x",
+        "last one,1",
+    ]
+    counts, queries = write(tmp_path, "log.csv", rows, count_column="n", on_bad_row="drop")
+    assert counts.bad_rows == {"bad_count": 1, "not_csv": 1}
+    assert counts.summary().startswith(
+        "Query log: 304 rows (dropped: 1 bad count, 1 not csv); 300 queries in the index"
+    )
+    assert {"two lines", "last one"} <= set(queries)
+
+
+def test_spark_without_java_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    with pytest.raises(MissingToolError, match="pyspark is not installed") as caught:
+        check_spark()
+    assert "pip install" in caught.value.remedy
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: object())
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    with pytest.raises(MissingToolError, match="no program `java` in JAVA_HOME") as caught:
+        check_spark()
+    assert "openjdk-17" in caught.value.remedy

@@ -1,0 +1,52 @@
+"""An index built from Parquet is the one built from the same rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow
+import pyarrow.parquet
+
+from lm.queries import QueryIndex, QueryRow, build_query_index
+from training.query_index import index_queries
+
+_ROWS = [
+    QueryRow(f"{'nüsse' if number % 3 else 'walnut tree'} {number:03d}", 1 + number % 7, payload=f"{number}")
+    if number % 2
+    else QueryRow(f"{'nüsse' if number % 3 else 'walnut tree'} {number:03d}", 2, display=f"{number} Nüsse")
+    for number in range(300)
+]
+
+
+def _contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_equal_rows_give_equal_files(tmp_path: Path) -> None:
+    rows = sorted(_ROWS, key=lambda row: row.query.encode())
+    table = pyarrow.table(
+        {
+            "query": [row.query for row in rows],
+            "count": [row.count for row in rows],
+            "display": [row.display for row in rows],
+            "payload": [row.payload for row in rows],
+        }
+    )
+    pyarrow.parquet.write_table(table, tmp_path / "rows.parquet", row_group_size=70)
+    for name in ("rows", "parquet"):
+        (tmp_path / name).mkdir()
+
+    assert index_queries(tmp_path / "rows.parquet", tmp_path / "parquet") == len(rows)
+    build_query_index(tmp_path / "rows", _ROWS)
+
+    assert _contents(tmp_path / "parquet") == _contents(tmp_path / "rows")
+
+
+def test_columns_without_a_text_may_be_left_out(tmp_path: Path) -> None:
+    table = pyarrow.table({"query": ["a b", "c"], "count": [1, 2]})
+    pyarrow.parquet.write_table(table, tmp_path / "rows.parquet")
+
+    assert index_queries(tmp_path / "rows.parquet", tmp_path) == 2
+    index = QueryIndex(tmp_path)
+    assert index.completions("", 5) == ([("c", 2.0), ("a b", 1.0)], 3.0)
+    assert index.shown("c") == ("c", "")

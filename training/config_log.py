@@ -1,0 +1,59 @@
+"""Sections of the training configuration that say how a query log is read and counted."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from training.config_section import Section
+
+
+class QueryLogSource(Section):
+    """A query log: `.txt` (a query a line), `.tsv`, `.csv`, `.parquet`; all but the last also compressed."""
+
+    path: str = Field(description="File, or glob pattern.")
+    query_column: str = Field("query", description="Column that holds the query (`.txt` has no columns).")
+    count_column: str | None = Field(None, description="Column with the number of times it was submitted.")
+    time_column: str | None = Field(None, description="Column with the time of submission (UTC unless it says).")
+    user_column: str | None = Field(None, description="Column with a pseudonymous user id.")
+    session_column: str | None = Field(
+        None, description="Column with the session: one's queries follow each other; not taken for a user."
+    )
+    on_bad_row: Literal["stop", "drop"] = Field(
+        "stop",
+        description="A row that cannot be used (not UTF-8, above 64 KB, another number of fields, no count, no time, "
+        "a time more than a day ahead): `stop` names its line and ends the run, `drop` counts it and goes on.",
+    )
+    max_lines: int | None = Field(None, ge=1, description="Read only this many lines of each file.")
+
+
+class Counting(Section):
+    """How submissions are counted; what is left out is counted by reason in the bundle's metrics."""
+
+    robot_submissions: int = Field(
+        1000,
+        ge=1,
+        description="A user with more submissions on one day (UTC), or in all where the log has no times, is a robot: "
+        "nothing that it typed counts.",
+    )
+    half_life_days: float | None = Field(
+        None,
+        gt=0,
+        description="Age, before the log's latest time, at which a submission counts half; rows without a time count "
+        "in full. Unset: all count alike. Thresholds are on submissions as they are.",
+    )
+    half_typed_seconds: float = Field(
+        30,
+        ge=0,
+        description="A submission is half-typed, and does not count, if within this time the same user, or session, "
+        "next typed a query that goes on within its last word; 0: all count.",
+    )
+    # on 139,000 distinct web queries 20 finds `yah`, `goo`, `horosco`; 10 also `yellow page` and `southwest airline`
+    half_typed_ratio: float = Field(
+        20,
+        ge=0,
+        description="Logs without users: a query is half-typed, and dropped, if one that goes on within its last word "
+        "was submitted this many times as often, and queries that go on with another word less often than it; "
+        "0: none.",
+    )
