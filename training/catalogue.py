@@ -94,7 +94,8 @@ def write_catalogue(
         held += drawn
     lines = set(held)
     if log is not None:
-        shutil.copy2(log / "train_lm.txt", out_folder)
+        for path in log.glob("train_lm*.txt"):
+            shutil.copy2(path, out_folder)
     _write_lines(out_folder / "train_lm.txt", [query for query in _shuffled(entries, seed) if query not in lines])
     return CatalogueCounts(
         files=len(files), rows=rows, entries=len(entries), dropped_rows=dict(sorted(dropped.items())), **parts

@@ -195,6 +195,11 @@ class LanguageModelConfig(Section):
     sources: tuple[Literal["text", "queries"], ...] = Field(
         min_length=1, description="What it is trained on; the first one also tunes and measures it."
     )
+    query_logs: tuple[str, ...] = Field(
+        (),
+        description="Names of the query logs that it is trained on, as where one log is nearest to what will be typed;"
+        " empty: all of them, and the catalogue.",
+    )
     vocabulary_size: int = Field(4000, ge=64, description="Words (most frequent ones) or BPE pieces.")
     min_count: int = Field(1, ge=1, description="Words seen fewer times are unknown (unit `word`).")
     lowercase: bool = Field(True, description="Fold case before training and look-up.")
@@ -301,6 +306,13 @@ def _check(path: Path, config: TrainingConfig) -> None:
                 raise ConfigError(
                     f"{path}: language_models.{model.name}.sources: there is no {source}.",
                     remedy=f"Add a {section} section, or take `{source}` out.",
+                )
+        named = {log.name for log in config.query_log}
+        for name in model.query_logs:
+            if name not in named:
+                raise ConfigError(
+                    f"{path}: language_models.{model.name}.query_logs: no [[query_log]] has the name {name!r}.",
+                    remedy="Give one that name, or leave query_logs out.",
                 )
         _check_ngram(f"{path}: language_models.{model.name}.ngram", model.ngram)
         if len(model.ngram.prune) > model.ngram.order:

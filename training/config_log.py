@@ -26,6 +26,11 @@ class QueryLogSource(Section):
         "a time more than a day ahead): `stop` names its line and ends the run, `drop` counts it and goes on.",
     )
     max_lines: int | None = Field(None, ge=1, description="Read only this many lines of each file.")
+    name: str | None = Field(
+        None,
+        pattern=r"^[a-z][a-z0-9_-]{0,30}$",
+        description="What language models that are trained on it alone call it (`query_logs`); logs may share one.",
+    )
 
 
 class Counting(Section):

@@ -15,13 +15,13 @@ from lm.tokenizer import open_tokenizer
 from lm.vocabulary import Vocabulary
 from training.config import LanguageModelConfig, NeuralConfig, RerankerConfig
 from training.encoding import EncodedText, encode
-from training.job import QUERIES, TEXT, Job, read_lines_of
+from training.job import TEXT, Job, read_lines_of
 from training.mixture import fit_mixture, held_out_scores
 from training.ngram import train_ngram
+from training.query_log import text_file
 from training.steps import DONE_FILE, seconds
 from training.vocabulary import build_vocabulary
 
-_TRAINING_FILES = {TEXT: "train.txt", QUERIES: "train_lm.txt"}
 _MIXTURE_SENTENCES = 2000
 
 
@@ -133,7 +133,7 @@ def train_network(job: Job, config: LanguageModelConfig, part: NeuralConfig | Re
 
 def prepare(job: Job, config: LanguageModelConfig, data: dict[str, Path]) -> Path:
     """Vocabulary, and training and validation text as token ids."""
-    texts = [data[source] / _TRAINING_FILES[source] for source in config.sources]
+    texts = [data[source] / name for source in config.sources for name in _training_files(config, source)]
 
     def make(folder: Path) -> None:
         vocabulary = build_vocabulary(config, texts, folder, job.reporter)
@@ -145,6 +145,12 @@ def prepare(job: Job, config: LanguageModelConfig, data: dict[str, Path]) -> Pat
 
     settings = config.model_dump(exclude={"ngram", "neural", "reranker", "recent_words"})
     return job.workshop.step(f"{config.name}-prepare", [settings, [folder.name for folder in data.values()]], make)
+
+
+def _training_files(config: LanguageModelConfig, source: str) -> list[str]:
+    if source == TEXT:
+        return ["train.txt"]
+    return [text_file(name) for name in config.query_logs] or [text_file()]
 
 
 def _encoded(folder: Path, name: str) -> EncodedText:

@@ -51,6 +51,7 @@ class RowTally:
         rows: read; `submissions` are their counts summed, bad ones left out; `kept` is how many were written.
         dropped: rows dropped for what their query holds, by reason; `bad`: rows that could not be used, by kind.
         first_time_s: of the log, seconds since 1970, if it has times; so `last_time_s`.
+        places: where the rows of the logs of each name stand, half-open ranges of `place`.
     """
 
     rows: int = 0
@@ -60,6 +61,7 @@ class RowTally:
     bad: Counter[str] = field(default_factory=Counter)
     first_time_s: float | None = None
     last_time_s: float | None = None
+    places: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
 
     def add(self, other: RowTally) -> None:
         """Adds what another file held."""
@@ -149,6 +151,7 @@ def write_rows(
     with reporter.task("Reading the query log") as task, _Writer(folder, seed) as writer:
         meter = Meter(task, [path for _, path in files])
         for source, path in files:
+            first_place = writer.place
             name = path.relative_to(base).as_posix() if path.is_relative_to(base) else path.name
             bad = BadRows(stop=source.on_bad_row == "stop")
             writer.begin_file(name)
@@ -156,6 +159,8 @@ def write_rows(
                 found = _write_file(rows, path, now_s + _CLOCK_SKEW_S, bad, judge, writer)
             found.bad = bad.counts
             tally.add(found)
+            if source.name is not None:
+                tally.places.setdefault(source.name, []).append((first_place, writer.place))
             meter.finish(path)
     tally.kept = writer.written
     return tally
@@ -230,6 +235,11 @@ class _Writer:
             hashes = pyarrow.array(sorted(self._hashes), pyarrow.int64())
             write_table(pyarrow.table({"hash": hashes}), self._screened)
         self._parquet.close()
+
+    @property
+    def place(self) -> int:
+        """The place of the next row."""
+        return self.written + len(self._rows)
 
     def begin_file(self, name: str) -> None:
         """What comes next stands in this file."""

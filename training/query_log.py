@@ -29,7 +29,13 @@ if TYPE_CHECKING:
 
 WITHHELD_FILE = "withheld.parquet"
 
-_OUTPUTS = ("train.parquet", "train_lm.txt", "validation.txt", "test.txt", WITHHELD_FILE)
+
+def text_file(log: str | None = None) -> str:
+    """The file of what language models learn, from all query logs or from those of one name."""
+    return f"train_lm.{log}.txt" if log else "train_lm.txt"
+
+
+_OUTPUTS = ("train.parquet", text_file(), "validation.txt", "test.txt", WITHHELD_FILE)
 _MIN_ROWS = 3
 
 
@@ -106,6 +112,7 @@ def write_queries(
     often as it counts, rounded but at least once, shuffled. The held-out parts hold one row of the log a line, whatever
     its count; which rows depends on seed, file name and line alone. Thresholds do not apply to them, and their rows do
     not count for the thresholds.
+    `train_lm.NAME.txt` is what the logs of that name hold of `train_lm.txt`, each query as often as it counts there.
     `withheld.parquet` holds `hash` (uint64, of `lm.withheld`) of the queries that the index does not.
 
     Args:
@@ -132,7 +139,7 @@ def write_queries(
             raise _nothing_left(log, tally, rare=0)
         if not parts["train_queries"]:
             raise _nothing_left(log, tally, rare=parts["rare_queries"])
-        for name in _OUTPUTS:
+        for name in [*_OUTPUTS, *map(text_file, tally.places)]:
             (folder / name).replace(out_folder / name)
     return QueryCounts(
         files=len(files),
@@ -144,6 +151,13 @@ def write_queries(
         last_time=_utc(tally.last_time_s),
         **parts,
     )
+
+
+def _among(place: ir.Value, ranges: Sequence[tuple[int, int]]) -> ir.Value:
+    """Whether a place is in one of the half-open ranges."""
+    import ibis
+
+    return ibis.or_(*((place >= low) & (place < high) for low, high in ranges))
 
 
 class _Counter:
@@ -181,7 +195,12 @@ class _Counter:
         task.update(3)
         self._write_withheld(training, queries)
         task.update(4)
-        lines = self._write_text(queries)
+        learnt = queries.filter(queries.learnt)
+        lines = self._write_text(learnt, text_file())
+        for name, places in self._tally.places.items():
+            rows_there = training.filter((training.fate == KEPT) & _among(training.place, places))
+            there = count_queries(rows_there, self._counting, self._tally.last_time_s)
+            self._write_text(there.semi_join(learnt, "query"), text_file(name))
         return {**counts, **sizes, **self._count_queries(queries), "model_submissions": lines}
 
     def _count_fates(self, rows: ir.Table) -> dict[str, int]:
@@ -229,12 +248,11 @@ class _Counter:
         write_table(pyarrow.table({"hash": unsigned}), self._folder / WITHHELD_FILE, compression="zstd")
         self._withheld = len(unsigned)
 
-    def _write_text(self, queries: ir.Table) -> int:
-        """Writes `train_lm.txt`, each query `count` times in the order of a hash; returns the number of lines."""
+    def _write_text(self, learnt: ir.Table, name: str) -> int:
+        """Writes each query `count` times in the order of a hash; returns the number of lines."""
         import ibis
         from pyarrow.parquet import ParquetFile
 
-        learnt = queries.filter(queries.learnt)
         times = ibis.greatest(learnt["count"].round().cast("int64"), ibis.literal(1).cast("int64"))
         copies = learnt.select("query", copy=ibis.range(0, times, 1)).unnest("copy")
         salted = copies.query + ibis.literal(f"\t{self._seed}\t") + copies.copy.cast("string")
@@ -243,7 +261,7 @@ class _Counter:
         self._engine.write(shuffled, path)
         with (
             ParquetFile(path) as file,
-            (self._folder / "train_lm.txt").open("w", encoding="utf-8", newline="\n") as out,
+            (self._folder / name).open("w", encoding="utf-8", newline="\n") as out,
         ):
             for batch in file.iter_batches():
                 out.writelines(query + "\n" for query in batch["query"].to_pylist())

@@ -23,7 +23,7 @@ from training.progress import SilentReporter
 
 _QUIET = SilentReporter()
 # Popularity counts for nothing here, and what is long comes first: another order of the same queries.
-_POOR = Ranking(weights=(0.1, 0.1, 0.0, 0.0, 2.0))
+_POOR = Ranking(weights=(0.1, 0.1, 0.0, 0.0, 2.0, 0.0, 0.0))
 
 
 @pytest.fixture(scope="module")

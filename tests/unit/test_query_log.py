@@ -315,3 +315,36 @@ def test_a_missing_file_of_blocked_words(tmp_path: Path) -> None:
     source = log(tmp_path, "log.txt", numbered(100))
     with pytest.raises(InputError, match=r"none\.txt: cannot be read"):
         write(tmp_path, source, screening=Screening(blocked_words="none.txt"))
+
+
+def test_the_logs_of_a_name_are_learnt_by_themselves(tmp_path: Path) -> None:
+    (tmp_path / "old.txt").write_text("old shoes\n" * 50 + "both\n" * 30 + "rare here\n")
+    (tmp_path / "new.txt").write_text("new shoes\n" * 40 + "both\n" * 20 + "rare here\n")
+    (tmp_path / "newer.txt").write_text("newer hats\n" * 10)
+    out = tmp_path / "out"
+    out.mkdir()
+    sources = [
+        QueryLogSource(path="old.txt"),
+        QueryLogSource(path="new.txt", name="recent"),
+        QueryLogSource(path="newer.txt", name="recent"),
+    ]
+    write_queries(
+        sources,
+        tmp_path,
+        out,
+        screening=Screening(min_count=3),
+        counting=Counting(),
+        held_out=HeldOut(max_queries=10),
+        seed=0,
+        now=NOW,
+        reporter=SilentReporter(),
+    )
+    assert {path.name for path in out.iterdir()} == OUTPUTS | {"train_lm.recent.txt"}
+    held = [line for name in ("validation", "test") for line in (out / f"{name}.txt").read_text().splitlines()]
+    everything = (out / "train_lm.txt").read_text().splitlines()
+    recent = (out / "train_lm.recent.txt").read_text().splitlines()
+    assert set(recent) == {"new shoes", "both", "newer hats"}
+    assert everything.count("old shoes") == 50 - held.count("old shoes")
+    for query in ("new shoes", "newer hats"):
+        assert recent.count(query) == everything.count(query)
+    assert 20 - held.count("both") <= recent.count("both") <= 20
