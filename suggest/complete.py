@@ -129,8 +129,10 @@ class QueryCompleter:
         if corrections:  # beside those that suit the typed letters, which stay the same
             every = first_rows(pool, self._first_ranking, len(pool.tokens), exclude_generated)
             rows += [row for row in every if row >= len(pool.parts[0].tokens)][:CORRECTED]
-        with stages.stage("advice"):
-            chosen = advise(self._advisers, pool.candidates.of(rows))
+        chosen = pool.candidates.of(rows)
+        if self._advisers:
+            with stages.stage("advice"):
+                chosen = advise(self._advisers, chosen)
         candidates, opinion = chosen, None
         if neural and rows and self._model.neural is not None:
             if self._neural_cost.fits(budget):

@@ -35,7 +35,7 @@ from lm.manifest import Ranking
 
 _LEAST_LOG_PROB = -30.0
 """Stands for the models' opinion where they have none, as of letters that they do not know."""
-_JUST_BELOW = 1e-9
+_JUST_BELOW = 1e-8
 _FIRST_EXACT = ((-0.7, 8), (-10.0, 5))
 """Natural-log probability that the typed letters are right, and how many suggestions that suit them come before any
 correction where it is above that: a query that nobody typed before looks much like a mistyped one."""
@@ -184,7 +184,8 @@ def order(candidates: Candidates, total: float, ranking: Ranking) -> list[tuple[
     """
     if not len(candidates.texts):
         return []
-    utilities_N = utilities(candidates, ranking)
+    # rounded, for sums differ in their last bits with a candidate's place among the others
+    utilities_N = np.round(utilities(candidates, ranking), 9)
     other = float(other_features(candidates, total) @ np.array(ranking.other))
     log_probs = utilities_N - np.logaddexp(np.logaddexp.reduce(utilities_N), other)
     costs, generated = (-log_probs).tolist(), (candidates.counts == 0).tolist()

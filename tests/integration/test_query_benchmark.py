@@ -88,7 +88,7 @@ def test_figures_are_those_of_lists_looked_at_one_by_one(bundle: Bundle, lines: 
             "mrr_at_10": sum(reciprocal) / len(texts),
             "success_at_10": sum(value > 0 for value in reciprocal) / len(texts),
             "pmrr_at_10": sum(partial) / len(texts),
-            "coverage": 1.0,
+            "coverage": sum(bool(model.complete_query(typed_prefix(text)).suggestions) for text in texts) / len(texts),
             "keystrokes_saved_at_3": 1 - strokes / sum(map(len, texts)),
             "mean_recoverable_length": recovered / len(texts),
         }

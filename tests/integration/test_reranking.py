@@ -40,7 +40,7 @@ def bundle(bundle_folder: Path) -> Bundle:
 
 
 def serving(bundle: Bundle, weight: float) -> Model:
-    ranking = bundle.manifest.ranking.model_copy(update={"reranker": weight})
+    ranking = bundle.manifest.ranking.model_copy(update={"reranker": weight, "floor": 0.0})
     return Model(replace(bundle, manifest=bundle.manifest.model_copy(update={"ranking": ranking})))
 
 

@@ -79,7 +79,9 @@ def test_query_lists_hold_what_is_promised(model: Model, prefix: str) -> None:
     index = model.bundle.queries
     assert index is not None
     assert len(set(texts)) == len(texts) <= 10
-    assert all(s.text.startswith(prefix) or s.terms.edit_count for s in completion.suggestions)
+    assert all(s.text[s.typed[0] :].startswith(prefix) or s.terms.edit_count for s in completion.suggestions)
+    begins = [s.typed[0] == 0 for s in completion.suggestions]
+    assert begins == sorted(begins, reverse=True)  # what matches at a later word comes last
     assert prefix.rstrip() not in texts
     assert scores == sorted(scores, reverse=True)
     assert np.exp(scores).sum() <= 1.001
@@ -94,7 +96,7 @@ def test_only_real_queries_where_asked(model: Model, prefix: str) -> None:
     assert index is not None
     completion = model.complete_query(prefix, exclude_generated=True)
     there, _ = index.completions(prefix, 10)
-    assert len(completion.suggestions) == len(there)
+    assert sum(suggestion.typed[0] == 0 for suggestion in completion.suggestions) == len(there)
     assert all(suggestion.source is Source.HISTORY for suggestion in completion.suggestions)
 
 
