@@ -19,6 +19,8 @@ LOOKED_AT = 3
 
 RankAt = Callable[[str], int]
 """The rank of the wanted query in the list shown for a prefix."""
+FirstAt = Callable[[str], Sequence[str]]
+"""The suggestions for a prefix that are looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +54,19 @@ def rank(listed: Sequence[Listed], wanted: str) -> int:
 
 
 def partial_rank(listed: Sequence[Listed], wanted: str, typed: str) -> int:
-    """The place of the wanted query or of its first words, if they are more than what was typed.
+    """The place of the wanted query or of its first words, if these are more than what was typed.
 
     1 / this rank, 0 for a miss, averaged over the queries is the PMRR (partial-matching mean reciprocal rank) of Park
     and Chiba (2017), "A neural language model for query auto-completion": whoever wants `new york times` is helped by
     `new york` too. What was typed already is no help, and counts for nothing as in Kim (2019).
     """
-    least = len(typed.rstrip())
-    beginning = [len(item.text) > least and wanted.startswith(f"{item.text} ") for item in listed]
+    beginning = [_begins(item.text, wanted, typed) for item in listed]
     return _rank(listed, [item.text == wanted or begins for item, begins in zip(listed, beginning, strict=True)])
+
+
+def _begins(text: str, wanted: str, typed: str) -> bool:
+    """Whether a suggestion is the first words of what is wanted, and more than what was typed."""
+    return len(text) > len(typed.rstrip()) and wanted.startswith(f"{text} ")
 
 
 def _rank(listed: Sequence[Listed], right: Sequence[bool]) -> int:
@@ -96,3 +102,17 @@ def keystrokes(query: str, rank_at: RankAt) -> int:
         if 0 < rank_at(query[:typed]) <= LOOKED_AT:
             return typed + 1
     return len(query)
+
+
+def keystrokes_in_parts(query: str, first_at: FirstAt) -> int:
+    """Keys pressed by who also takes the query's first words, the longest of them that is shown, and then goes on.
+
+    As `keystrokes` else: the first three suggestions are looked at before each letter, one key takes one of them, and
+    the space behind it is typed.
+    """
+    typed, pressed = "", 0
+    while typed != query:
+        helpful = [text for text in first_at(typed) if text == query or _begins(text, query, typed)]
+        typed = max(helpful, key=len) if helpful else query[: len(typed) + 1]
+        pressed += 1
+    return pressed

@@ -65,7 +65,7 @@ def test_figures_are_those_of_lists_looked_at_one_by_one(bundle: Bundle, lines: 
         worst = sorted(shown, key=lambda each: (-each.log_prob, each.text in right))
         return next((place for place, each in enumerate(worst, 1) if each.text in right), 0)
 
-    reciprocal, partial, strokes, recovered = [], [], 0, 0
+    reciprocal, partial, strokes, in_parts, recovered = [], [], 0, 0, 0
     for query in texts:
         prefix, words = typed_prefix(query), query.split()
         beginnings = [" ".join(words[:count]) for count in range(1, len(words))]
@@ -77,6 +77,14 @@ def test_figures_are_those_of_lists_looked_at_one_by_one(bundle: Bundle, lines: 
         while typed < len(query) and not 1 <= place(query[:typed], [query]) <= 3:
             typed += 1
         strokes += min(typed + 1, len(query))
+        there = 0
+        while there < len(query):
+            first = [each.text for each in model.complete_query(query[:there], max_suggestions=10).suggestions[:3]]
+            ends = [
+                len(each) for each in first if each in [query, *beginnings] and len(each) > len(query[:there].rstrip())
+            ]
+            there = max(ends, default=there + 1)
+            in_parts += 1
         left = len(query)
         while left > 2 and place(query[: left - 1], [query]):
             left -= 1
@@ -90,6 +98,7 @@ def test_figures_are_those_of_lists_looked_at_one_by_one(bundle: Bundle, lines: 
             "pmrr_at_10": sum(partial) / len(texts),
             "coverage": sum(bool(model.complete_query(typed_prefix(text)).suggestions) for text in texts) / len(texts),
             "keystrokes_saved_at_3": 1 - strokes / sum(map(len, texts)),
+            "keystrokes_saved_in_parts_at_3": 1 - in_parts / sum(map(len, texts)),
             "mean_recoverable_length": recovered / len(texts),
         }
     )

@@ -12,7 +12,15 @@ from lm.queries import QueryIndex, QueryRow, build_query_index
 from training.evaluation.query_examples import examples
 from training.evaluation.query_measures import MEASURES, groups, value
 from training.evaluation.query_outcomes import Outcome, most_popular, outcomes, sample, wanted_queries
-from training.metrics import Listed, keystrokes, partial_rank, rank, recoverable_length, typed_prefix
+from training.metrics import (
+    Listed,
+    keystrokes,
+    keystrokes_in_parts,
+    partial_rank,
+    rank,
+    recoverable_length,
+    typed_prefix,
+)
 from training.progress import SilentReporter
 
 _TEXTS = ("a", "a b", "a b c", "b", "a bc")
@@ -75,6 +83,14 @@ def test_typing_and_deleting_letter_by_letter(ranks: list[int]) -> None:
     assert recoverable_length(query, rank_at) == max(deletable)
 
 
+def test_first_words_are_taken_too() -> None:
+    shown = {"": ["a b", "a"], "a b": ["a b", "x"], "a b ": ["a b c d", "a b c", "a b c d e"]}
+    assert keystrokes_in_parts("a b c d", lambda typed: shown.get(typed, [])) == 3
+    assert keystrokes_in_parts("a b c d f", lambda typed: shown.get(typed, [])) == 5
+    assert keystrokes_in_parts("a bc", lambda typed: shown.get(typed, [])) == 4  # `a`, then letters
+    assert keystrokes_in_parts("abc", lambda _: ["a", "ab"]) == 3
+
+
 _LOG = {"new york": 50, "new york times": 40, "news": 90, "new jersey": 30, "newark": 30, "weather": 20}
 
 
@@ -93,6 +109,8 @@ def test_what_popularity_alone_is_worth_by_hand(index: QueryIndex) -> None:
     assert (newark.keystrokes, newark.recoverable_length) == (5, 4)
     # Nobody typed it before.
     assert (cab.rank, cab.keystrokes, cab.recoverable_length) == (0, 12, 0)
+    # `new york` is the second before a letter is typed; ` cab` is typed. `news` is no beginning of `newark`.
+    assert (times.keystrokes_in_parts, newark.keystrokes_in_parts, cab.keystrokes_in_parts) == (1, 5, 5)
     assert typed_prefix("new york cab") == cab.prefix
     figures = {
         m.name: value(m, (times, newark, cab), groups((times, newark, cab), [True, True, False])[0].rows)

@@ -42,9 +42,9 @@ def _reciprocal(rank: int) -> float:
     return 1 / rank if rank else 0.0
 
 
-def _saved(outcome: Outcome) -> tuple[float, float]:
+def _saved(outcome: Outcome, keystrokes: int | None) -> tuple[float, float]:
     letters = len(outcome.query)
-    return letters - (letters if outcome.keystrokes is None else outcome.keystrokes), letters
+    return letters - (letters if keystrokes is None else keystrokes), letters
 
 
 MEASURES = (
@@ -52,7 +52,20 @@ MEASURES = (
     Measure("success_at_10", "success@10, %", lambda outcome: (outcome.rank > 0, 1), share=True),
     Measure("pmrr_at_10", "PMRR@10", lambda outcome: (_reciprocal(outcome.partial_rank), 1), digits=3),
     Measure("coverage", "coverage, %", lambda outcome: (bool(outcome.top), 1), share=True),
-    Measure("keystrokes_saved_at_3", "keystrokes saved, %", _saved, share=True, typed=True),
+    Measure(
+        "keystrokes_saved_at_3",
+        "keystrokes saved, %",
+        lambda outcome: _saved(outcome, outcome.keystrokes),
+        share=True,
+        typed=True,
+    ),
+    Measure(
+        "keystrokes_saved_in_parts_at_3",
+        "saved in parts, %",
+        lambda outcome: _saved(outcome, outcome.keystrokes_in_parts),
+        share=True,
+        typed=True,
+    ),
     Measure(
         "mean_recoverable_length",
         "recoverable length",

@@ -10,11 +10,13 @@ from lm.queries import QueryIndex
 from lm.text import normalize_query
 from suggest.model import Model
 from training.metrics import (
+    LOOKED_AT,
     MIN_QUERY_LENGTH,
     SHOWN,
     Listed,
     draw,
     keystrokes,
+    keystrokes_in_parts,
     partial_rank,
     rank,
     recoverable_length,
@@ -37,7 +39,7 @@ class Outcome:
         top: the first three of that list.
         probabilities: acceptance probability of each suggestion in that list.
         right: place of the query in that list, from 0; None where it is not.
-        keystrokes, recoverable_length: None where the query was not typed letter by letter.
+        keystrokes, keystrokes_in_parts, recoverable_length: None where the query was not typed letter by letter.
     """
 
     query: str
@@ -48,6 +50,7 @@ class Outcome:
     probabilities: tuple[float, ...]
     right: int | None
     keystrokes: int | None = None
+    keystrokes_in_parts: int | None = None
     recoverable_length: int | None = None
 
 
@@ -113,7 +116,14 @@ def _outcome(complete: Complete, query: str, typed: bool) -> Outcome:
     prefix = typed_prefix(query)
     listed = complete(prefix)
     shown = [each.text for each in listed[:SHOWN]]
-    rank_at = functools.cache(lambda typed: rank(complete(typed), query))
+    list_at = functools.cache(complete)
+
+    def rank_at(typed: str) -> int:
+        return rank(list_at(typed), query)
+
+    def first_at(typed: str) -> list[str]:
+        return [each.text for each in list_at(typed)[:LOOKED_AT]]
+
     return Outcome(
         query=query,
         prefix=prefix,
@@ -123,5 +133,6 @@ def _outcome(complete: Complete, query: str, typed: bool) -> Outcome:
         probabilities=tuple(each.probability for each in listed[:SHOWN]),
         right=shown.index(query) if query in shown else None,
         keystrokes=keystrokes(query, rank_at) if typed else None,
+        keystrokes_in_parts=keystrokes_in_parts(query, first_at) if typed else None,
         recoverable_length=recoverable_length(query, rank_at) if typed else None,
     )
