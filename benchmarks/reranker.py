@@ -25,8 +25,10 @@ from lm.bundle import Bundle, open_bundle
 from lm.errors import AutocompleteError
 from lm.manifest import Ranking
 from lm.text import normalize_query
+from suggest.advice import advise
 from suggest.candidates import propose, rescore
 from suggest.complete import RESCORED, first_rows
+from suggest.duplicates import distinct_pool
 from suggest.rank import Candidates, Floats, order
 from suggest.reranking import rerank
 from training.config import load_config
@@ -86,6 +88,7 @@ class _Listed:
         candidates: with the mixture's and the re-ranker's opinion.
         ngram: the n-gram model's natural-log probabilities of them.
         total: submissions of the prefix.
+        advisers: that have given their opinion too.
         rescore_s, rerank_s: processor time of both.
     """
 
@@ -93,6 +96,7 @@ class _Listed:
     candidates: Candidates
     ngram: Floats
     total: float
+    advisers: int
     rescore_s: float
     rerank_s: float
 
@@ -105,23 +109,26 @@ class _Listed:
             "mixture": self.candidates.log_probs,
         }[opinion]
         log_shares = self.candidates.log_shares if reranker else None
-        return replace(self.candidates, log_probs=log_probs, log_shares=log_shares)
+        told = replace(self.candidates, log_probs=log_probs, log_shares=log_shares)
+        return replace(told, advice=None, unknown_words=None) if opinion == "no model" else told
 
 
 def _listed(bundle: Bundle, queries: Sequence[str], reporter: Reporter) -> list[_Listed]:
-    model, listed = bundle.language_model("queries"), []
+    model, advisers, listed = bundle.language_model("queries"), bundle.advisers(), []
     wanted = [query for query in (normalize_query(line).rstrip() for line in queries) if len(query) >= MIN_QUERY_LENGTH]
     with reporter.task("lists", len(wanted)) as task:
         for number, query in enumerate(wanted):
-            pool = propose(model, bundle.queries, typed_prefix(query), bundle.denied)
+            proposed = propose(model, bundle.queries, typed_prefix(query), bundle.denied)
+            pool = distinct_pool(proposed, bundle.manifest.duplicates)
             rows = first_rows(pool, bundle.manifest.first_ranking, RESCORED)
+            advised = advise(advisers, pool.candidates.of(rows))
             times = [time.thread_time()]
-            rescored = rescore(model, pool, rows, pool.candidates.of(rows))
+            rescored = rescore(model, pool, rows, advised)
             times.append(time.thread_time())
             candidates = rerank(model, rescored.candidates)
             times.append(time.thread_time())
             rescore_s, rerank_s = np.diff(times).tolist()
-            listed.append(_Listed(query, candidates, rescored.ngram, pool.total, rescore_s, rerank_s))
+            listed.append(_Listed(query, candidates, rescored.ngram, pool.total, len(advisers), rescore_s, rerank_s))
             task.update(number + 1)
     return listed
 
@@ -146,7 +153,8 @@ def _print(bundle: Bundle, fitting: Sequence[_Listed], measuring: Sequence[_List
 
 
 def _choice(listed: _Listed, opinion: str, reranker: bool) -> Choice:
-    return Choice.of(listed.told(opinion, reranker), listed.total, listed.query)
+    candidates = listed.told(opinion, reranker)
+    return Choice.of(candidates, listed.total, listed.query, 0 if opinion == "no model" else listed.advisers)
 
 
 def _rank(listed: _Listed, opinion: str, reranker: bool, ranking: Ranking) -> float:
@@ -165,11 +173,11 @@ def _print_cost(bundle: Bundle, measuring: Sequence[_Listed]) -> None:
     ):
         median, high = 1000 * np.quantile(times, [0.5, 0.99])
         print(f"{name}: processor time p50 {median:.2f} ms, p99 {high:.2f} ms an answer")
-    for figures in bundle.manifest.metrics["language_models"].values():
-        for part in ("neural", "reranker"):
-            training = figures["training"][part]
-            losses = [point["validation_loss"] for point in training["curve"]]
-            print(f"{part}: {training['steps']} steps, {training['seconds']:.0f} s, {min(losses):.3f} nats a token")
+    figures = bundle.manifest.metrics["language_models"][bundle.language_model("queries").entry.name]
+    for part in ("neural", "reranker"):
+        training = figures["training"][part]
+        losses = [point["validation_loss"] for point in training["curve"]]
+        print(f"{part}: {training['steps']} steps, {training['seconds']:.0f} s, {min(losses):.3f} nats a token")
 
 
 def _interval(differences_B: NDArray[np.float64]) -> tuple[float, float]:

@@ -68,7 +68,7 @@ class Ranking(_Section):
     Attributes:
         weights: of the models' log probability of a generated query; of theirs of one of the log; of being in the
             log; of the log of one more than the submissions there; of the log of the length not typed yet, in
-            characters and in tokens; of the number of words, taken negatively, that no adviser knows. Those of
+            characters and in tokens; of the number of unknown words, taken negatively. Those of
             probabilities, submissions and unknown words are at least 0.
         advisers: of the logs of the shares that the bundle's further language models of queries give; at least 0.
         reranker: of the log of the re-ranker's share; 0: it is not asked.

@@ -21,7 +21,8 @@ def advise(advisers: Sequence[LanguageModel], candidates: Candidates) -> Candida
     """The candidates with each adviser's opinion.
 
     `advice` becomes the natural logs of their shares, the softmax of each whole query's log probability over the
-    list; `unknown_words` the words of a query that no adviser of words knows.
+    list; `unknown_words` the words of a query that
+    are unknown to the adviser that knows most of them.
     """
     if not advisers or not candidates.texts:
         return candidates

@@ -11,6 +11,7 @@ from lm.bundle import Bundle
 from lm.errors import UnsupportedError
 from lm.hangul import typed_prefixes
 from lm.manifest import Ranking
+from lm.queries import QueryIndex
 from lm.text import normalize_query
 from suggest.advice import advise
 from suggest.budget import Budget
@@ -93,8 +94,9 @@ class QueryCompleter:
         else:
             (listed, total), degraded = self._popular(max_suggestions, stages), False
         with stages.stage("rank"):
-            suggestions = self._suggestions(listed, normalized, total, max_suggestions)
-            suggestions = with_infix(self._bundle.queries, normalized, suggestions, total, max_suggestions)
+            suggestions = self._suggestions(listed, normalized, self._bundle.queries, max_suggestions)
+            kinds = self._bundle.manifest.duplicates.collapse
+            suggestions = with_infix(self._bundle.queries, normalized, suggestions, total, max_suggestions, kinds)
         return QueryCompletion(
             suggestions=suggestions,
             normalized_query=normalized,
@@ -114,12 +116,12 @@ class QueryCompleter:
         *,
         correct: bool,
     ) -> tuple[_Listed, float, bool]:
-        """The list, submissions of the prefix, and whether time was too short for a part."""
+        """The list, submissions of what was typed as it stands, and whether time was too short for a part."""
         with stages.stage("ngram"):
             proposed = propose(self._model, self._bundle.queries, query, self._bundle.denied)
             pool = distinct_pool(proposed, self._bundle.manifest.duplicates)
             rows = first_rows(pool, self._first_ranking, max(RESCORED, max_suggestions + 2), exclude_generated)
-        corrections, degraded = dict[str, Correction](), False
+        corrections, total, degraded = dict[str, Correction](), pool.total, False
         if correct and self._corrector is not None and (suspects := self._corrector.suspects(query, pool)):
             if self._correction_cost.fits(budget):
                 with stages.stage("spelling"), self._correction_cost.measured():
@@ -148,7 +150,7 @@ class QueryCompleter:
             else:
                 degraded = True
         ranked = order(candidates, pool.total, self._ranking)
-        return _Listed(ranked, candidates, chosen.log_probs, opinion, corrections), pool.total, degraded
+        return _Listed(ranked, candidates, chosen.log_probs, opinion, corrections), total, degraded
 
     def _read_otherwise(self, query: str, suspects: tuple[int, ...], pool: Pool) -> tuple[Pool, dict[str, Correction]]:
         """The pool with what completes the corrections of typing errors, and which completes which."""
@@ -181,12 +183,12 @@ class QueryCompleter:
         return _Listed(ranked, candidates, unknown, None), total
 
     def _suggestions(
-        self, listed: _Listed, query: str, total: float, max_suggestions: int
+        self, listed: _Listed, query: str, index: QueryIndex, max_suggestions: int
     ) -> tuple[QuerySuggestion, ...]:
         counts, ngram = listed.candidates.counts.tolist(), listed.ngram.tolist()
         texts, corrections = listed.candidates.texts, listed.corrections
         typed = typed_prefixes(query)
-        shown = [self._shown(texts[row]) for _, row in listed.ranked[:max_suggestions]]
+        shown = [index.shown(texts[row]) for _, row in listed.ranked[:max_suggestions]]
         neural = listed.neural.tolist() if listed.neural is not None else [-math.inf] * len(counts)
         return tuple(
             QuerySuggestion(
@@ -202,7 +204,7 @@ class QueryCompleter:
                     else typed_length(texts[row], query, typed),
                 ),
                 terms=ScoreTerms(
-                    popularity_log_prob=math.log(counts[row] / total) if counts[row] > 0 else None,
+                    popularity_log_prob=math.log(counts[row] / index.total) if counts[row] > 0 else None,
                     ngram_log_prob=_known(ngram[row]),
                     neural_log_prob=_known(neural[row]),
                     edit_count=corrections[texts[row]].edits if texts[row] in corrections else 0,
@@ -211,9 +213,6 @@ class QueryCompleter:
             )
             for (log_prob, row), (display, payload) in zip(listed.ranked, shown, strict=False)
         )
-
-    def _shown(self, text: str) -> tuple[str, str]:
-        return self._bundle.queries.shown(text) if self._bundle.queries else (text, "")
 
 
 def first_rows(pool: Pool, ranking: Ranking, k: int, exclude_generated: bool = False) -> list[int]:

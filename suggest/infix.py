@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from lm.duplicates import KINDS, duplicate_key
+from lm.duplicates import duplicate_key
 from lm.hangul import typed_prefixes
 from lm.queries import InfixMatch, QueryIndex
 from lm.typed import TypedPrefix
@@ -23,7 +23,7 @@ _SHARE = 4
 
 
 def with_infix(
-    index: QueryIndex, query: str, listed: tuple[QuerySuggestion, ...], total: float, k: int
+    index: QueryIndex, query: str, listed: tuple[QuerySuggestion, ...], total: float, k: int, kinds: Sequence[str]
 ) -> tuple[QuerySuggestion, ...]:
     """A list with infix completions at its end: where it has room, and in the place of its last generated ones.
 
@@ -32,13 +32,14 @@ def with_infix(
         total: submissions of all queries with the typed prefix. Only what was submitted more often takes a place:
             by evidence of the log the typed text then rather is the beginning of a later word.
         k: length of the list at most.
+        kinds: differences of `lm.duplicates` that make no other query.
     """
     generated = [row for row, suggestion in enumerate(listed) if suggestion.source is Source.GENERATED]
     places = min(k // _SHARE, len(generated))
     room = k - len(listed)
     if room + places < 1:
         return listed
-    matches = _other_matches(index, query, listed, room + places)
+    matches = _other_matches(index, query, listed, room + places, kinds)
     taken = sum(match.count > total for match in matches[:places]) - room
     if taken > 0:
         gone = set(generated[-taken:])
@@ -46,15 +47,17 @@ def with_infix(
     return listed + _suggestions(index, query, listed, matches[: k - len(listed)])
 
 
-def _other_matches(index: QueryIndex, query: str, listed: Sequence[QuerySuggestion], k: int) -> list[InfixMatch]:
-    """The k most popular ones of which no near-duplicate is listed, of any kind."""
+def _other_matches(
+    index: QueryIndex, query: str, listed: Sequence[QuerySuggestion], k: int, kinds: Sequence[str]
+) -> list[InfixMatch]:
+    """The k most popular ones of which no near-duplicate is listed."""
     matches = index.infix_completions(query, k + len(listed))
     if not matches:
         return []
-    there = {duplicate_key(suggestion.text, *KINDS) for suggestion in listed}
+    there = {duplicate_key(suggestion.text, *kinds) for suggestion in listed}
     found = []
     for match in matches:
-        key = duplicate_key(match.text, *KINDS)
+        key = duplicate_key(match.text, *kinds)
         if key not in there:
             there.add(key)
             found.append(match)

@@ -15,7 +15,8 @@ bundle has one that is asked (see `suggest.reranking`). The weights are those un
 probable, so P is calibrated. A language model has seen the queries of its log, and so its opinion of them weighs
 otherwise than that of queries it made up: how much either says, and being in the log besides, the data tell.
 
-A query of the log is never behind a generated one that is less probable by the models: see `utilities`.
+Of what suits the typed letters a query of the log is never behind a generated one that is less probable by the models:
+see `utilities`.
 
 Where typing errors were looked for, the list holds several readings of what was typed: as it stands, and corrected.
 `p` is then given the reading, the log of the reading's posterior probability (`suggest.spelling`) is added to `u`, and
@@ -56,7 +57,8 @@ class Candidates:
         log_probs: the models' natural-log probabilities given what was typed, float64 (N,); -inf if they have none.
         tokens: what the language model spells the rest of each with, at least 1, float64 (N,).
         advice: natural logs of the advisers' shares, float64 (N, A); None where there are none.
-        unknown_words: words of each that no adviser knows, float64 (N,); None where no one was asked.
+        unknown_words: words of each that the adviser who knows most of them does not, float64 (N,); None where no one
+            was asked.
         log_shares: natural logs of the re-ranker's shares, float64 (N,); None where it was not asked.
         edits: typing errors corrected in each, int64 (N,); None where none were looked for.
         log_posteriors: natural-log probability, given what was typed, that the user means to type what each begins
