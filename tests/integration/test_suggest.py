@@ -100,6 +100,12 @@ def test_only_real_queries_where_asked(model: Model, prefix: str) -> None:
     assert all(suggestion.source is Source.HISTORY for suggestion in completion.suggestions)
 
 
+@pytest.mark.parametrize("beginning", ["zzqx vrrp ", "quarterly kzzt of the blorb for "])
+def test_a_query_that_nobody_began_so_goes_on_from_its_end(model: Model, beginning: str) -> None:
+    texts = [suggestion.text for suggestion in model.complete_query(f"{beginning}new yor").suggestions]
+    assert any(text.startswith(f"{beginning}new york") for text in texts), texts
+
+
 def test_an_empty_box_offers_popular_queries(model: Model) -> None:
     index = model.bundle.queries
     assert index is not None
