@@ -93,6 +93,11 @@ class HeldOut(Section):
     test_fraction: float = Field(0.04, gt=0, lt=0.5, description="Share of lines that measure.")
     max_queries: int = Field(4000, ge=10, description="At most this many queries in each part.")
     max_sentences: int = Field(20000, ge=10, description="At most this many sentences in each part.")
+    query_log: str | None = Field(
+        None,
+        description="Name of the query logs that held-out queries are drawn from, those most like what will be typed;"
+        " unset: all.",
+    )
 
 
 class NgramConfig(Section):
@@ -291,6 +296,8 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> TrainingConfig:
 
 
 def _check(path: Path, config: TrainingConfig) -> None:
+    if config.held_out.query_log is not None:
+        _check_log_name(f"{path}: held_out.query_log", config.held_out.query_log, config)
     names = [model.name for model in config.language_models]
     if len(set(names)) < len(names):
         raise ConfigError(f"{path}: language_models: two have the same name.", remedy="Rename one.")
@@ -307,13 +314,8 @@ def _check(path: Path, config: TrainingConfig) -> None:
                     f"{path}: language_models.{model.name}.sources: there is no {source}.",
                     remedy=f"Add a {section} section, or take `{source}` out.",
                 )
-        named = {log.name for log in config.query_log}
         for name in model.query_logs:
-            if name not in named:
-                raise ConfigError(
-                    f"{path}: language_models.{model.name}.query_logs: no [[query_log]] has the name {name!r}.",
-                    remedy="Give one that name, or leave query_logs out.",
-                )
+            _check_log_name(f"{path}: language_models.{model.name}.query_logs", name, config)
         _check_ngram(f"{path}: language_models.{model.name}.ngram", model.ngram)
         if len(model.ngram.prune) > model.ngram.order:
             raise ConfigError(
@@ -330,6 +332,13 @@ def _check(path: Path, config: TrainingConfig) -> None:
                 f"{path}: language_models.{model.name}.recent_words: its unit is {model.unit}; only words come again.",
                 remedy='Leave it out, or set `unit = "word"`.',
             )
+
+
+def _check_log_name(field: str, name: str, config: TrainingConfig) -> None:
+    if all(log.name != name for log in config.query_log):
+        raise ConfigError(
+            f"{field}: no [[query_log]] has the name {name!r}.", remedy="Give one that name, or leave the field out."
+        )
 
 
 _ONLY_WITH = {

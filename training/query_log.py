@@ -184,7 +184,7 @@ class _Counter:
         if kept < _MIN_ROWS:
             return None
         task.update(1)
-        training, sizes = self._split(rows, kept, held_out)
+        training, sizes = self._split(rows, held_out)
         task.update(2)
         counted = count_queries(training.filter(training.fate == KEPT), self._counting, self._tally.last_time_s)
         queries = self._engine.keep(judge_queries(self._engine.keep(counted), self._screening, self._counting))
@@ -214,21 +214,26 @@ class _Counter:
             "kept_rows": number.get(KEPT, 0),
         }
 
-    def _split(self, rows: ir.Table, kept: int, held_out: HeldOut) -> tuple[ir.Table, dict[str, int]]:
+    def _split(self, rows: ir.Table, held_out: HeldOut) -> tuple[ir.Table, dict[str, int]]:
         """All rows but those held out, and how many these are.
 
         Lowest lots validate, highest test, so that neither part moves to the other when a log grows.
         """
         import ibis
 
+        drawn = rows.fate == KEPT
+        if held_out.query_log is not None:
+            drawn &= _among(rows.place, self._tally.places[held_out.query_log])
+        fair = rows.filter(drawn)
+        kept = self._engine.fetch(fair.agg(rows=fair.count())).to_pylist()[0]["rows"]
+
         def share(fraction: float) -> int:
             return max(1, min(held_out.max_queries, int(kept * fraction)))
 
         sizes = {"validation": share(held_out.validation_fraction), "test": share(held_out.test_fraction)}
-        fair = rows.filter(rows.fate == KEPT)
         low = self._write_held_out(fair.order_by(ibis.asc("lot"), "query").limit(sizes["validation"]), "validation.txt")
         high = self._write_held_out(fair.order_by(ibis.desc("lot"), "query").limit(sizes["test"]), "test.txt")
-        return rows.filter((rows.fate != KEPT) | ((rows.lot > low) & (rows.lot < high))), sizes
+        return rows.filter(~drawn | ((rows.lot > low) & (rows.lot < high))), sizes
 
     def _write_held_out(self, part: ir.Table, name: str) -> int:
         """Writes a held-out part; returns its last lot."""
