@@ -212,7 +212,7 @@ def test_the_floor_costs_hardly_anything_and_lets_queries_of_the_log_stand() -> 
     truth = Ranking(advisers=(0.3,))
     choices = _choices(truth, 800, seed=11)
     floor = probability_floor(choices, truth)
-    assert 0 < floor <= 0.002
+    assert 0 <= floor <= 1e-4
     gains: dict[bool, float] = {False: 0.0, True: 0.0}
     for choice in choices:
         utilities = choice.listed @ weight_vector(truth)
@@ -220,7 +220,7 @@ def test_the_floor_costs_hardly_anything_and_lets_queries_of_the_log_stand() -> 
         if choice.wanted < len(choice.listed) and not choice.listed[choice.wanted, 2]:
             rank = 1 + (utilities > utilities[choice.wanted]).sum()
             gains[bool(chances[choice.wanted] / chances.sum() < floor)] += 1 / rank
-    assert gains[True] <= 0.01 * (gains[True] + gains[False])
+    assert gains[True] <= 0.002 * (gains[True] + gains[False])
 
     two = Candidates(["a b", "a c"], np.full(2, 2.0), np.array([1.0, 0.0]), np.log([1e-9, 1e-8]), np.ones(2))
     assert [place for _, place in order(two, 10.0, Ranking(floor=0.9))] == [0]
