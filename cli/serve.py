@@ -36,6 +36,7 @@ def serve(
     registry: Annotated[Path | None, typer.Option()] = None,
     models: _Text = None,
     default_model: _Text = None,
+    reload_s: _Amount = None,
     address: _Text = None,
     metrics_address: _Text = None,
     cache: _Text = None,

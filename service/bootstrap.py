@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import socket
 import threading
 import time
 from collections.abc import Callable
@@ -22,11 +21,13 @@ from lm.registry import Registry
 from service.adapters.bundle_registry import BundleRegistry, ModelState, ModelStatus, choose_models
 from service.adapters.memory_cache import MemoryCache
 from service.adapters.redis_cache import RedisCache
+from service.adapters.version_opener import VersionOpener
 from service.answers import Answers, Tier
 from service.config import ServerSettings, split_address
+from service.listening import port_taken, try_port
 from service.logs import configure_logs
 from service.metrics import Metrics
-from service.ports import AnswerCache, ModelOpener
+from service.ports import AnswerCache, ModelOpener, ServingModel
 from service.rpc.completer import Completer
 from service.rpc.interceptors import CallInterceptor, add_handlers
 from service.rpc.observe import Observer
@@ -75,7 +76,7 @@ class Server:
 
     Args:
         settings: what it was told.
-        opener: opens a bundle; `suggest.model.open_model` if None.
+        opener: opens a bundle; `service.adapters.warm.open_warm` if None.
         clock: monotonic, in seconds.
 
     Raises:
@@ -98,7 +99,17 @@ class Server:
             names, default = choose_models(folder, settings.models, settings.default_model)
         except ConfigError as error:
             raise ConfigError(f"{settings.registry}: {error.problem}", remedy=error.remedy) from None
-        self.models = BundleRegistry(folder, names, default, opener or _opener(), self._model_changed)
+        self.models = BundleRegistry(
+            folder,
+            names,
+            default,
+            VersionOpener(folder, opener or _opener(), self.metrics),
+            self._model_changed,
+            follow_s=settings.reload_s,
+            new_models=not settings.models,
+        )
+        self._observer = Observer(self.metrics, names, default)
+        self._versions: dict[str, str] = {}
         self._sessions = OpenSessions()
         self._health = health.HealthServicer()
         self._redis: RedisCache | None = None
@@ -169,7 +180,7 @@ class Server:
             slots=StreamSlots(settings.max_streams),
             watches=self._watches,
             max_waiting=settings.max_waiting,
-            observer=Observer(metrics, self.models.names, self.models.default),
+            observer=self._observer,
             metrics=metrics,
         )
         autocomplete = AutocompleteServicer(
@@ -211,24 +222,24 @@ class Server:
     def _listen(self) -> None:
         settings = self._settings
         try:
-            _try_port(settings.address)
+            try_port(settings.address)
             self.port = self._grpc.add_insecure_port(settings.address)
         except (OSError, RuntimeError) as error:
-            raise _port_taken("--address", settings.address, error) from None
+            raise port_taken("--address", settings.address, error) from None
         if settings.metrics_address == "off":
             return
         host, port = split_address(settings.metrics_address)
         try:
             self._http = start_http_server(port, addr=host, registry=self.metrics.registry)
         except OSError as error:
-            raise _port_taken("--metrics-address", settings.metrics_address, error) from None
+            raise port_taken("--metrics-address", settings.metrics_address, error) from None
         self.metrics_port = self._http[0].server_port
 
     def _model_changed(self, status: ModelStatus) -> None:
         self._count_models()
         if status.model is not None:
-            self.metrics.model_info.labels(status.name, status.model.version).set(1)
-            self.metrics.model_created.labels(status.name).set(status.model.created_at_s)
+            self._observer.know(status.name)
+            self._show_version(status.name, status.model)
             if status.name == self.models.default:
                 self._set_health(health_pb2.HealthCheckResponse.SERVING)
         statuses = self.models.statuses()
@@ -236,6 +247,14 @@ class Server:
             first = self.models.status(self.models.default).latest_error
             self._failure = first or BundleError("No model could be opened.")
             self.request_stop("no model could be opened")
+
+    def _show_version(self, name: str, model: ServingModel) -> None:
+        former = self._versions.get(name, model.version)
+        self._versions[name] = model.version
+        self.metrics.model_info.labels(name, model.version).set(1)
+        self.metrics.model_created.labels(name).set(model.created_at_s)
+        if former != model.version:
+            self.metrics.model_info.remove(name, former)
 
     def _count_models(self) -> None:
         statuses = self.models.statuses()
@@ -259,27 +278,6 @@ class Server:
 
 
 def _opener() -> ModelOpener:
-    from suggest.model import open_model
+    from service.adapters.warm import open_warm
 
-    return open_model
-
-
-def _try_port(address: str) -> None:
-    """Listens for a moment: unlike gRPC, which tells its log, this tells the reason.
-
-    Raises:
-        OSError: the port is taken, or the host is none of this machine.
-    """
-    host, port = split_address(address)
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    socket.create_server((host, port), family=family).close()
-
-
-def _port_taken(flag: str, address: str, error: OSError | RuntimeError) -> UnavailableError:
-    reason = ""
-    if isinstance(error, OSError) and error.strerror:
-        reason = f" ({error.strerror.partition(' (')[0].lower()})"  # `socket` adds the address once more
-    return UnavailableError(
-        f"{flag}: cannot listen on {address}{reason}: the port is taken, or the host is not this machine's.",
-        remedy="Stop what listens there, or choose another port.",
-    )
+    return open_warm

@@ -122,6 +122,12 @@ class Metrics:
         self.models = Gauge(
             "autocomplete_models", "Models by state: loading, active, failed.", ("state",), registry=registry
         )
+        self.model_openings = Counter(
+            "autocomplete_model_openings",
+            "Versions that were opened to answer, or could not be, by model and outcome: opened, failed.",
+            ("model", "outcome"),
+            registry=registry,
+        )
 
     def observe_completion(self, completion: QueryCompletion, method: str) -> None:
         """Counts a computed query completion."""

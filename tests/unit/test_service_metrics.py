@@ -24,6 +24,7 @@ NAMES = {
     "autocomplete_model_info": ("model", "version"),
     "autocomplete_model_created_timestamp_seconds": ("model",),
     "autocomplete_models": ("state",),
+    "autocomplete_model_openings": ("model", "outcome"),
 }
 
 
