@@ -42,6 +42,9 @@ class ServerSettings(BaseSettings):
     )
     address: str = Field("127.0.0.1:50051", description="HOST:PORT of gRPC; 0.0.0.0 for all interfaces.")
     metrics_address: str = Field("127.0.0.1:9464", description="HOST:PORT of Prometheus metrics over HTTP, or `off`.")
+    workers: int = Field(
+        1, ge=1, le=256, description="Processes that share the port; caches and the limits below are of each."
+    )
     cache: Literal["all", "process", "none"] = Field(
         "all", description="Where answers are kept: process and Redis, the process alone, nowhere."
     )

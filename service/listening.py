@@ -19,6 +19,24 @@ def try_port(address: str) -> None:
     socket.create_server((host, port), family=family).close()
 
 
+def reserve_port(address: str) -> socket.socket:
+    """Holds a port that processes of this user may share, without listening on it; 0 takes a free one.
+
+    Raises:
+        OSError: the port is taken, or the host is none of this machine.
+    """
+    try_port(address)
+    host, port = split_address(address)
+    held = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    try:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        held.bind((host, port))
+    except OSError:
+        held.close()
+        raise
+    return held
+
+
 def port_taken(flag: str, address: str, error: OSError | RuntimeError) -> UnavailableError:
     """The error of an address that a flag names and that cannot be listened on."""
     reason = ""
