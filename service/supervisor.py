@@ -1,7 +1,7 @@
 """Several server processes on one port: started, watched, replaced and stopped by one that answers no call itself.
 
 The kernel shares connections out among them (SO_REUSEPORT). Each is spawned, not forked, for gRPC and the metrics'
-server have threads; bundles are mapped, so all have the same pages of them.
+server have threads; tables and indexes of bundles are mapped, so all have the same pages of them.
 """
 
 from __future__ import annotations
