@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Metric, ProcessCollector
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
@@ -24,7 +25,7 @@ class SharedMetrics:
         self._folder = folder
         self.registry = CollectorRegistry()
         self.registry.register(_Processes(worker_pids))
-        MultiProcessCollector(self.registry, path=folder)  # type: ignore[no-untyped-call]
+        self.registry.register(_Files(Path(folder)))
         self.workers = Gauge("autocomplete_workers", "Worker processes that answer.", registry=self.registry)
         self.restarts = Counter(
             "autocomplete_worker_restarts",
@@ -35,6 +36,19 @@ class SharedMetrics:
     def worker_died(self, slot: int) -> None:
         """Forgets what was true of a worker as long as it lived, such as its open streams."""
         mark_process_dead(slot, self._folder)  # type: ignore[no-untyped-call]
+
+
+class _Files(Collector):
+    """The metrics that workers keep in files; one that a worker has only just made is empty, and holds none yet."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def collect(self) -> Iterable[Metric]:
+        """See `Collector`."""
+        files = [str(path) for path in self._folder.glob("*.db") if _size(path) > 0]
+        merged: Iterable[Metric] = MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]
+        return merged
 
 
 class _Processes(Collector):
@@ -63,3 +77,10 @@ class _Processes(Collector):
 
 def _plus(sample: Sample, value: float) -> Sample:
     return sample._replace(value=sample.value + value)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:  # of a worker that died meanwhile
+        return 0
