@@ -36,8 +36,10 @@ def serve(
     registry: Annotated[Path | None, typer.Option()] = None,
     models: _Text = None,
     default_model: _Text = None,
+    reload_s: _Amount = None,
     address: _Text = None,
     metrics_address: _Text = None,
+    workers: _Count = None,
     cache: _Text = None,
     cache_entries: _Count = None,
     cache_mb: _Count = None,
@@ -60,6 +62,6 @@ def serve(
     from service.config import load_settings
 
     settings = load_settings(overrides, config)
-    from service.bootstrap import serve as run_server
+    from service.process import serve as run_server
 
     run_server(settings)

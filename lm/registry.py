@@ -40,13 +40,22 @@ class Registry:
     def active_version(self, model: str) -> str | None:
         """The version that answers, or None if none was activated."""
         try:
-            return (self.root / model / _ACTIVE).read_text(encoding="utf-8").strip() or None
+            return (self.root / model / _ACTIVE).read_text(encoding="utf-8", errors="replace").strip() or None
         except (FileNotFoundError, NotADirectoryError):
             return None
 
     def bundle_path(self, model: str, version: str) -> Path:
         """Where a version lies."""
         return self.root / model / version
+
+    def fingerprint(self, model: str, version: str) -> frozenset[tuple[str, int, int]]:
+        """Names, sizes and times of a version's files: differs from an earlier one if any was changed or replaced."""
+        folder = self.bundle_path(model, version)
+        return frozenset(
+            (str(path.relative_to(folder)), stat.st_size, stat.st_mtime_ns)
+            for path in folder.rglob("*")
+            for stat in [path.lstat()]
+        )
 
     def resolve(self, bundle: str) -> Path:
         """The folder of `NAME` (its active version) or `NAME/VERSION`.

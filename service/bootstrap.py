@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import signal
-import socket
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from types import FrameType
 from typing import Any
 
 import grpc
@@ -22,9 +19,10 @@ from lm.registry import Registry
 from service.adapters.bundle_registry import BundleRegistry, ModelState, ModelStatus, choose_models
 from service.adapters.memory_cache import MemoryCache
 from service.adapters.redis_cache import RedisCache
+from service.adapters.version_opener import VersionOpener
 from service.answers import Answers, Tier
 from service.config import ServerSettings, split_address
-from service.logs import configure_logs
+from service.listening import port_taken, try_port
 from service.metrics import Metrics
 from service.ports import AnswerCache, ModelOpener
 from service.rpc.completer import Completer
@@ -37,7 +35,6 @@ from service.rpc.watches import HealthWatches
 
 _SERVICE_THREADS = 2
 _GRPC_OPTIONS = (
-    ("grpc.so_reuseport", 0),  # so that a taken port is an error
     ("grpc.max_receive_message_length", 256 * 1024),
     ("grpc.keepalive_time_ms", 60_000),  # finds callers that vanished, whose streams hold threads
     ("grpc.keepalive_timeout_ms", 20_000),
@@ -45,29 +42,16 @@ _GRPC_OPTIONS = (
 _log = structlog.get_logger("service.server")
 
 
-def serve(settings: ServerSettings) -> None:
-    """Serves until SIGTERM or SIGINT, then stops gracefully; a second signal ends the process at once.
+def chosen_models(settings: ServerSettings) -> tuple[tuple[str, ...], str]:
+    """The names of the models to serve and of the default one.
 
     Raises:
         ConfigError: the registry is empty, or a model that was named is not in it.
-        UnavailableError: a port is taken.
-        BundleError: no model could be opened.
     """
-    configure_logs(settings.log_level, settings.log_format)
-    server = Server(settings)
-
-    def on_signal(number: int, _frame: FrameType | None) -> None:
-        for each in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(each, signal.SIG_DFL)
-        server.request_stop(signal.Signals(number).name)
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, on_signal)
-    server.start()
     try:
-        server.wait()
-    finally:
-        server.stop()
+        return choose_models(Registry(settings.registry), settings.models, settings.default_model)
+    except ConfigError as error:
+        raise ConfigError(f"{settings.registry}: {error.problem}", remedy=error.remedy) from None
 
 
 class Server:
@@ -75,8 +59,10 @@ class Server:
 
     Args:
         settings: what it was told.
-        opener: opens a bundle; `suggest.model.open_model` if None.
+        opener: opens a bundle; `service.adapters.warm.open_warm` if None.
         clock: monotonic, in seconds.
+        on_serving: for one of several processes that share the port, and told when it answers calls. It listens only
+            once its default model is open, for until then the others have the calls.
 
     Raises:
         ConfigError: the registry is empty, or a model that was named is not in it.
@@ -88,17 +74,26 @@ class Server:
         *,
         opener: ModelOpener | None = None,
         clock: Callable[[], float] = time.monotonic,
+        on_serving: Callable[[], None] | None = None,
     ) -> None:
         self._settings = settings
-        self.metrics = Metrics(CollectorRegistry())
+        self._on_serving = on_serving
+        self.metrics = Metrics(CollectorRegistry(), shared=on_serving is not None)
         self._stop_requested = threading.Event()
         self._failure: AutocompleteError | None = None
         folder = Registry(settings.registry)
-        try:
-            names, default = choose_models(folder, settings.models, settings.default_model)
-        except ConfigError as error:
-            raise ConfigError(f"{settings.registry}: {error.problem}", remedy=error.remedy) from None
-        self.models = BundleRegistry(folder, names, default, opener or _opener(), self._model_changed)
+        names, default = chosen_models(settings)
+        self.models = BundleRegistry(
+            folder,
+            names,
+            default,
+            VersionOpener(folder, opener or _opener(), self.metrics),
+            self._model_changed,
+            follow_s=settings.reload_s,
+            new_models=not settings.models,
+        )
+        self._observer = Observer(self.metrics, names, default)
+        self._versions: dict[str, str] = {}
         self._sessions = OpenSessions()
         self._health = health.HealthServicer()
         self._redis: RedisCache | None = None
@@ -119,19 +114,28 @@ class Server:
             UnavailableError: a port is taken.
         """
         self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
+        if self._on_serving is None:
+            self._begin()
+        self._count_models()
+        if self._redis is None:
+            _log.info("no_redis", effect="answers are kept in this process alone")
+        elif not self._redis.ping():
+            _log.warning("redis_unreachable", effect="answers are not shared until it answers")
+        self.models.start()
+
+    def _begin(self) -> None:
+        """Takes calls.
+
+        Raises:
+            UnavailableError: a port is taken.
+        """
         try:
             self._listen()
         except UnavailableError:
             self._grpc.stop(None)
             self._close()
             raise
-        self._count_models()
-        if self._redis is None:
-            _log.info("no_redis", effect="answers are kept in this process alone")
-        elif not self._redis.ping():
-            _log.warning("redis_unreachable", effect="answers are not shared until it answers")
         self._grpc.start()
-        self.models.start()
         _log.info("listening", port=self.port, metrics_port=self.metrics_port, models=self.models.names)
 
     def wait(self) -> None:
@@ -157,6 +161,7 @@ class Server:
         self._watches.close()
         stopped.wait()
         self.models.close()
+        self._grpc.stop(None).wait()  # where it began to listen meanwhile
         self._close()
         _log.info("stopped")
 
@@ -169,7 +174,7 @@ class Server:
             slots=StreamSlots(settings.max_streams),
             watches=self._watches,
             max_waiting=settings.max_waiting,
-            observer=Observer(metrics, self.models.names, self.models.default),
+            observer=self._observer,
             metrics=metrics,
         )
         autocomplete = AutocompleteServicer(
@@ -180,13 +185,14 @@ class Server:
             time_budget_s=settings.time_budget_ms / 1000,
             clock=clock,
         )
-        server = grpc.server(self._calls, interceptors=(interceptor,), options=_GRPC_OPTIONS)
+        port_options = (("grpc.so_reuseport", int(self._on_serving is not None)),)  # alone, a taken port is an error
+        server = grpc.server(self._calls, interceptors=(interceptor,), options=_GRPC_OPTIONS + port_options)
         add_handlers(server, AUTOCOMPLETE_SERVICE, autocomplete.handlers())
         add_handlers(server, MODEL_SERVICE, ModelServicer(self.models).handlers())
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         names = (AUTOCOMPLETE_SERVICE, MODEL_SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, server)
-        metrics.waiting.set_function(lambda: self._calls.waiting)
+        metrics.watch(metrics.waiting, lambda: self._calls.waiting)
         return server
 
     def _tiers(self) -> list[Tier]:
@@ -194,8 +200,8 @@ class Server:
         tiers: list[tuple[str, AnswerCache]] = []
         if settings.cache != "none":
             cache = MemoryCache(max_entries=settings.cache_entries, max_bytes=settings.cache_mb * 1024 * 1024)
-            metrics.cache_entries.set_function(lambda: cache.entry_count)
-            metrics.cache_bytes.set_function(lambda: cache.byte_count)
+            metrics.watch(metrics.cache_entries, lambda: cache.entry_count)
+            metrics.watch(metrics.cache_bytes, lambda: cache.byte_count)
             tiers.append(("process", cache))
         if settings.cache == "all" and settings.redis is not None:
             self._redis = RedisCache(
@@ -211,31 +217,48 @@ class Server:
     def _listen(self) -> None:
         settings = self._settings
         try:
-            _try_port(settings.address)
+            if self._on_serving is None:
+                try_port(settings.address)
             self.port = self._grpc.add_insecure_port(settings.address)
         except (OSError, RuntimeError) as error:
-            raise _port_taken("--address", settings.address, error) from None
+            raise port_taken("--address", settings.address, error) from None
         if settings.metrics_address == "off":
             return
         host, port = split_address(settings.metrics_address)
         try:
             self._http = start_http_server(port, addr=host, registry=self.metrics.registry)
         except OSError as error:
-            raise _port_taken("--metrics-address", settings.metrics_address, error) from None
+            raise port_taken("--metrics-address", settings.metrics_address, error) from None
         self.metrics_port = self._http[0].server_port
 
     def _model_changed(self, status: ModelStatus) -> None:
         self._count_models()
         if status.model is not None:
-            self.metrics.model_info.labels(status.name, status.model.version).set(1)
-            self.metrics.model_created.labels(status.name).set(status.model.created_at_s)
+            self._observer.know(status.name)
+            version = status.model.version
+            former = self._versions.get(status.name)
+            self.metrics.show_version(status.name, version, status.model.created_at_s, former=former)
+            self._versions[status.name] = version
             if status.name == self.models.default:
                 self._set_health(health_pb2.HealthCheckResponse.SERVING)
+                self._join_port()
         statuses = self.models.statuses()
         if all(each.state is ModelState.FAILED for each in statuses):
             first = self.models.status(self.models.default).latest_error
             self._failure = first or BundleError("No model could be opened.")
             self.request_stop("no model could be opened")
+
+    def _join_port(self) -> None:
+        """One of several takes its share of the calls, from its first answer on."""
+        if self._on_serving is None or self.port or self._stop_requested.is_set():
+            return
+        try:
+            self._begin()
+        except UnavailableError as error:
+            self._failure = error
+            self.request_stop("the port cannot be shared")
+        else:
+            self._on_serving()
 
     def _count_models(self) -> None:
         statuses = self.models.statuses()
@@ -259,27 +282,6 @@ class Server:
 
 
 def _opener() -> ModelOpener:
-    from suggest.model import open_model
+    from service.adapters.warm import open_warm
 
-    return open_model
-
-
-def _try_port(address: str) -> None:
-    """Listens for a moment: unlike gRPC, which tells its log, this tells the reason.
-
-    Raises:
-        OSError: the port is taken, or the host is none of this machine.
-    """
-    host, port = split_address(address)
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    socket.create_server((host, port), family=family).close()
-
-
-def _port_taken(flag: str, address: str, error: OSError | RuntimeError) -> UnavailableError:
-    reason = ""
-    if isinstance(error, OSError) and error.strerror:
-        reason = f" ({error.strerror.partition(' (')[0].lower()})"  # `socket` adds the address once more
-    return UnavailableError(
-        f"{flag}: cannot listen on {address}{reason}: the port is taken, or the host is not this machine's.",
-        remedy="Stop what listens there, or choose another port.",
-    )
+    return open_warm

@@ -37,8 +37,14 @@ class ServerSettings(BaseSettings):
     default_model: str | None = Field(
         None, description="Answers requests that name no model; needed only if there are several."
     )
+    reload_s: float = Field(
+        2.0, ge=0, description="Time from one look at the registry for other active versions to the next; 0: never."
+    )
     address: str = Field("127.0.0.1:50051", description="HOST:PORT of gRPC; 0.0.0.0 for all interfaces.")
     metrics_address: str = Field("127.0.0.1:9464", description="HOST:PORT of Prometheus metrics over HTTP, or `off`.")
+    workers: int = Field(
+        1, ge=1, le=256, description="Processes that share the port; caches and the limits below are of each."
+    )
     cache: Literal["all", "process", "none"] = Field(
         "all", description="Where answers are kept: process and Redis, the process alone, nowhere."
     )

@@ -1,11 +1,13 @@
 """What Prometheus sees of the server. Names are pinned by a test: dashboards and alerts are built on them.
 
 Labels have few values: models outside the registry count as `other`, methods are those that exist.
+How a gauge of several workers is put together (`multiprocess_mode`): most are summed, states of models that all of them
+serve are those of the worker that has most, and Redis counts as away if one of them cannot reach it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
@@ -19,10 +21,16 @@ _STAGE_BUCKETS_S = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.002, 0.004, 0.008
 
 
 class Metrics:
-    """The server's metrics, in a collector registry of the caller's."""
+    """The server's metrics, in a collector registry of the caller's.
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    Args:
+        shared: they are kept in files (`service.worker.share_metrics`) and added up with those of other processes.
+    """
+
+    def __init__(self, registry: CollectorRegistry, *, shared: bool = False) -> None:
         self.registry = registry
+        self._shared = shared
+        self._watched: list[tuple[Gauge, Callable[[], float]]] = []
         ProcessCollector(registry=registry)
         self._calls(registry)
         self._answers(registry)
@@ -44,10 +52,20 @@ class Metrics:
             registry=registry,
         )
         self.in_flight = Gauge(
-            "autocomplete_requests_in_flight", "Calls being worked on, streams included.", registry=registry
+            "autocomplete_requests_in_flight",
+            "Calls being worked on, streams included.",
+            multiprocess_mode="livesum",
+            registry=registry,
         )
-        self.waiting = Gauge("autocomplete_requests_waiting", "Calls that wait for their turn.", registry=registry)
-        self.open_streams = Gauge("autocomplete_open_streams", "Streams open now.", registry=registry)
+        self.waiting = Gauge(
+            "autocomplete_requests_waiting",
+            "Calls that wait for their turn.",
+            multiprocess_mode="livesum",
+            registry=registry,
+        )
+        self.open_streams = Gauge(
+            "autocomplete_open_streams", "Streams open now.", multiprocess_mode="livesum", registry=registry
+        )
         self.keystrokes = Counter(
             "autocomplete_stream_keystrokes",
             "Keystrokes of streams by outcome: answered, superseded, refused.",
@@ -90,11 +108,15 @@ class Metrics:
             registry=registry,
         )
         self.cache_entries = Gauge(
-            "autocomplete_process_cache_entries", "Answers kept in the process.", registry=registry
+            "autocomplete_process_cache_entries",
+            "Answers kept in the process.",
+            multiprocess_mode="livesum",
+            registry=registry,
         )
         self.cache_bytes = Gauge(
             "autocomplete_process_cache_bytes",
             "Memory of the answers kept in the process.",
+            multiprocess_mode="livesum",
             registry=registry,
         )
         self.redis_errors = Counter(
@@ -103,6 +125,7 @@ class Metrics:
         self.redis_available = Gauge(
             "autocomplete_redis_available",
             "1 while Redis answers; 0 while it does not or none is set.",
+            multiprocess_mode="livemin",
             registry=registry,
         )
 
@@ -111,17 +134,51 @@ class Metrics:
             "autocomplete_model_info",
             "1 for the version of each model that answers.",
             ("model", "version"),
+            multiprocess_mode="livemax",
             registry=registry,
         )
         self.model_created = Gauge(
             "autocomplete_model_created_timestamp_seconds",
             "When training of the version that answers finished.",
             ("model",),
+            multiprocess_mode="livemostrecent",
             registry=registry,
         )
         self.models = Gauge(
-            "autocomplete_models", "Models by state: loading, active, failed.", ("state",), registry=registry
+            "autocomplete_models",
+            "Models by state: loading, active, failed.",
+            ("state",),
+            multiprocess_mode="livemax",
+            registry=registry,
         )
+        self.model_openings = Counter(
+            "autocomplete_model_openings",
+            "Versions that were opened to answer, or could not be, by model and outcome: opened, failed.",
+            ("model", "outcome"),
+            registry=registry,
+        )
+
+    def watch(self, gauge: Gauge, read: Callable[[], float]) -> None:
+        """Has a gauge show what a function returns."""
+        if self._shared:
+            self._watched.append((gauge, read))
+        else:
+            gauge.set_function(read)
+
+    def refresh(self) -> None:
+        """Brings shared gauges that are watched up to date; nothing asks for them when others read the files."""
+        for gauge, read in self._watched:
+            gauge.set(read())
+
+    def show_version(self, model: str, version: str, created_at_s: float, *, former: str | None) -> None:
+        """Shows which version of a model answers, in place of a former one."""
+        self.model_info.labels(model, version).set(1)
+        self.model_created.labels(model).set(created_at_s)
+        if former is None or former == version:
+            return
+        self.model_info.labels(model, former).set(0)
+        if not self._shared:  # files keep it, as 0
+            self.model_info.remove(model, former)
 
     def observe_completion(self, completion: QueryCompletion, method: str) -> None:
         """Counts a computed query completion."""

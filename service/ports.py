@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -100,7 +100,7 @@ class ServingModel(Protocol):
 
 
 ModelOpener = Callable[[Path], ServingModel]
-"""Opens a bundle, checking it; `suggest.model.open_model` is one."""
+"""Opens a bundle, checking it; `suggest.model.open_model` is one, `service.adapters.warm.open_warm` another."""
 
 
 class BundleFolder(Protocol):
@@ -117,6 +117,9 @@ class BundleFolder(Protocol):
 
     def bundle_path(self, model: str, version: str) -> Path:
         """Where a version lies."""
+
+    def fingerprint(self, model: str, version: str) -> Hashable:
+        """Differs from an earlier one if a file of the version has changed."""
 
 
 class AnswerCache(Protocol):

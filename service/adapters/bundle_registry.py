@@ -1,17 +1,17 @@
-"""The models that the server answers with, opened from the registry in the background."""
+"""The models that the server answers with: opened from the registry in the background, which is then followed."""
 
 from __future__ import annotations
 
 import enum
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import structlog
 
 from lm.errors import AutocompleteError, BundleError, ConfigError, ModelLoadingError, ModelNotFoundError
-from service.logs import trace_of
-from service.ports import BundleFolder, ModelOpener, ServingModel
+from service.adapters.version_opener import VersionOpener
+from service.ports import BundleFolder, ServingModel
 
 _log = structlog.get_logger("service.models")
 
@@ -74,12 +74,17 @@ def choose_models(folder: BundleFolder, wanted: Sequence[str], default: str | No
 
 
 class BundleRegistry:
-    """Opens each model once and hands it out; one that fails leaves the others serving.
+    """Opens each model, hands it out and follows the registry: another active version takes its place once it is open.
+
+    Whoever was given a model keeps it, open, as long as it needs. A version that cannot be opened leaves what answers
+    and the other models as they are; so does a model that is no longer in the registry.
 
     Args:
         names: the models to open.
         default: what answers if a request names none; opened first.
         on_change: told each new status, from the thread that opens.
+        follow_s: seconds from one look at the registry to the next; 0: it is looked at once.
+        new_models: whether models that appear in the registry are opened too.
     """
 
     def __init__(
@@ -87,16 +92,24 @@ class BundleRegistry:
         folder: BundleFolder,
         names: Sequence[str],
         default: str,
-        opener: ModelOpener,
+        opener: VersionOpener,
         on_change: Callable[[ModelStatus], None],
+        *,
+        follow_s: float = 0.0,
+        new_models: bool = False,
     ) -> None:
         self._folder = folder
         self._opener = opener
         self._on_change = on_change
+        self._follow_s = follow_s
+        self._new_models = new_models
         self.default = default
-        self._statuses = {name: ModelStatus(name=name, state=ModelState.LOADING) for name in names}
+        # replaced, never changed, so that callers read it without a lock
+        self._statuses: Mapping[str, ModelStatus] = {
+            name: ModelStatus(name=name, state=ModelState.LOADING) for name in names
+        }
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._open_all, name="open-models", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="open-models", daemon=True)
 
     def start(self) -> None:
         """Begins to open the models, the default one first."""
@@ -136,65 +149,108 @@ class BundleRegistry:
         Raises:
             ModelNotFoundError: there is none.
         """
+        statuses = self._statuses
         try:
-            return self._statuses[name]
+            return statuses[name]
         except KeyError:
-            known = ", ".join(f"models/{other}" for other in self._statuses)
+            known = ", ".join(f"models/{other}" for other in statuses)
             raise ModelNotFoundError(f"There is no models/{name}.", remedy=f"There are: {known}.") from None
 
     def statuses(self) -> list[ModelStatus]:
         """What is known of all models."""
         return list(self._statuses.values())
 
-    def _open_all(self) -> None:
-        for name in sorted(self._statuses, key=lambda name: name != self.default):
+    def _run(self) -> None:
+        self._update(sorted(self._statuses, key=lambda name: name != self.default))
+        while self._follow_s and not self._stopping.wait(self._follow_s):
+            self._update([*self._statuses, *self._appeared()])
+
+    def _appeared(self) -> list[str]:
+        """Models that may be served from now on."""
+        if not self._new_models:
+            return []
+        try:
+            there = self._folder.models()
+            return [name for name in there if name not in self._statuses and self._folder.active_version(name)]
+        except OSError:  # the next look may see more
+            return []
+
+    def _update(self, names: Sequence[str]) -> None:
+        for name in names:
             if self._stopping.is_set():
                 return
-            status = self._open(name)
-            self._statuses[name] = status
+            before = self._statuses.get(name) or ModelStatus(name=name, state=ModelState.LOADING)
+            try:
+                status = self._look(before)
+            except OSError as error:
+                status = _unseen(before, _UnseenError(f"{name} cannot be read: {error.strerror}."))
+            if _comparable(status) == _comparable(before):
+                continue
+            if isinstance(status.latest_error, _UnseenError):
+                _log.error("no_active_version", model=name, error=str(status.latest_error))
+            self._statuses = {**self._statuses, name: status}
             self._on_change(status)
 
-    def _open(self, name: str) -> ModelStatus:
-        """Opens the active version or, where that fails, the newest older one that can be opened."""
-        versions = self._folder.versions(name)
-        latest = versions[-1] if versions else ""
-        failed = ModelStatus(name=name, state=ModelState.FAILED, latest_version=latest)
-        active = self._folder.active_version(name)
-        if active is None:
-            error = BundleError(
-                f"No version of {name!r} is active.", remedy="`autocomplete train --activate` makes one."
-            )
-            _log.error("model_failed", model=name, error=str(error))
-            return replace(failed, latest_error=error)
-        first_error: AutocompleteError | None = None
-        for version in [active, *(version for version in reversed(versions) if version < active)]:
-            opened = self._try(name, version)
-            if not isinstance(opened, AutocompleteError):
-                error_of_latest = first_error if latest == active else _held_back(latest, version)
-                return ModelStatus(
-                    name=name,
-                    state=ModelState.ACTIVE,
-                    model=opened,
-                    latest_version=latest,
-                    latest_error=None if version == latest else error_of_latest,
-                )
-            first_error = first_error or opened
-        return replace(failed, latest_error=first_error)
+    def _look(self, before: ModelStatus) -> ModelStatus:
+        """What the registry says of a model now; opens the version that it says shall answer.
 
-    def _try(self, name: str, version: str) -> ServingModel | AutocompleteError:
-        try:
-            model = self._opener(self._folder.bundle_path(name, version))
-        except AutocompleteError as error:
-            _log.error("model_failed", model=name, version=version, error=str(error))
-            return error
-        except Exception as error:  # a bundle that breaks its reader must not take the other models down
-            _log.error("model_failed", model=name, version=version, trace=trace_of(error))
-            return BundleError(
-                f"{name} {version} cannot be opened ({type(error).__name__}).",
-                remedy="Train it again, or copy it again; the server's log holds details.",
-            )
-        _log.info("model_opened", model=name, version=version)
-        return model
+        Raises:
+            OSError: the registry cannot be read.
+        """
+        name = before.name
+        versions = self._folder.versions(name)
+        active = self._folder.active_version(name)
+        latest = versions[-1] if versions else ""
+        if active is None or active not in versions:
+            return _unseen(replace(before, latest_version=latest), _no_active_version(name, active))
+        model, error = self._choose(name, active, versions, before.model)
+        if model is None:
+            return ModelStatus(name=name, state=ModelState.FAILED, latest_version=latest, latest_error=error)
+        if latest == model.version:
+            error = None
+        elif latest != active:
+            error = _held_back(latest, model.version)
+        return ModelStatus(name=name, state=ModelState.ACTIVE, model=model, latest_version=latest, latest_error=error)
+
+    def _choose(
+        self, name: str, active: str, versions: Sequence[str], answers: ServingModel | None
+    ) -> tuple[ServingModel | None, AutocompleteError | None]:
+        """The active version; where it cannot be opened what answers, or the newest older one that can be."""
+        if answers is not None and answers.version == active:
+            return answers, None
+        opened = self._opener.open(name, active)
+        if not isinstance(opened, AutocompleteError):
+            return opened, None
+        if answers is not None:
+            return answers, opened
+        for version in reversed([version for version in versions if version < active]):
+            older = self._opener.open(name, version)
+            if not isinstance(older, AutocompleteError):
+                return older, opened
+        return None, opened
+
+
+class _UnseenError(BundleError):
+    """The registry names no version that could answer."""
+
+
+def _unseen(before: ModelStatus, error: _UnseenError) -> ModelStatus:
+    """What answers goes on, though the registry no longer says that it should."""
+    state = ModelState.FAILED if before.model is None else ModelState.ACTIVE
+    return replace(before, state=state, latest_error=error)
+
+
+def _comparable(status: ModelStatus) -> tuple[object, ...]:
+    return status.state, status.model, status.latest_version, str(status.latest_error)
+
+
+def _no_active_version(name: str, active: str | None) -> _UnseenError:
+    if active is None:
+        return _UnseenError(f"No version of {name!r} is active.", remedy="`autocomplete train --activate` makes one.")
+    return _UnseenError(
+        f"The active version of {name!r}, {active!r}, is not there.",
+        remedy="`autocomplete activate` makes another one active.",
+    )
 
 
 def _held_back(latest: str, active: str) -> BundleError:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,54 +14,13 @@ from autocomplete.v1 import autocomplete_service_pb2_grpc as pb_grpc
 from autocomplete.v1 import model_service_pb2 as model_pb
 from autocomplete.v1 import model_service_pb2_grpc as model_grpc
 
-from service.health_check import check
-from tests.redis_process import free_port
-from tests.service_twins import eventually
-
-_SERVE = """
-import sys
-from pathlib import Path
-from lm.errors import AutocompleteError
-from service.bootstrap import serve
-from service.config import load_settings
-try:
-    names = ("registry", "address", "metrics_address")
-    serve(load_settings(dict(zip(names, sys.argv[1:], strict=True)), None))
-except AutocompleteError as error:
-    sys.exit(f"error: {error}")
-"""
-
-
-class Process:
-    def __init__(self, registry: Path, *, address: str = "", metrics_address: str = "off") -> None:
-        self.address = address or f"127.0.0.1:{free_port()}"
-        self.popen = subprocess.Popen(
-            [sys.executable, "-c", _SERVE, str(registry), self.address, metrics_address],
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        )
-
-    def ready(self) -> None:
-        eventually(lambda: self.popen.poll() is not None or check(self.address, 1.0), timeout_s=60)
-        assert self.popen.poll() is None, self.popen.communicate()[1]
-
-    def end(self) -> tuple[int, str]:
-        _, errors = self.popen.communicate(timeout=60)
-        return self.popen.returncode, errors
+from tests.service_process import Process, started
 
 
 @contextmanager
 def served(registry: Path) -> Iterator[tuple[Process, grpc.Channel]]:
-    process = Process(registry)
-    try:
-        process.ready()
-        with grpc.insecure_channel(process.address) as channel:
-            yield process, channel
-    finally:
-        if process.popen.poll() is None:
-            process.popen.kill()
-            process.popen.communicate()
+    with started(registry) as process, grpc.insecure_channel(process.address) as channel:
+        yield process, channel
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

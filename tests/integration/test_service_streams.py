@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import queue
 import threading
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import grpc
 import pytest
@@ -16,30 +13,9 @@ from google.rpc import code_pb2, error_details_pb2
 from grpc_status import rpc_status
 
 from tests.service_twins import TwinModel, eventually, running, sample
+from tests.typist import Typist
 
 Request = pb.StreamCompleteQueryRequest
-
-
-class Typist:
-    """A stream whose messages a test sends one by one."""
-
-    def __init__(self, channel: grpc.Channel, *, config: Request.Config | None = None) -> None:
-        self._messages: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
-        self.answers: Any = pb_grpc.AutocompleteServiceStub(channel).StreamCompleteQuery(self._sent())
-        self.send(Request(config=config or Request.Config()))
-
-    def send(self, message: Request) -> None:
-        self._messages.put(message)
-
-    def type(self, number: int, query: str) -> None:
-        self.send(Request(keystroke=Request.Keystroke(sequence_number=number, query=query)))
-
-    def finish(self) -> None:
-        self._messages.put(None)
-
-    def _sent(self) -> Iterator[Request]:
-        while (message := self._messages.get()) is not None:
-            yield message
 
 
 def reason_of(error: grpc.RpcError) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -90,6 +91,22 @@ def test_the_active_version_answers(registry: Registry, bundle: Path) -> None:
         registry.activate("search", version)
         assert registry.active_version("search") == version
         assert registry.resolve("search") == registry.root / "search" / version
+
+
+def test_a_fingerprint_tells_a_changed_file(registry: Registry, bundle: Path) -> None:
+    file = registry.publish("search", "1", bundle) / "queries" / "counts.npy"
+    before = registry.fingerprint("search", "1")
+    assert registry.fingerprint("search", "1") == before
+    os.utime(file, (1, 1))
+    touched = registry.fingerprint("search", "1")
+    file.unlink()
+    assert len({before, touched, registry.fingerprint("search", "1"), registry.fingerprint("search", "2")}) == 4
+
+
+def test_a_marker_that_is_no_text_names_no_version(registry: Registry, bundle: Path) -> None:
+    registry.publish("search", "1", bundle)
+    (registry.root / "search" / "ACTIVE").write_bytes(b"\xff1")
+    assert registry.active_version("search") not in registry.versions("search")
 
 
 @pytest.mark.parametrize("active", ["1", "3", "5"])

@@ -1,8 +1,14 @@
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry, values
+from prometheus_client.metrics import MetricWrapperBase
 
 from service.metrics import Metrics
+from service.shared_metrics import SharedMetrics
+from service.worker import share_metrics
 
 # Dashboards, alerts and the README are built on these: a change here is a breaking one.
 NAMES = {
@@ -24,6 +30,7 @@ NAMES = {
     "autocomplete_model_info": ("model", "version"),
     "autocomplete_model_created_timestamp_seconds": ("model",),
     "autocomplete_models": ("state",),
+    "autocomplete_model_openings": ("model", "outcome"),
 }
 
 
@@ -32,7 +39,7 @@ def test_names_are_pinned() -> None:
     found = {
         metric._name: metric._labelnames  # no public way to the labels of an empty metric
         for metric in vars(metrics).values()
-        if not isinstance(metric, CollectorRegistry)
+        if isinstance(metric, MetricWrapperBase)
     }
     assert found == NAMES
 
@@ -49,3 +56,40 @@ def test_latencies_are_told_apart_from_half_a_millisecond_on() -> None:
         "autocomplete_request_duration_seconds_bucket", {"method": "M", "le": "0.0005"}
     )
     assert value == 1
+
+
+def test_metrics_of_workers_are_added_up_and_counts_outlive_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))  # so that it is unset again
+    monkeypatch.setattr(values, "ValueClass", values.ValueClass)
+    shared = SharedMetrics(str(tmp_path), list)
+
+    def worker(slot: int) -> Metrics:
+        share_metrics(str(tmp_path), slot)
+        metrics = Metrics(CollectorRegistry(), shared=True)
+        metrics.requests.labels("M", "m", "OK").inc(2)
+        metrics.watch(metrics.waiting, lambda: 5)
+        metrics.refresh()
+        metrics.open_streams.inc()
+        metrics.show_version("m", "1", 7.0, former=None)
+        return metrics
+
+    def value(name: str, **labels: str) -> float | None:
+        return shared.registry.get_sample_value(name, labels)
+
+    def counted() -> float | None:
+        return value("autocomplete_requests_total", method="M", model="m", code="OK")
+
+    first = worker(0)
+    worker(1)
+    (tmp_path / "counter_2.db").touch()  # as a worker that begins makes it
+    assert (counted(), value("autocomplete_open_streams"), value("autocomplete_requests_waiting")) == (4, 2, 10)
+    first.show_version("m", "2", 8.0, former="1")
+    assert value("autocomplete_model_info", model="m", version="2") == 1
+    assert value("autocomplete_model_created_timestamp_seconds", model="m") == 8
+    shared.worker_died(0)
+    assert (counted(), value("autocomplete_open_streams")) == (4, 1)
+    worker(0)  # a replacement goes on where the dead one ended
+    assert (counted(), value("autocomplete_open_streams")) == (6, 2)
+    assert len(list(tmp_path.glob("counter_[01].db"))) == 2

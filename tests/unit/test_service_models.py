@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from lm.errors import (
     AutocompleteError,
@@ -13,27 +16,38 @@ from lm.errors import (
     ModelNotFoundError,
 )
 from service.adapters.bundle_registry import BundleRegistry, ModelState, ModelStatus, choose_models
-from tests.service_twins import TwinModel
+from service.adapters.version_opener import VersionOpener
+from service.metrics import Metrics
+from tests.service_twins import TwinModel, eventually
 
 
 class Folder:
     """An in-memory twin of `lm.registry.Registry`."""
 
     def __init__(self, versions: dict[str, list[str]], active: dict[str, str]) -> None:
-        self._versions = versions
-        self._active = active
+        self.versions_of = versions
+        self.active = active
+        self.changes: Counter[tuple[str, str]] = Counter()
+        self.failure: OSError | None = None
+        self.looks: Counter[str] = Counter()
 
     def models(self) -> list[str]:
-        return sorted(self._versions)
+        return sorted(self.versions_of)
 
     def versions(self, model: str) -> list[str]:
-        return self._versions.get(model, [])
+        self.looks[model] += 1
+        if self.failure is not None:
+            raise self.failure
+        return self.versions_of.get(model, [])
 
     def active_version(self, model: str) -> str | None:
-        return self._active.get(model)
+        return self.active.get(model)
 
     def bundle_path(self, model: str, version: str) -> Path:
         return Path(model) / version
+
+    def fingerprint(self, model: str, version: str) -> int:
+        return self.changes[model, version]
 
 
 def opened(folder: Folder, *, broken: dict[str, Exception] | None = None) -> BundleRegistry:
@@ -46,7 +60,8 @@ def opened(folder: Folder, *, broken: dict[str, Exception] | None = None) -> Bun
     def ignore(_status: ModelStatus) -> None:
         pass
 
-    registry = BundleRegistry(folder, folder.models(), folder.models()[0], opener, ignore)
+    versions = VersionOpener(folder, opener, Metrics(CollectorRegistry()))
+    registry = BundleRegistry(folder, folder.models(), folder.models()[0], versions, ignore)
     registry.start()
     registry._thread.join()
     return registry
@@ -98,12 +113,138 @@ def test_without_an_active_version_a_model_fails() -> None:
     assert "No version" in str(status.latest_error)
 
 
+class Followed:
+    """A registry that is followed, and what was opened of it."""
+
+    def __init__(self, folder: Folder, *, new_models: bool = False) -> None:
+        self.folder = folder
+        self.opened: list[str] = []
+        self.broken: set[str] = set()
+        self.metrics = Metrics(CollectorRegistry())
+        self.registry = BundleRegistry(
+            folder,
+            folder.models(),
+            folder.models()[0],
+            VersionOpener(folder, self._open, self.metrics),
+            lambda _status: None,
+            follow_s=0.002,
+            new_models=new_models,
+        )
+
+    def _open(self, path: Path) -> TwinModel:
+        self.opened.append(f"{path.parent.name}/{path.name}")
+        if path.name in self.broken:
+            raise damaged(path.name)
+        return TwinModel(path.parent.name, version=path.name)
+
+    def __enter__(self) -> Followed:
+        self.registry.start()
+        eventually(lambda: all(status.state is not ModelState.LOADING for status in self.registry.statuses()))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.registry.close()
+
+    def answers(self, version: str, model: str = "m") -> bool:
+        status = self.registry.status(model)
+        return status.model is not None and status.model.version == version
+
+    def looks(self) -> None:
+        """Waits until all of the registry has been looked at anew."""
+        third = self.folder.looks["m"] + 3
+        eventually(lambda: self.folder.looks["m"] >= third)
+
+    def counted(self, outcome: str, model: str = "m") -> float:
+        labels = {"model": model, "outcome": outcome}
+        return self.metrics.registry.get_sample_value("autocomplete_model_openings_total", labels) or 0.0
+
+
+def test_another_active_version_takes_the_place_and_back() -> None:
+    with Followed(Folder({"m": ["1", "2"]}, {"m": "1"})) as followed:
+        before = followed.registry.get("m")
+        for version in ("2", "1"):
+            followed.folder.active["m"] = version
+            eventually(partial(followed.answers, version))
+        assert before.version == "1"
+        assert "2 was published but not activated" in str(followed.registry.status("m").latest_error)
+        followed.folder.versions_of["m"] = ["1"]
+        eventually(lambda: followed.registry.status("m").latest_error is None)
+    assert followed.opened == ["m/1", "m/2", "m/1"]
+    assert followed.counted("opened") == 3
+
+
+def test_a_bad_version_leaves_the_old_one_and_is_tried_again_only_when_it_changed() -> None:
+    with Followed(Folder({"m": ["1", "2"]}, {"m": "1"})) as followed:
+        followed.broken = {"2"}
+        followed.folder.active["m"] = "2"
+        eventually(lambda: followed.counted("failed") == 1)
+        eventually(lambda: isinstance(followed.registry.status("m").latest_error, BundleDamagedError))
+        followed.looks()
+        assert followed.answers("1")
+        assert followed.opened == ["m/1", "m/2"]
+        followed.broken = set()
+        followed.folder.changes["m", "2"] += 1
+        eventually(lambda: followed.answers("2"))
+        assert followed.registry.status("m").latest_error is None
+    assert followed.opened == ["m/1", "m/2", "m/2"]
+    assert (followed.counted("failed"), followed.counted("opened")) == (1, 2)
+
+
+def test_a_model_that_failed_is_opened_once_it_can_be() -> None:
+    with Followed(Folder({"m": ["1"]}, {})) as followed:
+        assert followed.registry.status("m").state is ModelState.FAILED
+        followed.folder.active["m"] = "1"
+        eventually(lambda: followed.answers("1"))
+
+
+def test_what_leaves_the_registry_goes_on_answering() -> None:
+    with Followed(Folder({"m": ["1"]}, {"m": "1"})) as followed:
+        for forgotten in (followed.folder.active, followed.folder.versions_of):
+            forgotten.clear()
+            followed.looks()
+            assert followed.answers("1")
+        assert "No version of 'm' is active" in str(followed.registry.status("m").latest_error)
+        followed.folder.failure = PermissionError(13, "Permission denied")
+        eventually(lambda: "cannot be read: Permission denied" in str(followed.registry.status("m").latest_error))
+        assert followed.answers("1")
+        followed.folder.failure = None
+        followed.folder.versions_of["m"], followed.folder.active["m"] = ["1", "2"], "2"
+        eventually(lambda: followed.answers("2"))
+
+
+def test_an_active_version_that_is_not_there_is_named() -> None:
+    status = opened(Folder({"m": ["1"]}, {"m": "../m/1"})).status("m")
+    assert status.state is ModelState.FAILED
+    assert "'../m/1', is not there" in str(status.latest_error)
+
+
+def test_models_that_appear_are_served_unless_models_were_named() -> None:
+    for new_models in (True, False):
+        with Followed(Folder({"m": ["1"]}, {"m": "1"}), new_models=new_models) as followed:
+            followed.folder.versions_of["n"] = ["7"]
+            followed.looks()
+            assert followed.registry.names == ("m",)  # none of its versions is active yet
+            followed.folder.active["n"] = "7"
+            followed.looks()
+            assert followed.registry.names == (("m", "n") if new_models else ("m",))
+            assert not new_models or followed.answers("7", "n")
+            assert followed.registry.get("").name == "m"
+
+
+def test_a_version_under_a_foreign_name_is_not_served() -> None:
+    folder = Folder({"m": ["1"]}, {"m": "1"})
+    versions = VersionOpener(folder, lambda _path: TwinModel("m", version="2"), Metrics(CollectorRegistry()))
+    error = versions.open("m", "1")
+    assert "m 1 says in its manifest that it is 2" in str(error)
+
+
 def test_unknown_and_loading_models() -> None:
     def opener(_path: Path) -> TwinModel:
         return TwinModel()
 
     folder = Folder({"m": ["1"]}, {"m": "1"})
-    registry = BundleRegistry(folder, ["m"], "m", opener, lambda _status: None)
+    versions = VersionOpener(folder, opener, Metrics(CollectorRegistry()))
+    registry = BundleRegistry(folder, ["m"], "m", versions, lambda _status: None)
     with pytest.raises(ModelLoadingError):
         registry.get("m")
     with pytest.raises(ModelNotFoundError, match="There are: models/m"):
