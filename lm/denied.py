@@ -13,6 +13,8 @@ from lm.private import looks_private
 from lm.withheld import Withheld
 
 DENIED_FOLDER = "denied"
+_PRIVATE = 80
+"""Code points before a text in which what looks private may begin."""
 
 
 class Denied:
@@ -32,11 +34,29 @@ class Denied:
         return bool(self.queries([query])[0])
 
     def continuation(self, before: str, text: str) -> bool:
-        """Whether normalised text must not follow other text, whatever that one holds."""
-        return self._blocked.block_after(before, text) or looks_private(text)
+        """Whether normalised text must not follow other text, whatever that one holds.
+
+        Args:
+            before: with the space at its end, if there is one.
+        """
+        if self._blocked.block_after(before, text) or looks_private(text):
+            return True
+        return looks_private(_inconspicuous_end(before) + text)
+
+    def withholds(self, query: str) -> bool:
+        """Whether a normalised query is one that the log kept back."""
+        return self._withheld is not None and query in self._withheld
 
     def _denies(self, query: str) -> bool:
         return self._blocked.block(query) or looks_private(query)
+
+
+def _inconspicuous_end(text: str) -> str:
+    """As many of the last words as do not look private by themselves: only with what follows they may."""
+    end = text[-_PRIVATE:]
+    while looks_private(end):
+        end = end.partition(" ")[2]
+    return end
 
 
 def open_denied(folder: Path) -> Denied:

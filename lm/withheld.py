@@ -3,7 +3,7 @@ or thresholds kept out.
 
 What the hashes protect: nobody reads the queries out of the bundle. What they do not: whoever has the bundle can
 hash a query and look whether it was withheld, so everything short enough to be guessed by trying all (a telephone
-number takes seconds) lies open. So what `lm.screening.is_private` tells by its looks, which is never generated
+number takes seconds) lies open. So what `lm.private.looks_private` tells by its looks, which is never generated
 anyway, does not belong in here. A secret key would not help: it would have to be in the bundle.
 """
 

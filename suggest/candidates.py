@@ -19,6 +19,7 @@ from lm.hangul import typed_prefixes
 from lm.language_model import LanguageModel, State
 from lm.parts import Part
 from lm.queries import QueryIndex
+from lm.text import normalize_query
 from lm.vocabulary import END, SPACE
 from suggest.rank import Candidates, Floats
 from suggest.rescoring import neural_log_probs
@@ -89,7 +90,7 @@ class _Found:
         texts = list(self.rows)
         counts = [_count(popular, index, text) for text in texts]
         generated = [row for row, count in enumerate(counts) if not count]
-        denied_N = denied.queries([texts[row] for row in generated])
+        denied_N = denied.queries([normalize_query(texts[row]).rstrip() for row in generated])
         dropped = {row for row, drop in zip(generated, denied_N, strict=True) if drop}
         kept = [row for row in range(len(texts)) if row not in dropped]
         self.rows = {texts[row]: place for place, row in enumerate(kept)}

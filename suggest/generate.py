@@ -19,6 +19,9 @@ from lm.vocabulary import BEGIN, END, SPACE, UNKNOWN, Constraint
 from suggest.cursor import context_tokens, locate
 from suggest.types import FinishReason, GenerationOptions, TextChunk
 
+_BEFORE = 200
+"""Code points of a prompt in which what is denied may begin."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Opening:
@@ -48,25 +51,43 @@ class _Opening:
 
 @dataclass(frozen=True, slots=True)
 class _Guard:
-    """Keeps what is denied out of generated text, which is judged word by word as each is finished."""
+    """Keeps what is denied out of generated text, which is judged word by word as each is finished.
+
+    What the user wrote is not ours to judge: a prompt that is denied itself may be continued, by what is not.
+    """
 
     model: LanguageModel
     prompt: str
+    line: str  # the prompt's last sentence, with the space at its end
     opening: _Opening
     denied: Denied
 
     def denies(self, tokens: tuple[int, ...], *, ended: bool) -> bool:
         """Whether generated tokens bring in what is denied; unless they have ended, their last word may go on."""
-        text = _appended(self.model, self.prompt, self.opening, (), tokens)
-        sentence = (split_sentences(self.prompt) or [""])[-1]
-        if ended and self.denied.query(normalize_query(sentence + text).strip()):
-            return not self.denied.query(normalize_query(sentence).strip())
-        start = last_word_start(sentence)
-        if self.denied.continuation("", normalize_query(sentence[start:])):
-            start = len(sentence)  # what the user wrote is not ours to judge
-        before, new = normalize_query(sentence[:start]), normalize_query(sentence[start:] + text)
-        whole = ended or not self.model.joins
-        return self.denied.continuation(before, new if whole else new[: last_word_start(new)])
+        text = self._text(tokens)
+        return (ended and self._withholds(text)) or self._brings_in(text, finished=ended)
+
+    def finishes_denied(self, tokens: tuple[int, ...]) -> bool:
+        """Whether generated tokens bring in what is denied if their last word does not go on."""
+        return self._brings_in(self._text(tokens), finished=True)
+
+    def _text(self, tokens: tuple[int, ...]) -> str:
+        return _appended(self.model, self.prompt, self.opening, (), tokens)
+
+    def _withholds(self, text: str) -> bool:
+        typed, whole = normalize_query(self.line).strip(), normalize_query(self.line + text).strip()
+        return whole != typed and self.denied.withholds(whole)
+
+    def _brings_in(self, text: str, *, finished: bool) -> bool:
+        written = self.prompt[-_BEFORE:]
+        whole, start = written + text, last_word_start(written)
+        head, word = normalize_query(written[:start]), normalize_query(written[start:])
+        if not text[:1].isalnum() and self.denied.continuation(head, word):
+            start = len(whole) - len(text.lstrip())
+        before, new = normalize_query(whole[:start]), normalize_query(whole[start:])
+        if not finished and self.model.joins:
+            new = new[: last_word_start(new)]
+        return self.denied.continuation(before, new)
 
 
 def generate_text(
@@ -83,7 +104,7 @@ def generate_text(
     """
     part = model.part(options.part)
     opening = _open(model, prompt)
-    guard = _Guard(model, prompt, opening, denied or Denied())
+    guard = _Guard(model, prompt, _last_line(prompt), opening, denied or Denied())
     if options.beam_width > 1:
         tokens, reason = _beam(model, opening, options, part, guard)
         yield TextChunk(text=_appended(model, prompt, opening, (), tokens), finish_reason=reason)
@@ -123,7 +144,17 @@ def _draw_allowed(
         if not guard.denies(tokens if ended else (*tokens, token), ended=ended):
             return token
         masked[token] = -np.inf
+        low, high = guard.model.word_starts
+        if low <= token < high and guard.finishes_denied(tokens):
+            masked[low:high] = -np.inf  # whatever word comes next
     return None
+
+
+def _last_line(prompt: str) -> str:
+    """The sentence under way, with the space at its end."""
+    if not prompt or ends_sentence(prompt):
+        return ""
+    return (split_sentences(prompt) or [""])[-1] + (" " if prompt[-1].isspace() else "")
 
 
 def _open(model: LanguageModel, prompt: str) -> _Opening:

@@ -10,10 +10,12 @@ import pyarrow
 import pytest
 from pyarrow.parquet import write_table
 
+from lm.blocked_words import BlockedWords
 from lm.bundle import open_bundle
-from lm.denied import DENIED_FOLDER
+from lm.denied import DENIED_FOLDER, Denied
 from lm.manifest import read_manifest, write_manifest
-from lm.withheld import build_withheld, hash_query
+from lm.withheld import Withheld, build_withheld, hash_query
+from suggest.generate import generate_text
 from suggest.model import Model, open_model
 from suggest.types import GenerationOptions
 from training.config import TrainingConfig
@@ -84,6 +86,50 @@ def test_generated_text_leaves_them_out(model: Model, beam_width: int) -> None:
             assert "bitch" not in text
             assert "red tape" not in text
             assert chunks[-1].finish_reason is not None
+
+
+def _generated(model: Model, prompt: str, denied: Denied, options: GenerationOptions) -> str:
+    """What the subword model writes."""
+    subwords = model.bundle.language_model("queries")
+    return "".join(chunk.text for chunk in generate_text(subwords, prompt, options, denied))
+
+
+def _samples(model: Model, prompt: str, denied: Denied) -> list[list[str]]:
+    """The words of some texts."""
+    options = [GenerationOptions(max_output_tokens=12, seed=seed) for seed in range(30)]
+    return [_generated(model, prompt, denied, each).split() for each in options]
+
+
+def test_a_prompt_that_is_denied_itself_lets_nothing_pass(model: Model) -> None:
+    denied = Denied(BlockedWords(["new", "york", "times"]))
+    for prompt in ("new", "new "):
+        samples = _samples(model, prompt, denied)
+        assert any(samples)
+        assert not any({"york", "times"} & set(words) for words in samples)
+
+
+@pytest.mark.parametrize("prompt", ["old york", "old york "])
+def test_what_is_denied_is_found_on_both_sides_of_the_prompts_end(model: Model, prompt: str, tmp_path: Path) -> None:
+    build_withheld(tmp_path, [hash_query("old york map")])
+    assert ["map"] in _samples(model, prompt, Denied())
+    for denied in (Denied(BlockedWords(["york map"])), Denied(withheld=Withheld(tmp_path))):
+        samples = _samples(model, prompt, denied)
+        assert any(samples)
+        assert ["map"] not in samples
+
+
+def test_behind_a_blocked_word_no_other_word_is_tried(model: Model) -> None:
+    class Counting(Denied):
+        judged = 0
+
+        def continuation(self, before: str, text: str) -> bool:
+            Counting.judged += 1
+            return super().continuation(before, text)
+
+    low, high = model.bundle.language_model("queries").word_starts
+    options = GenerationOptions(temperature=0, max_output_tokens=3)
+    _generated(model, "", Counting(BlockedWords(["new", "old", "acme"])), options)
+    assert Counting.judged < high - low
 
 
 def test_a_withheld_query_is_neither_suggested_nor_generated(bundle: Path, tmp_path: Path) -> None:

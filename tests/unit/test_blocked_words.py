@@ -32,7 +32,38 @@ def test_as_a_naive_search(entries: set[str], text: str, more: str) -> None:
 def test_marks_part_words_and_scripts_without_spaces_have_none() -> None:
     blocked = BlockedWords(["acme", "red tape", "枪支"])
     assert all(map(blocked.block, ["acme's", "e-acme", "red-tape", "买枪支吗"]))
-    assert not any(map(blocked.block, ["acmed", "red hot tape", "", "枪 支"]))
+    assert not any(map(blocked.block, ["acmed", "“acmed”", "acmé", "red hot tape", "red·hot·tape", "", "枪 支"]))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "“acme”",
+        "acme\u2019s",
+        "shoes\u2014acme",
+        "¡acme!",
+        "e·acme",
+        "€acme",
+        "😀acme",
+        "the “red” tape",
+        "ac\u200bme",
+        "ac\u200cme",
+        "ac\u200dme",
+        "red ta\u200dpe",
+        "ac\u00adme",
+        "买枪\u200d支吗",
+    ],
+)
+def test_marks_of_all_scripts_part_words_and_invisible_characters_hide_none(text: str) -> None:
+    blocked = BlockedWords(["acme", "red tape", "枪支"])
+    assert blocked.block(text)
+    assert blocked.block_after("shoes and ", text)
+
+
+def test_an_entry_may_hold_invisible_characters() -> None:
+    entry = "auf\u200clage"
+    assert blockable_words(entry) == ("auflage",)
+    assert all(map(BlockedWords([entry]).block, [entry, "«auflage»"]))
 
 
 def test_an_entry_is_words_with_single_spaces() -> None:
