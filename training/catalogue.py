@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,17 +18,23 @@ from hashlib import md5
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from lm.errors import InputError
 from lm.text import displayed_query, normalize_query
+from lm.withheld import hash_query
 from training.bad_rows import BadRows
 from training.config import CatalogueSource, HeldOut, Screening
 from training.log_reader import read_columns
 from training.progress import Reporter
+from training.query_log import WITHHELD_FILE
 from training.screening import Screen, load_screen
 from training.sources import find_files, kind_of, read_lines
 
 CATALOGUE_KINDS = (".tsv", ".csv", ".jsonl", ".parquet")
 _MIN_ENTRIES = 3
+_SHOWN = 60
+"""Characters of a bad value that an error shows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,10 +70,10 @@ def write_catalogue(
     seed: int,
     reporter: Reporter,
 ) -> CatalogueCounts:
-    """Writes what `training.query_log` writes, with the catalogue in it: four files, `payload` in `train.parquet`.
+    """Writes what `training.query_log` writes, with the catalogue in it and `payload` in `train.parquet`.
 
     Without a log, entries are held out by lot, the more often the heavier; they stay in the index, but no language
-    model reads them.
+    model reads them. With one, what it withholds stays withheld, but for what is an entry.
 
     Args:
         base: folder that relative paths start from.
@@ -96,6 +103,7 @@ def write_catalogue(
     if log is not None:
         for path in log.glob("train_lm*.txt"):
             shutil.copy2(path, out_folder)
+        _write_withheld(entries, log, out_folder)
     _write_lines(out_folder / "train_lm.txt", [query for query in _shuffled(entries, seed) if query not in lines])
     return CatalogueCounts(
         files=len(files), rows=rows, entries=len(entries), dropped_rows=dict(sorted(dropped.items())), **parts
@@ -153,8 +161,10 @@ def _read_jsonl(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, list[
             continue
         try:
             document = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise InputError(path, f"not JSON: {error}.", line=number, remedy="Write one object a line.") from None
+        if r"\ud" in line.lower():
+            _check_characters(path, number, document)
         if not isinstance(document, dict):
             raise InputError(path, "not a JSON object.", line=number, remedy="Write one object a line.")
         if columns[0] not in document:
@@ -168,19 +178,38 @@ def _read_jsonl(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, list[
         yield number, [document.get(column) for column in columns]
 
 
+def _check_characters(path: Path, line: int, document: object) -> None:
+    """Sees to it that JSON escapes make whole characters: both halves of a surrogate pair."""
+    try:
+        json.dumps(document, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        half = f"\\u{ord(error.object[error.start]):04x}"
+        raise InputError(
+            path,
+            f"`{half}` is half a character, a lone surrogate.",
+            line=line,
+            remedy="Write the character itself, or both halves.",
+        ) from None
+
+
 def _weight(path: Path, line: int, value: object) -> float:
     try:
         weight = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         weight = math.nan
     if not 0 <= weight < 1e30:
         raise InputError(
             path,
-            f"the weight {value!r} is no number of 0 or more.",
+            f"the weight {_shown(value)} is no number of 0 or more.",
             line=line,
             remedy="Mend or drop the line, or leave weight_column out: all entries then weigh 1.",
         )
     return weight
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
 
 
 def _payload(value: object) -> str | None:
@@ -226,20 +255,39 @@ def _write_index(entries: dict[str, _Entry], log: Path | None, folder: Path) -> 
         return
     import duckdb
 
-    logged = str(log / "train.parquet")
-    with duckdb.connect(config={"memory_limit": "1GB"}) as connection:
+    logged, written = (_quoted(str(place / "train.parquet")) for place in (log, folder))
+    with (
+        tempfile.TemporaryDirectory(dir=folder, prefix="spill-") as spill,
+        duckdb.connect(config={"memory_limit": "1GB", "temp_directory": spill}) as connection,
+    ):
         connection.register("entries", table)
-        columns = [row[0] for row in connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [logged]).fetchall()]
+        columns = [row[0] for row in connection.execute(f"DESCRIBE SELECT * FROM read_parquet({logged})").fetchall()]
         display = "coalesce(e.display, l.display)" if "display" in columns else "e.display"
         connection.execute(
             f"""
             COPY (
                 SELECT coalesce(l.query, e.query) AS query, coalesce(l.count, 0) + coalesce(e.count, 0) AS count,
                        {display} AS display, e.payload AS payload
-                FROM read_parquet('{logged}') l FULL JOIN entries e ON l.query = e.query ORDER BY 1
-            ) TO '{folder / "train.parquet"}' (FORMAT parquet, COMPRESSION zstd)
+                FROM read_parquet({logged}) l FULL JOIN entries e ON l.query = e.query ORDER BY 1
+            ) TO {written} (FORMAT parquet, COMPRESSION zstd)
             """
         )
+
+
+def _quoted(text: str) -> str:
+    """A string of SQL."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _write_withheld(entries: dict[str, _Entry], log: Path, folder: Path) -> None:
+    """Writes `withheld.parquet`: the log's without those of the entries, which may be suggested."""
+    import pyarrow
+    import pyarrow.parquet
+
+    withheld = pyarrow.parquet.read_table(log / WITHHELD_FILE)["hash"].to_numpy()
+    entered = np.fromiter(map(hash_query, entries), np.uint64, len(entries))
+    left = withheld[~np.isin(withheld, entered)]
+    pyarrow.parquet.write_table(pyarrow.table({"hash": left}), folder / WITHHELD_FILE, compression="zstd")
 
 
 def _too_few(path: Path, entries: int, dropped: Counter[str]) -> InputError:

@@ -52,7 +52,10 @@ class Screening(Section):
     """What of the query log may enter the index and the models."""
 
     min_users: int = Field(
-        3, ge=1, description="Distinct users that must have typed a query (logs with a user column)."
+        3,
+        ge=1,
+        description="Distinct users that must have typed a query (logs with a user column; rows without one count as"
+        " none).",
     )
     min_count: int = Field(2, ge=1, description="Times that a query must have been typed (logs without a user column).")
     model_min_users: int | None = Field(
@@ -232,6 +235,11 @@ class Publishing(Section):
     keep_versions: int = Field(3, ge=1, description="Versions kept of a model, the active one besides.")
     gate_tolerance: float = Field(
         0.02, ge=0, description="How much worse (relative) than the active bundle a new one may measure."
+    )
+    keep_held_out: bool = Field(
+        True,
+        description="Keep held-out text and queries, rare ones too, as plain text in the bundle's `evaluation/`, so"
+        " that `autocomplete evaluate` needs no files.",
     )
 
 

@@ -73,6 +73,8 @@ def _in_sequence(rows: ir.Table, seconds: float) -> ir.Table:
 def count_queries(rows: ir.Table, counting: Counting, latest_s: float | None) -> ir.Table:
     """Distinct queries with `submissions`, `count` (weighted by age), `users`, and `without_user` (submissions).
 
+    `users` are distinct ones by name: rows of a log with users that name none, `UNKNOWN`, may be of any of them.
+
     Args:
         rows: those that train.
         latest_s: the log's latest time, from which ages are counted; None if it has no times.
@@ -85,7 +87,7 @@ def count_queries(rows: ir.Table, counting: Counting, latest_s: float | None) ->
     by_query = by_user.group_by("query", "hash", "open_end").agg(
         submissions=_total(by_user.submissions.sum()),
         weight=by_user.weight.sum().cast("float64"),
-        users=by_user.user.count(),
+        users=by_user.user.count(where=by_user.user != UNKNOWN),
         without_user=_total(by_user.submissions.sum(where=by_user.user.isnull())).fill_null(0),
     )
     return by_query.mutate(count=by_query.weight / _MICRO).drop("weight")

@@ -47,6 +47,8 @@ def held_out(bundle_path: Path, *, text: Path | None, queries: Path | None) -> H
         kept = bundle_path / EVALUATION_FOLDER
         text = kept / TEXT_FILE if (kept / TEXT_FILE).is_file() else None
         queries = kept / QUERIES_FILE if (kept / QUERIES_FILE).is_file() else None
+        if text is None and queries is None:
+            raise InputError(kept, "the bundle keeps no held-out data.", remedy="Give --text or --queries.")
     held_out = HeldOut(_lines(text) if text else [], _lines(queries) if queries else [])
     if queries and not wanted_queries(held_out.queries):
         raise InputError(

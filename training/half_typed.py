@@ -19,8 +19,8 @@ def half_typed_queries(queries: ir.Table, ratio: float) -> ir.Table:
     """The column `query` of those that look like the beginning of one that is far more frequent.
 
     Such is `faceb` beside `facebook`. `face` is not one where queries such as `face wash` are no less frequent than
-    itself: they say that it is whole. Users, where a log has them, say better what they did not finish, so queries
-    that any user typed are left alone.
+    itself: they say that it is whole. Users, where a log names them, say better what they did not finish, so queries
+    that any such user typed are left alone.
 
     Args:
         queries: distinct, with `submissions`, `users` and `open_end`.

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import blake2b, md5
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lm.errors import InputError
+from lm.private import looks_private
 from lm.text import displayed_query, ends_unspaced, normalize_query
 from lm.withheld import hash_query
 from training.bad_rows import BadRows
@@ -33,13 +34,17 @@ from training.sources import Meter
 if TYPE_CHECKING:
     import pyarrow
 
+_T = TypeVar("_T")
+
 UNKNOWN = 0
 """The user, or session, of rows that name none in a log that has users."""
 
 _BATCH_ROWS = 65536
 _CACHED_TEXTS = 1 << 17
+_CACHED_LENGTH = 256  # code points; longer ones could fill gigabytes
 _CLOCK_SKEW_S = 86_400  # local time taken for UTC is up to 14 hours ahead
-_WITHHELD = frozenset({"blocked_word"})  # all else that is screened out is told by its looks when suggestions are made
+_WITHHELD = frozenset({"blocked_word", "too_short", "too_long"})
+"""Reasons for which a query is withheld, unless serving tells it by its looks, as it does all others."""
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # of SplitMix64 (Steele et al., 2014), as the two factors of `_lots`
 
 
@@ -79,6 +84,8 @@ class RowTally:
 class Judgement(NamedTuple):
     """A query as it is kept: normalised, its hash as a signed 64-bit integer, why it is dropped if it is.
 
+    The hash is 0 of one that is dropped and needs not be withheld.
+
     `open_end` says whether its last word may go on: it ends in a letter or digit of a script that has spaces. `display`
     is the query as it was written, see `lm.text.displayed_query`.
     """
@@ -97,13 +104,13 @@ class RowJudge:
         self._screening = screening
         self._screen = screen
         key = md5(f"user:{seed}".encode(), usedforsecurity=False).digest()
-        self.judge = lru_cache(_CACHED_TEXTS)(self._judge)
-        self.hash_name = lru_cache(_CACHED_TEXTS)(lambda name: _hash_name(name, key))
+        self.judge = _remembering(self._judge)
+        self.hash_name = _remembering(lambda name: _hash_name(name, key))
 
     def _judge(self, text: str) -> Judgement:
         query = normalize_query(text).rstrip(" ")
         reason = self._reason(query)
-        hashed = hash_query(query) if reason is None or reason in _WITHHELD else 0
+        hashed = hash_query(query) if reason is None or (reason in _WITHHELD and not looks_private(query)) else 0
         signed = hashed - (1 << 64) if hashed >> 63 else hashed
         open_end = query[-1:].isalnum() and not ends_unspaced(query)
         return Judgement(query, signed, open_end, reason, displayed_query(text) if reason is None else None)
@@ -116,6 +123,12 @@ class RowJudge:
         if len(query) > self._screening.max_length:
             return "too_long"
         return self._screen.reason(query)
+
+
+def _remembering(judge: Callable[[str], _T]) -> Callable[[str], _T]:
+    """Answers from a cache, which holds no long text."""
+    cached = lru_cache(_CACHED_TEXTS)(judge)
+    return lambda text: cached(text) if len(text) <= _CACHED_LENGTH else judge(text)
 
 
 def _hash_name(name: str, key: bytes) -> int:
@@ -192,7 +205,7 @@ def _write_file(
             add((line, query, hashed, open_end, submissions, time_s, user_id, session_id, display))
             continue
         dropped[reason or "never_submitted"] += 1
-        if reason in _WITHHELD:
+        if hashed and reason is not None:
             writer.withhold(hashed)
     tally = RowTally(rows=read, submissions=submitted, dropped=dropped)
     if last_s >= first_s:

@@ -12,6 +12,7 @@ import numpy as np
 
 from lm.bundle import LEXICON_FOLDER, QUERIES_FOLDER, open_bundle
 from lm.denied import DENIED_FOLDER
+from lm.errors import InputError
 from lm.lexicon import build_lexicon, count_words
 from lm.manifest import FORMAT_VERSION, Duplicates, Manifest, Ranking, write_manifest
 from lm.registry import Registry
@@ -82,7 +83,9 @@ def train(
         first, ranking = fit_ranking(open_bundle(staging, verify=False), validation, reporter)
         manifest = manifest.model_copy(update={"first_ranking": first, "ranking": ranking})
         write_manifest(staging, manifest)
-    sentences, queries = _keep_held_out(data, staging)
+    sentences, queries = (read_lines_of(data[name] / "test.txt") if name in data else [] for name in (TEXT, QUERIES))
+    if config.publishing.keep_held_out:
+        _keep_held_out(data, staging)
     metrics = evaluate_bundle(
         open_bundle(staging, verify=False), sentences=sentences, queries=queries, reporter=reporter
     )
@@ -143,21 +146,23 @@ def _deny(job: Job, data: dict[str, Path], staging: Path) -> None:
     folder.mkdir()
     blocked = job.config.screening.blocked_words
     load_blocked_words(job.base / blocked if blocked else None).save(folder)
-    withheld = data[QUERIES] / WITHHELD_FILE if QUERIES in data else None
-    if withheld is not None and withheld.is_file():
-        import pyarrow.parquet
+    if not job.config.query_log:
+        return
+    import pyarrow.parquet
 
-        with job.reporter.task("withheld queries"):
-            hashes = pyarrow.parquet.read_table(withheld)["hash"].to_numpy()
-            build_withheld(folder, hashes.astype(np.uint64))  # of a signed column the same bits
+    withheld = data[QUERIES] / WITHHELD_FILE
+    if not withheld.is_file():
+        raise InputError(
+            withheld, "is not there, so rare queries could be generated.", remedy="Delete its folder and train again."
+        )
+    with job.reporter.task("withheld queries"):
+        hashes = pyarrow.parquet.read_table(withheld)["hash"].to_numpy()
+        build_withheld(folder, hashes.astype(np.uint64))  # of a signed column the same bits
 
 
-def _keep_held_out(data: dict[str, Path], staging: Path) -> tuple[list[str], list[str]]:
+def _keep_held_out(data: dict[str, Path], staging: Path) -> None:
     """Copies the test text into the bundle, so that `autocomplete evaluate` can measure it anywhere."""
-    kept: dict[str, list[str]] = {TEXT: [], QUERIES: []}
     (staging / EVALUATION_FOLDER).mkdir()
     for source, name in ((TEXT, TEXT_FILE), (QUERIES, QUERIES_FILE)):
         if source in data:
             shutil.copy2(data[source] / "test.txt", staging / EVALUATION_FOLDER / name)
-            kept[source] = read_lines_of(data[source] / "test.txt")
-    return kept[TEXT], kept[QUERIES]

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from cli.main import app
 from lm.errors import ConfigError, InputError
 from lm.registry import Registry
+from lm.withheld import hash_query
 from suggest.model import Model, open_model
 from training.catalogue import write_catalogue
 from training.config import CatalogueSource, HeldOut, Screening, TrainingConfig, load_config
@@ -24,7 +25,7 @@ from training.config_log import Counting, QueryLogSource
 from training.job import read_lines_of
 from training.pipeline import train
 from training.progress import SilentReporter
-from training.query_log import write_queries
+from training.query_log import WITHHELD_FILE, write_queries
 
 _BRANDS = ["Apple iPhone", "Samsung Galaxy", "São Paulo FC", "Sony Walkman", "LEGO Technic", "Bosch Professional"]
 _THINGS = ["Case", "Charger", "Leather Cover", "Spare Parts", "Gift Box", "Cable 2 m", "Holder", "Poster", "Bag", "Set"]
@@ -148,7 +149,11 @@ def test_all_formats_say_the_same(tmp_path: Path, kind: str) -> None:
 
 
 def test_a_log_and_a_catalogue_add_up(tmp_path: Path) -> None:
-    (tmp_path / "log.txt").write_text("apple iphone case\n" * 40 + "other query\n" * 40, encoding="utf-8")
+    tmp_path = tmp_path / "o'brien's"  # a path goes into SQL
+    tmp_path.mkdir()
+    rare = [f"rare query {number}\n" for number in range(9)] + ["typed once by somebody\n", "sony walkman bag\n"]
+    rows = "apple iphone case\n" * 40 + "other query\n" * 40 + "".join(rare)
+    (tmp_path / "log.txt").write_text(rows, encoding="utf-8")
     (tmp_path / "log").mkdir()
     held_out = HeldOut(validation_fraction=0.1, test_fraction=0.1)
     source = QueryLogSource(path="log.txt")
@@ -176,6 +181,10 @@ def test_a_log_and_a_catalogue_add_up(tmp_path: Path) -> None:
     assert lines.count("bosch professional set") == 1
     assert lines.count("other query") == logged["other query"]
     assert read_lines_of(out / "test.txt") == read_lines_of(tmp_path / "log" / "test.txt")
+    withheld = pyarrow.parquet.read_table(out / WITHHELD_FILE)["hash"].to_pylist()
+    assert hash_query("typed once by somebody") in withheld
+    assert hash_query("sony walkman bag") not in withheld  # rare in the log, but an entry
+    assert {path.name for path in out.iterdir()} == {path.name for path in (tmp_path / "log").iterdir()}
 
 
 def test_entries_are_screened_but_need_no_count(tmp_path: Path) -> None:
@@ -202,6 +211,10 @@ def test_entries_are_screened_but_need_no_count(tmp_path: Path) -> None:
         ("c.tsv", "title\tweight\na\t1\n", r"c\.tsv: there is no column `text`; those there are: `title`, `weight`"),
         ("c.jsonl", '{"text": "a", "weight": 1}\n{"text": ', r"c\.jsonl, line 2: not JSON"),
         ("c.jsonl", '{"title": "a"}\n', r"c\.jsonl, line 1: there is no field `text`; those there are: `title`"),
+        ("c.jsonl", "[" * 100_000, r"c\.jsonl, line 1: not JSON"),
+        ("c.jsonl", '{"text": "a \\ud83d b"}\n', r"c\.jsonl, line 1: `\\ud83d` is half a character"),
+        ("c.jsonl", '{"text": "a", "weight": {"a": ["\\uDC00"]}}\n', r"c\.jsonl, line 1: `\\udc00` is half"),
+        ("c.jsonl", '{"text": "a", "weight": ' + "9" * 400 + "}", r"c\.jsonl, line 1: the weight 9{60}\.\.\. is no"),
         ("c.jsonl", "[1]\n", r"c\.jsonl, line 1: not a JSON object"),
         ("c.jsonl", '{"text": 5, "weight": 1}\n', r"c\.jsonl, line 1: `text` is 5, not text"),
         ("c.tsv", "text\tweight\na\t1\nb\t0\n", r"c\.tsv: 1 entries are left.*1 no_weight"),

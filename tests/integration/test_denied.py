@@ -13,12 +13,14 @@ from pyarrow.parquet import write_table
 from lm.blocked_words import BlockedWords
 from lm.bundle import open_bundle
 from lm.denied import DENIED_FOLDER, Denied
+from lm.errors import InputError
 from lm.manifest import read_manifest, write_manifest
 from lm.withheld import Withheld, build_withheld, hash_query
 from suggest.generate import generate_text
 from suggest.model import Model, open_model
 from suggest.types import GenerationOptions
 from training.config import TrainingConfig
+from training.evaluate import EVALUATION_FOLDER, held_out
 from training.pipeline import train
 from training.progress import SilentReporter
 from training.query_log import WITHHELD_FILE
@@ -152,9 +154,28 @@ def test_a_withheld_query_is_neither_suggested_nor_generated(bundle: Path, tmp_p
 def test_training_takes_the_hashes_of_the_query_step(bundle: Path) -> None:
     base = bundle.parents[2]
     step = next((base / "work").rglob("train.parquet")).parent
+    counted = (step / WITHHELD_FILE).read_bytes()
     hashes = np.array([hash_query("old york times"), hash_query("weather")], np.uint64)
     write_table(pyarrow.table({"hash": hashes.view(np.int64)}), step / WITHHELD_FILE)
     again = train(_config(blocked_words="ours.txt"), base=base, reporter=SilentReporter()).path
     (step / WITHHELD_FILE).unlink()
+    with pytest.raises(InputError, match=r"withheld\.parquet: is not there, so rare queries could be generated"):
+        train(_config(blocked_words="ours.txt"), base=base, reporter=SilentReporter())
+    (step / WITHHELD_FILE).write_bytes(counted)
     denied = open_bundle(again).denied
     assert denied.queries(["old york times", "weather", "new york"]).tolist() == [True, True, False]
+
+
+def test_a_bundle_may_leave_out_what_it_was_measured_on(bundle: Path) -> None:
+    kept = held_out(bundle, text=None, queries=None)
+    assert kept.sentences
+    assert kept.queries
+    config = _config(blocked_words="ours.txt")
+    publishing = config.publishing.model_copy(update={"keep_held_out": False})
+    leaner = train(
+        config.model_copy(update={"publishing": publishing}), base=bundle.parents[2], reporter=SilentReporter()
+    ).path
+    assert not (leaner / EVALUATION_FOLDER).exists()
+    assert read_manifest(leaner).metrics["queries"] == read_manifest(bundle).metrics["queries"]
+    with pytest.raises(InputError, match="the bundle keeps no held-out data"):
+        held_out(leaner, text=None, queries=None)

@@ -110,7 +110,7 @@ def plain_counts(rows: list[Row], screening: Screening, counting: Counting) -> d
     for query in {row["query"] for row in rows}:
         mine = [row for row in rows if row["query"] == query]
         without_user = sum(row["submissions"] for row in mine if row["user"] is None)
-        users = len({row["user"] for row in mine if row["user"] is not None})
+        users = len({row["user"] for row in mine if row["user"]})
         count = 0.0
         for row in mine:
             age_s = max(times) - row["time_s"] if row["time_s"] is not None else 0

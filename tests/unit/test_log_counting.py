@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,8 +14,10 @@ from lm.withheld import hash_query
 from training.config import HeldOut, Screening, load_config
 from training.config_log import Counting, QueryLogSource
 from training.engines import EngineName, check_spark
+from training.log_rows import RowJudge
 from training.progress import SilentReporter
 from training.query_log import QueryCounts, write_queries
+from training.screening import Screen
 
 NOW = datetime(2026, 1, 10, tzinfo=UTC)
 # One row for each held-out part, so that these tests can name all the others.
@@ -67,6 +70,29 @@ def test_what_the_index_does_not_hold_is_withheld_as_hashes_alone(tmp_path: Path
     assert not {hash_query("jane@example.com"), hash_query("4111 1111 1111 1111")} & hashes
     assert counts.withheld_queries == len(hashes) == 298 + 2
     assert not any(b"secret plan" in path.read_bytes() for path in (tmp_path / "duckdb").iterdir())
+
+
+def test_what_is_too_short_or_long_is_withheld_unless_it_looks_private(tmp_path: Path) -> None:
+    rows = FILLER + ["popular one"] * 9 + ["abcdefg", "415 555 2671", "a longer query than twenty", "x" * 60_000]
+    write(tmp_path, "log.txt", rows, Screening(min_count=5, min_length=8, max_length=20))
+    hashes = withheld(tmp_path)
+    assert {hash_query("abcdefg"), hash_query("a longer query than twenty"), hash_query("x" * 60_000)} <= hashes
+    assert hash_query("415 555 2671") not in hashes
+
+
+def test_long_texts_are_not_remembered() -> None:
+    judge = RowJudge(KEEP_ALL, Screen(), seed=0)
+    tracemalloc.start()
+    try:
+        for number in range(40):
+            text = f"{number} " + "word " * 10_000
+            assert judge.judge(text).reason == "too_long"
+            assert judge.hash_name(text) == judge.hash_name(text)
+        assert judge.judge("new york") is judge.judge("new york")
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 1_000_000
 
 
 def test_too_few_users_stay_too_few_however_often_they_type(tmp_path: Path) -> None:

@@ -153,6 +153,17 @@ def test_users_count_once_each(tmp_path: Path) -> None:
     assert written.counts.rare_queries == 3
 
 
+def test_rows_without_a_user_in_a_log_with_users_are_no_user(tmp_path: Path) -> None:
+    rows = ["user\tquery", "\tsecret plan", "one\tsecret plan", "two\tsecret plan"]
+    rows += [f"u{number}\t{query}" for number in range(9) for query in ("open plan", "other plan")]
+    log(tmp_path, "log.tsv", rows)
+    limits = HeldOut(validation_fraction=0.01, test_fraction=0.01)
+    source = QueryLogSource(path="log.tsv", user_column="user")
+    written = write(tmp_path, source, screening=Screening(min_users=3), held_out=limits)
+    assert "secret plan" not in written.validation + written.test
+    assert set(written.train) == {"open plan", "other plan"}
+
+
 def test_logs_with_and_without_users_add_up(tmp_path: Path) -> None:
     plain = log(tmp_path, "plain.txt", ["shared query"] * 30 + ["seen once"] + numbered(30))
     rows = [f"u{number}\tshared query" for number in range(30)] + ["u1\tseen once"]
