@@ -113,6 +113,14 @@ def test_too_few_users_stay_too_few_however_often_they_type(tmp_path: Path) -> N
     assert hash_query("their secret") in withheld(tmp_path)
 
 
+def test_rows_without_a_user_in_a_log_with_users_are_no_user(tmp_path: Path) -> None:
+    rows = ["user\tquery", *["\tsecret plan"] * 5, *(f"u{number}\topen plan" for number in range(9))]
+    rows += [f"{user}\t{query} plan" for user in ("one", "two") for _ in range(5) for query in ("secret", "open")]
+    _, queries = write(tmp_path, "log.tsv", rows, Screening(min_users=3), user_column="user")
+    assert set(queries) == {"open plan"}
+    assert hash_query("secret plan") in withheld(tmp_path)
+
+
 def test_models_have_thresholds_of_their_own(tmp_path: Path) -> None:
     rows = FILLER + ["twice typed"] * 2 + ["often typed"] * 9
     screening = Screening(min_count=5, model_min_count=2)
