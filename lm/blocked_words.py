@@ -61,6 +61,7 @@ class BlockedWords:
                 self._phrases.setdefault(words[-1], []).append(words)
         self._ends = self._words | self._phrases.keys()
         self._unspaced = re.compile("|".join(unspaced)) if unspaced else None
+        self._begun = max(map(len, unspaced), default=1) - 1  # code points of an entry that may stand before a text
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -75,10 +76,12 @@ class BlockedWords:
 
     def block_after(self, before: str, text: str) -> bool:
         """Whether text that follows normalised text brings one of them in that was not there before."""
-        parted = _part(text)
-        if self._unspaced is not None and self._unspaced.search(parted):
-            return True
-        words, new = _part(before).split(), parted.split()
+        head, parted = _part(before), _part(text)
+        if self._unspaced is not None:
+            end = head[max(len(head) - self._begun, 0) :]
+            if any(match.end() > len(end) for match in self._unspaced.finditer(end + parted)):
+                return True
+        words, new = head.split(), parted.split()
         return not self._ends.isdisjoint(new) and self._at_any_word([*words, *new], start=len(words))
 
     def _at_any_word(self, words: Sequence[str], start: int = 0) -> bool:

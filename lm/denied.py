@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,7 @@ class Denied:
         return self._blocked.block(query) or looks_private(query)
 
 
+@lru_cache(64)  # a list of words is judged behind one text
 def _inconspicuous_end(text: str) -> str:
     """As many of the last words as do not look private by themselves: only with what follows they may."""
     end = text[-_PRIVATE:]

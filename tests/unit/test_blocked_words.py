@@ -66,6 +66,12 @@ def test_an_entry_may_hold_invisible_characters() -> None:
     assert all(map(BlockedWords([entry]).block, [entry, "«auflage»"]))
 
 
+def test_without_spaces_an_entry_may_have_begun_before() -> None:
+    blocked = BlockedWords(["枪支", "毒"])
+    assert all(blocked.block_after(before, text) for before, text in [("买枪", "支吗"), ("", "枪支"), ("枪支", "毒")])
+    assert not any(blocked.block_after(before, text) for before, text in [("枪支", "吗"), ("买枪 ", "支"), ("枪", "吗")])
+
+
 def test_an_entry_is_words_with_single_spaces() -> None:
     assert blockable_words("red tape") == ("red", "tape")
     assert blockable_words("red  tape") == blockable_words("red*") == blockable_words(" ") == blockable_words("") == ()
