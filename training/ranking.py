@@ -29,9 +29,9 @@ _AT_LEAST_0 = (True, True, False, True, False, False, True)
 """Which of `Ranking.weights` stand for what never counts against a query; so do the advisers' and the re-ranker's."""
 _FLOOR_COST = 0.002
 """Share of what generated queries gain (reciprocal ranks) that the floor may cost."""
-_HIGHEST_FLOOR = 1e-4
-"""What one user in ten thousand accepts is worth a place: so improbable, what is stated is too low rather than too high
-(on the benchmark a floor of 0.0002 costs 0.6% of MRR@10, one of 0.002 1.6%)."""
+_HIGHEST_FLOOR = 1e-5
+"""So improbable, what is stated is too low rather than too high: on the benchmark a floor of 0.0002 costs 0.6% of MRR@10,
+one of 0.002 1.6%."""
 
 
 def fit_ranking(bundle: Bundle, queries: Sequence[str], reporter: Reporter) -> tuple[Ranking, Ranking]:
