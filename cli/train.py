@@ -76,8 +76,10 @@ def train(
 
     settings = load_config(config, changes or ())
     if os.environ.get("RANK", "0") != "0":  # `torchrun` started this one beside the one that leads
+        from training.neural.team import end_assistant
+
         assist(settings, base=config.parent, reporter=SilentReporter())
-        return
+        end_assistant()
     published = run_training(
         settings, base=config.parent, reporter=TerminalReporter(stderr()), activate=activate, engine=engine
     )

@@ -30,7 +30,7 @@ _AT_LEAST_0 = (True, True, False, True, False, False, True)
 _FLOOR_COST = 0.002
 """Share of what generated queries gain (reciprocal ranks) that the floor may cost."""
 _HIGHEST_FLOOR = 1e-5
-"""So improbable, what is stated is too low rather than too high: on the benchmark a floor of 0.0002 costs 0.6% of MRR@10,
+"""So improbable, what is stated is too low rather than too high: on the benchmark a floor of 0.0002 costs 0.6% of MRR,
 one of 0.002 1.6%."""
 
 
