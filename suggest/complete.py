@@ -129,8 +129,7 @@ class QueryCompleter:
             else:
                 degraded = True
         if corrections:  # beside those that suit the typed letters, which stay the same
-            every = first_rows(pool, self._first_ranking, len(pool.tokens), exclude_generated)
-            rows += [row for row in every if row >= len(pool.parts[0].tokens)][:CORRECTED]
+            rows += _first_corrected(pool, self._first_ranking, exclude_generated)
         chosen = pool.candidates.of(rows)
         if self._advisers:
             with stages.stage("advice"):
@@ -223,6 +222,13 @@ def first_rows(pool: Pool, ranking: Ranking, k: int, exclude_generated: bool = F
     kept = np.flatnonzero(pool.candidates.counts > 0).tolist() if exclude_generated else range(len(pool.tokens))
     candidates = pool.candidates.of(kept) if exclude_generated else pool.candidates
     return [kept[row] for _, row in order(candidates, pool.total, ranking)[:k]]
+
+
+def _first_corrected(pool: Pool, ranking: Ranking, exclude_generated: bool) -> list[int]:
+    """The completions of corrections that are worth the other models' time, best first."""
+    start = len(pool.parts[0].tokens)
+    kept = [row for row in range(start, len(pool.tokens)) if pool.candidates.counts[row] or not exclude_generated]
+    return [kept[row] for _, row in order(pool.candidates.of(kept), pool.total, ranking)[:CORRECTED]]
 
 
 def _corrected_query(listed: _Listed, suggestions: tuple[QuerySuggestion, ...]) -> str:

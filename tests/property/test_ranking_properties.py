@@ -113,7 +113,9 @@ def test_an_exact_match_is_never_outranked_by_a_correction_that_is_no_more_popul
     # Corrections leave what suits the typed letters in its order.
     alone = [place for _, place in order(listed(exact), total, ranking)]
     assert [place for place in places if place < number] == alone
-    first = 8 if log_posterior > -0.7 else 5 if log_posterior > -10.0 else 0
+    first = next(
+        (n for least, n in [(-0.7, 8), (-2.0, 7), (-4.0, 6), (-10.0, 4), (-15.0, 3)] if log_posterior > least), 0
+    )
     assert all(place < number for place in places[: min(first, number)])
 
 
