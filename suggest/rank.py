@@ -37,7 +37,7 @@ from lm.manifest import Ranking
 _LEAST_LOG_PROB = -30.0
 """Stands for the models' opinion where they have none, as of letters that they do not know."""
 _JUST_BELOW = 1e-8
-_FIRST_EXACT = ((-0.7, 8), (-2.0, 7), (-4.0, 6), (-10.0, 4), (-15.0, 3))
+_FIRST_EXACT = ((-0.7, 8), (-2.0, 6), (-4.0, 4), (-20.0, 3))
 """Natural-log probability that the typed letters are right, and how many suggestions that suit them come before any
 correction where it is above that: a query that nobody typed before looks much like a mistyped one, and the less so, the
 fewer of its completions are likely to be wanted."""
@@ -83,6 +83,22 @@ class Candidates:
     def joint_log_probs(self) -> Floats:
         """The models' natural-log probabilities given what was typed, however it is to be read, float64 (N,)."""
         return self.log_probs if self.log_posteriors is None else self.log_probs + self.log_posteriors
+
+    @property
+    def readings(self) -> list[NDArray[np.int64]]:
+        """The rows of each reading of what was typed."""
+        if self.log_posteriors is None:
+            return [np.arange(len(self.texts))]
+        return [
+            np.flatnonzero(self.log_posteriors == log_posterior) for log_posterior in set(self.log_posteriors.tolist())
+        ]
+
+    def log_shares_of(self, scores_N: Floats) -> Floats:
+        """Natural logs of each one's share of its reading's list, the softmax of scores, float64 (N,)."""
+        shares_N = np.array(scores_N, np.float64)
+        for rows in self.readings:
+            shares_N[rows] -= np.logaddexp.reduce(shares_N[rows])
+        return shares_N
 
     def of(self, rows: Sequence[int] | NDArray[np.int64]) -> Candidates:
         """Some of them."""
@@ -140,6 +156,15 @@ def utilities(candidates: Candidates, ranking: Ranking) -> Floats:
     return utilities_N
 
 
+def first_exact(log_posterior: float) -> int:
+    """How many suggestions that suit the typed letters come before any correction.
+
+    Args:
+        log_posterior: natural log of the probability that these letters are right.
+    """
+    return next((number for least, number in _FIRST_EXACT if log_posterior > least), 0)
+
+
 def _capped(candidates: Candidates, utilities_N: Floats) -> Floats:
     """The utilities with corrections lowered to where they may stand.
 
@@ -160,11 +185,11 @@ def _capped(candidates: Candidates, utilities_N: Floats) -> Floats:
     )
     caps_C = np.where(popular_EC, utilities_N[exact][:, None], np.inf).min(axis=0)
     right = float(candidates.log_posteriors[exact[0]]) if candidates.log_posteriors is not None else -np.inf
-    first = next((number for least, number in _FIRST_EXACT if right > least), 0)
+    first = first_exact(right)
     if first:
         caps_C = np.minimum(caps_C, np.sort(utilities_N[exact])[-first:][0])
-    # corrections that are lowered to the same place keep their order
-    places_C = np.argsort(np.argsort(-utilities_N[corrected], kind="stable"))
+    # corrections that are lowered to the same place keep their order, and stand below it: a tie is no place
+    places_C = 1 + np.argsort(np.argsort(-utilities_N[corrected], kind="stable"))
     capped_N = utilities_N.copy()
     capped_N[corrected] = np.minimum(utilities_N[corrected], caps_C - _JUST_BELOW * places_C)
     return capped_N
@@ -224,13 +249,12 @@ def _above_floor(candidates: Candidates, utilities_N: Floats, total: float, rank
     logged_N = candidates.counts > 0
     if ranking.floor <= 0 or logged_N.all():
         return np.ones(len(utilities_N), bool)
-    posteriors_N = np.zeros(len(utilities_N)) if candidates.log_posteriors is None else candidates.log_posteriors
     probable_N = np.zeros(len(utilities_N), bool)
-    for log_posterior in np.unique(posteriors_N):
-        rows = np.flatnonzero(posteriors_N == log_posterior)
-        reading, given_N = candidates.of(rows), utilities_N[rows] - log_posterior
+    for rows in candidates.readings:
+        reading, given_N = candidates.of(rows), utilities_N[rows]
+        if reading.log_posteriors is not None:
+            given_N = given_N - reading.log_posteriors
         reading_total = total if reading.totals is None else float(reading.totals[0])
-        certain = replace(reading, log_posteriors=None)
-        log_probs = given_N - _normaliser(certain, given_N, reading_total, ranking)
+        log_probs = given_N - _normaliser(replace(reading, log_posteriors=None), given_N, reading_total, ranking)
         probable_N[rows] = np.round(log_probs, 9) >= np.log(ranking.floor)
     return logged_N | probable_N
