@@ -28,7 +28,7 @@ from suggest.types import QueryCompletion, QuerySuggestion, ScoreTerms, Source
 
 RESCORED = 16
 """Candidates that all models see: the shown ten and what may still rise among them."""
-SPARE = 2
+SPARE = 4
 """Completions of corrections that they see besides, more than the list has places for."""
 _PROBABLE = math.log(0.5)
 """A correction that is more probable than this is what was meant."""
