@@ -21,7 +21,7 @@ def advise(advisers: Sequence[LanguageModel], candidates: Candidates) -> Candida
     """The candidates with each adviser's opinion.
 
     `advice` becomes the natural logs of their shares, the softmax of each whole query's log probability over the
-    list; `unknown_words` the words of a query that
+    list of its reading; `unknown_words` the words of a query that
     are unknown to the adviser that knows most of them.
     """
     if not advisers or not candidates.texts:
@@ -32,7 +32,7 @@ def advise(advisers: Sequence[LanguageModel], candidates: Candidates) -> Candida
         tokens_N = np.array([token for row in rows for token in row], np.int32)
         starts = np.cumsum([0, *map(len, rows)])
         scores = model.ngram.table.score_rows(model.ngram.begin, tokens_N, starts)
-        advice.append(scores - np.logaddexp.reduce(scores))
+        advice.append(candidates.log_shares_of(scores))
         if not model.joins:
             unknown.append(np.add.reduceat(tokens_N == UNKNOWN, starts[:-1], dtype=np.float64))
     unknown_words = np.min(unknown, axis=0) if unknown else None

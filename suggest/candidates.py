@@ -182,33 +182,33 @@ def rescore(model: LanguageModel, pool: Pool, rows: Sequence[int], chosen: Candi
     The mixture's probability of the typed text is estimated from the same candidates: they hold about the same
     share of it under either model.
     """
-    if pool.parts:
-        return _rescore_parts(model, pool, rows, chosen)
-    spelt = np.array([place for place, row in enumerate(rows) if pool.tokens[row]], np.int64)
-    neural, mixed = np.full(len(chosen.texts), -np.inf), chosen.log_probs.copy()
-    if model.neural is not None and len(spelt):
-        tokens = [pool.tokens[rows[place]] for place in spelt]
-        starts = np.cumsum([0, *map(len, tokens)])[:-1]
-        neural_N = neural_log_probs(model, pool.context, tokens)
-        ngram_N = np.concatenate([pool.steps[rows[place]] for place in spelt], dtype=np.float32)
-        share = np.logaddexp.reduce(chosen.log_probs[spelt])
-        for target, steps_N in ((neural, neural_N), (mixed, _mixed(model, pool.context, tokens, ngram_N, neural_N))):
-            sums = np.add.reduceat(steps_N, starts, dtype=np.float64)
-            target[spelt] = sums - np.logaddexp.reduce(sums) + share
+    mixed, neural = chosen.log_probs.copy(), np.full(len(chosen.texts), -np.inf)
+    spelt = _spelt(pool, rows)
+    if model.neural is not None and spelt:
+        tokens = [[part.tokens[row] for row in part_rows] for part, _, part_rows in spelt]
+        contexts = [part.context for part, _, _ in spelt]
+        opinions = neural_log_probs(model, list(zip(contexts, tokens, strict=True)))
+        for (part, places, part_rows), rest, neural_N in zip(spelt, tokens, opinions, strict=True):
+            starts = np.cumsum([0, *map(len, rest)])[:-1]
+            ngram_N = np.concatenate([part.steps[row] for row in part_rows], dtype=np.float32)
+            share = np.logaddexp.reduce(chosen.log_probs[places])
+            mixed_N = _mixed(model, part.context, rest, ngram_N, neural_N)
+            for target, steps_N in ((neural, neural_N), (mixed, mixed_N)):
+                sums = np.add.reduceat(steps_N, starts, dtype=np.float64)
+                target[places] = sums - np.logaddexp.reduce(sums) + share
     return Rescored(replace(chosen, log_probs=mixed), chosen.log_probs, neural)
 
 
-def _rescore_parts(model: LanguageModel, pool: Pool, rows: Sequence[int], chosen: Candidates) -> Rescored:
-    """Each reading's candidates by themselves: they go on from different texts."""
-    mixed, neural = chosen.log_probs.copy(), np.full(len(rows), -np.inf)
-    rows_N, start = np.array(rows, np.int64), 0
-    for part in pool.parts:
-        places = np.flatnonzero((rows_N >= start) & (rows_N < start + len(part.tokens)))
-        if len(places):
-            rescored = rescore(model, part, (rows_N[places] - start).tolist(), chosen.of(places))
-            mixed[places], neural[places] = rescored.candidates.log_probs, rescored.neural
+def _spelt(pool: Pool, rows: Sequence[int]) -> list[tuple[Pool, list[int], list[int]]]:
+    """Of each reading with such the places in `rows` that the model can spell, and the rows of the reading's pool."""
+    found, start = [], 0
+    for part in pool.parts or (pool,):  # each goes on from another text
+        own = [(place, row - start) for place, row in enumerate(rows) if 0 <= row - start < len(part.tokens)]
+        own = [(place, row) for place, row in own if part.tokens[row]]
+        if own:
+            found.append((part, [place for place, _ in own], [row for _, row in own]))
         start += len(part.tokens)
-    return Rescored(replace(chosen, log_probs=mixed), chosen.log_probs, neural)
+    return found
 
 
 def _mixed(

@@ -19,7 +19,7 @@ from suggest.candidates import Pool, propose, rescore
 from suggest.duplicates import distinct, distinct_pool
 from suggest.estimate import CostEstimate
 from suggest.infix import typed_length, with_infix
-from suggest.rank import Candidates, Floats, order
+from suggest.rank import Candidates, Floats, first_exact, order
 from suggest.readings import pool_readings
 from suggest.reranking import rerank
 from suggest.spelling import Correction, Corrector
@@ -28,8 +28,10 @@ from suggest.types import QueryCompletion, QuerySuggestion, ScoreTerms, Source
 
 RESCORED = 16
 """Candidates that all models see: the shown ten and what may still rise among them."""
-CORRECTED = 8
-"""Completions of corrections that they see besides."""
+SPARE = 4
+"""Completions of corrections that they see besides, more than the list has places for."""
+_PROBABLE = math.log(0.5)
+"""A correction that is more probable than this is what was meant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +131,7 @@ class QueryCompleter:
             else:
                 degraded = True
         if corrections:  # beside those that suit the typed letters, which stay the same
-            every = first_rows(pool, self._first_ranking, len(pool.tokens), exclude_generated)
-            rows += [row for row in every if row >= len(pool.parts[0].tokens)][:CORRECTED]
+            rows += _first_corrected(pool, self._first_ranking, max_suggestions + SPARE, exclude_generated)
         chosen = pool.candidates.of(rows)
         if self._advisers:
             with stages.stage("advice"):
@@ -225,10 +226,19 @@ def first_rows(pool: Pool, ranking: Ranking, k: int, exclude_generated: bool = F
     return [kept[row] for _, row in order(candidates, pool.total, ranking)[:k]]
 
 
+def _first_corrected(pool: Pool, ranking: Ranking, k: int, exclude_generated: bool) -> list[int]:
+    """The completions of corrections that may get one of k places, best first."""
+    start, candidates = len(pool.parts[0].tokens), pool.candidates
+    kept = [row for row in range(start, len(pool.tokens)) if candidates.counts[row] or not exclude_generated]
+    if start and candidates.log_posteriors is not None:
+        k -= min(first_exact(float(candidates.log_posteriors[0])), start)
+    return [kept[row] for _, row in order(candidates.of(kept), pool.total, ranking)[: max(k, 0)]]
+
+
 def _corrected_query(listed: _Listed, suggestions: tuple[QuerySuggestion, ...]) -> str:
-    """The correction that the first suggestion completes, if it completes one."""
-    first = listed.corrections.get(suggestions[0].text) if suggestions else None
-    return first.text if first is not None else ""
+    """The correction that is more probable than all else, if a suggestion completes it."""
+    shown = [listed.corrections[each.text] for each in suggestions if each.text in listed.corrections]
+    return next((correction.text for correction in shown if correction.log_posterior > _PROBABLE), "")
 
 
 def _known(log_prob: float) -> float | None:

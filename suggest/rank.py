@@ -26,7 +26,7 @@ what suits the typed letters is never outranked by a correction that is no more 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -37,9 +37,10 @@ from lm.manifest import Ranking
 _LEAST_LOG_PROB = -30.0
 """Stands for the models' opinion where they have none, as of letters that they do not know."""
 _JUST_BELOW = 1e-8
-_FIRST_EXACT = ((-0.7, 8), (-10.0, 5))
+_FIRST_EXACT = ((-0.7, 8), (-2.0, 6), (-4.0, 4), (-20.0, 3))
 """Natural-log probability that the typed letters are right, and how many suggestions that suit them come before any
-correction where it is above that: a query that nobody typed before looks much like a mistyped one."""
+correction where it is above that: a query that nobody typed before looks much like a mistyped one, and the less so, the
+fewer of its completions are likely to be wanted."""
 _LEAST_OTHER = 1e-3
 """The models' probability of all that is not listed is at least this much."""
 
@@ -63,6 +64,7 @@ class Candidates:
         edits: typing errors corrected in each, int64 (N,); None where none were looked for.
         log_posteriors: natural-log probability, given what was typed, that the user means to type what each begins
             with, float64 (N,); None where that is certain.
+        totals: submissions of all queries that begin with that, float64 (N,); None where that is certain.
     """
 
     texts: Sequence[str]
@@ -75,11 +77,28 @@ class Candidates:
     log_shares: Floats | None = None
     edits: NDArray[np.int64] | None = None
     log_posteriors: Floats | None = None
+    totals: Floats | None = None
 
     @property
     def joint_log_probs(self) -> Floats:
         """The models' natural-log probabilities given what was typed, however it is to be read, float64 (N,)."""
         return self.log_probs if self.log_posteriors is None else self.log_probs + self.log_posteriors
+
+    @property
+    def readings(self) -> list[NDArray[np.int64]]:
+        """The rows of each reading of what was typed."""
+        if self.log_posteriors is None:
+            return [np.arange(len(self.texts))]
+        return [
+            np.flatnonzero(self.log_posteriors == log_posterior) for log_posterior in set(self.log_posteriors.tolist())
+        ]
+
+    def log_shares_of(self, scores_N: Floats) -> Floats:
+        """Natural logs of each one's share of its reading's list, the softmax of scores, float64 (N,)."""
+        shares_N = np.array(scores_N, np.float64)
+        for rows in self.readings:
+            shares_N[rows] -= np.logaddexp.reduce(shares_N[rows])
+        return shares_N
 
     def of(self, rows: Sequence[int] | NDArray[np.int64]) -> Candidates:
         """Some of them."""
@@ -123,37 +142,57 @@ def other_features(candidates: Candidates, total: float) -> Floats:
 
 
 def utilities(candidates: Candidates, ranking: Ranking) -> Floats:
-    """Utility of each candidate, float64 (N,); in the log it is at least what it would be outside.
+    """Utility of each candidate, float64 (N,), whatever the others are; but in the log at least what it is outside.
 
     A query of the log is lifted beside any generated one that is less or equally probable by the models, among
-    those that suit the typed letters and among corrections. A correction is lowered to what suits the typed letters
-    and is at least as popular: as often in the log or, where both are in none, as probable by the models; and, unless
-    the typed letters are almost certainly wrong, below the first few that suit them.
+    those that suit the typed letters and among corrections.
     """
     features_NF, weights = features(candidates, len(ranking.advisers)), weight_vector(ranking)
     if candidates.edits is None:
         return _lifted(candidates, features_NF, weights)
     utilities_N = np.empty(len(features_NF))
-    exact, corrected = np.flatnonzero(candidates.edits == 0), np.flatnonzero(candidates.edits > 0)
-    for rows in (exact, corrected):
+    for rows in (np.flatnonzero(candidates.edits == 0), np.flatnonzero(candidates.edits > 0)):
         utilities_N[rows] = _lifted(candidates.of(rows), features_NF[rows], weights)
+    return utilities_N
+
+
+def first_exact(log_posterior: float) -> int:
+    """How many suggestions that suit the typed letters come before any correction.
+
+    Args:
+        log_posterior: natural log of the probability that these letters are right.
+    """
+    return next((number for least, number in _FIRST_EXACT if log_posterior > least), 0)
+
+
+def _capped(candidates: Candidates, utilities_N: Floats) -> Floats:
+    """The utilities with corrections lowered to where they may stand.
+
+    A correction stands below what suits the typed letters and is at least as popular: as often in the log or, where
+    both are in none, as probable by the models; and, unless the typed letters are almost certainly wrong, below the
+    first few that suit them.
+    """
+    if candidates.edits is None:
+        return utilities_N
+    exact, corrected = np.flatnonzero(candidates.edits == 0), np.flatnonzero(candidates.edits > 0)
+    if not len(exact) or not len(corrected):
+        return utilities_N
     counts, joint = candidates.counts, candidates.joint_log_probs
     popular_EC = np.where(
         counts[exact][:, None] > 0,
         counts[exact][:, None] >= counts[corrected],
         (counts[corrected] == 0) & (joint[exact][:, None] >= joint[corrected]),
     )
-    caps_C = np.where(popular_EC, utilities_N[exact][:, None], np.inf).min(axis=0, initial=np.inf)
-    right = (
-        float(candidates.log_posteriors[exact[0]]) if len(exact) and candidates.log_posteriors is not None else -np.inf
-    )
-    first = next((number for least, number in _FIRST_EXACT if right > least), 0)
+    caps_C = np.where(popular_EC, utilities_N[exact][:, None], np.inf).min(axis=0)
+    right = float(candidates.log_posteriors[exact[0]]) if candidates.log_posteriors is not None else -np.inf
+    first = first_exact(right)
     if first:
         caps_C = np.minimum(caps_C, np.sort(utilities_N[exact])[-first:][0])
-    # corrections that are lowered to the same place keep their order
-    places_C = np.argsort(np.argsort(-utilities_N[corrected], kind="stable"))
-    utilities_N[corrected] = np.minimum(utilities_N[corrected], caps_C - _JUST_BELOW * places_C)
-    return utilities_N
+    # corrections that are lowered to the same place keep their order, and stand below it: a tie is no place
+    places_C = 1 + np.argsort(np.argsort(-utilities_N[corrected], kind="stable"))
+    capped_N = utilities_N.copy()
+    capped_N[corrected] = np.minimum(utilities_N[corrected], caps_C - _JUST_BELOW * places_C)
+    return capped_N
 
 
 def _lifted(candidates: Candidates, features_NF: Floats, weights: Floats) -> Floats:
@@ -186,12 +225,36 @@ def order(candidates: Candidates, total: float, ranking: Ranking) -> list[tuple[
     """
     if not len(candidates.texts):
         return []
+    free_N = utilities(candidates, ranking)
     # rounded, for sums differ in their last bits with a candidate's place among the others
-    utilities_N = np.round(utilities(candidates, ranking), 9)
-    other = float(other_features(candidates, total) @ np.array(ranking.other))
-    log_probs = utilities_N - np.logaddexp(np.logaddexp.reduce(utilities_N), other)
+    utilities_N = np.round(_capped(candidates, free_N), 9)
+    log_probs = utilities_N - _normaliser(candidates, utilities_N, total, ranking)
+    stays = _above_floor(candidates, free_N, total, ranking)
     costs, generated = (-log_probs).tolist(), (candidates.counts == 0).tolist()
     corrected = [False] * len(costs) if candidates.edits is None else (candidates.edits > 0).tolist()
     rows = sorted(zip(costs, corrected, generated, candidates.texts, range(len(costs)), strict=True))
-    highest = -np.log(ranking.floor) if ranking.floor > 0 else np.inf
-    return [(-cost, row) for cost, _, made_up, _, row in rows if not made_up or cost <= highest]
+    return [(-cost, row) for cost, _, _, _, row in rows if stays[row]]
+
+
+def _normaliser(candidates: Candidates, utilities_N: Floats, total: float, ranking: Ranking) -> float:
+    other = float(other_features(candidates, total) @ np.array(ranking.other))
+    return float(np.logaddexp(np.logaddexp.reduce(utilities_N), other))
+
+
+def _above_floor(candidates: Candidates, utilities_N: Floats, total: float, ranking: Ranking) -> NDArray[np.bool_]:
+    """Which are in the log or, by the list of their reading alone, not less probable than the floor, bool (N,).
+
+    So corrections drop nothing that suits the typed letters, nor does doubt about these.
+    """
+    logged_N = candidates.counts > 0
+    if ranking.floor <= 0 or logged_N.all():
+        return np.ones(len(utilities_N), bool)
+    probable_N = np.zeros(len(utilities_N), bool)
+    for rows in candidates.readings:
+        reading, given_N = candidates.of(rows), utilities_N[rows]
+        if reading.log_posteriors is not None:
+            given_N = given_N - reading.log_posteriors
+        reading_total = total if reading.totals is None else float(reading.totals[0])
+        log_probs = given_N - _normaliser(replace(reading, log_posteriors=None), given_N, reading_total, ranking)
+        probable_N[rows] = np.round(log_probs, 9) >= np.log(ranking.floor)
+    return logged_N | probable_N

@@ -72,6 +72,7 @@ def _joined(parts: Sequence[Pool], log_posteriors: Sequence[float], edits: Seque
             tokens=column("tokens"),
             edits=np.repeat(np.array(edits, np.int64), sizes),
             log_posteriors=np.repeat(np.array(log_posteriors, np.float64), sizes),
+            totals=np.repeat(np.array([part.total for part in parts], np.float64), sizes),
         ),
         tokens=[tokens for part in parts for tokens in part.tokens],
         steps=[steps for part in parts for steps in part.steps],

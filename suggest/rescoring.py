@@ -1,4 +1,4 @@
-"""The neural model's opinion of many continuations of one context, each distinct beginning read once."""
+"""The neural model's opinion of many continuations of a few contexts, each distinct beginning read once."""
 
 from __future__ import annotations
 
@@ -12,35 +12,46 @@ from lm.parts import Part
 from lm.vocabulary import END
 
 Tokens = tuple[int, ...]
+Continuations = tuple[Tokens, Sequence[Sequence[int]]]
+"""A context and what may follow it."""
 
 
-def neural_log_probs(
-    model: LanguageModel, context: tuple[int, ...], continuations: Sequence[Sequence[int]]
-) -> NDArray[np.float32]:
-    """Natural-log probabilities of all continuations' tokens, one after the other, float32 (tokens in all,).
+def neural_log_probs(model: LanguageModel, groups: Sequence[Continuations]) -> list[NDArray[np.float32]]:
+    """Natural-log probabilities of the tokens of each group's continuations, one after the other, float32 (tokens,).
 
     Continuations that begin alike share the states and, what costs most, the distributions after their common
-    tokens. A state depends on its own row alone, so sharing changes nothing.
+    tokens; all groups are read at once. A state depends on its own row alone, so neither changes anything.
 
     Args:
-        context: tokens of the sentence before all of them.
-        continuations: at least one, each of at least one token.
+        groups: tokens of the sentence before all of a group's continuations, and these: at least one, each of at
+            least one token.
     """
-    neural, state = model.neural, model.state(context, Part.ENSEMBLE)
+    neural = model.neural
     assert neural is not None
-    assert state.neural is not None
-    assert state.hidden is not None
-    readers, nodes, contexts_N = _share(continuations)
-    hidden_UE = state.hidden  # after the context: before the first token
+    readers: list[Tokens] = []
+    places: list[tuple[int, int]] = []
+    states, hidden, targets, contexts = [], [], [], []
+    for number, (context, continuations) in enumerate(groups):
+        state = model.state(context, Part.ENSEMBLE)
+        assert state.neural is not None
+        assert state.hidden is not None
+        own_readers, nodes, own_contexts = _share(continuations)
+        hidden.append(state.hidden)  # after the context: before the first token
+        states.append(np.repeat(state.neural, len(own_readers), axis=1))
+        first = len(groups) + len(places) - 1
+        contexts.append(np.array([first + place if place else number for place in own_contexts], np.int64))
+        places += [(len(readers) + reader, depth) for reader, depth in nodes]
+        readers += own_readers
+        targets.append(np.concatenate(continuations))
+    hidden_UE = np.concatenate(hidden)
     if readers:
         longest = max(map(len, readers))
         tokens_BT = np.array([[*reader, *[END] * (longest - len(reader))] for reader in readers], np.int64)
-        following_BTE, _ = neural.advance(tokens_BT, np.repeat(state.neural, len(readers), axis=1))
-        reader_U, depth_U = np.array(nodes, np.int64).T
+        following_BTE, _ = neural.advance(tokens_BT, np.concatenate(states, axis=1))
+        reader_U, depth_U = np.array(places, np.int64).T
         hidden_UE = np.concatenate([hidden_UE, following_BTE[reader_U, depth_U]])
-    targets_N = np.concatenate(continuations)
-    picked: NDArray[np.float32] = neural.log_probs(hidden_UE)[contexts_N, targets_N]
-    return picked
+    log_probs_UV = neural.log_probs(hidden_UE)
+    return [log_probs_UV[rows_N, targets_N] for rows_N, targets_N in zip(contexts, targets, strict=True)]
 
 
 def _share(continuations: Sequence[Sequence[int]]) -> tuple[list[Tokens], list[tuple[int, int]], list[int]]:

@@ -29,19 +29,19 @@ from suggest.candidates import Pool
 
 ENOUGH = 3.0
 """Submissions of queries with the typed prefix from which on it is taken as it stands."""
-SHORTEST = 5
+SHORTEST = 4
 """Characters from which on what was typed may hold an error: nearly all that is shorter begins many queries."""
-SURPRISE = 8.0
+SURPRISE = 6.0
 """Nats: a word whose surprise in its place is at most this and the log of one more than its count in the log is taken
 as it stands: that many others might be meant, and none is likelier by so much."""
-KEPT = 2
+KEPT = 3
 """Corrections whose completions are proposed."""
 _LEAST_POSTERIOR = math.log(0.03)
 _LEAST_TYPED = -30.0
 """Stands for the posterior of what was typed where no model gives it any probability."""
-_PER_WORD = 4
-_SCORED = 5
-"""Corrections that the n-gram model is asked of: each takes about 0.05 ms."""
+_PER_WORD = 5
+_SCORED = 8
+"""Corrections that the n-gram model is asked of: each takes about 0.06 ms."""
 _LONG = 6
 """Characters from which on a word may hold two errors."""
 _SEARCH_LOSS = 6.0, 8.5

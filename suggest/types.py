@@ -88,8 +88,8 @@ class QueryCompletion:
     """Suggested queries, best first.
 
     Attributes:
-        corrected_query: the normalised query with its typing errors corrected, if the first suggestion completes
-            that; else empty.
+        corrected_query: the normalised query with its typing errors corrected, if this is more probable than all
+            other readings of it and a suggestion completes it; else empty.
     """
 
     suggestions: tuple[QuerySuggestion, ...]

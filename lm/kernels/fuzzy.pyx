@@ -45,6 +45,15 @@ cdef bint _better(const Match& first, const Match& second) noexcept nogil:
     return first.visit < second.visit
 
 
+cdef inline bint _is_next(uint32_t character, const Visit* visit, const uint32_t* typed, int32_t size) noexcept nogil:
+    """Whether a typed letter that may come next, in the band that two edits can reach, is this one."""
+    cdef int32_t at
+    for at in range(max(visit.depth - 2, 0), min(visit.depth + 3, size)):
+        if typed[at] == character:
+            return True
+    return False
+
+
 cdef class FuzzyTrie:
     """A trie in order of level, so that a node's children are neighbours; see `lm.lexicon` for the arrays."""
 
@@ -56,6 +65,7 @@ cdef class FuzzyTrie:
     cdef const uint8_t[:, ::1] _kinship
     cdef int32_t _known  # characters that `kinship` knows
     cdef float _substitution[4]
+    cdef float _cheapest  # of all errors
     cdef float _omission, _omitted_double, _insertion, _inserted_double, _inserted_near, _transposition, _first
 
     def __init__(self, characters, children, counts, masses, kinship, costs):
@@ -78,6 +88,9 @@ cdef class FuzzyTrie:
         self._inserted_near = costs["inserted_near"]
         self._transposition = costs["transposition"]
         self._first = costs["first_letter"]
+        self._cheapest = min(self._substitution[0], self._substitution[1], self._substitution[2], self._omission,
+                             self._omitted_double, self._insertion, self._inserted_double, self._inserted_near,
+                             self._transposition)
 
     cdef int32_t _child(self, int32_t node, uint32_t character) noexcept nogil:
         cdef uint32_t low = self._children[node], end = self._children[node + 1], high = end, middle
@@ -143,15 +156,22 @@ cdef class FuzzyTrie:
                                    + self._extra(typed, at - 1, character if above != NULL else 0))
                 visit.row[edits][band] = best
 
-    cdef inline float _least(self, const Visit* visit, const Visit* above) noexcept nogil:
-        """No node below spells what was typed at a lower cost than this."""
+    cdef inline float _least(self, const Visit* visit, const Visit* above, const uint32_t* typed, int32_t size,
+                             int max_edits, bint edited) noexcept nogil:
+        """No node below spells what was typed at a lower cost than this; `edited`: with a further error below."""
         cdef float least = INFINITY
-        cdef int32_t edits, band
+        cdef int32_t edits, band, at, spare = 1 if edited else 0
         for band in range(BAND):
-            for edits in range(EDITS + 1):
+            for edits in range(max_edits + 1 - spare):
                 least = min(least, visit.row[edits][band])
-            for edits in range(EDITS):
-                least = min(least, above.row[edits][band] + self._transposition)
+        if edited:
+            least += self._cheapest
+        if above != NULL:
+            for band in range(BAND):
+                at = visit.depth - 2 + band  # of two letters that may have changed places, the second meant one
+                if 0 < at < size and typed[at] == self._characters[visit.node]:
+                    for edits in range(max_edits):
+                        least = min(least, above.row[edits][band] + self._transposition)
         return least
 
     def search(self, str text, bint unfinished, int k, int max_edits, float floor):
@@ -189,7 +209,8 @@ cdef class FuzzyTrie:
         cdef Visit visit, above, higher
         cdef Open entry
         cdef Match match
-        cdef float weight, cost
+        cdef float weight, cost, lowest
+        cdef bint exact  # only children without a further error can still count
         visit.node, visit.parent, visit.depth, visit.settled = 0, -1, 0, INFINITY
         self._fill(&visit, NULL, NULL, typed, size)
         visits.push_back(visit)
@@ -204,7 +225,12 @@ cdef class FuzzyTrie:
             above = visits[entry.visit]  # a copy: the vector grows
             if above.parent >= 0:
                 higher = visits[above.parent]
+            lowest = max(floor, found.front().score) if found.size() == <size_t>k else floor
+            exact = <float>log(self._masses[above.node]) - self._least(
+                &above, &higher if above.parent >= 0 else NULL, typed, size, max_edits, True) < lowest
             for node in range(<int32_t>self._children[above.node], <int32_t>self._children[above.node + 1]):
+                if exact and not _is_next(self._characters[node], &above, typed, size):
+                    continue
                 visit.node, visit.parent, visit.depth = node, entry.visit, above.depth + 1
                 self._fill(&visit, &above, &higher if above.parent >= 0 else NULL, typed, size)
                 visit.settled = above.settled
@@ -224,7 +250,8 @@ cdef class FuzzyTrie:
                     match.score, match.cost, match.edits = <float>log(weight) - cost, cost, best_edits
                     if match.score >= floor and (found.size() < <size_t>k or match.score > found.front().score):
                         match.visit = <int32_t>visits.size()
-                entry.bound = <float>log(self._masses[node]) - self._least(&visit, &above)
+                entry.bound = <float>log(self._masses[node]) - self._least(
+                    &visit, &above, typed, size, max_edits, False)
                 if match.visit < 0 and (entry.bound < floor or (
                         found.size() == <size_t>k and entry.bound <= found.front().score)):
                     continue

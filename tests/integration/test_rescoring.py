@@ -33,6 +33,20 @@ def test_shared_beginnings_change_nothing(model: Model, head: str) -> None:
     texts = ["york", "york times", "york city", "york times sunday", "jersey", "jersey", "zealand holidays in may", "x"]
     continuations = [[*language_model.tokenizer.encode(text), END] for text in texts] + [[END]]
     expected = np.concatenate([one_by_one(language_model, context, tokens) for tokens in continuations])
-    shared = neural_log_probs(language_model, context, continuations)
+    [shared] = neural_log_probs(language_model, [(context, continuations)])
     assert shared == pytest.approx(expected, abs=1e-5)
-    assert neural_log_probs(language_model, context, [[END]]) == pytest.approx(expected[-1:], abs=1e-5)
+    [ended] = neural_log_probs(language_model, [(context, [[END]])])
+    assert ended == pytest.approx(expected[-1:], abs=1e-5)
+
+
+def test_several_contexts_at_once_are_as_one_by_one(model: Model) -> None:
+    language_model = model.bundle.language_model("queries")
+    encode = language_model.tokenizer.encode
+    groups = [
+        (tuple(encode("new")), [[*encode("york times"), END], [*encode("york"), END]]),
+        ((), [[END]]),
+        (tuple(encode("how to")), [[*encode("york"), END], [END], [*encode("york times"), END]]),
+    ]
+    for (context, continuations), found in zip(groups, neural_log_probs(language_model, groups), strict=True):
+        expected = np.concatenate([one_by_one(language_model, context, tokens) for tokens in continuations])
+        assert found == pytest.approx(expected, abs=1e-5)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lm.manifest import Ranking
-from suggest.rank import Candidates, features, order, other_features, weight_vector
+from suggest.rank import Candidates, features, first_exact, order, other_features, weight_vector
 from training.ranking import Choice, fit_weights, probability_floor, reranker_gain
 
 weight = st.floats(0.0, 3.0)
@@ -113,8 +113,47 @@ def test_an_exact_match_is_never_outranked_by_a_correction_that_is_no_more_popul
     # Corrections leave what suits the typed letters in its order.
     alone = [place for _, place in order(listed(exact), total, ranking)]
     assert [place for place in places if place < number] == alone
-    first = 8 if log_posterior > -0.7 else 5 if log_posterior > -10.0 else 0
+    first = first_exact(log_posterior)
     assert all(place < number for place in places[: min(first, number)])
+
+
+@given(
+    st.lists(row, min_size=1, max_size=9),
+    st.lists(row, max_size=9),
+    st.floats(-25.0, -1e-6),
+    totals,
+    totals,
+    rankings,
+    st.floats(0.0, 0.3),
+)
+def test_corrections_drop_nothing_that_suits_the_typed_letters(
+    exact: list[tuple[float, float, int]],
+    corrected: list[tuple[float, float, int]],
+    log_posterior: float,
+    total: float,
+    corrected_total: float,
+    ranking: Ranking,
+    floor: float,
+) -> None:
+    number, ranking = len(exact), ranking.model_copy(update={"floor": floor})
+    rest = math.log(-math.expm1(log_posterior))
+    candidates = dataclasses.replace(
+        listed(exact + corrected),
+        edits=np.array([0] * number + [1] * len(corrected), np.int64),
+        log_posteriors=np.array([log_posterior] * number + [rest] * len(corrected)),
+        totals=np.array([total] * number + [corrected_total] * len(corrected)),
+    )
+    alone = [place for _, place in order(listed(exact), total, ranking)]
+    together = [place for _, place in order(candidates, total + corrected_total, ranking)]
+    assert [place for place in together if place < number] == alone
+
+
+def test_shares_are_of_the_list_of_a_reading() -> None:
+    scores = np.log([1.0, 3.0, 5.0, 5.0])
+    candidates = listed([(0.0, -4.0, 1)] * 4)
+    assert np.exp(candidates.log_shares_of(scores)) == pytest.approx([1 / 14, 3 / 14, 5 / 14, 5 / 14])
+    two = dataclasses.replace(candidates, log_posteriors=np.log([0.1, 0.1, 0.9, 0.9]))
+    assert np.exp(two.log_shares_of(scores)) == pytest.approx([0.25, 0.75, 0.5, 0.5])
 
 
 @given(st.lists(row, min_size=1, max_size=10), totals, rankings, st.randoms())
