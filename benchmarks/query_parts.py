@@ -85,7 +85,9 @@ def _lists(bundle: Bundle, wordless: Bundle | None) -> Iterator[tuple[str, Compl
     if wordless is not None:
         yield "without word model", served(Model(wordless))
     yield "without LSTM", served(model, neural=False)
-    usual = replace(bundle, manifest=bundle.manifest.model_copy(update={"ranking": Ranking()}))
+    usual = replace(
+        bundle, manifest=bundle.manifest.model_copy(update={"first_ranking": Ranking(), "ranking": Ranking()})
+    )
     yield "without learnt ranking", served(Model(usual))
     yield "popularity alone", most_popular(bundle.queries)
 
