@@ -119,9 +119,7 @@ def judge_queries(queries: ir.Table, screening: Screening, counting: Counting) -
 
     judged = queries.mutate(
         indexed=enough(screening.min_users, screening.min_count),
-        learnt=enough(
-            screening.model_min_users or screening.min_users, screening.model_min_count or screening.min_count
-        ),
+        learnt=enough(*model_thresholds(screening)),
     )
     if not counting.half_typed_ratio:
         return judged.mutate(half_typed=ibis.literal(False))
@@ -129,6 +127,11 @@ def judge_queries(queries: ir.Table, screening: Screening, counting: Counting) -
     joined = judged.left_join(half_typed, "query")
     cut = joined.half_typed.fill_null(False)
     return joined.select(*queries.columns, half_typed=cut, indexed=joined.indexed & ~cut, learnt=joined.learnt & ~cut)
+
+
+def model_thresholds(screening: Screening) -> tuple[int, int]:
+    """Users, or submissions where there are no users, from which on the language models learn a query."""
+    return screening.model_min_users or screening.min_users, screening.model_min_count or screening.min_count
 
 
 def withheld_hashes(rows: ir.Table, screened: ir.Table, queries: ir.Table) -> ir.Table:

@@ -18,7 +18,7 @@ from training.encoding import EncodedText, encode
 from training.job import TEXT, Job, read_lines_of
 from training.mixture import fit_mixture, held_out_scores
 from training.ngram import train_ngram
-from training.query_log import text_file
+from training.query_text import text_file
 from training.steps import DONE_FILE, seconds
 from training.vocabulary import build_vocabulary
 

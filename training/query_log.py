@@ -16,23 +16,28 @@ from typing import TYPE_CHECKING
 from lm.errors import InputError
 from training.config import HeldOut, Screening
 from training.config_log import Counting, QueryLogSource
-from training.counting import HALF_TYPED, KEPT, REPEAT, ROBOT, count_queries, judge_queries, judge_rows, withheld_hashes
+from training.counting import (
+    HALF_TYPED,
+    KEPT,
+    REPEAT,
+    ROBOT,
+    count_queries,
+    judge_queries,
+    judge_rows,
+    withheld_hashes,
+)
 from training.displays import displays
 from training.engines import Engine, EngineName, open_engine
 from training.log_reader import log_files
 from training.log_rows import RowJudge, RowTally, write_rows
 from training.progress import Reporter, Task
+from training.query_text import text_file, write_text
 from training.screening import load_screen
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 WITHHELD_FILE = "withheld.parquet"
-
-
-def text_file(log: str | None = None) -> str:
-    """The file of what language models learn, from all query logs or from those of one name."""
-    return f"train_lm.{log}.txt" if log else "train_lm.txt"
 
 
 _OUTPUTS = ("train.parquet", text_file(), "validation.txt", "test.txt", WITHHELD_FILE)
@@ -109,9 +114,9 @@ def write_queries(
 
     `train.parquet` holds `query`, `count` (float) and `display` (of `training.displays`, mostly null), in byte order of
     the query, of the queries that pass all thresholds of the index; `train_lm.txt` those that pass the models', each as
-    often as it counts, rounded but at least once, shuffled. The held-out parts hold one row of the log a line, whatever
-    its count; which rows depends on seed, file name and line alone. Thresholds do not apply to them, and their rows do
-    not count for the thresholds.
+    often as it counts from the threshold on (a query that just passes it once), rounded, shuffled. The held-out parts
+    hold one row of the log a line, whatever its count; which rows depends on seed, file name and line alone.
+    Thresholds do not apply to them, and their rows do not count for the thresholds.
     `train_lm.NAME.txt` is what the logs of that name hold of `train_lm.txt`, each query as often as it counts there.
     `withheld.parquet` holds `hash` (uint64, of `lm.withheld`) of the queries that the index does not.
 
@@ -196,11 +201,12 @@ class _Counter:
         self._write_withheld(training, queries)
         task.update(4)
         learnt = queries.filter(queries.learnt)
-        lines = self._write_text(learnt, text_file())
+        lines = write_text(self._engine, learnt, self._folder / text_file(), self._screening, self._seed)
         for name, places in self._tally.places.items():
             rows_there = training.filter((training.fate == KEPT) & _among(training.place, places))
             there = count_queries(rows_there, self._counting, self._tally.last_time_s)
-            self._write_text(there.semi_join(learnt, "query"), text_file(name))
+            path = self._folder / text_file(name)
+            write_text(self._engine, there.semi_join(learnt, "query"), path, self._screening, self._seed)
         return {**counts, **sizes, **self._count_queries(queries), "model_submissions": lines}
 
     def _count_fates(self, rows: ir.Table) -> dict[str, int]:
@@ -252,25 +258,6 @@ class _Counter:
         unsigned = pyarrow.array(hashes.to_numpy().view("uint64"))
         write_table(pyarrow.table({"hash": unsigned}), self._folder / WITHHELD_FILE, compression="zstd")
         self._withheld = len(unsigned)
-
-    def _write_text(self, learnt: ir.Table, name: str) -> int:
-        """Writes each query `count` times in the order of a hash; returns the number of lines."""
-        import ibis
-        from pyarrow.parquet import ParquetFile
-
-        times = ibis.greatest(learnt["count"].round().cast("int64"), ibis.literal(1).cast("int64"))
-        copies = learnt.select("query", copy=ibis.range(0, times, 1)).unnest("copy")
-        salted = copies.query + ibis.literal(f"\t{self._seed}\t") + copies.copy.cast("string")
-        shuffled = copies.select("query", place=salted.hexdigest("md5")).order_by("place").select("query")
-        path = self._folder / "shuffled.parquet"
-        self._engine.write(shuffled, path)
-        with (
-            ParquetFile(path) as file,
-            (self._folder / name).open("w", encoding="utf-8", newline="\n") as out,
-        ):
-            for batch in file.iter_batches():
-                out.writelines(query + "\n" for query in batch["query"].to_pylist())
-            return int(file.metadata.num_rows)
 
     def _count_queries(self, queries: ir.Table) -> dict[str, int]:
         numbers = queries.agg(

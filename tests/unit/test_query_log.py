@@ -259,54 +259,16 @@ def test_a_missing_file_of_blocked_words(tmp_path: Path) -> None:
         write(tmp_path, source, screening=Screening(blocked_words="none.txt"))
 
 
-NAMED = [
-    QueryLogSource(path="old.txt"),
-    QueryLogSource(path="new.txt", name="recent"),
-    QueryLogSource(path="newer.txt", name="recent"),
-]
-
-
-def write_named(folder: Path, held_out: HeldOut) -> tuple[Path, QueryCounts]:
-    (folder / "old.txt").write_text("old shoes\n" * 50 + "both\n" * 30 + "rare here\n")
-    (folder / "new.txt").write_text("new shoes\n" * 40 + "both\n" * 20 + "rare here\n")
-    (folder / "newer.txt").write_text("newer hats\n" * 10)
-    out = folder / "out"
-    out.mkdir()
-    counts = write_queries(
-        NAMED,
-        folder,
-        out,
-        screening=Screening(min_count=3),
-        counting=Counting(),
-        held_out=held_out,
-        seed=0,
-        now=NOW,
-        reporter=SilentReporter(),
+def test_models_learn_a_query_as_often_as_it_was_submitted_from_the_threshold_on(tmp_path: Path) -> None:
+    rows = ["alone\ta"] * 5
+    rows += [f"just three\t{user}" for user in "abc"]
+    rows += [f"many\t{user}" for user in "abcdefg"]
+    (tmp_path / "log.tsv").write_text("query\tuser\n" + "\n".join(rows * 10) + "\n")
+    source = QueryLogSource(path="log.tsv", user_column="user")
+    counting = Counting(half_typed_seconds=0)
+    written = write(
+        tmp_path, source, screening=Screening(min_users=3), counting=counting, held_out=HeldOut(max_queries=10)
     )
-    return out, counts
-
-
-def test_the_logs_of_a_name_are_learnt_by_themselves(tmp_path: Path) -> None:
-    out, _ = write_named(tmp_path, HeldOut(max_queries=10))
-    assert {path.name for path in out.iterdir()} == OUTPUTS | {"train_lm.recent.txt"}
-    held = [line for name in ("validation", "test") for line in (out / f"{name}.txt").read_text().splitlines()]
-    everything = (out / "train_lm.txt").read_text().splitlines()
-    recent = (out / "train_lm.recent.txt").read_text().splitlines()
-    assert set(recent) == {"new shoes", "both", "newer hats"}
-    assert everything.count("old shoes") == 50 - held.count("old shoes")
-    for query in ("new shoes", "newer hats"):
-        assert recent.count(query) == everything.count(query)
-    assert 20 - held.count("both") <= recent.count("both") <= 20
-
-
-def test_queries_may_be_held_out_of_the_logs_of_a_name_alone(tmp_path: Path) -> None:
-    out, counts = write_named(
-        tmp_path, HeldOut(validation_fraction=0.2, test_fraction=0.1, max_queries=100, query_log="recent")
-    )
-    assert (counts.validation, counts.test) == (14, 7)  # of 71 rows
-    held = [line for name in ("validation", "test") for line in (out / f"{name}.txt").read_text().splitlines()]
-    everything = (out / "train_lm.txt").read_text().splitlines()
-    assert "old shoes" not in held
-    assert everything.count("old shoes") == 50
-    assert everything.count("both") == 50 - held.count("both")
-    assert (out / "train_lm.recent.txt").read_text().splitlines().count("both") == 20 - held.count("both")
+    assert "alone" not in written.train
+    for query in ("just three", "many"):
+        assert written.train_lm.count(query) == written.train[query] - 2

@@ -1,0 +1,63 @@
+"""Query logs that have a name: language models of their own, and what is held out of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.unit.test_query_log import NOW, OUTPUTS
+from training.config import HeldOut, Screening
+from training.config_log import Counting, QueryLogSource
+from training.progress import SilentReporter
+from training.query_log import QueryCounts, write_queries
+
+NAMED = [
+    QueryLogSource(path="old.txt"),
+    QueryLogSource(path="new.txt", name="recent"),
+    QueryLogSource(path="newer.txt", name="recent"),
+]
+
+
+def write_named(folder: Path, held_out: HeldOut) -> tuple[Path, QueryCounts]:
+    (folder / "old.txt").write_text("old shoes\n" * 50 + "both\n" * 30 + "rare here\n")
+    (folder / "new.txt").write_text("new shoes\n" * 40 + "both\n" * 20 + "rare here\n")
+    (folder / "newer.txt").write_text("newer hats\n" * 10)
+    out = folder / "out"
+    out.mkdir()
+    counts = write_queries(
+        NAMED,
+        folder,
+        out,
+        screening=Screening(min_count=3),
+        counting=Counting(),
+        held_out=held_out,
+        seed=0,
+        now=NOW,
+        reporter=SilentReporter(),
+    )
+    return out, counts
+
+
+def test_the_logs_of_a_name_are_learnt_by_themselves(tmp_path: Path) -> None:
+    out, _ = write_named(tmp_path, HeldOut(max_queries=10))
+    assert {path.name for path in out.iterdir()} == OUTPUTS | {"train_lm.recent.txt"}
+    held = [line for name in ("validation", "test") for line in (out / f"{name}.txt").read_text().splitlines()]
+    everything = (out / "train_lm.txt").read_text().splitlines()
+    recent = (out / "train_lm.recent.txt").read_text().splitlines()
+    assert set(recent) == {"new shoes", "both", "newer hats"}
+    assert everything.count("old shoes") == 48 - held.count("old shoes")  # from the third on
+    for query in ("new shoes", "newer hats"):
+        assert recent.count(query) == everything.count(query)
+    assert 18 - held.count("both") <= recent.count("both") <= 18
+
+
+def test_queries_may_be_held_out_of_the_logs_of_a_name_alone(tmp_path: Path) -> None:
+    out, counts = write_named(
+        tmp_path, HeldOut(validation_fraction=0.2, test_fraction=0.1, max_queries=100, query_log="recent")
+    )
+    assert (counts.validation, counts.test) == (14, 7)  # of 71 rows
+    held = [line for name in ("validation", "test") for line in (out / f"{name}.txt").read_text().splitlines()]
+    everything = (out / "train_lm.txt").read_text().splitlines()
+    assert "old shoes" not in held
+    assert everything.count("old shoes") == 48
+    assert everything.count("both") == 48 - held.count("both")
+    assert (out / "train_lm.recent.txt").read_text().splitlines().count("both") == 18 - held.count("both")
