@@ -493,7 +493,7 @@ cdef class SuccessorKernel:
                     base.parent = position
                     if node.offset < typed:
                         base.offset = typed
-                        typed_mass += exp(node.log_prob) * self._mass(
+                        typed_mass += exp(<double>node.log_prob) * self._mass(  # else the exponential of a float, 0 from -104 on
                             node.context, lows[node.offset], highs[node.offset], scratch)
                         self._propose(node.context, lows[node.offset], highs[node.offset], base, width, best, heap)
                         for part in range(part_starts[node.offset], part_starts[node.offset + 1]):

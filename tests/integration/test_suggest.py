@@ -13,6 +13,7 @@ from lm.errors import UnsupportedError
 from lm.parts import Part
 from lm.vocabulary import END, SPACE
 from suggest.budget import Budget
+from suggest.candidates import propose
 from suggest.cursor import Cursor
 from suggest.decode import complete_word
 from suggest.duplicates import distinct
@@ -104,6 +105,13 @@ def test_only_real_queries_where_asked(model: Model, prefix: str) -> None:
 def test_a_query_that_nobody_began_so_goes_on_from_its_end(model: Model, beginning: str) -> None:
     texts = [suggestion.text for suggestion in model.complete_query(f"{beginning}new yor").suggestions]
     assert any(text.startswith(f"{beginning}new york") for text in texts), texts
+
+
+def test_a_long_word_that_is_all_but_impossible_has_a_probability(model: Model) -> None:
+    pool = propose(model.bundle.language_model("queries"), None, "q" * 20, model.bundle.denied)
+    assert -700 < pool.typed_log_prob < -104  # beyond what 32 bits hold as a probability
+    assert len(pool.candidates.texts) > 0
+    assert (pool.candidates.log_probs <= 1e-3).all()
 
 
 def test_an_empty_box_offers_popular_queries(model: Model) -> None:
