@@ -19,7 +19,7 @@ from benchmarks.text_models import ROOT, corpus_folder, train_bundle
 from lm.errors import AutocompleteError
 from lm.manifest import read_manifest
 from lm.registry import Registry
-from training.config import NeuralConfig
+from training.config_networks import NeuralConfig
 from training.progress import SilentReporter
 
 KINDS = ("window", "rnn", "gru", "lstm")

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from training.config import NeuralConfig
+from training.config_networks import NeuralConfig
 from training.neural.batches import Sentences
 from training.neural.checkpoint import Standing
 from training.neural.run import TrainingRun

@@ -13,7 +13,8 @@ from lm.manifest import LanguageModelEntry
 from lm.neural import DESCRIPTION_FILE, NeuralDescription
 from lm.tokenizer import open_tokenizer
 from lm.vocabulary import Vocabulary
-from training.config import LanguageModelConfig, NeuralConfig, RerankerConfig
+from training.config import LanguageModelConfig
+from training.config_networks import NeuralConfig, RerankerConfig
 from training.encoding import EncodedText, encode
 from training.job import TEXT, Job, read_lines_of
 from training.mixture import fit_mixture, held_out_scores

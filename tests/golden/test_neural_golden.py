@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.config import NeuralConfig
+from training.config_networks import NeuralConfig
 from training.neural.train import train_neural
 from training.progress import SilentReporter
 

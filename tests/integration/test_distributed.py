@@ -13,7 +13,7 @@ import pytest
 from lm.manifest import read_manifest
 from lm.registry import Registry
 from tests.redis_process import free_port
-from training.config import NeuralConfig
+from training.config_networks import NeuralConfig
 from training.neural.checkpoint import Standing
 from training.neural.train import train_neural
 from training.progress import SilentReporter

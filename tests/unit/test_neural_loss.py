@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from training.config import NeuralConfig
+from training.config_networks import NeuralConfig
 from training.neural import normalizer
 from training.neural.loss import FullLoss, SampledLoss
 from training.neural.model import NeuralNetwork

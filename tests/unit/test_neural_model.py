@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from lm.errors import BundleDamagedError
 from lm.neural import NeuralModel
-from training.config import NeuralConfig
+from training.config_networks import NeuralConfig
 from training.neural.export import write_model
 from training.neural.model import NeuralNetwork
 

@@ -18,7 +18,7 @@ import torch
 from lm.errors import AutocompleteError, ConfigError, InputError
 from lm.neural import NeuralModel
 from lm.reranker import Reranker
-from training.config import NeuralConfig, RerankerConfig
+from training.config_networks import NeuralConfig, RerankerConfig
 from training.neural import memory, run, validation
 from training.neural.checkpoint import CHECKPOINT_FILE, Standing
 from training.neural.loss import SampledLoss

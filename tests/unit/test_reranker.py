@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from lm.errors import BundleDamagedError
 from lm.reranker import Reranker, surroundings
 from lm.vocabulary import BEGIN, END
-from training.config import RerankerConfig
+from training.config_networks import RerankerConfig
 from training.neural.batches import Batch
 from training.neural.bidirectional import BidirectionalNetwork
 from training.neural.export import write_model

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from lm.neural import NeuralDescription
 from lm.reranker import surroundings
-from training.config import NeuralConfig
+from training.config_networks import NeuralConfig
 from training.neural.batches import Batch
 from training.neural.encoders import RecurrentEncoder, locked_dropout
 from training.neural.model import NeuralNetwork, Output

@@ -8,7 +8,7 @@ import torch
 
 from lm.errors import ConfigError
 from lm.neural import NeuralDescription
-from training.config import NeuralConfig
+from training.config_networks import NeuralConfig
 
 _COPIES = 20  # bytes a parameter: weights, gradient, two moments, the best weights so far
 _ACTIVATIONS = 24  # bytes for each number of a layer's gates that the backward pass needs

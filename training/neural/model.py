@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lm.neural import NeuralDescription
-from training.config import NeuralConfig
+from training.config_networks import NeuralConfig
 from training.neural.encoders import locked_dropout, make_encoder
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from training.config import NeuralConfig
+from training.config_networks import NeuralConfig
 from training.neural.averaging import NonMonotonicAverage
 from training.neural.batches import Batch, Sentences
 from training.neural.checkpoint import CurvePoint, Standing

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from training.config import NeuralConfig
+from training.config_networks import NeuralConfig
 
 WARM_UP = 0.04  # share of training in which the learning rate rises
 

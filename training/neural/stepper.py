@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from lm.errors import AutocompleteError
-from training.config import NeuralConfig
+from training.config_networks import NeuralConfig
 from training.neural.averaging import NonMonotonicAverage
 from training.neural.batches import Batch
 from training.neural.hardware import has_bfloat16

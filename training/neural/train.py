@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from lm.errors import InputError
-from training.config import NeuralConfig, RerankerConfig
+from training.config_networks import NeuralConfig, RerankerConfig
 from training.neural.batches import Sentences
 from training.neural.bidirectional import BidirectionalNetwork
 from training.neural.checkpoint import CurvePoint, Standing

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from training.config import NeuralConfig
+from training.config_networks import NeuralConfig
 from training.neural.batches import Batch, Pieces, Sentences, batches_in_order
 from training.neural.feeds import StreamFeed
 from training.neural.loss import FullLoss
