@@ -248,7 +248,7 @@ def test_only_the_last_pieces_of_a_long_stretch_are_replaced(chinese: Model) -> 
     [
         ("chinese", "我们去北", "京大学学习。"),
         ("chinese", "今天天气很好。我喜", "欢吃北京烤鸭。"),
-        ("chinese", "今天天气很好。", "天气预报"),
+        ("chinese", "今天天气很好。", "今天天气很好。"),
         ("japanese", "今日は", "天気がいいです。"),
         ("thai", "ฉันกำลังไปโ", "รงเรียน"),
     ],
