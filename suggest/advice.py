@@ -21,8 +21,7 @@ def advise(advisers: Sequence[LanguageModel], candidates: Candidates) -> Candida
     """The candidates with each adviser's opinion.
 
     `advice` becomes the natural logs of their shares, the softmax of each whole query's log probability over the
-    list of its reading; `unknown_words` the words of a query that
-    are unknown to the adviser that knows most of them.
+    list of its reading; `unknown_words` the words of a query that are unknown to the adviser that knows most of them.
     """
     if not advisers or not candidates.texts:
         return candidates

@@ -52,6 +52,11 @@ class Pool:
     typed_log_prob: float = 0.0
     parts: tuple[Pool, ...] = ()
 
+    def of(self, rows: Sequence[int]) -> Pool:
+        """The pool with some of its candidates."""
+        tokens, steps = [self.tokens[row] for row in rows], [self.steps[row] for row in rows]
+        return replace(self, candidates=self.candidates.of(rows), tokens=tokens, steps=steps)
+
 
 @dataclass(frozen=True, slots=True)
 class Rescored:

@@ -55,7 +55,7 @@ class QueryCompleter:
         self._bundle = bundle
         self._model = bundle.language_model("queries")
         self._ranking = bundle.manifest.ranking
-        self._advisers = bundle.advisers() if any(self._ranking.advisers) else ()
+        self._advisers = bundle.advisers() if self._ranking.advisers else ()
         self._first_ranking = bundle.manifest.first_ranking
         self._neural_cost = CostEstimate(0.002)
         self._reranks = self._model.reranker is not None and self._ranking.reranker > 0

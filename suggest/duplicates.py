@@ -7,7 +7,6 @@ into a form that is `plural_ratio` times as popular.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 from lm.duplicates import duplicate_key
 from lm.manifest import Duplicates
@@ -44,7 +43,4 @@ def _stays(row: int, best: int, counts: Sequence[float], ratio: float) -> bool:
 def distinct_pool(pool: Pool, duplicates: Duplicates) -> Pool:
     """A pool's candidates that stay."""
     rows = distinct(pool.candidates.texts, pool.candidates.counts.tolist(), duplicates)
-    if len(rows) == len(pool.candidates.texts):
-        return pool
-    tokens, steps = [pool.tokens[row] for row in rows], [pool.steps[row] for row in rows]
-    return replace(pool, candidates=pool.candidates.of(rows), tokens=tokens, steps=steps)
+    return pool if len(rows) == len(pool.candidates.texts) else pool.of(rows)

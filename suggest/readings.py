@@ -37,22 +37,13 @@ def pool_readings(
             for row, text in enumerate(proposed.candidates.texts)
             if text not in texts and not any(prefix.begins(text) for prefix in typed)
         ]
-        part = _part(proposed, rows)
+        part = proposed.of(rows)
         texts.update(part.candidates.texts)
         owners |= dict.fromkeys(part.candidates.texts, correction)
         parts.append(part)
         posteriors.append(correction.log_posterior)
         edits.append(correction.edits)
     return _joined(parts, posteriors, edits), owners
-
-
-def _part(pool: Pool, rows: Sequence[int]) -> Pool:
-    return replace(
-        pool,
-        candidates=pool.candidates.of(rows),
-        tokens=[pool.tokens[row] for row in rows],
-        steps=[pool.steps[row] for row in rows],
-    )
 
 
 def _joined(parts: Sequence[Pool], log_posteriors: Sequence[float], edits: Sequence[int]) -> Pool:
