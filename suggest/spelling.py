@@ -28,7 +28,9 @@ from lm.vocabulary import SPACE, UNKNOWN
 from suggest.candidates import Pool
 
 ENOUGH = 3.0
-"""Submissions of queries with the typed prefix from which on it is taken as it stands."""
+"""Submissions of queries with the typed prefix, or such queries in the log, from which on it is taken as it stands.
+
+Both, for aged submissions and a catalogue's weights may be far below 1."""
 SHORTEST = 4
 """Characters from which on what was typed may hold an error: nearly all that is shorter begins many queries."""
 SURPRISE = 6.0
@@ -95,7 +97,8 @@ class Corrector:
             query: as `normalize_query` returns it.
             pool: what `propose` found for it.
         """
-        if pool.total >= ENOUGH or len(query) < SHORTEST:
+        logged = int(np.count_nonzero(pool.candidates.counts))
+        if max(pool.total, logged) >= ENOUGH or len(query) < SHORTEST:
             return ()
         words = query.split(" ")
         surprises = self._surprises(pool.context) + ([-pool.typed_log_prob] if words[-1] else [])

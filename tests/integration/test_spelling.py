@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 from autocomplete.v1 import autocomplete_service_pb2 as pb
 
@@ -10,7 +13,9 @@ from demo.sample_data import SampleData
 from lm.lexicon import Lexicon
 from service.rpc.convert import completion_response
 from suggest.budget import Budget
+from suggest.candidates import propose
 from suggest.model import Model, open_model
+from suggest.spelling import Corrector
 from suggest.types import QueryCompletion
 from tests.tiny_bundle import train_tiny
 
@@ -70,6 +75,17 @@ def test_usual_prefixes_are_taken_as_they_stand(model: Model, typed: str) -> Non
     assert corrected(completion) == []
     assert "spelling" not in [timing.stage for timing in completion.timings]
     assert completion.suggestions == model.complete_query(typed, correct=False).suggestions
+
+
+def test_three_queries_of_the_log_are_enough_however_little_they_weigh(model: Model) -> None:
+    bundle, typed = model.bundle, "univrsity of tex"
+    assert bundle.lexicon is not None
+    corrector = Corrector(bundle.language_model("queries"), bundle.lexicon)
+    pool = propose(bundle.language_model("queries"), bundle.queries, typed, bundle.denied)
+    for logged, suspects in ((2, True), (3, False)):
+        counts = np.where(np.arange(len(pool.tokens)) < logged, 0.1, 0.0)
+        aged = replace(pool, candidates=replace(pool.candidates, counts=counts), total=0.1 * logged)
+        assert bool(corrector.suspects(typed, aged)) == suspects
 
 
 def test_numbers_are_not_corrected(model: Model) -> None:
