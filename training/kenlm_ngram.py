@@ -41,7 +41,7 @@ def train_kneser_ney(
         text, raw, arpa = scratch / "train.txt", scratch / "raw.arpa", scratch / "model.arpa"
         with reporter.task(f"{label}: n-gram counts and discounts"):
             write_kenlm_text(train, vocabulary, text)
-            _estimate(config, text, raw, tools)
+            _estimate(config, text, raw, tools, label)
             share_never_seen(raw, arpa, vocabulary)
             raw.unlink()
         with reporter.task(f"{label}: KenLM binary"):
@@ -53,7 +53,7 @@ def train_kneser_ney(
             build_table(arpa, folder, vocabulary, config.quantize_bits)
 
 
-def _estimate(config: NgramConfig, text: Path, arpa: Path, tools: KenlmTools) -> None:
+def _estimate(config: NgramConfig, text: Path, arpa: Path, tools: KenlmTools, label: str) -> None:
     error = _lmplz(config, config.order, text, arpa, tools)
     if error is None:
         return
@@ -62,7 +62,8 @@ def _estimate(config: NgramConfig, text: Path, arpa: Path, tools: KenlmTools) ->
     lower = range(config.order - 1, 1, -1)
     works = next((order for order in lower if _lmplz(config, order, text, arpa, tools) is None), None)
     raise ConfigError(
-        f"ngram.order: the training text is too small for order {config.order}: no discounts can be estimated.",
+        f"language_models.{label}.ngram.order: the training text is too small for order {config.order}:"
+        " no discounts can be estimated.",
         remedy=f"Set order = {works}, or give more text." if works else "Give more text: a thousand lines or more.",
     )
 

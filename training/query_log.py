@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lm.errors import InputError
+from lm.errors import ConfigError, InputError
 from training.config import HeldOut, Screening
 from training.config_log import Counting, QueryLogSource
 from training.counting import (
@@ -127,6 +127,7 @@ def write_queries(
 
     Raises:
         InputError: a file cannot be used (names line, byte or column), or nothing passes the screening.
+        ConfigError: there is too little in the logs that held-out queries are drawn from.
         MissingToolError: the engine is not installed.
     """
     files = log_files(sources, base)
@@ -232,6 +233,11 @@ class _Counter:
             drawn &= _among(rows.place, self._tally.places[held_out.query_log])
         fair = rows.filter(drawn)
         kept = self._engine.fetch(fair.agg(rows=fair.count())).to_pylist()[0]["rows"]
+        if kept < _MIN_ROWS:
+            raise ConfigError(
+                f"held_out.query_log: the logs named {held_out.query_log!r} have {kept} rows that can be held out.",
+                remedy="Name a larger one, or leave the field out.",
+            )
 
         def share(fraction: float) -> int:
             return max(1, min(held_out.max_queries, int(kept * fraction)))

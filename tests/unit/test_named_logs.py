@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from lm.errors import ConfigError
 from tests.unit.test_query_log import NOW, OUTPUTS
 from training.config import HeldOut, Screening
 from training.config_log import Counting, QueryLogSource
@@ -48,6 +51,27 @@ def test_the_logs_of_a_name_are_learnt_by_themselves(tmp_path: Path) -> None:
     for query in ("new shoes", "newer hats"):
         assert recent.count(query) == everything.count(query)
     assert 18 - held.count("both") <= recent.count("both") <= 18
+
+
+def test_a_named_log_that_holds_nothing_to_hold_out_is_named(tmp_path: Path) -> None:
+    (tmp_path / "old.txt").write_text("old shoes\n" * 50)
+    (tmp_path / "new.txt").write_text("ab\n" * 9 + "new shoes\n" * 2)
+    sources = [QueryLogSource(path="old.txt"), QueryLogSource(path="new.txt", name="recent")]
+    out = tmp_path / "out"
+    out.mkdir()
+    with pytest.raises(ConfigError, match=r"held_out\.query_log: the logs named 'recent' have 2 rows"):
+        write_queries(
+            sources,
+            tmp_path,
+            out,
+            screening=Screening(min_count=1),
+            counting=Counting(),
+            held_out=HeldOut(query_log="recent"),
+            seed=0,
+            now=NOW,
+            reporter=SilentReporter(),
+        )
+    assert not any(out.iterdir())
 
 
 def test_queries_may_be_held_out_of_the_logs_of_a_name_alone(tmp_path: Path) -> None:
