@@ -68,10 +68,10 @@ class LanguageModel:
             folder, entry.unit, self.vocabulary, lowercase=entry.lowercase, pretokenized=entry.pretokenized
         )
         self.ngram = NgramModel(folder, self.vocabulary)
-        self.neural = NeuralModel.open(folder / "neural") if entry.neural_kind else None
-        if self.neural is not None and self.neural.vocabulary_size != len(self.vocabulary):
+        self.neural = NeuralModel(folder / "neural") if entry.neural_kind else None
+        if self.neural is not None and self.neural.description.vocabulary_size != len(self.vocabulary):
             raise BundleDamagedError(folder / "neural", "the neural model is of another vocabulary")
-        self.reranker = Reranker.open(folder / "reranker") if entry.reranker_kind else None
+        self.reranker = Reranker(folder / "reranker") if entry.reranker_kind else None
         if self.reranker is not None and self.reranker.description.vocabulary_size != len(self.vocabulary):
             raise BundleDamagedError(folder / "reranker", "the re-ranker is of another vocabulary")
         self.mixture = Mixture(entry.ngram_weight, entry.context_weights)

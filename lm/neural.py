@@ -77,31 +77,22 @@ class NeuralDescription:
             raise BundleDamagedError(path, f"no description of a neural model ({error})") from None
 
 
-class NeuralModel:
-    """A trained model, open for reading; threads may share it, and its work releases the GIL."""
+class Network:
+    """A trained network of two graphs, open for reading; threads may share it, and its work releases the GIL."""
 
-    def __init__(
-        self,
-        description: NeuralDescription,
-        recurrent: onnxruntime.InferenceSession,
-        output: onnxruntime.InferenceSession,
-    ) -> None:
-        self.description = description
-        self.kind = description.kind
-        self.vocabulary_size = description.vocabulary_size
-        self.parameter_count = description.parameter_count
-        self._recurrent = recurrent
-        self._output = OutputLayer(output, description.vocabulary_size)
-
-    @classmethod
-    def open(cls, folder: Path) -> NeuralModel:
-        """Opens the model in a folder.
+    def __init__(self, folder: Path) -> None:
+        """Opens the network in a folder.
 
         Raises:
             BundleDamagedError: a file is missing or is not what training writes.
         """
-        description = NeuralDescription.read(folder / DESCRIPTION_FILE)
-        return cls(description, open_session(folder / RECURRENT_FILE), open_session(folder / OUTPUT_FILE))
+        self.description = NeuralDescription.read(folder / DESCRIPTION_FILE)
+        self._recurrent = open_session(folder / RECURRENT_FILE)
+        self._output = OutputLayer(open_session(folder / OUTPUT_FILE), self.description.vocabulary_size)
+
+
+class NeuralModel(Network):
+    """A trained language model."""
 
     def initial_state(self, batch: int = 1) -> NeuralState:
         """The state before a text; feed `<s>` first."""

@@ -9,48 +9,16 @@ all suit each other, but not the log probability of the text.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lm.neural import (
-    DESCRIPTION_FILE,
-    OUTPUT_FILE,
-    RECURRENT_FILE,
-    NeuralDescription,
-    OutputLayer,
-    open_session,
-)
+from lm.neural import Network
 from lm.vocabulary import BEGIN, END
 
-if TYPE_CHECKING:
-    import onnxruntime
 
-
-class Reranker:
-    """A trained bidirectional model, open for reading; threads may share it, and its work releases the GIL."""
-
-    def __init__(
-        self,
-        description: NeuralDescription,
-        recurrent: onnxruntime.InferenceSession,
-        output: onnxruntime.InferenceSession,
-    ) -> None:
-        self.description = description
-        self._recurrent = recurrent
-        self._output = OutputLayer(output, description.vocabulary_size)
-
-    @classmethod
-    def open(cls, folder: Path) -> Reranker:
-        """Opens the model in a folder.
-
-        Raises:
-            BundleDamagedError: a file is missing or is not what training writes.
-        """
-        description = NeuralDescription.read(folder / DESCRIPTION_FILE)
-        return cls(description, open_session(folder / RECURRENT_FILE), open_session(folder / OUTPUT_FILE))
+class Reranker(Network):
+    """A trained bidirectional model."""
 
     def scores(self, texts: Sequence[Sequence[int]]) -> NDArray[np.float64]:
         """The pseudo-log-likelihood of each text, nats, float64 (len(texts),); 0 for a text without tokens.

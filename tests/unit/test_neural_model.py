@@ -46,7 +46,7 @@ def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     model = torch_model(request.param)
     folder = tmp_path_factory.mktemp(request.param)
     write_model(model, folder)
-    return model, NeuralModel.open(folder)
+    return model, NeuralModel(folder)
 
 
 def random_tokens(*shape: int) -> NDArray[np.int64]:
@@ -151,4 +151,4 @@ def test_a_missing_or_damaged_file_is_named(name: str, content: bytes | None, tm
     if content is not None:
         (tmp_path / name).write_bytes(content)
     with pytest.raises(BundleDamagedError, match=name):
-        NeuralModel.open(tmp_path)
+        NeuralModel(tmp_path)

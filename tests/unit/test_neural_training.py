@@ -258,7 +258,7 @@ def test_export_gives_the_loss_that_training_measured(
     result = train(kind=kind, hidden_size=width, sampled_softmax=0, max_steps=60, learning_rate=0.02)
     assert result.validation_loss < 0.75 * np.log(VOCABULARY)
     export_neural(tmp_path / "work", tmp_path / "out")
-    served = NeuralModel.open(tmp_path / "out")
+    served = NeuralModel(tmp_path / "out")
     tokens, offsets = np.load(data["validation_tokens"]), np.load(data["validation_offsets"])
     log_probs = []
     for begin, end in pairwise(offsets):
@@ -273,7 +273,7 @@ def test_export_of_a_reranker_knows_what_training_learned(
 ) -> None:
     result = train(config=RerankerConfig, sampled_softmax=0, max_steps=60, learning_rate=0.02)
     export_neural(tmp_path / "work", tmp_path / "out")
-    served = Reranker.open(tmp_path / "out")
+    served = Reranker(tmp_path / "out")
     tokens, offsets = np.load(data["validation_tokens"]), np.load(data["validation_offsets"])
     sentences = [tokens[begin:end].tolist() for begin, end in pairwise(offsets)]
     loss = -served.scores(sentences).sum() / (len(tokens) + len(sentences))  # `</s>`, all but certain, costs nothing
@@ -296,7 +296,7 @@ def test_a_model_that_carries_its_state_is_validated_as_it_reads_on(
     monkeypatch.setattr(validation, "_STREAMS", 1)
     result = train(**STREAMS, sampled_softmax=0, max_steps=60, learning_rate=0.02)
     export_neural(tmp_path / "work", tmp_path / "out")
-    served = NeuralModel.open(tmp_path / "out")
+    served = NeuralModel(tmp_path / "out")
     assert served.description.carries_state
     tokens, offsets = np.load(data["validation_tokens"]), np.load(data["validation_offsets"])
     log_probs, state = [], served.initial_state()

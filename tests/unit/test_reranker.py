@@ -40,7 +40,7 @@ def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     model = torch_model(*request.param)
     folder = tmp_path_factory.mktemp("reranker")
     write_model(model, folder)
-    return model, Reranker.open(folder)
+    return model, Reranker(folder)
 
 
 def batch_of(texts: list[list[int]]) -> Batch:
@@ -152,4 +152,4 @@ def test_a_missing_file_is_named(name: str, tmp_path: Path) -> None:
     write_model(torch_model(), tmp_path)
     (tmp_path / name).unlink()
     with pytest.raises(BundleDamagedError, match=name):
-        Reranker.open(tmp_path)
+        Reranker(tmp_path)
