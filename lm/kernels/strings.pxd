@@ -1,4 +1,5 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memcmp
 
 cdef struct Packed:
     const uint8_t* blob
@@ -7,6 +8,13 @@ cdef struct Packed:
 
 cdef inline int64_t offset_of(const Packed* strings, int64_t index) noexcept nogil:
     return strings.long_offsets[index] if strings.short_offsets == NULL else strings.short_offsets[index]
+
+cdef inline bint below(
+    const uint8_t* text, int64_t length, const uint8_t* key, int64_t size, bint after_prefix
+) noexcept nogil:
+    """Whether a text comes before a key or, with `after_prefix`, begins with it."""
+    cdef int order = memcmp(text, key, min(length, size))
+    return order < 0 or (order == 0 and (length < size or after_prefix))
 
 cdef class SortedStrings:
     cdef readonly object blob

@@ -1,7 +1,6 @@
 """Look-up in strings sorted by their bytes, kept as one blob with offsets."""
 
 import numpy as np
-from libc.string cimport memcmp
 
 cdef enum:
     STRIDE = 64
@@ -74,20 +73,14 @@ cdef class SortedStrings:
         """First position not below `key`; with `after_prefix`, first one past all that begin with it."""
         cdef int64_t low = 0
         cdef int64_t high = self.size
-        cdef int64_t middle, start, length, order
+        cdef int64_t middle, start, length
         if self._head_count:
             self._narrow(key, size, after_prefix, &low, &high)
         while low < high:
             middle = (low + high) >> 1
             start = offset_of(&self.packed, middle)
             length = offset_of(&self.packed, middle + 1) - start
-            order = memcmp(self.packed.blob + start, key, min(length, size))
-            if order == 0:
-                if length < size:
-                    order = -1
-                elif after_prefix:
-                    order = -1
-            if order < 0:
+            if below(self.packed.blob + start, length, key, size, after_prefix):
                 low = middle + 1
             else:
                 high = middle

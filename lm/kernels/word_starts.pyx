@@ -5,11 +5,10 @@ Manber and Myers, 1993, of word starts alone. Words are parted by single spaces;
 
 import numpy as np
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.string cimport memcmp
 from libcpp.algorithm cimport sort
 from libcpp.vector cimport vector
 
-from lm.kernels.strings cimport Packed, SortedStrings, offset_of
+from lm.kernels.strings cimport Packed, SortedStrings, below, offset_of
 
 cdef extern from *:
     """
@@ -121,16 +120,13 @@ cdef class WordStarts:
     cdef int64_t _lower(self, const uint8_t* key, int64_t size, bint after_prefix) noexcept nogil:
         cdef int64_t low = 0
         cdef int64_t high = self._ids.shape[0]
-        cdef int64_t middle, start, length, order
+        cdef int64_t middle, start, length
         cdef const Packed* packed = &self._strings.packed
         while low < high:
             middle = (low + high) >> 1
             start = offset_of(packed, self._ids[middle]) + self._starts[middle]
             length = offset_of(packed, <int64_t>self._ids[middle] + 1) - start
-            order = memcmp(packed.blob + start, key, min(length, size))
-            if order == 0 and (length < size or after_prefix):
-                order = -1
-            if order < 0:
+            if below(packed.blob + start, length, key, size, after_prefix):
                 low = middle + 1
             else:
                 high = middle
