@@ -25,12 +25,13 @@ from lm.bundle import Bundle, open_bundle
 from lm.errors import AutocompleteError
 from lm.manifest import Ranking
 from lm.text import normalize_query
-from suggest.advice import advise
-from suggest.candidates import propose, rescore
-from suggest.complete import RESCORED, first_rows
+from suggest.advice import Advisers
+from suggest.candidates import propose
+from suggest.complete import CHOSEN, first_rows
 from suggest.duplicates import distinct_pool
 from suggest.rank import Candidates, Floats, order
 from suggest.reranking import rerank
+from suggest.rescoring import Rescorer
 from training.config import load_config
 from training.evaluate import EVALUATION_FOLDER, QUERIES_FILE
 from training.metrics import MIN_QUERY_LENGTH, Listed, rank, typed_prefix
@@ -114,21 +115,22 @@ class _Listed:
 
 
 def _listed(bundle: Bundle, queries: Sequence[str], reporter: Reporter) -> list[_Listed]:
-    model, advisers, listed = bundle.language_model("queries"), bundle.advisers(), []
+    model, advisers, listed = bundle.language_model("queries"), Advisers(bundle.advisers()), []
+    rescorer = Rescorer(model)
     wanted = [query for query in (normalize_query(line).rstrip() for line in queries) if len(query) >= MIN_QUERY_LENGTH]
     with reporter.task("lists", len(wanted)) as task:
         for number, query in enumerate(wanted):
             proposed = propose(model, bundle.queries, typed_prefix(query), bundle.denied)
             pool = distinct_pool(proposed, bundle.manifest.duplicates)
-            rows = first_rows(pool, bundle.manifest.first_ranking, RESCORED)
-            advised = advise(advisers, pool.candidates.of(rows))
+            rows = first_rows(pool, bundle.manifest.first_ranking, CHOSEN)
+            advised = advisers.advise(pool.candidates.of(rows))
             times = [time.thread_time()]
-            rescored = rescore(model, pool, rows, advised)
+            rescored = rescorer.rescore(pool, rows, advised)
             times.append(time.thread_time())
             candidates = rerank(model, rescored.candidates)
             times.append(time.thread_time())
             rescore_s, rerank_s = np.diff(times).tolist()
-            listed.append(_Listed(query, candidates, rescored.ngram, pool.total, len(advisers), rescore_s, rerank_s))
+            listed.append(_Listed(query, candidates, advised.log_probs, pool.total, len(advisers), rescore_s, rerank_s))
             task.update(number + 1)
     return listed
 

@@ -10,10 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lm.blocked_words import BlockedWords, open_blocked_words
+from lm.memo import Memo
 from lm.private import looks_private
 from lm.withheld import Withheld
 
 DENIED_FOLDER = "denied"
+_REMEMBERED = 1 << 15
+"""Queries on which a verdict is remembered, about 0.15 KB each, two generations of them."""
 _PRIVATE = 80
 """Code points before a text in which what looks private may begin."""
 
@@ -24,11 +27,11 @@ class Denied:
     def __init__(self, blocked: BlockedWords | None = None, withheld: Withheld | None = None) -> None:
         self._blocked = blocked or BlockedWords()
         self._withheld = withheld
+        self._verdicts: Memo[str, bool] = Memo(_REMEMBERED)
 
     def queries(self, queries: Sequence[str]) -> NDArray[np.bool_]:
         """Which of some normalised queries must not be suggested, (N,)."""
-        denied_N = np.fromiter(map(self._denies, queries), np.bool_, len(queries))
-        return denied_N if self._withheld is None else denied_N | self._withheld.among(queries)
+        return np.array(self._verdicts.of(queries, self._judge), np.bool_)
 
     def query(self, query: str) -> bool:
         """Whether one normalised query must not be suggested."""
@@ -48,8 +51,11 @@ class Denied:
         """Whether a normalised query is one that the log kept back."""
         return self._withheld is not None and query in self._withheld
 
-    def _denies(self, query: str) -> bool:
-        return self._blocked.block(query) or looks_private(query)
+    def _judge(self, queries: Sequence[str]) -> list[bool]:
+        denied = [self._blocked.block(query) or looks_private(query) for query in queries]
+        if self._withheld is None:
+            return denied
+        return [denies or kept for denies, kept in zip(denied, self._withheld.among(queries).tolist(), strict=True)]
 
 
 @lru_cache(64)  # a list of words is judged behind one text

@@ -13,21 +13,22 @@ from lm.hangul import typed_prefixes
 from lm.manifest import Ranking
 from lm.queries import QueryIndex
 from lm.text import normalize_query
-from suggest.advice import advise
+from suggest.advice import Advisers
 from suggest.budget import Budget
-from suggest.candidates import Pool, propose, rescore
+from suggest.candidates import Pool, propose
 from suggest.duplicates import distinct, distinct_pool
 from suggest.estimate import CostEstimate
 from suggest.infix import typed_length, with_infix
 from suggest.rank import Candidates, Floats, first_exact, order
 from suggest.readings import pool_readings
 from suggest.reranking import rerank
+from suggest.rescoring import Rescorer
 from suggest.spelling import Correction, Corrector
 from suggest.stages import Stages
 from suggest.types import QueryCompletion, QuerySuggestion, ScoreTerms, Source
 
-RESCORED = 16
-"""Candidates that all models see: the shown ten and what may still rise among them."""
+CHOSEN = 16
+"""Candidates that are ranked at last: the shown ten and what may still rise among them."""
 SPARE = 4
 """Completions of corrections that they see besides, more than the list has places for."""
 _PROBABLE = math.log(0.5)
@@ -55,7 +56,8 @@ class QueryCompleter:
         self._bundle = bundle
         self._model = bundle.language_model("queries")
         self._ranking = bundle.manifest.ranking
-        self._advisers = bundle.advisers() if self._ranking.advisers else ()
+        self._advisers = Advisers(bundle.advisers() if self._ranking.advisers else ())
+        self._rescorer = Rescorer(self._model) if self._model.neural is not None else None
         self._first_ranking = bundle.manifest.first_ranking
         self._neural_cost = CostEstimate(0.002)
         self._reranks = self._model.reranker is not None and self._ranking.reranker > 0
@@ -122,7 +124,7 @@ class QueryCompleter:
         with stages.stage("ngram"):
             proposed = propose(self._model, self._bundle.queries, query, self._bundle.denied)
             pool = distinct_pool(proposed, self._bundle.manifest.duplicates)
-            rows = first_rows(pool, self._first_ranking, max(RESCORED, max_suggestions + 2), exclude_generated)
+            rows = first_rows(pool, self._first_ranking, max(CHOSEN, max_suggestions + 2), exclude_generated)
         corrections, total, degraded = dict[str, Correction](), pool.total, False
         if correct and self._corrector is not None and (suspects := self._corrector.suspects(query, pool)):
             if self._correction_cost.fits(budget):
@@ -135,12 +137,12 @@ class QueryCompleter:
         chosen = pool.candidates.of(rows)
         if self._advisers:
             with stages.stage("advice"):
-                chosen = advise(self._advisers, chosen)
+                chosen = self._advisers.advise(chosen)
         candidates, opinion = chosen, None
-        if neural and rows and self._model.neural is not None:
+        if neural and rows and self._rescorer is not None:
             if self._neural_cost.fits(budget):
                 with stages.stage("neural"), self._neural_cost.measured():
-                    rescored = rescore(self._model, pool, rows, chosen)
+                    rescored = self._rescorer.rescore(pool, rows, chosen)
                     candidates, opinion = rescored.candidates, rescored.neural
             else:
                 degraded = True

@@ -15,6 +15,9 @@ from suggest.candidates import Pool
 
 def distinct(texts: Sequence[str], counts: Sequence[float], duplicates: Duplicates) -> list[int]:
     """Rows of the candidates that stay, in their order; of equally popular forms the first."""
+    keys_of_all = {duplicate_key(text, *duplicates.collapse) for text in texts}
+    if len(keys_of_all) == len(texts):  # mostly, and with fewer kinds the more so
+        return list(range(len(texts)))
     same = [kind for kind in duplicates.collapse if kind != "plural"]
     rows = list(range(len(texts)))
     if same:

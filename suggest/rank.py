@@ -26,7 +26,7 @@ what suits the typed letters is never outranked by a correction that is no more 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -103,9 +103,23 @@ class Candidates:
     def of(self, rows: Sequence[int] | NDArray[np.int64]) -> Candidates:
         """Some of them."""
         chosen = np.asarray(rows, np.int64)
-        columns = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "texts"}
-        picked: dict[str, Any] = {name: None if column is None else column[chosen] for name, column in columns.items()}
-        return Candidates([self.texts[row] for row in chosen], **picked)
+
+        def picked(column: Any) -> Any:
+            return None if column is None else column[chosen]
+
+        return Candidates(  # by name: 9 us less than over `dataclasses.fields`
+            texts=[self.texts[row] for row in rows],
+            lengths=self.lengths[chosen],
+            counts=self.counts[chosen],
+            log_probs=self.log_probs[chosen],
+            tokens=self.tokens[chosen],
+            advice=picked(self.advice),
+            unknown_words=picked(self.unknown_words),
+            log_shares=picked(self.log_shares),
+            edits=picked(self.edits),
+            log_posteriors=picked(self.log_posteriors),
+            totals=picked(self.totals),
+        )
 
 
 def weight_vector(ranking: Ranking) -> Floats:
@@ -115,24 +129,21 @@ def weight_vector(ranking: Ranking) -> Floats:
 
 def features(candidates: Candidates, advisers: int) -> Floats:
     """What the weights, those of the advisers and the re-ranker's are multiplied with, float64 (N, 8 + advisers)."""
-    log_probs = np.maximum(candidates.log_probs, _LEAST_LOG_PROB)
+    columns = np.zeros((8 + advisers, len(candidates.texts)))
     logged = candidates.counts > 0
-    missing = np.zeros(len(log_probs))
-    advice_NA = np.zeros((len(log_probs), advisers)) if candidates.advice is None else candidates.advice
-    return np.stack(
-        [
-            np.where(logged, 0.0, log_probs),
-            np.where(logged, log_probs, 0.0),
-            logged,
-            np.log1p(candidates.counts),
-            np.log(candidates.lengths),
-            np.log(candidates.tokens),
-            missing if candidates.unknown_words is None else -candidates.unknown_words,
-            *np.maximum(advice_NA, _LEAST_LOG_PROB).T,
-            missing if candidates.log_shares is None else candidates.log_shares,
-        ],
-        axis=1,
-    )
+    log_probs = np.maximum(candidates.log_probs, _LEAST_LOG_PROB)
+    columns[0, ~logged], columns[1, logged] = log_probs[~logged], log_probs[logged]
+    columns[2] = logged
+    np.log1p(candidates.counts, out=columns[3])
+    np.log(candidates.lengths, out=columns[4])
+    np.log(candidates.tokens, out=columns[5])
+    if candidates.unknown_words is not None:
+        np.negative(candidates.unknown_words, out=columns[6])
+    if candidates.advice is not None:
+        np.maximum(candidates.advice.T, _LEAST_LOG_PROB, out=columns[7:-1])
+    if candidates.log_shares is not None:
+        columns[-1] = candidates.log_shares
+    return columns.T
 
 
 def other_features(candidates: Candidates, total: float) -> Floats:
@@ -196,22 +207,21 @@ def _capped(candidates: Candidates, utilities_N: Floats) -> Floats:
 
 
 def _lifted(candidates: Candidates, features_NF: Floats, weights: Floats) -> Floats:
-    posteriors = 0.0 if candidates.log_posteriors is None else candidates.log_posteriors
-    utilities_N: Floats = features_NF @ weights + posteriors
-    logged = np.flatnonzero(candidates.counts > 0)
+    utilities_N: Floats = features_NF @ weights
+    if candidates.log_posteriors is not None:
+        utilities_N += candidates.log_posteriors
+    logged_N = candidates.counts > 0
+    logged, generated = np.flatnonzero(logged_N), np.flatnonzero(~logged_N)
     if not len(logged):
         return utilities_N
-    made_up, _, _, _, *others = weights
-    outside_N = made_up * features_NF[:, 1] + features_NF[:, 4:] @ np.array(others) + posteriors
-    utilities_N[logged] = np.maximum(utilities_N[logged], outside_N[logged])
-    generated = np.flatnonzero(candidates.counts == 0)
+    as_generated, as_logged, there, popularity, *_ = weights
+    outside_L = (as_generated - as_logged) * features_NF[logged, 1] - there - popularity * features_NF[logged, 3]
+    utilities_N[logged] += np.maximum(outside_L, 0.0)
     if len(generated):
         log_probs = candidates.joint_log_probs
-        by_prob = generated[np.argsort(log_probs[generated])]
-        below = np.searchsorted(log_probs[by_prob], log_probs[logged], side="right")
-        # best utility among the generated ones up to each probability
-        best = np.concatenate(([-np.inf], np.maximum.accumulate(utilities_N[by_prob])))
-        utilities_N[logged] = np.maximum(utilities_N[logged], best[below])
+        below_LG = log_probs[generated] <= log_probs[logged][:, None]
+        best_L = np.where(below_LG, utilities_N[generated], -np.inf).max(axis=1)
+        utilities_N[logged] = np.maximum(utilities_N[logged], best_L)
     return utilities_N
 
 
@@ -229,11 +239,18 @@ def order(candidates: Candidates, total: float, ranking: Ranking) -> list[tuple[
     # rounded, for sums differ in their last bits with a candidate's place among the others
     utilities_N = np.round(_capped(candidates, free_N), 9)
     log_probs = utilities_N - _normaliser(candidates, utilities_N, total, ranking)
-    stays = _above_floor(candidates, free_N, total, ranking)
-    costs, generated = (-log_probs).tolist(), (candidates.counts == 0).tolist()
-    corrected = [False] * len(costs) if candidates.edits is None else (candidates.edits > 0).tolist()
-    rows = sorted(zip(costs, corrected, generated, candidates.texts, range(len(costs)), strict=True))
-    return [(-cost, row) for cost, _, _, _, row in rows if stays[row]]
+    stays = np.flatnonzero(_above_floor(candidates, free_N, log_probs, total, ranking))
+    costs = -log_probs[stays]
+    rows = stays[np.argsort(costs, kind="stable")].tolist()
+    ranked = log_probs[rows]
+    if (ranked[1:] == ranked[:-1]).any():
+        rows.sort(key=lambda row: _place(candidates, float(log_probs[row]), row))
+    return list(zip(log_probs[rows].tolist(), rows, strict=True))
+
+
+def _place(candidates: Candidates, log_prob: float, row: int) -> tuple[float, bool, bool, str]:
+    corrected = candidates.edits is not None and candidates.edits[row] > 0
+    return -log_prob, bool(corrected), not candidates.counts[row], candidates.texts[row]
 
 
 def _normaliser(candidates: Candidates, utilities_N: Floats, total: float, ranking: Ranking) -> float:
@@ -241,20 +258,27 @@ def _normaliser(candidates: Candidates, utilities_N: Floats, total: float, ranki
     return float(np.logaddexp(np.logaddexp.reduce(utilities_N), other))
 
 
-def _above_floor(candidates: Candidates, utilities_N: Floats, total: float, ranking: Ranking) -> NDArray[np.bool_]:
+def _above_floor(
+    candidates: Candidates, utilities_N: Floats, log_probs: Floats, total: float, ranking: Ranking
+) -> NDArray[np.bool_]:
     """Which are in the log or, by the list of their reading alone, not less probable than the floor, bool (N,).
 
     So corrections drop nothing that suits the typed letters, nor does doubt about these.
+
+    Args:
+        log_probs: by the list of all readings, which is the same where there is one.
     """
     logged_N = candidates.counts > 0
     if ranking.floor <= 0 or logged_N.all():
         return np.ones(len(utilities_N), bool)
-    probable_N = np.zeros(len(utilities_N), bool)
-    for rows in candidates.readings:
-        reading, given_N = candidates.of(rows), utilities_N[rows]
-        if reading.log_posteriors is not None:
-            given_N = given_N - reading.log_posteriors
-        reading_total = total if reading.totals is None else float(reading.totals[0])
-        log_probs = given_N - _normaliser(replace(reading, log_posteriors=None), given_N, reading_total, ranking)
-        probable_N[rows] = np.round(log_probs, 9) >= np.log(ranking.floor)
-    return logged_N | probable_N
+    alone_N = log_probs
+    if candidates.log_posteriors is not None:
+        alone_N = np.empty(len(utilities_N))
+        for rows in candidates.readings:
+            reading = candidates.of(rows)
+            given_N = utilities_N[rows] - candidates.log_posteriors[rows]
+            reading_total = total if reading.totals is None else float(reading.totals[0])
+            one = replace(reading, log_posteriors=None)
+            alone_N[rows] = given_N - _normaliser(one, given_N, reading_total, ranking)
+    above_N: NDArray[np.bool_] = np.round(alone_N, 9) >= np.log(ranking.floor)
+    return logged_N | above_N

@@ -1,80 +1,154 @@
-"""The neural model's opinion of many continuations of a few contexts, each distinct beginning read once."""
+"""The neural model's help: it re-scores the best candidates, and both models are mixed token by token.
+
+What it says of a sentence after some context does not depend on what was typed. So it is remembered: while a person
+types, most of the best candidates were among those of the keystroke before.
+"""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lm.language_model import LanguageModel
+from lm.memo import Memo
 from lm.parts import Part
-from lm.vocabulary import END
+from suggest.candidates import Pool
+from suggest.continuations import neural_log_probs
+from suggest.rank import Candidates, Floats
 
-Tokens = tuple[int, ...]
-Continuations = tuple[Tokens, Sequence[Sequence[int]]]
-"""A context and what may follow it."""
+RESCORED = 8
+"""Candidates of each reading that the neural model sees."""
+_REMEMBERED = 1 << 13
+"""Sentences, about 0.7 KB each, two generations of them."""
 
 
-def neural_log_probs(model: LanguageModel, groups: Sequence[Continuations]) -> list[NDArray[np.float32]]:
-    """Natural-log probabilities of the tokens of each group's continuations, one after the other, float32 (tokens,).
+@dataclass(frozen=True, slots=True)
+class Rescored:
+    """Some candidates with both models' opinions; `log_probs` of `candidates` are the mixture's.
 
-    Continuations that begin alike share the states and, what costs most, the distributions after their common
-    tokens; all groups are read at once. A state depends on its own row alone, so neither changes anything.
-
-    Args:
-        groups: tokens of the sentence before all of a group's continuations, and these: at least one, each of at
-            least one token.
+    Attributes:
+        neural: natural-log probabilities given what was typed, float64 (N,); -inf where the model was not asked.
     """
-    neural = model.neural
-    assert neural is not None
-    readers: list[Tokens] = []
-    places: list[tuple[int, int]] = []
-    states, hidden, targets, contexts = [], [], [], []
-    for number, (context, continuations) in enumerate(groups):
-        state = model.state(context, Part.ENSEMBLE)
-        assert state.neural is not None
-        assert state.hidden is not None
-        own_readers, nodes, own_contexts = _share(continuations)
-        hidden.append(state.hidden)  # after the context: before the first token
-        states.append(np.repeat(state.neural, len(own_readers), axis=1))
-        first = len(groups) + len(places) - 1
-        contexts.append(np.array([first + place if place else number for place in own_contexts], np.int64))
-        places += [(len(readers) + reader, depth) for reader, depth in nodes]
-        readers += own_readers
-        targets.append(np.concatenate(continuations))
-    hidden_UE = np.concatenate(hidden)
-    if readers:
-        longest = max(map(len, readers))
-        tokens_BT = np.array([[*reader, *[END] * (longest - len(reader))] for reader in readers], np.int64)
-        following_BTE, _ = neural.advance(tokens_BT, np.concatenate(states, axis=1))
-        reader_U, depth_U = np.array(places, np.int64).T
-        hidden_UE = np.concatenate([hidden_UE, following_BTE[reader_U, depth_U]])
-    log_probs_UV = neural.log_probs(hidden_UE)
-    return [log_probs_UV[rows_N, targets_N] for rows_N, targets_N in zip(contexts, targets, strict=True)]
+
+    candidates: Candidates
+    neural: Floats
 
 
-def _share(continuations: Sequence[Sequence[int]]) -> tuple[list[Tokens], list[tuple[int, int]], list[int]]:
-    """What to read, so that every beginning of a continuation is read, and where each is found.
+_Reading = tuple[Pool, list[int]]
+"""The candidates of a reading of what was typed, and the rows of some of them."""
 
-    Returns:
-        (readers, nodes, contexts): the longest beginnings, none of which begins another; of each distinct beginning
-        of at least one token a reader that holds it and the position of its last token there; and for each token of
-        all continuations, one after the other, what stands before it: 0 for nothing, else one more than the place
-        in `nodes`.
-    """
-    readers: list[Tokens] = []
-    nodes: list[tuple[int, int]] = []
-    numbers: dict[Tokens, int] = {(): 0}
-    # Backwards, so that a longer one comes before what it begins with.
-    for read in sorted({tuple(tokens[:-1]) for tokens in continuations}, reverse=True):
-        if read in numbers:
-            continue
-        for position in range(len(read)):
-            beginning = read[: position + 1]
-            if beginning not in numbers:
-                nodes.append((len(readers), position))
-                numbers[beginning] = len(nodes)
-        readers.append(read)
-    contexts = [numbers[tuple(tokens[:end])] for tokens in continuations for end in range(len(tokens))]
-    return readers, nodes, contexts
+
+@dataclass(frozen=True, slots=True)
+class _Ends:
+    """Natural-log probabilities of all that is left of a sentence, from each token on, the first being at `start`."""
+
+    start: int
+    neural: list[float]
+    mixed: list[float]
+
+
+class Rescorer:
+    """Re-scores candidates of a language model; without a neural part it says nothing. Threads may share it."""
+
+    def __init__(self, model: LanguageModel) -> None:
+        self._model = model
+        self._known: Memo[tuple[int, ...], _Ends] = Memo(_REMEMBERED)
+
+    def rescore(self, pool: Pool, rows: Sequence[int], chosen: Candidates) -> Rescored:
+        """Some of a pool's candidates, those in `rows`, with the neural model mixed in.
+
+        The mixture's probability of the typed text is estimated from the same candidates: they hold about the same
+        share of it under either model.
+
+        Args:
+            rows: best first; of each reading the first `RESCORED` are re-scored.
+            chosen: the candidates in `rows`.
+        """
+        mixed, neural = chosen.log_probs.copy(), np.full(len(chosen.texts), -np.inf)
+        if self._model.neural is None:
+            return Rescored(chosen, neural)
+        spelt = _spelt(pool, rows)
+        for (part, _), places, ends in zip(*spelt, self._ends(spelt[0]), strict=True):
+            at, share = len(part.context), np.logaddexp.reduce(chosen.log_probs[places])
+            for target, sums in (
+                (neural, [each.neural[at - each.start] for each in ends]),
+                (mixed, [each.mixed[at - each.start] for each in ends]),
+            ):
+                target[places] = np.array(sums) - np.logaddexp.reduce(sums) + share
+        return Rescored(replace(chosen, log_probs=mixed), neural)
+
+    def _ends(self, readings: Sequence[_Reading]) -> list[list[_Ends]]:
+        """What the models say of each reading's candidates; those that are not known are read all at once."""
+        known = [[self._recall(part, row) for row in rows] for part, rows in readings]
+        missing = [
+            (part, [row for row, ends in zip(rows, found, strict=True) if ends is None])
+            for (part, rows), found in zip(readings, known, strict=True)
+        ]
+        read = iter(self._read([(part, rows) for part, rows in missing if rows]))
+        return [[ends or next(read) for ends in found] for found in known]
+
+    def _recall(self, part: Pool, row: int) -> _Ends | None:
+        ends = self._known.get((*part.context, *part.tokens[row]))
+        return ends if ends is not None and ends.start <= len(part.context) else None
+
+    def _read(self, readings: Sequence[_Reading]) -> list[_Ends]:
+        """Asks the neural model, and remembers what it says."""
+        found: list[_Ends] = []
+        tokens = [[part.tokens[row] for row in rows] for part, rows in readings]
+        contexts = [part.context for part, _ in readings]
+        opinions = neural_log_probs(self._model, list(zip(contexts, tokens, strict=True))) if readings else []
+        for (part, rows), rest, neural_N in zip(readings, tokens, opinions, strict=True):
+            ngram_N = np.concatenate([part.steps[row] for row in rows], dtype=np.float32)
+            mixed_N = _mixed(self._model, part.context, rest, ngram_N, neural_N)
+            sizes = list(map(len, rest))
+            sums = zip(_sums_to_end(neural_N, sizes), _sums_to_end(mixed_N, sizes), strict=True)
+            for sentence, (neural, mixed) in zip(rest, sums, strict=True):
+                ends = _Ends(len(part.context), neural, mixed)
+                self._known.put((*part.context, *sentence), ends)
+                found.append(ends)
+        return found
+
+
+def _spelt(pool: Pool, rows: Sequence[int]) -> tuple[list[_Reading], list[list[int]]]:
+    """Of each reading the first candidates that the model can spell, and their places among `rows`."""
+    readings: list[_Reading] = []
+    places: list[list[int]] = []
+    start = 0
+    for part in pool.parts or (pool,):  # each goes on from another text
+        end = start + len(part.tokens)
+        own = [place for place, row in enumerate(rows) if start <= row < end and part.tokens[row - start]][:RESCORED]
+        if own:
+            readings.append((part, [rows[place] - start for place in own]))
+            places.append(own)
+        start = end
+    return readings, places
+
+
+def _sums_to_end(steps_N: NDArray[np.float32], sizes: Sequence[int]) -> list[list[float]]:
+    """Of rows of these sizes, one after the other, the sums from each step to the row's last one."""
+    steps = iter(steps_N.tolist())
+    return [[*itertools.accumulate(reversed([*itertools.islice(steps, size)]))][::-1] for size in sizes]
+
+
+def _mixed(
+    model: LanguageModel,
+    context: tuple[int, ...],
+    rows: Sequence[Sequence[int]],
+    ngram_N: NDArray[np.float32],
+    neural_N: NDArray[np.float32],
+) -> NDArray[np.float32]:
+    """The mixture's natural-log probabilities of all rows' tokens, one after the other, in one go."""
+    table, before = model.ngram.table, model.state(context, Part.NGRAM).ngram
+    contexts = np.concatenate([table.contexts(before, np.array(tokens, np.int32)) for tokens in rows])
+    mixed_N = model.mix(ngram_N, neural_N, contexts)
+    if model.recent_words is not None:
+        recent, start = model.recent_words.remember((), context), 0
+        for tokens in rows:
+            span = slice(start, start + len(tokens))
+            mixed_N[span], _ = model.recent_words.mix_tokens(mixed_N[span], tokens, recent)
+            start = span.stop
+    return mixed_N

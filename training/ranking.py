@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from lm.bundle import Bundle
 from lm.manifest import Ranking
-from suggest.advice import advise
-from suggest.candidates import Pool, propose, rescore
-from suggest.complete import RESCORED, first_rows
+from suggest.advice import Advisers
+from suggest.candidates import Pool, propose
+from suggest.complete import CHOSEN, first_rows
 from suggest.duplicates import distinct_pool
 from suggest.rank import Candidates, features, other_features, weight_vector
 from suggest.reranking import rerank
+from suggest.rescoring import Rescorer
 from training.metrics import MIN_QUERY_LENGTH, typed_prefix
 from training.progress import Reporter
 
@@ -39,8 +40,9 @@ def fit_ranking(bundle: Bundle, queries: Sequence[str], reporter: Reporter) -> t
 
     The first are fitted on all that the n-gram model proposes; the final ones on what all models then say.
     """
-    model, advisers = bundle.language_model("queries"), bundle.advisers()
+    model, advisers = bundle.language_model("queries"), Advisers(bundle.advisers())
     queries = [query for query in queries if len(query) >= MIN_QUERY_LENGTH][:_QUERIES]
+    rescorer = Rescorer(model)
     pools: list[Pool] = []
     with reporter.task("ranking weights", 2 * len(queries)) as task:
         for number, query in enumerate(queries):
@@ -52,9 +54,9 @@ def fit_ranking(bundle: Bundle, queries: Sequence[str], reporter: Reporter) -> t
         )
         choices = []
         for number, (pool, query) in enumerate(zip(pools, queries, strict=True)):
-            rows = first_rows(pool, first, RESCORED)
-            advised = advise(advisers, pool.candidates.of(rows))
-            rescored = rescore(model, pool, rows, advised)
+            rows = first_rows(pool, first, CHOSEN)
+            advised = advisers.advise(pool.candidates.of(rows))
+            rescored = rescorer.rescore(pool, rows, advised)
             choices.append(Choice.of(rerank(model, rescored.candidates), pool.total, query, len(advisers)))
             task.update(len(queries) + number + 1)
     if model.reranker is not None:

@@ -10,7 +10,7 @@ import pytest
 from demo.sample_data import SampleData
 from lm.bundle import open_bundle
 from lm.vocabulary import END, UNKNOWN
-from suggest.advice import advise
+from suggest.advice import Advisers
 from suggest.candidates import propose
 from suggest.model import Model
 from suggest.rank import Candidates
@@ -24,7 +24,7 @@ def test_advice_is_the_share_of_each_whole_query(tiny_bundle: Path) -> None:
     pieces = bundle.language_model("queries")
     candidates = propose(pieces, bundle.queries, "new yor", bundle.denied).candidates
     assert len(candidates.texts) > 5
-    advised = advise([words, pieces], candidates)
+    advised = Advisers([words, pieces]).advise(candidates)
     assert advised.advice is not None
     assert advised.unknown_words is not None
     for column, model in enumerate([words, pieces]):
@@ -45,9 +45,9 @@ def test_advice_is_the_share_of_each_whole_query(tiny_bundle: Path) -> None:
 def test_without_advisers_or_candidates_nothing_changes(tiny_bundle: Path) -> None:
     bundle = open_bundle(tiny_bundle, verify=False)
     none = Candidates([], np.zeros(0), np.zeros(0), np.zeros(0), np.zeros(0))
-    assert advise(bundle.language_models, none) is none
+    assert Advisers(bundle.language_models).advise(none) is none
     some = propose(bundle.language_model("queries"), bundle.queries, "ne", bundle.denied).candidates
-    assert advise([], some) is some
+    assert Advisers([]).advise(some) is some
 
 
 def test_a_bundles_advisers_are_its_further_models_of_queries(tmp_path: Path, sample_data: SampleData) -> None:

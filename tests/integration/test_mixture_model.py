@@ -16,9 +16,10 @@ from lm.mixture import ContextWeights
 from lm.parts import Part
 from lm.recent_words import RecentWords
 from lm.vocabulary import BEGIN, END, FIRST_TOKEN, UNKNOWN
-from suggest.candidates import Pool, rescore
+from suggest.candidates import Pool
 from suggest.model import open_model
 from suggest.rank import Candidates
+from suggest.rescoring import Rescorer
 from tests.tiny_bundle import train_tiny
 
 
@@ -137,7 +138,7 @@ def test_rescoring_mixes_as_scoring_does(model: LanguageModel) -> None:
         np.array([*map(sum, steps)]),
         np.array([*map(len, rows)], np.float64),
     )
-    found = rescore(model, Pool(candidates, rows, steps, (), 0.0), range(len(rows)), candidates)
+    found = Rescorer(model).rescore(Pool(candidates, rows, steps, (), 0.0), range(len(rows)), candidates)
     mixed = np.array([model.token_log_probs(row)[Part.ENSEMBLE].sum() for row in rows])
     differences = found.candidates.log_probs - mixed
     # Rescoring is given what was typed, the same for all.

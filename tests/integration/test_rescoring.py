@@ -1,4 +1,4 @@
-"""Sharing common beginnings changes nothing, against one continuation at a time."""
+"""Re-scoring: what is remembered of earlier keystrokes changes nothing, and the first candidates alone are read."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lm.language_model import LanguageModel
-from lm.parts import Part
-from lm.vocabulary import END
+import suggest.rescoring
+from suggest.candidates import propose
 from suggest.model import Model, open_model
-from suggest.rescoring import neural_log_probs
+from suggest.rescoring import RESCORED, Rescored, Rescorer
+
+TYPED = ["new", "new ", "new y", "new yo", "new york", "new york ", "new york t", "new ", "how", "how t", "new yo"]
 
 
 @pytest.fixture(scope="module")
@@ -19,34 +20,39 @@ def model(tiny_bundle: Path) -> Model:
     return open_model(tiny_bundle)
 
 
-def one_by_one(model: LanguageModel, context: tuple[int, ...], tokens: list[int]) -> list[float]:
-    return [
-        float(model.next_log_probs((*context, *tokens[:place]), Part.NEURAL)[token])
-        for place, token in enumerate(tokens)
-    ]
-
-
-@pytest.mark.parametrize("head", ["", "new", "how to"])
-def test_shared_beginnings_change_nothing(model: Model, head: str) -> None:
+def rescored(model: Model, rescorer: Rescorer, query: str) -> tuple[Rescored, int]:
     language_model = model.bundle.language_model("queries")
-    context = tuple(language_model.tokenizer.encode(head))
-    texts = ["york", "york times", "york city", "york times sunday", "jersey", "jersey", "zealand holidays in may", "x"]
-    continuations = [[*language_model.tokenizer.encode(text), END] for text in texts] + [[END]]
-    expected = np.concatenate([one_by_one(language_model, context, tokens) for tokens in continuations])
-    [shared] = neural_log_probs(language_model, [(context, continuations)])
-    assert shared == pytest.approx(expected, abs=1e-5)
-    [ended] = neural_log_probs(language_model, [(context, [[END]])])
-    assert ended == pytest.approx(expected[-1:], abs=1e-5)
+    pool = propose(language_model, model.bundle.queries, query, model.bundle.denied)
+    rows = [row for row, tokens in enumerate(pool.tokens) if tokens][:12]
+    return rescorer.rescore(pool, rows, pool.candidates.of(rows)), len(rows)
 
 
-def test_several_contexts_at_once_are_as_one_by_one(model: Model) -> None:
+def test_what_is_remembered_is_what_the_models_say(model: Model) -> None:
     language_model = model.bundle.language_model("queries")
-    encode = language_model.tokenizer.encode
-    groups = [
-        (tuple(encode("new")), [[*encode("york times"), END], [*encode("york"), END]]),
-        ((), [[END]]),
-        (tuple(encode("how to")), [[*encode("york"), END], [END], [*encode("york times"), END]]),
-    ]
-    for (context, continuations), found in zip(groups, neural_log_probs(language_model, groups), strict=True):
-        expected = np.concatenate([one_by_one(language_model, context, tokens) for tokens in continuations])
-        assert found == pytest.approx(expected, abs=1e-5)
+    remembering = Rescorer(language_model)
+    for query in TYPED:
+        found, _ = rescored(model, remembering, query)
+        fresh, _ = rescored(model, Rescorer(language_model), query)
+        np.testing.assert_array_equal(found.neural, fresh.neural)
+        np.testing.assert_array_equal(found.candidates.log_probs, fresh.candidates.log_probs)
+
+
+def test_a_keystroke_that_only_narrows_the_list_asks_the_network_nothing(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rescorer = Rescorer(model.bundle.language_model("queries"))
+    rescored(model, rescorer, "new york t")
+    monkeypatch.setattr(suggest.rescoring, "neural_log_probs", None)  # would fail if it were called
+    rescored(model, rescorer, "new york t")
+
+
+def test_the_others_keep_the_n_gram_models_opinion(model: Model) -> None:
+    language_model = model.bundle.language_model("queries")
+    pool = propose(language_model, model.bundle.queries, "new", model.bundle.denied)
+    rows = [row for row, tokens in enumerate(pool.tokens) if tokens][: RESCORED + 4]
+    chosen = pool.candidates.of(rows)
+    found = Rescorer(language_model).rescore(pool, rows, chosen)
+    assert np.isfinite(found.neural).tolist() == [place < RESCORED for place in range(len(rows))]
+    np.testing.assert_array_equal(found.candidates.log_probs[RESCORED:], chosen.log_probs[RESCORED:])
+    first = slice(0, RESCORED)  # and the re-scored ones share what these gave them
+    assert np.exp(found.candidates.log_probs[first]).sum() == pytest.approx(np.exp(chosen.log_probs[first]).sum())
