@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ UNKNOWN, BEGIN, END = 0, 1, 2
 SPECIAL_TOKENS = (b"<unk>", b"<s>", b"</s>")
 FIRST_TOKEN = len(SPECIAL_TOKENS)
 SPACE = "▁"
+_CONSTRAINTS_KEPT = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,8 @@ class Vocabulary:
     def __init__(self, strings: SortedStrings) -> None:
         self._strings = strings
         self._spelt: dict[int, str] = {}  # tokens as text, as they are asked for
+        # 0.2 us for what was lately typed; else some 20 us
+        self.constraint = lru_cache(_CONSTRAINTS_KEPT)(self._constraint)
 
     @classmethod
     def from_tokens(cls, tokens: Iterable[str]) -> Vocabulary:
@@ -125,7 +129,7 @@ class Vocabulary:
         self._spelt[token] = text
         return text
 
-    def constraint(self, typed: TypedPrefix) -> Constraint:
+    def _constraint(self, typed: TypedPrefix) -> Constraint:
         """Which tokens spell what was typed, where each word begins with `▁`."""
         literal = typed.literal.encode()
         first, last = typed.bounds()

@@ -55,7 +55,7 @@ class Advisers:
             if not model.joins:
                 unknown.append([opinion.unknown_words for opinion in opinions])
         unknown_words = np.min(np.array(unknown, np.float64), axis=0) if unknown else None
-        return replace(candidates, advice=np.stack(advice, axis=1), unknown_words=unknown_words)
+        return replace(candidates, advice=np.array(advice).T, unknown_words=unknown_words)
 
 
 def _opinions(model: LanguageModel, texts: Sequence[str]) -> list[_Opinion]:

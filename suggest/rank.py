@@ -162,7 +162,7 @@ def utilities(candidates: Candidates, ranking: Ranking) -> Floats:
     if candidates.edits is None:
         return _lifted(candidates, features_NF, weights)
     utilities_N = np.empty(len(features_NF))
-    for rows in (np.flatnonzero(candidates.edits == 0), np.flatnonzero(candidates.edits > 0)):
+    for rows in ((candidates.edits == 0).nonzero()[0], (candidates.edits > 0).nonzero()[0]):
         utilities_N[rows] = _lifted(candidates.of(rows), features_NF[rows], weights)
     return utilities_N
 
@@ -185,7 +185,7 @@ def _capped(candidates: Candidates, utilities_N: Floats) -> Floats:
     """
     if candidates.edits is None:
         return utilities_N
-    exact, corrected = np.flatnonzero(candidates.edits == 0), np.flatnonzero(candidates.edits > 0)
+    exact, corrected = (candidates.edits == 0).nonzero()[0], (candidates.edits > 0).nonzero()[0]
     if not len(exact) or not len(corrected):
         return utilities_N
     counts, joint = candidates.counts, candidates.joint_log_probs
@@ -211,7 +211,7 @@ def _lifted(candidates: Candidates, features_NF: Floats, weights: Floats) -> Flo
     if candidates.log_posteriors is not None:
         utilities_N += candidates.log_posteriors
     logged_N = candidates.counts > 0
-    logged, generated = np.flatnonzero(logged_N), np.flatnonzero(~logged_N)
+    logged, generated = logged_N.nonzero()[0], (~logged_N).nonzero()[0]
     if not len(logged):
         return utilities_N
     as_generated, as_logged, there, popularity, *_ = weights
@@ -239,7 +239,7 @@ def order(candidates: Candidates, total: float, ranking: Ranking) -> list[tuple[
     # rounded, for sums differ in their last bits with a candidate's place among the others
     utilities_N = np.round(_capped(candidates, free_N), 9)
     log_probs = utilities_N - _normaliser(candidates, utilities_N, total, ranking)
-    stays = np.flatnonzero(_above_floor(candidates, free_N, log_probs, total, ranking))
+    stays = _above_floor(candidates, free_N, log_probs, total, ranking).nonzero()[0]
     costs = -log_probs[stays]
     rows = stays[np.argsort(costs, kind="stable")].tolist()
     ranked = log_probs[rows]

@@ -51,7 +51,7 @@ _SEARCH_LOSS = 6.0, 8.5
 _WHOLE = 0.2
 """A correction is suggested itself if its last word makes up this share of all words that begin so."""
 _UNKNOWN_COUNT = 0.1
-_BEAM = 8, 8
+_BEAM_WIDTH = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +156,7 @@ class Corrector:
         context = self._model.tokenizer.encode(head) if head else []
         state = self._model.state(context, Part.NGRAM)
         constraint = self._model.vocabulary.constraint(TypedPrefix(SPACE + typed))
-        _, typed_log_prob = self._model.ngram.table.beam(state.ngram, constraint.arrays, *_BEAM)
+        typed_log_prob: float = self._model.ngram.table.typed_log_prob(state.ngram, constraint.arrays, _BEAM_WIDTH)
         return typed_log_prob - sum(self._surprises(context))
 
     def _may_be_whole(self, text: str) -> bool:

@@ -10,7 +10,7 @@ its "back-off weight" is the log probability of each; states still follow the lo
 """
 
 import numpy as np
-from libc.math cimport exp, log1p
+from libc.math cimport exp, log, log1p
 from libc.stdint cimport int8_t, int32_t, int64_t, uint32_t
 from libcpp.algorithm cimport pop_heap, push_heap, sort
 from libcpp.vector cimport vector
@@ -528,7 +528,58 @@ cdef class SuccessorKernel:
                     break
         sort(finished.begin(), finished.end(), &_better)
         return [self._path(nodes, base) for base in finished], (
-            np.log(typed_mass) if typed_mass > 0 else NEGATIVE_INFINITY)
+            log(typed_mass) if typed_mass > 0 else NEGATIVE_INFINITY)
+
+    def typed_log_prob(self, int64_t context, constraint, int width):
+        """Natural log of the probability that the context is continued by what was typed, whatever follows.
+
+        Args:
+            context, constraint: as for `beam`.
+            width: tokenisations of the typed text's beginnings that are kept a step.
+        """
+        cdef const int32_t[::1] lows = constraint[0]
+        cdef const int32_t[::1] highs = constraint[1]
+        cdef const int32_t[::1] part_starts = constraint[2]
+        cdef const int32_t[::1] part_tokens = constraint[3]
+        cdef const int32_t[::1] part_offsets = constraint[4]
+        cdef vector[Hypothesis] active, going
+        cdef vector[Proposal] best
+        cdef vector[float] scratch
+        cdef Proposal base
+        cdef Hypothesis node
+        cdef int32_t part, position
+        cdef int64_t following = 0
+        cdef double typed_mass = 0.0
+        if lows.shape[0] == 0:
+            return 0.0
+        node.log_prob = 0.0
+        node.offset = 0
+        node.context = context
+        active.push_back(node)
+        with nogil:
+            while active.size() > 0:
+                best.clear()
+                for position in range(<int32_t>active.size()):
+                    node = active[position]
+                    typed_mass += exp(<double>node.log_prob) * self._mass(
+                        node.context, lows[node.offset], highs[node.offset], scratch)
+                    base.parent = position
+                    for part in range(part_starts[node.offset], part_starts[node.offset + 1]):
+                        base.token = part_tokens[part]
+                        base.offset = part_offsets[part]
+                        base.step = self._score(node.context, base.token, &following)
+                        base.log_prob = node.log_prob + base.step
+                        if base.step != NEGATIVE_INFINITY:
+                            self._offer(best, width, base)
+                going.clear()
+                for base in best:
+                    self._score(active[base.parent].context, base.token, &following)
+                    node.log_prob = base.log_prob
+                    node.offset = base.offset
+                    node.context = following
+                    going.push_back(node)
+                active.swap(going)
+        return log(typed_mass) if typed_mass > 0 else NEGATIVE_INFINITY
 
     cdef _path(self, vector[Hypothesis]& nodes, Proposal end):
         cdef int32_t position = end.parent

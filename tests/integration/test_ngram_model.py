@@ -128,6 +128,20 @@ def test_the_beam_is_that_of_scoring_everything(trained: TrainedNgram, before: s
     assert math.exp(typed_log_prob) == pytest.approx(mass, rel=1e-4)
 
 
+@pytest.mark.parametrize("typed", ["", "r", "red", "ban", "caf", "theb", "xq"])
+@pytest.mark.parametrize("before", ["", "how to dela a"])
+def test_what_was_typed_is_as_probable_as_by_a_beam_that_drops_nothing(
+    trained: TrainedNgram, before: str, typed: str
+) -> None:
+    context = trained.context(trained.tokenizer.encode(before))
+    constraint = trained.vocabulary.constraint(TypedPrefix(SPACE + typed)).arrays
+    table = trained.model.table
+    _, expected = table.beam(context, constraint, 10_000, len(typed) + 1)
+    assert table.typed_log_prob(context, constraint, 10_000) == pytest.approx(expected, abs=1e-6)
+    assert table.typed_log_prob(context, constraint, 8) == pytest.approx(expected, abs=0.05)
+    assert table.typed_log_prob(context, trained.vocabulary.constraint(TypedPrefix("")).arrays, 8) == 0.0
+
+
 def test_a_beam_finds_something_for_what_was_trained(trained: TrainedNgram) -> None:
     constraint = trained.vocabulary.constraint(TypedPrefix(SPACE + "re"))
 
