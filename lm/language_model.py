@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from lm.errors import BundleDamagedError, UnsupportedError
 from lm.manifest import LanguageModelEntry
-from lm.mixture import Mixture
+from lm.mixture import Mixture, log_add
 from lm.neural import NeuralModel, NeuralState
 from lm.ngram import NgramModel
 from lm.parts import Part
@@ -229,8 +229,7 @@ class LanguageModel:
         log_ngram, log_neural = self.mixture.log_weights(*self.ngram.table.features(contexts))
         if ngram.ndim == 2:
             log_ngram, log_neural = log_ngram[:, None], log_neural[:, None]
-        mixed: NDArray[np.float32] = np.logaddexp(ngram + log_ngram, neural + log_neural)
-        return mixed
+        return log_add(ngram + log_ngram, neural + log_neural)
 
     def token_log_probs(self, tokens: Sequence[int]) -> dict[Part, NDArray[np.float32]]:
         """Scores of one sentence's tokens by each part there is, float32 (len(tokens),).

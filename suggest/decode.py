@@ -20,6 +20,7 @@ from lm.text import is_unspaced
 from lm.vocabulary import BEGIN, END, SPACE, UNKNOWN, Constraint
 
 MAX_WORD_TOKENS = 12
+_BLOCK = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,8 @@ def complete_word(
         proposals: list[Hypothesis] = []
         for hypothesis, log_probs_V in zip(active, log_probs_BV, strict=True):
             if hypothesis.offset < len(hypothesis.constraint.lows):
-                typed_mass += np.exp(hypothesis.log_prob) * _mass(log_probs_V, hypothesis)
+                if typed:
+                    typed_mass += np.exp(hypothesis.log_prob) * _mass(log_probs_V, hypothesis)
                 proposals += _spell(hypothesis, log_probs_V, width)
                 continue
             if hypothesis.tokens and not _ends_unspaced(model, hypothesis):
@@ -77,7 +79,10 @@ def complete_word(
             break
     given = float(np.log(typed_mass)) if typed and typed_mass > 0 else 0.0
     finished.sort(key=lambda done: (-done.log_prob, done.tokens))
-    return [replace(done, log_prob=min(done.log_prob - given, 0.0)) for done in finished[:width]]
+    return [
+        Hypothesis(done.tokens, min(done.log_prob - given, 0.0), done.offset, done.constraint)
+        for done in finished[:width]
+    ]
 
 
 def _after(model: LanguageModel, context: tuple[int, ...], active: list[Hypothesis], part: Part) -> NDArray[np.float32]:
@@ -119,7 +124,7 @@ def _spell(hypothesis: Hypothesis, log_probs_V: NDArray[np.float32], width: int)
     """The hypothesis with a token more of the typed letters."""
     constraint = hypothesis.constraint
     low, high = _range(hypothesis)
-    whole = [(low + int(row), len(constraint.lows)) for row in _heaviest(log_probs_V[low:high], width)]
+    whole = [(low + int(row), len(constraint.lows)) for row in heaviest(log_probs_V[low:high], width)]
     return [
         hypothesis.with_token(token, float(log_probs_V[token]), offset)
         for token, offset in whole + constraint.parts(hypothesis.offset)
@@ -135,7 +140,7 @@ def _go_on(
     inside[[UNKNOWN, BEGIN, END]] = -np.inf
     return [
         hypothesis.with_token(int(token), float(inside[token]), hypothesis.offset)
-        for token in _heaviest(inside, width)
+        for token in heaviest(inside, width)
         if np.isfinite(inside[token])
     ]
 
@@ -148,8 +153,14 @@ def _worth(proposals: list[Hypothesis], finished: list[Hypothesis], width: int) 
     return [proposal for proposal in proposals if proposal.log_prob > floor]
 
 
-def _heaviest(log_probs: NDArray[np.float32], k: int) -> NDArray[np.int64]:
+def heaviest(log_probs: NDArray[np.float32], k: int) -> NDArray[np.int64]:
     """Positions of the k largest, unordered."""
     if len(log_probs) <= k:
         return np.arange(len(log_probs))
-    return np.argpartition(-log_probs, k - 1)[:k]
+    blocks = len(log_probs) // _BLOCK
+    if blocks <= k:
+        return np.argpartition(-log_probs, k - 1)[:k]
+    # As many are at least as large as the k-th largest maximum of a block: 25 us of 33,000, else 250 us.
+    maxima = log_probs[: blocks * _BLOCK].reshape(blocks, _BLOCK).max(axis=1)
+    near: NDArray[np.int64] = (log_probs >= np.partition(maxima, blocks - k)[blocks - k]).nonzero()[0]
+    return near[np.argpartition(-log_probs[near], k - 1)[:k]]

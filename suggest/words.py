@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 from lm.denied import Denied
@@ -63,11 +64,12 @@ class WordPredictor:
             least = math.log(min_probability) if min_probability > 0 else -math.inf
             words = shown_words(self._model, found, cursor.typed)
             before = normalize_query(text[max(cursor.start - _PHRASE, 0) : cursor.start])
-            words = [
+            allowed = (
                 word
                 for word in words
                 if word.log_prob >= least and not self._denied.continuation(before, normalize_query(word.text))
-            ][:max_suggestions]
+            )
+            words = list(itertools.islice(allowed, max_suggestions))
         terms = [ScoreTerms()] * len(words)
         if explain:
             with stages.stage("explain"):

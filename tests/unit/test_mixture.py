@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from lm.mixture import ContextBuckets, ContextWeights, Mixture
+from lm.mixture import ContextBuckets, ContextWeights, Mixture, log_add
 from training.expectation import bucket_weights
 from training.mixture import HeldOutScores, context_weights, fit_mixture, ngram_weight
 
@@ -163,3 +163,13 @@ def test_weights_by_context_are_left_where_they_do_not() -> None:
     kept = [fit_mixture(_scores(seed, 20, informative=False)) for seed in range(40)]
     assert all((f.by_context is None) == (f.perplexity["by_context"] >= 0.9999 * f.perplexity["single"]) for f in kept)
     assert any(fitted.by_context is None for fitted in kept)
+
+
+_log_probs = st.lists(st.floats(-100, 0, width=32) | st.just(-math.inf), min_size=8, max_size=8)
+
+
+@few
+@given(_log_probs, _log_probs)
+def test_probabilities_add_up_as_numpy_adds_them(first: list[float], second: list[float]) -> None:
+    one, other = np.array(first, np.float32), np.array(second, np.float32)
+    np.testing.assert_allclose(log_add(one, other), np.logaddexp(one, other), atol=1e-5, rtol=1e-6)
