@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 import zlib
 from collections.abc import Callable
@@ -12,12 +13,16 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from lm.errors import ConfigError
+from lm.text import NORMALIZER_VERSION
 from service.adapters.breaker import CircuitBreaker
 from service.metrics import Metrics
+from service.ports import AnswerKey
 
 _FAILURES_TO_OPEN = 3
 _RETRY_AFTER_S = 1.0
 _CHECKSUM_BYTES = 4
+_FORMAT = 1
+"""Part of every key; raised when the form of stored answers changes."""
 _log = structlog.get_logger("service.redis")
 
 
@@ -64,14 +69,14 @@ class RedisCache:
         """Whether Redis answers now; says so in the log and the metrics if not."""
         return self._run("ping", self._client.ping) is not None
 
-    def get(self, key: str) -> bytes | None:
+    def get(self, key: AnswerKey) -> bytes | None:
         """See `AnswerCache.get`."""
-        value = self._run("get", lambda: self._client.get(key))
+        value = self._run("get", lambda: self._client.get(redis_key(key)))
         return _unsealed(value) if isinstance(value, bytes) else None
 
-    def put(self, key: str, answer: bytes) -> None:
+    def put(self, key: AnswerKey, answer: bytes) -> None:
         """See `AnswerCache.put`."""
-        self._run("set", lambda: self._client.set(key, _sealed(answer), ex=self._ttl_s))
+        self._run("set", lambda: self._client.set(redis_key(key), _sealed(answer), ex=self._ttl_s))
 
     def close(self) -> None:
         """See `AnswerCache.close`."""
@@ -93,6 +98,13 @@ class RedisCache:
             _log.info("redis_back")
         self._metrics.redis_available.set(1)
         return result
+
+
+def redis_key(key: AnswerKey) -> str:
+    """The key in Redis: who asks it sees which model was asked, but no text."""
+    method, model, version, *fields = key
+    digest = hashlib.blake2b(repr(fields).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    return f"autocomplete:{_FORMAT}:{NORMALIZER_VERSION}:{method}:{model}:{version}:{digest}"
 
 
 def _sealed(answer: bytes) -> bytes:

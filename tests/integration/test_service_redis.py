@@ -12,7 +12,7 @@ from autocomplete.v1 import autocomplete_service_pb2_grpc as pb_grpc
 from prometheus_client import CollectorRegistry
 
 from lm.errors import ConfigError
-from service.adapters.redis_cache import RedisCache
+from service.adapters.redis_cache import RedisCache, redis_key
 from service.metrics import Metrics
 from tests.redis_process import RedisProcess, free_port
 from tests.service_twins import TwinModel, eventually, running, sample
@@ -91,17 +91,19 @@ def test_a_redis_that_is_down_at_the_start_is_no_error(tmp_path: Path, capsys: p
 
 
 def test_a_value_of_somebody_else_is_a_miss(own_redis: RedisProcess) -> None:
+    key = ("Method", "model", "1", "text", 10)
+    name = redis_key(key)
     metrics = Metrics(CollectorRegistry())
     cache = RedisCache(own_redis.url, timeout_s=1.0, ttl_s=60, max_connections=2, metrics=metrics)
     with redis.Redis.from_url(own_redis.url) as client:
-        cache.put("k", b"answer")
-        stored = client.get("k")
+        cache.put(key, b"answer")
+        stored = client.get(name)
         for foreign in (b"", b"xyz", b"not ours", stored[:-1], stored + b"!"):
-            client.set("k", foreign)
-            assert cache.get("k") is None
-        client.delete("k")
-        client.lpush("k", "of another type")
-        assert cache.get("k") is None
+            client.set(name, foreign)
+            assert cache.get(key) is None
+        client.delete(name)
+        client.lpush(name, "of another type")
+        assert cache.get(key) is None
     assert metrics.registry.get_sample_value("autocomplete_redis_errors_total", {"operation": "get"}) == 1
     cache.close()
 
