@@ -198,17 +198,16 @@ class Server:
     def _tiers(self) -> list[Tier]:
         settings, metrics = self._settings, self.metrics
         tiers: list[tuple[str, AnswerCache]] = []
-        if settings.cache != "none":
+        if settings.cache in ("all", "process"):
             cache = MemoryCache(max_entries=settings.cache_entries, max_bytes=settings.cache_mb * 1024 * 1024)
             metrics.watch(metrics.cache_entries, lambda: cache.entry_count)
             metrics.watch(metrics.cache_bytes, lambda: cache.byte_count)
             tiers.append(("process", cache))
-        if settings.cache == "all" and settings.redis is not None:
+        if settings.cache in ("all", "redis") and settings.redis is not None:
             self._redis = RedisCache(
                 settings.redis,
                 timeout_s=settings.redis_timeout_ms / 1000,
                 ttl_s=settings.redis_ttl_s,
-                max_connections=settings.max_concurrent + settings.max_streams + 1,
                 metrics=metrics,
             )
             tiers.append(("redis", self._redis))

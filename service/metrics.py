@@ -122,6 +122,11 @@ class Metrics:
         self.redis_errors = Counter(
             "autocomplete_redis_errors", "Failed Redis operations.", ("operation",), registry=registry
         )
+        self.redis_dropped = Counter(
+            "autocomplete_redis_dropped_answers",
+            "Answers not given to Redis, as too many waited for it.",
+            registry=registry,
+        )
         self.redis_available = Gauge(
             "autocomplete_redis_available",
             "1 while Redis answers; 0 while it does not or none is set.",
