@@ -76,6 +76,20 @@ class Answers:
             if computed.keep or budget.remaining_s() < flight.allowed_s:
                 return computed.payload
 
+    def prepare(self, key: AnswerKey, compute: Callable[[], Computed]) -> bool:
+        """Has all tiers hold an answer before somebody asks; True if none held it. Look-ups do not count."""
+        looked: list[Tier] = []
+        for tier in (*self._near, *self._far):
+            found = tier.cache.get(key)
+            if found is not None:
+                self._put(looked, key, found)
+                return False
+            looked.append(tier)
+        computed = compute()
+        if computed.keep:
+            self._put(looked, key, computed.payload)
+        return True
+
     def _hurry(self, compute: Callable[[Budget], Computed], budget: Budget) -> bytes:
         """The answer without the parts that can be left out: somebody else has been at them for long."""
         self._left.inc()

@@ -119,6 +119,12 @@ class Metrics:
             multiprocess_mode="livesum",
             registry=registry,
         )
+        self.warmed_answers = Counter(
+            "autocomplete_warmed_answers",
+            "Answers made ready before anybody asked, by model and outcome: computed, found (in a cache).",
+            ("model", "outcome"),
+            registry=registry,
+        )
         self.redis_errors = Counter(
             "autocomplete_redis_errors", "Failed Redis operations.", ("operation",), registry=registry
         )

@@ -69,6 +69,10 @@ class ServingModel(Protocol):
     def query_count(self) -> int:
         """Number of queries in the index."""
 
+    @property
+    def warm_queries(self) -> Sequence[str]:
+        """Beginnings of queries whose answers are worth having ready, the most typed first."""
+
     def complete_query(
         self,
         query: str,

@@ -10,7 +10,7 @@ from service.answers import Answers, Computed
 from service.metrics import Metrics
 from service.ports import AnswerKey, ServingModel
 from service.rpc.convert import completion_response, words_response
-from service.rpc.requests import QueryQuestion, WordQuestion
+from service.rpc.requests import DEFAULT_SUGGESTIONS, QueryQuestion, WordQuestion
 from suggest.budget import Budget
 
 COMPLETE_QUERY = "CompleteQuery"
@@ -39,8 +39,18 @@ class Completer:
             return compute(new_budget()).payload
         return self._answers.answer(_query_key(model, question), compute, new_budget)
 
+    def prepare_query(self, model: ServingModel, query: str) -> bool:
+        """Has the caches hold the answer to a usual call with this query; True if none held it."""
+        question = QueryQuestion(query, "", DEFAULT_SUGGESTIONS, False, False)
+
+        def compute() -> Computed:
+            response = self.ask_query(model, question, None, neural=True)
+            return Computed(payload=response.SerializeToString(), keep=not response.degraded)
+
+        return self._answers.prepare(_query_key(model, question), compute)
+
     def ask_query(
-        self, model: ServingModel, question: QueryQuestion, budget: Budget, *, neural: bool
+        self, model: ServingModel, question: QueryQuestion, budget: Budget | None, *, neural: bool
     ) -> pb.CompleteQueryResponse:
         """The answer of the model itself; without the neural part it is the fast one."""
         completion = model.complete_query(

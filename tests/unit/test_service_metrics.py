@@ -25,6 +25,7 @@ NAMES = {
     "autocomplete_cache_lookups": ("tier", "outcome"),
     "autocomplete_process_cache_entries": (),
     "autocomplete_process_cache_bytes": (),
+    "autocomplete_warmed_answers": ("model", "outcome"),
     "autocomplete_redis_errors": ("operation",),
     "autocomplete_redis_dropped_answers": (),
     "autocomplete_redis_available": (),
