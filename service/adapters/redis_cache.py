@@ -91,6 +91,7 @@ class RedisCache:
                 connection.send_command("GET", name, check_health=False)
                 value = connection.read_response(disable_decoding=True)
             except redis.ConnectionError:
+                connection.disconnect()
                 continue  # closed by the other side since it was used last, as the others may be
             except _MOVED_ERRORS:
                 node.give(connection)
@@ -144,7 +145,7 @@ class RedisCache:
     def _attempt(self, operation: str, call: Callable[[], None]) -> bool:
         try:
             call()
-        except (redis.RedisError, OSError) as error:
+        except Exception as error:  # whatever it is, the thread goes on
             self._failed(operation, error)
             return False
         return True
@@ -160,13 +161,8 @@ class RedisCache:
         reached, failure = False, redis.RedisError("no server")
         for node in self._nodes.all():
             try:
-                node.open()
-                connection = node.take()
-                if connection is not None:
-                    connection.send_command("PING", check_health=False)
-                    connection.read_response()
-                    node.give(connection)
-                    reached = True
+                node.ping()
+                reached = True
             except redis.RedisError as error:
                 failure = error
         if not reached:

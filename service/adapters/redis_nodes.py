@@ -75,6 +75,22 @@ class Node:
         self.wanted = False
         self.give(self._connect())
 
+    def ping(self) -> None:
+        """Asks for a sign of life on a new connection, and has that one ready.
+
+        Raises:
+            redis.RedisError: the server cannot be reached, or not in time.
+        """
+        self.wanted = False
+        connection = self._connect()
+        try:
+            connection.send_command("PING", check_health=False)
+            connection.read_response()
+        except redis.RedisError:
+            connection.disconnect()
+            raise
+        self.give(connection)
+
     def own(self) -> Wire:
         """The connection of the thread behind the cache, opened anew where it is broken.
 
