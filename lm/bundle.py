@@ -12,6 +12,7 @@ from lm.lexicon import Lexicon
 from lm.manifest import MANIFEST_FILE, Manifest, read_manifest, sha256, verify_files
 from lm.queries import QueryIndex
 from lm.text import NORMALIZER_VERSION
+from lm.warm_set import open_warm_set
 
 QUERIES_FOLDER = "queries_index"
 LEXICON_FOLDER = "lexicon"
@@ -25,6 +26,7 @@ class Bundle:
         queries: the query index, or None.
         lexicon: the words of the queries, or None.
         denied: what is neither suggested nor generated.
+        warm_set: the beginnings of queries that are typed most, in order.
     """
 
     manifest: Manifest
@@ -33,6 +35,7 @@ class Bundle:
     queries: QueryIndex | None
     lexicon: Lexicon | None
     denied: Denied
+    warm_set: tuple[str, ...] = ()
 
     def advisers(self) -> tuple[LanguageModel, ...]:
         """The language models that were trained mainly on queries, without the one that generates them."""
@@ -77,4 +80,5 @@ def open_bundle(folder: Path, *, verify: bool = True) -> Bundle:
     queries = QueryIndex(folder / QUERIES_FOLDER) if (folder / QUERIES_FOLDER).is_dir() else None
     lexicon = Lexicon(folder / LEXICON_FOLDER) if (folder / LEXICON_FOLDER).is_dir() else None
     denied = open_denied(folder / DENIED_FOLDER)
-    return Bundle(manifest, sha256(folder / MANIFEST_FILE), models, queries, lexicon, denied)
+    warm_set = open_warm_set(folder)
+    return Bundle(manifest, sha256(folder / MANIFEST_FILE), models, queries, lexicon, denied, warm_set)

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from lm.text import NORMALIZER_VERSION
 from service.metrics import Metrics
-from service.ports import AnswerCache
+from service.ports import AnswerCache, AnswerKey
 from suggest.budget import Budget
-
-_FORMAT = 1
-"""Part of every key; raised when the form of stored answers changes."""
+from suggest.estimate import CostEstimate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,65 +28,81 @@ class Computed:
     keep: bool
 
 
-def answer_key(method: str, model: str, version: str, *fields: object) -> str:
-    """The key of an answer: everything that it depends on, the typed text only as a digest."""
-    digest = hashlib.blake2b(repr(fields).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
-    return f"autocomplete:{_FORMAT}:{NORMALIZER_VERSION}:{method}:{model}:{version}:{digest}"
-
-
 class Answers:
     """Looks answers up in tiers, nearest first, and computes what none of them holds."""
 
     def __init__(self, tiers: Sequence[Tier], metrics: Metrics) -> None:
         self._near = tuple(tiers[:1])
         self._far = tuple(tiers[1:])
-        self._metrics = metrics
         self._lock = threading.Lock()
-        self._flights: dict[str, _Flight] = {}
+        self._flights: dict[AnswerKey, _Flight] = {}
+        self._hurried_cost = CostEstimate(0.002)
         self._hits = {tier.name: metrics.cache_lookups.labels(tier.name, "hit") for tier in tiers}
         self._misses = {tier.name: metrics.cache_lookups.labels(tier.name, "miss") for tier in tiers}
         self._joined = metrics.cache_lookups.labels("flight", "hit")
+        self._left = metrics.cache_lookups.labels("flight", "miss")
 
-    def find(self, key: str) -> bytes | None:
+    def find(self, key: AnswerKey) -> bytes | None:
         """The answer if some tier holds it."""
         found = self._look(self._near, key)
         return found if found is not None else self._fetch(key)
 
-    def answer(self, key: str, compute: Callable[[], Computed], budget: Budget) -> bytes:
+    def answer(self, key: AnswerKey, compute: Callable[[Budget], Computed], new_budget: Callable[[], Budget]) -> bytes:
         """The answer: found, awaited from a caller who asked the same before, or computed.
 
+        Who waits for another's computation leaves in time for an answer without the slow parts. Who has more time
+        than the other had does not make do with an answer for which that one's time was too short.
+
         Args:
-            key: see `answer_key`.
-            compute: makes the answer; what it raises reaches all who wait for it.
-            budget: who waits for another's computation waits no longer than this, then computes alone.
+            compute: makes the answer within a budget; what it raises reaches all who wait for it.
+            new_budget: when the answer must be ready; asked only if the process does not hold it.
         """
         found = self._look(self._near, key)
         if found is not None:
             return found
-        with self._lock:
-            flight = self._flights.get(key)
-            leads = flight is None
-            if flight is None:
-                flight = self._flights[key] = _Flight()
-        if leads:
-            return self._lead(key, flight, compute)
-        if flight.done.wait(max(budget.remaining_s(), 0.0)):
+        budget = new_budget()
+        while True:
+            with self._lock:
+                flight = self._flights.get(key)
+                leads = flight is None
+                if flight is None:
+                    flight = self._flights[key] = _Flight(budget.remaining_s())
+            if leads:
+                return self._lead(key, flight, compute, budget)
+            if not flight.done.wait(max(budget.remaining_s() - 2 * self._hurried_cost.mean_s, 0.0)):
+                return self._hurry(compute, budget)
             self._joined.inc()
-            return flight.result()
-        return compute().payload
+            computed = flight.result()
+            if computed.keep or budget.remaining_s() < flight.allowed_s:
+                return computed.payload
 
-    def _lead(self, key: str, flight: _Flight, compute: Callable[[], Computed]) -> bytes:
-        keep = False
+    def prepare(self, key: AnswerKey, compute: Callable[[], Computed]) -> bool:
+        """Has all tiers hold an answer before somebody asks; True if none held it. Look-ups do not count."""
+        looked: list[Tier] = []
+        for tier in (*self._near, *self._far):
+            found = tier.cache.get(key)
+            if found is not None:
+                self._put(looked, key, found)
+                return False
+            looked.append(tier)
+        computed = compute()
+        if computed.keep:
+            self._put(looked, key, computed.payload)
+        return True
+
+    def _hurry(self, compute: Callable[[Budget], Computed], budget: Budget) -> bytes:
+        """The answer without the parts that can be left out: somebody else has been at them for long."""
+        self._left.inc()
+        with self._hurried_cost.measured():
+            return compute(Budget(budget.clock(), budget.clock)).payload
+
+    def _lead(self, key: AnswerKey, flight: _Flight, compute: Callable[[Budget], Computed], budget: Budget) -> bytes:
         try:
             found = self._fetch(key)
-            if found is not None:
-                flight.payload = found
-                return found
-            computed = compute()
-            flight.payload, keep = computed.payload, computed.keep
-            if keep:
-                for tier in self._near:
-                    tier.cache.put(key, computed.payload)
+            computed = compute(budget) if found is None else Computed(payload=found, keep=True)
+            flight.computed = computed
+            if computed.keep and found is None:
+                self._put(self._near, key, computed.payload)
         except BaseException as error:
             flight.error = error
             raise
@@ -98,20 +110,18 @@ class Answers:
             with self._lock:
                 del self._flights[key]
             flight.done.set()
-        if keep:
-            for tier in self._far:
-                tier.cache.put(key, computed.payload)
+        if computed.keep and found is None:
+            self._put(self._far, key, computed.payload)
         return computed.payload
 
-    def _fetch(self, key: str) -> bytes | None:
+    def _fetch(self, key: AnswerKey) -> bytes | None:
         """Looks into the far tiers and brings what they hold nearer."""
         found = self._look(self._far, key)
         if found is not None:
-            for tier in self._near:
-                tier.cache.put(key, found)
+            self._put(self._near, key, found)
         return found
 
-    def _look(self, tiers: Sequence[Tier], key: str) -> bytes | None:
+    def _look(self, tiers: Sequence[Tier], key: AnswerKey) -> bytes | None:
         for tier in tiers:
             found = tier.cache.get(key)
             (self._misses if found is None else self._hits)[tier.name].inc()
@@ -119,16 +129,21 @@ class Answers:
                 return found
         return None
 
+    def _put(self, tiers: Sequence[Tier], key: AnswerKey, answer: bytes) -> None:
+        for tier in tiers:
+            tier.cache.put(key, answer)
+
 
 class _Flight:
-    """A computation under way."""
+    """A computation under way, which may take `allowed_s`."""
 
-    def __init__(self) -> None:
+    def __init__(self, allowed_s: float) -> None:
+        self.allowed_s = allowed_s
         self.done = threading.Event()
-        self.payload: bytes | None = None
+        self.computed: Computed | None = None
         self.error: BaseException | None = None
 
-    def result(self) -> bytes:
-        if self.payload is None:
+    def result(self) -> Computed:
+        if self.computed is None:
             raise self.error or RuntimeError("the computation gave nothing")
-        return self.payload
+        return self.computed

@@ -17,14 +17,13 @@ from prometheus_client import CollectorRegistry, start_http_server
 from lm.errors import AutocompleteError, BundleError, ConfigError, UnavailableError
 from lm.registry import Registry
 from service.adapters.bundle_registry import BundleRegistry, ModelState, ModelStatus, choose_models
-from service.adapters.memory_cache import MemoryCache
-from service.adapters.redis_cache import RedisCache
 from service.adapters.version_opener import VersionOpener
-from service.answers import Answers, Tier
+from service.answers import Answers
+from service.caches import Caches
 from service.config import ServerSettings, split_address
 from service.listening import port_taken, try_port
 from service.metrics import Metrics
-from service.ports import AnswerCache, ModelOpener
+from service.ports import ModelOpener
 from service.rpc.completer import Completer
 from service.rpc.interceptors import CallInterceptor, add_handlers
 from service.rpc.observe import Observer
@@ -32,6 +31,7 @@ from service.rpc.pools import StreamSlots, WorkerPool
 from service.rpc.servicers import AUTOCOMPLETE_SERVICE, MODEL_SERVICE, AutocompleteServicer, ModelServicer
 from service.rpc.session import OpenSessions
 from service.rpc.watches import HealthWatches
+from service.warm_set import WarmSets
 
 _SERVICE_THREADS = 2
 _GRPC_OPTIONS = (
@@ -96,12 +96,19 @@ class Server:
         self._versions: dict[str, str] = {}
         self._sessions = OpenSessions()
         self._health = health.HealthServicer()
-        self._redis: RedisCache | None = None
+        self._caches = Caches(settings, self.metrics)
+        self._completer = Completer(Answers(self._caches.tiers, self.metrics), self.metrics)
         self._calls = WorkerPool(settings.max_concurrent, "call")
         # threads beyond the slots refuse the streams for which there is no slot
         self._streams = ThreadPoolExecutor(settings.max_streams + _SERVICE_THREADS, "stream")
         self._service = ThreadPoolExecutor(_SERVICE_THREADS, "service")
         self._watches = HealthWatches(self._service)
+        self._warm_sets = WarmSets(
+            self._completer.prepare_query,
+            self.metrics,
+            limit=settings.cache_entries // 2 if self._caches.tiers else 0,
+            busy=lambda: self._calls.waiting > 0,
+        )
         self._grpc = self._build_grpc(clock)
         self._http: Any = None
         self.port = 0
@@ -117,10 +124,7 @@ class Server:
         if self._on_serving is None:
             self._begin()
         self._count_models()
-        if self._redis is None:
-            _log.info("no_redis", effect="answers are kept in this process alone")
-        elif not self._redis.ping():
-            _log.warning("redis_unreachable", effect="answers are not shared until it answers")
+        self._caches.start()
         self.models.start()
 
     def _begin(self) -> None:
@@ -161,6 +165,7 @@ class Server:
         self._watches.close()
         stopped.wait()
         self.models.close()
+        self._warm_sets.close()
         self._grpc.stop(None).wait()  # where it began to listen meanwhile
         self._close()
         _log.info("stopped")
@@ -179,7 +184,7 @@ class Server:
         )
         autocomplete = AutocompleteServicer(
             models=self.models,
-            completer=Completer(Answers(self._tiers(), metrics), metrics),
+            completer=self._completer,
             sessions=self._sessions,
             metrics=metrics,
             time_budget_s=settings.time_budget_ms / 1000,
@@ -194,25 +199,6 @@ class Server:
         reflection.enable_server_reflection(names, server)
         metrics.watch(metrics.waiting, lambda: self._calls.waiting)
         return server
-
-    def _tiers(self) -> list[Tier]:
-        settings, metrics = self._settings, self.metrics
-        tiers: list[tuple[str, AnswerCache]] = []
-        if settings.cache != "none":
-            cache = MemoryCache(max_entries=settings.cache_entries, max_bytes=settings.cache_mb * 1024 * 1024)
-            metrics.watch(metrics.cache_entries, lambda: cache.entry_count)
-            metrics.watch(metrics.cache_bytes, lambda: cache.byte_count)
-            tiers.append(("process", cache))
-        if settings.cache == "all" and settings.redis is not None:
-            self._redis = RedisCache(
-                settings.redis,
-                timeout_s=settings.redis_timeout_ms / 1000,
-                ttl_s=settings.redis_ttl_s,
-                max_connections=settings.max_concurrent + settings.max_streams + 1,
-                metrics=metrics,
-            )
-            tiers.append(("redis", self._redis))
-        return [Tier(name=name, cache=cache) for name, cache in tiers]
 
     def _listen(self) -> None:
         settings = self._settings
@@ -242,6 +228,8 @@ class Server:
             if status.name == self.models.default:
                 self._set_health(health_pb2.HealthCheckResponse.SERVING)
                 self._join_port()
+            if version != former:
+                self._warm_sets.begin(status.model)
         statuses = self.models.statuses()
         if all(each.state is ModelState.FAILED for each in statuses):
             first = self.models.status(self.models.default).latest_error
@@ -275,8 +263,7 @@ class Server:
             http.shutdown()
             http.server_close()
             thread.join()
-        if self._redis is not None:
-            self._redis.close()
+        self._caches.close()
         for pool in (self._calls, self._streams, self._service):
             pool.shutdown(wait=False)
 

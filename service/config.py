@@ -7,7 +7,6 @@ import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import (
@@ -19,10 +18,10 @@ from pydantic_settings import (
 )
 
 from lm.errors import ConfigError, InputError
+from service.redis_url import read_redis_url
 
 ENVIRONMENT_PREFIX = "AUTOCOMPLETE_"
 _MODEL_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
-_REDIS_SCHEMES = ("redis", "rediss", "unix")
 
 
 class ServerSettings(BaseSettings):
@@ -45,16 +44,18 @@ class ServerSettings(BaseSettings):
     workers: int = Field(
         1, ge=1, le=256, description="Processes that share the port; caches and the limits below are of each."
     )
-    cache: Literal["all", "process", "none"] = Field(
-        "all", description="Where answers are kept: process and Redis, the process alone, nowhere."
+    cache: Literal["all", "process", "redis", "none"] = Field(
+        "all", description="Where answers are kept: process and Redis (`all`), one of them alone, nowhere."
     )
     cache_entries: int = Field(100_000, ge=1, description="Answers kept in the process at most.")
     cache_mb: int = Field(64, ge=1, description="Memory that the answers kept in the process may take.")
     redis: str | None = Field(
-        None, repr=False, description="URL of a Redis that shares answers between servers; unset: none."
+        None,
+        repr=False,
+        description="URL of a Redis (a server, Cluster, Sentinel) that shares answers between servers; unset: none.",
     )
     redis_timeout_ms: float = Field(
-        5.0, gt=0, le=1000, description="Time that Redis may take, to connect and to answer."
+        5.0, gt=0, le=1000, description="Time that Redis may take to answer; later counts as a miss."
     )
     redis_ttl_s: int = Field(3600, ge=1, description="How long Redis keeps an answer.")
     max_concurrent: int = Field(16, ge=1, le=1024, description="Calls worked on at the same time.")
@@ -110,12 +111,7 @@ class ServerSettings(BaseSettings):
     def _redis_url(cls, value: str | None) -> str | None:
         if value is None or value == "":
             return None
-        parts = urlsplit(value)
-        if parts.scheme not in _REDIS_SCHEMES:
-            raise ValueError("not a URL such as redis://HOST:6379/0 (or rediss://, unix://)")
-        if parts.scheme != "unix" and not parts.hostname:
-            raise ValueError("names no host; such as redis://HOST:6379/0")
-        _ = parts.port  # raises ValueError if it is no port
+        read_redis_url(value)  # raises ValueError if it is none
         return value
 
 

@@ -119,8 +119,19 @@ class Metrics:
             multiprocess_mode="livesum",
             registry=registry,
         )
+        self.warmed_answers = Counter(
+            "autocomplete_warmed_answers",
+            "Answers made ready before anybody asked, by model and outcome: computed, found (in a cache).",
+            ("model", "outcome"),
+            registry=registry,
+        )
         self.redis_errors = Counter(
             "autocomplete_redis_errors", "Failed Redis operations.", ("operation",), registry=registry
+        )
+        self.redis_dropped = Counter(
+            "autocomplete_redis_dropped_answers",
+            "Answers not given to Redis, as too many waited for it.",
+            registry=registry,
         )
         self.redis_available = Gauge(
             "autocomplete_redis_available",

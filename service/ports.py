@@ -69,6 +69,10 @@ class ServingModel(Protocol):
     def query_count(self) -> int:
         """Number of queries in the index."""
 
+    @property
+    def warm_queries(self) -> Sequence[str]:
+        """Beginnings of queries whose answers are worth having ready, the most typed first."""
+
     def complete_query(
         self,
         query: str,
@@ -122,13 +126,21 @@ class BundleFolder(Protocol):
         """Differs from an earlier one if a file of the version has changed."""
 
 
+AnswerKey = tuple[str | float, ...]
+"""Everything that an answer depends on: method, model, version, the typed text, then the other fields asked for.
+
+What a bundle denies is part of its version, and there is no deny list besides: one that changes while a version
+answers would have to be a field of the key.
+"""
+
+
 class AnswerCache(Protocol):
     """Keeps finished answers; it may forget any of them at any time and never raises."""
 
-    def get(self, key: str) -> bytes | None:
+    def get(self, key: AnswerKey) -> bytes | None:
         """The answer that was put under this key, or None."""
 
-    def put(self, key: str, answer: bytes) -> None:
+    def put(self, key: AnswerKey, answer: bytes) -> None:
         """Keeps an answer, if it can."""
 
     def close(self) -> None:

@@ -18,6 +18,11 @@ class CostEstimate:
     def __init__(self, initial_s: float) -> None:
         self._mean_s = initial_s
 
+    @property
+    def mean_s(self) -> float:
+        """The mean now."""
+        return self._mean_s
+
     def observe(self, cost_s: float) -> None:
         """Takes one measured cost in."""
         self._mean_s = _KEEP * self._mean_s + (1 - _KEEP) * cost_s

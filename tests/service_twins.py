@@ -64,6 +64,7 @@ class TwinModel:
         neural_kind: str = "lstm",
         degraded: bool = False,
         text: bool = True,
+        warm_queries: tuple[str, ...] = (),
     ) -> None:
         self.name = name
         self.version = version
@@ -71,6 +72,7 @@ class TwinModel:
         self.language_models = (TwinLanguageModel(neural_kind=neural_kind),)
         self.degraded = degraded
         self.text = text
+        self.warm_queries = warm_queries
         self.gate = threading.Event()
         self.gate.set()
         self.asked: list[tuple[str, bool]] = []

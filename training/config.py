@@ -172,6 +172,12 @@ class Publishing(Section):
     gate_tolerance: float = Field(
         0.02, ge=0, description="How much worse (relative) than the active bundle a new one may measure."
     )
+    warm_queries: int = Field(
+        2000,
+        ge=0,
+        description="Beginnings of up to three characters, the most typed of the queries, that a server answers before"
+        " anybody asks; 0: none.",
+    )
     keep_held_out: bool = Field(
         True,
         description="Keep held-out text and queries, rare ones too, as plain text in the bundle's `evaluation/`, so"

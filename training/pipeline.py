@@ -17,6 +17,7 @@ from lm.lexicon import build_lexicon, count_words
 from lm.manifest import FORMAT_VERSION, Duplicates, Manifest, Ranking, write_manifest
 from lm.registry import Registry
 from lm.text import NORMALIZER_VERSION
+from lm.warm_set import most_typed, save_warm_set
 from lm.withheld import build_withheld
 from training.blocked_words import load_blocked_words
 from training.config import TrainingConfig
@@ -136,8 +137,11 @@ def _query_index(job: Job, data: dict[str, Path], staging: Path) -> int:
     with job.reporter.task("query index"):
         (staging / QUERIES_FOLDER).mkdir()
         (staging / LEXICON_FOLDER).mkdir()
-        build_lexicon(staging / LEXICON_FOLDER, count_words(read_counts(data[QUERIES] / "train.parquet")))
-        return index_queries(data[QUERIES] / "train.parquet", staging / QUERIES_FOLDER)
+        counts = data[QUERIES] / "train.parquet"
+        if job.config.publishing.warm_queries:
+            save_warm_set(staging, most_typed(read_counts(counts), job.config.publishing.warm_queries))
+        build_lexicon(staging / LEXICON_FOLDER, count_words(read_counts(counts)))
+        return index_queries(counts, staging / QUERIES_FOLDER)
 
 
 def _deny(job: Job, data: dict[str, Path], staging: Path) -> None:

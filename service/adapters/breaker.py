@@ -1,38 +1,26 @@
-"""A circuit breaker: after failures in a row, a helper that is down is asked only now and then."""
+"""A circuit breaker: after failures in a row, a helper that is down is asked no more until it is known to be back."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 
 
 class CircuitBreaker:
-    """Counts failures in a row; while open, lets one attempt through every `retry_after_s`."""
+    """Counts failures in a row; who calls asks `is_open` first, and somebody else tries until it `succeeded`."""
 
-    def __init__(self, *, failures: int, retry_after_s: float, clock: Callable[[], float]) -> None:
+    def __init__(self, *, failures: int) -> None:
         self._limit = failures
-        self._retry_after_s = retry_after_s
-        self._clock = clock
         self._lock = threading.Lock()
         self._failures = 0
-        self._retry_at_s = 0.0
 
-    def allows(self) -> bool:
-        """Whether to try now."""
-        if self._failures < self._limit:  # the usual case takes no lock
-            return True
-        with self._lock:
-            if self._failures < self._limit:
-                return True
-            now_s = self._clock()
-            if now_s < self._retry_at_s:
-                return False
-            self._retry_at_s = now_s + self._retry_after_s
-            return True
+    @property
+    def is_open(self) -> bool:
+        """Whether to keep away from it."""
+        return self._failures >= self._limit
 
     def succeeded(self) -> bool:
         """Notes a success; True if it ended an outage."""
-        if self._failures == 0:
+        if self._failures == 0:  # the usual case takes no lock
             return False
         with self._lock:
             ended = self._failures >= self._limit
@@ -43,5 +31,4 @@ class CircuitBreaker:
         """Notes a failure; True if it began an outage."""
         with self._lock:
             self._failures += 1
-            self._retry_at_s = self._clock() + self._retry_after_s
             return self._failures == self._limit

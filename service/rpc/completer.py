@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from autocomplete.v1 import autocomplete_service_pb2 as pb
 
-from service.answers import Answers, Computed, answer_key
+from service.answers import Answers, Computed
 from service.metrics import Metrics
-from service.ports import ServingModel
+from service.ports import AnswerKey, ServingModel
 from service.rpc.convert import completion_response, words_response
-from service.rpc.requests import QueryQuestion, WordQuestion
+from service.rpc.requests import DEFAULT_SUGGESTIONS, QueryQuestion, WordQuestion
 from suggest.budget import Budget
 
 COMPLETE_QUERY = "CompleteQuery"
@@ -26,19 +28,29 @@ class Completer:
         """The `CompleteQueryResponse` to a query if a cache holds it."""
         return None if question.explain else self._answers.find(_query_key(model, question))
 
-    def complete_query(self, model: ServingModel, question: QueryQuestion, budget: Budget) -> bytes:
-        """The serialised `CompleteQueryResponse` to a query."""
+    def complete_query(self, model: ServingModel, question: QueryQuestion, new_budget: Callable[[], Budget]) -> bytes:
+        """The serialised `CompleteQueryResponse` to a query; `new_budget` is asked if the process holds none."""
 
-        def compute() -> Computed:
+        def compute(budget: Budget) -> Computed:
             response = self.ask_query(model, question, budget, neural=True)
             return Computed(payload=response.SerializeToString(), keep=not response.degraded)
 
         if question.explain:
-            return compute().payload
-        return self._answers.answer(_query_key(model, question), compute, budget)
+            return compute(new_budget()).payload
+        return self._answers.answer(_query_key(model, question), compute, new_budget)
+
+    def prepare_query(self, model: ServingModel, query: str) -> bool:
+        """Has the caches hold the answer to a usual call with this query; True if none held it."""
+        question = QueryQuestion(query, "", DEFAULT_SUGGESTIONS, False, False)
+
+        def compute() -> Computed:
+            response = self.ask_query(model, question, None, neural=True)
+            return Computed(payload=response.SerializeToString(), keep=not response.degraded)
+
+        return self._answers.prepare(_query_key(model, question), compute)
 
     def ask_query(
-        self, model: ServingModel, question: QueryQuestion, budget: Budget, *, neural: bool
+        self, model: ServingModel, question: QueryQuestion, budget: Budget | None, *, neural: bool
     ) -> pb.CompleteQueryResponse:
         """The answer of the model itself; without the neural part it is the fast one."""
         completion = model.complete_query(
@@ -51,10 +63,10 @@ class Completer:
         self._metrics.observe_completion(completion, COMPLETE_QUERY)
         return completion_response(completion, model, explain=question.explain)
 
-    def predict_next_word(self, model: ServingModel, question: WordQuestion, budget: Budget) -> bytes:
-        """The serialised `PredictNextWordResponse` to a text."""
+    def predict_next_word(self, model: ServingModel, question: WordQuestion, new_budget: Callable[[], Budget]) -> bytes:
+        """The serialised `PredictNextWordResponse` to a text; `new_budget` is asked if the process holds none."""
 
-        def compute() -> Computed:
+        def compute(budget: Budget) -> Computed:
             words = model.predict_next_word(
                 question.text,
                 max_suggestions=question.max_suggestions,
@@ -68,19 +80,17 @@ class Completer:
             return Computed(payload=response.SerializeToString(), keep=not words.degraded)
 
         if question.explain:
-            return compute().payload
-        return self._answers.answer(_word_key(model, question), compute, budget)
+            return compute(new_budget()).payload
+        return self._answers.answer(_word_key(model, question), compute, new_budget)
 
 
-def _query_key(model: ServingModel, question: QueryQuestion) -> str:
-    return answer_key(
-        *(COMPLETE_QUERY, model.name, model.version),
-        *(question.query, question.max_suggestions, question.exclude_generated),
-    )
+def _query_key(model: ServingModel, question: QueryQuestion) -> AnswerKey:
+    query, _, max_suggestions, exclude_generated, _ = question
+    return COMPLETE_QUERY, model.name, model.version, query, max_suggestions, exclude_generated
 
 
-def _word_key(model: ServingModel, question: WordQuestion) -> str:
-    return answer_key(
+def _word_key(model: ServingModel, question: WordQuestion) -> AnswerKey:
+    return (
         *(PREDICT_NEXT_WORD, model.name, model.version),
         *(question.text, question.max_suggestions, question.min_probability, question.part.value),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from autocomplete.v1 import autocomplete_service_pb2 as pb
 from autocomplete.v1 import model_service_pb2 as model_pb
@@ -29,9 +29,11 @@ _PARTS: dict[int, Part] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QueryQuestion:
-    """What `CompleteQuery` was asked; `query` is normalized, `model` empty for the default one."""
+class QueryQuestion(NamedTuple):
+    """What `CompleteQuery` was asked; `query` is normalized, `model` empty for the default one.
+
+    A tuple, as answers from the cache cost little else.
+    """
 
     query: str
     model: str
@@ -93,12 +95,12 @@ def read_query(fields: QueryFields, query: str, *, prefix: str = "") -> QueryQue
     """
     _check_length("query", query, MAX_QUERY_LENGTH)
     _check_length(prefix + "user_pseudo_id", fields.user_pseudo_id, MAX_USER_ID_LENGTH)
-    return QueryQuestion(
-        query=normalize_query(query),
-        model=read_model_name(prefix + "model", fields.model),
-        max_suggestions=_suggestions(prefix + "max_suggestions", fields.max_suggestions),
-        exclude_generated=fields.exclude_generated,
-        explain=fields.explain,
+    return QueryQuestion(  # by position: 0.3 us; 1.5 us by name
+        normalize_query(query),
+        read_model_name(prefix + "model", fields.model),
+        _suggestions(prefix + "max_suggestions", fields.max_suggestions),
+        fields.exclude_generated,
+        fields.explain,
     )
 
 
@@ -186,7 +188,8 @@ def read_model_name(field: str, value: str, *, required: bool = False) -> str:
 
 
 def _suggestions(field: str, value: int) -> int:
-    _check_range(field, value, 0, math.inf)
+    if value < 0:
+        _check_range(field, value, 0, math.inf)
     return min(value or DEFAULT_SUGGESTIONS, MAX_SUGGESTIONS)
 
 

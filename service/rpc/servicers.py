@@ -64,13 +64,13 @@ class AutocompleteServicer:
         """`CompleteQuery`."""
         question = read_query(request, request.query)
         model = self._models.get(question.model)
-        return self._completer.complete_query(model, question, self._budget(context))
+        return self._completer.complete_query(model, question, lambda: self._budget(context))
 
     def predict_next_word(self, request: pb.PredictNextWordRequest, context: Any) -> bytes:
         """`PredictNextWord`."""
         question = read_words(request)
         model = self._models.get(question.model)
-        return self._completer.predict_next_word(model, question, self._budget(context))
+        return self._completer.predict_next_word(model, question, lambda: self._budget(context))
 
     def stream_complete_query(
         self, requests: Iterator[pb.StreamCompleteQueryRequest], context: Any

@@ -153,7 +153,7 @@ class Session:
                 if self._inbox.has_newer():
                     self._metrics.keystrokes.labels("superseded").inc()
                     return
-            payload = cached or self._completer.complete_query(model, question, budget)
+            payload = cached or self._completer.complete_query(model, question, lambda: budget)
         except AutocompleteError as error:
             if not is_for_callers(error):
                 raise

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,17 @@ import redis
 from autocomplete.v1 import autocomplete_service_pb2 as pb
 from autocomplete.v1 import autocomplete_service_pb2_grpc as pb_grpc
 from prometheus_client import CollectorRegistry
+from redis.crc import key_slot
 
 from lm.errors import ConfigError
-from service.adapters.redis_cache import RedisCache
+from service.adapters.redis_cache import RedisCache, redis_key
 from service.metrics import Metrics
+from service.ports import AnswerKey
 from tests.redis_process import RedisProcess, free_port
+from tests.redis_topologies import RedisCluster, RedisWithSentinel
 from tests.service_twins import TwinModel, eventually, running, sample
+
+KEY: AnswerKey = ("Method", "model", "1", "text", 10)
 
 
 @pytest.fixture
@@ -26,6 +32,18 @@ def own_redis(tmp_path: Path) -> Iterator[RedisProcess]:
     server.start()
     yield server
     server.stop()
+
+
+@contextmanager
+def cache_of(
+    url: str, *, timeout_s: float = 1.0, reached: bool = True
+) -> Iterator[tuple[RedisCache, Callable[..., float]]]:
+    """A cache and what reads its metrics."""
+    metrics = Metrics(CollectorRegistry())
+    cache = RedisCache(url, timeout_s=timeout_s, ttl_s=60, metrics=metrics)
+    assert cache.ping() is reached
+    yield cache, lambda name, **labels: metrics.registry.get_sample_value(name, labels) or 0.0
+    cache.close()
 
 
 def test_two_servers_share_answers(tmp_path: Path, own_redis: RedisProcess) -> None:
@@ -46,6 +64,7 @@ def test_keys_expire_and_hold_no_query(tmp_path: Path, own_redis: RedisProcess) 
         redis.Redis.from_url(own_redis.url) as client,
     ):
         pb_grpc.AutocompleteServiceStub(channel).CompleteQuery(pb.CompleteQueryRequest(query="private words"))
+        eventually(lambda: client.keys("*"))
         (key,) = client.keys("*")
         assert b"private" not in key
         assert 0 < client.ttl(key) <= 90
@@ -62,13 +81,12 @@ def test_answers_go_on_while_redis_is_down_and_use_it_again(tmp_path: Path, own_
         ask()
         assert sample(server, "autocomplete_redis_available") == 1
         own_redis.stop()
-        for _ in range(10):
+
+        def is_lost() -> bool:
             ask()
-        assert sample(server, "autocomplete_redis_available") == 0
-        errors = sum(
-            sample(server, "autocomplete_redis_errors_total", operation=operation) for operation in ("get", "set")
-        )
-        assert errors == 3  # then nobody asks it until the next attempt
+            return sample(server, "autocomplete_redis_available") == 0
+
+        eventually(is_lost)
         own_redis.start()
 
         def is_back() -> bool:
@@ -76,11 +94,14 @@ def test_answers_go_on_while_redis_is_down_and_use_it_again(tmp_path: Path, own_
             return sample(server, "autocomplete_redis_available") == 1
 
         eventually(is_back)
-        stub.CompleteQuery(pb.CompleteQueryRequest(query="after"))
-        stub.CompleteQuery(pb.CompleteQueryRequest(query="pushes the former out of the process"))
         hits = sample(server, "autocomplete_cache_lookups_total", tier="redis", outcome="hit")
-        stub.CompleteQuery(pb.CompleteQueryRequest(query="after"))
-        assert sample(server, "autocomplete_cache_lookups_total", tier="redis", outcome="hit") == hits + 1
+
+        def is_hit() -> bool:
+            stub.CompleteQuery(pb.CompleteQueryRequest(query="after"))
+            stub.CompleteQuery(pb.CompleteQueryRequest(query="pushes the former out of the process"))
+            return sample(server, "autocomplete_cache_lookups_total", tier="redis", outcome="hit") > hits
+
+        eventually(is_hit)
 
 
 def test_a_redis_that_is_down_at_the_start_is_no_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -91,21 +112,118 @@ def test_a_redis_that_is_down_at_the_start_is_no_error(tmp_path: Path, capsys: p
 
 
 def test_a_value_of_somebody_else_is_a_miss(own_redis: RedisProcess) -> None:
-    metrics = Metrics(CollectorRegistry())
-    cache = RedisCache(own_redis.url, timeout_s=1.0, ttl_s=60, max_connections=2, metrics=metrics)
-    with redis.Redis.from_url(own_redis.url) as client:
-        cache.put("k", b"answer")
-        stored = client.get("k")
+    name = redis_key(KEY)
+    with cache_of(own_redis.url) as (cache, value), redis.Redis.from_url(own_redis.url) as client:
+        cache.put(KEY, b"answer")
+        eventually(lambda: cache.get(KEY) == b"answer")
+        stored = client.get(name)
         for foreign in (b"", b"xyz", b"not ours", stored[:-1], stored + b"!"):
-            client.set("k", foreign)
-            assert cache.get("k") is None
-        client.delete("k")
-        client.lpush("k", "of another type")
-        assert cache.get("k") is None
-    assert metrics.registry.get_sample_value("autocomplete_redis_errors_total", {"operation": "get"}) == 1
-    cache.close()
+            client.set(name, foreign)
+            assert cache.get(KEY) is None
+        client.delete(name)
+        client.lpush(name, "of another type")
+        assert cache.get(KEY) is None
+        assert value("autocomplete_redis_errors_total", operation="get") == 1
 
 
-def test_an_url_that_redis_does_not_know_is_a_clear_error() -> None:
+def test_an_answer_that_takes_long_is_a_miss_and_then_nobody_waits_until_redis_is_back(own_redis: RedisProcess) -> None:
+    with cache_of(own_redis.url, timeout_s=0.2) as (cache, value), redis.Redis.from_url(own_redis.url) as client:
+        cache.put(KEY, b"answer")
+        eventually(lambda: cache.get(KEY) == b"answer")
+        client.execute_command("CLIENT", "PAUSE", 2000)
+        eventually(lambda: cache.get(KEY) is None and value("autocomplete_redis_available") == 0)
+        failed = value("autocomplete_redis_errors_total", operation="get")
+        assert cache.get(KEY) is None
+        assert value("autocomplete_redis_errors_total", operation="get") == failed <= 3
+        eventually(lambda: cache.get(KEY) == b"answer")
+        assert value("autocomplete_redis_available") == 1
+
+
+def test_connections_that_redis_closes_are_replaced(own_redis: RedisProcess) -> None:
+    with cache_of(own_redis.url) as (cache, value), redis.Redis.from_url(own_redis.url) as client:
+        cache.put(KEY, b"answer")
+        eventually(lambda: cache.get(KEY) == b"answer")
+        client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        eventually(lambda: cache.get(KEY) == b"answer")
+        client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        cache.put(KEY, b"another")
+        eventually(lambda: cache.get(KEY) == b"another")
+        assert value("autocomplete_redis_errors_total", operation="get") == 0
+
+
+def test_answers_that_redis_does_not_take_fast_enough_are_dropped(own_redis: RedisProcess) -> None:
+    with cache_of(own_redis.url, timeout_s=1.0) as (cache, value), redis.Redis.from_url(own_redis.url) as client:
+        client.execute_command("CLIENT", "PAUSE", 500)
+        for number in range(3000):
+            cache.put((*KEY[:3], f"text {number}"), b"answer")
+        assert value("autocomplete_redis_dropped_answers_total") > 0
+        eventually(lambda: cache.get((*KEY[:3], "text 0")) == b"answer")
+
+
+def test_a_slot_that_moves_is_found_at_its_new_server(redis_cluster: RedisCluster) -> None:
+    slot = key_slot(redis_key(KEY))
+    with cache_of(redis_cluster.url) as (cache, _):
+        cache.put(KEY, b"answer")
+        eventually(lambda: cache.get(KEY) == b"answer")
+        for target in (*redis_cluster.nodes[1:], *redis_cluster.nodes[:1]):
+            redis_cluster.move(slot, target)
+
+            def finds_a_new_one() -> bool:
+                cache.put(KEY, b"new")
+                return cache.get(KEY) == b"new"
+
+            eventually(finds_a_new_one)
+            with redis.Redis(port=target.port) as client:
+                assert client.exists(redis_key(KEY))
+
+
+def test_the_replica_that_sentinels_make_the_master_takes_over(redis_sentinel: RedisWithSentinel) -> None:
+    with cache_of(redis_sentinel.url) as (cache, _):
+        cache.put(KEY, b"answer")
+        eventually(lambda: cache.get(KEY) == b"answer")
+        redis_sentinel.master.stop()
+
+        def finds_a_new_one() -> bool:
+            cache.put(KEY, b"new")
+            return cache.get(KEY) == b"new"
+
+        eventually(finds_a_new_one)
+
+
+@pytest.mark.parametrize("form", ["redis://{}:{}/3", "redis+cluster://{}:{}", "redis+sentinel://{}:{}/answers"])
+def test_a_redis_that_cannot_be_reached_is_no_error(form: str) -> None:
+    with cache_of(form.format("127.0.0.1", free_port()), reached=False) as (cache, value):
+        cache.put(KEY, b"answer")
+        assert cache.get(KEY) is None
+        assert value("autocomplete_redis_errors_total", operation="ping") == 1
+        assert value("autocomplete_redis_available") == 0
+
+
+def test_user_password_and_database_of_the_url_are_used(own_redis: RedisProcess) -> None:
+    with redis.Redis.from_url(own_redis.url) as client:
+        client.acl_setuser("cache", enabled=True, passwords=["+p@ss:w/rd"], keys=["autocomplete:*"], commands=["+@all"])
+        host = f"127.0.0.1:{own_redis.port}"
+        with cache_of(f"redis://cache:p%40ss%3Aw%2Frd@{host}/3") as (cache, _):
+            cache.put(KEY, b"answer")
+            eventually(lambda: cache.get(KEY) == b"answer")
+        with redis.Redis.from_url(f"redis://{host}/3") as third:
+            assert third.exists(redis_key(KEY))
+        with cache_of(f"redis://cache:wrong@{host}/3", reached=False) as (cache, _):
+            assert cache.get(KEY) is None
+
+
+def test_a_socket_is_as_good_as_a_port(tmp_path: Path) -> None:
+    server = RedisProcess(tmp_path, "--unixsocket", str(tmp_path / "redis.sock"))
+    server.start()
+    try:
+        with cache_of(f"unix://{tmp_path}/redis.sock?db=1") as (cache, _):
+            cache.put(KEY, b"answer")
+            eventually(lambda: cache.get(KEY) == b"answer")
+    finally:
+        server.stop()
+
+
+@pytest.mark.parametrize("url", ["http://x", "redis://x?colour=blue"])
+def test_an_url_that_redis_does_not_know_is_a_clear_error(url: str) -> None:
     with pytest.raises(ConfigError, match="--redis"):
-        RedisCache("http://x", timeout_s=1, ttl_s=1, max_connections=1, metrics=Metrics(CollectorRegistry()))
+        RedisCache(url, timeout_s=1, ttl_s=1, metrics=Metrics(CollectorRegistry()))
