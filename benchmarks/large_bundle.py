@@ -109,7 +109,8 @@ def _train(
     for path in [*folder.glob("order*.npy"), folder / KENLM_FILE]:
         path.unlink(missing_ok=True)
     encoded = encode(tokenizer, [text], scratch, "train", reporter)
-    config = NgramConfig(order=entry.ngram_order)
+    # joined queries repeat as no text does, so that discounts cannot be estimated; the size is what matters here
+    config = NgramConfig(order=entry.ngram_order, discount_fallback=True)
     train_ngram(config, encoded, vocabulary, folder, reporter=reporter, label=entry.name)
     facts = json.loads((folder / "ngram.json").read_text(encoding="utf-8"))
     return entry.model_copy(update={"ngram_count": facts["count"], "ngram_smoothing": facts["smoothing"]})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,12 +15,12 @@ if TYPE_CHECKING:
 def activate(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="Name of the model.")],
     version: Annotated[str, typer.Argument(metavar="VERSION", help="Version that shall answer.")],
-    registry: Annotated[Path, typer.Option(help="Folder of NAME/VERSION bundles.")] = Path("var/registry"),
+    registry: Annotated[str, typer.Option(help="Folder of NAME/VERSION bundles, or its URL.")] = "var/registry",
 ) -> None:
     """Makes a published version the one that answers, such as one that the gate held."""
-    from lm.registry import Registry
+    from lm.registries import open_registry
 
-    bundles = Registry(registry)
+    bundles = open_registry(registry)
     known = bundles.versions(model)
     if known and version not in known:
         raise ModelNotFoundError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,12 +12,12 @@ from lm.errors import ModelNotFoundError
 
 def rollback(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="Name of the model.")],
-    registry: Annotated[Path, typer.Option(help="Folder of NAME/VERSION bundles.")] = Path("var/registry"),
+    registry: Annotated[str, typer.Option(help="Folder of NAME/VERSION bundles, or its URL.")] = "var/registry",
 ) -> None:
     """Makes the version that answered before the active one active again; what is trained later does not undo it."""
-    from lm.registry import Registry
+    from lm.registries import open_registry
 
-    bundles = Registry(registry)
+    bundles = open_registry(registry)
     active = bundles.activation(model)
     previous = None if active is None else active.previous(bundles.versions(model))
     if active is None or previous is None:

@@ -83,5 +83,6 @@ class Registry(BundleStore):
     def _remove(self, model: str, version: str) -> None:
         target = self.bundle_path(model, version)
         aside = target.with_name(f".{version}.removed")
+        shutil.rmtree(aside, ignore_errors=True)  # of one that was killed here
         target.rename(aside)  # whole for readers until it is gone
         shutil.rmtree(aside)

@@ -9,9 +9,10 @@ import pytest
 
 from demo.sample_data import SampleData, ensure_sample_data
 from lm.registry import Registry
+from lm.user_cache import cache_home
 from tests.redis_process import RedisProcess
+from tests.s3_server import S3Server
 from tests.tiny_bundle import train_tiny
-from training.kenlm_tools import cache_home
 from training.progress import SilentReporter
 
 pytest_plugins = ["tests.skips"]
@@ -24,6 +25,22 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProc
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3Server]:
+    """A real S3 API, shared by all tests, each with a bucket of its own."""
+    server = S3Server()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def s3_url(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> str:
+    """An empty prefix in a bucket."""
+    for name, value in s3_server.environment.items():
+        monkeypatch.setenv(name, value)
+    return s3_server.bucket()
 
 
 @pytest.fixture(scope="session")

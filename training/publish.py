@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from lm.bundle import open_bundle
-from lm.bundle_store import Activation
+from lm.bundle_store import Activation, BundleStore
 from lm.errors import BundleError
 from lm.manifest import Manifest
-from lm.registry import Registry
 from training.config import Publishing
 from training.evaluate import evaluate_bundle
 from training.progress import Reporter
@@ -22,19 +21,25 @@ class Published:
     """A bundle in the registry.
 
     Attributes:
+        location: its folder, or its URL.
         activated: whether it answers from now on; `reason` says why not.
     """
 
-    path: Path
+    location: str
     version: str
     activated: bool
     reason: str
+
+    @property
+    def path(self) -> Path:
+        """The folder of one that was published into a folder."""
+        return Path(self.location)
 
 
 def publish(
     folder: Path,
     manifest: Manifest,
-    root: Path,
+    registry: BundleStore,
     config: Publishing,
     *,
     sentences: Sequence[str],
@@ -43,8 +48,7 @@ def publish(
     reporter: Reporter,
 ) -> Published:
     """Publishes a finished bundle, measures it against the active one, and removes old versions."""
-    registry = Registry(root)
-    path = registry.publish(manifest.name, manifest.version, folder)
+    place = registry.publish(manifest.name, manifest.version, folder)
     while True:  # again if meanwhile another version became active, with which this one was not compared
         active = registry.activation(manifest.name)
         reason = ""
@@ -61,7 +65,7 @@ def publish(
             break
     for gone in registry.prune(manifest.name, config.keep_versions):
         reporter.say(f"Removed the old version {gone}.")
-    return Published(path, manifest.version, not reason, reason)
+    return Published(str(place), manifest.version, not reason, reason)
 
 
 def _rolled_back(name: str, active: Activation) -> str:

@@ -43,7 +43,7 @@ def published(
     return publish(
         folder,
         manifest,
-        registry.root,
+        registry,
         Publishing(),
         sentences=(),
         queries=(),
