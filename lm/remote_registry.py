@@ -211,7 +211,9 @@ class RemoteRegistry(BundleStore):
 def _open(url: str) -> tuple[Any, str]:
     import fsspec
 
-    scheme = urlsplit(url).scheme
+    scheme, place = urlsplit(url)[:2]
+    if not place:
+        raise RegistryError(f"{url} names no bucket.", remedy="Such as s3://BUCKET/PREFIX.")
     try:
         filesystem, root = fsspec.url_to_fs(url)
     except ImportError as error:

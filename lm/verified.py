@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from lm.manifest import MANIFEST_FILE, Manifest, sha256, verify_files
@@ -76,4 +77,5 @@ def _write(record: Path, stamp: str) -> None:
         aside.write_text(stamp, encoding="ascii")
         aside.replace(record)
     except OSError:  # a read-only or full disk: the next process checks again
-        aside.unlink(missing_ok=True)
+        with suppress(OSError):
+            aside.unlink()

@@ -24,7 +24,6 @@ class S3Server:
             "AWS_SECRET_ACCESS_KEY": "test",
             "AWS_DEFAULT_REGION": "us-east-1",
             "AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{self._port}",
-            "FSSPEC_S3_RETRIES": "1",
         }
 
     def bucket(self) -> str:

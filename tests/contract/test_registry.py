@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import sys
 import uuid
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from lm.bundle_store import Activation, BundleStore
-from lm.errors import BundleDamagedError, BundleError, ModelNotFoundError, RegistryError
+from lm.errors import BundleDamagedError, BundleError, MissingToolError, ModelNotFoundError, RegistryError
 from lm.manifest import MANIFEST_FILE
 from lm.registries import open_registry
 from lm.remote_registry import RemoteRegistry
@@ -139,3 +142,27 @@ def test_a_manifest_cannot_name_files_outside_its_bundle(registry: BundleStore, 
     registry.publish("search", "1", folder)
     with pytest.raises(BundleDamagedError, match="outside the bundle"):
         registry.resolve("search/1")
+
+
+@pytest.mark.parametrize(
+    ("url", "library", "remedy"),
+    [
+        ("s3://bucket/models", "s3fs", r"\[s3\]"),
+        ("gs://bucket/models", "gcsfs", r"\[gcs\]"),
+        ("az://container/models", "adlfs", r"\[azure\]"),
+    ],
+)
+def test_a_library_that_is_missing_is_named(
+    url: str, library: str, remedy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, library, None)
+    loaded = importlib.import_module("fsspec.registry")._registry
+    monkeypatch.delitem(loaded, urlsplit(url).scheme, raising=False)
+    with pytest.raises(MissingToolError, match=f"autocomplete-ensemble{remedy}"):
+        open_registry(url, tmp_path)
+
+
+@pytest.mark.parametrize("url", ["nonsense://bucket", "s3://"])
+def test_a_url_that_cannot_be_used_is_said(url: str, tmp_path: Path) -> None:
+    with pytest.raises(RegistryError, match=url):
+        open_registry(url, tmp_path).models()

@@ -26,6 +26,7 @@ NAMES = {
     "autocomplete_process_cache_entries": (),
     "autocomplete_process_cache_bytes": (),
     "autocomplete_redis_errors": ("operation",),
+    "autocomplete_registry_errors": (),
     "autocomplete_redis_available": (),
     "autocomplete_model_info": ("model", "version"),
     "autocomplete_model_created_timestamp_seconds": ("model",),
