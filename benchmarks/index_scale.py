@@ -47,7 +47,7 @@ def main() -> int:
     if not logs:
         print(f"Skipped: there are no logs in {data}. {DATA_VARIABLE} names their folder.")
         return 0
-    queries = sorted({normalize_query(line).rstrip() for path in logs for _, line in read_lines(path)} - {""})
+    queries = read_queries(logs)
     small, large = (_build(queries, size) for size in (SMALL, arguments.queries))
     # Full lists in both: a look-up that finds less costs less.
     prefixes = [typed for typed in _typed(queries) if len(small.completions(typed, _COMPLETIONS)[0]) == _COMPLETIONS]
@@ -55,6 +55,11 @@ def main() -> int:
         times = {size: _median_us(getattr(index, name), prefixes) for size, index in ((0, small), (1, large))}
         print(f"{name}: p50 {times[0]:.1f} us and {times[1]:.1f} us, {times[1] / times[0]:.2f} times")
     return 0
+
+
+def read_queries(logs: list[Path]) -> list[str]:
+    """Distinct normalised queries of the logs, sorted."""
+    return sorted({normalize_query(line).rstrip() for path in logs for _, line in read_lines(path)} - {""})
 
 
 def _typed(queries: list[str]) -> list[str]:
@@ -69,7 +74,7 @@ def _build(queries: list[str], size: int) -> QueryIndex:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     parquet = folder.with_suffix(".parquet")
-    _write_joined(queries, size, parquet)
+    write_joined(queries, size, parquet)
     begun = time.perf_counter()
     command = [sys.executable, "-m", "benchmarks.index_scale", "--build", str(parquet), str(folder)]
     peak_kb = int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
@@ -84,7 +89,7 @@ def _build(queries: list[str], size: int) -> QueryIndex:
     return QueryIndex(folder)
 
 
-def _write_joined(queries: list[str], size: int, path: Path) -> None:
+def write_joined(queries: list[str], size: int, path: Path) -> None:
     """A table of `size` distinct queries, real ones joined in pairs, in byte order, with counts by Zipf's law."""
     import ibis
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -20,7 +19,7 @@ def complete(
         str | None, typer.Option(metavar="HOST:PORT", help=f"Server to ask; {DEFAULT_SERVER} if not given.")
     ] = None,
     bundle: Annotated[
-        Path | None, typer.Option(help="Bundle, or REGISTRY/NAME, to open instead of asking a server.")
+        str | None, typer.Option(help="Bundle, or REGISTRY/NAME, also of a URL, to open instead of asking a server.")
     ] = None,
     words: Annotated[bool, typer.Option("--words", help="Next words of a text, not whole queries.")] = False,
     model: Annotated[str, typer.Option(help="Model of the server; its default one if not given.")] = "",

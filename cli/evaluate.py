@@ -12,7 +12,9 @@ from cli.output import print_json, stderr, stdout
 
 
 def evaluate(
-    bundles: Annotated[list[Path], typer.Argument(metavar="BUNDLE...", help="Bundles, or REGISTRY/NAME.")],
+    bundles: Annotated[
+        list[str], typer.Argument(metavar="BUNDLE...", help="Bundles, or REGISTRY/NAME; also of a URL.")
+    ],
     text: Annotated[Path | None, typer.Option(help="Running text to measure on.")] = None,
     queries: Annotated[Path | None, typer.Option(help="Queries to measure on, one a line.")] = None,
     report: Annotated[

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def inspect(
-    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="Bundle, or REGISTRY/NAME.")],
+    bundle: Annotated[str, typer.Argument(metavar="BUNDLE", help="Bundle, or REGISTRY/NAME; also of a URL.")],
     as_json: Annotated[bool, typer.Option("--json", help="Prints the manifest as JSON.")] = False,
 ) -> None:
     """Checks every file of a bundle and shows what is in it."""

@@ -14,6 +14,7 @@ from cli.errors import reported
 from cli.evaluate import evaluate
 from cli.health import health
 from cli.inspect import inspect
+from cli.rollback import rollback
 from cli.serve import ServeCommand, serve
 from cli.train import TrainCommand, train
 
@@ -41,6 +42,7 @@ app.command()(complete)
 app.command()(evaluate)
 app.command()(inspect)
 app.command()(activate)
+app.command()(rollback)
 app.command()(health)
 app.command()(demo)
 

@@ -33,7 +33,8 @@ def serve(
     config: Annotated[
         Path | None, typer.Option(help="TOML file of settings, named as the flags, `-` written `_`.")
     ] = None,
-    registry: Annotated[Path | None, typer.Option()] = None,
+    registry: _Text = None,
+    bundle_cache: Annotated[Path | None, typer.Option()] = None,
     models: _Text = None,
     default_model: _Text = None,
     reload_s: _Amount = None,

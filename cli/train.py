@@ -84,7 +84,7 @@ def train(
         settings, base=config.parent, reporter=TerminalReporter(stderr()), activate=activate, engine=engine
     )
     console = stdout()
-    console.print(f"Published {published.path}", markup=False, soft_wrap=True)
+    console.print(f"Published {published.location}", markup=False, soft_wrap=True)
     if published.activated:
         console.print(f"Version {published.version} is active.", markup=False)
     else:

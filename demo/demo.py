@@ -115,7 +115,7 @@ def _train(folders: _Folders, reporter: Reporter) -> None:
 
     published = train(config, base=folders.root, reporter=reporter)
     aside = folders.stamp.with_suffix(".partial")
-    aside.write_text(json.dumps({"configuration": digest, "bundle": str(published.path)}), encoding="utf-8")
+    aside.write_text(json.dumps({"configuration": digest, "bundle": published.location}), encoding="utf-8")
     aside.replace(folders.stamp)
 
 

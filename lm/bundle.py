@@ -9,9 +9,10 @@ from lm.denied import DENIED_FOLDER, Denied, open_denied
 from lm.errors import BundleDamagedError, UnsupportedError
 from lm.language_model import LanguageModel
 from lm.lexicon import Lexicon
-from lm.manifest import MANIFEST_FILE, Manifest, read_manifest, sha256, verify_files
+from lm.manifest import MANIFEST_FILE, Manifest, read_manifest, sha256
 from lm.queries import QueryIndex
 from lm.text import NORMALIZER_VERSION
+from lm.verified import VerifiedBundles
 from lm.warm_set import open_warm_set
 
 QUERIES_FOLDER = "queries_index"
@@ -59,12 +60,13 @@ class Bundle:
         return self.language_models[0]
 
 
-def open_bundle(folder: Path, *, verify: bool = True) -> Bundle:
+def open_bundle(folder: Path, *, verify: bool = True, verified: VerifiedBundles | None = None) -> Bundle:
     """Opens a bundle.
 
     Args:
         folder: `REGISTRY/NAME/VERSION`.
         verify: compare every file with the manifest first.
+        verified: what need not be compared again; None: nothing.
 
     Raises:
         BundleError: it is missing, damaged or of another format version.
@@ -75,7 +77,7 @@ def open_bundle(folder: Path, *, verify: bool = True) -> Bundle:
             folder, f"was made with normaliser {manifest.normalizer_version}, not {NORMALIZER_VERSION}"
         )
     if verify:
-        verify_files(folder, manifest)
+        (verified or VerifiedBundles(None)).verify(folder, manifest)
     models = tuple(LanguageModel(entry, folder / entry.name) for entry in manifest.language_models)
     queries = QueryIndex(folder / QUERIES_FOLDER) if (folder / QUERIES_FOLDER).is_dir() else None
     lexicon = Lexicon(folder / LEXICON_FOLDER) if (folder / LEXICON_FOLDER).is_dir() else None

@@ -7,6 +7,7 @@ Each carries what was wrong, where, and what to do; `str(error)` is one paragrap
     |-- ConfigError             a setting is wrong (file, field)
     |-- RequestError            a request's field is wrong (field, reason)
     |-- MissingToolError        a program or library that a step needs is not there
+    |-- RegistryError           a registry at a URL cannot be reached, or what it holds not be stored
     |-- BundleError             a bundle cannot be opened
     |   |-- BundleVersionError  ... because its format is another one
     |   `-- BundleDamagedError  ... because a file is not as its manifest says
@@ -75,6 +76,10 @@ class RequestError(AutocompleteError):
 
 class MissingToolError(AutocompleteError):
     """A program or library that a step needs is not there."""
+
+
+class RegistryError(AutocompleteError):
+    """A registry at a URL cannot be reached, or what it holds cannot be stored here; later it may."""
 
 
 class BundleError(AutocompleteError):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from lm.recent_words import RecentWords
 
 FORMAT_VERSION = 4
 MANIFEST_FILE = "manifest.json"
+_HASHING_THREADS = 4
 
 
 class _Section(BaseModel):
@@ -139,17 +142,34 @@ def read_manifest(folder: Path) -> Manifest:
     """
     path = folder / MANIFEST_FILE
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        content = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         raise BundleError(
             f"{folder}: no bundle: there is no {MANIFEST_FILE}.",
             remedy="Name a folder REGISTRY/NAME/VERSION that `autocomplete train` published.",
         ) from None
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise BundleDamagedError(path, f"cannot be read ({error})") from None
+    return parse_manifest(content, path)
+
+
+def parse_manifest(content: bytes, path: Path) -> Manifest:
+    """Reads a manifest's text.
+
+    Args:
+        path: where it lies, for errors.
+
+    Raises:
+        BundleVersionError: its format is another one.
+        BundleDamagedError: it is not what training writes.
+    """
+    try:
+        document = json.loads(content.decode())
+    except ValueError as error:
         raise BundleDamagedError(path, f"cannot be read ({error})") from None
     found = document.get("format_version") if isinstance(document, dict) else None
     if found != FORMAT_VERSION:
-        raise BundleVersionError(folder, expected=FORMAT_VERSION, found=found)
+        raise BundleVersionError(path.parent, expected=FORMAT_VERSION, found=found)
     try:
         return Manifest.model_validate(document)
     except ValidationError as error:
@@ -159,19 +179,32 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def verify_files(folder: Path, manifest: Manifest) -> None:
-    """Checks every file against the manifest.
+    """Checks every file against the manifest, several at a time.
 
     Raises:
         BundleDamagedError: a file is missing, longer, shorter or other than it was published.
     """
-    for name, entry in manifest.files.items():
-        path = folder / name
-        if not path.is_file():
-            raise BundleDamagedError(path, "is missing from the bundle")
-        if path.stat().st_size != entry.size:
-            raise BundleDamagedError(path, f"has {path.stat().st_size} bytes, not {entry.size}")
-        if sha256(path) != entry.sha256:
-            raise BundleDamagedError(path, "is not as it was published: its SHA-256 differs")
+
+    def verify(name: str) -> None:
+        verify_file(folder / name, manifest.files[name])
+
+    largest_first = sorted(manifest.files, key=lambda name: -manifest.files[name].size)
+    with ThreadPoolExecutor(min(_HASHING_THREADS, os.cpu_count() or 1)) as threads:  # hashing releases the GIL
+        list(threads.map(verify, largest_first))
+
+
+def verify_file(path: Path, entry: FileEntry) -> None:
+    """Checks a file against its entry.
+
+    Raises:
+        BundleDamagedError: it is missing, longer, shorter or other than it was published.
+    """
+    if not path.is_file():
+        raise BundleDamagedError(path, "is missing from the bundle")
+    if path.stat().st_size != entry.size:
+        raise BundleDamagedError(path, f"has {path.stat().st_size} bytes, not {entry.size}")
+    if sha256(path) != entry.sha256:
+        raise BundleDamagedError(path, "is not as it was published: its SHA-256 differs")
 
 
 def sha256(path: Path) -> str:

@@ -14,11 +14,11 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import CollectorRegistry, start_http_server
 
-from lm.errors import AutocompleteError, BundleError, ConfigError, UnavailableError
-from lm.registry import Registry
-from service.adapters.bundle_registry import BundleRegistry, ModelState, ModelStatus, choose_models
+from lm.errors import AutocompleteError, BundleError, UnavailableError
+from service.adapters.bundle_registry import BundleRegistry, ModelState, ModelStatus
 from service.adapters.version_opener import VersionOpener
 from service.answers import Answers
+from service.bundles import bundle_opener, chosen_models, open_bundles
 from service.caches import Caches
 from service.config import ServerSettings, split_address
 from service.listening import port_taken, try_port
@@ -42,30 +42,19 @@ _GRPC_OPTIONS = (
 _log = structlog.get_logger("service.server")
 
 
-def chosen_models(settings: ServerSettings) -> tuple[tuple[str, ...], str]:
-    """The names of the models to serve and of the default one.
-
-    Raises:
-        ConfigError: the registry is empty, or a model that was named is not in it.
-    """
-    try:
-        return choose_models(Registry(settings.registry), settings.models, settings.default_model)
-    except ConfigError as error:
-        raise ConfigError(f"{settings.registry}: {error.problem}", remedy=error.remedy) from None
-
-
 class Server:
     """All parts of a running server.
 
     Args:
         settings: what it was told.
-        opener: opens a bundle; `service.adapters.warm.open_warm` if None.
+        opener: opens a bundle; `service.bundles.bundle_opener`'s if None.
         clock: monotonic, in seconds.
         on_serving: for one of several processes that share the port, and told when it answers calls. It listens only
             once its default model is open, for until then the others have the calls.
 
     Raises:
         ConfigError: the registry is empty, or a model that was named is not in it.
+        RegistryError: the registry cannot be reached, and there is no copy of its bundles.
     """
 
     def __init__(
@@ -81,13 +70,13 @@ class Server:
         self.metrics = Metrics(CollectorRegistry(), shared=on_serving is not None)
         self._stop_requested = threading.Event()
         self._failure: AutocompleteError | None = None
-        folder = Registry(settings.registry)
-        names, default = chosen_models(settings)
+        self._bundles = open_bundles(settings, self.metrics)
+        names, default = chosen_models(self._bundles, settings)
         self.models = BundleRegistry(
-            folder,
+            self._bundles,
             names,
             default,
-            VersionOpener(folder, opener or _opener(), self.metrics),
+            VersionOpener(self._bundles, opener or bundle_opener(settings), self.metrics),
             self._model_changed,
             follow_s=settings.reload_s,
             new_models=not settings.models,
@@ -164,6 +153,7 @@ class Server:
         self._sessions.close()
         self._watches.close()
         stopped.wait()
+        self._bundles.close()
         self.models.close()
         self._warm_sets.close()
         self._grpc.stop(None).wait()  # where it began to listen meanwhile
@@ -225,6 +215,7 @@ class Server:
             former = self._versions.get(status.name)
             self.metrics.show_version(status.name, version, status.model.created_at_s, former=former)
             self._versions[status.name] = version
+            self._bundles.keep(status.name, {version, former or version})
             if status.name == self.models.default:
                 self._set_health(health_pb2.HealthCheckResponse.SERVING)
                 self._join_port()
@@ -266,9 +257,3 @@ class Server:
         self._caches.close()
         for pool in (self._calls, self._streams, self._service):
             pool.shutdown(wait=False)
-
-
-def _opener() -> ModelOpener:
-    from service.adapters.warm import open_warm
-
-    return open_warm

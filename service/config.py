@@ -18,6 +18,7 @@ from pydantic_settings import (
 )
 
 from lm.errors import ConfigError, InputError
+from lm.registries import is_url
 from service.redis_url import read_redis_url
 
 ENVIRONMENT_PREFIX = "AUTOCOMPLETE_"
@@ -29,7 +30,14 @@ class ServerSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=ENVIRONMENT_PREFIX, extra="forbid", frozen=True)
 
-    registry: Path = Field(Path("var/registry"), description="Folder of `NAME/VERSION` bundles.")
+    registry: str = Field(
+        "var/registry", description="Folder of `NAME/VERSION` bundles, or its URL, such as s3://BUCKET/PREFIX."
+    )
+    bundle_cache: Path | None = Field(
+        None,
+        description="Folder of this machine for copies of bundles from a URL and for what need not be checked again; "
+        "if unset `autocomplete` in the user's cache folder.",
+    )
     models: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Models to serve, separated by commas; all of the registry if unset."
     )
@@ -71,6 +79,11 @@ class ServerSettings(BaseSettings):
         "info", description="What is logged; `debug` logs every call. Queries never are."
     )
     log_format: Literal["json", "console"] = Field("json", description="A JSON object a line, or for people.")
+
+    @field_validator("registry", mode="before")
+    @classmethod
+    def _location(cls, value: object) -> object:
+        return str(value) if isinstance(value, Path) else value
 
     @field_validator("models", mode="before")
     @classmethod
@@ -135,7 +148,7 @@ def load_settings(overrides: dict[str, object], config_file: Path | None) -> Ser
 
     Args:
         overrides: flags by field name; None means that the flag was not given.
-        config_file: a TOML file; its `registry` is relative to it.
+        config_file: a TOML file; its folders are relative to it.
 
     Raises:
         InputError: the file cannot be read or is not TOML.
@@ -186,8 +199,9 @@ def _read(path: Path) -> dict[str, Any]:
         raise InputError(path, f"not valid TOML: {error}.") from None
     except OSError as error:
         raise InputError(path, f"cannot be read: {error.strerror}.") from None
-    if isinstance(document.get("registry"), str):
-        document["registry"] = path.parent / document["registry"]
+    for name in ("registry", "bundle_cache"):
+        if isinstance(document.get(name), str) and not is_url(document[name]):
+            document[name] = path.parent / document[name]
     return document
 
 

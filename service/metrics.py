@@ -169,6 +169,12 @@ class Metrics:
             registry=registry,
         )
 
+        self.registry_errors = Counter(
+            "autocomplete_registry_errors",
+            "Looks at a registry at a URL that failed; what answers goes on.",
+            registry=registry,
+        )
+
     def watch(self, gauge: Gauge, read: Callable[[], float]) -> None:
         """Has a gauge show what a function returns."""
         if self._shared:

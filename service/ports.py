@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -108,7 +108,7 @@ ModelOpener = Callable[[Path], ServingModel]
 
 
 class BundleFolder(Protocol):
-    """Where bundles lie; `lm.registry.Registry` is one."""
+    """Where bundles lie; see `service.bundles`."""
 
     def models(self) -> list[str]:
         """Names of the models that have a version."""
@@ -120,10 +120,20 @@ class BundleFolder(Protocol):
         """The version that should answer."""
 
     def bundle_path(self, model: str, version: str) -> Path:
-        """Where a version lies."""
+        """Where a version lies.
+
+        Raises:
+            RegistryError: it cannot be had now; later it may.
+        """
 
     def fingerprint(self, model: str, version: str) -> Hashable:
         """Differs from an earlier one if a file of the version has changed."""
+
+    def keep(self, model: str, versions: Collection[str]) -> None:
+        """Tells which versions answer or did just now; copies of others may go."""
+
+    def close(self) -> None:
+        """Ends what is under way."""
 
 
 AnswerKey = tuple[str | float, ...]

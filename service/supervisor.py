@@ -22,7 +22,7 @@ import structlog
 from prometheus_client import start_http_server
 
 from lm.errors import UnavailableError
-from service.bootstrap import chosen_models
+from service.bundles import chosen_models, open_bundles
 from service.config import ServerSettings, split_address
 from service.listening import port_taken, reserve_port
 from service.shared_metrics import SharedMetrics
@@ -61,11 +61,12 @@ class Supervisor:
 
     Raises:
         ConfigError: the registry is empty, or a model that was named is not in it.
+        RegistryError: the registry cannot be reached, and there is no copy of its bundles.
     """
 
     def __init__(self, settings: ServerSettings) -> None:
         self._settings = settings
-        _, self._default = chosen_models(settings)
+        _, self._default = chosen_models(open_bundles(settings), settings)
         self._workers = [_Worker(slot=slot) for slot in range(settings.workers)]
         self._served = False
         self._stopping = False

@@ -8,6 +8,7 @@ from pathlib import Path
 from lm.bundle import Bundle, open_bundle
 from lm.manifest import LanguageModelEntry
 from lm.parts import Part
+from lm.verified import VerifiedBundles
 from suggest.budget import Budget
 from suggest.complete import QueryCompleter
 from suggest.generate import generate_text
@@ -109,10 +110,10 @@ class Model:
         return generate_text(self._text_model, prompt, options, self.bundle.denied)
 
 
-def open_model(path: Path, *, verify: bool = True) -> Model:
-    """Opens a bundle to answer from.
+def open_model(path: Path, *, verify: bool = True, verified: VerifiedBundles | None = None) -> Model:
+    """Opens a bundle to answer from; see `open_bundle`.
 
     Raises:
         BundleError: it is missing, damaged or of another format version.
     """
-    return Model(open_bundle(path, verify=verify))
+    return Model(open_bundle(path, verify=verify, verified=verified))

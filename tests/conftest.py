@@ -9,10 +9,11 @@ import pytest
 
 from demo.sample_data import SampleData, ensure_sample_data
 from lm.registry import Registry
+from lm.user_cache import cache_home
 from tests.redis_process import RedisProcess
 from tests.redis_topologies import RedisCluster, RedisWithSentinel
+from tests.s3_server import S3Server
 from tests.tiny_bundle import train_tiny
-from training.kenlm_tools import cache_home
 from training.progress import SilentReporter
 
 pytest_plugins = ["tests.skips"]
@@ -48,6 +49,22 @@ def redis_sentinel(tmp_path: Path) -> Iterator[RedisWithSentinel]:
         yield servers
     finally:
         servers.stop()
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3Server]:
+    """A real S3 API, shared by all tests, each with a bucket of its own."""
+    server = S3Server()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def s3_url(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> str:
+    """An empty prefix in a bucket."""
+    for name, value in s3_server.environment.items():
+        monkeypatch.setenv(name, value)
+    return s3_server.bucket()
 
 
 @pytest.fixture(scope="session")

@@ -167,7 +167,10 @@ class LanguageModelConfig(Section):
 class Publishing(Section):
     """Where bundles go and how long they stay."""
 
-    registry: str = Field("var/registry", description="Folder of `NAME/VERSION` bundles.")
+    registry: str = Field(
+        "var/registry",
+        description="Folder of `NAME/VERSION` bundles, or its URL, such as s3://BUCKET/PREFIX (`pip install '.[s3]'`).",
+    )
     keep_versions: int = Field(3, ge=1, description="Versions kept of a model, the active one besides.")
     gate_tolerance: float = Field(
         0.02, ge=0, description="How much worse (relative) than the active bundle a new one may measure."

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lm.errors import InputError, MissingToolError
+from lm.user_cache import cache_home
 from training.locks import exclusive
 from training.pip_fetch import Pinned, reports_disk_errors, run_pip
 from training.progress import Reporter, Task
@@ -100,11 +101,6 @@ def ensure_kenlm_tools(reporter: Reporter) -> KenlmTools:
         if not _complete(home / "bin"):
             _build(home, reporter)
     return _tools(home / "bin")
-
-
-def cache_home() -> Path:
-    """Where what was downloaded or built is kept for the user."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")) / "autocomplete"
 
 
 def cache_folder() -> Path:

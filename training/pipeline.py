@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from lm.bundle import LEXICON_FOLDER, QUERIES_FOLDER, open_bundle
+from lm.bundle_store import BundleStore
 from lm.denied import DENIED_FOLDER
 from lm.errors import InputError
 from lm.lexicon import build_lexicon, count_words
 from lm.manifest import FORMAT_VERSION, Duplicates, Manifest, Ranking, write_manifest
-from lm.registry import Registry
+from lm.registries import is_url, open_registry
 from lm.text import NORMALIZER_VERSION
 from lm.warm_set import most_typed, save_warm_set
 from lm.withheld import build_withheld
@@ -53,6 +54,8 @@ def train(
     Raises:
         AutocompleteError: an input, a setting or a tool is wrong; nothing is published then.
     """
+    location = config.publishing.registry
+    registry = open_registry(location if is_url(location) else base / location)
     job = Job(config, base, Workshop(base / config.work), reporter, engine, now())
     data = read_data(job)
     staging = base / config.work / "bundle"
@@ -64,7 +67,7 @@ def train(
         for (entry, _), model in zip(trained, config.language_models, strict=True)
     ]
     _deny(job, data, staging)
-    version = _free_version(Registry(base / config.publishing.registry), config.name, now())
+    version = _free_version(registry, config.name, now())
     manifest = Manifest(
         format_version=FORMAT_VERSION,
         name=config.name,
@@ -99,7 +102,7 @@ def train(
     published = publish(
         staging,
         manifest,
-        base / config.publishing.registry,
+        registry,
         config.publishing,
         sentences=sentences,
         queries=queries,
@@ -124,9 +127,10 @@ def assist(config: TrainingConfig, *, base: Path, reporter: Reporter) -> None:
                 train_network(job, model, part, prepared)
 
 
-def _free_version(registry: Registry, name: str, when: datetime) -> str:
+def _free_version(registry: BundleStore, name: str, when: datetime) -> str:
     """The time as a version; a later second where a training that found all its steps done has taken it."""
-    while registry.bundle_path(name, version := when.strftime("%Y%m%d-%H%M%S")).exists():
+    taken = registry.versions(name)
+    while (version := when.strftime("%Y%m%d-%H%M%S")) in taken:
         when += timedelta(seconds=1)
     return version
 

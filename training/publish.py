@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from lm.bundle import open_bundle
+from lm.bundle_store import Activation, BundleStore
 from lm.errors import BundleError
 from lm.manifest import Manifest
-from lm.registry import Registry
 from training.config import Publishing
 from training.evaluate import evaluate_bundle
 from training.progress import Reporter
@@ -21,19 +21,25 @@ class Published:
     """A bundle in the registry.
 
     Attributes:
+        location: its folder, or its URL.
         activated: whether it answers from now on; `reason` says why not.
     """
 
-    path: Path
+    location: str
     version: str
     activated: bool
     reason: str
+
+    @property
+    def path(self) -> Path:
+        """The folder of one that was published into a folder."""
+        return Path(self.location)
 
 
 def publish(
     folder: Path,
     manifest: Manifest,
-    root: Path,
+    registry: BundleStore,
     config: Publishing,
     *,
     sentences: Sequence[str],
@@ -42,24 +48,35 @@ def publish(
     reporter: Reporter,
 ) -> Published:
     """Publishes a finished bundle, measures it against the active one, and removes old versions."""
-    registry = Registry(root)
-    active = registry.active_version(manifest.name)
-    path = registry.publish(manifest.name, manifest.version, folder)
-    reason = ""
-    if active is not None and not activate:
-        reason = _worse(
-            registry.bundle_path(manifest.name, active),
-            manifest.metrics,
-            config.gate_tolerance,
-            sentences=sentences,
-            queries=queries,
-            reporter=reporter,
-        )
-    if not reason:
-        registry.activate(manifest.name, manifest.version)
+    place = registry.publish(manifest.name, manifest.version, folder)
+    while True:  # again if meanwhile another version became active, with which this one was not compared
+        active = registry.activation(manifest.name)
+        reason = ""
+        if active is not None and not activate:
+            reason = _rolled_back(manifest.name, active) or _worse(
+                registry.bundle_path(manifest.name, active.version),
+                manifest.metrics,
+                config.gate_tolerance,
+                sentences=sentences,
+                queries=queries,
+                reporter=reporter,
+            )
+        if reason or registry.replace_active(manifest.name, active, manifest.version):
+            break
     for gone in registry.prune(manifest.name, config.keep_versions):
         reporter.say(f"Removed the old version {gone}.")
-    return Published(path, manifest.version, not reason, reason)
+    return Published(str(place), manifest.version, not reason, reason)
+
+
+def _rolled_back(name: str, active: Activation) -> str:
+    """Why nothing takes the active version's place by itself: somebody chose it over a newer one."""
+    former = active.rolled_back_from
+    if former is None:
+        return ""
+    return (
+        f"{active.version} was made active in place of the newer {former}, and stays so until"
+        f" `autocomplete activate {name} VERSION` or `autocomplete train --activate` takes another one."
+    )
 
 
 def _worse(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from lm.errors import AutocompleteError, BundleError
+from lm.errors import AutocompleteError, BundleError, RegistryError
 from service.logs import trace_of
 from service.metrics import Metrics
 from service.ports import BundleFolder, ModelOpener, ServingModel
@@ -44,6 +44,8 @@ class VersionOpener:
         known = self._failures.pop((name, version), None)
         if known is None or known.fingerprint != fingerprint:
             opened = self._try(name, version)
+            if isinstance(opened, RegistryError):  # no fault of the version's, which is tried again at the next look
+                return opened
             outcome = "failed" if isinstance(opened, AutocompleteError) else "opened"
             self._metrics.model_openings.labels(name, outcome).inc()
             if not isinstance(opened, AutocompleteError):
@@ -61,6 +63,8 @@ class VersionOpener:
                     f"{name} {version} says in its manifest that it is {model.version}.",
                     remedy="A version's folder has the name under which training published it.",
                 )
+        except RegistryError as error:  # told by who asked
+            return error
         except AutocompleteError as error:
             _log.error("model_failed", model=name, version=version, error=str(error))
             return error

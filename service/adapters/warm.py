@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from lm.errors import UnsupportedError
+from lm.verified import VerifiedBundles
 from service.ports import ServingModel
 from suggest.model import open_model
 
@@ -18,13 +19,16 @@ _QUERIES = 5
 _LETTERS = 4
 
 
-def open_warm(path: Path) -> ServingModel:
+def open_warm(path: Path, verified: VerifiedBundles | None = None) -> ServingModel:
     """Opens a bundle to answer from at once.
+
+    Args:
+        verified: what need not be checked again.
 
     Raises:
         BundleError: it is missing, damaged or of another format version.
     """
-    model = open_model(path)
+    model = open_model(path, verified=verified)
     warm(model)
     return model
 
@@ -39,3 +43,5 @@ def warm(model: ServingModel) -> None:
         for word in model.predict_next_word("").suggestions[:_QUERIES]:
             model.predict_next_word(word.text + " ")
             model.predict_next_word(word.text[:1])
+    with suppress(UnsupportedError):  # opens KenLM's file, which is then mapped even if the folder goes
+        model.score_text("")

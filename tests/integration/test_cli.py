@@ -129,6 +129,35 @@ def test_activate_rolls_back_to_a_version_that_is_there(tmp_path: Path) -> None:
     assert registry.active_version("shop") == "v1"
 
 
+def test_rollback_goes_to_the_version_before_and_says_how_to_undo_it(tmp_path: Path) -> None:
+    registry = Registry(tmp_path)
+    for version in ("v1", "v2", "v3"):
+        _bundle(tmp_path, version)
+        registry.activate("shop", version)
+
+    back = _call("rollback", "shop", "--registry", tmp_path)
+    assert back.exit_code == 0
+    assert "shop: version v2 is active in place of v3" in back.stdout
+    assert "`autocomplete activate shop v3`" in back.stdout
+    assert _call("rollback", "shop", "--registry", tmp_path).exit_code == 0
+    assert registry.active_version("shop") == "v1"
+    first = _call("rollback", "shop", "--registry", tmp_path)
+    assert first.exit_code == 1
+    assert "no version before v1" in first.stderr
+    assert _call("rollback", "other", "--registry", tmp_path).exit_code == 1
+
+
+def test_rollback_to_a_damaged_version_changes_nothing(tmp_path: Path) -> None:
+    registry = Registry(tmp_path)
+    for version in ("v1", "v2"):
+        _bundle(tmp_path, version)
+        registry.activate("shop", version)
+    (tmp_path / "shop" / "v1" / "weights.bin").write_bytes(b"y" * 1000)
+
+    assert _call("rollback", "shop", "--registry", tmp_path).exit_code == 1
+    assert registry.active_version("shop") == "v2"
+
+
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [

@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import gc
-import shutil
-import threading
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -18,16 +13,13 @@ from autocomplete.v1 import autocomplete_service_pb2_grpc as pb_grpc
 from autocomplete.v1 import model_service_pb2 as model_pb
 from autocomplete.v1 import model_service_pb2_grpc as model_grpc
 
-from lm.manifest import read_manifest, write_manifest
 from lm.registry import Registry
 from service.bootstrap import Server
 from service.config import load_settings
 from tests.redis_process import free_port
+from tests.reloading import FIRST, SECOND, Load, answers, serving, version_of, versioned
 from tests.service_twins import TwinModel, eventually, registry_of, sample
 from tests.typist import Typist
-
-FIRST, SECOND = "20260101-000000", "20260102-000000"
-QUERIES = ("", "n", "ne", "new y", "w", "free", "a", "m", "qzx", "map")
 
 
 @pytest.fixture
@@ -35,71 +27,9 @@ def registry(tmp_path: Path, tiny_bundle: Path) -> Registry:
     """The model `tiny` in two versions, the first one active."""
     bundles = Registry(tmp_path / "registry")
     for version in (FIRST, SECOND):
-        folder = tmp_path / version
-        shutil.copytree(tiny_bundle, folder)
-        write_manifest(folder, read_manifest(folder).model_copy(update={"version": version}))
-        bundles.publish("tiny", version, folder)
+        bundles.publish("tiny", version, versioned(tiny_bundle, tmp_path / version, version))
     bundles.activate("tiny", FIRST)
     return bundles
-
-
-@contextmanager
-def serving(root: Path, **settings: object) -> Iterator[tuple[Server, grpc.Channel]]:
-    overrides = {"registry": root, "address": f"127.0.0.1:{free_port()}", "metrics_address": "off", "reload_s": 0.02}
-    server = Server(load_settings(overrides | settings, None))
-    server.start()
-    try:
-        with grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:
-            eventually(lambda: server.models.status(server.models.default).model is not None)
-            yield server, channel
-    finally:
-        server.stop()
-
-
-class Load:
-    """Threads that ask without a pause, and what they got."""
-
-    def __init__(self, channel: grpc.Channel, threads: int = 3) -> None:
-        self._stub = pb_grpc.AutocompleteServiceStub(channel)
-        self._stopping = threading.Event()
-        self._threads = [threading.Thread(target=self._ask) for _ in range(threads)]
-        self.versions: Counter[str] = Counter()
-        self.errors: list[grpc.RpcError] = []
-
-    def __enter__(self) -> Load:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stopping.set()
-        for thread in self._threads:
-            thread.join()
-
-    def wait_for_more(self, version: str) -> None:
-        """Waits for an answer of this version that no caller has had yet."""
-        served = self.versions[version]
-        eventually(lambda: self.versions[version] > served, timeout_s=60)
-
-    def _ask(self) -> None:
-        while not self._stopping.is_set():
-            for query in QUERIES:
-                try:
-                    completed = self._stub.CompleteQuery(pb.CompleteQueryRequest(query=query))
-                    words = self._stub.PredictNextWord(pb.PredictNextWordRequest(text=query))
-                except grpc.RpcError as error:
-                    self.errors.append(error)
-                else:
-                    self.versions.update((completed.model_version, words.model_version))
-
-
-def version_of(channel: grpc.Channel) -> str:
-    model = model_grpc.ModelServiceStub(channel).GetModel(model_pb.GetModelRequest(name="models/tiny"))
-    return str(model.version)
-
-
-def answers(channel: grpc.Channel, version: str) -> bool:
-    return version_of(channel) == version
 
 
 def mapped(folder: Path) -> bool:

@@ -7,7 +7,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from lm.bundle_store import Activation
 from lm.errors import BundleError, ModelNotFoundError
 from lm.manifest import MANIFEST_FILE
 from lm.registry import Registry
@@ -122,6 +125,62 @@ def test_pruning_keeps_the_newest_and_the_active_one(registry: Registry, bundle:
     assert gone == sorted(set("12345") - set(kept))
     assert {path.name for path in (registry.root / "search").iterdir()} == {*kept, "ACTIVE"}
     assert registry.active_version("search") == active
+
+
+def test_pruning_keeps_what_can_be_gone_back_to(registry: Registry, bundle: Path) -> None:
+    for version in "12345":
+        registry.publish("search", version, bundle)
+    for version in "125":
+        registry.activate("search", version)
+
+    assert registry.prune("search", keep=1) == ["1", "3", "4"]
+    active = registry.activation("search")
+    assert active is not None
+    assert active.previous(registry.versions("search")) == "2"
+
+
+def test_going_back_goes_further_each_time_and_forward_again() -> None:
+    versions = ["1", "2", "3", "4", "5"]
+    active = Activation("1").then("2").then("5")  # 3 and 4 never answered
+    gone_back = [active]
+    while (previous := gone_back[-1].previous(versions)) is not None:
+        gone_back.append(gone_back[-1].then(previous))
+    assert [each.version for each in gone_back] == ["5", "2", "1"]
+    assert [each.rolled_back_from for each in gone_back] == [None, "5", "5"]
+    assert gone_back[-1].then("5").rolled_back_from is None
+    assert gone_back[-1].then("2").rolled_back_from == "5"
+
+
+def test_a_marker_of_one_line_goes_back_to_the_version_before() -> None:
+    active = Activation.parse("3\n")
+    assert active == Activation("3")
+    assert active.previous(["1", "2", "3", "4"]) == "2"
+    assert active.previous(["3", "4"]) is None
+    assert Activation.parse(" \n") is None
+
+
+@given(st.lists(st.integers(1, 30).map(str), min_size=1, max_size=40))
+def test_a_marker_says_what_was_written(activated: list[str]) -> None:
+    active = Activation(activated[0])
+    for version in activated[1:]:
+        active = active.then(version)
+    assert Activation.parse(active.text()) == active
+    assert active.version == activated[-1]
+    formers = list(dict.fromkeys(version for version in reversed(activated) if version != active.version))
+    assert list(active.before) == formers[:10]
+
+
+def test_what_became_active_meanwhile_is_not_replaced(registry: Registry, bundle: Path) -> None:
+    for version in "123":
+        registry.publish("search", version, bundle)
+    registry.activate("search", "1")
+    compared_with = registry.activation("search")
+    registry.activate("search", "2")
+
+    assert not registry.replace_active("search", compared_with, "3")
+    assert registry.active_version("search") == "2"
+    assert registry.replace_active("search", registry.activation("search"), "3")
+    assert registry.activation("search") == Activation("3", ("2", "1"))
 
 
 @pytest.mark.parametrize("wanted", ["other", "search/2", "search/", "", "/1", "../finished", "search/../search/1"])

@@ -31,8 +31,8 @@ def test_models_are_a_list_in_the_file_and_commas_elsewhere(tmp_path: Path, monk
 
 
 def test_a_registry_is_relative_to_the_file_that_names_it(tmp_path: Path) -> None:
-    assert load_settings({}, toml(tmp_path, 'registry = "bundles"')).registry == tmp_path / "bundles"
-    assert load_settings({"registry": "here"}, None).registry == Path("here")
+    assert load_settings({}, toml(tmp_path, 'registry = "bundles"')).registry == str(tmp_path / "bundles")
+    assert load_settings({"registry": "here"}, None).registry == "here"
 
 
 @pytest.mark.parametrize(

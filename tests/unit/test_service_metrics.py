@@ -28,6 +28,7 @@ NAMES = {
     "autocomplete_warmed_answers": ("model", "outcome"),
     "autocomplete_redis_errors": ("operation",),
     "autocomplete_redis_dropped_answers": (),
+    "autocomplete_registry_errors": (),
     "autocomplete_redis_available": (),
     "autocomplete_model_info": ("model", "version"),
     "autocomplete_model_created_timestamp_seconds": ("model",),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 
@@ -48,6 +49,12 @@ class Folder:
 
     def fingerprint(self, model: str, version: str) -> int:
         return self.changes[model, version]
+
+    def keep(self, model: str, versions: Collection[str]) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
 
 
 def opened(folder: Folder, *, broken: dict[str, Exception] | None = None) -> BundleRegistry:

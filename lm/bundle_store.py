@@ -1,0 +1,157 @@
+"""What a folder of bundles and one at a URL have in common: which version answers, and which answered before.
+
+A store is a tree of `NAME/VERSION` bundles. `NAME/ACTIVE` is text: its first line the version that answers, its second
+`before` and the versions that answered before, the last one first. A marker of one line is as good.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Hashable
+from dataclasses import dataclass
+from pathlib import Path
+
+from lm.errors import ModelNotFoundError
+
+ACTIVE_FILE = "ACTIVE"
+_BEFORE = "before"
+_REMEMBERED = 10
+_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+
+
+@dataclass(frozen=True, slots=True)
+class Activation:
+    """Which version answers.
+
+    Attributes:
+        before: versions that answered before, each once, the last one first.
+    """
+
+    version: str
+    before: tuple[str, ...] = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Activation | None:
+        """Reads a marker; None if it names no version."""
+        first, _, rest = text.strip().partition("\n")
+        words = rest.split()
+        return cls(first.strip(), tuple(words[1:]) if words[:1] == [_BEFORE] else ()) if first else None
+
+    def text(self) -> str:
+        """The marker."""
+        before = f"{_BEFORE} {' '.join(self.before)}\n" if self.before else ""
+        return f"{self.version}\n{before}"
+
+    def then(self, version: str) -> Activation:
+        """Another version takes its place."""
+        if version == self.version:
+            return self
+        before = [self.version, *(former for former in self.before if former not in (self.version, version))]
+        return Activation(version, tuple(before[:_REMEMBERED]))
+
+    @property
+    def rolled_back_from(self) -> str | None:
+        """The newest version that answered before, if it is newer than the one that answers: somebody went back."""
+        newest = max(self.before, default="")
+        return newest if newest > self.version else None
+
+    def previous(self, versions: list[str]) -> str | None:
+        """The version before this one: the last older one that answered, or the newest older one.
+
+        Args:
+            versions: those that are there, oldest first.
+        """
+        older = [version for version in versions if version < self.version]
+        answered = [version for version in self.before if version in older]
+        return next(iter(answered or older[-1:]), None)
+
+
+class BundleStore(ABC):
+    """Bundles by model and version; versions sort by time.
+
+    Attributes:
+        location: folder or URL, as it was given.
+    """
+
+    location: str
+
+    @abstractmethod
+    def models(self) -> list[str]:
+        """Names of the models that have a version, sorted."""
+
+    @abstractmethod
+    def versions(self, model: str) -> list[str]:
+        """Versions of a model that are whole, oldest first; empty if there is no such model."""
+
+    @abstractmethod
+    def bundle_path(self, model: str, version: str) -> Path:
+        """The folder on this machine in which a version lies."""
+
+    @abstractmethod
+    def fingerprint(self, model: str, version: str) -> Hashable:
+        """Differs from an earlier one if a file of the version was changed or replaced."""
+
+    @abstractmethod
+    def publish(self, model: str, version: str, folder: Path) -> Path | str:
+        """Puts a finished bundle into the store, whole or not at all; returns where it is.
+
+        Raises:
+            BundleError: that version is there already.
+        """
+
+    @abstractmethod
+    def activation(self, model: str) -> Activation | None:
+        """Which version answers, or None if none was activated."""
+
+    @abstractmethod
+    def _mark(self, model: str, activation: Activation) -> None:
+        """Writes the marker, so that a reader has the former or this one."""
+
+    @abstractmethod
+    def _remove(self, model: str, version: str) -> None:
+        """Removes a version; readers see all of it or nothing."""
+
+    def active_version(self, model: str) -> str | None:
+        """The version that answers, or None if none was activated."""
+        activation = self.activation(model)
+        return None if activation is None else activation.version
+
+    def resolve(self, bundle: str) -> Path:
+        """The folder of `NAME` (its active version) or `NAME/VERSION`.
+
+        Raises:
+            ModelNotFoundError: there is none.
+        """
+        model, _, version = bundle.partition("/")
+        version = version or self.active_version(model) or ""
+        if version not in self.versions(model):
+            known = ", ".join(self.models()) or "none"
+            raise ModelNotFoundError(f"No bundle {bundle!r} in {self.location}.", remedy=f"Models there: {known}.")
+        return self.bundle_path(model, version)
+
+    def activate(self, model: str, version: str) -> None:
+        """Makes a version the one that answers."""
+        active = self.activation(model)
+        self._mark(model, Activation(version) if active is None else active.then(version))
+
+    def replace_active(self, model: str, active: Activation | None, version: str) -> bool:
+        """Makes a version the one that answers in place of another; False if by now something else is active."""
+        if self.activation(model) != active:
+            return False
+        self.activate(model, version)
+        return True
+
+    def prune(self, model: str, keep: int) -> list[str]:
+        """Removes old versions but the newest `keep`, the active one and what answered before; returns what went."""
+        active = self.activation(model)
+        needed = () if active is None else (active.version, *active.before[:1])
+        gone = [version for version in self.versions(model)[:-keep] if version not in needed]
+        for version in gone:
+            self._remove(model, version)
+        return gone
+
+
+def is_model_name(name: str) -> bool:
+    """Whether a model may have this name."""
+    return _NAME.fullmatch(name) is not None
