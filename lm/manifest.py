@@ -72,6 +72,7 @@ class Ranking(_Section):
             probabilities, submissions and unknown words are at least 0.
         advisers: of the logs of the shares that the bundle's further language models of queries give; at least 0.
         reranker: of the log of the re-ranker's share; 0: it is not asked.
+        recency: of the log of one more than the submissions of late; at least 0, and 0 where the log has no times.
         floor: acceptance probability under which a generated query is not shown.
         other: of the constant, of the log of the models' probability of all that is not listed, and of the log of
             one more than the prefix's submissions, for a user who wants another query.
@@ -80,6 +81,7 @@ class Ranking(_Section):
     weights: tuple[float, float, float, float, float, float, float] = (0.9, 0.6, -0.5, 0.75, -0.3, 0.0, 1.0)
     advisers: tuple[float, ...] = ()
     reranker: float = 0.0
+    recency: float = 0.0
     other: tuple[float, float, float] = (-1.0, 0.6, 0.5)
     floor: float = 0.0
 

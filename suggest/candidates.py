@@ -118,6 +118,7 @@ def propose(model: LanguageModel, index: QueryIndex | None, query: str, denied: 
             counts=np.array(counts, np.float64),
             log_probs=np.array(found.log_probs, np.float64),
             tokens=np.array([max(len(tokens), 1) for tokens in found.tokens], np.float64),
+            recency=index.recency(list(found.rows)) if index else None,
         ),
         found.tokens,
         found.steps,

@@ -50,6 +50,8 @@ def _joined(parts: Sequence[Pool], log_posteriors: Sequence[float], edits: Seque
     sizes = [len(part.tokens) for part in parts]
     every = [part.candidates for part in parts]
 
+    timed = every[0].recency is not None
+
     def column(name: str) -> Floats:
         return np.concatenate([getattr(candidates, name) for candidates in every])
 
@@ -61,6 +63,7 @@ def _joined(parts: Sequence[Pool], log_posteriors: Sequence[float], edits: Seque
             counts=column("counts"),
             log_probs=column("log_probs"),
             tokens=column("tokens"),
+            recency=column("recency") if timed else None,
             edits=np.repeat(np.array(edits, np.int64), sizes),
             log_posteriors=np.repeat(np.array(log_posteriors, np.float64), sizes),
             totals=np.repeat(np.array([part.total for part in parts], np.float64), sizes),
