@@ -21,7 +21,8 @@ see `utilities`.
 
 Where typing errors were looked for, the list holds several readings of what was typed: as it stands, and corrected.
 `p` is then given the reading, the log of the reading's posterior probability (`suggest.spelling`) is added to `u`, and
-what suits the typed letters is never outranked by a correction that is no more popular.
+what suits the typed letters is never outranked by a correction that is no more popular. The probability stated comes
+from utilities in which that log has a weight of its own and corrections a constant (fitted by `training.corrections`).
 """
 
 from __future__ import annotations
@@ -235,6 +236,9 @@ def _lifted(candidates: Candidates, features_NF: Floats, weights: Floats) -> Flo
 def order(candidates: Candidates, total: float, ranking: Ranking) -> list[tuple[float, int]]:
     """Natural-log probability and row of each candidate, best first, without generated ones under the floor.
 
+    Where there are corrections, the probabilities need not fall: a few suggestions that suit the typed letters come
+    first, however probable it is that these are wrong.
+
     Ties: what suits the typed letters first, then queries of the log, then in the order of their text.
 
     Args:
@@ -252,12 +256,28 @@ def order(candidates: Candidates, total: float, ranking: Ranking) -> list[tuple[
     ranked = log_probs[rows]
     if (ranked[1:] == ranked[:-1]).any():
         rows.sort(key=lambda row: _place(candidates, float(log_probs[row]), row))
+    if candidates.edits is not None:
+        stated_N = _stated(candidates, free_N, ranking)
+        log_probs = stated_N - _normaliser(candidates, stated_N, total, ranking)
     return list(zip(log_probs[rows].tolist(), rows, strict=True))
 
 
 def _place(candidates: Candidates, log_prob: float, row: int) -> tuple[float, bool, bool, str]:
     corrected = candidates.edits is not None and candidates.edits[row] > 0
     return -log_prob, bool(corrected), not candidates.counts[row], candidates.texts[row]
+
+
+def _stated(candidates: Candidates, utilities_N: Floats, ranking: Ranking) -> Floats:
+    """The utilities that acceptance probabilities come from: of where a correction may stand they do not depend.
+
+    The posterior is surer than it is right, and the more so of what nobody typed before: it counts as held-out queries
+    with simulated errors say.
+    """
+    assert candidates.edits is not None
+    assert candidates.log_posteriors is not None
+    corrected = ranking.corrected * (candidates.edits > 0)
+    stated: Floats = utilities_N + (ranking.posterior - 1.0) * candidates.log_posteriors + corrected
+    return stated
 
 
 def _normaliser(candidates: Candidates, utilities_N: Floats, total: float, ranking: Ranking) -> float:

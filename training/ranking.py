@@ -159,16 +159,8 @@ def fit_weights(choices: Sequence[Choice]) -> Ranking:
     size = len(Ranking().weights)
     advisers = choices[0].listed.shape[1] - size - 2
     usual = _vector(Ranking(advisers=(0.0,) * advisers))
-    features_BNF, listed_BN, wanted_B = _pad(choices)
     at_least_0 = np.array([*_AT_LEAST_0, *[True] * (advisers + 2), *[False] * len(Ranking().other)])
-    weights, held = usual, np.zeros(len(usual), bool)
-    while True:
-        weights = _maximum(features_BNF, listed_BN, wanted_B, usual, np.where(held, 0.0, weights), held)
-        below = (weights < 0) & at_least_0
-        if not below.any():
-            break
-        held |= below
-    fitted = [round(float(weight), 6) for weight in weights]
+    fitted = fit(choices, usual, at_least_0, np.zeros(len(usual), bool))
     return Ranking.model_validate(
         {
             "weights": fitted[:size],
@@ -178,6 +170,25 @@ def fit_weights(choices: Sequence[Choice]) -> Ranking:
             "other": fitted[size + advisers + 2 :],
         }
     )
+
+
+def fit(
+    choices: Sequence[Choice], usual: NDArray[np.float64], at_least_0: NDArray[np.bool_], held: NDArray[np.bool_]
+) -> list[float]:
+    """The weights of what is listed and of "another query", a posteriori most probable: normal, of variance 1.
+
+    Args:
+        usual: the prior's mean, (F,); where `held`, what the weight is.
+        at_least_0: where a weight below 0 is held there.
+    """
+    features_BNF, listed_BN, wanted_B = _pad(choices)
+    weights = usual
+    while True:
+        weights = _maximum(features_BNF, listed_BN, wanted_B, usual, weights, held)
+        below = (weights < 0) & at_least_0
+        if not below.any():
+            return [round(float(weight), 6) for weight in weights]
+        weights, held = np.where(below, 0.0, weights), held | below
 
 
 def _vector(ranking: Ranking) -> NDArray[np.float64]:

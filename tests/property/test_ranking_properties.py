@@ -21,6 +21,8 @@ rankings = st.builds(
     advisers=st.tuples(weight, weight),
     reranker=st.just(0.0) | weight,
     recency=st.just(0.0) | weight,
+    posterior=st.floats(0.0, 1.5),
+    corrected=st.floats(-3.0, 3.0),
     other=st.tuples(st.floats(-3.0, 3.0), st.floats(-2.0, 2.0), st.floats(-1.0, 1.0)),
 )
 # Few distinct values, so that ties come up.
@@ -120,6 +122,9 @@ def test_an_exact_match_is_never_outranked_by_a_correction_that_is_no_more_popul
     assert [place for place in places if place < number] == alone
     first = first_exact(log_posterior)
     assert all(place < number for place in places[: min(first, number)])
+    # How far posteriors are trusted is a matter of what is stated, not of the order.
+    trusting = ranking.model_copy(update={"posterior": 1.0, "corrected": 0.0})
+    assert [place for _, place in order(candidates, total, trusting)] == places
 
 
 @given(
