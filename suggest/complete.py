@@ -174,7 +174,8 @@ class QueryCompleter:
             found = propose(model, index, correction.text, denied, whole=correction.whole)
             return distinct_pool(found, self._bundle.manifest.duplicates)
 
-        return pool_readings(query, pool, log_posterior, corrections, proposed)
+        kinds = [kind for kind in self._bundle.manifest.duplicates.collapse if kind != "plural"]
+        return pool_readings(query, pool, log_posterior, corrections, proposed, kinds)
 
     def _popular(self, k: int, stages: Stages) -> tuple[_Listed, float]:
         """The most popular queries with their shares of the log: before a letter is typed no model has an opinion."""
