@@ -24,17 +24,22 @@ from benchmarks.query_completion import WORK
 from lm.errors import AutocompleteError, InputError
 from lm.text import normalize_query
 from suggest.model import Model, open_model
+from training.evaluation.calibration import reliability
 from training.metrics import MIN_QUERY_LENGTH, Listed, rank, typed_prefix
 
 MIN_PREFIX = 5
 TARGET = 0.75  # success@10 with an error by that without
 _SHOWN = 10
+Stated = tuple[float, bool]
 _KINDS = ("insertion", "deletion", "substitution", "transposition")
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Ranks of one query: 1 / rank, 0 for a miss; times are seconds of this thread's processor time."""
+    """Ranks of one query: 1 / rank, 0 for a miss; times are seconds of this thread's processor time.
+
+    `stated` are the probabilities in lists with corrections, and whether each was right.
+    """
 
     prefix: str
     query: str
@@ -46,6 +51,7 @@ class Outcome:
     error_on: float
     time_off_s: float
     time_on_s: float
+    stated: tuple[Stated, ...]
 
 
 def with_error(query: str, prefix: str) -> tuple[str, str]:
@@ -75,24 +81,31 @@ def measure(model: Model, queries: Sequence[str]) -> list[Outcome]:
     outcomes = []
     for query in queries:
         prefix = typed_prefix(query)
-        off, _ = _rank(model, prefix, query, correct=False)
-        on, _ = _rank(model, prefix, query, correct=True)
+        off, _, _ = _rank(model, prefix, query, correct=False)
+        on, _, stated = _rank(model, prefix, query, correct=True)
         kind, mistyped, error_off, error_on, time_off_s, time_on_s = "", "", 0.0, 0.0, 0.0, 0.0
         if len(prefix) >= MIN_PREFIX:
             kind, mistyped = with_error(query, prefix)
-            error_off, time_off_s = _rank(model, mistyped, query, correct=False)
-            error_on, time_on_s = _rank(model, mistyped, query, correct=True)
-        outcomes.append(Outcome(prefix, query, off, on, kind, mistyped, error_off, error_on, time_off_s, time_on_s))
+            error_off, time_off_s, _ = _rank(model, mistyped, query, correct=False)
+            error_on, time_on_s, stated_then = _rank(model, mistyped, query, correct=True)
+            stated += stated_then
+        outcomes.append(
+            Outcome(prefix, query, off, on, kind, mistyped, error_off, error_on, time_off_s, time_on_s, stated)
+        )
     return outcomes
 
 
-def _rank(model: Model, typed: str, query: str, *, correct: bool) -> tuple[float, float]:
+def _rank(model: Model, typed: str, query: str, *, correct: bool) -> tuple[float, float, tuple[Stated, ...]]:
+    """1 / rank, seconds, and what is stated where there are corrections."""
     start_s = time.thread_time()
     completion = model.complete_query(typed, max_suggestions=_SHOWN, correct=correct)
     elapsed_s = time.thread_time() - start_s
     listed = [Listed(normalize_query(each.text).rstrip(), each.log_prob) for each in completion.suggestions]
     place = rank(listed, query)
-    return 1 / place if place else 0.0, elapsed_s
+    right = [each.text == query for each in listed]
+    corrected = any(suggestion.terms.edit_count for suggestion in completion.suggestions)
+    probabilities = [suggestion.acceptance_prob for suggestion in completion.suggestions] if corrected else []
+    return 1 / place if place else 0.0, elapsed_s, tuple(zip(probabilities, right, strict=False))
 
 
 def main() -> int:
@@ -114,6 +127,7 @@ def main() -> int:
     outcomes = measure(model, queries)
     _print_exact(outcomes, listed=arguments.worse)
     _print_errors([outcome for outcome in outcomes if outcome.kind])
+    _print_calibration([stated for outcome in outcomes for stated in outcome.stated])
     _print_cost(model, outcomes)
     return 0
 
@@ -139,6 +153,15 @@ def _print_errors(outcomes: Sequence[Outcome]) -> None:
         kept = on / exact if exact else 0.0
         goal = f" (target {TARGET:.0%})" if name == "all" else ""
         print(f"{name:13} {len(rows):8d} {exact:9.3f} {off:10.3f} {on:9.3f} {kept:6.1%}{goal}")
+
+
+def _print_calibration(stated: Sequence[Stated]) -> None:
+    if not stated:
+        return
+    probabilities, right = zip(*stated, strict=True)
+    error = reliability(probabilities, right)["expected_calibration_error"]
+    shares = f"{np.mean(right):.4f} right, {np.mean(probabilities):.4f} by their acceptance probabilities"
+    print(f"lists with corrections: of {len(stated)} suggestions {shares}; expected calibration error {error:.4f}")
 
 
 def _print_cost(model: Model, outcomes: Sequence[Outcome]) -> None:

@@ -75,6 +75,9 @@ class Ranking(_Section):
             probabilities, submissions and unknown words are at least 0.
         advisers: of the logs of the shares that the bundle's further language models of queries give; at least 0.
         reranker: of the log of the re-ranker's share; 0: it is not asked.
+        recency: of the log of one more than the submissions of late; at least 0, and 0 where the log has no times.
+        posterior, corrected: of the log of the posterior of how the typed text is read, at least 0, and of being a
+            correction, in what is stated as acceptance probability; in the order both count 1 and 0.
         floor: acceptance probability under which a generated query is not shown.
         other: of the constant, of the log of the models' probability of all that is not listed, and of the log of
             one more than the prefix's submissions, for a user who wants another query.
@@ -83,6 +86,9 @@ class Ranking(_Section):
     weights: tuple[float, float, float, float, float, float, float] = (0.9, 0.6, -0.5, 0.75, -0.3, 0.0, 1.0)
     advisers: tuple[float, ...] = ()
     reranker: float = 0.0
+    recency: float = 0.0
+    posterior: float = 1.0
+    corrected: float = 0.0
     other: tuple[float, float, float] = (-1.0, 0.6, 0.5)
     floor: float = 0.0
 

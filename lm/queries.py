@@ -1,7 +1,7 @@
 """The query index: queries in byte order with their counts; the most popular completions of any prefix, exactly.
 
-A query takes 8.5 bytes besides its text, and 5.3 for each of its later words up to the fifth. A text to display takes 8
-where there is one: 38 at most. So does a payload.
+A query takes 8.5 bytes besides its text, 2 more where the log has times, and 5.3 for each of its later words up to the
+fifth. A text to display takes 8 where there is one: 40 at most. So does a payload.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from lm.kernels.strings import SortedStrings, string_heads
 from lm.kernels.word_starts import WordStarts, sort_word_starts
 from lm.vocabulary import open_strings, save_strings, sorted_strings
 
+_RECENCY_FILE = "recency.npy"
 LAST_WORD = 5
 """Infix completion looks at the words of a query up to this one."""
 
@@ -39,12 +40,18 @@ class InfixMatch:
 
 @dataclass(frozen=True, slots=True)
 class QueryRow:
-    """A normalised query as it goes into an index: its count, its text to display and its payload, where it has one."""
+    """A normalised query as it goes into an index.
+
+    Attributes:
+        display, payload: where it has one.
+        recent: submissions, halved with each of a short half-life of their age; None in an index without times.
+    """
 
     query: str
     count: float
     display: str | None = None
     payload: str | None = None
+    recent: float | None = None
 
 
 class SparseTexts:
@@ -95,6 +102,8 @@ class QueryIndex:
         self._word_maxima = RangeMaxima(self._counts, maxima, ids)
         self._displays = SparseTexts.open(folder, "displays")
         self._payloads = SparseTexts.open(folder, "payloads")
+        recency = folder / _RECENCY_FILE
+        self._recency = open_array(recency, np.float16) if recency.is_file() else None
 
     def __len__(self) -> int:
         return len(self._queries)
@@ -147,6 +156,16 @@ class QueryIndex:
         position = self._queries.find(query.encode())
         return float(self._counts[position]) if position >= 0 else 0.0
 
+    def recency(self, queries: Sequence[str]) -> NDArray[np.float64] | None:
+        """Natural logs of one more than what was lately submitted of each, float64 (N,); None if no times are known.
+
+        0 for a query that is not in the index. Half precision: three significant digits.
+        """
+        if self._recency is None:
+            return None
+        positions_N = np.array([self._queries.find(query.encode()) for query in queries], np.int64)
+        return np.where(positions_N >= 0, self._recency[positions_N], 0.0).astype(np.float64)
+
     def shown(self, query: str) -> tuple[str, str]:
         """The query as users mostly write it, as many code points, and its payload in the catalogue, or nothing."""
         position = self._queries.find(query.encode())
@@ -164,9 +183,18 @@ def _later_words(text: str) -> Iterable[int]:
 
 
 def save_query_index(
-    folder: Path, queries: SortedStrings, counts: NDArray[np.float32], displays: SparseTexts, payloads: SparseTexts
+    folder: Path,
+    queries: SortedStrings,
+    counts: NDArray[np.float32],
+    displays: SparseTexts,
+    payloads: SparseTexts,
+    recent: NDArray[np.float64] | None = None,
 ) -> int:
-    """Writes an index of distinct normalised queries in byte order, with their counts; returns how many there are."""
+    """Writes an index of distinct normalised queries in byte order; returns how many there are.
+
+    Args:
+        counts, recent: as in `QueryRow`, (N,).
+    """
     save_strings(folder, "queries", queries)
     save_array(folder / "queries.heads.npy", string_heads(queries))
     save_array(folder / "counts.npy", counts)
@@ -178,18 +206,22 @@ def save_query_index(
     save_array(folder / "word_starts.maxima.npy", block_maxima(counts[ids]))
     displays.save(folder, "displays")
     payloads.save(folder, "payloads")
+    if recent is not None:
+        save_array(folder / _RECENCY_FILE, np.log1p(recent).astype(np.float16))
     return len(queries)
 
 
 def build_query_index(folder: Path, rows: Iterable[QueryRow]) -> int:
     """Writes an index of distinct normalised queries, in any order; returns how many there are."""
     ordered = sorted(rows, key=lambda row: row.query.encode())
+    timed = any(row.recent is not None for row in ordered)
     return save_query_index(
         folder,
         sorted_strings([row.query.encode() for row in ordered]),
         np.array([row.count for row in ordered], np.float32),
         _sparse([row.display for row in ordered]),
         _sparse([row.payload for row in ordered]),
+        np.array([row.recent or 0.0 for row in ordered]) if timed else None,
     )
 
 

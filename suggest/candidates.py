@@ -95,7 +95,8 @@ def propose(model: LanguageModel, index: QueryIndex | None, query: str, denied: 
     Args:
         query: as `normalize_query` returns it: a space at its end says that the last word is finished.
         denied: what must not be generated.
-        whole: suggest the query itself too, as where the user typed it otherwise.
+        whole: suggest the query itself too, as where the user typed it otherwise; where its last word is finished, if
+            it is in the log: the models then expect another word.
     """
     popular, total = index.completions(query, POPULAR) if index else ([], 0.0)
     head, _, typed = query.rpartition(" ")
@@ -107,6 +108,9 @@ def propose(model: LanguageModel, index: QueryIndex | None, query: str, denied: 
         text = lead + model.vocabulary.spell(tokens)
         if text != typed_query:
             found.add(text, tokens, steps, sum(steps) - typed_log_prob)
+    if whole and head and not typed and index is not None and index.count(head):
+        ended, _ = model.ngram.table.score_all(state.ngram, np.array([END], np.int32))
+        found.add(head, (END,), ended.tolist(), float(ended[0]))
     for text, _ in popular:
         if text not in found.rows and text != typed_query:
             _score_popular(model, found, text, context, state, typed_log_prob)
@@ -118,6 +122,7 @@ def propose(model: LanguageModel, index: QueryIndex | None, query: str, denied: 
             counts=np.array(counts, np.float64),
             log_probs=np.array(found.log_probs, np.float64),
             tokens=np.array([max(len(tokens), 1) for tokens in found.tokens], np.float64),
+            recency=index.recency(list(found.rows)) if index else None,
         ),
         found.tokens,
         found.steps,

@@ -39,7 +39,8 @@ _PROBABLE = math.log(0.5)
 class _Listed:
     """Natural-log probability and row of each candidate, best first, and each model's opinion of them.
 
-    `corrections` says of which correction of what was typed a text is a completion, if of any.
+    `corrections` says of which correction of what was typed a text is a completion, if of any; `total` are the
+    submissions behind all readings of it.
     """
 
     ranked: list[tuple[float, int]]
@@ -47,6 +48,7 @@ class _Listed:
     ngram: Floats
     neural: Floats | None
     corrections: dict[str, Correction] = field(default_factory=dict)
+    total: float = 0.0
 
 
 class QueryCompleter:
@@ -109,6 +111,11 @@ class QueryCompleter:
             timings=stages.timings,
         )
 
+    def considered(self, query: str, k: int) -> tuple[Candidates, float]:
+        """What is ranked for a normalised query if k are to be shown, and the submissions behind all readings of it."""
+        listed, _, _ = self._ranked(query, k, False, True, None, Stages(), correct=True)
+        return listed.candidates, listed.total
+
     def _ranked(
         self,
         query: str,
@@ -153,7 +160,7 @@ class QueryCompleter:
             else:
                 degraded = True
         ranked = order(candidates, pool.total, self._ranking)
-        return _Listed(ranked, candidates, chosen.log_probs, opinion, corrections), total, degraded
+        return _Listed(ranked, candidates, chosen.log_probs, opinion, corrections, pool.total), total, degraded
 
     def _read_otherwise(self, query: str, suspects: tuple[int, ...], pool: Pool) -> tuple[Pool, dict[str, Correction]]:
         """The pool with what completes the corrections of typing errors, and which completes which."""
@@ -167,7 +174,8 @@ class QueryCompleter:
             found = propose(model, index, correction.text, denied, whole=correction.whole)
             return distinct_pool(found, self._bundle.manifest.duplicates)
 
-        return pool_readings(query, pool, log_posterior, corrections, proposed)
+        kinds = [kind for kind in self._bundle.manifest.duplicates.collapse if kind != "plural"]
+        return pool_readings(query, pool, log_posterior, corrections, proposed, kinds)
 
     def _popular(self, k: int, stages: Stages) -> tuple[_Listed, float]:
         """The most popular queries with their shares of the log: before a letter is typed no model has an opinion."""

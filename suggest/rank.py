@@ -5,22 +5,24 @@ A user who has typed something wants one of the listed queries or another one (M
     P(q) = exp u(q) / (sum of exp u over the list + exp u_other)
     u(q) = weights . (log p(q) if generated, log p(q) if logged, 1 if logged, log(1 + count), log(length), log(tokens),
                       -unknown words)
-           + advisers . log a(q) + reranker * log s(q)
+           + advisers . log a(q) + reranker * log s(q) + recency * log(1 + recent)
     u_other = other . (1, log(1 - sum of p over the list), log(1 + total))
 
 `p` is the models' probability of the query given what was typed, `length` the characters not typed yet and `tokens`
 what the language model spells them with, `total` the submissions of all queries with the typed prefix, `a` the query's
 shares of the list by the bundle's further language models (see `suggest.advice`), `s` that by the re-ranker, where the
-bundle has one that is asked (see `suggest.reranking`). The weights are those under which held-out queries are most
-probable, so P is calibrated. A language model has seen the queries of its log, and so its opinion of them weighs
-otherwise than that of queries it made up: how much either says, and being in the log besides, the data tell.
+bundle has one that is asked (see `suggest.reranking`), `recent` its submissions of late, where the log has times. The
+weights are those under which held-out queries are most probable, so P is calibrated. A language model has seen the
+queries of its log, and so its opinion of them weighs otherwise than that of queries it made up: how much either says,
+and being in the log besides, the data tell.
 
 Of what suits the typed letters a query of the log is never behind a generated one that is less probable by the models:
 see `utilities`.
 
 Where typing errors were looked for, the list holds several readings of what was typed: as it stands, and corrected.
 `p` is then given the reading, the log of the reading's posterior probability (`suggest.spelling`) is added to `u`, and
-what suits the typed letters is never outranked by a correction that is no more popular.
+what suits the typed letters is never outranked by a correction that is no more popular. The probability stated comes
+from utilities in which that log has a weight of its own and corrections a constant (fitted by `training.corrections`).
 """
 
 from __future__ import annotations
@@ -61,6 +63,7 @@ class Candidates:
         unknown_words: words of each that the adviser who knows most of them does not, float64 (N,); None where no one
             was asked.
         log_shares: natural logs of the re-ranker's shares, float64 (N,); None where it was not asked.
+        recency: natural logs of one more than the submissions of late, float64 (N,); None where the log has no times.
         edits: typing errors corrected in each, int64 (N,); None where none were looked for.
         log_posteriors: natural-log probability, given what was typed, that the user means to type what each begins
             with, float64 (N,); None where that is certain.
@@ -75,6 +78,7 @@ class Candidates:
     advice: Floats | None = None
     unknown_words: Floats | None = None
     log_shares: Floats | None = None
+    recency: Floats | None = None
     edits: NDArray[np.int64] | None = None
     log_posteriors: Floats | None = None
     totals: Floats | None = None
@@ -116,6 +120,7 @@ class Candidates:
             advice=picked(self.advice),
             unknown_words=picked(self.unknown_words),
             log_shares=picked(self.log_shares),
+            recency=picked(self.recency),
             edits=picked(self.edits),
             log_posteriors=picked(self.log_posteriors),
             totals=picked(self.totals),
@@ -124,12 +129,12 @@ class Candidates:
 
 def weight_vector(ranking: Ranking) -> Floats:
     """What `features` are multiplied with, float64 (F,)."""
-    return np.array([*ranking.weights, *ranking.advisers, ranking.reranker])
+    return np.array([*ranking.weights, *ranking.advisers, ranking.reranker, ranking.recency])
 
 
 def features(candidates: Candidates, advisers: int) -> Floats:
-    """What the weights, those of the advisers and the re-ranker's are multiplied with, float64 (N, 8 + advisers)."""
-    columns = np.zeros((8 + advisers, len(candidates.texts)))
+    """What is multiplied with the weights, the advisers', the re-ranker's and recency's, float64 (N, 9 + advisers)."""
+    columns = np.zeros((9 + advisers, len(candidates.texts)))
     logged = candidates.counts > 0
     log_probs = np.maximum(candidates.log_probs, _LEAST_LOG_PROB)
     columns[0, ~logged], columns[1, logged] = log_probs[~logged], log_probs[logged]
@@ -140,9 +145,11 @@ def features(candidates: Candidates, advisers: int) -> Floats:
     if candidates.unknown_words is not None:
         np.negative(candidates.unknown_words, out=columns[6])
     if candidates.advice is not None:
-        np.maximum(candidates.advice.T, _LEAST_LOG_PROB, out=columns[7:-1])
+        np.maximum(candidates.advice.T, _LEAST_LOG_PROB, out=columns[7:-2])
     if candidates.log_shares is not None:
-        columns[-1] = candidates.log_shares
+        columns[-2] = candidates.log_shares
+    if candidates.recency is not None:
+        columns[-1] = candidates.recency
     return columns.T
 
 
@@ -214,8 +221,9 @@ def _lifted(candidates: Candidates, features_NF: Floats, weights: Floats) -> Flo
     logged, generated = logged_N.nonzero()[0], (~logged_N).nonzero()[0]
     if not len(logged):
         return utilities_N
-    as_generated, as_logged, there, popularity, *_ = weights
+    as_generated, as_logged, there, popularity, *_, recency = weights
     outside_L = (as_generated - as_logged) * features_NF[logged, 1] - there - popularity * features_NF[logged, 3]
+    outside_L -= recency * features_NF[logged, -1]
     utilities_N[logged] += np.maximum(outside_L, 0.0)
     if len(generated):
         log_probs = candidates.joint_log_probs
@@ -227,6 +235,9 @@ def _lifted(candidates: Candidates, features_NF: Floats, weights: Floats) -> Flo
 
 def order(candidates: Candidates, total: float, ranking: Ranking) -> list[tuple[float, int]]:
     """Natural-log probability and row of each candidate, best first, without generated ones under the floor.
+
+    Where there are corrections, the probabilities need not fall: a few suggestions that suit the typed letters come
+    first, however probable it is that these are wrong.
 
     Ties: what suits the typed letters first, then queries of the log, then in the order of their text.
 
@@ -245,12 +256,28 @@ def order(candidates: Candidates, total: float, ranking: Ranking) -> list[tuple[
     ranked = log_probs[rows]
     if (ranked[1:] == ranked[:-1]).any():
         rows.sort(key=lambda row: _place(candidates, float(log_probs[row]), row))
+    if candidates.edits is not None:
+        stated_N = _stated(candidates, free_N, ranking)
+        log_probs = stated_N - _normaliser(candidates, stated_N, total, ranking)
     return list(zip(log_probs[rows].tolist(), rows, strict=True))
 
 
 def _place(candidates: Candidates, log_prob: float, row: int) -> tuple[float, bool, bool, str]:
     corrected = candidates.edits is not None and candidates.edits[row] > 0
     return -log_prob, bool(corrected), not candidates.counts[row], candidates.texts[row]
+
+
+def _stated(candidates: Candidates, utilities_N: Floats, ranking: Ranking) -> Floats:
+    """The utilities that acceptance probabilities come from: of where a correction may stand they do not depend.
+
+    The posterior is surer than it is right, and the more so of what nobody typed before: it counts as held-out queries
+    with simulated errors say.
+    """
+    assert candidates.edits is not None
+    assert candidates.log_posteriors is not None
+    corrected = ranking.corrected * (candidates.edits > 0)
+    stated: Floats = utilities_N + (ranking.posterior - 1.0) * candidates.log_posteriors + corrected
+    return stated
 
 
 def _normaliser(candidates: Candidates, utilities_N: Floats, total: float, ranking: Ranking) -> float:

@@ -263,11 +263,12 @@ def _write_index(entries: dict[str, _Entry], log: Path | None, folder: Path) -> 
         connection.register("entries", table)
         columns = [row[0] for row in connection.execute(f"DESCRIBE SELECT * FROM read_parquet({logged})").fetchall()]
         display = "coalesce(e.display, l.display)" if "display" in columns else "e.display"
+        recent = "coalesce(l.recent, 0) AS recent," if "recent" in columns else ""  # entries have no times
         connection.execute(
             f"""
             COPY (
                 SELECT coalesce(l.query, e.query) AS query, coalesce(l.count, 0) + coalesce(e.count, 0) AS count,
-                       {display} AS display, e.payload AS payload
+                       {recent} {display} AS display, e.payload AS payload
                 FROM read_parquet({logged}) l FULL JOIN entries e ON l.query = e.query ORDER BY 1
             ) TO {written} (FORMAT parquet, COMPRESSION zstd)
             """

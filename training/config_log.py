@@ -48,6 +48,14 @@ class Counting(Section):
         description="Age, before the log's latest time, at which a submission counts half; rows without a time count "
         "in full. Unset: all count alike. Thresholds are on submissions as they are.",
     )
+    # a week, so that no day of the week counts for much more than another
+    recent_half_life_days: float | None = Field(
+        7,
+        gt=0,
+        description="Logs with times: half-life by which submissions of late are counted besides. The ranking learns "
+        "what they say from held-out queries, which are then of the last two half-lives if these have 1000 rows, at "
+        "most a tenth of them in each part. Unset: neither.",
+    )
     half_typed_seconds: float = Field(
         30,
         ge=0,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 KEPT, ROBOT, REPEAT, HALF_TYPED = "kept", "robot", "repeat", "half_typed"
 """What becomes of a row."""
 
-_DAY_S = 86_400
+DAY_S = 86_400
 _MICRO = 1_000_000  # weights are summed as whole millionths, so that no order of summing changes a count
 
 
@@ -46,7 +46,7 @@ def judge_rows(rows: ir.Table, counting: Counting) -> ir.Table:
 def _robots(rows: ir.Table, most: int) -> ir.Table:
     """Users with more than `most` submissions on one day; rows without a time are one day."""
     known = rows.filter(rows.user != UNKNOWN)
-    days = known.select("user", "submissions", day=(known.time_s / _DAY_S).floor().cast("int64"))
+    days = known.select("user", "submissions", day=(known.time_s / DAY_S).floor().cast("int64"))
     by_day = days.group_by("user", "day").agg(submissions=days.submissions.sum())
     return by_day.filter(by_day.submissions > most).select("user").distinct()
 
@@ -73,24 +73,36 @@ def _in_sequence(rows: ir.Table, seconds: float) -> ir.Table:
 def count_queries(rows: ir.Table, counting: Counting, latest_s: float | None) -> ir.Table:
     """Distinct queries with `submissions`, `count` (weighted by age), `users`, and `without_user` (submissions).
 
+    Where the log has times, also with `recent`: as `count` by the shorter half-life, rows without a time being none.
     `users` are distinct ones by name: rows of a log with users that name none, `UNKNOWN`, may be of any of them.
 
     Args:
         rows: those that train.
         latest_s: the log's latest time, from which ages are counted; None if it has no times.
     """
-    weighted = rows.mutate(weight=_weight(rows, counting.half_life_days, latest_s))
+    import ibis
+
+    sums = {"weight": _weight(rows, counting.half_life_days, latest_s)}
+    if has_recent(counting, latest_s):
+        recent = _weight(rows, counting.recent_half_life_days, latest_s)
+        sums["recent"] = ibis.ifelse(rows.time_s.isnull(), 0, recent)
+    weighted = rows.mutate(**sums)
     # In two steps, users first: distinct users in one step would not fit in memory on a large log.
     by_user = weighted.group_by("query", "hash", "open_end", "user").agg(
-        submissions=weighted.submissions.sum(), weight=weighted.weight.sum()
+        submissions=weighted.submissions.sum(), **{name: weighted[name].sum() for name in sums}
     )
     by_query = by_user.group_by("query", "hash", "open_end").agg(
         submissions=_total(by_user.submissions.sum()),
-        weight=by_user.weight.sum().cast("float64"),
+        **{name: by_user[name].sum().cast("float64") / _MICRO for name in sums},
         users=by_user.user.count(where=by_user.user != UNKNOWN),
         without_user=_total(by_user.submissions.sum(where=by_user.user.isnull())).fill_null(0),
     )
-    return by_query.mutate(count=by_query.weight / _MICRO).drop("weight")
+    return by_query.rename(count="weight")
+
+
+def has_recent(counting: Counting, latest_s: float | None) -> bool:
+    """Whether queries get a count of what was submitted lately."""
+    return counting.recent_half_life_days is not None and latest_s is not None
 
 
 def _weight(rows: ir.Table, half_life_days: float | None, latest_s: float | None) -> ir.Value:
@@ -100,7 +112,7 @@ def _weight(rows: ir.Table, half_life_days: float | None, latest_s: float | None
     submissions = rows.submissions * _MICRO
     if half_life_days is None or latest_s is None:
         return submissions
-    age_days = (ibis.literal(latest_s) - rows.time_s.fill_null(latest_s)) / _DAY_S
+    age_days = (ibis.literal(latest_s) - rows.time_s.fill_null(latest_s)) / DAY_S
     halved = (submissions * ibis.literal(0.5) ** (age_days / half_life_days)).round().cast("int64")
     return ibis.greatest(halved, ibis.literal(1).cast("int64"))
 

@@ -46,7 +46,8 @@ def read_data(job: Job) -> dict[str, Path]:
         files += [job.base / blocked] if blocked and (job.base / blocked).is_file() else []
         key = [[source.model_dump() for source in config.query_log], fingerprints(files), common]
         # neither the engine nor the clock: the one changes nothing, the other only which rows are still to come
-        key += [config.screening.model_dump(), config.counting.model_dump()]
+        without = None if any(source.time_column for source in config.query_log) else {"recent_half_life_days"}
+        key += [config.screening.model_dump(), config.counting.model_dump(exclude=without)]
         data[QUERIES] = job.workshop.step("queries", key, lambda folder: _read_queries(job, folder))
     if config.catalogue:
         files = [path for source in config.catalogue for path in find_files(source.path, job.base)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from lm.warm_set import most_typed, save_warm_set
 from lm.withheld import build_withheld
 from training.blocked_words import load_blocked_words
 from training.config import TrainingConfig
+from training.corrections import fit_corrections
 from training.engines import EngineName
 from training.evaluate import EVALUATION_FOLDER, QUERIES_FILE, TEXT_FILE, evaluate_bundle
 from training.job import COUNTS_FILE, QUERIES, TEXT, Job, read_data, read_lines_of
@@ -84,8 +86,11 @@ def train(
     write_manifest(staging, manifest)
     if QUERIES in data:
         validation = read_lines_of(data[QUERIES] / "validation.txt")
-        first, ranking = fit_ranking(open_bundle(staging, verify=False), validation, reporter)
+        bundle = open_bundle(staging, verify=False)
+        first, ranking = fit_ranking(bundle, validation, reporter)
         manifest = manifest.model_copy(update={"first_ranking": first, "ranking": ranking})
+        ranking = fit_corrections(replace(bundle, manifest=manifest), validation, config.seed, reporter)
+        manifest = manifest.model_copy(update={"ranking": ranking})
         write_manifest(staging, manifest)
     sentences, queries = (read_lines_of(data[name] / "test.txt") if name in data else [] for name in (TEXT, QUERIES))
     if config.publishing.keep_held_out:

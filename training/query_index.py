@@ -17,27 +17,37 @@ if TYPE_CHECKING:
     from pyarrow.parquet import ParquetFile
 
 _BATCH_ROWS = 1 << 17
-_COLUMNS = ("query", "count", "display", "payload")
+_COLUMNS = ("query", "count", "recent", "display", "payload")
 
 
 def index_queries(parquet: Path, folder: Path) -> int:
     """Writes the index of distinct normalised queries; returns how many there are.
 
     Args:
-        parquet: `query` in byte order, `count`, and, each optional and null in most rows, `display`, the text to
-            display, and `payload`.
+        parquet: `query` in byte order, `count`, optionally `recent` (see `training.counting`) and, each optional and
+            null in most rows, `display`, the text to display, and `payload`.
         folder: exists.
     """
     from pyarrow.parquet import ParquetFile
 
     queries, displays, payloads = _Texts(), _Texts(), _Texts()
-    counts = [np.empty(0, np.float32)]
+    counts, recent = [np.empty(0, np.float32)], [np.empty(0, np.float64)]
     with ParquetFile(parquet) as file:
+        has_recent = "recent" in file.schema_arrow.names
         for batch in _batches(file):
             counts.append(batch["count"].to_numpy(zero_copy_only=False).astype(np.float32))
+            if has_recent:
+                recent.append(batch["recent"].to_numpy(zero_copy_only=False).astype(np.float64))
             for name, texts in (("query", queries), ("display", displays), ("payload", payloads)):
                 texts.add(batch[name] if name in batch.schema.names else None, batch.num_rows)
-    return save_query_index(folder, queries.strings(), np.concatenate(counts), displays.sparse(), payloads.sparse())
+    return save_query_index(
+        folder,
+        queries.strings(),
+        np.concatenate(counts),
+        displays.sparse(),
+        payloads.sparse(),
+        np.concatenate(recent) if has_recent else None,
+    )
 
 
 def read_counts(parquet: Path) -> Iterator[tuple[str, float]]:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lm.errors import ConfigError, InputError
+from lm.errors import InputError
 from training.config import HeldOut, Screening
 from training.config_log import Counting, QueryLogSource
 from training.counting import (
@@ -22,12 +22,14 @@ from training.counting import (
     REPEAT,
     ROBOT,
     count_queries,
+    has_recent,
     judge_queries,
     judge_rows,
     withheld_hashes,
 )
 from training.displays import displays
 from training.engines import Engine, EngineName, open_engine
+from training.held_out import MIN_ROWS, among, hold_out
 from training.log_reader import log_files
 from training.log_rows import RowJudge, RowTally, write_rows
 from training.progress import Reporter, Task
@@ -41,7 +43,6 @@ WITHHELD_FILE = "withheld.parquet"
 
 
 _OUTPUTS = ("train.parquet", text_file(), "validation.txt", "test.txt", WITHHELD_FILE)
-_MIN_ROWS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +116,8 @@ def write_queries(
     `train.parquet` holds `query`, `count` (float) and `display` (of `training.displays`, mostly null), in byte order of
     the query, of the queries that pass all thresholds of the index; `train_lm.txt` those that pass the models', each as
     often as it counts from the threshold on (a query that just passes it once), rounded, shuffled. The held-out parts
-    hold one row of the log a line, whatever its count; which rows depends on seed, file name and line alone.
+    hold one row of the log a line, whatever its count; which rows depends on seed, file name and line alone and, where
+    the log has times, on these: see `counting.recent_half_life_days`. `train.parquet` then has `recent` (float) too.
     Thresholds do not apply to them, and their rows do not count for the thresholds.
     `train_lm.NAME.txt` is what the logs of that name hold of `train_lm.txt`, each query as often as it counts there.
     `withheld.parquet` holds `hash` (uint64, of `lm.withheld`) of the queries that the index does not.
@@ -159,13 +161,6 @@ def write_queries(
     )
 
 
-def _among(place: ir.Value, ranges: Sequence[tuple[int, int]]) -> ir.Value:
-    """Whether a place is in one of the half-open ranges."""
-    import ibis
-
-    return ibis.or_(*((place >= low) & (place < high) for low, high in ranges))
-
-
 class _Counter:
     """Second pass: judges the rows together, splits them by lot, counts what trains, writes the files."""
 
@@ -178,25 +173,27 @@ class _Counter:
         self._counting = counting
         self._seed = seed
         self._tally = tally
+        self._has_recent = has_recent(counting, tally.last_time_s)
 
     def write(self, held_out: HeldOut, task: Task) -> dict[str, int] | None:
         """Writes all files and returns counts; None if too few rows are left for that."""
-        if self._tally.kept < _MIN_ROWS:
+        if self._tally.kept < MIN_ROWS:
             return None
         rows = self._engine.keep(judge_rows(self._engine.read(self._folder / "rows.parquet"), self._counting))
         (self._folder / "rows.parquet").unlink()
         counts = self._count_fates(rows)
         kept = counts.pop("kept_rows")
-        if kept < _MIN_ROWS:
+        if kept < MIN_ROWS:
             return None
         task.update(1)
-        training, sizes = self._split(rows, held_out)
+        training, sizes = hold_out(self._engine, rows, self._folder, held_out, self._counting, self._tally)
         task.update(2)
         counted = count_queries(training.filter(training.fate == KEPT), self._counting, self._tally.last_time_s)
         queries = self._engine.keep(judge_queries(self._engine.keep(counted), self._screening, self._counting))
-        indexed = queries.filter(queries.indexed).select("query", "count")
+        numbers = ["count", "recent"] if self._has_recent else ["count"]
+        indexed = queries.filter(queries.indexed).select("query", *numbers)
         indexed = indexed.left_join(displays(training.filter(training.fate == KEPT)), "query")
-        indexed = indexed.select("query", "count", "display").order_by("query")
+        indexed = indexed.select("query", *numbers, "display").order_by("query")
         self._engine.write(indexed, self._folder / "train.parquet")
         task.update(3)
         self._write_withheld(training, queries)
@@ -204,7 +201,7 @@ class _Counter:
         learnt = queries.filter(queries.learnt)
         lines = write_text(self._engine, learnt, self._folder / text_file(), self._screening, self._seed)
         for name, places in self._tally.places.items():
-            rows_there = training.filter((training.fate == KEPT) & _among(training.place, places))
+            rows_there = training.filter((training.fate == KEPT) & among(training.place, places))
             there = count_queries(rows_there, self._counting, self._tally.last_time_s)
             path = self._folder / text_file(name)
             write_text(self._engine, there.semi_join(learnt, "query"), path, self._screening, self._seed)
@@ -220,40 +217,6 @@ class _Counter:
             "half_typed_rows": number.get(HALF_TYPED, 0),
             "kept_rows": number.get(KEPT, 0),
         }
-
-    def _split(self, rows: ir.Table, held_out: HeldOut) -> tuple[ir.Table, dict[str, int]]:
-        """All rows but those held out, and how many these are.
-
-        Lowest lots validate, highest test, so that neither part moves to the other when a log grows.
-        """
-        import ibis
-
-        drawn = rows.fate == KEPT
-        if held_out.query_log is not None:
-            drawn &= _among(rows.place, self._tally.places[held_out.query_log])
-        fair = rows.filter(drawn)
-        kept = self._engine.fetch(fair.agg(rows=fair.count())).to_pylist()[0]["rows"]
-        if kept < _MIN_ROWS:
-            raise ConfigError(
-                f"held_out.query_log: the logs named {held_out.query_log!r} have {kept} rows that can be held out.",
-                remedy="Name a larger one, or leave the field out.",
-            )
-
-        def share(fraction: float) -> int:
-            return max(1, min(held_out.max_queries, int(kept * fraction)))
-
-        sizes = {"validation": share(held_out.validation_fraction), "test": share(held_out.test_fraction)}
-        low = self._write_held_out(fair.order_by(ibis.asc("lot"), "query").limit(sizes["validation"]), "validation.txt")
-        high = self._write_held_out(fair.order_by(ibis.desc("lot"), "query").limit(sizes["test"]), "test.txt")
-        return rows.filter(~drawn | ((rows.lot > low) & (rows.lot < high))), sizes
-
-    def _write_held_out(self, part: ir.Table, name: str) -> int:
-        """Writes a held-out part; returns its last lot."""
-        table = self._engine.fetch(part.select("query", "lot"))
-        lines = "".join(query + "\n" for query in table["query"].to_pylist())
-        (self._folder / name).write_text(lines, encoding="utf-8", newline="\n")
-        lot: int = table["lot"][-1].as_py()
-        return lot
 
     def _write_withheld(self, training: ir.Table, queries: ir.Table) -> None:
         import pyarrow

@@ -26,8 +26,10 @@ _QUERIES = 1000
 _STEPS = 30
 _FOLDS = 5
 _LOGGED = 2  # the feature that says that a query is in the log
+_RERANKER = -2
 _AT_LEAST_0 = (True, True, False, True, False, False, True)
-"""Which of `Ranking.weights` stand for what never counts against a query; so do the advisers' and the re-ranker's."""
+"""Which of `Ranking.weights` stand for what never counts against a query; so do the advisers', the re-ranker's and that
+of recency."""
 _FLOOR_COST = 0.002
 """Share of what generated queries gain (reciprocal ranks) that the floor may cost."""
 _HIGHEST_FLOOR = 1e-5
@@ -124,7 +126,7 @@ class Choice:
     """A held-out query and what was listed for its prefix.
 
     Attributes:
-        listed: features of the N listed queries, the re-ranker's last, float64 (N, F).
+        listed: features of the N listed queries, those of `weight_vector`, float64 (N, F).
         other: features of "another query", float64 (3,).
         wanted: row of the held-out query, N if it was not listed.
     """
@@ -143,7 +145,7 @@ class Choice:
     def without_reranker(self) -> Choice:
         """The choice of who does not ask the re-ranker."""
         listed = self.listed.copy()
-        listed[:, -1] = 0.0
+        listed[:, _RERANKER] = 0.0
         return replace(self, listed=listed)
 
 
@@ -155,26 +157,38 @@ def fit_weights(choices: Sequence[Choice]) -> Ranking:
     if not choices:
         return Ranking()
     size = len(Ranking().weights)
-    advisers = choices[0].listed.shape[1] - size - 1
+    advisers = choices[0].listed.shape[1] - size - 2
     usual = _vector(Ranking(advisers=(0.0,) * advisers))
-    features_BNF, listed_BN, wanted_B = _pad(choices)
-    at_least_0 = np.array([*_AT_LEAST_0, *[True] * (advisers + 1), *[False] * len(Ranking().other)])
-    weights, held = usual, np.zeros(len(usual), bool)
-    while True:
-        weights = _maximum(features_BNF, listed_BN, wanted_B, usual, np.where(held, 0.0, weights), held)
-        below = (weights < 0) & at_least_0
-        if not below.any():
-            break
-        held |= below
-    fitted = [round(float(weight), 6) for weight in weights]
+    at_least_0 = np.array([*_AT_LEAST_0, *[True] * (advisers + 2), *[False] * len(Ranking().other)])
+    fitted = fit(choices, usual, at_least_0, np.zeros(len(usual), bool))
     return Ranking.model_validate(
         {
             "weights": fitted[:size],
             "advisers": fitted[size : size + advisers],
             "reranker": fitted[size + advisers],
-            "other": fitted[size + advisers + 1 :],
+            "recency": fitted[size + advisers + 1],
+            "other": fitted[size + advisers + 2 :],
         }
     )
+
+
+def fit(
+    choices: Sequence[Choice], usual: NDArray[np.float64], at_least_0: NDArray[np.bool_], held: NDArray[np.bool_]
+) -> list[float]:
+    """The weights of what is listed and of "another query", a posteriori most probable: normal, of variance 1.
+
+    Args:
+        usual: the prior's mean, (F,); where `held`, what the weight is.
+        at_least_0: where a weight below 0 is held there.
+    """
+    features_BNF, listed_BN, wanted_B = _pad(choices)
+    weights = usual
+    while True:
+        weights = _maximum(features_BNF, listed_BN, wanted_B, usual, weights, held)
+        below = (weights < 0) & at_least_0
+        if not below.any():
+            return [round(float(weight), 6) for weight in weights]
+        weights, held = np.where(below, 0.0, weights), held | below
 
 
 def _vector(ranking: Ranking) -> NDArray[np.float64]:

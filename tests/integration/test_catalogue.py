@@ -187,6 +187,25 @@ def test_a_log_and_a_catalogue_add_up(tmp_path: Path) -> None:
     assert {path.name for path in out.iterdir()} == {path.name for path in (tmp_path / "log").iterdir()}
 
 
+def test_an_entry_is_not_recent_by_itself(tmp_path: Path) -> None:
+    rows = [f"{query}\t2026-01-0{day}\n" for day in (1, 8) for query in ["apple iphone case", "other query"] * 20]
+    (tmp_path / "log.tsv").write_text("query\ttime\n" + "".join(rows), encoding="utf-8")
+    (tmp_path / "log").mkdir()
+    write_queries(
+        [QueryLogSource(path="log.tsv", time_column="time")], tmp_path, tmp_path / "log",
+        screening=Screening(), counting=Counting(), held_out=HeldOut(), seed=1, now=datetime.now(UTC),
+        reporter=SilentReporter(),
+    )  # fmt: skip
+    _write_tsv(tmp_path / "products.tsv")
+    out = _catalogue(tmp_path, "products.tsv", log=tmp_path / "log")
+
+    tables = (pyarrow.parquet.read_table(folder / "train.parquet").to_pydict() for folder in (tmp_path / "log", out))
+    logged, recent = (dict(zip(table["query"], table["recent"], strict=True)) for table in tables)
+    assert 20 < logged["apple iphone case"] <= 30  # a week halves: 20 + 20 / 2, less what is held out
+    assert recent["apple iphone case"] == logged["apple iphone case"]
+    assert recent["bosch professional set"] == 0.0
+
+
 def test_entries_are_screened_but_need_no_count(tmp_path: Path) -> None:
     rows = ["Red Shoes", "red  shoes", "mail@example.com", "x" * 200, "", "A", "Blue Shoes", "Green Shoes"]
     (tmp_path / "c.tsv").write_text("text\n" + "\n".join(rows), encoding="utf-8")

@@ -13,9 +13,11 @@ from demo.sample_data import SampleData
 from lm.lexicon import Lexicon
 from service.rpc.convert import completion_response
 from suggest.budget import Budget
-from suggest.candidates import propose
+from suggest.candidates import Pool, propose
 from suggest.model import Model, open_model
-from suggest.spelling import Corrector
+from suggest.rank import Candidates
+from suggest.readings import pool_readings
+from suggest.spelling import Correction, Corrector
 from suggest.types import QueryCompletion
 from tests.tiny_bundle import train_tiny
 
@@ -67,6 +69,42 @@ def test_completions_of_what_was_meant_are_there(model: Model, typed: str, meant
     for suggestion in completion.suggestions:
         assert suggestion.terms.edit_count == 0 or not suggestion.text.startswith(typed)
         assert 0 <= suggestion.terms.edit_count <= 2
+
+
+def test_a_finished_word_is_corrected_to_a_query_of_the_log_too(model: Model) -> None:
+    index = model.bundle.queries
+    assert index is not None
+    assert index.count("new york") > 0
+    completion = model.complete_query("new yrok ")
+    found = {suggestion.text: suggestion for suggestion in completion.suggestions}
+    assert found["new york"].terms.edit_count == 1
+    assert found["new york"].typed == (0, len("new york"))
+    assert any(text.startswith("new york ") for text in found)
+    assert "new york" not in [suggestion.text for suggestion in model.complete_query("new york ").suggestions]
+
+
+def test_near_duplicates_collapse_over_readings(model: Model) -> None:
+    kinds = [kind for kind in model.bundle.manifest.duplicates.collapse if kind != "plural"]
+
+    def pool(*queries: tuple[str, float]) -> Pool:
+        texts, counts = [text for text, _ in queries], np.array([count for _, count in queries])
+        some = np.ones(len(queries))
+        return Pool(Candidates(texts, some, counts, -some, some), [[]] * len(queries), [[]] * len(queries), (), 1.0)
+
+    exact = pool(("cars blue", 5.0), ("cars odd", 0.0), ("cars few", 1.0))
+    first = pool(("blue, cars", 4.0), ("odd, cars", 0.0), ("few, cars", 2.0), ("green cars", 1.0))
+    second = pool(("cars, green", 1.0), ("cars green!", 2.0), ("new cars", 1.0))
+    proposed = {"first": first, "second": second}
+    corrections = [Correction(text, -1.0, 1, whole=False) for text in proposed]
+    joined, owners = pool_readings("carz", exact, -1.0, corrections, lambda each: proposed[each.text], kinds)
+    assert {text: correction.text for text, correction in owners.items()} == {
+        "odd, cars": "first",
+        "few, cars": "first",
+        "green cars": "first",
+        "cars green!": "second",
+        "new cars": "second",
+    }
+    assert joined.candidates.texts[:3] == exact.candidates.texts
 
 
 @pytest.mark.parametrize("typed", ["", "n", "new yor", "new york ", "how to ", "university of", "weather in "])

@@ -60,6 +60,7 @@ COUNTINGS = st.builds(
     Counting,
     robot_submissions=st.sampled_from([3, 31, 1000]),
     half_life_days=st.none() | st.sampled_from([0.5, 2.0]),
+    recent_half_life_days=st.none() | st.sampled_from([0.25, 7.0]),
     half_typed_seconds=st.sampled_from([0, 5, 30]),
     half_typed_ratio=st.sampled_from([0, 1.5, 3, 10]),
 )
@@ -111,15 +112,18 @@ def plain_counts(rows: list[Row], screening: Screening, counting: Counting) -> d
         mine = [row for row in rows if row["query"] == query]
         without_user = sum(row["submissions"] for row in mine if row["user"] is None)
         users = len({row["user"] for row in mine if row["user"]})
-        count = 0.0
+        count = recent = 0.0
         for row in mine:
             age_s = max(times) - row["time_s"] if row["time_s"] is not None else 0
             half_lives = age_s / 86400 / counting.half_life_days if counting.half_life_days else 0
             count += row["submissions"] * 0.5**half_lives
+            if row["time_s"] is not None and counting.recent_half_life_days:
+                recent += row["submissions"] * 0.5 ** (age_s / 86400 / counting.recent_half_life_days)
         found[query] = {
             "open_end": mine[0]["open_end"],
             "submissions": sum(row["submissions"] for row in mine),
             "count": count,
+            **({"recent": recent} if times and counting.recent_half_life_days else {}),
             "users": users,
             "indexed": users >= screening.min_users or without_user >= screening.min_count,
             "learnt": users >= (screening.model_min_users or screening.min_users)
@@ -177,9 +181,12 @@ def test_counts_are_those_of_plain_python(
     found = {row["query"]: row for row in engine.fetch(queries).to_pylist()}
     assert set(found) == set(expected)
     for query, entry in expected.items():
-        exact = {name: found[query][name] for name in entry if name != "count"}
-        assert exact == {name: value for name, value in entry.items() if name != "count"}
-        assert found[query]["count"] == pytest.approx(entry["count"], abs=1e-4)
+        assert ("recent" in found[query]) == ("recent" in entry)
+        weighted = ("count", "recent")
+        exact = {name: found[query][name] for name in entry if name not in weighted}
+        assert exact == {name: value for name, value in entry.items() if name not in weighted}
+        for name in weighted:
+            assert found[query].get(name) == pytest.approx(entry.get(name), abs=1e-4)
         assert found[query]["count"] > 0
 
     bad = signed_hash("bad word")

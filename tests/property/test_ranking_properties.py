@@ -20,6 +20,9 @@ rankings = st.builds(
     weights=st.tuples(weight, weight, st.floats(-3.0, 3.0), weight, st.floats(-2.0, 2.0), st.floats(-2.0, 2.0), weight),
     advisers=st.tuples(weight, weight),
     reranker=st.just(0.0) | weight,
+    recency=st.just(0.0) | weight,
+    posterior=st.floats(0.0, 1.5),
+    corrected=st.floats(-3.0, 3.0),
     other=st.tuples(st.floats(-3.0, 3.0), st.floats(-2.0, 2.0), st.floats(-1.0, 1.0)),
 )
 # Few distinct values, so that ties come up.
@@ -41,6 +44,7 @@ def listed(rows: list[tuple[float, float, int]]) -> Candidates:
         advice=np.array([[-float(3 * length % 7), -float(length % 3)] for _, _, length in rows]).reshape(-1, 2),
         unknown_words=np.array([float(length % 2) for _, _, length in rows]),
         log_shares=np.array([-float(7 * length % 5) for _, _, length in rows]),
+        recency=np.log1p([count * (length % 3) / 3 for count, (_, _, length) in zip(counts, rows, strict=True)]),
     )
 
 
@@ -65,9 +69,12 @@ def test_more_submissions_never_hurt(
 ) -> None:
     chosen = data.draw(st.integers(0, len(rows) - 1))
     before = listed(rows)
-    counts = before.counts.copy()
-    counts[chosen] += data.draw(st.sampled_from([0.5, 1.0, 7.0, 1000.0]))
-    after = dataclasses.replace(before, counts=counts)
+    assert before.recency is not None
+    counts, recent = before.counts.copy(), np.expm1(before.recency)
+    more = data.draw(st.sampled_from([0.5, 1.0, 7.0, 1000.0]))
+    counts[chosen] += more
+    recent[chosen] += more * data.draw(st.sampled_from([0.0, 0.1, 1.0]))  # whenever they were
+    after = dataclasses.replace(before, counts=counts, recency=np.log1p(recent))
 
     def stands(candidates: Candidates) -> tuple[int, float]:
         ranked = order(candidates, total, ranking)
@@ -115,6 +122,9 @@ def test_an_exact_match_is_never_outranked_by_a_correction_that_is_no_more_popul
     assert [place for place in places if place < number] == alone
     first = first_exact(log_posterior)
     assert all(place < number for place in places[: min(first, number)])
+    # How far posteriors are trusted is a matter of what is stated, not of the order.
+    trusting = ranking.model_copy(update={"posterior": 1.0, "corrected": 0.0})
+    assert [place for _, place in order(candidates, total, trusting)] == places
 
 
 @given(
@@ -177,7 +187,7 @@ def test_a_singleton_and_a_much_more_probable_generated_query_change_places() ->
     assert [place for _, place in order(far, 20.0, Ranking())] == [1, 0]
 
 
-def _choices(ranking: Ranking, number: int, seed: int) -> list[Choice]:
+def _choices(ranking: Ranking, number: int, seed: int, *, timed: bool = False) -> list[Choice]:
     """What users would want under these very weights."""
     rng = np.random.default_rng(seed)
     choices = []
@@ -193,6 +203,9 @@ def _choices(ranking: Ranking, number: int, seed: int) -> list[Choice]:
             unknown_words=rng.integers(0, 3, size).astype(np.float64),
             log_shares=np.log(rng.dirichlet(np.full(size, 0.3)) + 1e-3) if size else np.zeros(0),
         )
+        if timed:
+            recent = candidates.counts * rng.random(size)
+            candidates = dataclasses.replace(candidates, recency=np.log1p(recent))
         total = float(10 ** rng.uniform(0, 4))
         utilities = features(candidates, 1) @ weight_vector(ranking)
         other = other_features(candidates, total) @ np.array(ranking.other)
@@ -221,9 +234,21 @@ def test_the_weights_that_made_the_choices_are_found() -> None:
     assert expected == pytest.approx(wanted, rel=0.01)
 
 
+def test_the_weight_of_recency_is_found_where_there_are_times_and_is_0_where_there_are_none() -> None:
+    truth = Ranking(weights=(0.9, 0.6, 0.4, 0.1, -0.5, 0.2, 0.3), advisers=(0.4,), recency=0.8, other=(-0.4, 0.2, 0.3))
+    found = fit_weights(_choices(truth, 4000, seed=3, timed=True))
+    assert found.recency == pytest.approx(0.8, abs=0.15)
+    assert found.weights[3] == pytest.approx(0.1, abs=0.15)
+    assert fit_weights(_choices(truth, 400, seed=3)).recency == 0.0
+
+
 def test_weights_are_held_at_0_where_below_it_they_would_break_a_promise() -> None:
     contrary = Ranking.model_construct(
-        weights=(0.8, -0.4, 0.5, -0.8, 0.0, 0.0, 1.0), advisers=(-0.3,), reranker=0.0, other=(-0.5, 0.3, 0.2)
+        weights=(0.8, -0.4, 0.5, -0.8, 0.0, 0.0, 1.0),
+        advisers=(-0.3,),
+        reranker=0.0,
+        recency=0.0,
+        other=(-0.5, 0.3, 0.2),
     )
     found = fit_weights(_choices(contrary, 1500, seed=5))
     assert found.weights[1] == found.weights[3] == found.advisers[0] == 0.0

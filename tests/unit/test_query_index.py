@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pyarrow
 import pyarrow.parquet
+import pytest
 
 from lm.queries import QueryIndex, QueryRow, build_query_index
 from training.query_index import index_queries
 
 _ROWS = [
-    QueryRow(f"{'nüsse' if number % 3 else 'walnut tree'} {number:03d}", 1 + number % 7, payload=f"{number}")
-    if number % 2
-    else QueryRow(f"{'nüsse' if number % 3 else 'walnut tree'} {number:03d}", 2, display=f"{number} Nüsse")
+    QueryRow(
+        f"{'nüsse' if number % 3 else 'walnut tree'} {number:03d}",
+        1 + number % 7,
+        display=None if number % 2 else f"{number} Nüsse",
+        payload=f"{number}" if number % 2 else None,
+        recent=number / 40,
+    )
     for number in range(300)
 ]
 
@@ -28,6 +34,7 @@ def test_equal_rows_give_equal_files(tmp_path: Path) -> None:
         {
             "query": [row.query for row in rows],
             "count": [row.count for row in rows],
+            "recent": [row.recent for row in rows],
             "display": [row.display for row in rows],
             "payload": [row.payload for row in rows],
         }
@@ -42,6 +49,17 @@ def test_equal_rows_give_equal_files(tmp_path: Path) -> None:
     assert _contents(tmp_path / "parquet") == _contents(tmp_path / "rows")
 
 
+def test_recency_is_found_by_query(tmp_path: Path) -> None:
+    build_query_index(tmp_path, _ROWS)
+    found = QueryIndex(tmp_path).recency(["walnut tree 240", "in no log", "nüsse 001"])
+    assert found == pytest.approx([math.log(7.0), 0.0, math.log(1 + 1 / 40)], rel=1e-3)
+    recency = tmp_path / "recency.npy"
+    assert recency.stat().st_size < 2 * len(_ROWS) + 129
+
+    recency.unlink()
+    assert QueryIndex(tmp_path).recency(["walnut tree 240"]) is None
+
+
 def test_columns_without_a_text_may_be_left_out(tmp_path: Path) -> None:
     table = pyarrow.table({"query": ["a b", "c"], "count": [1, 2]})
     pyarrow.parquet.write_table(table, tmp_path / "rows.parquet")
@@ -50,3 +68,5 @@ def test_columns_without_a_text_may_be_left_out(tmp_path: Path) -> None:
     index = QueryIndex(tmp_path)
     assert index.completions("", 5) == ([("c", 2.0), ("a b", 1.0)], 3.0)
     assert index.shown("c") == ("c", "")
+    assert index.recency(["c"]) is None
+    assert not (tmp_path / "recency.npy").exists()

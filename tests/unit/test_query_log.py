@@ -116,6 +116,24 @@ def test_a_log_that_grows_moves_no_row_between_held_out_parts(tmp_path: Path) ->
     assert len(set(first.test) & set(second.test)) > len(first.test) // 2
 
 
+def test_late_rows_are_held_out_where_the_log_has_times(tmp_path: Path) -> None:
+    source = QueryLogSource(path="log.tsv", time_column="time")
+    rows = [f"query number {number}\t{1_700_000_000 + 3600 * number}" for number in range(2400)]  # 100 days
+    log(tmp_path, "log.tsv", ["query\ttime", *rows])
+    late = {f"query number {number}" for number in range(2400 - 1200, 2400)}
+    written = write(tmp_path, source, counting=Counting(recent_half_life_days=25))
+    assert set(written.validation + written.test) <= late
+    assert (len(written.validation), len(written.test)) == (96, 96)  # 4% of all rows
+    assert len(set(written.validation + written.test)) == 192
+    # of a tenth of the late rows at most, and not of late ones where these are few
+    many = HeldOut(validation_fraction=0.4, test_fraction=0.4)
+    assert write(tmp_path, source, counting=Counting(recent_half_life_days=25), held_out=many).counts.test == 120
+    of_all = [write(tmp_path, source, counting=Counting(recent_half_life_days=days)) for days in (7, None, 60)]
+    assert len({tuple(each.validation + each.test) for each in of_all}) == 1
+    assert not set(of_all[0].validation) <= late
+    assert of_all[1].table.keys() == {"query", "count", "display"}
+
+
 def test_what_is_above_the_limit_trains(tmp_path: Path) -> None:
     limits = HeldOut(validation_fraction=0.3, test_fraction=0.3, max_queries=10)
     written = write(tmp_path, log(tmp_path, "log.txt", numbered(1000)), held_out=limits)
