@@ -26,8 +26,9 @@ from service.metrics import Metrics
 from service.ports import ModelOpener
 from service.rpc.completer import Completer
 from service.rpc.interceptors import CallInterceptor, add_handlers
+from service.rpc.lanes import Lanes
 from service.rpc.observe import Observer
-from service.rpc.pools import StreamSlots, WorkerPool
+from service.rpc.pools import StreamSlots
 from service.rpc.servicers import AUTOCOMPLETE_SERVICE, MODEL_SERVICE, AutocompleteServicer, ModelServicer
 from service.rpc.session import OpenSessions
 from service.rpc.watches import HealthWatches
@@ -87,7 +88,7 @@ class Server:
         self._health = health.HealthServicer()
         self._caches = Caches(settings, self.metrics)
         self._completer = Completer(Answers(self._caches.tiers, self.metrics), self.metrics)
-        self._calls = WorkerPool(settings.max_concurrent, "call")
+        self._lanes = Lanes(settings, self.metrics, clock)
         # threads beyond the slots refuse the streams for which there is no slot
         self._streams = ThreadPoolExecutor(settings.max_streams + _SERVICE_THREADS, "stream")
         self._service = ThreadPoolExecutor(_SERVICE_THREADS, "service")
@@ -96,7 +97,7 @@ class Server:
             self._completer.prepare_query,
             self.metrics,
             limit=settings.cache_entries // 2 if self._caches.tiers else 0,
-            busy=lambda: self._calls.waiting > 0,
+            busy=lambda: self._lanes.waiting > 0,
         )
         self._grpc = self._build_grpc(clock)
         self._http: Any = None
@@ -163,14 +164,16 @@ class Server:
     def _build_grpc(self, clock: Callable[[], float]) -> Any:
         settings, metrics = self._settings, self.metrics
         interceptor = CallInterceptor(
-            calls=self._calls,
+            calls=self._lanes.calls,
+            long_calls=self._lanes.long_calls,
             streams=self._streams,
             service=self._service,
             slots=StreamSlots(settings.max_streams),
+            stalls=self._lanes.stalls,
             watches=self._watches,
-            max_waiting=settings.max_waiting,
             observer=self._observer,
             metrics=metrics,
+            clock=clock,
         )
         autocomplete = AutocompleteServicer(
             models=self.models,
@@ -181,13 +184,12 @@ class Server:
             clock=clock,
         )
         port_options = (("grpc.so_reuseport", int(self._on_serving is not None)),)  # alone, a taken port is an error
-        server = grpc.server(self._calls, interceptors=(interceptor,), options=_GRPC_OPTIONS + port_options)
+        server = grpc.server(self._lanes.calls.pool, interceptors=(interceptor,), options=_GRPC_OPTIONS + port_options)
         add_handlers(server, AUTOCOMPLETE_SERVICE, autocomplete.handlers())
         add_handlers(server, MODEL_SERVICE, ModelServicer(self.models).handlers())
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         names = (AUTOCOMPLETE_SERVICE, MODEL_SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, server)
-        metrics.watch(metrics.waiting, lambda: self._calls.waiting)
         return server
 
     def _listen(self) -> None:
@@ -255,5 +257,6 @@ class Server:
             http.server_close()
             thread.join()
         self._caches.close()
-        for pool in (self._calls, self._streams, self._service):
+        for pool in (*self._lanes.pools, self._streams, self._service):
+        for pool in (*self._lanes.pools, self._streams, self._service):
             pool.shutdown(wait=False)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from suggest.budget import Budget
+from suggest.budget import Budget, LeftOut, OptionalPart, Shortage
 
 _KEEP = 0.9
 _FORGET = 0.99
@@ -34,13 +34,32 @@ class CostEstimate:
         yield
         self.observe(time.perf_counter() - start_s)
 
-    def fits(self, budget: Budget | None) -> bool:
-        """Whether twice the mean cost fits into what is left: costs spread about as wide as their mean."""
+    def shortage(self, budget: Budget | None) -> Shortage | None:
+        """Why twice the mean cost does not fit into what is left, if so: costs spread about as wide as their mean."""
         if budget is None:
-            return True
-        left_s = budget.remaining_s()
-        if 0 < left_s <= 2 * self._mean_s:
+            return None
+        short = budget.shortage(2 * self._mean_s)
+        if short is not None and budget.remaining_s() > 0:
             # What is left out is not measured: without this, one slow moment would leave it out for good.
             self._mean_s *= _FORGET
-            return False
-        return left_s > 0
+        return short
+
+
+class Allowance:
+    """Which optional parts of one answer the time allows, and which it has left out."""
+
+    def __init__(self, budget: Budget | None) -> None:
+        self._budget = budget
+        self._left_out: list[LeftOut] = []
+
+    @property
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """The parts left out so far."""
+        return tuple(self._left_out)
+
+    def allows(self, part: OptionalPart, cost: CostEstimate, *, last: bool = False) -> bool:
+        """Whether there is time for a part; one that comes last has none where another was left out."""
+        short = self._left_out[0].reason if last and self._left_out else cost.shortage(self._budget)
+        if short is not None:
+            self._left_out.append(LeftOut(part, short))
+        return short is None

@@ -1,0 +1,120 @@
+"""Whether a call that arrives is taken, and when one that is not should come again.
+
+The wait is estimated as calls that are there times the time that each occupies the server. That time is measured as
+busy time a call that ended in it (the utilisation law, S = B / C; Denning and Buzen, 1978, section 3), and so says what
+threads, cores and Python's lock between them really get done, whatever their numbers.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable
+
+from lm.errors import OverloadedError
+
+_FIRST_SERVICE_S = 0.001
+_KEEP = 0.98
+"""Of the mean service time: it follows the last 50 calls, so that one slow call is no overload."""
+_LONGEST_RETRY_S = 10.0
+
+
+class Load:
+    """Calls that were taken and have not ended, and how long each occupies the server.
+
+    Args:
+        clock: monotonic, in seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._calls = 0
+        self._waiting = 0
+        self._busy_since_s = 0.0
+        self._service_s = _FIRST_SERVICE_S
+
+    @property
+    def calls(self) -> int:
+        """Calls that are there, at work or waiting."""
+        return self._calls
+
+    @property
+    def waiting(self) -> int:
+        """Calls that have no thread yet."""
+        return self._waiting
+
+    @property
+    def service_s(self) -> float:
+        """Mean time that a call occupies the server."""
+        return self._service_s
+
+    def arrive(self) -> None:
+        """A call was taken."""
+        now_s = self._clock()
+        with self._lock:
+            if not self._calls:
+                self._busy_since_s = now_s
+            self._calls += 1
+            self._waiting += 1
+
+    def begin(self) -> None:
+        """A call got its thread."""
+        with self._lock:
+            self._waiting -= 1
+
+    def end(self) -> None:
+        """A call was answered."""
+        now_s = self._clock()
+        with self._lock:
+            self._calls -= 1
+            self._service_s = _KEEP * self._service_s + (1 - _KEEP) * (now_s - self._busy_since_s)
+            self._busy_since_s = now_s
+
+
+class Admission:
+    """Takes calls while those that are there let them wait no longer than a bound.
+
+    Args:
+        max_wait_s: the longest estimated wait of a call that is taken.
+        max_calls: calls that may be there at the same time.
+        clock: monotonic, in seconds.
+        chance: a random number from 0 to 1, so that those who are refused together do not come again together.
+    """
+
+    def __init__(
+        self,
+        load: Load,
+        *,
+        max_wait_s: float = math.inf,
+        max_calls: float = math.inf,
+        clock: Callable[[], float],
+        chance: Callable[[], float],
+    ) -> None:
+        self._load = load
+        self._max_wait_s = max_wait_s
+        self._max_calls = max_calls
+        self._clock = clock
+        self._chance = chance
+        self._promised_s = -math.inf
+
+    def refusal(self) -> OverloadedError | None:
+        """Why a call that arrives now is not taken; None if it is.
+
+        Those who are refused are told to come after those who were refused before them, one service time each: all
+        at once they would be refused again.
+        """
+        calls, service_s = self._load.calls, self._load.service_s
+        wait_s = calls * service_s
+        if wait_s <= self._max_wait_s and calls < self._max_calls:
+            return None
+        now_s = self._clock()
+        turn_s = max(self._promised_s, now_s + wait_s) + service_s
+        self._promised_s = min(turn_s, now_s + _LONGEST_RETRY_S)
+        retry_after_s = (self._promised_s - now_s) * (1 + self._chance())
+        return OverloadedError("Too many calls are waiting.", retry_after_s=_whole_hundredths(retry_after_s))
+
+
+def _whole_hundredths(time_s: float) -> float:
+    """Rounded up, so that equal refusals can be made once."""
+    return math.ceil(time_s * 100) / 100

@@ -1,0 +1,146 @@
+"""Who is taken on arrival, with the clock and chance passed in."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.rpc.admission import Admission, Load
+from service.rpc.pools import InlinePool, WorkerPool
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now_s = 100.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+class Server:
+    """Works on calls one after the other, each for the same time, however many threads it says it has."""
+
+    def __init__(self, service_s: float, max_wait_s: float) -> None:
+        self.clock = Clock()
+        self.load = Load(self.clock)
+        self.admission = Admission(self.load, max_wait_s=max_wait_s, clock=self.clock, chance=lambda: 0.0)
+        self.service_s = service_s
+        self.ends_s: list[float] = []
+
+    def run_until(self, now_s: float) -> None:
+        while self.ends_s and self.ends_s[0] <= now_s:
+            self.clock.now_s = self.ends_s.pop(0)
+            self.load.end()
+        self.clock.now_s = now_s
+
+    def call(self) -> float | None:
+        """The time until the answer; None if refused."""
+        if self.admission.refusal() is not None:
+            return None
+        self.load.arrive()
+        self.load.begin()
+        self.ends_s.append(max([self.clock.now_s, *self.ends_s[-1:]]) + self.service_s)
+        return self.ends_s[-1] - self.clock.now_s
+
+
+def learnt(service_s: float, max_wait_s: float) -> Server:
+    """A server that has answered many calls, now and then with a pause between two."""
+    server = Server(service_s, max_wait_s)
+    for number in range(1000):
+        server.run_until(server.clock.now_s + service_s * (1 if number % 10 else 30))
+        server.call()
+    server.run_until(server.clock.now_s + 100 * service_s)
+    return server
+
+
+@given(
+    service_s=st.floats(0.0001, 0.01),
+    gaps=st.lists(st.floats(0.0, 3.0), min_size=1, max_size=300),
+    max_wait=st.floats(0.0, 30.0),
+)
+def test_whoever_is_taken_waits_no_longer_than_allowed_and_whoever_is_not_would_have(
+    service_s: float, gaps: list[float], max_wait: float
+) -> None:
+    server = learnt(service_s, max_wait * service_s)
+    for gap in gaps:
+        server.run_until(server.clock.now_s + gap * service_s)
+        there = len(server.ends_s)
+        took_s = server.call()
+        slack_s = 0.02 * (there + 1) * service_s
+        if took_s is None:
+            assert there * service_s + slack_s > max_wait * service_s
+        else:
+            assert took_s <= (max_wait + 1) * service_s + slack_s
+
+
+@pytest.mark.parametrize("service_s", [0.0002, 0.003])
+def test_service_time_is_busy_time_a_call_whatever_lies_idle_between(service_s: float) -> None:
+    assert learnt(service_s, 1.0).load.service_s == pytest.approx(service_s, rel=0.01)
+
+
+def test_an_idle_server_takes_a_call_however_slow_it_has_been() -> None:
+    server = learnt(10.0, 0.0)
+    assert server.call() is not None
+    assert server.call() is None
+
+
+def test_those_refused_are_told_to_come_one_after_the_other() -> None:
+    server = learnt(0.1, 0.15)
+    assert [server.call() is None for _ in range(3)] == [False, False, True]
+    delays_s = [error.retry_after_s for _ in range(5) if (error := server.admission.refusal()) is not None]
+    assert delays_s == pytest.approx([0.4, 0.5, 0.6, 0.7, 0.8], abs=0.011)
+
+
+def test_the_longest_delay_is_bounded_and_chance_spreads_it() -> None:
+    clock = Clock()
+    load = Load(clock)
+    chances = iter([0.0, 0.5, 1.0] * 100)
+    admission = Admission(load, max_calls=0, clock=clock, chance=lambda: next(chances))
+    load.arrive()
+    clock.now_s += 5000.0
+    load.end()  # 100 s a call by now
+    delays_s = [error.retry_after_s for _ in range(3) if (error := admission.refusal()) is not None]
+    assert delays_s == [10.0, 15.0, 20.0]
+
+
+def test_calls_at_work_and_waiting_are_bounded() -> None:
+    clock = Clock()
+    load = Load(clock)
+    admission = Admission(load, max_calls=2, clock=clock, chance=lambda: 0.0)
+    for _ in range(2):
+        assert admission.refusal() is None
+        load.arrive()
+    refusal = admission.refusal()
+    assert refusal is not None
+    assert str(refusal) == f"Too many calls are waiting. Try again in {refusal.retry_after_s:g} s."
+    load.end()
+    assert admission.refusal() is None
+
+
+def test_a_pool_knows_what_waits_and_what_is_there() -> None:
+    load = Load(Clock())
+    pool = WorkerPool(1, "test", load)
+    begun, release = threading.Event(), threading.Event()
+
+    def hold() -> bool:
+        begun.set()
+        return release.wait(20)
+
+    first = pool.submit(hold)
+    begun.wait(20)
+    others = [pool.submit(int, text) for text in ("1", "no number", "2")]
+    assert (load.calls, load.waiting) == (4, 3)
+    release.set()
+    assert first.result()
+    assert [others[0].result(), others[2].result()] == [1, 2]
+    with pytest.raises(ValueError, match="no number"):
+        others[1].result()
+    pool.shutdown()
+    assert (load.calls, load.waiting) == (0, 0)
+
+
+def test_work_is_done_where_it_is_handed_in() -> None:
+    assert InlinePool(1).submit(threading.get_ident).result() == threading.get_ident()
