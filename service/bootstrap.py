@@ -39,6 +39,10 @@ _GRPC_OPTIONS = (
     ("grpc.max_receive_message_length", 256 * 1024),
     ("grpc.keepalive_time_ms", 60_000),  # finds callers that vanished, whose streams hold threads
     ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.max_pings_without_data", 0),
+    ("grpc.server_handshake_timeout_ms", 10_000),  # a connection that says nothing
+    ("grpc.max_concurrent_streams", 2_000),  # of a connection: answers that nobody reads are kept
 )
 _log = structlog.get_logger("service.server")
 
