@@ -11,8 +11,6 @@ import math
 import threading
 from collections.abc import Callable
 
-from lm.errors import OverloadedError
-
 _FIRST_SERVICE_S = 0.001
 _KEEP = 0.98
 """Of the mean service time: it follows the last 50 calls, so that one slow call is no overload."""
@@ -30,7 +28,6 @@ class Load:
         self._clock = clock
         self._lock = threading.Lock()
         self._calls = 0
-        self._waiting = 0
         self._busy_since_s = 0.0
         self._service_s = _FIRST_SERVICE_S
 
@@ -38,11 +35,6 @@ class Load:
     def calls(self) -> int:
         """Calls that are there, at work or waiting."""
         return self._calls
-
-    @property
-    def waiting(self) -> int:
-        """Calls that have no thread yet."""
-        return self._waiting
 
     @property
     def service_s(self) -> float:
@@ -56,12 +48,6 @@ class Load:
             if not self._calls:
                 self._busy_since_s = now_s
             self._calls += 1
-            self._waiting += 1
-
-    def begin(self) -> None:
-        """A call got its thread."""
-        with self._lock:
-            self._waiting -= 1
 
     def end(self) -> None:
         """A call was answered."""
@@ -98,8 +84,8 @@ class Admission:
         self._chance = chance
         self._promised_s = -math.inf
 
-    def refusal(self) -> OverloadedError | None:
-        """Why a call that arrives now is not taken; None if it is.
+    def retry_after_s(self) -> float | None:
+        """None if a call that arrives now is taken, else when it should come again, in whole hundredths of a second.
 
         Those who are refused are told to come after those who were refused before them, one service time each: all
         at once they would be refused again.
@@ -111,10 +97,4 @@ class Admission:
         now_s = self._clock()
         turn_s = max(self._promised_s, now_s + wait_s) + service_s
         self._promised_s = min(turn_s, now_s + _LONGEST_RETRY_S)
-        retry_after_s = (self._promised_s - now_s) * (1 + self._chance())
-        return OverloadedError("Too many calls are waiting.", retry_after_s=_whole_hundredths(retry_after_s))
-
-
-def _whole_hundredths(time_s: float) -> float:
-    """Rounded up, so that equal refusals can be made once."""
-    return math.ceil(time_s * 100) / 100
+        return math.ceil((self._promised_s - now_s) * (1 + self._chance()) * 100) / 100

@@ -73,10 +73,10 @@ class CallInterceptor:
             known = self._wrapped[path] = self._wrap(path, found)
         handler, lane = known
         if lane is not None:
-            refusal = lane.admission.refusal()
-            if refusal is not None:
+            retry_after_s = lane.admission.retry_after_s()
+            if retry_after_s is not None:
                 self._observer.refused(path.rpartition("/")[2], grpc.StatusCode.RESOURCE_EXHAUSTED)
-                return refusing_handler(refusal)
+                return refusing_handler(retry_after_s)
             note_arrival(self._clock())
         return handler
 

@@ -12,6 +12,7 @@ from service.rpc.admission import Admission, Load
 from service.rpc.pools import WorkerPool
 from service.rpc.stalls import StallWatch
 
+_MOST_CALLS = 64
 _STALL_LIMIT_S = 10.0
 """For a caller that does not read; one on a bad line is not worth a thread for longer."""
 
@@ -22,6 +23,13 @@ class Lane:
 
     pool: WorkerPool
     admission: Admission
+    load: Load
+    threads: int
+
+    @property
+    def waiting(self) -> int:
+        """Calls that have no thread yet."""
+        return max(self.load.calls - self.threads, 0)
 
 
 class Lanes:
@@ -41,12 +49,18 @@ class Lanes:
         calls, long_calls = Load(clock), Load(clock)
         self.calls = Lane(
             pool=WorkerPool(settings.max_concurrent, "call", calls),
-            admission=Admission(calls, max_wait_s=settings.max_wait_ms / 1000, clock=clock, chance=chance),
+            admission=Admission(
+                calls, max_wait_s=settings.max_wait_ms / 1000, max_calls=_MOST_CALLS, clock=clock, chance=chance
+            ),
+            load=calls,
+            threads=settings.max_concurrent,
         )
         self.long_calls = Lane(
             pool=WorkerPool(settings.max_long_calls, "long-call", long_calls, background=True),
             admission=Admission(long_calls, max_calls=2 * settings.max_long_calls, clock=clock, chance=chance),
+            load=long_calls,
+            threads=settings.max_long_calls,
         )
         self.pools = (self.calls.pool, self.long_calls.pool)
         self.stalls = StallWatch(_STALL_LIMIT_S, clock)
-        metrics.watch(metrics.waiting, lambda: calls.waiting + long_calls.waiting)
+        metrics.watch(metrics.waiting, lambda: self.calls.waiting + self.long_calls.waiting)

@@ -32,7 +32,6 @@ class WorkerPool(ThreadPoolExecutor):
         return super().submit(self._run, fn, args, kwargs)
 
     def _run(self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        self._load.begin()
         try:
             return fn(*args, **kwargs)
         finally:

@@ -14,13 +14,15 @@ from service.rpc.status import status_of, to_grpc
 _INLINE = InlinePool(max_workers=1)  # never starts a thread
 
 
-def refusing_handler(error: OverloadedError) -> Any:
-    """A handler that ends the call with this error's status.
+@lru_cache(maxsize=2048)
+def refusing_handler(retry_after_s: float) -> Any:
+    """A handler that ends a call for which there is no room.
 
     As one of a stream of requests it is called without the first of them: to wait for it here would be to wait for
     this very thread.
     """
-    return grpc.stream_unary_rpc_method_handler(_Refusal(_status(str(error), error.retry_after_s)))
+    error = OverloadedError("Too many calls are waiting.", retry_after_s=retry_after_s)
+    return grpc.stream_unary_rpc_method_handler(_Refusal(to_grpc(status_of(error))))
 
 
 class _Refusal:
@@ -33,8 +35,3 @@ class _Refusal:
 
     def __call__(self, _requests: Any, context: Any) -> None:
         context.abort_with_status(self._status)
-
-
-@lru_cache(maxsize=1024)
-def _status(problem: str, retry_after_s: float) -> Any:
-    return to_grpc(status_of(OverloadedError(problem, retry_after_s=retry_after_s)))
