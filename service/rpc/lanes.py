@@ -12,7 +12,6 @@ from service.rpc.admission import Admission, Load
 from service.rpc.pools import WorkerPool
 from service.rpc.stalls import StallWatch
 
-_MOST_CALLS = 64
 _STALL_LIMIT_S = 10.0
 """For a caller that does not read; one on a bad line is not worth a thread for longer."""
 
@@ -49,9 +48,7 @@ class Lanes:
         calls, long_calls = Load(clock), Load(clock)
         self.calls = Lane(
             pool=WorkerPool(settings.max_concurrent, "call", calls),
-            admission=Admission(
-                calls, max_wait_s=settings.max_wait_ms / 1000, max_calls=_MOST_CALLS, clock=clock, chance=chance
-            ),
+            admission=Admission(calls, max_wait_s=settings.max_wait_ms / 1000, clock=clock, chance=chance),
             load=calls,
             threads=settings.max_concurrent,
         )
