@@ -41,7 +41,7 @@ class Metrics:
     def _calls(self, registry: CollectorRegistry) -> None:
         self.requests = Counter(
             "autocomplete_requests",
-            "Calls that ended, by method, model (empty where a call names none) and gRPC code.",
+            "Calls that ended, by method, model (empty where a call names none, or is refused unread) and gRPC code.",
             ("method", "model", "code"),
             registry=registry,
         )

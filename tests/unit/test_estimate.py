@@ -16,10 +16,20 @@ def test_without_a_budget_there_is_time_for_everything() -> None:
     assert CostEstimate(1.0).shortage(None) is None
 
 
-def test_twice_the_mean_must_be_left() -> None:
+def test_the_mean_and_four_deviations_must_be_left() -> None:
     assert CostEstimate(0.1).shortage(ending(0.21)) is None
     assert CostEstimate(0.1).shortage(ending(0.19)) is Shortage.TIME_BUDGET
     assert CostEstimate(0.0).shortage(ending(-1.0)) is Shortage.TIME_BUDGET
+
+
+def test_what_costs_the_same_each_time_needs_no_more_and_what_does_not_needs_more() -> None:
+    steady, varying = CostEstimate(0.1), CostEstimate(0.1)
+    for number in range(300):
+        steady.observe(0.1)
+        varying.observe(0.2 * (number % 2))
+    assert steady.shortage(ending(0.101)) is None
+    assert varying.shortage(ending(0.45))
+    assert varying.shortage(ending(0.55)) is None
 
 
 def test_one_slow_moment_is_forgotten() -> None:
