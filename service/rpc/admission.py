@@ -6,7 +6,7 @@ threads, cores and Python's lock between them really get done, whatever their nu
 
 A queue that was empty a moment ago is a burst and soon will be empty again; one that has stood for longer is an
 overload (Nichols and Jacobson, Controlling Queue Delay, 2012). So calls of a burst may wait for longer, as in Maurer's
-Fail at Scale (2015).
+Fail at Scale (2015). A moment is counted in answers: when the process itself has paused, time says nothing of the load.
 """
 
 from __future__ import annotations
@@ -19,10 +19,12 @@ _FIRST_SERVICE_S = 0.001
 _KEEP = 0.98
 """Of the mean service time: it follows the last 50 calls, so that one slow call is no overload."""
 _LONGEST_RETRY_S = 10.0
-_BURST_S = 0.1
-"""A queue that was empty within this time is a burst: after a pause of the machine's own, say. Where others kept it
-busy, 6 to 20% of the calls were refused at half the load that saturates, without this."""
-_BURST_WAITS = 3.0
+_MOST_OF_MEAN = 5.0
+"""More than this times the mean is no call's own cost but a pause, as when a model is opened."""
+_BURST_CALLS = 64
+"""A queue that was empty within so many answers is a burst. Where others kept the machine busy, 6 to 20% of the calls
+were refused at half the load that saturates, without this."""
+_BURST_WAITS = 5.0
 
 
 class Load:
@@ -36,7 +38,7 @@ class Load:
         self._clock = clock
         self._lock = threading.Lock()
         self._calls = 0
-        self._empty_s = -math.inf
+        self._since_empty = 0
         self._busy_since_s = 0.0
         self._service_s = _FIRST_SERVICE_S
 
@@ -51,16 +53,17 @@ class Load:
         return self._service_s
 
     @property
-    def empty_s(self) -> float:
-        """When there last was no call."""
-        return self._empty_s
+    def since_empty(self) -> int:
+        """Calls answered since there last was none."""
+        return self._since_empty
 
     def arrive(self) -> None:
         """A call was taken."""
         now_s = self._clock()
         with self._lock:
             if not self._calls:
-                self._empty_s = self._busy_since_s = now_s
+                self._busy_since_s = now_s
+                self._since_empty = 0
             self._calls += 1
 
     def end(self) -> None:
@@ -68,7 +71,9 @@ class Load:
         now_s = self._clock()
         with self._lock:
             self._calls -= 1
-            self._service_s = _KEEP * self._service_s + (1 - _KEEP) * (now_s - self._busy_since_s)
+            self._since_empty += 1
+            took_s = min(now_s - self._busy_since_s, _MOST_OF_MEAN * self._service_s)
+            self._service_s = _KEEP * self._service_s + (1 - _KEEP) * took_s
             self._busy_since_s = now_s
 
 
@@ -76,7 +81,8 @@ class Admission:
     """Takes calls while those that are there let them wait no longer than a bound.
 
     Args:
-        max_wait_s: the longest estimated wait of a call that is taken; in a burst, three times that.
+        threads: calls worked on at the same time; one that finds a thread free is taken.
+        max_wait_s: the longest estimated wait of a call that is taken; in a burst, five times that.
         max_calls: calls that may be there at the same time.
         clock: monotonic, in seconds.
         chance: a random number from 0 to 1, so that those who are refused together do not come again together.
@@ -86,12 +92,14 @@ class Admission:
         self,
         load: Load,
         *,
+        threads: int,
         max_wait_s: float = math.inf,
         max_calls: float = math.inf,
         clock: Callable[[], float],
         chance: Callable[[], float],
     ) -> None:
         self._load = load
+        self._threads = threads
         self._max_wait_s = max_wait_s
         self._max_calls = max_calls
         self._clock = clock
@@ -106,12 +114,9 @@ class Admission:
         """
         calls, service_s = self._load.calls, self._load.service_s
         wait_s = calls * service_s
-        if calls < self._max_calls:
-            if wait_s <= self._max_wait_s:
-                return None
-            burst = self._clock() - self._load.empty_s < _BURST_S
-            if burst and wait_s <= _BURST_WAITS * self._max_wait_s:
-                return None
+        waits = _BURST_WAITS if self._load.since_empty < _BURST_CALLS else 1.0
+        if calls < self._threads or (calls < self._max_calls and wait_s <= waits * self._max_wait_s):
+            return None
         now_s = self._clock()
         turn_s = max(self._promised_s, now_s + wait_s) + service_s
         self._promised_s = min(turn_s, now_s + _LONGEST_RETRY_S)

@@ -48,13 +48,25 @@ class Lanes:
         calls, long_calls = Load(clock), Load(clock)
         self.calls = Lane(
             pool=WorkerPool(settings.max_concurrent, "call", calls),
-            admission=Admission(calls, max_wait_s=settings.max_wait_ms / 1000, clock=clock, chance=chance),
+            admission=Admission(
+                calls,
+                threads=settings.max_concurrent,
+                max_wait_s=settings.max_wait_ms / 1000,
+                clock=clock,
+                chance=chance,
+            ),
             load=calls,
             threads=settings.max_concurrent,
         )
         self.long_calls = Lane(
             pool=WorkerPool(settings.max_long_calls, "long-call", long_calls, background=True),
-            admission=Admission(long_calls, max_calls=2 * settings.max_long_calls, clock=clock, chance=chance),
+            admission=Admission(
+                long_calls,
+                threads=settings.max_long_calls,
+                max_calls=2 * settings.max_long_calls,
+                clock=clock,
+                chance=chance,
+            ),
             load=long_calls,
             threads=settings.max_long_calls,
         )
