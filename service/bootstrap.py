@@ -262,5 +262,4 @@ class Server:
             thread.join()
         self._caches.close()
         for pool in (*self._lanes.pools, self._streams, self._service):
-        for pool in (*self._lanes.pools, self._streams, self._service):
             pool.shutdown(wait=False)

@@ -72,4 +72,9 @@ class Lanes:
         )
         self.pools = (self.calls.pool, self.long_calls.pool)
         self.stalls = StallWatch(_STALL_LIMIT_S, clock)
-        metrics.watch(metrics.waiting, lambda: self.calls.waiting + self.long_calls.waiting)
+        metrics.watch(metrics.waiting, lambda: self.waiting)
+
+    @property
+    def waiting(self) -> int:
+        """Calls that have no thread yet."""
+        return self.calls.waiting + self.long_calls.waiting
