@@ -6,6 +6,7 @@ Run as `python -m benchmarks.empty_server PORT HEX_OF_ANSWER`; `benchmarks.laten
 from __future__ import annotations
 
 import sys
+import time
 from typing import Any
 
 import grpc
@@ -13,6 +14,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from service import bootstrap
 from service.config import ServerSettings
+from service.rpc.admission import Load
 from service.rpc.interceptors import add_handlers
 from service.rpc.pools import WorkerPool
 from service.rpc.servicers import AUTOCOMPLETE_SERVICE
@@ -26,7 +28,7 @@ def main() -> None:
         return answer
 
     threads = ServerSettings.model_fields["max_concurrent"].default
-    server = grpc.server(WorkerPool(threads, "call"), options=bootstrap._GRPC_OPTIONS)
+    server = grpc.server(WorkerPool(threads, "call", Load(time.perf_counter)), options=bootstrap._GRPC_OPTIONS)
     handler = grpc.unary_unary_rpc_method_handler(respond)
     add_handlers(server, AUTOCOMPLETE_SERVICE, {"CompleteQuery": handler})
     servicer = health.HealthServicer()

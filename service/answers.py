@@ -94,7 +94,7 @@ class Answers:
         """The answer without the parts that can be left out: somebody else has been at them for long."""
         self._left.inc()
         with self._hurried_cost.measured():
-            return compute(Budget(budget.clock(), budget.clock)).payload
+            return compute(Budget(budget.clock(), budget.clock, limit=budget.limit)).payload
 
     def _lead(self, key: AnswerKey, flight: _Flight, compute: Callable[[Budget], Computed], budget: Budget) -> bytes:
         try:

@@ -26,8 +26,9 @@ from service.metrics import Metrics
 from service.ports import ModelOpener
 from service.rpc.completer import Completer
 from service.rpc.interceptors import CallInterceptor, add_handlers
+from service.rpc.lanes import Lanes
 from service.rpc.observe import Observer
-from service.rpc.pools import StreamSlots, WorkerPool
+from service.rpc.pools import StreamSlots
 from service.rpc.servicers import AUTOCOMPLETE_SERVICE, MODEL_SERVICE, AutocompleteServicer, ModelServicer
 from service.rpc.session import OpenSessions
 from service.rpc.watches import HealthWatches
@@ -38,6 +39,10 @@ _GRPC_OPTIONS = (
     ("grpc.max_receive_message_length", 256 * 1024),
     ("grpc.keepalive_time_ms", 60_000),  # finds callers that vanished, whose streams hold threads
     ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.max_pings_without_data", 0),
+    ("grpc.server_handshake_timeout_ms", 10_000),  # a connection that says nothing
+    ("grpc.max_concurrent_streams", 2_000),  # of a connection: answers that nobody reads are kept
 )
 _log = structlog.get_logger("service.server")
 
@@ -87,7 +92,7 @@ class Server:
         self._health = health.HealthServicer()
         self._caches = Caches(settings, self.metrics)
         self._completer = Completer(Answers(self._caches.tiers, self.metrics), self.metrics)
-        self._calls = WorkerPool(settings.max_concurrent, "call")
+        self._lanes = Lanes(settings, self.metrics, clock)
         # threads beyond the slots refuse the streams for which there is no slot
         self._streams = ThreadPoolExecutor(settings.max_streams + _SERVICE_THREADS, "stream")
         self._service = ThreadPoolExecutor(_SERVICE_THREADS, "service")
@@ -96,7 +101,7 @@ class Server:
             self._completer.prepare_query,
             self.metrics,
             limit=settings.cache_entries // 2 if self._caches.tiers else 0,
-            busy=lambda: self._calls.waiting > 0,
+            busy=lambda: self._lanes.waiting > 0,
         )
         self._grpc = self._build_grpc(clock)
         self._http: Any = None
@@ -163,14 +168,16 @@ class Server:
     def _build_grpc(self, clock: Callable[[], float]) -> Any:
         settings, metrics = self._settings, self.metrics
         interceptor = CallInterceptor(
-            calls=self._calls,
+            calls=self._lanes.calls,
+            long_calls=self._lanes.long_calls,
             streams=self._streams,
             service=self._service,
             slots=StreamSlots(settings.max_streams),
+            stalls=self._lanes.stalls,
             watches=self._watches,
-            max_waiting=settings.max_waiting,
             observer=self._observer,
             metrics=metrics,
+            clock=clock,
         )
         autocomplete = AutocompleteServicer(
             models=self.models,
@@ -181,13 +188,12 @@ class Server:
             clock=clock,
         )
         port_options = (("grpc.so_reuseport", int(self._on_serving is not None)),)  # alone, a taken port is an error
-        server = grpc.server(self._calls, interceptors=(interceptor,), options=_GRPC_OPTIONS + port_options)
+        server = grpc.server(self._lanes.calls.pool, interceptors=(interceptor,), options=_GRPC_OPTIONS + port_options)
         add_handlers(server, AUTOCOMPLETE_SERVICE, autocomplete.handlers())
         add_handlers(server, MODEL_SERVICE, ModelServicer(self.models).handlers())
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         names = (AUTOCOMPLETE_SERVICE, MODEL_SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, server)
-        metrics.watch(metrics.waiting, lambda: self._calls.waiting)
         return server
 
     def _listen(self) -> None:
@@ -255,5 +261,5 @@ class Server:
             http.server_close()
             thread.join()
         self._caches.close()
-        for pool in (self._calls, self._streams, self._service):
+        for pool in (*self._lanes.pools, self._streams, self._service):
             pool.shutdown(wait=False)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
+from suggest.budget import LeftOut
 from suggest.types import NextWords, QueryCompletion, StageTiming
 
 _LATENCY_BUCKETS_S = (
@@ -40,7 +41,7 @@ class Metrics:
     def _calls(self, registry: CollectorRegistry) -> None:
         self.requests = Counter(
             "autocomplete_requests",
-            "Calls that ended, by method, model (empty where a call names none) and gRPC code.",
+            "Calls that ended, by method, model (empty where a call names none, or is refused unread) and gRPC code.",
             ("method", "model", "code"),
             registry=registry,
         )
@@ -83,8 +84,9 @@ class Metrics:
         )
         self.degraded = Counter(
             "autocomplete_degraded_answers",
-            "Answers in which a part of the ensemble was left out, by reason.",
-            ("reason",),
+            "Parts (neural, spelling, reranker) left out of answers because time was short, by reason: deadline (the "
+            "caller's), time_budget (the server's), overload (there was enough, but it went by in the queue).",
+            ("reason", "part"),
             registry=registry,
         )
         self.suggestions = Counter(
@@ -199,7 +201,7 @@ class Metrics:
 
     def observe_completion(self, completion: QueryCompletion, method: str) -> None:
         """Counts a computed query completion."""
-        self._observe(completion.timings, completion.degraded)
+        self._observe(completion.timings, completion.left_out)
         for suggestion in completion.suggestions:
             self.suggestions.labels(suggestion.source.value).inc()
         if not completion.suggestions:
@@ -207,12 +209,12 @@ class Metrics:
 
     def observe_words(self, words: NextWords, method: str) -> None:
         """Counts a computed next-word prediction."""
-        self._observe(words.timings, words.degraded)
+        self._observe(words.timings, words.left_out)
         if not words.suggestions:
             self.empty_answers.labels(method).inc()
 
-    def _observe(self, timings: Iterable[StageTiming], degraded: bool) -> None:
+    def _observe(self, timings: Iterable[StageTiming], left_out: Iterable[LeftOut]) -> None:
         for timing in timings:
             self.stage_duration.labels(timing.stage).observe(timing.duration_s)
-        if degraded:
-            self.degraded.labels("deadline").inc()
+        for each in left_out:
+            self.degraded.labels(each.reason.value, each.part.value).inc()

@@ -14,10 +14,10 @@ from lm.manifest import Ranking
 from lm.queries import QueryIndex
 from lm.text import normalize_query
 from suggest.advice import Advisers
-from suggest.budget import Budget
+from suggest.budget import Budget, OptionalPart
 from suggest.candidates import Pool, propose
 from suggest.duplicates import distinct, distinct_pool
-from suggest.estimate import CostEstimate
+from suggest.estimate import Allowance, CostEstimate
 from suggest.infix import typed_length, with_infix
 from suggest.rank import Candidates, Floats, first_exact, order
 from suggest.readings import pool_readings
@@ -90,15 +90,15 @@ class QueryCompleter:
                 f"Model {self._bundle.manifest.name!r} has no query index.",
                 remedy="Train it with a [[query_log]] section, or ask another model.",
             )
-        stages = Stages()
+        stages, allowance = Stages(), Allowance(budget)
         with stages.stage("parse"):
             normalized = normalize_query(query)
         if normalized:
-            listed, total, degraded = self._ranked(
-                normalized, max_suggestions, exclude_generated, neural, budget, stages, correct=correct
+            listed, total = self._ranked(
+                normalized, max_suggestions, exclude_generated, neural, allowance, stages, correct=correct
             )
         else:
-            (listed, total), degraded = self._popular(max_suggestions, stages), False
+            listed, total = self._popular(max_suggestions, stages)
         with stages.stage("rank"):
             suggestions = self._suggestions(listed, normalized, self._bundle.queries, max_suggestions)
             kinds = self._bundle.manifest.duplicates.collapse
@@ -107,7 +107,7 @@ class QueryCompleter:
             suggestions=suggestions,
             normalized_query=normalized,
             corrected_query=_corrected_query(listed, suggestions),
-            degraded=degraded,
+            left_out=allowance.left_out,
             timings=stages.timings,
         )
 
@@ -122,23 +122,21 @@ class QueryCompleter:
         max_suggestions: int,
         exclude_generated: bool,
         neural: bool,
-        budget: Budget | None,
+        allowance: Allowance,
         stages: Stages,
         *,
         correct: bool,
-    ) -> tuple[_Listed, float, bool]:
-        """The list, submissions of what was typed as it stands, and whether time was too short for a part."""
+    ) -> tuple[_Listed, float]:
+        """The list, and submissions of what was typed as it stands."""
         with stages.stage("ngram"):
             proposed = propose(self._model, self._bundle.queries, query, self._bundle.denied)
             pool = distinct_pool(proposed, self._bundle.manifest.duplicates)
             rows = first_rows(pool, self._first_ranking, max(CHOSEN, max_suggestions + 2), exclude_generated)
-        corrections, total, degraded = dict[str, Correction](), pool.total, False
-        if correct and self._corrector is not None and (suspects := self._corrector.suspects(query, pool)):
-            if self._correction_cost.fits(budget):
-                with stages.stage("spelling"), self._correction_cost.measured():
-                    pool, corrections = self._read_otherwise(query, suspects, pool)
-            else:
-                degraded = True
+        corrections, total = dict[str, Correction](), pool.total
+        suspects = self._corrector.suspects(query, pool) if correct and self._corrector is not None else ()
+        if suspects and allowance.allows(OptionalPart.SPELLING, self._correction_cost):
+            with stages.stage("spelling"), self._correction_cost.measured():
+                pool, corrections = self._read_otherwise(query, suspects, pool)
         if corrections:  # beside those that suit the typed letters, which stay the same
             rows += _first_corrected(pool, self._first_ranking, max_suggestions + SPARE, exclude_generated)
         chosen = pool.candidates.of(rows)
@@ -146,21 +144,16 @@ class QueryCompleter:
             with stages.stage("advice"):
                 chosen = self._advisers.advise(chosen)
         candidates, opinion = chosen, None
-        if neural and rows and self._rescorer is not None:
-            if self._neural_cost.fits(budget):
-                with stages.stage("neural"), self._neural_cost.measured():
-                    rescored = self._rescorer.rescore(pool, rows, chosen)
-                    candidates, opinion = rescored.candidates, rescored.neural
-            else:
-                degraded = True
-        if neural and rows and self._reranks:
-            if not degraded and self._reranker_cost.fits(budget):
-                with stages.stage("reranker"), self._reranker_cost.measured():
-                    candidates = rerank(self._model, candidates)
-            else:
-                degraded = True
+        asked = neural and bool(rows)
+        if asked and self._rescorer is not None and allowance.allows(OptionalPart.NEURAL, self._neural_cost):
+            with stages.stage("neural"), self._neural_cost.measured():
+                rescored = self._rescorer.rescore(pool, rows, chosen)
+                candidates, opinion = rescored.candidates, rescored.neural
+        if asked and self._reranks and allowance.allows(OptionalPart.RERANKER, self._reranker_cost, last=True):
+            with stages.stage("reranker"), self._reranker_cost.measured():
+                candidates = rerank(self._model, candidates)
         ranked = order(candidates, pool.total, self._ranking)
-        return _Listed(ranked, candidates, chosen.log_probs, opinion, corrections, pool.total), total, degraded
+        return _Listed(ranked, candidates, chosen.log_probs, opinion, corrections, pool.total), total
 
     def _read_otherwise(self, query: str, suspects: tuple[int, ...], pool: Pool) -> tuple[Pool, dict[str, Correction]]:
         """The pool with what completes the corrections of typing errors, and which completes which."""

@@ -9,6 +9,7 @@ import enum
 from dataclasses import dataclass
 
 from lm.parts import Part
+from suggest.budget import LeftOut
 
 __all__ = [
     "FinishReason",
@@ -88,6 +89,7 @@ class QueryCompletion:
     """Suggested queries, best first.
 
     Attributes:
+        left_out: parts that time was too short for.
         corrected_query: the normalised query with its typing errors corrected, if this is more probable than all
             other readings of it and a suggestion completes it; else empty.
     """
@@ -95,8 +97,13 @@ class QueryCompletion:
     suggestions: tuple[QuerySuggestion, ...]
     normalized_query: str
     corrected_query: str = ""
-    degraded: bool
+    left_out: tuple[LeftOut, ...] = ()
     timings: tuple[StageTiming, ...]
+
+    @property
+    def degraded(self) -> bool:
+        """Whether time was too short for a part."""
+        return bool(self.left_out)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,12 +121,18 @@ class NextWords:
 
     Attributes:
         replace_start: offset in the given text, in code points, from which a chosen word replaces it.
+        left_out: parts that time was too short for.
     """
 
     suggestions: tuple[WordSuggestion, ...]
     replace_start: int
-    degraded: bool
+    left_out: tuple[LeftOut, ...] = ()
     timings: tuple[StageTiming, ...]
+
+    @property
+    def degraded(self) -> bool:
+        """Whether time was too short for a part."""
+        return bool(self.left_out)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

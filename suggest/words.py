@@ -9,10 +9,10 @@ from lm.denied import Denied
 from lm.language_model import LanguageModel
 from lm.parts import Part
 from lm.text import is_unspaced, last_word_start, normalize_query
-from suggest.budget import Budget
+from suggest.budget import Budget, OptionalPart
 from suggest.cursor import Cursor, locate
 from suggest.decode import Hypothesis, complete_word
-from suggest.estimate import CostEstimate
+from suggest.estimate import Allowance, CostEstimate
 from suggest.explain import Word, explain_words
 from suggest.stages import Stages
 from suggest.types import NextWords, ScoreTerms, WordSuggestion
@@ -49,13 +49,13 @@ class WordPredictor:
         Raises:
             UnsupportedError: the part asked for is not there.
         """
-        stages = Stages()
+        stages, allowance = Stages(), Allowance(budget)
         with stages.stage("parse"):
             cursor = locate(self._model, text)
             part = self._model.part(part)
-        degraded = part is Part.ENSEMBLE and not self._cost.fits(budget)
-        with stages.stage("ngram" if degraded or part is Part.NGRAM else "neural"):
-            asked = Part.NGRAM if degraded else part
+        degraded = part is Part.ENSEMBLE and not allowance.allows(OptionalPart.NEURAL, self._cost)
+        asked = Part.NGRAM if degraded else part
+        with stages.stage("ngram" if asked is Part.NGRAM else "neural"):
             width = max_suggestions + SPARE
             found = complete_word(self._model, cursor.context, cursor.typed, width, asked, joined=cursor.joined)
         if asked is not Part.NGRAM:
@@ -80,7 +80,7 @@ class WordPredictor:
                 for word, term in zip(words, terms, strict=True)
             ),
             replace_start=cursor.start,
-            degraded=degraded,
+            left_out=allowance.left_out,
             timings=stages.timings,
         )
 

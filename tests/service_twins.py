@@ -17,7 +17,7 @@ from lm.text import normalize_query
 from service.bootstrap import Server
 from service.config import load_settings
 from service.ports import ServingModel
-from suggest.budget import Budget
+from suggest.budget import Budget, LeftOut
 from suggest.types import (
     FinishReason,
     GenerationOptions,
@@ -62,7 +62,7 @@ class TwinModel:
         version: str = VERSION,
         created_at_s: float = 1_767_225_600.0,
         neural_kind: str = "lstm",
-        degraded: bool = False,
+        left_out: tuple[LeftOut, ...] = (),
         text: bool = True,
         warm_queries: tuple[str, ...] = (),
     ) -> None:
@@ -70,13 +70,14 @@ class TwinModel:
         self.version = version
         self.created_at_s = created_at_s
         self.language_models = (TwinLanguageModel(neural_kind=neural_kind),)
-        self.degraded = degraded
+        self.left_out = left_out
         self.text = text
         self.warm_queries = warm_queries
         self.gate = threading.Event()
         self.gate.set()
         self.asked: list[tuple[str, bool]] = []
         self.budgets_s: list[float] = []
+        self.waited_s: list[float] = []
         self.failure: Exception | None = None
 
     def complete_query(
@@ -112,7 +113,7 @@ class TwinModel:
                 for rank, (text, source) in enumerate(kept[:max_suggestions])
             ),
             normalized_query=normalize_query(query),
-            degraded=self.degraded,
+            left_out=self.left_out,
             timings=(StageTiming(stage="ngram", duration_s=0.001),),
         )
 
@@ -131,7 +132,7 @@ class TwinModel:
         return NextWords(
             suggestions=tuple(WordSuggestion(text=word, log_prob=-0.5, terms=ScoreTerms()) for word in words),
             replace_start=len(text),
-            degraded=self.degraded,
+            left_out=self.left_out,
             timings=(),
         )
 
@@ -157,6 +158,7 @@ class TwinModel:
         self.asked.append((text, neural))
         if budget is not None:
             self.budgets_s.append(budget.remaining_s())
+            self.waited_s.append(budget.waited_s)
         if neural:
             self.gate.wait(20)
         if self.failure is not None:

@@ -8,14 +8,17 @@ from typing import Any
 
 import grpc
 import structlog
+from google.protobuf.message import DecodeError
 
-from lm.errors import AutocompleteError, OverloadedError
+from lm.errors import AutocompleteError, OverloadedError, RequestError
 from service.logs import trace_of
 from service.metrics import Metrics
 from service.rpc.pools import StreamSlots
+from service.rpc.stalls import StallWatch
 from service.rpc.status import internal_status, is_for_callers, status_of, to_grpc
 
 _RETRY_AFTER_S = 1.0
+_UNREADABLE = object()
 _log = structlog.get_logger("service.rpc")
 
 Unary = Callable[[Any, Any], Any]
@@ -28,6 +31,7 @@ def guard_unary(behavior: Unary) -> Unary:
     def guarded(request: Any, context: Any) -> Any:
         _refuse_if_late(context)
         try:
+            _check_read(request)
             return behavior(request, context)
         except Exception as error:
             _abort(error, context)
@@ -54,13 +58,35 @@ def guard_stream(behavior: Streaming, slots: StreamSlots, metrics: Metrics) -> S
     return guarded
 
 
-def refuse_overloaded(_request: Any, _context: Any) -> Any:
-    """The behaviour of a call for which there is no room.
+def guard_long_stream(behavior: Streaming, stalls: StallWatch) -> Streaming:
+    """A call of the long ones with many answers; it ends if its caller does not take them."""
 
-    Raises:
-        OverloadedError: always.
-    """
-    raise OverloadedError("Too many calls are waiting.", retry_after_s=_RETRY_AFTER_S)
+    def guarded(request: Any, context: Any) -> Iterator[Any]:
+        _refuse_if_late(context)
+        try:
+            _check_read(request)
+            yield from stalls.sent(context, behavior(request, context))
+        except Exception as error:
+            _abort(error, context)
+
+    return guarded
+
+
+def reading(deserialize: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+    """Reads a message; one that cannot be read is left to the guard, for gRPC would log a trace of each."""
+
+    def read(data: bytes) -> Any:
+        try:
+            return deserialize(data)
+        except DecodeError:
+            return _UNREADABLE
+
+    return read
+
+
+def _check_read(request: Any) -> None:
+    if request is _UNREADABLE:
+        raise RequestError("request", "is no message of its type.", fault="MALFORMED", remedy="Text must be UTF-8.")
 
 
 def _too_many_streams(limit: int) -> OverloadedError:

@@ -9,12 +9,18 @@ from typing import Any
 import grpc
 
 from service.metrics import Metrics
-from service.rpc.guard import guard_stream, guard_unary, refuse_overloaded
+from service.rpc.arrival import note_arrival
+from service.rpc.guard import guard_long_stream, guard_stream, guard_unary, reading
+from service.rpc.lanes import Lane
 from service.rpc.observe import Observer
-from service.rpc.pools import StreamSlots, WorkerPool
+from service.rpc.pools import StreamSlots
+from service.rpc.refusals import refusing_handler
+from service.rpc.stalls import StallWatch
 from service.rpc.watches import HealthWatches
 
 _HEALTH = "/grpc.health.v1.Health/"
+LONG_CALLS = ("GenerateText", "ScoreText")
+"""Methods that may take longer than a person waits between two keystrokes."""
 
 
 class CallInterceptor:
@@ -23,59 +29,71 @@ class CallInterceptor:
     It runs on gRPC's own thread before a call is queued, so it decides about overload at arrival.
 
     Args:
-        calls: the server's pool, which works on unary calls.
+        calls: for unary calls.
+        long_calls: for those of `LONG_CALLS`.
         streams: a pool for streams, with threads to spare for refusals.
-        service: a pool for health checks and refusals, which must not wait behind other calls.
+        service: a pool for health checks, which must not wait behind other calls.
+        clock: monotonic, in seconds.
     """
 
     def __init__(
         self,
         *,
-        calls: WorkerPool,
+        calls: Lane,
+        long_calls: Lane,
         streams: ThreadPoolExecutor,
         service: ThreadPoolExecutor,
         slots: StreamSlots,
+        stalls: StallWatch,
         watches: HealthWatches,
-        max_waiting: int,
         observer: Observer,
         metrics: Metrics,
+        clock: Callable[[], float],
     ) -> None:
         self._calls = calls
+        self._long_calls = long_calls
         self._streams = streams
         self._service = service
         self._slots = slots
+        self._stalls = stalls
         self._watches = watches
-        self._max_waiting = max_waiting
         self._observer = observer
         self._metrics = metrics
-        self._wrapped: dict[str, Any] = {}
-        self._refusing: dict[str, Any] = {}
+        self._clock = clock
+        self._wrapped: dict[str, tuple[Any, Lane | None]] = {}
 
     def intercept_service(self, continuation: Callable[[Any], Any], details: Any) -> Any:
         """See `grpc.ServerInterceptor`."""
         path = details.method
-        handler = self._wrapped.get(path)
-        if handler is None:
+        known = self._wrapped.get(path)
+        if known is None:
             found = continuation(details)
             if found is None:
                 return None  # gRPC answers UNIMPLEMENTED
-            handler = self._wrapped[path] = self._wrap(path, found)
-        if self._calls.waiting > self._max_waiting:
-            return self._refusing.get(path, handler)
+            known = self._wrapped[path] = self._wrap(path, found)
+        handler, lane = known
+        if lane is not None:
+            retry_after_s = lane.admission.retry_after_s()
+            if retry_after_s is not None:
+                self._observer.refused(path.rpartition("/")[2], grpc.StatusCode.RESOURCE_EXHAUSTED)
+                return refusing_handler(retry_after_s)
+            note_arrival(self._clock())
         return handler
 
-    def _wrap(self, path: str, handler: Any) -> Any:
+    def _wrap(self, path: str, handler: Any) -> tuple[Any, Lane | None]:
         method = path.rpartition("/")[2]
+        if not handler.request_streaming:
+            handler = handler._replace(request_deserializer=reading(handler.request_deserializer))
+        lane = self._long_calls if method in LONG_CALLS else self._calls
         if handler.response_streaming:
-            return self._wrap_stream(method, handler)
+            if lane is self._calls:
+                return self._wrap_stream(method, handler), None
+            behavior = self._observer.stream(method, guard_long_stream(handler.unary_stream, self._stalls))
+            return handler._replace(unary_stream=_in_pool(behavior, lane.pool)), lane
         behavior = self._observer.unary(method, guard_unary(handler.unary_unary))
         if path.startswith(_HEALTH):
-            behavior.experimental_thread_pool = self._service  # type: ignore[attr-defined]
-        else:
-            refusal = self._observer.unary(method, guard_unary(refuse_overloaded))
-            refusal.experimental_thread_pool = self._service  # type: ignore[attr-defined]
-            self._refusing[path] = handler._replace(unary_unary=refusal)
-        return handler._replace(unary_unary=behavior)
+            return handler._replace(unary_unary=_in_pool(behavior, self._service)), None
+        return handler._replace(unary_unary=_in_pool(behavior, lane.pool)), lane
 
     def _wrap_stream(self, method: str, handler: Any) -> Any:
         kind = "stream_stream" if handler.request_streaming else "unary_stream"
@@ -83,8 +101,12 @@ class CallInterceptor:
         if getattr(inner, "experimental_non_blocking", False):
             return handler._replace(**{kind: self._watches.track(inner)})
         observed = self._observer.stream(method, guard_stream(inner, self._slots, self._metrics))
-        observed.experimental_thread_pool = self._streams  # type: ignore[attr-defined]
-        return handler._replace(**{kind: observed})
+        return handler._replace(**{kind: _in_pool(observed, self._streams)})
+
+
+def _in_pool(behavior: Callable[..., Any], pool: ThreadPoolExecutor) -> Callable[..., Any]:
+    behavior.experimental_thread_pool = pool  # type: ignore[attr-defined]
+    return behavior
 
 
 def add_handlers(server: Any, service: str, handlers: dict[str, Any]) -> None:

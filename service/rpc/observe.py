@@ -81,6 +81,11 @@ class Observer:
 
         return observed
 
+    def refused(self, method: str, code: grpc.StatusCode) -> None:
+        """Counts a call that was not taken; what it asks was not read."""
+        self._metrics.requests.labels(method, "", code.name).inc()
+        self._log.debug("call", method=method, model="", code=code.name, duration_ms=0.0)
+
     def _ended(self, method: str, request: Any, code: Any, took_s: float) -> None:
         asked = getattr(request, "model", None)
         model = "" if asked is None else self._labels.get(asked, _OTHER_MODEL)

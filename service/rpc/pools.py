@@ -1,36 +1,51 @@
-"""Threads of the server: calls, streams and health checks have their own, so that none starves another."""
+"""Threads of the server: completions, long calls, streams and health checks have their own: none starves another."""
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
+from service.rpc.admission import Load
+
+_LOW_PRIORITY = 10
+
 
 class WorkerPool(ThreadPoolExecutor):
-    """A thread pool that knows how much work waits for a thread."""
+    """A thread pool that keeps account of its load.
 
-    def __init__(self, threads: int, name: str) -> None:
-        super().__init__(max_workers=threads, thread_name_prefix=name)
-        self._count_lock = threading.Lock()
-        self._waiting = 0
+    Args:
+        background: its threads get the processor when those of others do not want it.
+    """
 
-    @property
-    def waiting(self) -> int:
-        """Pieces of work that have no thread yet."""
-        return self._waiting
+    def __init__(self, threads: int, name: str, load: Load, *, background: bool = False) -> None:
+        initializer = _lower_priority if background else None
+        super().__init__(max_workers=threads, thread_name_prefix=name, initializer=initializer)
+        self._load = load
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """See `Executor.submit`."""
-        with self._count_lock:
-            self._waiting += 1
+        self._load.arrive()
         return super().submit(self._run, fn, args, kwargs)
 
     def _run(self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        with self._count_lock:
-            self._waiting -= 1
-        return fn(*args, **kwargs)
+        try:
+            return fn(*args, **kwargs)
+        finally:
+            self._load.end()
+
+
+class InlinePool(ThreadPoolExecutor):
+    """Does work where it is handed in, on gRPC's own thread: for what takes less time than to wake another."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """See `Executor.submit`."""
+        done: Future[Any] = Future()
+        done.set_result(fn(*args, **kwargs))
+        return done
 
 
 class StreamSlots:
@@ -53,3 +68,9 @@ class StreamSlots:
         """Gives a slot back."""
         with self._lock:
             self._open -= 1
+
+
+def _lower_priority() -> None:
+    """Linux schedules each thread by its own nice value; elsewhere that of the process would change."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LOW_PRIORITY)

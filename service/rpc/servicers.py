@@ -15,6 +15,7 @@ from autocomplete.v1 import model_service_pb2 as model_pb
 from lm.errors import RequestError
 from service.adapters.bundle_registry import BundleRegistry, ModelStatus
 from service.metrics import Metrics
+from service.rpc.arrival import arrived_s
 from service.rpc.completer import Completer
 from service.rpc.convert import chunk_response, model_message, score_response
 from service.rpc.requests import (
@@ -26,7 +27,7 @@ from service.rpc.requests import (
     read_words,
 )
 from service.rpc.session import OpenSessions, Session
-from suggest.budget import Budget
+from suggest.budget import Budget, Shortage
 
 AUTOCOMPLETE_SERVICE = pb.DESCRIPTOR.services_by_name["AutocompleteService"].full_name
 MODEL_SERVICE = model_pb.DESCRIPTOR.services_by_name["ModelService"].full_name
@@ -64,13 +65,13 @@ class AutocompleteServicer:
         """`CompleteQuery`."""
         question = read_query(request, request.query)
         model = self._models.get(question.model)
-        return self._completer.complete_query(model, question, lambda: self._budget(context))
+        return self._completer.complete_query(model, question, lambda: self._budget(context, arrived_s()))
 
     def predict_next_word(self, request: pb.PredictNextWordRequest, context: Any) -> bytes:
         """`PredictNextWord`."""
         question = read_words(request)
         model = self._models.get(question.model)
-        return self._completer.predict_next_word(model, question, lambda: self._budget(context))
+        return self._completer.predict_next_word(model, question, lambda: self._budget(context, arrived_s()))
 
     def stream_complete_query(
         self, requests: Iterator[pb.StreamCompleteQueryRequest], context: Any
@@ -79,7 +80,7 @@ class AutocompleteServicer:
         session = Session(
             models=self._models,
             completer=self._completer,
-            new_budget=lambda: self._budget(context),
+            new_budget=lambda: self._budget(context, self._clock()),
             clock=self._clock,
             metrics=self._metrics,
             sessions=self._sessions,
@@ -99,9 +100,13 @@ class AutocompleteServicer:
         for chunk in model.generate_text(question.prompt, question.options):
             yield chunk_response(chunk)
 
-    def _budget(self, context: Any) -> Budget:
-        allowed_s = min(context.time_remaining() - _WAY_BACK_S, self._time_budget_s)
-        return Budget(self._clock() + allowed_s, self._clock)
+    def _budget(self, context: Any, since_s: float) -> Budget:
+        """What is left of the caller's time, or of the server's own since a question arrived."""
+        now_s = self._clock()
+        by_caller_s = now_s + context.time_remaining() - _WAY_BACK_S
+        by_setting_s = since_s + self._time_budget_s
+        limit = Shortage.DEADLINE if by_caller_s < by_setting_s else Shortage.TIME_BUDGET
+        return Budget(min(by_caller_s, by_setting_s), self._clock, waited_s=now_s - since_s, limit=limit)
 
     def handlers(self) -> dict[str, Any]:
         """The methods by name; an answer that is serialised already goes out as it is."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from autocomplete.v1 import model_service_pb2_grpc as model_grpc
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
+from suggest.budget import LeftOut, OptionalPart, Shortage
 from tests.service_twins import TwinModel, eventually, running, sample
 
 
@@ -30,6 +32,13 @@ def refusal(error: grpc.RpcError) -> tuple[grpc.StatusCode, str, list[str]]:
         elif detail.Unpack(bad):
             fields = [violation.field for violation in bad.field_violations]
     return error.code(), reason, fields
+
+
+def retry_delay_s(error: grpc.RpcError) -> float:
+    """What a refused call is told to wait."""
+    retry = error_details_pb2.RetryInfo()
+    assert any(detail.Unpack(retry) for detail in rpc_status.from_call(error).details)
+    return float(retry.retry_delay.ToMilliseconds()) / 1000
 
 
 def test_a_query_is_completed(tmp_path: Path) -> None:
@@ -77,7 +86,7 @@ def test_callers_who_ask_at_once_share_a_computation(tmp_path: Path) -> None:
     twin = TwinModel()
     twin.gate.clear()
     with (
-        running(tmp_path, twin, time_budget_ms=10_000) as (server, channel),
+        running(tmp_path, twin, max_concurrent=8, time_budget_ms=10_000) as (server, channel),
         ThreadPoolExecutor(8) as callers,
     ):
         stub = pb_grpc.AutocompleteServiceStub(channel)
@@ -92,13 +101,18 @@ def test_callers_who_ask_at_once_share_a_computation(tmp_path: Path) -> None:
 
 
 def test_degraded_answers_are_not_kept(tmp_path: Path) -> None:
-    twin = TwinModel(degraded=True)
+    left_out = (
+        LeftOut(OptionalPart.NEURAL, Shortage.OVERLOAD),
+        LeftOut(OptionalPart.RERANKER, Shortage.OVERLOAD),
+    )
+    twin = TwinModel(left_out=left_out)
     with running(tmp_path, twin) as (server, channel):
         stub = pb_grpc.AutocompleteServiceStub(channel)
         for _ in range(2):
             assert stub.CompleteQuery(pb.CompleteQueryRequest(query="q")).degraded
         assert len(twin.asked) == 2
-        assert sample(server, "autocomplete_degraded_answers_total", reason="deadline") == 2
+        for part in ("neural", "reranker"):
+            assert sample(server, "autocomplete_degraded_answers_total", reason="overload", part=part) == 2
 
 
 def test_a_deadline_bounds_the_budget(tmp_path: Path) -> None:
@@ -211,22 +225,60 @@ def test_an_unexpected_error_shows_an_id_and_no_trace(tmp_path: Path) -> None:
     assert "typed" not in caught.value.details()
 
 
-def test_more_calls_than_may_wait_are_refused_at_once(tmp_path: Path) -> None:
+def test_a_call_that_would_wait_too_long_is_refused_at_once(tmp_path: Path) -> None:
     twin = TwinModel()
     twin.gate.clear()
-    with running(tmp_path, twin, max_concurrent=1, max_waiting=1) as (server, channel):
+    with running(tmp_path, twin, max_concurrent=1, max_wait_ms=0) as (server, channel):
         stub = pb_grpc.AutocompleteServiceStub(channel)
         first = stub.CompleteQuery.future(pb.CompleteQueryRequest(query="q0"))
         eventually(lambda: twin.asked)
-        waiting = [stub.CompleteQuery.future(pb.CompleteQueryRequest(query=f"q{i}")) for i in (1, 2)]
-        eventually(lambda: sample(server, "autocomplete_requests_waiting") == 2)
         with pytest.raises(grpc.RpcError) as caught:
-            stub.CompleteQuery(pb.CompleteQueryRequest(query="q3"))
+            stub.CompleteQuery(pb.CompleteQueryRequest(query="q1"))
         assert refusal(caught.value)[:2] == (grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED")
-        kinds = [detail.TypeName() for detail in rpc_status.from_call(caught.value).details]
-        assert "google.rpc.RetryInfo" in kinds
+        assert 0 < retry_delay_s(caught.value) < 1
+        labels = {"method": "CompleteQuery", "model": "", "code": "RESOURCE_EXHAUSTED"}
+        assert sample(server, "autocomplete_requests_total", **labels) == 1
         twin.gate.set()
-        assert all(call.result().suggestions for call in (first, *waiting))
+        assert first.result().suggestions
+        assert stub.CompleteQuery(pb.CompleteQueryRequest(query="q2")).suggestions
+
+
+def test_calls_that_wait_a_little_are_taken_and_their_wait_counts(tmp_path: Path) -> None:
+    twin = TwinModel()
+    twin.gate.clear()
+    with running(tmp_path, twin, max_concurrent=1, max_wait_ms=1000, time_budget_ms=60_000) as (server, channel):
+        stub = pb_grpc.AutocompleteServiceStub(channel)
+        calls = [stub.CompleteQuery.future(pb.CompleteQueryRequest(query="q0"))]
+        eventually(lambda: twin.asked)
+        calls += [stub.CompleteQuery.future(pb.CompleteQueryRequest(query=f"q{number}")) for number in range(1, 4)]
+        eventually(lambda: sample(server, "autocomplete_requests_waiting") == 3)
+        time.sleep(0.2)
+        twin.gate.set()
+        assert all(call.result().suggestions for call in calls)
+    assert all(budget_s < 59.8 for budget_s in twin.budgets_s[1:])
+    assert all(waited_s >= 0.2 for waited_s in twin.waited_s[1:])
+
+
+def test_long_calls_have_an_admission_of_their_own(tmp_path: Path) -> None:
+    twin = TwinModel()
+    twin.gate.clear()
+    with running(tmp_path, twin, max_long_calls=1) as (server, channel), ThreadPoolExecutor(2) as callers:
+        stub = pb_grpc.AutocompleteServiceStub(channel)
+        request = pb.GenerateTextRequest(prompt="a", max_output_tokens=2)
+        first = callers.submit(lambda: list(stub.GenerateText(request)))
+        eventually(lambda: sample(server, "autocomplete_requests_in_flight") == 1)
+        second = callers.submit(stub.ScoreText, pb.ScoreTextRequest(text="a"))
+        eventually(lambda: sample(server, "autocomplete_requests_waiting") == 1)
+        for call in (lambda: list(stub.GenerateText(request)), lambda: stub.ScoreText(pb.ScoreTextRequest(text="b"))):
+            with pytest.raises(grpc.RpcError) as caught:
+                call()
+            assert refusal(caught.value)[:2] == (grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED")
+            assert retry_delay_s(caught.value) > 0
+        words = pb.PredictNextWordRequest(text="the united ", part=pb.ENSEMBLE_PART_NGRAM)
+        assert stub.PredictNextWord(words).suggestions
+        twin.gate.set()
+        assert len(first.result()) == 2
+        assert second.result().token_scores
 
 
 def test_models_are_described_and_paged(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from lm.duplicates import duplicate_key
 from lm.errors import UnsupportedError
 from lm.parts import Part
 from lm.vocabulary import END, SPACE
-from suggest.budget import Budget
+from suggest.budget import Budget, LeftOut, OptionalPart, Shortage
 from suggest.candidates import propose
 from suggest.cursor import Cursor
 from suggest.decode import complete_word
@@ -123,11 +123,13 @@ def test_an_empty_box_offers_popular_queries(model: Model) -> None:
 
 
 def test_without_time_the_neural_part_is_left_out(model: Model) -> None:
-    late = Budget(0.0, lambda: 1.0)
+    late = Budget(0.0, lambda: 1.0, limit=Shortage.DEADLINE)
     completion = model.complete_query("new y", budget=late)
     assert completion.degraded
     assert completion.suggestions
-    assert model.predict_next_word("the united st", budget=late).degraded
+    words = model.predict_next_word("the united st", budget=late)
+    assert words.degraded
+    assert completion.left_out == words.left_out == (LeftOut(OptionalPart.NEURAL, Shortage.DEADLINE),)
 
 
 def test_words_replace_what_was_typed_of_them(model: Model) -> None:

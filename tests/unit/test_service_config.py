@@ -15,11 +15,11 @@ def toml(folder: Path, text: str) -> Path:
 
 
 def test_flags_go_before_the_environment_the_file_and_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = toml(tmp_path, "max_streams = 1\nmax_waiting = 1\nmax_concurrent = 1\n")
+    path = toml(tmp_path, "max_streams = 1\nmax_wait_ms = 1\nmax_concurrent = 1\n")
     monkeypatch.setenv("AUTOCOMPLETE_MAX_STREAMS", "2")
-    monkeypatch.setenv("AUTOCOMPLETE_MAX_WAITING", "2")
+    monkeypatch.setenv("AUTOCOMPLETE_MAX_WAIT_MS", "2")
     settings = load_settings({"max_streams": 3, "drain_s": None}, path)
-    assert (settings.max_streams, settings.max_waiting, settings.max_concurrent) == (3, 2, 1)
+    assert (settings.max_streams, settings.max_wait_ms, settings.max_concurrent) == (3, 2, 1)
     assert settings.drain_s == 10
 
 

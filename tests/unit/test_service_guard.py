@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,7 +10,7 @@ from prometheus_client import CollectorRegistry
 from lm.errors import ModelNotFoundError
 from service.metrics import Metrics
 from service.rpc.guard import guard_stream, guard_unary
-from service.rpc.pools import StreamSlots, WorkerPool
+from service.rpc.pools import StreamSlots
 
 
 class EndedError(Exception):
@@ -83,22 +82,3 @@ def test_a_stream_gives_its_slot_back_however_it_ends() -> None:
     abandoned.close()  # type: ignore[attr-defined]
     assert list(guarded("again", Context())) == [1, 2]
     assert metrics.registry.get_sample_value("autocomplete_open_streams") == 0
-
-
-def test_a_pool_knows_what_waits() -> None:
-    pool = WorkerPool(1, "test")
-    begun, release = threading.Event(), threading.Event()
-
-    def hold() -> bool:
-        begun.set()
-        return release.wait(20)
-
-    first = pool.submit(hold)
-    begun.wait(20)
-    others = [pool.submit(int, str(number)) for number in range(3)]
-    assert pool.waiting == 3
-    release.set()
-    assert [other.result() for other in others] == [0, 1, 2]
-    assert first.result()
-    assert pool.waiting == 0
-    pool.shutdown()

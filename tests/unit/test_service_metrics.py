@@ -19,7 +19,7 @@ NAMES = {
     "autocomplete_open_streams": (),
     "autocomplete_stream_keystrokes": ("outcome",),
     "autocomplete_stage_duration_seconds": ("stage",),
-    "autocomplete_degraded_answers": ("reason",),
+    "autocomplete_degraded_answers": ("reason", "part"),
     "autocomplete_suggestions": ("source",),
     "autocomplete_empty_answers": ("method",),
     "autocomplete_cache_lookups": ("tier", "outcome"),
