@@ -50,6 +50,7 @@ def serve(
     max_concurrent: _Count = None,
     max_waiting: _Count = None,
     max_streams: _Count = None,
+    stream_idle_s: _Amount = None,
     time_budget_ms: _Amount = None,
     drain_s: _Amount = None,
     log_level: _Text = None,

@@ -27,17 +27,20 @@ from service.ports import ModelOpener
 from service.rpc.completer import Completer
 from service.rpc.interceptors import CallInterceptor, add_handlers
 from service.rpc.observe import Observer
+from service.rpc.open_sessions import build_sessions
 from service.rpc.pools import StreamSlots, WorkerPool
 from service.rpc.servicers import AUTOCOMPLETE_SERVICE, MODEL_SERVICE, AutocompleteServicer, ModelServicer
-from service.rpc.session import OpenSessions
 from service.rpc.watches import HealthWatches
 from service.warm_set import WarmSets
 
 _SERVICE_THREADS = 2
+_BLOCKING_STREAMS = 64  # open at the same time, of methods whose streams hold a thread
 _GRPC_OPTIONS = (
     ("grpc.max_receive_message_length", 256 * 1024),
-    ("grpc.keepalive_time_ms", 60_000),  # finds callers that vanished, whose streams hold threads
+    ("grpc.keepalive_time_ms", 60_000),  # finds callers that vanished
     ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.http2.bdp_probe", 0),  # else windows grow, and the core reads what floods in however slowly it is asked for
+    ("grpc.http2.ping_timeout_ms", 20_000),  # the ping of a keepalive has a time limit of its own, 60 s by default
 )
 _log = structlog.get_logger("service.server")
 
@@ -83,13 +86,12 @@ class Server:
         )
         self._observer = Observer(self.metrics, names, default)
         self._versions: dict[str, str] = {}
-        self._sessions = OpenSessions()
         self._health = health.HealthServicer()
         self._caches = Caches(settings, self.metrics)
         self._completer = Completer(Answers(self._caches.tiers, self.metrics), self.metrics)
         self._calls = WorkerPool(settings.max_concurrent, "call")
         # threads beyond the slots refuse the streams for which there is no slot
-        self._streams = ThreadPoolExecutor(settings.max_streams + _SERVICE_THREADS, "stream")
+        self._streams = ThreadPoolExecutor(_BLOCKING_STREAMS + _SERVICE_THREADS, "stream")
         self._service = ThreadPoolExecutor(_SERVICE_THREADS, "service")
         self._watches = HealthWatches(self._service)
         self._warm_sets = WarmSets(
@@ -128,6 +130,7 @@ class Server:
             self._grpc.stop(None)
             self._close()
             raise
+        self._sessions.start()
         self._grpc.start()
         _log.info("listening", port=self.port, metrics_port=self.metrics_port, models=self.models.names)
 
@@ -166,17 +169,19 @@ class Server:
             calls=self._calls,
             streams=self._streams,
             service=self._service,
-            slots=StreamSlots(settings.max_streams),
+            slots=StreamSlots(_BLOCKING_STREAMS),
             watches=self._watches,
             max_waiting=settings.max_waiting,
             observer=self._observer,
             metrics=metrics,
         )
+        self._sessions = build_sessions(
+            settings, self.models, self._completer, self._observer, metrics, self._service, clock
+        )
         autocomplete = AutocompleteServicer(
             models=self.models,
             completer=self._completer,
             sessions=self._sessions,
-            metrics=metrics,
             time_budget_s=settings.time_budget_ms / 1000,
             clock=clock,
         )
@@ -255,5 +260,6 @@ class Server:
             http.server_close()
             thread.join()
         self._caches.close()
+        self._sessions.shut_down()
         for pool in (self._calls, self._streams, self._service):
             pool.shutdown(wait=False)

@@ -70,7 +70,12 @@ class ServerSettings(BaseSettings):
     max_waiting: int = Field(
         256, ge=0, description="Calls that may wait for their turn; more are refused as OVERLOADED."
     )
-    max_streams: int = Field(128, ge=1, le=4096, description="Streams open at the same time; each takes two threads.")
+    max_streams: int = Field(
+        1000, ge=1, le=100_000, description="Streams of keystrokes open at the same time; each takes 25 KB."
+    )
+    stream_idle_s: float = Field(
+        600.0, gt=0, description="Time without a keystroke after which a stream ends; the next one opens another."
+    )
     time_budget_ms: float = Field(
         50.0, gt=0, description="Time that an answer may take, if the caller's deadline is not sooner."
     )
