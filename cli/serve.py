@@ -51,6 +51,7 @@ def serve(
     max_wait_ms: _Amount = None,
     max_long_calls: _Count = None,
     max_streams: _Count = None,
+    stream_idle_s: _Amount = None,
     time_budget_ms: _Amount = None,
     drain_s: _Amount = None,
     log_level: _Text = None,

@@ -28,21 +28,24 @@ from service.rpc.completer import Completer
 from service.rpc.interceptors import CallInterceptor, add_handlers
 from service.rpc.lanes import Lanes
 from service.rpc.observe import Observer
+from service.rpc.open_sessions import build_sessions
 from service.rpc.pools import StreamSlots
 from service.rpc.servicers import AUTOCOMPLETE_SERVICE, MODEL_SERVICE, AutocompleteServicer, ModelServicer
-from service.rpc.session import OpenSessions
 from service.rpc.watches import HealthWatches
 from service.warm_set import WarmSets
 
 _SERVICE_THREADS = 2
+_BLOCKING_STREAMS = 64  # open at the same time, of methods whose streams hold a thread
 _GRPC_OPTIONS = (
     ("grpc.max_receive_message_length", 256 * 1024),
-    ("grpc.keepalive_time_ms", 60_000),  # finds callers that vanished, whose streams hold threads
+    ("grpc.keepalive_time_ms", 60_000),  # finds callers that vanished
     ("grpc.keepalive_timeout_ms", 20_000),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.max_pings_without_data", 0),
     ("grpc.server_handshake_timeout_ms", 10_000),  # a connection that says nothing
     ("grpc.max_concurrent_streams", 2_000),  # of a connection: answers that nobody reads are kept
+    ("grpc.http2.bdp_probe", 0),  # else windows grow, and the core reads what floods in however slowly it is asked for
+    ("grpc.http2.ping_timeout_ms", 20_000),  # the ping of a keepalive has a time limit of its own, 60 s by default
 )
 _log = structlog.get_logger("service.server")
 
@@ -88,13 +91,12 @@ class Server:
         )
         self._observer = Observer(self.metrics, names, default)
         self._versions: dict[str, str] = {}
-        self._sessions = OpenSessions()
         self._health = health.HealthServicer()
         self._caches = Caches(settings, self.metrics)
         self._completer = Completer(Answers(self._caches.tiers, self.metrics), self.metrics)
         self._lanes = Lanes(settings, self.metrics, clock)
         # threads beyond the slots refuse the streams for which there is no slot
-        self._streams = ThreadPoolExecutor(settings.max_streams + _SERVICE_THREADS, "stream")
+        self._streams = ThreadPoolExecutor(_BLOCKING_STREAMS + _SERVICE_THREADS, "stream")
         self._service = ThreadPoolExecutor(_SERVICE_THREADS, "service")
         self._watches = HealthWatches(self._service)
         self._warm_sets = WarmSets(
@@ -133,6 +135,7 @@ class Server:
             self._grpc.stop(None)
             self._close()
             raise
+        self._sessions.start()
         self._grpc.start()
         _log.info("listening", port=self.port, metrics_port=self.metrics_port, models=self.models.names)
 
@@ -172,18 +175,20 @@ class Server:
             long_calls=self._lanes.long_calls,
             streams=self._streams,
             service=self._service,
-            slots=StreamSlots(settings.max_streams),
+            slots=StreamSlots(_BLOCKING_STREAMS),
             stalls=self._lanes.stalls,
             watches=self._watches,
             observer=self._observer,
             metrics=metrics,
             clock=clock,
         )
+        self._sessions = build_sessions(
+            settings, self.models, self._completer, self._observer, metrics, self._service, clock
+        )
         autocomplete = AutocompleteServicer(
             models=self.models,
             completer=self._completer,
             sessions=self._sessions,
-            metrics=metrics,
             time_budget_s=settings.time_budget_ms / 1000,
             clock=clock,
         )
@@ -261,5 +266,6 @@ class Server:
             http.server_close()
             thread.join()
         self._caches.close()
+        self._sessions.shut_down()
         for pool in (*self._lanes.pools, self._streams, self._service):
             pool.shutdown(wait=False)

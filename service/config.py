@@ -73,7 +73,12 @@ class ServerSettings(BaseSettings):
     max_long_calls: int = Field(
         2, ge=1, le=64, description="GenerateText and ScoreText worked on at the same time; as many may wait."
     )
-    max_streams: int = Field(128, ge=1, le=4096, description="Streams open at the same time; each takes two threads.")
+    max_streams: int = Field(
+        1000, ge=1, le=100_000, description="Streams of keystrokes open at the same time; each takes 25 KB."
+    )
+    stream_idle_s: float = Field(
+        600.0, gt=0, description="Time without a keystroke after which a stream ends; the next one opens another."
+    )
     time_budget_ms: float = Field(
         50.0, gt=0, description="Time that an answer may take, if the caller's deadline is not sooner."
     )

@@ -73,6 +73,27 @@ class Metrics:
             ("outcome",),
             registry=registry,
         )
+        self._streams(registry)
+
+    def _streams(self, registry: CollectorRegistry) -> None:
+        self.stream_ends = Counter(
+            "autocomplete_stream_ends",
+            "Streams of keystrokes that ended, by reason: finished, cancelled (or vanished), error, stopped; "
+            "shed: idle, unread, flood.",
+            ("reason",),
+            registry=registry,
+        )
+        self.stream_throttles = Counter(
+            "autocomplete_stream_throttles",
+            "Pauses in reading a stream whose caller typed faster than anybody types.",
+            registry=registry,
+        )
+        self.streams_waiting = Gauge(
+            "autocomplete_streams_waiting",
+            "Streams with a keystroke that waits for its turn.",
+            multiprocess_mode="livesum",
+            registry=registry,
+        )
 
     def _answers(self, registry: CollectorRegistry) -> None:
         self.stage_duration = Histogram(

@@ -113,7 +113,7 @@ class QueryCompleter:
 
     def considered(self, query: str, k: int) -> tuple[Candidates, float]:
         """What is ranked for a normalised query if k are to be shown, and the submissions behind all readings of it."""
-        listed, _, _ = self._ranked(query, k, False, True, None, Stages(), correct=True)
+        listed, _ = self._ranked(query, k, False, True, Allowance(None), Stages(), correct=True)
         return listed.candidates, listed.total
 
     def _ranked(

@@ -45,7 +45,7 @@ def guard_stream(behavior: Streaming, slots: StreamSlots, metrics: Metrics) -> S
     def guarded(request: Any, context: Any) -> Iterator[Any]:
         _refuse_if_late(context)
         if not slots.take():
-            _abort(_too_many_streams(slots.limit), context)
+            _abort(too_many_streams(slots.limit), context)
         metrics.open_streams.inc()
         try:
             yield from behavior(request, context)
@@ -89,7 +89,17 @@ def _check_read(request: Any) -> None:
         raise RequestError("request", "is no message of its type.", fault="MALFORMED", remedy="Text must be UTF-8.")
 
 
-def _too_many_streams(limit: int) -> OverloadedError:
+def final_status(error: Exception) -> grpc.Status:
+    """The status that a call ends with; an unexpected error goes to the log."""
+    if isinstance(error, AutocompleteError) and is_for_callers(error):
+        return to_grpc(status_of(error))
+    error_id = secrets.token_hex(6)
+    _log.error("internal_error", error_id=error_id, trace=trace_of(error))
+    return to_grpc(internal_status(error_id))
+
+
+def too_many_streams(limit: int) -> OverloadedError:
+    """The error of a stream for which there is no slot."""
     return OverloadedError(f"All {limit} streams are taken.", retry_after_s=_RETRY_AFTER_S)
 
 
@@ -106,8 +116,4 @@ def _abort(error: Exception, context: Any) -> None:
     """
     if context.code() is not None:  # the behaviour has ended the call itself
         raise error
-    if isinstance(error, AutocompleteError) and is_for_callers(error):
-        context.abort_with_status(to_grpc(status_of(error)))
-    error_id = secrets.token_hex(6)
-    _log.error("internal_error", error_id=error_id, trace=trace_of(error))
-    context.abort_with_status(to_grpc(internal_status(error_id)))
+    context.abort_with_status(final_status(error))

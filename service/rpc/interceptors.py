@@ -98,6 +98,8 @@ class CallInterceptor:
     def _wrap_stream(self, method: str, handler: Any) -> Any:
         kind = "stream_stream" if handler.request_streaming else "unary_stream"
         inner = getattr(handler, kind)
+        if getattr(inner, "experimental_thread_pool", None) is not None:
+            return handler  # it holds no thread, and observes itself
         if getattr(inner, "experimental_non_blocking", False):
             return handler._replace(**{kind: self._watches.track(inner)})
         observed = self._observer.stream(method, guard_stream(inner, self._slots, self._metrics))

@@ -86,6 +86,17 @@ class Observer:
         self._metrics.requests.labels(method, "", code.name).inc()
         self._log.debug("call", method=method, model="", code=code.name, duration_ms=0.0)
 
+    def opened(self, method: str) -> Callable[[Any], None]:
+        """Observes a call that names no model and holds no thread; what it returns is told the code at the end."""
+        start_s = self._clock()
+        self._metrics.in_flight.inc()
+
+        def ended(code: Any) -> None:
+            self._metrics.in_flight.dec()
+            self._ended(method, None, code, self._clock() - start_s)
+
+        return ended
+
     def _ended(self, method: str, request: Any, code: Any, took_s: float) -> None:
         asked = getattr(request, "model", None)
         model = "" if asked is None else self._labels.get(asked, _OTHER_MODEL)

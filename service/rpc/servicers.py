@@ -14,10 +14,10 @@ from autocomplete.v1 import model_service_pb2 as model_pb
 
 from lm.errors import RequestError
 from service.adapters.bundle_registry import BundleRegistry, ModelStatus
-from service.metrics import Metrics
 from service.rpc.arrival import arrived_s
 from service.rpc.completer import Completer
 from service.rpc.convert import chunk_response, model_message, score_response
+from service.rpc.open_sessions import OpenSessions
 from service.rpc.requests import (
     read_generation,
     read_model_name,
@@ -26,7 +26,6 @@ from service.rpc.requests import (
     read_score,
     read_words,
 )
-from service.rpc.session import OpenSessions, Session
 from suggest.budget import Budget, Shortage
 
 AUTOCOMPLETE_SERVICE = pb.DESCRIPTOR.services_by_name["AutocompleteService"].full_name
@@ -40,6 +39,7 @@ class AutocompleteServicer:
     """`autocomplete.v1.AutocompleteService`.
 
     Args:
+        sessions: answers `StreamCompleteQuery`.
         time_budget_s: time that an answer may take if the caller's deadline is not sooner.
         clock: monotonic, in seconds.
     """
@@ -50,14 +50,12 @@ class AutocompleteServicer:
         models: BundleRegistry,
         completer: Completer,
         sessions: OpenSessions,
-        metrics: Metrics,
         time_budget_s: float,
         clock: Callable[[], float],
     ) -> None:
         self._models = models
         self._completer = completer
         self._sessions = sessions
-        self._metrics = metrics
         self._time_budget_s = time_budget_s
         self._clock = clock
 
@@ -72,20 +70,6 @@ class AutocompleteServicer:
         question = read_words(request)
         model = self._models.get(question.model)
         return self._completer.predict_next_word(model, question, lambda: self._budget(context, arrived_s()))
-
-    def stream_complete_query(
-        self, requests: Iterator[pb.StreamCompleteQueryRequest], context: Any
-    ) -> Iterator[pb.StreamCompleteQueryResponse]:
-        """`StreamCompleteQuery`."""
-        session = Session(
-            models=self._models,
-            completer=self._completer,
-            new_budget=lambda: self._budget(context, self._clock()),
-            clock=self._clock,
-            metrics=self._metrics,
-            sessions=self._sessions,
-        )
-        return session.responses(requests)
 
     def score_text(self, request: pb.ScoreTextRequest, _context: Any) -> pb.ScoreTextResponse:
         """`ScoreText`."""
@@ -117,11 +101,7 @@ class AutocompleteServicer:
             "PredictNextWord": grpc.unary_unary_rpc_method_handler(
                 self.predict_next_word, pb.PredictNextWordRequest.FromString, bytes
             ),
-            "StreamCompleteQuery": grpc.stream_stream_rpc_method_handler(
-                self.stream_complete_query,
-                pb.StreamCompleteQueryRequest.FromString,
-                pb.StreamCompleteQueryResponse.SerializeToString,
-            ),
+            "StreamCompleteQuery": grpc.stream_stream_rpc_method_handler(self._sessions.handler()),
             "ScoreText": grpc.unary_unary_rpc_method_handler(
                 self.score_text, pb.ScoreTextRequest.FromString, pb.ScoreTextResponse.SerializeToString
             ),

@@ -1,173 +1,263 @@
-"""A stream of keystrokes: the newest one is answered, first fast, then with the neural model's help.
+"""A stream of keystrokes: the newest one is answered, and no thread is held while there is nothing to answer.
 
-A keystroke whose answer is in a cache, or whose model has no neural part, gets one answer. Any other gets the
-n-gram model's at once and the refined one after it, which closes the keystroke (`is_final`) even if the list
-did not change: whether it will is not known when the fast one goes out, and nobody has to wait for it.
+A session does one thing at a time: it waits for its turn (`turns.py`), has an answer made, or sends one. Only then
+comes the next, so a caller who does not read costs one unsent message and no further work.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
 
+import grpc
 from autocomplete.v1 import autocomplete_service_pb2 as pb
+from google.protobuf.message import DecodeError
 
-from lm.errors import AutocompleteError, RequestError
-from service.adapters.bundle_registry import BundleRegistry
+from lm.errors import AutocompleteError, OverloadedError, RequestError
 from service.metrics import Metrics
-from service.ports import ServingModel
-from service.rpc.completer import Completer
+from service.rpc.guard import final_status
 from service.rpc.inbox import Inbox, Keystroke, Refusal
-from service.rpc.requests import read_query
-from service.rpc.status import is_for_callers, status_of
-from suggest.budget import Budget
+from service.rpc.keystrokes import Config, KeystrokeAnswers, Refinement
+from service.rpc.turns import TurnQueue
 
-METHOD = "StreamCompleteQuery"
+_UNREAD = "The caller has not read an answer for {:g} s."
+_RETRY_AFTER_S = 1.0
 
 
-class OpenSessions:
-    """The sessions under way, so that a server that stops can end them."""
+class Call(Protocol):
+    """What a session needs of `service.rpc.event_call.EventCall`."""
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._inboxes: set[Inbox] = set()
-        self._closed = False
+    def receive(self, on_message: Callable[[bytes | None], None]) -> bool:
+        """Has the next message handed over."""
 
-    def add(self, inbox: Inbox) -> None:
-        """Notes a session."""
-        with self._lock:
-            self._inboxes.add(inbox)
-            closed = self._closed
-        if closed:
-            inbox.close()
+    def send(self, message: bytes, on_sent: Callable[[bool], None]) -> bool:
+        """Sends a message."""
 
-    def discard(self, inbox: Inbox) -> None:
-        """Forgets a session."""
-        with self._lock:
-            self._inboxes.discard(inbox)
+    def end(self, status: grpc.Status | None = None) -> None:
+        """Ends the call."""
 
-    def close(self) -> None:
-        """Ends all sessions after the keystroke that each is at."""
-        with self._lock:
-            self._closed = True
-            inboxes = list(self._inboxes)
-        for inbox in inboxes:
-            inbox.close()
+    def cancel(self, code: grpc.StatusCode, details: str) -> None:
+        """Ends the call at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a session may do to the server.
+
+    Attributes:
+        superseded: keystrokes that may be superseded from one look to the next; then reading pauses until that one.
+        floods: looks in a row at which reading was paused, after which the stream ends.
+        unread_s: time that an answer may wait to be read, after which the stream ends.
+        idle_s: time without a keystroke after which the stream ends.
+    """
+
+    superseded: int = 30
+    floods: int = 10
+    unread_s: float = 10.0
+    idle_s: float = 600.0
 
 
 class Session:
-    """One stream."""
+    """One stream.
+
+    Args:
+        clock: monotonic, in seconds.
+    """
 
     def __init__(
         self,
+        call: Call,
         *,
-        models: BundleRegistry,
-        completer: Completer,
-        new_budget: Callable[[], Budget],
-        clock: Callable[[], float],
+        answers: KeystrokeAnswers,
+        turns: TurnQueue,
+        limits: Limits,
         metrics: Metrics,
-        sessions: OpenSessions,
+        clock: Callable[[], float],
     ) -> None:
-        self._models = models
-        self._completer = completer
-        self._new_budget = new_budget
+        self._call = call
+        self._answers = answers
+        self._turns = turns
+        self._limits = limits
+        self._superseded = metrics.keystrokes.labels("superseded")
+        self._throttled = metrics.stream_throttles
         self._clock = clock
-        self._metrics = metrics
-        self._sessions = sessions
+        self._lock = threading.Lock()
+        self._config: Config | None = None
+        self._latest = -1
         self._inbox = Inbox()
-        self._config = pb.StreamCompleteQueryRequest.Config()
+        self._owed: Refinement | None = None
+        self._busy = False
+        self._sending_since_s: float | None = None
+        self._heard_s = clock()
+        self._allowance = limits.superseded
+        self._paused = False
+        self._floods = 0
+        self._closing = False
+        self._over = False
+        self._status: grpc.Status | None = None
+        self.end_reason = ""
+        """Why the server's side ended it; empty if the caller did."""
 
-    def responses(self, requests: Iterator[pb.StreamCompleteQueryRequest]) -> Iterator[pb.StreamCompleteQueryResponse]:
-        """Answers until the caller has finished.
+    def start(self) -> None:
+        """Reads the first message."""
+        self._call.receive(self.received)
 
-        Raises:
-            AutocompleteError: a message was out of turn, or the configuration is wrong.
-        """
-        reader = threading.Thread(target=self._read, args=(requests,), name="stream-reader", daemon=True)
-        self._sessions.add(self._inbox)
-        reader.start()
-        try:
-            while (turn := self._inbox.take()) is not None:
-                if isinstance(turn, Refusal):
-                    yield self._refused(turn.sequence_number, turn.error)
+    def received(self, message: bytes | None) -> None:
+        """Takes a message in; None is the last one."""
+        with self._lock:
+            if self._closing:  # what waits is all that will be answered
+                return
+            if message is None:
+                self._close("finished")
+            else:
+                self._heard_s = self._clock()
+                try:
+                    self._take_in(message)
+                except AutocompleteError as error:
+                    self._close("error", error)
                 else:
-                    yield from self._answers(turn)
-        finally:
-            self._sessions.discard(self._inbox)
+                    self._read_on()
+            self._advance()
 
-    def _read(self, requests: Iterator[pb.StreamCompleteQueryRequest]) -> None:
+    def play(self) -> None:
+        """Has one answer made and sends it; see `service.rpc.turns.Player`."""
+        with self._lock:
+            turn = self._inbox.take()
+            owed, self._owed = self._owed, None
         try:
-            first = next(requests, None)
-            if first is not None:
-                self._configure(first)
-            latest = -1
-            for request in requests:
-                latest = self._accept(request, latest)
-        except AutocompleteError as error:
-            self._inbox.close(error)
-        except Exception:  # how gRPC says that the call is over
-            self._inbox.close()
-        else:
-            self._inbox.close()
-
-    def _configure(self, request: pb.StreamCompleteQueryRequest) -> None:
-        if request.WhichOneof("streaming_request") != "config":
-            raise RequestError("config", "is missing.", fault="MALFORMED", remedy="Send it first.")
-        question = read_query(request.config, "", prefix="config.")
-        self._models.get(question.model)
-        self._config = request.config
-
-    def _accept(self, request: pb.StreamCompleteQueryRequest, latest: int) -> int:
-        """Puts a keystroke into the inbox; returns the greatest sequence number so far."""
-        if request.WhichOneof("streaming_request") != "keystroke":
-            raise RequestError(
-                "keystroke",
-                "is missing.",
-                fault="MALFORMED",
-                remedy="Only the first message holds anything else.",
-            )
-        number = request.keystroke.sequence_number
-        if number <= latest:
-            error = RequestError(
-                "keystroke.sequence_number",
-                f"is {number}.",
-                fault="MALFORMED",
-                remedy=f"It must be greater than {latest}.",
-            )
-            self._inbox.refuse(Refusal(number, error))
-            return latest
-        if not self._inbox.put(Keystroke(number, request.keystroke.query, self._clock())):
-            self._metrics.keystrokes.labels("superseded").inc()
-        return number
-
-    def _answers(self, keystroke: Keystroke) -> Iterator[pb.StreamCompleteQueryResponse]:
-        number = keystroke.sequence_number
-        try:
-            question = read_query(self._config, keystroke.query, prefix="config.")
-            model = self._models.get(question.model)
-            budget = self._new_budget()
-            cached = self._completer.find_query(model, question)
-            if cached is None and _can_refine(model):
-                fast = self._completer.ask_query(model, question, budget, neural=False)
-                yield pb.StreamCompleteQueryResponse(sequence_number=number, completion=fast)
-                if self._inbox.has_newer():
-                    self._metrics.keystrokes.labels("superseded").inc()
-                    return
-            payload = cached or self._completer.complete_query(model, question, lambda: budget)
-        except AutocompleteError as error:
-            if not is_for_callers(error):
-                raise
-            yield self._refused(number, error)
+            message, refinement = self._work(turn, owed)
+        except Exception as error:
+            with self._lock:
+                self._inbox.clear()
+                self._closing, self.end_reason, self._status = True, "error", final_status(error)
+                self._rest()
             return
-        completion = pb.CompleteQueryResponse.FromString(payload)
-        self._metrics.keystrokes.labels("answered").inc()
-        self._metrics.request_duration.labels(METHOD).observe(self._clock() - keystroke.received_s)
-        yield pb.StreamCompleteQueryResponse(sequence_number=number, completion=completion, is_final=True)
+        with self._lock:
+            if self._over:
+                return
+            self._owed = refinement
+            if message and self._call.send(message, self._sent):
+                self._sending_since_s = self._clock()
+            else:
+                self._rest()
 
-    def _refused(self, number: int, error: AutocompleteError) -> pb.StreamCompleteQueryResponse:
-        self._metrics.keystrokes.labels("refused").inc()
-        return pb.StreamCompleteQueryResponse(sequence_number=number, error=status_of(error), is_final=True)
+    def close(self) -> None:
+        """Ends the session after what it is at, for the server stops."""
+        with self._lock:
+            self._close("stopped")
+            self._advance()
 
+    def abandon(self) -> None:
+        """Forgets what waits: the call is over."""
+        with self._lock:
+            self._closing = self._over = True
+            self._inbox.clear()
+            self._owed = None
+        self._turns.discard(self)
 
-def _can_refine(model: ServingModel) -> bool:
-    return any(part.neural_kind for part in model.language_models)
+    def look(self) -> None:
+        """Sheds a caller who floods, does not read or is idle; to be called every second."""
+        now_s, limits = self._clock(), self._limits
+        with self._lock:
+            self._allowance = limits.superseded
+            self._floods = self._floods + 1 if self._paused else 0
+            if self._sending_since_s is not None and now_s - self._sending_since_s > limits.unread_s:
+                self._close("unread")
+                self._call.cancel(grpc.StatusCode.RESOURCE_EXHAUSTED, _UNREAD.format(limits.unread_s))
+            elif self._closing:
+                pass
+            elif self._floods >= limits.floods:
+                self._inbox.clear()
+                problem = OverloadedError("Keystrokes come faster than they can be read.", retry_after_s=_RETRY_AFTER_S)
+                self._close("flood", problem)
+            elif not self._busy and now_s - self._heard_s > limits.idle_s:
+                self._close("idle")
+            elif self._paused:
+                self._paused = False
+                self._read_on()
+            self._advance()
+
+    def _work(self, turn: Keystroke | Refusal | None, owed: Refinement | None) -> tuple[bytes, Refinement | None]:
+        if isinstance(turn, Refusal):
+            return self._answers.refuse(turn), owed
+        if turn is not None:
+            if owed is not None:
+                self._superseded.inc()
+            assert self._config is not None
+            return self._answers.first(self._config, turn)
+        return (self._answers.refined(owed), None) if owed is not None else (b"", None)
+
+    def _sent(self, _went_out: bool) -> None:
+        with self._lock:
+            self._sending_since_s = None
+            self._rest()
+
+    def _rest(self) -> None:
+        self._busy = False
+        self._advance()
+
+    def _advance(self) -> None:
+        """Goes on to what is to be done next, if nothing is under way."""
+        if self._over:
+            return
+        if self._busy:
+            if self._inbox and self._sending_since_s is None:
+                self._turns.promote(self)
+        elif self._inbox:
+            self._busy = True
+            self._turns.ask_fast(self)
+        elif self._owed is not None:
+            self._busy = True
+            self._turns.ask_refined(self)
+        elif self._closing:
+            self._over = True
+            self._call.end(self._status)
+
+    def _close(self, reason: str, error: Exception | None = None) -> None:
+        """Takes nothing more in; what waits is still answered."""
+        if not self._closing:
+            self._closing, self.end_reason = True, reason
+            self._status = None if error is None else final_status(error)
+
+    def _read_on(self) -> None:
+        if self._allowance > 0:
+            self._call.receive(self.received)
+        else:
+            self._paused = True
+            self._throttled.inc()
+
+    def _take_in(self, message: bytes) -> None:
+        try:
+            request = pb.StreamCompleteQueryRequest.FromString(message)
+        except DecodeError:
+            raise RequestError(
+                "streaming_request", "is no such message.", fault="MALFORMED", remedy="Text must be UTF-8."
+            ) from None
+        expected = "config" if self._config is None else "keystroke"
+        if request.WhichOneof("streaming_request") != expected:
+            remedy = "Send it first." if self._config is None else "Only the first message holds anything else."
+            raise RequestError(expected, "is missing.", fault="MALFORMED", remedy=remedy)
+        if self._config is None:
+            self._answers.check(request.config)
+            self._config = request.config
+        else:
+            self._accept(request.keystroke)
+
+    def _accept(self, keystroke: pb.StreamCompleteQueryRequest.Keystroke) -> None:
+        number = keystroke.sequence_number
+        if number > self._latest:
+            self._latest = number
+            if not self._inbox.put(Keystroke(number, keystroke.query, self._clock())):
+                self._superseded.inc()
+                self._allowance -= 1
+            return
+        error = RequestError(
+            "keystroke.sequence_number",
+            f"is {number}.",
+            fault="MALFORMED",
+            remedy=f"It must be greater than {self._latest}.",
+        )
+        if not self._inbox.refuse(Refusal(number, error)):
+            self._allowance -= 1

@@ -31,7 +31,7 @@ def texts(answer: pb.StreamCompleteQueryResponse) -> list[str]:
 
 
 def test_a_keystroke_gets_a_fast_answer_then_a_refined_one(tmp_path: Path) -> None:
-    with running(tmp_path) as (_, channel):
+    with running(tmp_path, time_budget_ms=20_000) as (_, channel):
         typist = Typist(channel)
         typist.type(1, "new")
         fast, refined = next(typist.answers), next(typist.answers)
@@ -66,7 +66,7 @@ def test_a_model_without_a_neural_part_answers_once(tmp_path: Path) -> None:
 def test_a_newer_keystroke_supersedes_those_that_wait(tmp_path: Path) -> None:
     twin = TwinModel()
     twin.gate.clear()
-    with running(tmp_path, twin) as (server, channel):
+    with running(tmp_path, twin, time_budget_ms=20_000) as (server, channel):
         typist = Typist(channel)
         typist.type(1, "n")
         assert not next(typist.answers).is_final
@@ -153,7 +153,9 @@ def test_streams_beyond_the_bound_are_refused_and_calls_go_on(tmp_path: Path) ->
         again.finish()
         open_ones[1].answers.cancel()
         eventually(lambda: sample(server, "autocomplete_open_streams") == 0)
-        eventually(lambda: not [thread for thread in threading.enumerate() if thread.name == "stream-reader"])
+        refused = {"method": "StreamCompleteQuery", "model": "", "code": "RESOURCE_EXHAUSTED"}
+        assert sample(server, "autocomplete_requests_total", **refused) == 1
+        assert sample(server, "autocomplete_requests_in_flight") == 0
 
 
 def test_a_stopping_server_ends_idle_streams(tmp_path: Path) -> None:
@@ -167,4 +169,5 @@ def test_a_stopping_server_ends_idle_streams(tmp_path: Path) -> None:
         assert list(silent.answers) == []
         typist.finish()
         silent.finish()
-    eventually(lambda: not [thread for thread in threading.enumerate() if thread.name == "stream-reader"])
+        assert sample(server, "autocomplete_stream_ends_total", reason="stopped") == 2
+    eventually(lambda: not [thread for thread in threading.enumerate() if thread.name.startswith(("keys", "stream-l"))])

@@ -104,6 +104,12 @@ class AutocompleteServiceServicer:
         newer keystroke supersedes an older one that is still in flight, so some
         keystrokes get no response. A keystroke may get two: a fast one, and one
         refined by the neural model with the same sequence number.
+
+        The server ends the stream with OK when it stops, and when no keystroke has
+        come for a time that its operator sets: open another one for the next. With
+        `RESOURCE_EXHAUSTED` it ends the stream of a caller that does not read its
+        responses (then without details), or that for seconds sends keystrokes
+        faster than anybody types.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -1,0 +1,139 @@
+"""The answers to a keystroke, ready to be sent: first fast, then with the neural model's help.
+
+A keystroke whose answer is in a cache, or whose model has no neural part, gets one answer. Any other gets the
+n-gram model's at once and the refined one after it, which closes the keystroke (`is_final`) even if the list
+did not change: whether it will is not known when the fast one goes out, and nobody has to wait for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from autocomplete.v1 import autocomplete_service_pb2 as pb
+
+from lm.errors import AutocompleteError
+from service.adapters.bundle_registry import BundleRegistry
+from service.metrics import Metrics
+from service.ports import ServingModel
+from service.rpc.completer import Completer
+from service.rpc.inbox import Keystroke, Refusal
+from service.rpc.requests import QueryQuestion, read_query
+from service.rpc.status import is_for_callers, status_of
+from suggest.budget import Budget, OptionalPart, Shortage
+
+METHOD = "StreamCompleteQuery"
+_COMPLETION_TAG = bytes([pb.StreamCompleteQueryResponse.DESCRIPTOR.fields_by_name["completion"].number << 3 | 2])
+Config = pb.StreamCompleteQueryRequest.Config
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refinement:
+    """What is still owed to a keystroke: the answer of the same model with its neural part."""
+
+    keystroke: Keystroke
+    question: QueryQuestion
+    model: ServingModel
+    budget: Budget
+    fast: pb.CompleteQueryResponse
+
+
+class KeystrokeAnswers:
+    """Answers keystrokes of any stream.
+
+    Args:
+        time_budget_s: time that an answer may take from the keystroke's arrival on.
+        clock: monotonic, in seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        models: BundleRegistry,
+        completer: Completer,
+        metrics: Metrics,
+        time_budget_s: float,
+        clock: Callable[[], float],
+    ) -> None:
+        self._models = models
+        self._completer = completer
+        self._metrics = metrics
+        self._time_budget_s = time_budget_s
+        self._clock = clock
+        self._duration = metrics.request_duration.labels(METHOD)
+        self._answered = metrics.keystrokes.labels("answered")
+        self._refused = metrics.keystrokes.labels("refused")
+
+    def check(self, config: Config) -> None:
+        """Checks what a stream is to go by.
+
+        Raises:
+            AutocompleteError: a field is wrong, or there is no such model.
+        """
+        self._models.get(read_query(config, "", prefix="config.").model)
+
+    def first(self, config: Config, keystroke: Keystroke) -> tuple[bytes, Refinement | None]:
+        """The first answer to a keystroke, a serialised `StreamCompleteQueryResponse`, and what may follow it."""
+        try:
+            question = read_query(config, keystroke.query, prefix="config.")
+            model = self._models.get(question.model)
+            received_s = keystroke.received_s
+            budget = Budget(received_s + self._time_budget_s, self._clock, waited_s=self._clock() - received_s)
+            payload = self._completer.find_query(model, question)
+            if payload is None and _can_refine(model):
+                fast = self._completer.ask_query(model, question, budget, neural=False)
+                owed = Refinement(keystroke=keystroke, question=question, model=model, budget=budget, fast=fast)
+                return _response(keystroke.sequence_number, fast.SerializeToString(), is_final=False), owed
+            if payload is None:
+                payload = self._completer.complete_query(model, question, lambda: budget)
+            return self._final(keystroke, payload), None
+        except AutocompleteError as error:
+            return self._refusal(keystroke.sequence_number, error), None
+
+    def refined(self, owed: Refinement) -> bytes:
+        """The last answer to a keystroke; the fast one once more, as degraded, if its turn came too late."""
+        if owed.budget.remaining_s() <= 0:
+            owed.fast.degraded = True
+            self._metrics.degraded.labels(Shortage.OVERLOAD.value, OptionalPart.NEURAL.value).inc()
+            return self._final(owed.keystroke, owed.fast.SerializeToString())
+        try:
+            payload = self._completer.complete_query(owed.model, owed.question, lambda: owed.budget)
+        except AutocompleteError as error:
+            return self._refusal(owed.keystroke.sequence_number, error)
+        return self._final(owed.keystroke, payload)
+
+    def refuse(self, refusal: Refusal) -> bytes:
+        """The answer to a keystroke that cannot be answered."""
+        return self._refusal(refusal.sequence_number, refusal.error)
+
+    def _final(self, keystroke: Keystroke, payload: bytes) -> bytes:
+        self._answered.inc()
+        self._duration.observe(self._clock() - keystroke.received_s)
+        return _response(keystroke.sequence_number, payload, is_final=True)
+
+    def _refusal(self, number: int, error: AutocompleteError) -> bytes:
+        if not is_for_callers(error):
+            raise error
+        self._refused.inc()
+        response = pb.StreamCompleteQueryResponse(sequence_number=number, error=status_of(error), is_final=True)
+        return response.SerializeToString()
+
+
+def _response(number: int, completion: bytes, *, is_final: bool) -> bytes:
+    """A serialised `StreamCompleteQueryResponse` around a serialised completion, which is not parsed for it."""
+    head = pb.StreamCompleteQueryResponse(sequence_number=number, is_final=is_final).SerializeToString()
+    return b"".join((head, _COMPLETION_TAG, _varint(len(completion)), completion))
+
+
+def _varint(value: int) -> bytes:
+    """A length as protobuf writes it: 7 bits a byte, the lowest first."""
+    septets = bytearray()
+    while value > 0x7F:
+        septets.append(value & 0x7F | 0x80)
+        value >>= 7
+    septets.append(value)
+    return bytes(septets)
+
+
+def _can_refine(model: ServingModel) -> bool:
+    return any(part.neural_kind for part in model.language_models)
