@@ -11,6 +11,7 @@ import structlog
 from service.logs import trace_of
 from service.metrics import Metrics
 from service.ports import ServingModel
+from service.priority import lower_priority
 
 _REST = 4.0
 """Times as long as an answer took nothing is done after it: a fifth of a core at most, less if calls slow it down."""
@@ -67,6 +68,7 @@ class WarmSets:
             thread.join()
 
     def _run(self, model: ServingModel, stop: threading.Event) -> None:
+        lower_priority()
         texts = model.warm_queries[: self._limit]
         try:
             for text in texts:

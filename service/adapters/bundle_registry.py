@@ -12,6 +12,7 @@ import structlog
 from lm.errors import AutocompleteError, BundleError, ConfigError, ModelLoadingError, ModelNotFoundError
 from service.adapters.version_opener import VersionOpener
 from service.ports import BundleFolder, ServingModel
+from service.priority import lower_priority
 
 _log = structlog.get_logger("service.models")
 
@@ -162,6 +163,7 @@ class BundleRegistry:
 
     def _run(self) -> None:
         self._update(sorted(self._statuses, key=lambda name: name != self.default))
+        lower_priority()  # what is opened from now on takes the place of what answers
         while self._follow_s and not self._stopping.wait(self._follow_s):
             self._update([*self._statuses, *self._appeared()])
 

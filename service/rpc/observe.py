@@ -33,6 +33,7 @@ class Observer:
         self._metrics = metrics
         self._labels = {f"models/{name}": name for name in models} | {"": default_model}
         self._clock = clock
+        self._counters: dict[tuple[str, str, Any], Any] = {}  # 1 us; 5 us through `labels`
         # bound once: 0.3 us for a line that is not logged, 3.4 us through the unbound logger
         self._log = structlog.get_logger("service.calls").bind()
 
@@ -100,5 +101,9 @@ class Observer:
     def _ended(self, method: str, request: Any, code: Any, took_s: float) -> None:
         asked = getattr(request, "model", None)
         model = "" if asked is None else self._labels.get(asked, _OTHER_MODEL)
-        self._metrics.requests.labels(method, model, code.name).inc()
+        ended = method, model, code
+        counter = self._counters.get(ended)
+        if counter is None:
+            counter = self._counters[ended] = self._metrics.requests.labels(method, model, code.name)
+        counter.inc()
         self._log.debug("call", method=method, model=model, code=code.name, duration_ms=round(took_s * 1000, 3))

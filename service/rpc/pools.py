@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
+from service.priority import lower_priority
 from service.rpc.admission import Load
-
-_LOW_PRIORITY = 10
 
 
 class WorkerPool(ThreadPoolExecutor):
@@ -22,7 +19,7 @@ class WorkerPool(ThreadPoolExecutor):
     """
 
     def __init__(self, threads: int, name: str, load: Load, *, background: bool = False) -> None:
-        initializer = _lower_priority if background else None
+        initializer = lower_priority if background else None
         super().__init__(max_workers=threads, thread_name_prefix=name, initializer=initializer)
         self._load = load
 
@@ -68,9 +65,3 @@ class StreamSlots:
         """Gives a slot back."""
         with self._lock:
             self._open -= 1
-
-
-def _lower_priority() -> None:
-    """Linux schedules each thread by its own nice value; elsewhere that of the process would change."""
-    if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LOW_PRIORITY)
