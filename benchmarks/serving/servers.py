@@ -81,7 +81,7 @@ def real_server(
 
     Args:
         flags: settings by the name of their flag.
-        constants: of modules, such as `suggest.candidates.BEAM_WIDTH`, and what they are instead.
+        constants: by package, such as `suggest.BEAM_WIDTH`, and what they are instead.
     """
     address, metrics_address = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
     given = {"--registry": registry, "--address": address, "--metrics-address": metrics_address, **flags}

@@ -40,10 +40,10 @@ def write_log(folder: Path, queries: int, *, seed: int = 1) -> None:
 def _spell(chance: np.random.Generator) -> list[str]:
     """Distinct words, the shorter ones first and so more frequent."""
     words: dict[str, None] = {}
-    syllables = np.array(_SYLLABLES)
     while len(words) < _WORDS:
         for count in (1, 2, 2, 3, 3, 3, 4):
-            words.update(dict.fromkeys("".join(row) for row in chance.choice(syllables, (_WORDS // 4, count))))
+            drawn = chance.choice(len(_SYLLABLES), (_WORDS // 4, count)).tolist()
+            words.update(dict.fromkeys("".join([_SYLLABLES[syllable] for syllable in row]) for row in drawn))
     return sorted(list(words)[:_WORDS], key=lambda word: (len(word), word))
 
 

@@ -1,15 +1,17 @@
 """`autocomplete serve` with constants of its modules changed: what has no setting can still be measured.
 
-Run as `python -m benchmarks.serving.tuned_server MODULE.CONSTANT=VALUE... -- FLAGS`.
+Run as `python -m benchmarks.serving.tuned_server PACKAGE.CONSTANT=VALUE... -- FLAGS`.
 """
 
 from __future__ import annotations
 
 import ast
 import importlib
+import pkgutil
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from types import ModuleType
 
 from cli.main import main as run
 from lm.errors import ConfigError
@@ -26,24 +28,43 @@ def main() -> None:
 
 @contextmanager
 def changed(constants: Mapping[str, object]) -> Iterator[None]:
-    """Gives constants, by module and name, other values for a while.
+    """Gives constants, named by package, other values for a while: in each of its modules that has one of the name.
 
     Raises:
         ConfigError: there is no such constant.
     """
-    before = {}
+    before: list[tuple[ModuleType, str, object]] = []
     try:
         for name, value in constants.items():
-            module, _, attribute = name.rpartition(".")
-            place = importlib.import_module(module)
-            if not hasattr(place, attribute):
+            package, _, constant = name.rpartition(".")
+            places = [module for module in _modules(package) if hasattr(module, constant)]
+            if not places:
                 raise ConfigError(f"There is no {name}.", remedy="It was renamed or went: adapt the benchmark.")
-            before[place, attribute] = getattr(place, attribute)
-            setattr(place, attribute, value)
+            for module in places:
+                before.append((module, constant, getattr(module, constant)))
+                setattr(module, constant, value)
         yield
     finally:
-        for (place, attribute), value in before.items():
-            setattr(place, attribute, value)
+        for module, constant, value in before:
+            setattr(module, constant, value)
+
+
+def value_of(name: str) -> object:
+    """What a constant, named by package, is.
+
+    Raises:
+        ConfigError: there is no such constant.
+    """
+    package, _, constant = name.rpartition(".")
+    for module in _modules(package):
+        if hasattr(module, constant):
+            return getattr(module, constant)
+    raise ConfigError(f"There is no {name}.", remedy="It was renamed or went: adapt the benchmark.")
+
+
+def _modules(package: str) -> list[ModuleType]:
+    found = importlib.import_module(package)
+    return [importlib.import_module(f"{package}.{each.name}") for each in pkgutil.iter_modules(found.__path__)]
 
 
 if __name__ == "__main__":

@@ -27,7 +27,6 @@ from service.answers import answer_key
 from service.metrics import Metrics
 from service.ports import AnswerCache
 from service.rpc.convert import completion_response
-from suggest.candidates import BEAM_WIDTH, MAX_TOKENS
 from suggest.model import Model, open_model
 from tests.redis_process import RedisProcess
 
@@ -36,6 +35,7 @@ _BATCH_S = 0.0001
 _WEIGHTS, _SPAN = 1_000_000, 100_000
 _PREFIXES = 200
 _KEPT = 1000
+_BEAM_WIDTH, _MAX_TOKENS = 20, 24
 
 Case = tuple[str, Callable[[], object]]
 
@@ -89,7 +89,7 @@ def _table(lm: LanguageModel, typed: list[str]) -> Iterator[Case]:
     )
     yield "successor table: a step", lambda: table.score(*next(pairs))
     yield "successor table: 10 best successors", lambda: table.successors(next(pairs)[0], 0, size, 10)
-    yield f"beam of {BEAM_WIDTH}", lambda: table.beam(begin, next(constraints), BEAM_WIDTH, MAX_TOKENS)
+    yield f"beam of {_BEAM_WIDTH}", lambda: table.beam(begin, next(constraints), _BEAM_WIDTH, _MAX_TOKENS)
     yield "n-gram distribution over the vocabulary", lambda: table.distribution(next(pairs)[0], 0, size)
 
 

@@ -18,7 +18,7 @@ from benchmarks.serving.bench import Bench
 from benchmarks.serving.calls import COMPLETE, channel, completion_request, median_answer
 from benchmarks.serving.results import Curve, Figure, Result, skipped
 from benchmarks.serving.servers import empty_server, real_server
-from benchmarks.serving.tuned_server import changed
+from benchmarks.serving.tuned_server import changed, value_of
 from benchmarks.serving.turns import take_turns
 from benchmarks.serving.typing_traffic import prefixes
 from benchmarks.serving.variants import without_neural
@@ -28,14 +28,14 @@ from training.evaluation.query_measures import MEASURES
 from training.evaluation.query_outcomes import outcomes, served, wanted_queries
 from training.progress import SilentReporter, TerminalReporter
 
-_BEAM, _RESCORED = "suggest.candidates.BEAM_WIDTH", "suggest.complete.RESCORED"
+_BEAM, _RESCORED = "suggest.BEAM_WIDTH", "suggest.RESCORED"
 _NAME = "MRR@10 against p50 added"
 _MRR = next(measure for measure in MEASURES if measure.name == "mrr_at_10")
 _DEFAULT = "default"
 _SWEEPS: dict[str, list[dict[str, int]]] = {
-    "beam width": [{_BEAM: width} for width in (4, 8, 15, 60)],
-    "candidates re-scored": [{_RESCORED: count} for count in (10, 12, 24, 32)],
-    "without the neural part: beam width": [{_BEAM: width} for width in (4, 8, 15, 30, 60)],
+    "beam width": [{_BEAM: width} for width in (5, 10, 15, 20, 30, 60)],
+    "candidates re-scored": [{_RESCORED: count} for count in (2, 4, 8, 12, 16, 24)],
+    "without the neural part: beam width": [{_BEAM: width} for width in (5, 10, 20, 30, 60)],
 }
 
 
@@ -50,7 +50,7 @@ def measure(bench: Bench) -> Iterator[Result]:
     queries = wanted_queries(lines)[: bench.effort.judged]
     full, bare = bench.registry(bundle), without_neural(bundle, bench.new_folder())
     default = _point(bench, full, {}, queries)
-    yield _figure(f"{_DEFAULT}, beam 30, 16 re-scored", default)
+    yield _figure(f"{_DEFAULT}, beam {value_of(_BEAM)}, {value_of(_RESCORED)} re-scored", default)
     lines_of: dict[str, list[tuple[float, float]]] = {_DEFAULT: [default]}
     labels: dict[str, list[str]] = {_DEFAULT: [_DEFAULT]}
     for sweep, settings in _SWEEPS.items():
