@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.bundles import held_out_lines, registry_of
+from benchmarks.serving.typing_traffic import prefixes
 from training.evaluate import QUERIES_FILE, TEXT_FILE
+
+_WARM_UP = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +55,14 @@ class Bench:
     def queries(self, bundle: Path | None = None) -> list[str]:
         """Held-out queries of the bundle, or of another."""
         return held_out_lines(bundle or self.bundle, QUERIES_FILE)
+
+    def typed(self, bundle: Path | None = None) -> list[str]:
+        """What is typed to be measured: the first prefixes of held-out queries."""
+        return list(itertools.islice(prefixes(self.queries(bundle)), self.effort.calls))
+
+    def warm_up(self, bundle: Path | None = None) -> list[str]:
+        """What is typed before: prefixes of the last held-out queries, which are not among those measured."""
+        return list(itertools.islice(prefixes(self.queries(bundle)[::-1]), _WARM_UP))
 
     def texts(self) -> list[str]:
         """Held-out sentences; held-out queries where the bundle has none."""

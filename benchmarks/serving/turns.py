@@ -31,10 +31,16 @@ class Times:
         return Times(self.taken_s[chosen], answers)
 
 
-def take_turns(calls: Mapping[str, Call], requests: Sequence[bytes], *, warm_up: int = 100) -> dict[str, Times]:
-    """Sends every request to every server in short rounds; an error of a call ends the measurement."""
+def take_turns(
+    calls: Mapping[str, Call], requests: Sequence[bytes], *, warm_up: Sequence[bytes] = ()
+) -> dict[str, Times]:
+    """Sends every request to every server in short rounds; an error of a call ends the measurement.
+
+    Args:
+        warm_up: sent before; others than the requests, for a server remembers what it worked out.
+    """
     for call in calls.values():
-        for request in requests[:warm_up]:
+        for request in warm_up:
             call(request)
     taken: dict[str, list[float]] = {name: [] for name in calls}
     answers: dict[str, list[bytes]] = {name: [] for name in calls}

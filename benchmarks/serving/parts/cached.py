@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from itertools import islice
 from statistics import median
 
 import numpy as np
@@ -15,7 +14,6 @@ from benchmarks.serving.calls import COMPLETE, channel, completion_request, medi
 from benchmarks.serving.results import Curve, Figure, Result, at_least, at_most, ms, skipped
 from benchmarks.serving.servers import Started, empty_server, real_server
 from benchmarks.serving.turns import Times, take_turns
-from benchmarks.serving.typing_traffic import prefixes
 
 _CONNECTIONS, _EACH = 16, 2
 _THROUGHPUT = "cached in the process: throughput / empty handler"
@@ -27,12 +25,14 @@ def measure(bench: Bench) -> Iterator[Result]:
         flags = {"--cache": "process"}
         real = stack.enter_context(real_server(bench.registry(), flags=flags))
         call = stack.enter_context(channel(real.address))(COMPLETE)
-        requests = [completion_request(prefix) for prefix in islice(prefixes(bench.queries()), bench.effort.calls)]
+        requests = [completion_request(prefix) for prefix in bench.typed()]
         answers = [call(request) for request in requests]  # now all are kept
         typical = median_answer(answers)
         empty = stack.enter_context(empty_server({COMPLETE: typical}))
         empty_call = stack.enter_context(channel(empty.address))(COMPLETE)
-        yield from _one_at_a_time(take_turns({"cached": call, "empty handler": empty_call}, requests))
+        yield from _one_at_a_time(
+            take_turns({"cached": call, "empty handler": empty_call}, requests, warm_up=requests[:200])
+        )
         if h2load.is_there():
             yield _throughput(bench, {"cached": real, "empty": empty}, requests[answers.index(typical)])
         else:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 
 from benchmarks.serving.bench import Bench
 from benchmarks.serving.calls import COMPLETE, channel, completion_request, median_answer
@@ -14,6 +16,7 @@ from benchmarks.serving.typing_traffic import poisson_arrivals, typing_traffic
 
 _SHARES = (0.25, 0.5, 0.75, 0.9, 1.0, 1.5, 2.0)
 _PROBE_PER_S = 60
+_SEEDS = itertools.count(1)
 
 
 def measure(bench: Bench) -> Iterator[Result]:
@@ -56,20 +59,18 @@ def uncached_server(bench: Bench, **flags: object) -> Iterator[Started]:
 
 
 def find_saturation(bench: Bench, server: Started) -> float:
-    """Calls a second that a core can answer: by the processor seconds of a light load, which also warms up."""
-    count = max(int(_PROBE_PER_S * min(bench.effort.load_s, 5.0)), 20)
-    typed, due_s = typing_traffic(bench.queries(), count, _PROBE_PER_S, seed=2)
-    requests = [completion_request(query) for query in typed]
-    offer(server.address, requests, due_s)
+    """Calls a second that a core can answer: by the processor seconds of a light load, after another to warm up."""
+    light = replace(bench, effort=replace(bench.effort, load_s=min(bench.effort.load_s, 5.0)))
+    typing_load(light, server, _PROBE_PER_S)
     before_s = sum(server.cpu_s().values())
-    offer(server.address, requests, due_s)
-    return count / max(sum(server.cpu_s().values()) - before_s, 0.01)
+    load = typing_load(light, server, _PROBE_PER_S)
+    return len(load.codes) / max(sum(server.cpu_s().values()) - before_s, 0.01)
 
 
-def typing_load(bench: Bench, server: Started, rate_per_s: float, *, poisson: bool = True) -> Load:
-    """Typing traffic at this rate, by default of independent users (Poisson arrivals)."""
-    count = max(int(rate_per_s * bench.effort.load_s), 10)
-    typed, due_s = typing_traffic(bench.queries(), count, rate_per_s)
-    if poisson:
-        due_s = poisson_arrivals(count, rate_per_s)
-    return offer(server.address, [completion_request(query) for query in typed], due_s)
+def typing_load(bench: Bench, server: Started, rate_per_s: float) -> Load:
+    """Typing traffic of independent users (Poisson arrivals) at this rate, other queries every time."""
+    seed = next(_SEEDS)
+    count = max(int(rate_per_s * bench.effort.load_s), 20)
+    typed, _ = typing_traffic(bench.queries(), count, rate_per_s, seed=seed)
+    requests = [completion_request(query) for query in typed]
+    return offer(server.address, requests, poisson_arrivals(count, rate_per_s, seed=seed))

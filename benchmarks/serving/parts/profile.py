@@ -1,6 +1,7 @@
 """Where the microseconds of an uncached `CompleteQuery` go: the call itself, its messages, the stages, the rest.
 
 Times are means of the middle 80% of the calls, so that they add up and single stalls of the machine do not count.
+Stages are those of other calls than are timed as a whole, for a server remembers what it worked out.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from itertools import islice
 from typing import TypeVar
 
 import numpy as np
@@ -22,7 +22,6 @@ from benchmarks.serving.calls import COMPLETE, channel, completion_request, medi
 from benchmarks.serving.results import Figure, Result
 from benchmarks.serving.servers import empty_server, real_server
 from benchmarks.serving.turns import take_turns
-from benchmarks.serving.typing_traffic import prefixes
 from service.metrics import Metrics
 from service.rpc.convert import completion_response
 from service.rpc.requests import read_query
@@ -34,15 +33,16 @@ T = TypeVar("T")
 
 def measure(bench: Bench) -> Iterator[Result]:
     """Yields a row a place."""
-    typed = list(islice(prefixes(bench.queries()), bench.effort.calls))
-    requests = [completion_request(prefix) for prefix in typed]
-    explaining = [pb.CompleteQueryRequest(query=prefix, explain=True).SerializeToString() for prefix in typed]
+    typed, warm_up = bench.typed(), [completion_request(prefix) for prefix in bench.warm_up()]
+    half = len(typed) // 2
+    requests = [completion_request(prefix) for prefix in typed[:half]]
+    explaining = [pb.CompleteQueryRequest(query=prefix, explain=True).SerializeToString() for prefix in typed[half:]]
     with ExitStack() as stack:
         real = stack.enter_context(real_server(bench.registry(), flags={"--cache": "none"}))
         call = stack.enter_context(channel(real.address))(COMPLETE)
-        empty = stack.enter_context(empty_server({COMPLETE: median_answer(map(call, requests[:200]))}))
+        empty = stack.enter_context(empty_server({COMPLETE: median_answer(map(call, warm_up))}))
         empty_call = stack.enter_context(channel(empty.address))(COMPLETE)
-        times = take_turns({"real": call, "empty": empty_call}, requests)
+        times = take_turns({"real": call, "empty": empty_call}, requests, warm_up=warm_up)
         stages = _stages([call(request) for request in explaining])
     whole, floor = (_typical(times[name].taken_s) for name in ("real", "empty"))
     rows = {"gRPC: the empty handler": floor, **_messages(bench, requests[:_SAMPLE])}

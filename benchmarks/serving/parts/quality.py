@@ -31,7 +31,7 @@ from training.progress import SilentReporter, TerminalReporter
 _BEAM, _RESCORED = "suggest.BEAM_WIDTH", "suggest.RESCORED"
 _NAME = "MRR@10 against p50 added"
 _MRR = next(measure for measure in MEASURES if measure.name == "mrr_at_10")
-_DEFAULT = "default"
+_DEFAULT, _WARM_UP = "default", 100
 _SWEEPS: dict[str, list[dict[str, int]]] = {
     "beam width": [{_BEAM: width} for width in (5, 10, 15, 20, 30, 60)],
     "candidates re-scored": [{_RESCORED: count} for count in (2, 4, 8, 12, 16, 24)],
@@ -75,12 +75,13 @@ def _bundle(data: Path) -> Path:
 def _point(bench: Bench, registry: Path, constants: Mapping[str, int], queries: list[str]) -> tuple[float, float]:
     """p50 added, in times that of the empty handler, and MRR@10."""
     requests = [completion_request(prefix) for prefix in islice(prefixes(queries), bench.effort.calls // 2)]
+    warm_up = [completion_request(prefix) for prefix in islice(prefixes(queries[::-1]), _WARM_UP)]
     with ExitStack() as stack:
         server = stack.enter_context(real_server(registry, flags={"--cache": "none"}, constants=constants))
         call = stack.enter_context(channel(server.address))(COMPLETE)
-        empty = stack.enter_context(empty_server({COMPLETE: median_answer(map(call, requests[:100]))}))
+        empty = stack.enter_context(empty_server({COMPLETE: median_answer(map(call, warm_up))}))
         empty_call = stack.enter_context(channel(empty.address))(COMPLETE)
-        times = take_turns({"real": call, "empty": empty_call}, requests)
+        times = take_turns({"real": call, "empty": empty_call}, requests, warm_up=warm_up)
     with changed(constants):
         model = open_model(find_bundle(registry), verify=False)
         found = outcomes(served(model), queries, SilentReporter())

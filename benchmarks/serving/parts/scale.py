@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from itertools import islice
 from pathlib import Path
 
 from benchmarks.serving.bench import Bench
@@ -13,7 +12,6 @@ from benchmarks.serving.model import SIZES, synthetic_bundle
 from benchmarks.serving.results import Curve, Figure, Result, at_most, degraded, ms, skipped
 from benchmarks.serving.servers import empty_server, real_server
 from benchmarks.serving.turns import Times, take_turns
-from benchmarks.serving.typing_traffic import prefixes
 from lm.bundle import QUERIES_FOLDER
 from lm.manifest import Manifest, read_manifest
 
@@ -43,10 +41,9 @@ def _latency(bench: Bench, bundles: dict[int, Path]) -> Iterator[Result]:
         for size, bundle in bundles.items():
             servers[size] = stack.enter_context(real_server(bench.registry(bundle), flags={"--cache": "none"}))
             calls[str(size)] = stack.enter_context(channel(servers[size].address))(COMPLETE)
-            typed = islice(prefixes(bench.queries(bundle)), bench.effort.calls)
-            requests[str(size)] = [completion_request(prefix) for prefix in typed]
+            requests[str(size)] = [completion_request(prefix) for prefix in bench.typed(bundle)]
+            answers = [calls[str(size)](completion_request(prefix)) for prefix in bench.warm_up(bundle)]
         ready = {size: server.memory_mb("VmRSS") for size, server in servers.items()}
-        answers = map(calls[str(SIZES[-1])], requests[str(SIZES[-1])][:100])
         empty = stack.enter_context(empty_server({COMPLETE: median_answer(answers)}))
         calls["empty handler"] = stack.enter_context(channel(empty.address))(COMPLETE)
         times = _take_turns(calls, requests)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from itertools import islice
 
 from benchmarks.serving.bench import Bench
 from benchmarks.serving.calls import COMPLETE, channel, completion_request, count_degraded, median_answer
@@ -12,7 +11,6 @@ from benchmarks.serving.parts.cached import distribution
 from benchmarks.serving.results import Result, at_most, degraded, ms
 from benchmarks.serving.servers import empty_server, real_server
 from benchmarks.serving.turns import Times, take_turns
-from benchmarks.serving.typing_traffic import prefixes
 from benchmarks.serving.variants import without_neural
 
 _FLAGS = {"--cache": "none"}
@@ -20,7 +18,8 @@ _FLAGS = {"--cache": "none"}
 
 def measure(bench: Bench) -> Iterator[Result]:
     """Yields the figures."""
-    requests = [completion_request(prefix) for prefix in islice(prefixes(bench.queries()), bench.effort.calls)]
+    requests = [completion_request(prefix) for prefix in bench.typed()]
+    warm_up = [completion_request(prefix) for prefix in bench.warm_up()]
     with ExitStack() as stack:
         full = stack.enter_context(real_server(bench.registry(), flags=_FLAGS))
         bare_registry = without_neural(bench.bundle, bench.new_folder())
@@ -29,10 +28,10 @@ def measure(bench: Bench) -> Iterator[Result]:
             "full ensemble": stack.enter_context(channel(full.address))(COMPLETE),
             "without the neural part": stack.enter_context(channel(bare.address))(COMPLETE),
         }
-        typical = median_answer(calls["full ensemble"](request) for request in requests[:200])
+        typical = median_answer(map(calls["full ensemble"], warm_up))
         empty = stack.enter_context(empty_server({COMPLETE: typical}))
         calls["empty handler"] = stack.enter_context(channel(empty.address))(COMPLETE)
-        times = take_turns(calls, requests)
+        times = take_turns(calls, requests, warm_up=warm_up)
     floor = times["empty handler"]
     yield added("no cache, without the neural part", times["without the neural part"], floor, 0.5, 2.5)
     yield added("no cache, full ensemble", times["full ensemble"], floor, 0.5, 6, stretch=4)

@@ -21,13 +21,14 @@ def measure(bench: Bench) -> Iterator[Result]:
     """Yields the figures."""
     typed = list(islice(prefixes(bench.texts()), bench.effort.calls))
     requests = [words_request(text) for text in typed]
+    warm_up = [words_request(text) for text in bench.warm_up()]
     with ExitStack() as stack:
         real = stack.enter_context(real_server(bench.registry(), flags={"--cache": "none"}))
         call = stack.enter_context(channel(real.address))(PREDICT)
-        typical = median_answer(call(request) for request in requests[:200])
+        typical = median_answer(map(call, warm_up))
         empty = stack.enter_context(empty_server({PREDICT: typical}))
         empty_call = stack.enter_context(channel(empty.address))(PREDICT)
-        times = take_turns({"real": call, "empty": empty_call}, requests)
+        times = take_turns({"real": call, "empty": empty_call}, requests, warm_up=warm_up)
     at_start = np.array([text.endswith(" ") for text in typed])
     for place, chosen, limit in (("inside a word", ~at_start, 0.5), ("at the start of a word", at_start, 1.0)):
         yield added(f"PredictNextWord {place}", times["real"].of(chosen), times["empty"].of(chosen), 0.5, limit)
