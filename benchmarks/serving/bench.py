@@ -8,6 +8,7 @@ from pathlib import Path
 
 from benchmarks.bundles import held_out_lines, registry_of
 from benchmarks.serving.typing_traffic import prefixes
+from lm.errors import InputError
 from training.evaluate import QUERIES_FILE, TEXT_FILE
 
 _WARM_UP = 200
@@ -53,8 +54,15 @@ class Bench:
     folder: Path
 
     def queries(self, bundle: Path | None = None) -> list[str]:
-        """Held-out queries of the bundle, or of another."""
-        return held_out_lines(bundle or self.bundle, QUERIES_FILE)
+        """Held-out queries of the bundle, or of another.
+
+        Raises:
+            InputError: it holds none out.
+        """
+        queries = held_out_lines(bundle or self.bundle, QUERIES_FILE)
+        if not queries:
+            raise InputError(bundle or self.bundle, "no held-out queries.", remedy="Train it with a query log.")
+        return queries
 
     def typed(self, bundle: Path | None = None) -> list[str]:
         """What is typed to be measured: the first prefixes of held-out queries."""

@@ -17,23 +17,26 @@ from benchmarks.serving.servers import Started, empty_server, real_server
 from benchmarks.serving.typing_traffic import typing_traffic
 
 _RATE_PER_S = 150
+_BEFORE = 10
+"""Times as many calls as are measured come before, so that the cache holds what it holds after a while."""
 
 
 def measure(bench: Bench) -> Iterator[Result]:
     """Yields the figures."""
     count, rounds = int(_RATE_PER_S * bench.effort.load_s), bench.effort.rounds
-    typed, due_s = typing_traffic(bench.queries(), 2 * count * rounds, _RATE_PER_S)
+    before = _BEFORE * count * rounds
+    typed, due_s = typing_traffic(bench.queries(), before + count * rounds, _RATE_PER_S)
     requests = [completion_request(query) for query in typed]
     loads: list[tuple[Load, float]] = []
     with ExitStack() as stack:
         real = stack.enter_context(real_server(bench.registry(), flags={"--cache": "process"}))
         call = stack.enter_context(channel(real.address))(COMPLETE)
-        answers = [call(request) for request in requests[: count * rounds]]  # as after a while of the same traffic
+        answers = [call(request) for request in requests[:before]]  # as after a while of the same traffic
         empty = stack.enter_context(empty_server({COMPLETE: median_answer(answers)}))
         highest = ceiling(empty.address, requests[0])
         used = {real: 0.0, empty: 0.0}
-        for number in range(rounds, 2 * rounds):
-            part = slice(number * count, (number + 1) * count)
+        for start in range(before, len(requests), count):
+            part = slice(start, start + count)
             for server in used:
                 before_s, hits = sum(server.cpu_s().values()), _hits(real)
                 load = offer(server.address, requests[part], due_s[part] - due_s[part][0])
