@@ -15,6 +15,7 @@ from benchmarks.serving.calls import completion_request
 from benchmarks.serving.results import Figure, Result
 from benchmarks.serving.servers import CLIENT_CORES, pinned
 from benchmarks.serving.typing_traffic import prefixes
+from lm.errors import UnavailableError
 from lm.hangul import typed_prefixes
 from lm.kernels.ranges import RangeMaxima, block_maxima
 from lm.language_model import LanguageModel
@@ -22,10 +23,9 @@ from lm.parts import Part
 from lm.text import normalize_query
 from lm.vocabulary import SPACE
 from service.adapters.memory_cache import MemoryCache
-from service.adapters.redis_cache import RedisCache
-from service.answers import answer_key
+from service.adapters.redis_cache import RedisCache, redis_key
 from service.metrics import Metrics
-from service.ports import AnswerCache
+from service.ports import AnswerCache, AnswerKey
 from service.rpc.convert import completion_response
 from suggest.model import Model, open_model
 from tests.redis_process import RedisProcess
@@ -35,7 +35,7 @@ _BATCH_S = 0.0001
 _LONGEST_S = 1.0
 _WEIGHTS, _SPAN = 1_000_000, 100_000
 _PREFIXES = 200
-_KEPT = 1000
+_KEPT, _KEPT_AFTER_S = 1000, 5.0
 _BEAM_WIDTH, _MAX_TOKENS = 20, 24
 
 Case = tuple[str, Callable[[], object]]
@@ -55,7 +55,8 @@ def measure(bench: Bench) -> Iterator[Result]:
         redis.start()
     try:
         metrics = Metrics(CollectorRegistry())
-        cache = RedisCache(redis.url, timeout_s=1.0, ttl_s=60, max_connections=4, metrics=metrics)
+        cache = RedisCache(redis.url, timeout_s=1.0, ttl_s=60, metrics=metrics)
+        cache.ping()
         for name, run in _kept("Redis", cache, payload):
             yield Figure(name=name, measured=f"{_median_us(run, bench.effort.repeats):.2f} us")
         cache.close()
@@ -138,7 +139,7 @@ def _messages(model: Model, typed: list[str]) -> Iterator[Case]:
     yield "protobuf: serialise a response", lambda: next(responses).SerializeToString()
     yield "metrics: observe a duration", lambda: duration.observe(0.001)
     yield "metrics: observe a completion", lambda: metrics.observe_completion(next(answers), "CompleteQuery")
-    yield "key of an answer", lambda: answer_key("CompleteQuery", model.name, model.version, next(queries), 10, False)
+    yield "key of an answer in Redis", lambda: redis_key(_key(next(queries)))
 
 
 def _memory() -> MemoryCache:
@@ -146,12 +147,21 @@ def _memory() -> MemoryCache:
 
 
 def _kept(name: str, cache: AnswerCache, payload: bytes) -> Iterator[Case]:
-    keys = [answer_key("CompleteQuery", "model", "version", number) for number in range(_KEPT)]
+    keys = [_key(str(number)) for number in range(_KEPT)]
     for key in keys:
         cache.put(key, payload)
+    until_s = time.monotonic() + _KEPT_AFTER_S
+    while cache.get(keys[-1]) is None:  # Redis is told in the background
+        if time.monotonic() > until_s:
+            raise UnavailableError(f"The cache ({name}) keeps nothing.", remedy="See whether it can be reached.")
+        time.sleep(0.01)
     order = itertools.cycle(keys)
     yield f"cache ({name}): get", lambda: cache.get(next(order))
     yield f"cache ({name}): put", lambda: cache.put(next(order), payload)
+
+
+def _key(query: str) -> AnswerKey:
+    return ("CompleteQuery", "model", "20260101-000000", query, 10, False)
 
 
 def _median_us(run: Callable[[], object], repeats: int) -> float:
