@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from pathlib import Path
 
 from lm.errors import InputError
 from lm.manifest import MANIFEST_FILE
 from lm.registry import Registry
-from training.evaluate import EVALUATION_FOLDER, QUERIES_FILE
+from training.evaluate import EVALUATION_FOLDER
 
 
 def find_bundle(path: Path) -> Path:
@@ -34,14 +33,13 @@ def registry_of(bundle: Path, folder: Path) -> Path:
     return folder
 
 
-def held_out_prefixes(bundle: Path, count: int) -> list[str]:
-    """The first prefixes of the bundle's held-out queries, as they are typed.
+def held_out_lines(bundle: Path, name: str) -> list[str]:
+    """The queries or sentences that the bundle holds out, those of a file of its `evaluation/`; none if it keeps none.
 
     Raises:
-        InputError: it keeps none.
+        InputError: it keeps no held-out data at all.
     """
-    kept = bundle / EVALUATION_FOLDER / QUERIES_FILE
-    if not kept.is_file():
-        raise InputError(kept, "no such file.", remedy="Name a bundle that was trained on a query log.")
-    queries = kept.read_text(encoding="utf-8").splitlines()
-    return list(islice((query[:end] for query in queries for end in range(1, len(query) + 1)), count))
+    folder = bundle / EVALUATION_FOLDER
+    if not folder.is_dir():
+        raise InputError(folder, "no such folder.", remedy="Name a bundle trained with `publishing.keep_held_out`.")
+    return (folder / name).read_text(encoding="utf-8").splitlines() if (folder / name).is_file() else []

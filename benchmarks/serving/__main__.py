@@ -1,0 +1,88 @@
+"""The suite of serving: `python -m benchmarks.serving`, from the checkout.
+
+Server on one core, load on another, metrics, default logs and admission on; every figure beside an empty handler's in
+the same run. Writes a table and plots into `var/benchmarks/serving/`. `--train` makes the model first, `--train --big`
+the made-up ones of growing size as well.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.bundles import find_bundle
+from benchmarks.serving.bench import FULL, QUICK, Bench
+from benchmarks.serving.model import SIZES, WORK, serving_bundle, train_serving, train_synthetic
+from benchmarks.serving.report import save, setting
+from benchmarks.serving.results import Figure, Result
+from benchmarks.serving.servers import CLIENT_CORES
+from lm.errors import AutocompleteError
+
+PARTS = (
+    *("cached", "redis", "uncached", "words", "traffic", "quality", "workers", "scale", "overload", "long_calls"),
+    *("streams", "reload", "primitives", "profile"),
+)
+
+
+def main() -> int:
+    """Measures and prints; without the data it says so and succeeds."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.serving", description=__doc__)
+    parser.add_argument("--only", metavar="NAME,...", default=",".join(PARTS), help=f"parts: {', '.join(PARTS)}")
+    parser.add_argument("--quick", action="store_true", help="few calls: to see that it works")
+    parser.add_argument("--bundle", type=Path, help="measure this bundle or registry instead of that of serving.toml")
+    parser.add_argument("--out", type=Path, default=WORK, help="folder for table and plots")
+    parser.add_argument("--train", action="store_true", help="train the model of serving.toml")
+    parser.add_argument("--big", action="store_true", help="with --train: the made-up models too")
+    given = parser.parse_args()
+    unknown = set(given.only.split(",")) - set(PARTS)
+    if unknown:
+        parser.error(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    try:
+        return _train(big=given.big) if given.train else _measure(given)
+    except AutocompleteError as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def _train(*, big: bool) -> int:
+    print(f"Bundle: {train_serving()}")
+    for queries in SIZES if big else ():
+        print(f"Bundle: {train_synthetic(queries)}", flush=True)
+    return 0
+
+
+def _measure(given: argparse.Namespace) -> int:
+    bundle = find_bundle(given.bundle.resolve()) if given.bundle else serving_bundle() or train_serving()
+    if bundle is None:
+        return 0
+    os.sched_setaffinity(0, CLIENT_CORES)
+    for name in given.only.split(","):
+        found_in = setting(bundle, given.quick)
+        with tempfile.TemporaryDirectory() as folder:
+            bench = Bench(bundle=bundle, effort=QUICK if given.quick else FULL, folder=Path(folder))
+            save(given.out, name, _run(name, bench), found_in)
+    print(f"Written to {given.out}")
+    return 0
+
+
+def _run(name: str, bench: Bench) -> list[Result]:
+    print(f"\n{name}", flush=True)
+    begun_s = time.perf_counter()
+    results: list[Result] = []
+    for result in importlib.import_module(f"benchmarks.serving.parts.{name}").measure(bench):
+        results.append(result)
+        if isinstance(result, Figure):
+            met = {True: "  met", False: "  NOT MET", None: ""}[result.met]
+            target = f" (target: {result.target})" if result.target else ""
+            print(f"  {result.name}: {result.measured}{target}{met}", flush=True)
+    print(f"  took {time.perf_counter() - begun_s:.0f} s", flush=True)
+    return results
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,173 @@
+"""Server processes under measurement: on a core of their own, watched from another."""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.request import urlopen
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from lm.errors import UnavailableError
+from service.health_check import check
+
+_CORES = sorted(os.sched_getaffinity(0))
+CLIENT_CORES, SERVER_CORES = {_CORES[0]}, {_CORES[-1]}
+ALL_CORES = set(_CORES)
+_PORTS = range(20_000, 32_000)  # below those that the system hands out to clients
+_READY_TIMEOUT_S = 120.0
+_POLL_S = 0.01
+_STOP_TIMEOUT_S = 20.0
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """A server that is ready.
+
+    Attributes:
+        ready_s: from the start of the process until its health check says that it serves.
+        metrics_address: where its metrics are; empty if it has none.
+    """
+
+    process_id: int
+    address: str
+    ready_s: float
+    metrics_address: str = ""
+
+    def memory_mb(self, field: str) -> float:
+        """`VmRSS` (resident now), `RssAnon` (its own) or `VmHWM` (at its highest), in MiB."""
+        for line in Path(f"/proc/{self.process_id}/status").read_text(encoding="ascii").splitlines():
+            name, _, value = line.partition(":")
+            if name == field:
+                return int(value.split()[0]) / 1024
+        raise ValueError(field)
+
+    def cpu_s(self) -> dict[int, float]:
+        """Processor seconds so far of the process and of each of its workers, by process id."""
+        processes = [self.process_id, *_children(self.process_id)]
+        return {process: sum(map(int, _stat(process)[11:13])) / _TICKS for process in processes}
+
+    def counted(self, metric: str, **labels: str) -> float:
+        """A counter's or gauge's value, summed over what the labels leave open."""
+        with urlopen(f"http://{self.metrics_address}/metrics") as page:
+            families = list(text_string_to_metric_families(page.read().decode()))
+        return sum(
+            sample.value
+            for family in families
+            for sample in family.samples
+            if sample.name == metric and labels.items() <= sample.labels.items()
+        )
+
+
+@contextmanager
+def real_server(
+    registry: Path,
+    *,
+    flags: Mapping[str, object],
+    constants: Mapping[str, object] | None = None,
+    cores: Collection[int] = SERVER_CORES,
+) -> Iterator[Started]:
+    """`autocomplete serve` with metrics, default logs and admission.
+
+    Args:
+        flags: settings by the name of their flag.
+        constants: by package, such as `suggest.BEAM_WIDTH`, and what they are instead.
+    """
+    address, metrics_address = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
+    given = {"--registry": registry, "--address": address, "--metrics-address": metrics_address, **flags}
+    arguments = [str(part) for pair in given.items() for part in pair]
+    program = ["benchmarks.serving.tuned_server", *(f"{name}={value}" for name, value in (constants or {}).items())]
+    command = [*program, "--", *arguments] if constants else ["cli.main", "serve", *arguments]
+    with _running(command, address, cores, metrics_address) as server:
+        yield server
+
+
+@contextmanager
+def empty_server(answers: Mapping[str, bytes], *, cores: Collection[int] = SERVER_CORES) -> Iterator[Started]:
+    """The server that does nothing: see `benchmarks.serving.empty_server`.
+
+    Args:
+        answers: what each method answers.
+    """
+    port = free_port()
+    ready = [f"{method}={answer.hex()}" for method, answer in answers.items()]
+    with _running(["benchmarks.serving.empty_server", str(port), *ready], f"127.0.0.1:{port}", cores) as server:
+        yield server
+
+
+@contextmanager
+def pinned(cores: Collection[int]) -> Iterator[None]:
+    """This process, and what it starts from its first instruction on, on these cores."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def free_port() -> int:
+    """A port of the loopback address that nobody listens on now."""
+    for port in random.sample(_PORTS, k=200):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) != 0:
+                return port
+    raise UnavailableError("No free port among 200 tried.", remedy="End what listens on ports 20000 to 31999.")
+
+
+@contextmanager
+def _running(
+    arguments: Sequence[str], address: str, cores: Collection[int], metrics_address: str = ""
+) -> Iterator[Started]:
+    """Runs `python -m ARGUMENTS` until it is left.
+
+    Raises:
+        UnavailableError: it does not come up; says what it logged.
+    """
+    with tempfile.TemporaryFile() as log:
+        started_s = time.perf_counter()
+        with pinned(cores):
+            process = subprocess.Popen([sys.executable, "-m", *arguments], stdout=log, stderr=log)
+        try:
+            while not (_listens(address) and check(address, timeout_s=1)):
+                if process.poll() is not None or time.perf_counter() - started_s > _READY_TIMEOUT_S:
+                    log.seek(0)
+                    raise UnavailableError("The server did not start.", remedy=log.read().decode()[-2000:])
+                time.sleep(_POLL_S)
+            ready_s = time.perf_counter() - started_s
+            yield Started(process_id=process.pid, address=address, ready_s=ready_s, metrics_address=metrics_address)
+        finally:
+            process.terminate()
+            try:
+                process.wait(_STOP_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _listens(address: str) -> bool:
+    """Asked before the health check, for gRPC waits a second or more after a connection that was refused."""
+    host, _, port = address.partition(":")
+    with socket.socket() as probe:
+        return probe.connect_ex((host, int(port))) == 0
+
+
+def _children(process_id: int) -> list[int]:
+    """Python's own helper process of `multiprocessing` among them, which uses next to no time."""
+    path = Path(f"/proc/{process_id}/task/{process_id}/children")
+    return [int(child) for child in path.read_text(encoding="ascii").split()]
+
+
+def _stat(process_id: int) -> list[str]:
+    """The fields of `/proc/PID/stat` after the process's name."""
+    return Path(f"/proc/{process_id}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
