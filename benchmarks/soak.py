@@ -8,7 +8,7 @@ pages come in as they are used. The exit code is 1 if a call got a code that it 
 from __future__ import annotations
 
 import argparse
-import os
+import itertools
 import random
 import socket
 import sys
@@ -26,14 +26,14 @@ from autocomplete.v1 import autocomplete_service_pb2 as pb
 from autocomplete.v1 import autocomplete_service_pb2_grpc as pb_grpc
 from grpc_health.v1 import health_pb2
 
-from benchmarks.bundles import find_bundle, held_out_prefixes, registry_of
-from benchmarks.processes import Started, running
+from benchmarks.bundles import find_bundle, held_out_lines, registry_of
+from benchmarks.serving.servers import CLIENT_CORES, Started, pinned, real_server
+from benchmarks.serving.typing_traffic import prefixes
 from lm.errors import AutocompleteError
+from training.evaluate import QUERIES_FILE
 
-_PORT = 20_471
 _CALLERS, _PREFIXES, _BURST = 8, 2000, 64
 _TIMEOUT_S = 30.0
-_CLIENT_CORE, _SERVER_CORE = sorted(os.sched_getaffinity(0))[0], sorted(os.sched_getaffinity(0))[-1]
 _SERVICE = "/autocomplete.v1.AutocompleteService/"
 _NOT_UTF8 = b"\x0a\x02\xff\xfe"
 _TOO_LARGE = b"\x0a\x80\x80\x14" + b"x" * 327_680
@@ -189,16 +189,17 @@ def main() -> int:
     given = parser.parse_args()
     try:
         bundle = find_bundle(given.bundle.resolve())
-        prefixes = held_out_prefixes(bundle, _PREFIXES)
-        with tempfile.TemporaryDirectory() as folder:
-            registry = registry_of(bundle, Path(folder))
-            # few answers are kept, so that the cache is full before memory is first measured
-            flags = ("--registry", str(registry), "--address", f"127.0.0.1:{_PORT}", "--cache-entries", "500")
-            arguments = ("cli.main", "serve", *flags, "--metrics-address", "off")
-            with running(arguments, _PORT, core=_SERVER_CORE, client_core=_CLIENT_CORE) as server:
-                soak = Soak(server, prefixes, given.calls)
-                soak.run()
-                _print(soak)
+        typed = list(itertools.islice(prefixes(held_out_lines(bundle, QUERIES_FILE)), _PREFIXES))
+        # few answers are kept, so that the cache is full before memory is first measured
+        flags = {"--cache-entries": 500, "--metrics-address": "off"}
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            pinned(CLIENT_CORES),
+            real_server(registry_of(bundle, Path(folder)), flags=flags) as server,
+        ):
+            soak = Soak(server, typed, given.calls)
+            soak.run()
+            _print(soak)
     except AutocompleteError as error:
         print(error, file=sys.stderr)
         return 1

@@ -15,7 +15,6 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from service import bootstrap
 from service.config import ServerSettings
-from service.rpc.admission import Load
 from service.rpc.interceptors import add_handlers
 from service.rpc.servicers import AUTOCOMPLETE_SERVICE
 
