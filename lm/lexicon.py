@@ -14,7 +14,6 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from numpy.typing import NDArray
 from lm.arrays import open_array, save_array
 from lm.errors import BundleDamagedError
 from lm.kernels.fuzzy import FuzzyTrie
+from lm.memo import Memo
 from lm.typing_errors import MAX_EDITS, TypingErrors, kinship
 
 MAX_WORD_LENGTH = 32
@@ -77,7 +77,7 @@ class Lexicon:
         self.total = float(arrays["masses"][0])
         self._trie = FuzzyTrie(**arrays, kinship=kinship(), costs=asdict(self.errors))
         # a misspelt word stays so while the next ones are typed, and a search takes up to 0.3 ms
-        self._searched = lru_cache(_SEARCHES_KEPT)(self._search)
+        self._searched: Memo[tuple[str, bool, int, int, float], tuple[Spelling, ...]] = Memo(_SEARCHES_KEPT)
 
     def count(self, word: str) -> float:
         """How often the word stands in queries."""
@@ -98,10 +98,10 @@ class Lexicon:
         """
         if not 0 < len(typed) <= MAX_WORD_LENGTH:
             return []
-        return list(self._searched(typed, unfinished, k, max_edits, floor))
+        return list(self._searched.one((typed, unfinished, k, max_edits, floor), self._search))
 
-    def _search(self, typed: str, unfinished: bool, k: int, max_edits: int, floor: float) -> tuple[Spelling, ...]:
-        return tuple(Spelling(*row) for row in self._trie.search(typed, unfinished, k, max_edits, floor))
+    def _search(self, asked: tuple[str, bool, int, int, float]) -> tuple[Spelling, ...]:
+        return tuple(Spelling(*row) for row in self._trie.search(*asked))
 
 
 def count_words(queries: Iterable[tuple[str, float]]) -> dict[str, float]:

@@ -55,3 +55,11 @@ class Memo(Generic[K, V]):
                 found[place] = value
                 self.put(key, value)
         return found  # type: ignore[return-value]
+
+    def one(self, key: K, compute: Callable[[K], V]) -> V:
+        """The result for a key."""
+        value = self.get(key)
+        if value is None:
+            value = compute(key)
+            self.put(key, value)
+        return value

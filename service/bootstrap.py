@@ -22,6 +22,7 @@ from service.bundles import bundle_opener, chosen_models, open_bundles
 from service.caches import Caches
 from service.config import ServerSettings, split_address
 from service.listening import port_taken, try_port
+from service.memory import settle_memory
 from service.metrics import Metrics
 from service.ports import ModelOpener
 from service.rpc.completer import Completer
@@ -228,6 +229,8 @@ class Server:
             self._versions[status.name] = version
             self._bundles.keep(status.name, {version, former or version})
             if status.name == self.models.default:
+                if former is None:  # later nobody is to wait for it
+                    settle_memory()
                 self._set_health(health_pb2.HealthCheckResponse.SERVING)
                 self._join_port()
             if version != former:

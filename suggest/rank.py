@@ -34,6 +34,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lm.kernels.logit import ranked
 from lm.manifest import Ranking
 
 _LEAST_LOG_PROB = -30.0
@@ -246,6 +247,28 @@ def order(candidates: Candidates, total: float, ranking: Ranking) -> list[tuple[
     """
     if not len(candidates.texts):
         return []
+    if candidates.edits is not None or candidates.log_posteriors is not None:
+        return order_readings(candidates, total, ranking)
+    rows, tied = ranked(
+        candidates.log_probs,
+        candidates.counts,
+        candidates.lengths,
+        candidates.tokens,
+        (candidates.unknown_words, candidates.log_shares, candidates.recency, candidates.advice),
+        weight_vector(ranking),
+        np.array(ranking.other),
+        total,
+        ranking.floor,
+        _LEAST_LOG_PROB,
+        _LEAST_OTHER,
+    )
+    if tied:
+        rows.sort(key=lambda place: _place(candidates, *place))
+    return rows
+
+
+def order_readings(candidates: Candidates, total: float, ranking: Ranking) -> list[tuple[float, int]]:
+    """As `order`, for any list: several readings of what was typed, or one, which the kernel ranks alike."""
     free_N = utilities(candidates, ranking)
     # rounded, for sums differ in their last bits with a candidate's place among the others
     utilities_N = np.round(_capped(candidates, free_N), 9)
@@ -253,8 +276,8 @@ def order(candidates: Candidates, total: float, ranking: Ranking) -> list[tuple[
     stays = _above_floor(candidates, free_N, log_probs, total, ranking).nonzero()[0]
     costs = -log_probs[stays]
     rows = stays[np.argsort(costs, kind="stable")].tolist()
-    ranked = log_probs[rows]
-    if (ranked[1:] == ranked[:-1]).any():
+    sorted_N = log_probs[rows]
+    if (sorted_N[1:] == sorted_N[:-1]).any():
         rows.sort(key=lambda row: _place(candidates, float(log_probs[row]), row))
     if candidates.edits is not None:
         stated_N = _stated(candidates, free_N, ranking)

@@ -11,7 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lm.manifest import Ranking
-from suggest.rank import Candidates, features, first_exact, order, other_features, weight_vector
+from suggest.rank import (
+    Candidates,
+    features,
+    first_exact,
+    order,
+    order_readings,
+    other_features,
+    weight_vector,
+)
 from training.ranking import Choice, fit_weights, probability_floor, reranker_gain
 
 weight = st.floats(0.0, 3.0)
@@ -46,6 +54,19 @@ def listed(rows: list[tuple[float, float, int]]) -> Candidates:
         log_shares=np.array([-float(7 * length % 5) for _, _, length in rows]),
         recency=np.log1p([count * (length % 3) / 3 for count, (_, _, length) in zip(counts, rows, strict=True)]),
     )
+
+
+@given(st.lists(row, max_size=14), totals, rankings, st.sampled_from([0.0, 1e-6, 1e-3, 0.1]), st.booleans())
+def test_the_kernel_ranks_one_reading_as_any_list_is_ranked(
+    rows: list[tuple[float, float, int]], total: float, ranking: Ranking, floor: float, advised: bool
+) -> None:
+    candidates, ranking = listed(rows), ranking.model_copy(update={"floor": floor})
+    if not advised:
+        candidates = dataclasses.replace(candidates, advice=None, unknown_words=None, log_shares=None, recency=None)
+    by_kernel, in_numpy = order(candidates, total, ranking), order_readings(candidates, total, ranking) if rows else []
+    np.testing.assert_allclose([score for score, _ in by_kernel], [score for score, _ in in_numpy], atol=2e-9, rtol=0)
+    if np.all(np.diff([score for score, _ in in_numpy]) < -4e-9):  # else rounding decides
+        assert [place for _, place in by_kernel] == [place for _, place in in_numpy]
 
 
 @given(st.lists(row, max_size=14), totals, rankings)
