@@ -28,6 +28,7 @@ class Denied:
         self._blocked = blocked or BlockedWords()
         self._withheld = withheld
         self._verdicts: Memo[str, bool] = Memo(_REMEMBERED)
+        self._continuations: Memo[tuple[str, str], bool] = Memo(_REMEMBERED // 8)
 
     def queries(self, queries: Sequence[str]) -> NDArray[np.bool_]:
         """Which of some normalised queries must not be suggested, (N,)."""
@@ -43,13 +44,17 @@ class Denied:
         Args:
             before: with the space at its end, if there is one.
         """
-        if self._blocked.block_after(before, text) or looks_private(text):
-            return True
-        return looks_private(_inconspicuous_end(before) + text)
+        return self._continuations.one((before, text), self._judge_continuation)
 
     def withholds(self, query: str) -> bool:
         """Whether a normalised query is one that the log kept back."""
         return self._withheld is not None and query in self._withheld
+
+    def _judge_continuation(self, asked: tuple[str, str]) -> bool:
+        before, text = asked
+        if self._blocked.block_after(before, text) or looks_private(text):
+            return True
+        return looks_private(_inconspicuous_end(before) + text)
 
     def _judge(self, queries: Sequence[str]) -> list[bool]:
         denied = [self._blocked.block(query) or looks_private(query) for query in queries]

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from lm.errors import BundleDamagedError
 from lm.memo import Memo
 from lm.text import join_words, normalize_text, split_words
-from lm.vocabulary import SPACE, UNKNOWN, Vocabulary
+from lm.vocabulary import FIRST_TOKEN, SPACE, UNKNOWN, Vocabulary
 
 SUBWORD_FILE = "subwords.model"
 _REMEMBERED = 1 << 14
@@ -49,6 +49,8 @@ class WordTokenizer:
 
     def decode(self, tokens: Sequence[int]) -> str:
         """See `Tokenizer.decode`."""
+        if len(tokens) == 1 and tokens[0] >= FIRST_TOKEN:
+            return self._vocabulary.spell(tokens)
         words = [self._vocabulary.token(token).decode().removeprefix(SPACE) for token in tokens]
         return join_words(words)
 
