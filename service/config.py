@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
-import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError, field_validator
-from pydantic_settings import (
-    BaseSettings,
-    InitSettingsSource,
-    NoDecode,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-)
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from lm.errors import ConfigError, InputError
-from lm.registries import is_url
 from service.redis_url import read_redis_url
+from service.settings import describe, read_settings
 
 ENVIRONMENT_PREFIX = "AUTOCOMPLETE_"
 _MODEL_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
@@ -152,94 +143,16 @@ def split_address(address: str) -> tuple[str, int]:
 
 
 def load_settings(overrides: dict[str, object], config_file: Path | None) -> ServerSettings:
-    """Reads and checks the settings.
-
-    Args:
-        overrides: flags by field name; None means that the flag was not given.
-        config_file: a TOML file; its folders are relative to it.
-
-    Raises:
-        InputError: the file cannot be read or is not TOML.
-        ConfigError: a setting is wrong; names the flag, the variable or the file's field.
-    """
-    given = {name: value for name, value in overrides.items() if value is not None}
-    document = {} if config_file is None else _read(config_file)
-
-    class Reader(ServerSettings):
-        """The settings with this call's file as a source."""
-
-        @classmethod
-        def settings_customise_sources(
-            cls,
-            settings_cls: type[BaseSettings],
-            init_settings: PydanticBaseSettingsSource,
-            env_settings: PydanticBaseSettingsSource,
-            dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-            file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        ) -> tuple[PydanticBaseSettingsSource, ...]:
-            """Flags, environment, file."""
-            return init_settings, env_settings, InitSettingsSource(settings_cls, init_kwargs=document)
-
-    try:
-        return Reader(**given)  # type: ignore[arg-type]
-    except ValidationError as error:
-        raise _config_error(error, given, config_file) from None
+    """Reads and checks the settings; see `service.settings.read_settings`."""
+    paths = ("registry", "bundle_cache")
+    return read_settings(ServerSettings, overrides, config_file, command="autocomplete serve", paths=paths)
 
 
 def describe_settings() -> list[tuple[str, str, str, str]]:
-    """All settings as rows (flag, environment variable, default, description), for `--help`."""
-    return [
-        (_flag(name), _variable(name), _shown(field.default), field.description or "")
-        for name, field in ServerSettings.model_fields.items()
-    ]
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(path, "no such file.", remedy="`autocomplete serve --help` helps.") from None
-    except IsADirectoryError:
-        raise InputError(path, "is a folder.", remedy="Name the TOML file in it.") from None
-    except UnicodeDecodeError as error:
-        raise InputError(path, "not UTF-8.", byte=error.start, remedy="Save it as UTF-8.") from None
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(path, f"not valid TOML: {error}.") from None
-    except OSError as error:
-        raise InputError(path, f"cannot be read: {error.strerror}.") from None
-    for name in ("registry", "bundle_cache"):
-        if isinstance(document.get(name), str) and not is_url(document[name]):
-            document[name] = path.parent / document[name]
-    return document
-
-
-def _config_error(error: ValidationError, given: dict[str, object], config_file: Path | None) -> ConfigError:
-    first = error.errors()[0]
-    name = str(first["loc"][0]) if first["loc"] else ""
-    if name in given:
-        place = _flag(name)
-    elif name in ServerSettings.model_fields and _variable(name) in os.environ:
-        place = _variable(name)
-    else:
-        place = f"{config_file}: {name}"
-    message = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "extra_forbidden":
-        message = "no such setting"
-    return ConfigError(f"{place}: {message}.", remedy="`autocomplete serve --help` documents every setting.")
+    """All settings as rows; see `service.settings.describe`."""
+    return describe(ServerSettings)
 
 
 def _check_model_name(name: str) -> None:
     if not _MODEL_NAME.fullmatch(name):
         raise ValueError("not a model's name (lower-case letters, digits, `-`, `_`, at most 63)")
-
-
-def _flag(name: str) -> str:
-    return "--" + name.replace("_", "-")
-
-
-def _variable(name: str) -> str:
-    return ENVIRONMENT_PREFIX + name.upper()
-
-
-def _shown(default: object) -> str:
-    return "unset" if default is None or default == () else str(default)

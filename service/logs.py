@@ -14,6 +14,9 @@ from typing import Any
 
 import structlog
 
+_PROGRAMS = ("service", "gateway")
+"""Beginnings of the loggers' names that `level` holds for."""
+
 
 def configure_logs(level: str, log_format: str) -> None:
     """Sets up the program's logs, those of libraries (warnings and worse) included.
@@ -46,7 +49,8 @@ def configure_logs(level: str, log_format: str) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
-    logging.getLogger("service").setLevel(number)
+    for program in _PROGRAMS:
+        logging.getLogger(program).setLevel(number)
 
 
 def trace_of(error: BaseException) -> list[str]:
