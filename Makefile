@@ -54,7 +54,7 @@ $(VENV)/made:
 	@touch $@
 
 $(VENV)/installed: $(VENV)/made requirements.lock pyproject.toml
-	@sh scripts/install.sh $(BIN)/python --constraint requirements.lock --editable '.[server,train,dev]'
+	@sh scripts/install.sh $(BIN)/python --constraint requirements.lock --editable '.[server,gateway,train,dev]'
 	@rm -f $(VENV)/built
 	@touch $@
 

@@ -19,6 +19,7 @@ _EXTRAS = {
         *("duckdb", "ibis", "jinja2", "matplotlib", "onnx", "onnxscript", "phonenumbers"),
         *("pyarrow", "stdnum", "torch", "zstandard"),
     ),
+    "gateway": ("httptools", "orjson", "starlette", "uvicorn", "websockets"),
     "server": ("grpc_health", "grpc_reflection", "grpc_status", "prometheus_client", "redis", "structlog"),
 }
 

@@ -12,6 +12,7 @@ from cli.complete import complete
 from cli.demo import demo
 from cli.errors import reported
 from cli.evaluate import evaluate
+from cli.gateway import GatewayCommand, gateway
 from cli.health import health
 from cli.inspect import inspect
 from cli.rollback import rollback
@@ -38,6 +39,7 @@ app = typer.Typer(
 )
 app.command(cls=TrainCommand)(train)
 app.command(cls=ServeCommand)(serve)
+app.command(cls=GatewayCommand)(gateway)
 app.command()(complete)
 app.command()(evaluate)
 app.command()(inspect)

@@ -14,18 +14,30 @@ _Count = Annotated[int | None, typer.Option()]
 _Amount = Annotated[float | None, typer.Option()]
 
 
-class ServeCommand(TyperCommand):
-    """Its help takes what each flag means from the settings, which name it once."""
+class SettingsCommand(TyperCommand):
+    """A command whose help takes what each flag means from the settings, which name it once."""
+
+    def describe(self) -> list[tuple[str, str, str, str]]:
+        """The settings as rows (flag, environment variable, default, description)."""
+        raise NotImplementedError
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Prints the help."""
-        from service.config import describe_settings
-
         flags: dict[str, Any] = {flag: param for param in self.params for flag in param.opts}
-        for flag, variable, default, description in describe_settings():
+        for flag, variable, default, description in self.describe():
             if flag in flags:
                 flags[flag].help = escape(f"{description} (default: {default}; environment: {variable})")
         super().format_help(ctx, formatter)
+
+
+class ServeCommand(SettingsCommand):
+    """See `SettingsCommand`."""
+
+    def describe(self) -> list[tuple[str, str, str, str]]:
+        """The server's settings."""
+        from service.config import describe_settings
+
+        return describe_settings()
 
 
 def serve(

@@ -1,0 +1,108 @@
+"""The gateway's settings: flags, then `AUTOCOMPLETE_GATEWAY_*` of the environment, then a TOML file, then defaults."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from service.config import split_address
+from service.settings import describe, read_settings
+
+_SCHEMES = ("http", "https")
+
+
+class GatewaySettings(BaseSettings):
+    """Everything that `autocomplete gateway` can be told."""
+
+    model_config = SettingsConfigDict(env_prefix="AUTOCOMPLETE_GATEWAY_", extra="forbid", frozen=True)
+
+    address: str = Field("127.0.0.1:8080", description="HOST:PORT of HTTP; 0.0.0.0 for all interfaces.")
+    server: str = Field(
+        "127.0.0.1:50051", description="The gRPC server: HOST:PORT, or dns:///HOST:PORT for all addresses of a name."
+    )
+    channels: int = Field(
+        4, ge=1, le=64, description="Connections to the server; each is answered by one of its workers."
+    )
+    timeout_s: float = Field(2.0, gt=0, le=60, description="Time that an answer of the server may take.")
+    generate_timeout_s: float = Field(60.0, gt=0, le=600, description="Time that generated text may take.")
+    socket_idle_s: float = Field(
+        60.0, gt=0, description="A WebSocket on which nobody types is closed after it; the page opens another."
+    )
+    public_url: str | None = Field(
+        None, description="Where browsers reach the gateway, such as https://search.example; unset: as they asked."
+    )
+    allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Sites whose pages may call the gateway, separated by commas, or `*`; none if unset."
+    )
+    admin: bool = Field(
+        False, description="Also serves DenyListService, which takes suggestions down: only behind a login."
+    )
+    cache_s: int = Field(10, ge=0, le=86400, description="How long a browser keeps a completion that it got by GET.")
+    max_body_kb: int = Field(64, ge=1, le=1024, description="Size of a request's body, or WebSocket message, at most.")
+    max_connections: int = Field(1000, ge=1, description="Connections open at the same time; more are refused.")
+    connections_per_s: float = Field(
+        200.0, gt=0, description="New connections a second, twice as many for a moment; more are refused."
+    )
+    max_sockets: int = Field(200, ge=1, description="WebSockets open at the same time; each is a stream of the server.")
+    trusted_proxies: str = Field(
+        "127.0.0.1", description="Addresses, or networks, of proxies whose X-Forwarded-* headers count; `*`: all."
+    )
+    drain_s: float = Field(10.0, ge=0, description="Time that requests under way get to finish at a stop.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="What is logged; `debug` logs every request. Queries never are."
+    )
+    log_format: Literal["json", "console"] = Field("json", description="A JSON object a line, or for people.")
+
+    @field_validator("address")
+    @classmethod
+    def _http_address(cls, value: str) -> str:
+        split_address(value)
+        return value
+
+    @field_validator("server")
+    @classmethod
+    def _grpc_target(cls, value: str) -> str:
+        if not re.match(r"[a-z]+:/", value):  # else a URI as gRPC's name resolution has them
+            split_address(value)
+        return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _public_url(cls, value: str | None) -> str | None:
+        return None if not value else _origin(value)
+
+    @field_validator("allowed_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(each if each == "*" else _origin(each) for each in value)
+
+
+def load_settings(overrides: dict[str, object], config_file: Path | None) -> GatewaySettings:
+    """Reads and checks the settings; see `service.settings.read_settings`."""
+    return read_settings(GatewaySettings, overrides, config_file, command="autocomplete gateway")
+
+
+def describe_settings() -> list[tuple[str, str, str, str]]:
+    """All settings as rows; see `service.settings.describe`."""
+    return describe(GatewaySettings)
+
+
+def _origin(url: str) -> str:
+    """The URL, if it is scheme, host and perhaps port alone; without a slash at its end."""
+    parts = urlsplit(url)
+    if parts.scheme not in _SCHEMES or not parts.hostname or parts.path not in ("", "/") or parts.query:
+        raise ValueError("not scheme and host, such as https://search.example")
+    _ = parts.port  # raises ValueError if it is no port
+    return url.rstrip("/")

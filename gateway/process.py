@@ -1,0 +1,81 @@
+"""The gateway as a process: runs until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from types import FrameType
+
+import structlog
+import uvicorn
+
+from gateway.app import Gateway
+from gateway.config import GatewaySettings
+from gateway.connections import Admission, bounded_protocols
+from service.config import split_address
+from service.listening import port_taken
+from service.logs import configure_logs
+
+_KEEP_ALIVE_S = 75
+_BACKLOG = 512
+_log = structlog.get_logger("gateway.server")
+
+
+def serve(settings: GatewaySettings) -> None:
+    """Serves until SIGTERM or SIGINT, then stops gracefully; a second signal ends it at once.
+
+    Raises:
+        UnavailableError: the port is taken.
+    """
+    configure_logs(settings.log_level, settings.log_format)
+    listener = _listen(settings.address)
+    _log.info("listening", port=listener.getsockname()[1], server=settings.server)
+    asyncio.run(http_server(settings, Gateway(settings)).serve(sockets=[listener]))
+    _log.info("stopped")
+
+
+class HttpServer(uvicorn.Server):
+    """Uvicorn's, but its process ends with exit code 0 after a stop that a signal asked for."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        """Asks for a stop; the second time for one at once."""
+        _log.info("stopping", reason=signal.Signals(sig).name)
+        self.force_exit = self.should_exit
+        self.should_exit = True
+
+
+def http_server(settings: GatewaySettings, gateway: Gateway) -> HttpServer:
+    """An HTTP server for the gateway, with the bounds of the settings."""
+    admission = Admission(
+        max_connections=settings.max_connections,
+        connections_per_s=settings.connections_per_s,
+        metrics=gateway.metrics,
+    )
+    http, socket_protocol = bounded_protocols(admission)
+    config = uvicorn.Config(
+        gateway.app,
+        loop="asyncio",  # uvloop is no faster here: gRPC's own poller is what both wait for
+        http=http,
+        ws=socket_protocol,
+        ws_max_size=settings.max_body_kb * 1024,
+        ws_per_message_deflate=False,
+        lifespan="on",
+        log_config=None,
+        access_log=False,  # it would show what was typed
+        server_header=False,
+        forwarded_allow_ips=settings.trusted_proxies,
+        backlog=_BACKLOG,
+        timeout_keep_alive=_KEEP_ALIVE_S,
+        timeout_graceful_shutdown=max(1, round(settings.drain_s)),
+    )
+    return HttpServer(config)
+
+
+def _listen(address: str) -> socket.socket:
+    host, port = split_address(address)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        raise port_taken("--address", address, error) from None

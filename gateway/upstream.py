@@ -1,0 +1,103 @@
+"""The gRPC server as the gateway calls it: messages stay bytes, so that nothing is parsed twice."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterable
+from itertools import cycle
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health_pb2
+
+Metadata = tuple[tuple[str, str], ...]
+
+_HEALTH = "/grpc.health.v1.Health/Check"
+_FORWARDED = (b"traceparent", b"tracestate")  # W3C trace context
+_IDEMPOTENT = {
+    "autocomplete.v1.AutocompleteService": ("CompleteQuery", "PredictNextWord", "ScoreText"),
+    "autocomplete.v1.ModelService": ("GetModel", "ListModels"),
+}
+_SERVICE_CONFIG = json.dumps(
+    {
+        "loadBalancingConfig": [{"round_robin": {}}],
+        "methodConfig": [
+            {
+                "name": [
+                    {"service": service, "method": name} for service, names in _IDEMPOTENT.items() for name in names
+                ],
+                "retryPolicy": {  # a worker that died is replaced, and others answer meanwhile
+                    "maxAttempts": 3,
+                    "initialBackoff": "0.02s",
+                    "maxBackoff": "0.2s",
+                    "backoffMultiplier": 4,
+                    "retryableStatusCodes": ["UNAVAILABLE"],
+                },
+            }
+        ],
+    }
+)
+_OPTIONS = (
+    ("grpc.service_config", _SERVICE_CONFIG),
+    ("grpc.use_local_subchannel_pool", 1),  # a connection a channel, not one for all
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.max_reconnect_backoff_ms", 2_000),  # a server that is back is used at once
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.min_reconnect_backoff_ms", 200),
+)
+
+
+class Upstream:
+    """Calls by full path over several connections in turn. Made within the event loop that uses it.
+
+    Args:
+        target: what gRPC connects to.
+        channels: how many connections: a worker of the server takes whole connections, so one would leave others idle.
+    """
+
+    def __init__(self, target: str, channels: int) -> None:
+        self._channels = [grpc.aio.insecure_channel(target, options=_OPTIONS) for _ in range(channels)]
+        self._next = cycle(self._channels)
+        self._unary: dict[str, Any] = {}
+
+    async def unary(self, path: str, request: bytes, *, metadata: Metadata, timeout_s: float) -> bytes:
+        """The serialised answer of a method.
+
+        Raises:
+            grpc.RpcError: it failed.
+        """
+        call = self._unary.get(path)
+        if call is None:
+            call = self._unary[path] = cycle([channel.unary_unary(path) for channel in self._channels])
+        answer: bytes = await next(call)(request, metadata=metadata, timeout=timeout_s)
+        return answer
+
+    def answers(self, path: str, request: bytes, *, metadata: Metadata, timeout_s: float) -> AsyncIterator[bytes]:
+        """The call of a method that streams its answers; closing the iterator cancels it."""
+        call: AsyncIterator[bytes] = next(self._next).unary_stream(path)(request, metadata=metadata, timeout=timeout_s)
+        return call
+
+    def stream(self, path: str, *, metadata: Metadata) -> Any:
+        """The call of a method that streams both ways: `read`, `write`, `done_writing`, `cancel`."""
+        return next(self._next).stream_stream(path)(metadata=metadata)
+
+    async def serving(self, timeout_s: float) -> bool:
+        """Whether the server's health says that it answers."""
+        request = health_pb2.HealthCheckRequest().SerializeToString()
+        try:
+            answer = await self.unary(_HEALTH, request, metadata=(), timeout_s=timeout_s)
+        except grpc.RpcError:
+            return False
+        status = health_pb2.HealthCheckResponse.FromString(answer).status
+        return bool(status == health_pb2.HealthCheckResponse.SERVING)
+
+    async def close(self) -> None:
+        """Ends all calls and connections."""
+        for channel in self._channels:
+            await channel.close()
+
+
+def metadata_of(headers: Iterable[tuple[bytes, bytes]]) -> Metadata:
+    """What of a request's headers goes on to the server."""
+    return tuple((name.decode(), value.decode("latin-1")) for name, value in headers if name in _FORWARDED)

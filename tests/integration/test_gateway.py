@@ -1,0 +1,454 @@
+"""The gateway over a real port, with a real server of twins behind it."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import threading
+from collections.abc import Iterator
+from concurrent import futures
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import grpc
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin
+
+from gateway.config import GatewaySettings, load_settings
+from gateway.contract import Method, methods
+from lm.errors import ConfigError
+from service.bootstrap import Server
+from tests.gateways import RunningGateway, running_gateway
+from tests.redis_process import free_port
+from tests.service_twins import TwinModel, eventually, running
+
+_PATH = "/v1:streamCompleteQuery"
+
+
+@contextmanager
+def both(folder: Path, *twins: TwinModel, **settings: Any) -> Iterator[tuple[RunningGateway, Server]]:
+    """A gateway and its server; settings of the server begin with `server_`."""
+    of_server = {name.removeprefix("server_"): value for name, value in settings.items() if name.startswith("server_")}
+    of_gateway = {name: value for name, value in settings.items() if not name.startswith("server_")}
+    with (
+        running(folder, *twins, **of_server) as (server, _),
+        running_gateway(f"127.0.0.1:{server.port}", **of_gateway) as gateway,
+    ):
+        yield gateway, server
+
+
+@contextmanager
+def typing(gateway: RunningGateway, config: dict[str, Any] | None = None, **options: Any) -> Iterator[ClientConnection]:
+    """A typing session."""
+    with connect(f"ws://127.0.0.1:{gateway.port}{_PATH}", **options) as session:
+        session.send(json.dumps({"config": config or {}}))
+        yield session
+
+
+def test_a_query_is_completed_by_post_and_by_get(tmp_path: Path) -> None:
+    with both(tmp_path) as (gateway, _):
+        posted = gateway.ask("POST", "/v1:completeQuery", {"query": "New YOR", "maxSuggestions": 2})
+        got = gateway.ask("GET", "/v1:completeQuery?query=New%20YOR&max_suggestions=2")
+        explained = gateway.ask("GET", "/v1:completeQuery?query=a&explain=true")
+    assert posted.status == got.status == 200
+    assert posted.json == got.json
+    assert [each["text"] for each in posted.json["suggestions"]] == ["new yorc", "new yorb"]
+    assert posted.json["suggestions"][0]["segments"][1] == {"text": "c", "typed": False}
+    assert posted.headers["cache-control"] == explained.headers["cache-control"] == "no-store"
+    assert got.headers["cache-control"] == "private, max-age=10"
+    assert got.headers["x-content-type-options"] == "nosniff"
+    assert explained.json["timings"] == [{"stage": "ngram", "duration": "0.001s"}]
+
+
+def test_a_degraded_answer_is_not_kept(tmp_path: Path) -> None:
+    with both(tmp_path, TwinModel(degraded=True)) as (gateway, _):
+        assert gateway.ask("GET", "/v1:completeQuery?query=a").headers["cache-control"] == "no-store"
+
+
+def test_the_other_methods(tmp_path: Path) -> None:
+    with both(tmp_path) as (gateway, _):
+        words = gateway.ask("POST", "/v1:predictNextWord", {"text": "the united "}).json
+        score = gateway.ask("POST", "/v1:scoreText", {"text": "a b"}).json
+        model = gateway.ask("GET", "/v1/models/twin").json
+        models = gateway.ask("GET", "/v1/models?pageSize=5").json
+        generated = gateway.ask("POST", "/v1:generateText", {"prompt": "a", "maxOutputTokens": 3})
+    assert [each["text"] for each in words["suggestions"]] == ["states", "nations"]
+    assert words["replaceStart"] == 11
+    assert len(score["tokenScores"]) == 3
+    assert (model["name"], model["queryCount"]) == ("models/twin", "3")
+    assert models["models"] == [model]
+    assert generated.headers["content-type"] == "application/x-ndjson"
+    lines = [json.loads(line) for line in generated.body.splitlines()]
+    assert [line["text"] for line in lines] == [" word"] * 3
+    assert [line["finishReason"] for line in lines][1:] == ["FINISH_REASON_UNSPECIFIED", "FINISH_REASON_LENGTH"]
+
+
+def test_generated_text_arrives_as_it_is_produced_and_ends_with_its_reader(tmp_path: Path) -> None:
+    twin = TwinModel()
+    with both(tmp_path, twin, server_max_streams=1) as (gateway, server):
+        body = b'{"maxOutputTokens": 200}'
+        with socket.create_connection(("127.0.0.1", gateway.port), timeout=20) as reader:
+            head = (
+                "POST /v1:generateText HTTP/1.1",
+                *("host: x", "content-type: application/json", f"content-length: {len(body)}", "", ""),
+            )
+            reader.sendall("\r\n".join(head).encode() + body)
+            assert reader.recv(4096)
+            twin.gate.clear()
+            assert server.metrics.registry.get_sample_value("autocomplete_open_streams") == 1
+        twin.gate.set()
+        eventually(lambda: server.metrics.registry.get_sample_value("autocomplete_open_streams") == 0)
+
+
+class _Echo(grpc.GenericRpcHandler):  # type: ignore[misc]
+    """A server that takes note of each call, and fails it."""
+
+    def __init__(self) -> None:
+        self.calls: dict[str, tuple[bytes, dict[str, str]]] = {}
+
+    def service(self, details: Any) -> Any:
+        def fail(request: bytes, context: Any) -> Any:
+            self.calls[details.method] = (request, dict(context.invocation_metadata()))
+            context.abort(grpc.StatusCode.ABORTED, "as told")
+
+        streams = details.method.endswith("GenerateText")
+        return grpc.unary_stream_rpc_method_handler(fail) if streams else grpc.unary_unary_rpc_method_handler(fail)
+
+
+@pytest.fixture
+def echo() -> Iterator[tuple[_Echo, RunningGateway]]:
+    handler = _Echo()
+    server = grpc.server(futures.ThreadPoolExecutor(2), handlers=(handler,))
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        with running_gateway(f"127.0.0.1:{port}", admin=True) as gateway:
+            yield handler, gateway
+    finally:
+        server.stop(None).wait()
+
+
+def _bindings() -> list[tuple[Method, Any]]:
+    return [(method, binding) for method in methods(admin=True) for binding in method.bindings]
+
+
+@pytest.mark.parametrize(("method", "binding"), _bindings(), ids=lambda each: getattr(each, "name", ""))
+def test_every_annotated_method_is_reached(echo: tuple[_Echo, RunningGateway], method: Method, binding: Any) -> None:
+    handler, gateway = echo
+    document: dict[str, object] | None = {} if binding.body else None
+    answer = gateway.ask(binding.verb, binding.spelt("x1"), document, traceparent="00-ab-cd-01")
+    assert (answer.status, answer.json["message"]) == (409, "as told")
+    request, metadata = handler.calls[method.full_path]
+    assert metadata["traceparent"] == "00-ab-cd-01"
+    sent = method.request.FromString(request)
+    for name, template in binding.variables.items():
+        assert getattr(sent, name) == template.replace("*", "x1")
+
+
+def test_take_downs_are_offered_only_if_asked_for(tmp_path: Path) -> None:
+    with both(tmp_path) as (gateway, _):
+        assert gateway.ask("GET", "/v1/denyListEntries").status == 404
+
+
+def _reason(document: Any) -> tuple[int, str, list[str]]:
+    """Code, reason and the fields of a `google.rpc.Status`."""
+    reason: str = ""
+    fields: list[str] = []
+    for detail in document["details"]:
+        reason = detail.get("reason", reason)
+        fields += [each["field"] for each in detail.get("fieldViolations", ())]
+    return document["code"], reason, fields
+
+
+@pytest.mark.parametrize(
+    ("verb", "path", "document", "status", "code", "reason", "fields"),
+    [
+        ("POST", "/v1:completeQuery", {"query": "x" * 257}, 400, 3, "TEXT_TOO_LONG", ["query"]),
+        ("POST", "/v1:completeQuery", {"maxSuggestions": -1}, 400, 3, "OUT_OF_RANGE", ["max_suggestions"]),
+        ("POST", "/v1:completeQuery", {"model": "models/none"}, 404, 5, "MODEL_NOT_FOUND", []),
+        ("POST", "/v1:completeQuery", {"nothing": 1}, 400, 3, "MALFORMED", ["nothing"]),
+        ("POST", "/v1:completeQuery", {"query": "x" * 70_000}, 400, 3, "TEXT_TOO_LONG", ["body"]),
+        ("POST", "/v1:completeQuery?query=a", {}, 400, 3, "MALFORMED", ["query string"]),
+        ("GET", "/v1:completeQuery?nothing=1", None, 400, 3, "MALFORMED", ["nothing"]),
+        ("GET", "/suggest", None, 400, 3, "MALFORMED", ["q"]),
+        ("GET", "/v1/models/a/b", None, 404, 5, "", []),
+        ("PUT", "/v1:completeQuery", {}, 405, 12, "", []),
+        ("POST", "/v1/userEvents:write", {}, 501, 12, "", []),
+    ],
+)
+def test_errors_are_statuses(
+    tmp_path: Path, verb: str, path: str, document: Any, status: int, code: int, reason: str, fields: list[str]
+) -> None:
+    with both(tmp_path) as (gateway, _):
+        answer = gateway.ask(verb, path, document)
+    assert (answer.status, *_reason(answer.json)) == (status, code, reason, fields)
+    assert answer.headers["content-type"] == "application/json"
+
+
+def test_a_body_of_another_type_is_refused(tmp_path: Path) -> None:
+    with both(tmp_path) as (gateway, _):
+        answer = gateway.ask("POST", "/v1:completeQuery", body=b'{"query": "a"}', content_type="text/plain")
+    assert (answer.status, _reason(answer.json)[2]) == (400, ["body"])
+
+
+def test_overload_says_when_to_come_again(tmp_path: Path) -> None:
+    twin = TwinModel()
+    twin.gate.clear()
+    with both(tmp_path, twin, server_max_concurrent=1, server_max_waiting=0, timeout_s=20) as (gateway, server):
+        threads = [
+            threading.Thread(target=gateway.ask, args=("POST", "/v1:completeQuery", {"query": f"q{number}"}))
+            for number in range(2)
+        ]
+        for thread in threads:
+            thread.start()
+        eventually(lambda: server.metrics.registry.get_sample_value("autocomplete_requests_waiting") == 1)
+        refused = gateway.ask("POST", "/v1:completeQuery", {"query": "c"})
+        twin.gate.set()
+        for thread in threads:
+            thread.join()
+    assert (refused.status, refused.headers["retry-after"]) == (429, "1")
+    assert _reason(refused.json)[:2] == (8, "OVERLOADED")
+
+
+def test_without_a_server_answers_are_errors_until_it_is_there(tmp_path: Path) -> None:
+    address = f"127.0.0.1:{free_port()}"
+    with running_gateway(address, timeout_s=1) as gateway:
+        refused = gateway.ask("POST", "/v1:completeQuery", {"query": "a"})
+        assert gateway.ask("GET", "/healthz").status == 200
+        assert gateway.ask("GET", "/readyz").status == 503
+        with running(tmp_path, address=address):
+            eventually(lambda: gateway.ask("GET", "/readyz").status == 200)
+            assert gateway.ask("POST", "/v1:completeQuery", {"query": "a"}).status == 200
+    assert (refused.status, refused.headers["retry-after"]) == (503, "1")
+    assert "127.0.0.1" not in refused.json["message"]
+
+
+def test_a_slow_server_is_a_timeout(tmp_path: Path) -> None:
+    twin = TwinModel()
+    twin.gate.clear()
+    with both(tmp_path, twin, timeout_s=0.2) as (gateway, _):
+        answer = gateway.ask("POST", "/v1:completeQuery", {"query": "a"})
+        twin.gate.set()
+    assert (answer.status, answer.json["code"]) == (504, 4)
+
+
+def test_a_typing_session(tmp_path: Path) -> None:
+    with both(tmp_path) as (gateway, server), typing(gateway, {"maxSuggestions": 1, "explain": True}) as session:
+        session.send(json.dumps({"keystroke": {"sequenceNumber": "1", "query": "a"}}))
+        fast, refined = json.loads(session.recv(20)), json.loads(session.recv(20))
+        session.send(json.dumps({"keystroke": {"sequenceNumber": 1, "query": "ab"}}))
+        refused = json.loads(session.recv(20))
+        session.close()
+        eventually(lambda: server.metrics.registry.get_sample_value("autocomplete_open_streams") == 0)
+        eventually(lambda: gateway.sample("autocomplete_gateway_sockets_total", outcome="closed") == 1)
+    assert (fast["sequenceNumber"], fast["isFinal"], refined["isFinal"]) == ("1", False, True)
+    assert [each["text"] for each in refined["completion"]["suggestions"]] == ["ac"]
+    assert _reason(refused["error"])[2] == ["keystroke.sequence_number"]
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        ('{"keystroke": {}}', "INVALID_ARGUMENT: config is missing"),
+        ('{"config": {"nothing": 1}}', "INVALID_ARGUMENT: config.nothing: no such field"),
+        ("{", "INVALID_ARGUMENT: body: not valid JSON"),
+        (b"{}", "INVALID_ARGUMENT: message: is not text"),
+        ('{"config": {"model": "models/none"}}', "NOT_FOUND: There is no models/none"),
+    ],
+)
+def test_a_session_that_is_refused_says_why(tmp_path: Path, message: str | bytes, reason: str) -> None:
+    with both(tmp_path) as (gateway, _), connect(f"ws://127.0.0.1:{gateway.port}{_PATH}") as session:
+        session.send(message)
+        with pytest.raises(ConnectionClosed) as caught:
+            session.recv(20)
+    assert caught.value.rcvd is not None
+    assert caught.value.rcvd.code == 1008
+    assert caught.value.rcvd.reason.replace("config: is", "config is").startswith(reason)
+
+
+def _exhaust(session: ClientConnection) -> None:
+    while True:
+        session.recv(20)
+
+
+def test_a_session_ends_with_its_server_and_when_nobody_types(tmp_path: Path) -> None:
+    with both(tmp_path) as (gateway, server), typing(gateway) as session:
+        session.send(json.dumps({"keystroke": {"sequenceNumber": 1, "query": "a"}}))
+        session.recv(20)
+        stopping = threading.Thread(target=server.stop)
+        stopping.start()
+        with pytest.raises(ConnectionClosed):
+            _exhaust(session)
+        stopping.join()
+    with both(tmp_path / "idle", socket_idle_s=0.1) as (gateway, _), typing(gateway) as session:
+        with pytest.raises(ConnectionClosed) as caught:
+            session.recv(20)
+        assert caught.value.rcvd is not None
+        assert (caught.value.rcvd.code, caught.value.rcvd.reason) == (1000, "idle")
+        eventually(lambda: gateway.sample("autocomplete_gateway_sockets_total", outcome="idle") == 1)
+
+
+def test_sessions_are_bounded_and_other_sites_pages_open_none(tmp_path: Path) -> None:
+    with both(tmp_path, max_sockets=1, allowed_origins="https://shop.example") as (gateway, _):
+        own = f"http://127.0.0.1:{gateway.port}"
+        with pytest.raises(InvalidStatus), typing(gateway, origin="https://evil.example"):
+            pass
+        address = f"ws://127.0.0.1:{gateway.port}{_PATH}"
+        with typing(gateway, origin="https://shop.example"), connect(address, origin=Origin(own)) as second:
+            with pytest.raises(ConnectionClosed) as caught:
+                second.recv(20)
+            assert caught.value.rcvd is not None
+            assert caught.value.rcvd.code == 1013
+        eventually(lambda: gateway.sample("autocomplete_gateway_open_sockets") == 0)
+
+
+def test_a_browser_finds_the_search_engine(tmp_path: Path) -> None:
+    with both(tmp_path, public_url="https://search.example/") as (gateway, _):
+        described = gateway.ask("GET", "/opensearch.xml")
+        suggested = gateway.ask("GET", "/suggest?q=New%20yor")
+        page = gateway.ask("GET", "/")
+    root = ElementTree.fromstring(described.body)
+    templates = {
+        each.get("type"): each.get("template") for each in root.iter("{http://a9.com/-/spec/opensearch/1.1/}Url")
+    }
+    assert templates["application/x-suggestions+json"] == "https://search.example/suggest?q={searchTerms}"
+    assert templates["text/html"] == "https://search.example/?q={searchTerms}"
+    assert suggested.headers["content-type"] == "application/x-suggestions+json"
+    assert suggested.json == ["New yor", ["new yorc", "new yorb", "new yora"], [], []]
+    assert b'rel="search"' in page.body
+
+
+def test_the_public_url_is_the_one_that_was_asked(tmp_path: Path) -> None:
+    with both(tmp_path) as (gateway, _):
+        plain = gateway.ask("GET", "/opensearch.xml", host="a.example:81")
+        proxied = gateway.ask("GET", "/opensearch.xml", host="a.example", x_forwarded_proto="https")
+        wrong = gateway.ask("GET", "/opensearch.xml", host='a"><x')
+    assert b'"http://a.example:81/suggest?' in plain.body
+    assert b'"https://a.example/suggest?' in proxied.body
+    assert wrong.status == 400
+
+
+def test_other_sites_may_call_only_if_allowed(tmp_path: Path) -> None:
+    with both(tmp_path) as (gateway, _):
+        closed = gateway.ask("GET", "/v1:completeQuery?query=a", origin="https://shop.example")
+    with both(tmp_path / "open", allowed_origins="https://shop.example") as (gateway, _):
+        opened = gateway.ask("GET", "/v1:completeQuery?query=a", origin="https://shop.example")
+        other = gateway.ask("GET", "/v1:completeQuery?query=a", origin="https://evil.example")
+        before = gateway.ask(
+            *("OPTIONS", "/v1:completeQuery"),
+            origin="https://shop.example",
+            access_control_request_method="POST",
+            access_control_request_headers="content-type",
+        )
+    assert "access-control-allow-origin" not in closed.headers | other.headers
+    assert opened.headers["access-control-allow-origin"] == "https://shop.example"
+    assert before.status == 200
+
+
+def test_the_pages_files_are_small_tagged_and_bound_to_their_origin(tmp_path: Path) -> None:
+    with both(tmp_path) as (gateway, _):
+        page = gateway.ask("GET", "/")
+        files = set(re.findall(rb'(?:src|href)="(/page/[^"]+)"', page.body))
+        for path in files:
+            found = gateway.ask("GET", path.decode(), accept_encoding="gzip")
+            assert found.status == 200
+            assert found.headers["content-encoding"] == "gzip"
+            again = gateway.ask("GET", path.decode(), if_none_match=found.headers["etag"])
+            assert (again.status, again.body) == (304, b"")
+        assert gateway.ask("GET", "/page/../config.py").status == 404
+    assert len(files) >= 2
+    assert "script-src 'self'" in page.headers["content-security-policy"]
+    assert not re.search(rb"<script>|<style>|\son\w+=|style=", page.body)
+
+
+def test_the_openapi_document_is_valid_and_has_every_path(tmp_path: Path) -> None:
+    with both(tmp_path, admin=True) as (gateway, _):
+        document = gateway.ask("GET", "/openapi.json").json
+    OpenAPIV31SpecValidator(document).validate()
+    operations = {(path, verb): about for path, each in document["paths"].items() for verb, about in each.items()}
+    for _method, binding in _bindings():
+        path = re.sub(r"\{(\w+)=(\w+)/\*\}", r"\2/{\1}", binding.path)
+        assert (path, binding.verb.lower()) in operations
+    request = document["components"]["schemas"]["CompleteQueryRequest"]["properties"]
+    assert request["maxSuggestions"]["type"] == "integer"
+    assert "at most 256 characters" in request["query"]["description"]
+    assert document["components"]["schemas"]["ScoreTextRequest"]["required"] == ["text"]
+    undescribed = [
+        f"{name}.{field}"
+        for name, schema in document["components"]["schemas"].items()
+        if not name.startswith("google.")
+        for field, about in schema.get("properties", {}).items()
+        if not about["description"]
+    ]
+    assert undescribed == []
+
+
+def test_names_of_metrics_are_pinned(tmp_path: Path) -> None:
+    with both(tmp_path) as (gateway, _):
+        gateway.ask("POST", "/v1:completeQuery", {"query": "a"})
+        gateway.ask("GET", "/nothing/at/all")
+        text = gateway.ask("GET", "/metrics").body.decode()
+    assert set(re.findall(r"^# TYPE (autocomplete_\w+) (\w+)$", text, re.MULTILINE)) >= {
+        ("autocomplete_gateway_requests_total", "counter"),
+        ("autocomplete_gateway_request_duration_seconds", "histogram"),
+        ("autocomplete_gateway_requests_in_flight", "gauge"),
+        ("autocomplete_gateway_open_connections", "gauge"),
+        ("autocomplete_gateway_refused_connections_total", "counter"),
+        ("autocomplete_gateway_open_sockets", "gauge"),
+        ("autocomplete_gateway_sockets_total", "counter"),
+        ("autocomplete_gateway_socket_messages_total", "counter"),
+    }
+    assert 'autocomplete_gateway_requests_total{method="CompleteQuery",status="200"} 1.0' in text
+    assert 'autocomplete_gateway_requests_total{method="other",status="404"} 1.0' in text
+
+
+def test_connections_are_bounded_in_number_and_pace(tmp_path: Path) -> None:
+    with both(tmp_path, max_connections=1) as (gateway, _):
+        with socket.create_connection(("127.0.0.1", gateway.port), timeout=20):
+            eventually(lambda: gateway.sample("autocomplete_gateway_open_connections") == 1)
+            refused = gateway.ask("GET", "/healthz")
+        eventually(lambda: gateway.sample("autocomplete_gateway_open_connections") == 0)
+        assert gateway.ask("GET", "/healthz").status == 200
+    assert (refused.status, refused.headers["retry-after"]) == (503, "1")
+    with both(tmp_path / "pace", connections_per_s=0.01) as (gateway, _):
+        assert [gateway.ask("GET", "/healthz").status for _ in range(2)] == [200, 503]
+        assert gateway.sample("autocomplete_gateway_refused_connections_total", reason="too_fast") == 1
+
+
+def test_an_endless_head_is_cut_off(tmp_path: Path) -> None:
+    with both(tmp_path) as (gateway, _):
+        with socket.create_connection(("127.0.0.1", gateway.port), timeout=20) as sender:
+            sender.sendall(b"GET / HTTP/1.1\r\n")
+            with pytest.raises(OSError, match=r"reset|pipe|eof"):
+                sender.sendall((b"x-more: " + b"y" * 4000 + b"\r\n") * 10_000)
+        assert gateway.sample("autocomplete_gateway_refused_connections_total", reason="large_head") == 1
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "problem"),
+    [
+        ("server", "50051", "not HOST:PORT"),
+        ("public_url", "search.example", "not scheme and host"),
+        ("allowed_origins", "https://a.example/page", "not scheme and host"),
+        ("max_sockets", "0", "greater than or equal to 1"),
+    ],
+)
+def test_wrong_settings_name_their_flag(field: str, value: str, problem: str) -> None:
+    with pytest.raises(ConfigError, match=problem) as caught:
+        load_settings({field: value}, None)
+    assert str(caught.value).startswith("--" + field.replace("_", "-"))
+
+
+def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTOCOMPLETE_GATEWAY_SERVER", "dns:///completions:50051")
+    monkeypatch.setenv("AUTOCOMPLETE_GATEWAY_ALLOWED_ORIGINS", "https://a.example/, *")
+    settings = load_settings({}, None)
+    assert settings.server == "dns:///completions:50051"
+    assert settings.allowed_origins == ("https://a.example", "*")
+    assert all(field.description for field in GatewaySettings.model_fields.values())
