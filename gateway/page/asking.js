@@ -1,0 +1,198 @@
+// Asks the gateway for completions of what is typed: over a WebSocket, and by HTTP where there is none.
+// Only answers to the newest keystroke are handed on, so a late one never takes the place of a newer one.
+
+const SOCKET_PATH = "/v1:streamCompleteQuery";
+const SLOW_MS = 1200; // then the page says so
+const LOST_MS = 5000; // then the socket is given up, or the request asked again
+const RETRY_MS = [500, 1000, 2000, 4000, 8000];
+
+/** Posts JSON; an answer that is no success is an Error with `status` and, if the server said when, `retryMs`. */
+export async function post(path, message, signal) {
+  const response = await fetch(path, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(message),
+    signal,
+  });
+  const answer = await response.json().catch(() => ({}));
+  if (response.ok) return answer;
+  const error = new Error(answer.message || `HTTP ${response.status}`);
+  error.status = response.status;
+  error.retryMs = 1000 * Number(response.headers.get("retry-after"));
+  throw error;
+}
+
+/** Asks by HTTP for the newest message alone, and asks again, calmly, while the server fails. */
+export class Poster {
+  #path;
+  #abort = null;
+  #timers = [];
+  #failures = 0;
+
+  /** `onAnswer(answer, tag, tookMs)`, `onState("fetch" | "slow" | "down" | "refused", error?)` */
+  constructor(path, { onAnswer, onState }) {
+    this.#path = path;
+    this.onAnswer = onAnswer;
+    this.onState = onState;
+  }
+
+  async ask(message, tag) {
+    this.cancel();
+    const abort = (this.#abort = new AbortController());
+    const started = performance.now();
+    this.#after(SLOW_MS, () => this.onState("slow"));
+    this.#after(LOST_MS, () => abort.abort(new Error("no answer")));
+    try {
+      const answer = await post(this.#path, message, abort.signal);
+      if (abort !== this.#abort) return;
+      this.cancel();
+      this.#failures = 0;
+      this.onState("fetch");
+      this.onAnswer(answer, tag, performance.now() - started);
+    } catch (error) {
+      if (abort !== this.#abort) return; // a newer one was asked
+      this.cancel();
+      if (error.status >= 400 && error.status < 500 && error.status !== 429) {
+        this.onState("refused", error);
+        return;
+      }
+      this.onState("down", error);
+      const wait = RETRY_MS[Math.min(this.#failures++, RETRY_MS.length - 1)];
+      this.#after(Math.max(wait, error.retryMs || 0), () => this.ask(message, tag));
+    }
+  }
+
+  cancel() {
+    this.#timers.forEach(clearTimeout);
+    this.#timers = [];
+    const abort = this.#abort;
+    this.#abort = null;
+    abort?.abort();
+  }
+
+  #after(ms, action) {
+    this.#timers.push(setTimeout(action, ms));
+  }
+}
+
+/** A typing session: `type` what is in the box; answers come until something newer is typed. */
+export class Typing {
+  #config;
+  #socket = null;
+  #sequence = 0;
+  #query = "";
+  #started = 0;
+  #timers = [];
+  #socketAgainAt = 0;
+  #socketFailures = 0;
+  #poster;
+
+  /** `onAnswer(completion, {query, final, tookMs, way})`, `onState(state, error?)` as `Poster`, also "socket" */
+  constructor(config, { onAnswer, onState }) {
+    this.#config = config;
+    this.onAnswer = onAnswer;
+    this.onState = onState;
+    this.#poster = new Poster("/v1:completeQuery", {
+      onAnswer: (completion, tag, tookMs) => this.#answered(tag, completion, { final: true, tookMs, way: "HTTP" }),
+      onState: (state, error) => this.onState(state, error),
+    });
+  }
+
+  /** Changes what holds for the session; the next keystroke opens another socket. */
+  configure(config) {
+    this.#config = config;
+    this.#drop();
+  }
+
+  type(query) {
+    this.#sequence += 1;
+    this.#query = query;
+    this.#started = performance.now();
+    this.#stopWaiting();
+    this.#poster.cancel();
+    if (Date.now() < this.#socketAgainAt) {
+      this.#post();
+      return;
+    }
+    this.#socket ??= this.#open();
+    if (this.#socket.readyState === WebSocket.OPEN) this.#send();
+    this.#wait();
+  }
+
+  /** Forgets what was asked: no answer to it is handed on. */
+  cancel() {
+    this.#sequence += 1;
+    this.#stopWaiting();
+    this.#poster.cancel();
+  }
+
+  #open() {
+    const url = new URL(SOCKET_PATH, location.href);
+    url.protocol = url.protocol.replace("http", "ws");
+    const socket = new WebSocket(url);
+    let asked = false;
+    socket.onopen = () => {
+      socket.send(JSON.stringify({ config: this.#config }));
+      if (this.#timers.length) this.#send();
+    };
+    socket.onmessage = ({ data }) => {
+      asked = true;
+      const message = JSON.parse(data);
+      if (Number(message.sequenceNumber) !== this.#sequence) return;
+      this.#stopWaiting();
+      if (message.error) {
+        this.onState("refused", message.error);
+        return;
+      }
+      this.#socketFailures = 0;
+      this.onState("socket");
+      const tookMs = performance.now() - this.#started;
+      this.#answered(this.#sequence, message.completion, { final: Boolean(message.isFinal), tookMs, way: "WebSocket" });
+    };
+    socket.onclose = ({ code }) => {
+      if (socket !== this.#socket) return;
+      this.#socket = null;
+      const idle = code === 1000 || (asked && !this.#timers.length);
+      if (!idle) this.#failed();
+    };
+    return socket;
+  }
+
+  #send() {
+    this.#socket.send(JSON.stringify({ keystroke: { sequenceNumber: String(this.#sequence), query: this.#query } }));
+  }
+
+  #wait() {
+    this.#timers.push(setTimeout(() => this.onState("slow"), SLOW_MS));
+    this.#timers.push(setTimeout(() => this.#failed(), LOST_MS));
+  }
+
+  /** The socket is no good: HTTP for a while, beginning with what waits for an answer. */
+  #failed() {
+    const waiting = this.#timers.length > 0;
+    this.#drop();
+    this.#socketAgainAt = Date.now() + RETRY_MS[Math.min(this.#socketFailures++, RETRY_MS.length - 1)];
+    if (waiting) this.#post();
+  }
+
+  #post() {
+    this.#stopWaiting();
+    this.#poster.ask({ ...this.#config, query: this.#query }, this.#sequence);
+  }
+
+  #answered(sequence, completion, about) {
+    if (sequence === this.#sequence) this.onAnswer(completion, { ...about, query: this.#query });
+  }
+
+  #drop() {
+    const socket = this.#socket;
+    this.#socket = null;
+    socket?.close();
+    this.#stopWaiting();
+  }
+
+  #stopWaiting() {
+    this.#timers.forEach(clearTimeout);
+    this.#timers = [];
+  }
+}

@@ -1,0 +1,201 @@
+// The search box: an editable combobox with a listbox, as the ARIA Authoring Practices (1.2) describe it.
+
+import { Typing } from "./asking.js";
+import { element, percent, SOURCES } from "./shown.js";
+
+const ANNOUNCE_MS = 700; // after the last keystroke, so that a screen reader is not talked over
+
+export class Combobox {
+  #input = document.getElementById("query");
+  #popup = document.getElementById("popup");
+  #list = document.getElementById("suggestions");
+  #corrected = document.getElementById("corrected");
+  #clear = document.getElementById("clear");
+  #live = document.getElementById("live");
+  #typed = "";
+  #suggestions = [];
+  #active = -1;
+  #composing = false;
+  #announcing = 0;
+
+  /** `onChosen(text, source)`, `onShown(completion, about)`, `onActive(index)`, `onState(state, error?)` */
+  constructor(config, { onChosen, onShown, onActive, onState }) {
+    this.onChosen = onChosen;
+    this.onShown = onShown;
+    this.onActive = onActive;
+    this.typing = new Typing(config, {
+      onAnswer: (completion, about) => this.#show(completion, about),
+      onState,
+    });
+    this.#listen();
+  }
+
+  /** Asks again what is in the box, such as after another configuration. */
+  refresh() {
+    if (!this.#popup.hidden) this.typing.type(this.#typed);
+  }
+
+  focus() {
+    this.#input.focus();
+  }
+
+  #listen() {
+    const input = this.#input;
+    input.addEventListener("input", () => this.#edited());
+    input.addEventListener("click", () => this.#open());
+    input.addEventListener("blur", () => this.#close());
+    input.addEventListener("compositionstart", () => (this.#composing = true));
+    input.addEventListener("compositionend", () => (this.#composing = false));
+    input.addEventListener("keydown", (event) => this.#pressed(event));
+    input.form.addEventListener("submit", (event) => {
+      event.preventDefault(); // Enter comes by keydown; this is a phone's button
+      if (!this.#composing) this.#choose(this.#active);
+    });
+    this.#list.addEventListener("pointerdown", (event) => event.preventDefault()); // the box keeps focus and keyboard
+    this.#list.addEventListener("click", (event) => {
+      const option = event.target.closest("[role=option]");
+      if (option) this.#choose(Number(option.dataset.index));
+    });
+    this.#clear.addEventListener("click", () => {
+      this.#set("");
+      this.focus();
+      this.#edited();
+    });
+  }
+
+  #edited() {
+    this.#typed = this.#input.value;
+    this.#clear.hidden = this.#typed === "";
+    this.#activate(-1);
+    this.typing.type(this.#typed);
+  }
+
+  /** Keys of an input method that composes a syllable are its own, Enter too; 229 is what Safari says of the last one. */
+  #pressed(event) {
+    if (event.isComposing || event.keyCode === 229 || event.ctrlKey || event.metaKey) return;
+    const action = this.#actions[event.key];
+    if (action?.(event)) event.preventDefault();
+  }
+
+  #actions = {
+    ArrowDown: () => this.#move(1),
+    ArrowUp: () => this.#move(-1),
+    Enter: () => {
+      this.#choose(this.#active);
+      return true;
+    },
+    Tab: (event) => !event.shiftKey && this.#accept(),
+    Escape: () => this.#escape(),
+  };
+
+  /** To the next or former suggestion; between last and first lies what was typed. */
+  #move(step) {
+    if (this.#popup.hidden) {
+      this.#open();
+      return true;
+    }
+    const count = this.#suggestions.length;
+    this.#activate(((this.#active + 1 + step + count + 1) % (count + 1)) - 1);
+    this.#set(this.#active < 0 ? this.#typed : this.#suggestions[this.#active].text);
+    return true;
+  }
+
+  /** Takes the active suggestion, or the first, into the box and goes on; false leaves Tab to move the focus. */
+  #accept() {
+    const taken = this.#suggestions[Math.max(this.#active, 0)];
+    if (this.#popup.hidden || !taken || taken.text === this.#typed) return false;
+    this.#set(taken.text);
+    this.#edited();
+    return true;
+  }
+
+  #escape() {
+    if (this.#popup.hidden) {
+      if (this.#input.value === "") return false;
+      this.#set("");
+      this.#typed = "";
+      this.#clear.hidden = true;
+    } else {
+      this.#set(this.#typed);
+    }
+    this.#close();
+    return true;
+  }
+
+  #choose(index) {
+    const suggestion = this.#suggestions[index];
+    const text = suggestion?.text ?? this.#input.value.trim();
+    if (text === "") return;
+    if (this.#composing) {
+      this.#input.blur(); // ends the composition, which would write its syllable over the text
+      this.#input.focus();
+    }
+    this.#set(text);
+    this.#typed = text;
+    this.#clear.hidden = false;
+    this.#close();
+    this.onChosen(text, suggestion?.source ?? null);
+  }
+
+  #set(text) {
+    if (this.#input.value !== text) this.#input.value = text;
+  }
+
+  #open() {
+    if (this.#popup.hidden) this.typing.type((this.#typed = this.#input.value));
+  }
+
+  #close() {
+    this.typing.cancel();
+    this.#popup.hidden = true;
+    this.#input.setAttribute("aria-expanded", "false");
+    this.#activate(-1);
+    this.#announce("");
+  }
+
+  #show(completion, about) {
+    if (document.activeElement !== this.#input) return;
+    const before = this.#suggestions[this.#active]?.text;
+    this.#suggestions = completion.suggestions ?? [];
+    this.#list.replaceChildren(...this.#suggestions.map(option));
+    const none = this.#suggestions.length === 0;
+    this.#corrected.hidden = !completion.correctedQuery;
+    this.#corrected.replaceChildren("Also looked for ", element("b", {}, completion.correctedQuery ?? ""));
+    this.#popup.hidden = none;
+    this.#input.setAttribute("aria-expanded", String(!none));
+    this.onShown(completion, about);
+    this.#activate(before === undefined ? -1 : this.#suggestions.findIndex((each) => each.text === before));
+    if (about.final) this.#announce(none ? "No suggestions" : `${this.#suggestions.length} suggestions`);
+  }
+
+  #activate(index) {
+    this.#list.querySelector("[aria-selected=true]")?.setAttribute("aria-selected", "false");
+    this.#active = index;
+    const option = this.#list.children[index];
+    if (option) {
+      option.setAttribute("aria-selected", "true");
+      option.scrollIntoView({ block: "nearest" });
+      this.#input.setAttribute("aria-activedescendant", option.id);
+    } else {
+      this.#input.removeAttribute("aria-activedescendant");
+    }
+    this.onActive(index);
+  }
+
+  #announce(text) {
+    clearTimeout(this.#announcing);
+    this.#announcing = setTimeout(() => (this.#live.textContent = text), ANNOUNCE_MS);
+  }
+}
+
+/** A row of the list: bold is what was not typed. */
+function option(suggestion, index) {
+  const phrase = element("span", { class: "phrase", dir: "auto" });
+  for (const segment of suggestion.segments) phrase.append(segment.typed ? segment.text : element("b", {}, segment.text));
+  const row = element("li", { role: "option", id: `suggestion-${index}`, "aria-selected": "false", "data-index": index }, phrase);
+  if (suggestion.explanation) {
+    const about = `${SOURCES[suggestion.source] ?? "other"} · ${percent(suggestion.acceptanceProbability)}`;
+    row.append(element("span", { class: "about" }, about));
+  }
+  return row;
+}

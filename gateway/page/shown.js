@@ -1,0 +1,32 @@
+// What the parts of the page share in showing things.
+
+export const SOURCES = {
+  SUGGESTION_SOURCE_HISTORY: "log",
+  SUGGESTION_SOURCE_TRENDING: "trending",
+  SUGGESTION_SOURCE_GENERATED: "generated",
+};
+
+export function element(name, attributes = {}, ...children) {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  made.append(...children);
+  return made;
+}
+
+export function percent(share) {
+  const value = 100 * share;
+  return `${value >= 9.95 ? Math.round(value) : value >= 0.1 ? value.toFixed(1) : "<0.1"}%`;
+}
+
+export function milliseconds(value) {
+  return `${value < 10 ? value.toFixed(2) : Math.round(value)} ms`;
+}
+
+/** What a state of asking is called, and what is said while it does not go well. */
+export const STATES = {
+  idle: ["ready", ""],
+  socket: ["live", ""],
+  fetch: ["live, by HTTP", ""],
+  slow: ["waiting", "The answer takes longer than usual."],
+  down: ["trying again", "The server does not answer just now. Go on typing: suggestions come back by themselves."],
+};

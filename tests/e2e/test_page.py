@@ -1,0 +1,394 @@
+"""The page in a real browser, by a real gateway and a real server of twins."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, WebSocketRoute, expect
+
+from suggest.types import QueryCompletion
+from tests.chromium import chromium
+from tests.gateways import running_gateway
+from tests.redis_process import free_port
+from tests.service_twins import TwinModel, running
+
+_SLOW = "longer than usual"
+_DOWN = "does not answer just now"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where the page of a server that answers at once is."""
+    with (
+        running(tmp_path_factory.mktemp("site")) as (server, _),
+        running_gateway(f"127.0.0.1:{server.port}", connections_per_s=10_000) as gateway,
+    ):
+        yield gateway.url
+
+
+@contextmanager
+def opened(browser: Browser, url: str, **options: Any) -> Iterator[Page]:
+    """A page that must not log an error or ask another host."""
+    context = browser.new_context(**options)
+    page = context.new_page()
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("request", lambda request: problems.append(request.url) if not request.url.startswith(url) else None)
+    page.goto(url)
+    try:
+        yield page
+    finally:
+        context.close()
+    assert problems == []
+
+
+@contextmanager
+def trying(browser: Browser, folder: Path, *twins: TwinModel, **options: Any) -> Iterator[Page]:
+    """The page with all that is behind it."""
+    with (
+        running(folder, *twins) as (server, _),
+        running_gateway(f"127.0.0.1:{server.port}") as gateway,
+        opened(browser, gateway.url, **options) as page,
+    ):
+        yield page
+
+
+def texts(page: Page) -> list[str]:
+    return page.locator("#suggestions .phrase").all_text_contents()
+
+
+def complete(page: Page, typed: str) -> None:
+    """Types, and waits for the refined list, whose order is that of no fast one."""
+    page.locator("#query").press_sequentially(typed)
+    expect(page.locator("[role=option]").first).to_contain_text(typed + "c")
+
+
+def test_typing_shows_what_is_not_typed_in_bold(browser: Browser, site: str) -> None:
+    with opened(browser, site) as page:
+        complete(page, "new yor")
+        assert texts(page) == ["new yorc", "new yorb", "new yora"]
+        assert page.locator("#suggestions b").all_text_contents() == ["c", "b", "a"]
+        expect(page.locator("#link-text")).to_have_text("live")
+
+
+def test_arrows_move_through_the_list_and_enter_takes(browser: Browser, site: str) -> None:
+    with opened(browser, site) as page:
+        box = page.locator("#query")
+        complete(page, "a")
+        box.press("ArrowDown")
+        box.press("ArrowDown")
+        expect(box).to_have_value("ab")
+        active = box.get_attribute("aria-activedescendant")
+        assert page.locator("[role=option][aria-selected=true]").get_attribute("id") == active
+        box.press("ArrowDown")
+        box.press("ArrowDown")  # past the last one: what was typed
+        expect(box).to_have_value("a")
+        assert box.get_attribute("aria-activedescendant") is None
+        box.press("ArrowUp")
+        expect(box).to_have_value("aa")
+        box.press("Enter")
+        expect(page.locator("#chosen")).to_contain_text("Chosen: aa")
+        expect(page.locator("#popup")).to_be_hidden()
+        assert box.get_attribute("aria-expanded") == "false"
+
+
+def test_tab_completes_and_goes_on_then_moves_the_focus(browser: Browser, site: str) -> None:
+    with opened(browser, site) as page:
+        box = page.locator("#query")
+        complete(page, "a")
+        box.press("Tab")
+        expect(box).to_have_value("ac")
+        expect(page.locator("[role=option]").first).to_contain_text("acc")
+        expect(box).to_be_focused()
+        expect(page.locator("#chosen")).to_be_hidden()
+        box.press("Escape")
+        box.press("Tab")
+        expect(box).not_to_be_focused()
+
+
+def test_escape_closes_then_clears(browser: Browser, site: str) -> None:
+    with opened(browser, site) as page:
+        box = page.locator("#query")
+        complete(page, "a")
+        box.press("ArrowDown")
+        box.press("Escape")
+        expect(page.locator("#popup")).to_be_hidden()
+        expect(box).to_have_value("a")
+        box.press("Escape")
+        expect(box).to_have_value("")
+
+
+def test_touch_takes_a_suggestion_and_an_empty_box_offers_popular_ones(browser: Browser, site: str) -> None:
+    phone = {"has_touch": True, "is_mobile": True, "viewport": {"width": 390, "height": 800}}
+    with opened(browser, site, **phone) as page:
+        page.locator("#query").tap()
+        expect(page.locator(".phrase").first).to_have_text("c")
+        page.locator("[role=option]").nth(1).tap()
+        expect(page.locator("#chosen")).to_contain_text("Chosen: b")
+        expect(page.locator("#query")).to_be_focused()
+
+
+def test_a_composition_completes_and_keeps_its_enter(browser: Browser, site: str) -> None:
+    with opened(browser, site) as page:
+        box, keyboard = page.locator("#query"), page.context.new_cdp_session(page)
+        box.focus()
+        for syllable in ("ㅎ", "하", "한"):
+            keyboard.send("Input.imeSetComposition", {"text": syllable, "selectionStart": 1, "selectionEnd": 1})
+        expect(page.locator(".phrase").first).to_have_text("한c")
+        box.press("Enter")  # the input method's: it ends the syllable
+        box.press("ArrowDown")
+        expect(page.locator("#chosen")).to_be_hidden()
+        expect(page.locator("[role=option][aria-selected=true]")).to_have_count(0)
+        keyboard.send("Input.insertText", {"text": "한"})
+        expect(box).to_have_value("한")
+        box.press("ArrowDown")
+        box.press("Enter")
+        expect(page.locator("#chosen")).to_contain_text("Chosen: 한c")
+        expect(box).to_have_value("한c")
+
+
+def test_a_suggestion_taken_within_a_composition_is_not_written_over(browser: Browser, site: str) -> None:
+    with opened(browser, site) as page:
+        box, keyboard = page.locator("#query"), page.context.new_cdp_session(page)
+        box.focus()
+        keyboard.send("Input.imeSetComposition", {"text": "にほ", "selectionStart": 2, "selectionEnd": 2})
+        expect(page.locator(".phrase").first).to_have_text("にほc")
+        page.locator("[role=option]").first.click()
+        expect(box).to_have_value("にほc")
+        expect(page.locator("#chosen")).to_contain_text("Chosen: にほc")
+
+
+def test_right_to_left_text_is_laid_out_so(browser: Browser, site: str) -> None:
+    with opened(browser, site) as page:
+        complete(page, "שלום")
+        assert page.locator("#query").evaluate("box => getComputedStyle(box).direction") == "rtl"
+        assert page.locator(".phrase").first.evaluate("box => getComputedStyle(box).direction") == "rtl"
+
+
+def test_markup_is_text(browser: Browser, site: str) -> None:
+    with opened(browser, site) as page:
+        typed = "<img src=x onerror=alert(1)>"
+        page.locator("#query").fill(typed)
+        expect(page.locator(".phrase").first).to_have_text(typed + "c")
+        page.locator("#query").press("Enter")
+        expect(page.locator("#chosen b")).to_have_text(typed)
+        assert page.locator("img").count() == 1  # the page's own
+
+
+def test_a_slow_server_is_said_calmly(browser: Browser, tmp_path: Path) -> None:
+    twin = TwinModel(neural_kind="")
+    twin.gate.clear()
+    with trying(browser, tmp_path, twin) as page:
+        page.locator("#query").press_sequentially("a")
+        expect(page.locator("#query-message")).to_contain_text(_SLOW)
+        twin.gate.set()
+        expect(page.locator("[role=option]")).to_have_count(3, timeout=10_000)
+        expect(page.locator("#query-message")).to_be_hidden()
+
+
+def test_a_server_that_is_away_is_waited_for(browser: Browser, tmp_path: Path) -> None:
+    address = f"127.0.0.1:{free_port()}"
+    with running_gateway(address, timeout_s=1) as gateway, opened(browser, gateway.url) as page:
+        page.locator("#query").press_sequentially("a")
+        expect(page.locator("#query-message")).to_contain_text(_DOWN, timeout=15_000)
+        with running(tmp_path, address=address):
+            expect(page.locator("[role=option]")).to_have_count(3, timeout=20_000)
+            expect(page.locator("#query-message")).to_be_hidden()
+
+
+def test_without_web_sockets_it_asks_by_http(browser: Browser, site: str) -> None:
+    with opened(browser, site) as page:
+        page.route_web_socket("**/*", lambda socket: socket.close(code=1013))
+        complete(page, "new")
+        expect(page.locator("#link-text")).to_have_text("live, by HTTP")
+        expect(page.locator("#inspector")).to_contain_text("HTTP")
+
+
+class _Held(TwinModel):
+    """Answers to one query are held back."""
+
+    def __init__(self, query: str) -> None:
+        super().__init__(neural_kind="")
+        self.held = query
+        self.let = threading.Event()
+
+    def complete_query(self, query: str, **options: Any) -> QueryCompletion:
+        if query == self.held:
+            self.let.wait(20)
+        return super().complete_query(query, **options)
+
+
+def test_late_answers_by_http_change_nothing(browser: Browser, tmp_path: Path) -> None:
+    twin = _Held("a")
+    with trying(browser, tmp_path, twin) as page:
+        page.route_web_socket("**/*", lambda socket: socket.close(code=1013))
+        with page.expect_request("**/v1:completeQuery"):
+            page.locator("#query").press_sequentially("a")
+        page.locator("#query").press_sequentially("b")
+        expect(page.locator(".phrase").first).to_have_text("abc")
+        twin.let.set()
+        page.wait_for_timeout(200)
+        assert texts(page) == ["abc", "abb", "aba"]
+
+
+def test_late_answers_by_web_socket_change_nothing(browser: Browser, tmp_path: Path) -> None:
+    answers: dict[str, int] = {}
+
+    def play_server(socket: WebSocketRoute) -> None:
+        def answer(number: int, text: str) -> None:
+            suggestion = {"text": text, "segments": [], "acceptanceProbability": 0.5}
+            completion = {"suggestions": [suggestion], "model": "models/m", "modelVersion": "1"}
+            message = {"sequenceNumber": str(number), "completion": completion, "isFinal": True}
+            socket.send(json.dumps(message))
+
+        def take(message: str | bytes) -> None:
+            keystroke = json.loads(message).get("keystroke")
+            if keystroke and keystroke["query"] == "ab":
+                number = int(keystroke["sequenceNumber"])
+                answer(number, "newer")
+                answer(number - 1, "older")
+                answers["sent"] = 2
+
+        socket.on_message(take)
+
+    with trying(browser, tmp_path) as page:
+        page.route_web_socket("**/v1:streamCompleteQuery", play_server)
+        page.locator("#query").press_sequentially("ab")
+        expect(page.locator("#inspector")).to_contain_text("newer")
+        page.wait_for_timeout(200)
+        assert answers == {"sent": 2}
+        assert page.locator("[role=option]").count() == 1
+        expect(page.locator("#inspector")).not_to_contain_text("older")
+
+
+def test_ghost_text_is_taken_by_tab_and_arrow_and_hidden_by_escape(browser: Browser, site: str) -> None:
+    with opened(browser, site) as page:
+        field, ghost = page.locator("#text"), page.locator("#ghost")
+        field.press_sequentially("the united ")
+        expect(ghost).to_have_text("states")
+        field.press("Tab")
+        expect(field).to_have_value("the united states ")
+        expect(ghost).to_have_text("states")
+        field.press("ArrowRight")
+        expect(field).to_have_value("the united states states ")
+        expect(ghost).to_have_text("states")
+        field.press("ArrowLeft")  # the cursor is within the text: nothing to take
+        expect(ghost).to_have_text("")
+        field.press("ArrowRight")
+        expect(ghost).to_have_text("states")
+        field.press("Escape")
+        expect(ghost).to_have_text("")
+        field.press("Tab")
+        expect(field).not_to_be_focused()
+
+
+def test_words_are_taken_by_touch_and_undone(browser: Browser, site: str) -> None:
+    with opened(browser, site) as page:
+        field = page.locator("#text")
+        field.press_sequentially("a ")
+        page.get_by_role("button", name="nations").click()
+        expect(field).to_have_value("a nations ")
+        expect(field).to_be_focused()
+        field.press("Control+z")
+        expect(field).to_have_value("a ")
+
+
+def test_the_inspector_explains_what_is_shown(browser: Browser, tmp_path: Path) -> None:
+    wide = {"viewport": {"width": 1280, "height": 800}}
+    with trying(browser, tmp_path, TwinModel(degraded=True), **wide) as page:
+        complete(page, "a")
+        inspector = page.locator("#inspector")
+        for text in ("twin", "20260101T000000Z", "WebSocket", "left out", "ngram 1.00 ms", "-2.00", "-3.00", "log"):
+            expect(inspector).to_contain_text(text)
+        page.locator("#query").press("ArrowDown")
+        expect(page.locator("tr[data-active] th")).to_have_text("ac")
+        page.get_by_label("Explain scores").uncheck()
+        page.locator("#query").fill("")
+        complete(page, "b")
+        expect(inspector).not_to_contain_text("-3.00")
+
+
+def test_a_query_of_the_address_bar_is_chosen(browser: Browser, site: str) -> None:
+    with opened(browser, site) as page:
+        page.goto(page.url + "?q=new+york")
+        expect(page.locator("#query")).to_have_value("new york")
+        expect(page.locator("#chosen")).to_contain_text("Chosen: new york")
+
+
+def test_roles_names_and_references_are_whole(browser: Browser, site: str) -> None:
+    with opened(browser, site, viewport={"width": 1280, "height": 800}) as page:
+        complete(page, "a")
+        page.locator("#query").press("ArrowDown")
+        box = page.get_by_role("combobox", name="Query", expanded=True)
+        assert box.get_attribute("aria-autocomplete") == "list"
+        assert page.get_by_role("listbox", name="Suggestions").get_by_role("option").count() == 3
+        expect(page.get_by_role("option", selected=True)).to_have_count(1)
+        expect(page.get_by_role("textbox", name="Text")).to_be_visible()
+        expect(page.get_by_role("switch", name="Explain scores")).to_be_checked()
+        expect(page.get_by_role("status").filter(has_text="3 suggestions")).to_have_count(1)
+        assert page.evaluate(_BROKEN) == []
+
+
+_BROKEN = """() => {
+  const broken = [];
+  const all = [...document.querySelectorAll("*")];
+  const ids = all.map(each => each.id).filter(Boolean);
+  if (new Set(ids).size !== ids.length) broken.push("an id stands twice");
+  for (const each of all) {
+    for (const name of ["aria-controls", "aria-describedby", "aria-labelledby", "aria-activedescendant", "for"]) {
+      const target = each.getAttribute(name);
+      if (target !== null && !document.getElementById(target)) broken.push(`${name}=${target}`);
+    }
+    const control = each.matches("input, textarea, button, a[href]");
+    const named = each.labels?.length || each.getAttribute("aria-label") || each.textContent.trim();
+    if (control && !named) broken.push(`no name: ${each.outerHTML}`);
+    if (each.matches("img:not([alt])")) broken.push("img without alt");
+    if (control && each.closest("[aria-hidden=true]")) broken.push("hidden control");
+  }
+  return broken;
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [320, 390, 1280])
+def test_it_fits_and_can_be_read(browser: Browser, site: str, width: int, scheme: str) -> None:
+    with opened(browser, site, viewport={"width": width, "height": 800}, color_scheme=scheme) as page:
+        page.locator("#text").press_sequentially("a ")
+        expect(page.locator("#ghost")).to_have_text("states")
+        complete(page, "new york " * 9)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.evaluate(_PALE) == []
+
+
+_PALE = """() => {
+  const linear = value => (value /= 255) <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
+  const light = ([r, g, b]) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
+  const numbers = color => color.match(/[\\d.]+/g).map(Number);
+  const behind = each => {
+    for (; each; each = each.parentElement) {
+      const color = numbers(getComputedStyle(each).backgroundColor);
+      if (color.length === 3) return color;
+    }
+    return [255, 255, 255];
+  };
+  const pale = [];
+  for (const each of document.querySelectorAll("body *")) {
+    const own = [...each.childNodes].some(node => node.nodeType === 3 && node.textContent.trim());
+    if (!own || !each.checkVisibility({ visibilityProperty: true })) continue;
+    const [a, b] = [light(numbers(getComputedStyle(each).color)), light(behind(each))].sort((x, y) => y - x);
+    if ((a + 0.05) / (b + 0.05) < 4.5) pale.push(each.textContent.trim());  // WCAG 2.2, 1.4.3
+  }
+  return pale;
+}"""
