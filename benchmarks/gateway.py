@@ -1,0 +1,148 @@
+"""What JSON over HTTP costs: CompleteQuery through the gateway, beside the direct gRPC call, one call at a time.
+
+Run from the checkout: `python -m benchmarks.gateway BUNDLE_OR_REGISTRY`. The held-out queries that the bundle keeps are
+typed letter by letter. Server on one core, gateway and this client on another (of the three only one works at a time);
+direct and indirect calls take turns, so that whatever else the machine does meets all. HTTP is asked by a bare socket.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import socket
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import grpc
+from autocomplete.v1 import autocomplete_service_pb2 as pb
+from autocomplete.v1 import autocomplete_service_pb2_grpc as pb_grpc
+from google.protobuf import json_format
+
+from benchmarks.bundles import find_bundle, held_out_prefixes, registry_of
+from benchmarks.processes import running
+from gateway.messages import to_json
+from lm.errors import AutocompleteError
+
+_PORT = 20_461
+_PREFIXES, _BLOCK = 2000, 100
+_CLIENT_CORE, _SERVER_CORE = sorted(os.sched_getaffinity(0))[0], sorted(os.sched_getaffinity(0))[-1]
+
+Ask = Callable[[str], Any]
+
+
+def main() -> int:
+    """Measures and prints."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("bundle", type=Path, metavar="BUNDLE_OR_REGISTRY")
+    parser.add_argument("--prefixes", type=int, default=_PREFIXES)
+    given = parser.parse_args()
+    try:
+        bundle = find_bundle(given.bundle.resolve())
+        with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+            _measure(registry_of(bundle, Path(folder)), held_out_prefixes(bundle, given.prefixes), stack)
+    except AutocompleteError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _measure(registry: Path, prefixes: list[str], stack: ExitStack) -> None:
+    busy = os.getloadavg()[0]
+    callers: dict[str, Ask] = {}
+    for number, (name, cache) in enumerate((("computed", "none"), ("cached", "process"))):
+        port = _PORT + 2 * number
+        direct, http = _start(registry, port, cache, stack)
+        callers |= {f"{name}, gRPC": direct, f"{name}, gateway": http}
+    for prefix in prefixes:
+        callers["cached, gRPC"](prefix)
+    times = _take_turns(callers, prefixes)
+
+    print(f"{len(prefixes)} prefixes; load average before {busy:.1f}")
+    for name, taken_s in times.items():
+        p50, p99 = (_percentile(taken_s, share) * 1000 for share in (0.5, 0.99))
+        print(f"{name:20} p50 {p50:7.3f} ms  p99 {p99:7.3f} ms")
+    for name in ("computed", "cached"):
+        ratio = _percentile(times[f"{name}, gateway"], 0.5) / _percentile(times[f"{name}, gRPC"], 0.5)
+        print(f"{name}: gateway / gRPC, p50: {ratio:.2f}")
+    _compare_json([callers["cached, gRPC"](prefix) for prefix in prefixes[:200]])
+
+
+def _start(registry: Path, port: int, cache: str, stack: ExitStack) -> tuple[Ask, Ask]:
+    """A server and a gateway of it: what asks the one and the other."""
+    address = f"127.0.0.1:{port}"
+    serve = ["cli.main", "serve", "--registry", str(registry), "--address", address, "--metrics-address", "off"]
+    stack.enter_context(running([*serve, "--cache", cache], port, core=_SERVER_CORE, client_core=_CLIENT_CORE))
+    forward = ["cli.main", "gateway", "--server", address, "--address", f"127.0.0.1:{port + 1}"]
+    stack.enter_context(running(forward, port + 1, core=_CLIENT_CORE, client_core=_CLIENT_CORE, ready=_ready))
+    stub = pb_grpc.AutocompleteServiceStub(stack.enter_context(grpc.insecure_channel(address)))
+    connection = stack.enter_context(socket.create_connection(("127.0.0.1", port + 1)))
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return lambda prefix: stub.CompleteQuery(pb.CompleteQueryRequest(query=prefix)), lambda prefix: _post(
+        connection, prefix
+    )
+
+
+def _post(connection: socket.socket, prefix: str) -> bytes:
+    """The body of the answer, checked to be one."""
+    body = json.dumps({"query": prefix}).encode()
+    head = (
+        f"POST /v1:completeQuery HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {len(body)}"
+    )
+    connection.sendall(head.encode() + b"\r\n\r\n" + body)
+    received = connection.recv(65536)
+    while b"\r\n\r\n" not in received:
+        received += connection.recv(65536)
+    fields, _, answer = received.partition(b"\r\n\r\n")
+    length = int(fields.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
+    while len(answer) < length:
+        answer += connection.recv(65536)
+    if not fields.startswith(b"HTTP/1.1 200"):
+        raise RuntimeError(answer.decode())
+    return answer
+
+
+def _take_turns(callers: dict[str, Ask], prefixes: list[str]) -> dict[str, list[float]]:
+    """Seconds of each call, as the caller sees it; the first block warms up."""
+    times: dict[str, list[float]] = {name: [] for name in callers}
+    for first in (0, *range(0, len(prefixes), _BLOCK)):
+        for name, ask in callers.items():
+            for prefix in prefixes[first : first + _BLOCK]:
+                start_s = time.perf_counter()
+                ask(prefix)
+                times[name].append(time.perf_counter() - start_s)
+    return {name: taken_s[_BLOCK:] for name, taken_s in times.items()}
+
+
+def _compare_json(answers: Sequence[Any]) -> None:
+    """The gateway's encoder and the library's."""
+    for name, encode in (("gateway.messages", to_json), ("google.protobuf.json_format", json_format.MessageToJson)):
+        taken_s = []
+        for answer in answers:
+            start_s = time.perf_counter()
+            encode(answer)
+            taken_s.append(time.perf_counter() - start_s)
+        print(f"an answer as JSON by {name}: p50 {_percentile(taken_s, 0.5) * 1e6:.0f} us")
+
+
+def _percentile(values: list[float], share: float) -> float:
+    return sorted(values)[min(int(share * len(values)), len(values) - 1)]
+
+
+def _ready(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://{address}/readyz", timeout=2) as response:
+            return bool(response.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+if __name__ == "__main__":
+    sys.exit(main())
