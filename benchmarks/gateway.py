@@ -58,11 +58,12 @@ def _measure(registry: Path, prefixes: list[str], stack: ExitStack) -> None:
     busy = os.getloadavg()[0]
     callers: dict[str, Ask] = {}
     for number, (name, cache) in enumerate((("computed", "none"), ("cached", "process"))):
-        port = _PORT + 2 * number
-        direct, http = _start(registry, port, cache, stack)
-        callers |= {f"{name}, gRPC": direct, f"{name}, gateway": http}
+        port = _PORT + 3 * number
+        callers[f"{name}, gRPC"] = _direct(_serve(registry, port, cache, stack), stack)
+        callers[f"{name}, gateway"] = _through_gateway(_serve(registry, port + 1, cache, stack), port + 2, stack)
     for prefix in prefixes:
         callers["cached, gRPC"](prefix)
+        callers["cached, gateway"](prefix)
     times = _take_turns(callers, prefixes)
 
     print(f"{len(prefixes)} prefixes; load average before {busy:.1f}")
@@ -75,19 +76,33 @@ def _measure(registry: Path, prefixes: list[str], stack: ExitStack) -> None:
     _compare_json([callers["cached, gRPC"](prefix) for prefix in prefixes[:200]])
 
 
-def _start(registry: Path, port: int, cache: str, stack: ExitStack) -> tuple[Ask, Ask]:
-    """A server and a gateway of it: what asks the one and the other."""
-    address = f"127.0.0.1:{port}"
-    serve = ["cli.main", "serve", "--registry", str(registry), "--address", address, "--metrics-address", "off"]
-    stack.enter_context(running([*serve, "--cache", cache], port, core=_SERVER_CORE, client_core=_CLIENT_CORE))
-    forward = ["cli.main", "gateway", "--server", address, "--address", f"127.0.0.1:{port + 1}"]
-    stack.enter_context(running(forward, port + 1, core=_CLIENT_CORE, client_core=_CLIENT_CORE, ready=_ready))
+def _serve(registry: Path, port: int, cache: str, stack: ExitStack) -> str:
+    """The address of a server: one for each way, so that none profits from what the other had it work out."""
+    flags = [
+        "--registry",
+        str(registry),
+        "--address",
+        f"127.0.0.1:{port}",
+        "--metrics-address",
+        "off",
+        "--cache",
+        cache,
+    ]
+    server = running(["cli.main", "serve", *flags], port, core=_SERVER_CORE, client_core=_CLIENT_CORE)
+    return stack.enter_context(server).address
+
+
+def _direct(address: str, stack: ExitStack) -> Ask:
     stub = pb_grpc.AutocompleteServiceStub(stack.enter_context(grpc.insecure_channel(address)))
-    connection = stack.enter_context(socket.create_connection(("127.0.0.1", port + 1)))
+    return lambda prefix: stub.CompleteQuery(pb.CompleteQueryRequest(query=prefix))
+
+
+def _through_gateway(address: str, port: int, stack: ExitStack) -> Ask:
+    command = ["cli.main", "gateway", "--server", address, "--address", f"127.0.0.1:{port}"]
+    stack.enter_context(running(command, port, core=_CLIENT_CORE, client_core=_CLIENT_CORE, ready=_ready))
+    connection = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return lambda prefix: stub.CompleteQuery(pb.CompleteQueryRequest(query=prefix)), lambda prefix: _post(
-        connection, prefix
-    )
+    return lambda prefix: _post(connection, prefix)
 
 
 def _post(connection: socket.socket, prefix: str) -> bytes:

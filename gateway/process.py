@@ -29,7 +29,7 @@ def serve(settings: GatewaySettings) -> None:
         UnavailableError: the port is taken.
     """
     configure_logs(settings.log_level, settings.log_format)
-    listener = _listen(settings.address)
+    listener = listen(settings.address)
     _log.info("listening", port=listener.getsockname()[1], server=settings.server)
     asyncio.run(http_server(settings, Gateway(settings)).serve(sockets=[listener]))
     _log.info("stopped")
@@ -72,10 +72,18 @@ def http_server(settings: GatewaySettings, gateway: Gateway) -> HttpServer:
     return HttpServer(config)
 
 
-def _listen(address: str) -> socket.socket:
+def listen(address: str) -> socket.socket:
+    """Listens at HOST:PORT.
+
+    Raises:
+        UnavailableError: the port is taken.
+    """
     host, port = split_address(address)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+        listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except OSError as error:
         raise port_taken("--address", address, error) from None
+    # asyncio sets it only where it makes the socket itself; without it the body waits 40 ms for the head's receipt
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
-import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from typing import Any
 
 from gateway.app import Gateway
 from gateway.config import load_settings
-from gateway.process import http_server
+from gateway.process import http_server, listen
 from tests.service_twins import eventually
 
 
@@ -65,7 +64,7 @@ class RunningGateway:
 def running_gateway(server: str, **settings: object) -> Iterator[RunningGateway]:
     """A gateway of the gRPC server at an address."""
     checked = load_settings({"server": server, "drain_s": 5, **settings}, None)
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = listen("127.0.0.1:0")
     gateway = Gateway(checked)
     http = http_server(checked, gateway)
     thread = threading.Thread(target=lambda: asyncio.run(http.serve(sockets=[listener])), name="gateway")

@@ -22,6 +22,7 @@ from websockets.typing import Origin
 
 from gateway.config import GatewaySettings, load_settings
 from gateway.contract import Method, methods
+from gateway.process import listen
 from lm.errors import ConfigError
 from service.bootstrap import Server
 from tests.gateways import RunningGateway, running_gateway
@@ -419,6 +420,13 @@ def test_connections_are_bounded_in_number_and_pace(tmp_path: Path) -> None:
     with both(tmp_path / "pace", connections_per_s=0.01) as (gateway, _):
         assert [gateway.ask("GET", "/healthz").status for _ in range(2)] == [200, 503]
         assert gateway.sample("autocomplete_gateway_refused_connections_total", reason="too_fast") == 1
+
+
+def test_small_writes_are_sent_at_once() -> None:
+    with listen("127.0.0.1:0") as listener, socket.create_connection(listener.getsockname()):
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_an_endless_head_is_cut_off(tmp_path: Path) -> None:
