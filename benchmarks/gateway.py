@@ -112,16 +112,23 @@ def _post(connection: socket.socket, prefix: str) -> bytes:
         f"POST /v1:completeQuery HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {len(body)}"
     )
     connection.sendall(head.encode() + b"\r\n\r\n" + body)
-    received = connection.recv(65536)
+    received = b""
     while b"\r\n\r\n" not in received:
-        received += connection.recv(65536)
+        received += _receive(connection)
     fields, _, answer = received.partition(b"\r\n\r\n")
     length = int(fields.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
     while len(answer) < length:
-        answer += connection.recv(65536)
+        answer += _receive(connection)
     if not fields.startswith(b"HTTP/1.1 200"):
         raise RuntimeError(answer.decode())
     return answer
+
+
+def _receive(connection: socket.socket) -> bytes:
+    received = connection.recv(65536)
+    if not received:
+        raise RuntimeError("the gateway closed the connection")
+    return received
 
 
 def _take_turns(callers: dict[str, Ask], prefixes: list[str]) -> dict[str, list[float]]:

@@ -75,14 +75,14 @@ def bounded_protocols(admission: Admission) -> tuple[type[HttpToolsProtocol], ty
         """One connection, until it becomes a WebSocket."""
 
         _admitted = False
-        _waiting: asyncio.TimerHandle | None = None  # for the end of a head
+        _waiting: asyncio.TimerHandle | None = None  # for a connection's first byte, then for the end of each head
         _head_bytes = 0
 
         def connection_made(self, transport: Any) -> None:
             self._admitted = admission.enter()
             if self._admitted:
                 super().connection_made(transport)
-                self._wait_for_head()
+                self._waiting = self.loop.call_later(self.timeout_keep_alive, transport.close)  # for its first byte
             else:
                 transport.write(_REFUSAL)
                 transport.close()
@@ -96,23 +96,20 @@ def bounded_protocols(admission: Admission) -> tuple[type[HttpToolsProtocol], ty
         def data_received(self, data: bytes) -> None:
             if not self._admitted:
                 return
-            self._head_bytes += len(data)
             super().data_received(data)
+            self._head_bytes += len(data)
             if self._waiting is not None and self._head_bytes > _MAX_HEAD_BYTES:
                 self._end("large_head")
 
         def on_message_begin(self) -> None:
             super().on_message_begin()
-            if self._waiting is None:  # not the connection's first
-                self._head_bytes = 0
-                self._wait_for_head()
+            self._stop_waiting()
+            self._head_bytes = 0
+            self._waiting = self.loop.call_later(_HEAD_TIMEOUT_S, self._end, "slow_head")
 
         def on_headers_complete(self) -> None:
             self._stop_waiting()
             super().on_headers_complete()
-
-        def _wait_for_head(self) -> None:
-            self._waiting = self.loop.call_later(_HEAD_TIMEOUT_S, self._end, "slow_head")
 
         def _stop_waiting(self) -> None:
             if self._waiting is not None:
