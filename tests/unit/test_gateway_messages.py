@@ -96,6 +96,30 @@ def test_an_enum_of_a_newer_contract_is_its_number() -> None:
     assert orjson.loads(to_json(answer))["source"] == 99
 
 
+_VALUE = st.none() | st.booleans() | st.integers(-(2**33), 2**33) | _TEXT | st.floats() | st.just([]) | st.just({})
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(
+            ("query", "model", "maxSuggestions", "max_suggestions", "explain", "minProbability", "part", "x")
+        ),
+        _VALUE,
+    )
+)
+def test_objects_are_read_as_by_the_library(document: dict[str, object]) -> None:
+    for kind in (pb.CompleteQueryRequest, pb.PredictNextWordRequest):
+        try:
+            theirs: Message | None = json_format.ParseDict(document, kind())
+        except (json_format.ParseError, ValueError, TypeError):
+            theirs = None
+        try:
+            ours: Message | None = read_message(kind, document)
+        except RequestError:
+            ours = None
+        assert ours == theirs
+
+
 @pytest.mark.parametrize(
     ("document", "field"),
     [
