@@ -14,10 +14,9 @@ import socket
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +25,14 @@ from autocomplete.v1 import autocomplete_service_pb2 as pb
 from autocomplete.v1 import autocomplete_service_pb2_grpc as pb_grpc
 from google.protobuf import json_format
 
-from benchmarks.bundles import find_bundle, held_out_prefixes, registry_of
-from benchmarks.processes import running
+from benchmarks.bundles import find_bundle, held_out_lines, registry_of
+from benchmarks.serving.servers import CLIENT_CORES, Started, gateway, pinned, real_server
+from benchmarks.serving.typing_traffic import prefixes
 from gateway.messages import to_json
 from lm.errors import AutocompleteError
+from training.evaluate import QUERIES_FILE
 
-_PORT = 20_461
 _PREFIXES, _BLOCK = 2000, 100
-_CLIENT_CORE, _SERVER_CORE = sorted(os.sched_getaffinity(0))[0], sorted(os.sched_getaffinity(0))[-1]
 
 Ask = Callable[[str], Any]
 
@@ -46,61 +45,50 @@ def main() -> int:
     given = parser.parse_args()
     try:
         bundle = find_bundle(given.bundle.resolve())
-        with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-            _measure(registry_of(bundle, Path(folder)), held_out_prefixes(bundle, given.prefixes), stack)
+        typed = list(islice(prefixes(held_out_lines(bundle, QUERIES_FILE)), given.prefixes))
+        with tempfile.TemporaryDirectory() as folder, ExitStack() as stack, pinned(CLIENT_CORES):
+            _measure(registry_of(bundle, Path(folder)), typed, stack)
     except AutocompleteError as error:
         print(error, file=sys.stderr)
         return 1
     return 0
 
 
-def _measure(registry: Path, prefixes: list[str], stack: ExitStack) -> None:
+def _measure(registry: Path, typed: list[str], stack: ExitStack) -> None:
     busy = os.getloadavg()[0]
     callers: dict[str, Ask] = {}
-    for number, (name, cache) in enumerate((("computed", "none"), ("cached", "process"))):
-        port = _PORT + 3 * number
-        callers[f"{name}, gRPC"] = _direct(_serve(registry, port, cache, stack), stack)
-        callers[f"{name}, gateway"] = _through_gateway(_serve(registry, port + 1, cache, stack), port + 2, stack)
-    for prefix in prefixes:
+    for name, cache in (("computed", "none"), ("cached", "process")):
+        callers[f"{name}, gRPC"] = _direct(_serve(registry, cache, stack), stack)
+        callers[f"{name}, gateway"] = _through_gateway(_serve(registry, cache, stack), stack)
+    for prefix in typed:
         callers["cached, gRPC"](prefix)
         callers["cached, gateway"](prefix)
-    times = _take_turns(callers, prefixes)
+    times = _take_turns(callers, typed)
 
-    print(f"{len(prefixes)} prefixes; load average before {busy:.1f}")
+    print(f"{len(typed)} prefixes; load average before {busy:.1f}")
     for name, taken_s in times.items():
         p50, p99 = (_percentile(taken_s, share) * 1000 for share in (0.5, 0.99))
         print(f"{name:20} p50 {p50:7.3f} ms  p99 {p99:7.3f} ms")
     for name in ("computed", "cached"):
         ratio = _percentile(times[f"{name}, gateway"], 0.5) / _percentile(times[f"{name}, gRPC"], 0.5)
         print(f"{name}: gateway / gRPC, p50: {ratio:.2f}")
-    _compare_json([callers["cached, gRPC"](prefix) for prefix in prefixes[:200]])
+    _compare_json([callers["cached, gRPC"](prefix) for prefix in typed[:200]])
 
 
-def _serve(registry: Path, port: int, cache: str, stack: ExitStack) -> str:
-    """The address of a server: one for each way, so that none profits from what the other had it work out."""
-    flags = [
-        "--registry",
-        str(registry),
-        "--address",
-        f"127.0.0.1:{port}",
-        "--metrics-address",
-        "off",
-        "--cache",
-        cache,
-    ]
-    server = running(["cli.main", "serve", *flags], port, core=_SERVER_CORE, client_core=_CLIENT_CORE)
-    return stack.enter_context(server).address
+def _serve(registry: Path, cache: str, stack: ExitStack) -> Started:
+    """A server: one for each way, so that none profits from what the other had it work out."""
+    return stack.enter_context(real_server(registry, flags={"--cache": cache}))
 
 
-def _direct(address: str, stack: ExitStack) -> Ask:
-    stub = pb_grpc.AutocompleteServiceStub(stack.enter_context(grpc.insecure_channel(address)))
+def _direct(server: Started, stack: ExitStack) -> Ask:
+    stub = pb_grpc.AutocompleteServiceStub(stack.enter_context(grpc.insecure_channel(server.address)))
     return lambda prefix: stub.CompleteQuery(pb.CompleteQueryRequest(query=prefix))
 
 
-def _through_gateway(address: str, port: int, stack: ExitStack) -> Ask:
-    command = ["cli.main", "gateway", "--server", address, "--address", f"127.0.0.1:{port}"]
-    stack.enter_context(running(command, port, core=_CLIENT_CORE, client_core=_CLIENT_CORE, ready=_ready))
-    connection = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+def _through_gateway(server: Started, stack: ExitStack) -> Ask:
+    started = stack.enter_context(gateway(server, cores=CLIENT_CORES))
+    host, _, port = started.address.partition(":")
+    connection = stack.enter_context(socket.create_connection((host, int(port))))
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return lambda prefix: _post(connection, prefix)
 
@@ -131,12 +119,12 @@ def _receive(connection: socket.socket) -> bytes:
     return received
 
 
-def _take_turns(callers: dict[str, Ask], prefixes: list[str]) -> dict[str, list[float]]:
+def _take_turns(callers: dict[str, Ask], typed: list[str]) -> dict[str, list[float]]:
     """Seconds of each call, as the caller sees it; the first block warms up."""
     times: dict[str, list[float]] = {name: [] for name in callers}
-    for first in (0, *range(0, len(prefixes), _BLOCK)):
+    for first in (0, *range(0, len(typed), _BLOCK)):
         for name, ask in callers.items():
-            for prefix in prefixes[first : first + _BLOCK]:
+            for prefix in typed[first : first + _BLOCK]:
                 start_s = time.perf_counter()
                 ask(prefix)
                 times[name].append(time.perf_counter() - start_s)
@@ -156,14 +144,6 @@ def _compare_json(answers: Sequence[Any]) -> None:
 
 def _percentile(values: list[float], share: float) -> float:
     return sorted(values)[min(int(share * len(values)), len(values) - 1)]
-
-
-def _ready(address: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"http://{address}/readyz", timeout=2) as response:
-            return bool(response.status == 200)
-    except (urllib.error.URLError, OSError):
-        return False
 
 
 if __name__ == "__main__":

@@ -70,19 +70,19 @@ def read_message(kind: type[Message], document: dict[str, Any]) -> Message:
 def _plain_fields(kind: type[Message], document: dict[str, Any]) -> dict[str, Any] | None:
     """The fields by their names in the contract, if each has its JSON type: in 1 us, `json_format` takes 17."""
     types = _plain_types(kind)
-    plain = {}
+    plain: dict[str, Any] = {}
     for key, value in document.items():
         name, wanted, bound = types.get(key, ("", None, 0))
-        if type(value) is not wanted or name in plain or (wanted is int and not -bound <= value < bound):
+        if type(value) is not wanted or name in plain or (type(value) is int and not -bound <= value < bound):
             return None
         plain[name] = value
     return plain
 
 
 @cache
-def _plain_types(kind: type[Message]) -> dict[str, tuple[str, type, int]]:
+def _plain_types(kind: Any) -> dict[str, tuple[str, type, int]]:
     """Name, Python type and, for whole numbers, bound of the fields that need no conversion, by either name."""
-    types = {}
+    types: dict[str, tuple[str, type, int]] = {}
     for field in kind.DESCRIPTOR.fields:
         plain = _PLAIN.get(field.type)
         if plain is not None and not field.is_repeated:

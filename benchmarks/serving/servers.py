@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,6 +106,15 @@ def empty_server(answers: Mapping[str, bytes], *, cores: Collection[int] = SERVE
 
 
 @contextmanager
+def gateway(server: Started, *, cores: Collection[int]) -> Iterator[Started]:
+    """`autocomplete gateway` of a server."""
+    address = f"127.0.0.1:{free_port()}"
+    command = ["cli.main", "gateway", "--server", server.address, "--address", address]
+    with _running(command, address, cores, ready=_answers_http) as started:
+        yield started
+
+
+@contextmanager
 def pinned(cores: Collection[int]) -> Iterator[None]:
     """This process, and what it starts from its first instruction on, on these cores."""
     before = os.sched_getaffinity(0)
@@ -127,9 +136,16 @@ def free_port() -> int:
 
 @contextmanager
 def _running(
-    arguments: Sequence[str], address: str, cores: Collection[int], metrics_address: str = ""
+    arguments: Sequence[str],
+    address: str,
+    cores: Collection[int],
+    metrics_address: str = "",
+    ready: Callable[[str], bool] = lambda address: check(address, timeout_s=1),
 ) -> Iterator[Started]:
     """Runs `python -m ARGUMENTS` until it is left.
+
+    Args:
+        ready: whether what listens at an address serves.
 
     Raises:
         UnavailableError: it does not come up; says what it logged.
@@ -139,7 +155,7 @@ def _running(
         with pinned(cores):
             process = subprocess.Popen([sys.executable, "-m", *arguments], stdout=log, stderr=log)
         try:
-            while not (_listens(address) and check(address, timeout_s=1)):
+            while not (_listens(address) and ready(address)):
                 if process.poll() is not None or time.perf_counter() - started_s > _READY_TIMEOUT_S:
                     log.seek(0)
                     raise UnavailableError("The server did not start.", remedy=log.read().decode()[-2000:])
@@ -153,6 +169,14 @@ def _running(
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+
+def _answers_http(address: str) -> bool:
+    try:
+        with urlopen(f"http://{address}/readyz", timeout=2) as response:
+            return bool(response.status == 200)
+    except OSError:
+        return False
 
 
 def _listens(address: str) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, WebSocketRoute, expect
 
+from suggest.budget import LeftOut, OptionalPart, Shortage
 from suggest.types import QueryCompletion
 from tests.chromium import chromium
 from tests.gateways import running_gateway
@@ -307,7 +308,9 @@ def test_words_are_taken_by_touch_and_undone(browser: Browser, site: str) -> Non
 
 def test_the_inspector_explains_what_is_shown(browser: Browser, tmp_path: Path) -> None:
     wide = {"viewport": {"width": 1280, "height": 800}}
-    with trying(browser, tmp_path, TwinModel(degraded=True), **wide) as page:
+    with trying(
+        browser, tmp_path, TwinModel(left_out=(LeftOut(OptionalPart.NEURAL, Shortage.DEADLINE),)), **wide
+    ) as page:
         complete(page, "a")
         inspector = page.locator("#inspector")
         for text in ("twin", "20260101T000000Z", "WebSocket", "left out", "ngram 1.00 ms", "-2.00", "-3.00", "log"):

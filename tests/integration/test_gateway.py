@@ -23,8 +23,9 @@ from websockets.typing import Origin
 from gateway.config import GatewaySettings, load_settings
 from gateway.contract import Method, methods
 from gateway.process import listen
-from lm.errors import ConfigError
+from lm.errors import ConfigError, OverloadedError
 from service.bootstrap import Server
+from suggest.budget import LeftOut, OptionalPart, Shortage
 from tests.gateways import RunningGateway, running_gateway
 from tests.redis_process import free_port
 from tests.service_twins import TwinModel, eventually, running
@@ -68,7 +69,7 @@ def test_a_query_is_completed_by_post_and_by_get(tmp_path: Path) -> None:
 
 
 def test_a_degraded_answer_is_not_kept(tmp_path: Path) -> None:
-    with both(tmp_path, TwinModel(degraded=True)) as (gateway, _):
+    with both(tmp_path, TwinModel(left_out=(LeftOut(OptionalPart.NEURAL, Shortage.DEADLINE),))) as (gateway, _):
         assert gateway.ask("GET", "/v1:completeQuery?query=a").headers["cache-control"] == "no-store"
 
 
@@ -92,7 +93,7 @@ def test_the_other_methods(tmp_path: Path) -> None:
 
 def test_generated_text_arrives_as_it_is_produced_and_ends_with_its_reader(tmp_path: Path) -> None:
     twin = TwinModel()
-    with both(tmp_path, twin, server_max_streams=1) as (gateway, server):
+    with both(tmp_path, twin) as (gateway, server):
         body = b'{"maxOutputTokens": 200}'
         with socket.create_connection(("127.0.0.1", gateway.port), timeout=20) as reader:
             head = (
@@ -102,9 +103,9 @@ def test_generated_text_arrives_as_it_is_produced_and_ends_with_its_reader(tmp_p
             reader.sendall("\r\n".join(head).encode() + body)
             assert reader.recv(4096)
             twin.gate.clear()
-            assert server.metrics.registry.get_sample_value("autocomplete_open_streams") == 1
+            assert server.metrics.registry.get_sample_value("autocomplete_requests_in_flight") == 1
         twin.gate.set()
-        eventually(lambda: server.metrics.registry.get_sample_value("autocomplete_open_streams") == 0)
+        eventually(lambda: server.metrics.registry.get_sample_value("autocomplete_requests_in_flight") == 0)
 
 
 class _Echo(grpc.GenericRpcHandler):  # type: ignore[misc]
@@ -200,20 +201,10 @@ def test_a_body_of_another_type_is_refused(tmp_path: Path) -> None:
 
 def test_overload_says_when_to_come_again(tmp_path: Path) -> None:
     twin = TwinModel()
-    twin.gate.clear()
-    with both(tmp_path, twin, server_max_concurrent=1, server_max_waiting=0, timeout_s=20) as (gateway, server):
-        threads = [
-            threading.Thread(target=gateway.ask, args=("POST", "/v1:completeQuery", {"query": f"q{number}"}))
-            for number in range(2)
-        ]
-        for thread in threads:
-            thread.start()
-        eventually(lambda: server.metrics.registry.get_sample_value("autocomplete_requests_waiting") == 1)
+    twin.failure = OverloadedError("Too many calls are waiting.", retry_after_s=1.5)
+    with both(tmp_path, twin) as (gateway, _):
         refused = gateway.ask("POST", "/v1:completeQuery", {"query": "c"})
-        twin.gate.set()
-        for thread in threads:
-            thread.join()
-    assert (refused.status, refused.headers["retry-after"]) == (429, "1")
+    assert (refused.status, refused.headers["retry-after"]) == (429, "2")
     assert _reason(refused.json)[:2] == (8, "OVERLOADED")
 
 

@@ -96,7 +96,9 @@ def test_an_enum_of_a_newer_contract_is_its_number() -> None:
     assert orjson.loads(to_json(answer))["source"] == 99
 
 
-_VALUE = st.none() | st.booleans() | st.integers(-(2**33), 2**33) | _TEXT | st.floats() | st.just([]) | st.just({})
+_VALUE: st.SearchStrategy[object] = (
+    st.none() | st.booleans() | st.integers(-(2**33), 2**33) | _TEXT | st.floats() | st.just([]) | st.just({})
+)
 
 
 @given(
