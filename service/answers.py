@@ -90,6 +90,10 @@ class Answers:
             self._put(looked, key, computed.payload)
         return True
 
+    def keep(self, key: AnswerKey, answer: bytes) -> None:
+        """Has all tiers hold an answer that was computed elsewhere."""
+        self._put((*self._near, *self._far), key, answer)
+
     def _hurry(self, compute: Callable[[Budget], Computed], budget: Budget) -> bytes:
         """The answer without the parts that can be left out: somebody else has been at them for long."""
         self._left.inc()

@@ -259,7 +259,7 @@ class Server:
             self.metrics.models.labels(state.value).set(sum(each.state is state for each in statuses))
 
     def _set_health(self, status: Any) -> None:
-        for name in ("", AUTOCOMPLETE_SERVICE, MODEL_SERVICE):
+        for name in (AUTOCOMPLETE_SERVICE, MODEL_SERVICE, ""):  # who watches the whole finds its parts so too
             self._health.set(name, status)
 
     def _close(self) -> None:

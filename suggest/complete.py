@@ -40,7 +40,7 @@ class _Listed:
     """Natural-log probability and row of each candidate, best first, and each model's opinion of them.
 
     `corrections` says of which correction of what was typed a text is a completion, if of any; `total` are the
-    submissions behind all readings of it.
+    submissions behind all readings of it; `refinable` is as of `QueryCompletion`.
     """
 
     ranked: list[tuple[float, int]]
@@ -49,6 +49,7 @@ class _Listed:
     neural: Floats | None
     corrections: dict[str, Correction] = field(default_factory=dict)
     total: float = 0.0
+    refinable: bool = False
 
 
 class QueryCompleter:
@@ -59,7 +60,7 @@ class QueryCompleter:
         self._model = bundle.language_model("queries")
         self._ranking = bundle.manifest.ranking
         self._advisers = Advisers(bundle.advisers() if self._ranking.advisers else ())
-        self._rescorer = Rescorer(self._model) if self._model.neural is not None else None
+        self._rescorer = Rescorer(self._model)
         self._first_ranking = bundle.manifest.first_ranking
         self._neural_cost = CostEstimate(0.002)
         self._reranks = self._model.reranker is not None and self._ranking.reranker > 0
@@ -108,6 +109,7 @@ class QueryCompleter:
             normalized_query=normalized,
             corrected_query=_corrected_query(listed, suggestions),
             left_out=allowance.left_out,
+            refinable=listed.refinable,
             timings=stages.timings,
         )
 
@@ -145,7 +147,7 @@ class QueryCompleter:
                 chosen = self._advisers.advise(chosen)
         candidates, opinion = chosen, None
         asked = neural and bool(rows)
-        if asked and self._rescorer is not None and allowance.allows(OptionalPart.NEURAL, self._neural_cost):
+        if asked and self._rescorer.helps(pool) and allowance.allows(OptionalPart.NEURAL, self._neural_cost):
             with stages.stage("neural"), self._neural_cost.measured():
                 rescored = self._rescorer.rescore(pool, rows, chosen)
                 candidates, opinion = rescored.candidates, rescored.neural
@@ -153,7 +155,8 @@ class QueryCompleter:
             with stages.stage("reranker"), self._reranker_cost.measured():
                 candidates = rerank(self._model, candidates)
         ranked = order(candidates, pool.total, self._ranking)
-        return _Listed(ranked, candidates, chosen.log_probs, opinion, corrections, pool.total), total
+        refinable = not neural and bool(rows) and (self._rescorer.helps(pool) or self._reranks)
+        return _Listed(ranked, candidates, chosen.log_probs, opinion, corrections, pool.total, refinable), total
 
     def _read_otherwise(self, query: str, suspects: tuple[int, ...], pool: Pool) -> tuple[Pool, dict[str, Correction]]:
         """The pool with what completes the corrections of typing errors, and which completes which."""

@@ -22,6 +22,10 @@ from suggest.rank import Candidates, Floats
 
 RESCORED = 8
 """Candidates of each reading that the neural model sees."""
+SEEN = 10.0
+"""Submissions of queries with the typed prefix from which on the neural model is not asked: what was typed says more.
+
+Two prefixes in five are seen so often. MRR@10 of the query benchmark is 0.3031 so, 0.3028 where it is always asked."""
 _REMEMBERED = 1 << 13
 """Sentences, about 0.7 KB each, two generations of them."""
 
@@ -58,6 +62,10 @@ class Rescorer:
         self._model = model
         self._known: Memo[tuple[int, ...], _Ends] = Memo(_REMEMBERED)
 
+    def helps(self, pool: Pool) -> bool:
+        """Whether there is a neural model, and the log has not seen enough of what was typed."""
+        return self._model.neural is not None and pool.total < SEEN
+
     def rescore(self, pool: Pool, rows: Sequence[int], chosen: Candidates) -> Rescored:
         """Some of a pool's candidates, those in `rows`, with the neural model mixed in.
 
@@ -69,7 +77,7 @@ class Rescorer:
             chosen: the candidates in `rows`.
         """
         mixed, neural = chosen.log_probs.copy(), np.full(len(chosen.texts), -np.inf)
-        if self._model.neural is None:
+        if not self.helps(pool):
             return Rescored(chosen, neural)
         spelt = _spelt(pool, rows)
         for (part, _), places, ends in zip(*spelt, self._ends(spelt[0]), strict=True):

@@ -90,6 +90,7 @@ class QueryCompletion:
 
     Attributes:
         left_out: parts that time was too short for.
+        refinable: whether the neural model, which was not to be asked, could have said something.
         corrected_query: the normalised query with its typing errors corrected, if this is more probable than all
             other readings of it and a suggestion completes it; else empty.
     """
@@ -98,6 +99,7 @@ class QueryCompletion:
     normalized_query: str
     corrected_query: str = ""
     left_out: tuple[LeftOut, ...] = ()
+    refinable: bool = False
     timings: tuple[StageTiming, ...]
 
     @property

@@ -114,6 +114,7 @@ class TwinModel:
             ),
             normalized_query=normalize_query(query),
             left_out=self.left_out,
+            refinable=not neural and self._refines(),
             timings=(StageTiming(stage="ngram", duration_s=0.001),),
         )
 
@@ -154,12 +155,15 @@ class TwinModel:
             last = position == options.max_output_tokens - 1
             yield TextChunk(text=" word", finish_reason=FinishReason.LENGTH if last else None)
 
+    def _refines(self) -> bool:
+        return any(part.neural_kind for part in self.language_models)
+
     def _work(self, text: str, neural: bool, budget: Budget | None) -> None:
         self.asked.append((text, neural))
         if budget is not None:
             self.budgets_s.append(budget.remaining_s())
             self.waited_s.append(budget.waited_s)
-        if neural:
+        if neural or not self._refines():
             self.gate.wait(20)
         if self.failure is not None:
             raise self.failure

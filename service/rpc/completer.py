@@ -32,7 +32,7 @@ class Completer:
         """The serialised `CompleteQueryResponse` to a query; `new_budget` is asked if the process holds none."""
 
         def compute(budget: Budget) -> Computed:
-            response = self.ask_query(model, question, budget, neural=True)
+            response, _ = self._ask(model, question, budget, neural=True)
             return Computed(payload=response.SerializeToString(), keep=not response.degraded)
 
         if question.explain:
@@ -44,15 +44,24 @@ class Completer:
         question = QueryQuestion(query, "", DEFAULT_SUGGESTIONS, False, False)
 
         def compute() -> Computed:
-            response = self.ask_query(model, question, None, neural=True)
+            response, _ = self._ask(model, question, None, neural=True)
             return Computed(payload=response.SerializeToString(), keep=not response.degraded)
 
         return self._answers.prepare(_query_key(model, question), compute)
 
-    def ask_query(
+    def fast_query(
+        self, model: ServingModel, question: QueryQuestion, budget: Budget
+    ) -> tuple[pb.CompleteQueryResponse, bool]:
+        """The answer without the neural part, and whether that could refine it; if not, it is the answer."""
+        response, refinable = self._ask(model, question, budget, neural=False)
+        if not (refinable or response.degraded or question.explain):
+            self._answers.keep(_query_key(model, question), response.SerializeToString())
+        return response, refinable
+
+    def _ask(
         self, model: ServingModel, question: QueryQuestion, budget: Budget | None, *, neural: bool
-    ) -> pb.CompleteQueryResponse:
-        """The answer of the model itself; without the neural part it is the fast one."""
+    ) -> tuple[pb.CompleteQueryResponse, bool]:
+        """The answer of the model itself, and whether its neural part could refine it."""
         completion = model.complete_query(
             question.query,
             max_suggestions=question.max_suggestions,
@@ -61,7 +70,7 @@ class Completer:
             budget=budget,
         )
         self._metrics.observe_completion(completion, COMPLETE_QUERY)
-        return completion_response(completion, model, explain=question.explain)
+        return completion_response(completion, model, explain=question.explain), completion.refinable
 
     def predict_next_word(self, model: ServingModel, question: WordQuestion, new_budget: Callable[[], Budget]) -> bytes:
         """The serialised `PredictNextWordResponse` to a text; `new_budget` is asked if the process holds none."""

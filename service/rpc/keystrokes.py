@@ -1,8 +1,8 @@
 """The answers to a keystroke, ready to be sent: first fast, then with the neural model's help.
 
-A keystroke whose answer is in a cache, or whose model has no neural part, gets one answer. Any other gets the
-n-gram model's at once and the refined one after it, which closes the keystroke (`is_final`) even if the list
-did not change: whether it will is not known when the fast one goes out, and nobody has to wait for it.
+A keystroke whose answer is in a cache, or to which the neural model has nothing to add, gets one answer. Any other
+gets the n-gram model's at once and the refined one after it, which closes the keystroke (`is_final`) even if the
+list did not change: whether it will is not known when the fast one goes out, and nobody has to wait for it.
 """
 
 from __future__ import annotations
@@ -80,13 +80,13 @@ class KeystrokeAnswers:
             received_s = keystroke.received_s
             budget = Budget(received_s + self._time_budget_s, self._clock, waited_s=self._clock() - received_s)
             payload = self._completer.find_query(model, question)
-            if payload is None and _can_refine(model):
-                fast = self._completer.ask_query(model, question, budget, neural=False)
-                owed = Refinement(keystroke=keystroke, question=question, model=model, budget=budget, fast=fast)
-                return _response(keystroke.sequence_number, fast.SerializeToString(), is_final=False), owed
-            if payload is None:
-                payload = self._completer.complete_query(model, question, lambda: budget)
-            return self._final(keystroke, payload), None
+            if payload is not None:
+                return self._final(keystroke, payload), None
+            fast, refinable = self._completer.fast_query(model, question, budget)
+            if not refinable:
+                return self._final(keystroke, fast.SerializeToString()), None
+            owed = Refinement(keystroke=keystroke, question=question, model=model, budget=budget, fast=fast)
+            return _response(keystroke.sequence_number, fast.SerializeToString(), is_final=False), owed
         except AutocompleteError as error:
             return self._refusal(keystroke.sequence_number, error), None
 
@@ -133,7 +133,3 @@ def _varint(value: int) -> bytes:
         value >>= 7
     septets.append(value)
     return bytes(septets)
-
-
-def _can_refine(model: ServingModel) -> bool:
-    return any(part.neural_kind for part in model.language_models)

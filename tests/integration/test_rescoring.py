@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import suggest.rescoring
-from suggest.candidates import propose
+from suggest.candidates import Pool, propose
 from suggest.model import Model, open_model
-from suggest.rescoring import RESCORED, Rescored, Rescorer
+from suggest.rescoring import RESCORED, SEEN, Rescored, Rescorer
 
 TYPED = ["new", "new ", "new y", "new yo", "new york", "new york ", "new york t", "new ", "how", "how t", "new yo"]
 
@@ -20,9 +21,14 @@ def model(tiny_bundle: Path) -> Model:
     return open_model(tiny_bundle)
 
 
+def unseen(pool: Pool) -> Pool:
+    """The pool as of a prefix that hardly anybody has typed."""
+    return replace(pool, total=SEEN - 1)
+
+
 def rescored(model: Model, rescorer: Rescorer, query: str) -> tuple[Rescored, int]:
     language_model = model.bundle.language_model("queries")
-    pool = propose(language_model, model.bundle.queries, query, model.bundle.denied)
+    pool = unseen(propose(language_model, model.bundle.queries, query, model.bundle.denied))
     rows = [row for row, tokens in enumerate(pool.tokens) if tokens][:12]
     return rescorer.rescore(pool, rows, pool.candidates.of(rows)), len(rows)
 
@@ -46,9 +52,20 @@ def test_a_keystroke_that_only_narrows_the_list_asks_the_network_nothing(
     rescored(model, rescorer, "new york t")
 
 
-def test_the_others_keep_the_n_gram_models_opinion(model: Model) -> None:
+def test_a_prefix_that_was_seen_often_is_left_to_the_log(model: Model) -> None:
     language_model = model.bundle.language_model("queries")
     pool = propose(language_model, model.bundle.queries, "new", model.bundle.denied)
+    rescorer, rows = Rescorer(language_model), list(range(5))
+    assert pool.total >= SEEN
+    assert not rescorer.helps(pool)
+    assert rescorer.rescore(pool, rows, pool.candidates.of(rows)).candidates is not None
+    seen, unseen = model.complete_query("new", neural=False), model.complete_query("new quay h", neural=False)
+    assert (seen.refinable, unseen.refinable) == (False, True)
+
+
+def test_the_others_keep_the_n_gram_models_opinion(model: Model) -> None:
+    language_model = model.bundle.language_model("queries")
+    pool = unseen(propose(language_model, model.bundle.queries, "new", model.bundle.denied))
     rows = [row for row, tokens in enumerate(pool.tokens) if tokens][: RESCORED + 4]
     chosen = pool.candidates.of(rows)
     found = Rescorer(language_model).rescore(pool, rows, chosen)
