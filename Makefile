@@ -38,8 +38,8 @@ format: $(VENV)/built ## format, and mend what ruff can mend
 proto: $(VENV)/built ## regenerate the gRPC stubs from proto/
 	$(BIN)/python scripts/generate_stubs.py
 
-chart: $(VENV)/built ## write the programs' settings into the Helm chart's schema
-	@$(BIN)/python scripts/write_chart_schema.py
+chart: $(VENV)/built ## copy settings and rules into the Helm chart
+	@$(BIN)/python scripts/write_chart.py
 
 lock: $(VENV)/made ## resolve the newest versions into requirements.lock
 	$(BIN)/python scripts/write_lock.py

@@ -11,6 +11,7 @@ from pathlib import Path
 import helm_python as helm
 import kubernetes_validate
 import pytest
+import yaml
 
 from service.config import ENVIRONMENT_PREFIX, ServerSettings, load_settings
 from tests.helm_charts import (
@@ -141,11 +142,17 @@ def test_settings_arrive_as_they_were_given(monkeypatch: pytest.MonkeyPatch) -> 
     assert settings.cache_entries >= 1_000_000  # of which `quote` alone would make 1e+06
 
 
-def test_schema_has_the_programs_settings(tmp_path: Path) -> None:
-    fresh = tmp_path / "values.schema.json"
-    subprocess.run([sys.executable, ROOT / "scripts" / "write_chart_schema.py", fresh], cwd=ROOT, check=True)
-    committed = (CHART / "values.schema.json").read_text(encoding="utf-8")
-    assert fresh.read_text(encoding="utf-8") == committed, "run `make chart` and commit what it changes"
+def test_chart_has_the_programs_settings_and_prometheuss_rules(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, ROOT / "scripts" / "write_chart.py", tmp_path], cwd=ROOT, check=True)
+    committed = [CHART / "values.schema.json", *CHART.glob("rules/*.yml")]
+    fresh = {path.relative_to(tmp_path): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert fresh == {path.relative_to(CHART): path.read_bytes() for path in committed}, "run `make chart` and commit"
+
+
+def test_rules_reach_the_operator_as_they_are() -> None:
+    files = sorted((ROOT / "deploy" / "prometheus" / "rules").glob("*.yml"))
+    given = [only(rendered("full"), "PrometheusRule", f"-{path.stem}")["spec"] for path in files]
+    assert given == [yaml.safe_load(path.read_text(encoding="utf-8")) for path in files]
 
 
 def test_pods_get_the_time_that_a_stop_takes(objects: list[Object]) -> None:

@@ -38,14 +38,10 @@ def _shown(path: str) -> bool:
 
 
 def test_ingress_shows_the_contract_and_the_page_but_no_figures() -> None:
-    public, all_paths = (
-        set(_openapi.openapi_document(_contract.methods(admin=admin))["paths"]) for admin in (False, True)
-    )
+    public, everything = (_openapi.openapi_document(_contract.methods(admin=each))["paths"] for each in (False, True))
     page = {route.path for route in _page_files.page_routes()}
-    private = {"/metrics", "/healthz", "/readyz"} | (
-        set(_openapi.openapi_document(_contract.methods(admin=True))["paths"]) - public
-    )
-    offered = (public | page | {_sockets.SOCKET_PATH, "/openapi.json", "/opensearch.xml"}) - private
+    private = {"/metrics", "/healthz", "/readyz"} | set(everything) - set(public)
+    offered = (set(public) | page | {_sockets.SOCKET_PATH, "/openapi.json", "/opensearch.xml"}) - private
     assert {"/", "/suggest", "/v1:completeQuery"} <= offered
     assert not {path for path in offered if not _shown(path)}
     assert not {path for path in private if _shown(path)}

@@ -1,4 +1,8 @@
-"""Writes what the programs' settings may be into the Helm chart's `values.schema.json`, or a copy: `make chart`."""
+"""Writes what the Helm chart has from elsewhere, in place or in a FOLDER: `make chart`.
+
+That is what the programs' settings may be, in `values.schema.json`, and Prometheus's rules, for Helm reads no file
+outside the chart.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-_SCHEMA = Path(__file__).resolve().parent.parent / "deploy" / "helm" / "autocomplete" / "values.schema.json"
+_DEPLOY = Path(__file__).resolve().parent.parent / "deploy"
+_CHART = _DEPLOY / "helm" / "autocomplete"
 # which class has a program's settings, and which of them the chart's own values say
 _PROGRAMS = {
     "server": ("service.config", "ServerSettings", "registry bundle_cache address metrics_address redis"),
@@ -29,12 +34,15 @@ def settings_schema(module: str, name: str, said: str) -> dict[str, Any]:
 
 
 def main(target: Path) -> None:
-    """Writes the schema."""
-    schema = json.loads(_SCHEMA.read_text(encoding="utf-8"))
+    """Writes the files."""
+    schema = json.loads((_CHART / "values.schema.json").read_text(encoding="utf-8"))
     for program, where in _PROGRAMS.items():
         if find_spec(where[0].partition(".")[0]):
             schema["properties"][program]["properties"]["settings"] = settings_schema(*where)
-    target.write_text(json.dumps(schema, indent=2) + "\n", encoding="utf-8")
+    (target / "values.schema.json").write_text(json.dumps(schema, indent=2) + "\n", encoding="utf-8")
+    (target / "rules").mkdir(exist_ok=True)
+    for path in (_DEPLOY / "prometheus" / "rules").glob("*.yml"):
+        (target / "rules" / path.name).write_bytes(path.read_bytes())
 
 
 def _property(field: dict[str, Any]) -> dict[str, Any]:
@@ -46,4 +54,4 @@ def _property(field: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else _SCHEMA)
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else _CHART)
