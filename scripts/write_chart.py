@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import sys
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +36,7 @@ def main(target: Path) -> None:
     """Writes the files."""
     schema = json.loads((_CHART / "values.schema.json").read_text(encoding="utf-8"))
     for program, where in _PROGRAMS.items():
-        if find_spec(where[0].partition(".")[0]):
-            schema["properties"][program]["properties"]["settings"] = settings_schema(*where)
+        schema["properties"][program]["properties"]["settings"] = settings_schema(*where)
     (target / "values.schema.json").write_text(json.dumps(schema, indent=2) + "\n", encoding="utf-8")
     (target / "rules").mkdir(exist_ok=True)
     for path in (_DEPLOY / "prometheus" / "rules").glob("*.yml"):
