@@ -14,7 +14,7 @@ KERNELS := $(wildcard lm/kernels/*.pyx lm/kernels/*.pxd)
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test lint format proto lock clean
+.PHONY: help demo test lint format proto chart lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -37,6 +37,9 @@ format: $(VENV)/built ## format, and mend what ruff can mend
 
 proto: $(VENV)/built ## regenerate the gRPC stubs from proto/
 	$(BIN)/python scripts/generate_stubs.py
+
+chart: $(VENV)/built ## copy settings and rules into the Helm chart
+	@$(BIN)/python scripts/write_chart.py
 
 lock: $(VENV)/made ## resolve the newest versions into requirements.lock
 	$(BIN)/python scripts/write_lock.py

@@ -11,6 +11,7 @@ calls, so cached and fresh states give the same answers.
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -144,6 +145,8 @@ def open_session(path: Path) -> onnxruntime.InferenceSession:
     Raises:
         BundleDamagedError: it is missing or no graph.
     """
+    # read when it is loaded; else its builds send Microsoft what models are opened and on which machine
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime
 
     if not path.is_file():

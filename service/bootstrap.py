@@ -46,6 +46,7 @@ _GRPC_OPTIONS = (
     ("grpc.server_handshake_timeout_ms", 10_000),  # a connection that says nothing
     ("grpc.max_concurrent_streams", 2_000),  # of a connection: answers that nobody reads are kept
     ("grpc.http2.bdp_probe", 0),  # else windows grow, and the core reads what floods in however slowly it is asked for
+    ("grpc.max_connection_age_ms", 300_000),  # give or take a tenth: clients look again who is there, calls end first
     ("grpc.http2.ping_timeout_ms", 20_000),  # the ping of a keepalive has a time limit of its own, 60 s by default
 )
 _log = structlog.get_logger("service.server")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 import urllib.request
 from pathlib import Path
@@ -16,6 +17,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from lm.errors import BundleDamagedError, ConfigError, UnavailableError
+from service import bootstrap
 from service.bootstrap import Server
 from service.config import load_settings
 from service.health_check import check
@@ -58,6 +60,27 @@ def test_health_answers_while_all_threads_are_busy(tmp_path: Path) -> None:
         assert check(f"127.0.0.1:{server.port}", 20)
         twin.gate.set()
         assert busy.result().suggestions
+
+
+def test_connections_are_renewed_and_calls_under_way_let_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = dict(bootstrap._GRPC_OPTIONS)
+    assert options["grpc.max_connection_age_ms"] >= 60_000
+    monkeypatch.setattr(bootstrap, "_GRPC_OPTIONS", tuple((options | {"grpc.max_connection_age_ms": 50}).items()))
+    states: list[grpc.ChannelConnectivity] = []
+    requests: queue.SimpleQueue[pb.StreamCompleteQueryRequest | None] = queue.SimpleQueue()
+    with running(tmp_path) as (_, channel):
+        channel.subscribe(states.append)
+        stub = pb_grpc.AutocompleteServiceStub(channel)
+        answers = stub.StreamCompleteQuery(iter(requests.get, None))
+        requests.put(pb.StreamCompleteQueryRequest(config={}))
+        requests.put(pb.StreamCompleteQueryRequest(keystroke={"sequence_number": 1, "query": "a"}))
+        assert next(answers).sequence_number == 1
+        eventually(lambda: grpc.ChannelConnectivity.IDLE in states[1:])  # told to go; the next call connects anew
+        assert stub.CompleteQuery(pb.CompleteQueryRequest(query="q")).suggestions
+        requests.put(pb.StreamCompleteQueryRequest(keystroke={"sequence_number": 2, "query": "b"}))
+        while next(answers).sequence_number < 2:  # a first one may be refined
+            pass
+        requests.put(None)
 
 
 def test_reflection_lists_the_services_and_their_files(tmp_path: Path) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -152,3 +155,15 @@ def test_a_missing_or_damaged_file_is_named(name: str, content: bytes | None, tm
         (tmp_path / name).write_bytes(content)
     with pytest.raises(BundleDamagedError, match=name):
         NeuralModel(tmp_path)
+
+
+def test_opening_a_model_keeps_nothing_to_report(tmp_path: Path) -> None:
+    write_model(torch_model("plain"), tmp_path / "model")
+    (tmp_path / "home").mkdir()
+    silent = ("CI", "ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME")  # onnxruntime would be quiet, or write elsewhere
+    environment = {name: value for name, value in os.environ.items() if name not in silent}
+    script = (
+        f"from pathlib import Path; from lm.neural import NeuralModel; NeuralModel(Path({str(tmp_path)!r}, 'model'))"
+    )
+    subprocess.run([sys.executable, "-c", script], env=environment | {"HOME": str(tmp_path / "home")}, check=True)
+    assert not [path for path in (tmp_path / "home").rglob("*") if path.is_file()]  # such as an id of the machine
