@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import grpc
 from autocomplete.v1 import autocomplete_service_pb2 as pb
-from autocomplete.v1 import autocomplete_service_pb2_grpc as pb_grpc
 
+from autocomplete_client import CallError, Client, DeadlineError
 from lm.errors import AutocompleteError, ConfigError, UnavailableError
 
 _TIMEOUT_S = 10.0
-_DETAILS_KEY = "grpc-status-details-bin"  # only the service itself sets it
 Request = pb.CompleteQueryRequest | pb.PredictNextWordRequest
 Response = pb.CompleteQueryResponse | pb.PredictNextWordResponse
 
@@ -36,22 +38,40 @@ def ask_server(request: Request, address: str) -> Response:
         UnavailableError: the server does not answer.
         AutocompleteError: it refuses the request.
     """
-    from service.config import split_address
+    fields: Any = {"model": request.model, "max_suggestions": request.max_suggestions, "explain": request.explain}
+    with reaching(address), Client(address) as client:
+        if isinstance(request, pb.PredictNextWordRequest):
+            return client.predict_next_word(request.text, timeout_s=_TIMEOUT_S, **fields)
+        return client.complete_query(request.query, timeout_s=_TIMEOUT_S, **fields)
 
+
+@contextmanager
+def reaching(address: str) -> Iterator[None]:
+    """Turns the client's errors into those that a user of the command line can mend.
+
+    Raises:
+        AutocompleteError: as `ask_server`.
+    """
     try:
-        split_address(address)
+        yield
     except ValueError as error:
-        raise ConfigError(f"--server {address}: {error}.") from None
-    try:
-        with grpc.insecure_channel(address) as channel:
-            stub = pb_grpc.AutocompleteServiceStub(channel)
-            if isinstance(request, pb.PredictNextWordRequest):
-                words: Response = stub.PredictNextWord(request, timeout=_TIMEOUT_S)
-                return words
-            queries: Response = stub.CompleteQuery(request, timeout=_TIMEOUT_S)
-            return queries
-    except grpc.RpcError as error:
-        raise _explain(error, address) from None
+        raise ConfigError(f"--server {error}") from None
+    except CallError as error:
+        raise explain(error, address) from None
+
+
+def explain(error: CallError, address: str) -> AutocompleteError:
+    """A failed call as an error of the command line."""
+    if error.from_service:
+        return AutocompleteError(error.message)
+    if isinstance(error, DeadlineError):
+        return UnavailableError(f"The server at {address} did not answer in time.", remedy="Its log may say why.")
+    if error.code is grpc.StatusCode.UNAVAILABLE:
+        return UnavailableError(
+            f"No server answers at {address} ({error.message}).",
+            remedy="Start it with `autocomplete serve`, or name another address.",
+        )
+    return AutocompleteError(f"The server at {address} refused: {error}")
 
 
 def ask_bundle(request: Request, folder: Path) -> Response:
@@ -74,18 +94,3 @@ def ask_bundle(request: Request, folder: Path) -> Response:
     model = open_model(folder)
     completion = model.complete_query(question.query, max_suggestions=question.max_suggestions)
     return completion_response(completion, model, explain=request.explain)
-
-
-def _explain(error: grpc.RpcError, address: str) -> AutocompleteError:
-    if any(key == _DETAILS_KEY for key, _ in error.trailing_metadata() or ()):
-        return AutocompleteError(str(error.details()))
-    if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
-        return UnavailableError(
-            f"The server at {address} did not answer within {_TIMEOUT_S:g} s.", remedy="Its log may say why."
-        )
-    if error.code() is grpc.StatusCode.UNAVAILABLE:
-        return UnavailableError(
-            f"No server answers at {address} ({error.details()}).",
-            remedy="Start it with `autocomplete serve`, or name another (--server) or a folder (--bundle).",
-        )
-    return AutocompleteError(f"The server at {address} refused: {error.code().name}: {error.details()}.")

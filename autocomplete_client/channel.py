@@ -1,0 +1,52 @@
+"""How a channel is set up: addresses, load balancing, retries, keep-alive."""
+
+from __future__ import annotations
+
+import json
+import re
+
+_SERVICE_CONFIG = {
+    # with `dns:///` every address of the name gets its share, such as the pods behind a headless service
+    "loadBalancingConfig": [{"round_robin": {}}],
+    "methodConfig": [
+        {
+            "name": [
+                {"service": "autocomplete.v1.AutocompleteService"},
+                {"service": "autocomplete.v1.ModelService"},
+            ],
+            # no method of these changes anything; a stream is tried again only before its first answer
+            "retryPolicy": {
+                "maxAttempts": 4,
+                "initialBackoff": "0.05s",
+                "maxBackoff": "1s",
+                "backoffMultiplier": 2,
+                "retryableStatusCodes": ["UNAVAILABLE"],
+            },
+        },
+        # a session sends its newest keystroke again itself: the older ones are of no use
+        {"name": [{"service": "autocomplete.v1.AutocompleteService", "method": "StreamCompleteQuery"}]},
+    ],
+    "retryThrottling": {"maxTokens": 10, "tokenRatio": 0.1},  # a server that is down is not flooded
+}
+
+OPTIONS = (
+    ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
+    ("grpc.keepalive_time_ms", 30_000),  # while calls are open, so that a session notices a server that vanished
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 5_000),
+)
+
+
+def target(address: str) -> str:
+    """The gRPC target of HOST:PORT, resolved by DNS; what has a scheme already, such as `unix:/run/a.sock`, stays.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if re.match(r"[a-z][a-z0-9+.-]*:(?!\d+$)", address):
+        return address
+    if re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[^\s:/\[\]]+):\d{1,5}", address) is None:
+        raise ValueError(f"{address!r} is not HOST:PORT, such as 127.0.0.1:50051.")
+    return f"dns:///{address}"

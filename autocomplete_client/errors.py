@@ -1,0 +1,119 @@
+"""What a call that fails raises: one table of gRPC codes, and what `google.rpc.Status` says besides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import grpc
+from google.rpc import error_details_pb2, status_pb2
+
+_DETAILS_KEY = "grpc-status-details-bin"
+_CODES = {code.value[0]: code for code in grpc.StatusCode}
+
+
+@dataclass(frozen=True, slots=True)
+class FieldViolation:
+    """A field of the request that is wrong, and in what."""
+
+    field: str
+    description: str
+
+
+class CallError(Exception):
+    """A call failed.
+
+    Attributes:
+        code: the `grpc.StatusCode`.
+        message: what the server says, or gRPC where no server answered.
+        reason: an `ErrorReason` of the API without its prefix, such as `TEXT_TOO_LONG`; empty if the service gave none.
+        violations: fields that are wrong.
+        retry_delay_s: after how long the server wants to be asked again; None if it did not say.
+    """
+
+    def __init__(
+        self,
+        code: grpc.StatusCode,
+        message: str,
+        *,
+        reason: str = "",
+        violations: tuple[FieldViolation, ...] = (),
+        retry_delay_s: float | None = None,
+    ) -> None:
+        super().__init__(f"{code.name}: {message}")
+        self.code = code
+        self.message = message
+        self.reason = reason
+        self.violations = violations
+        self.retry_delay_s = retry_delay_s
+
+    @property
+    def from_service(self) -> bool:
+        """Whether the service itself refused, and not the network or a proxy before it."""
+        return bool(self.reason)
+
+
+class InvalidRequestError(CallError):
+    """A field is wrong: `violations` says which."""
+
+
+class ModelNotFoundError(CallError):
+    """The server has no such model."""
+
+
+class UnsupportedError(CallError):
+    """The model has no part that the method needs."""
+
+
+class OverloadedError(CallError):
+    """More load than the server answers in time; ask again after `retry_delay_s`."""
+
+
+class UnavailableError(CallError):
+    """No server answers, or the model is still being opened."""
+
+
+class DeadlineError(CallError):
+    """No answer came in time."""
+
+
+_TABLE: dict[grpc.StatusCode, type[CallError]] = {
+    grpc.StatusCode.INVALID_ARGUMENT: InvalidRequestError,
+    grpc.StatusCode.NOT_FOUND: ModelNotFoundError,
+    grpc.StatusCode.FAILED_PRECONDITION: UnsupportedError,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: OverloadedError,
+    grpc.StatusCode.UNAVAILABLE: UnavailableError,
+    grpc.StatusCode.DEADLINE_EXCEEDED: DeadlineError,
+}
+
+
+def from_rpc(error: grpc.RpcError) -> CallError:
+    """The error of a call that ended badly."""
+    for key, value in error.trailing_metadata() or ():
+        if key == _DETAILS_KEY:
+            return from_status(status_pb2.Status.FromString(value))
+    return _error(error.code(), error.details() or "")
+
+
+def from_status(status: status_pb2.Status) -> CallError:
+    """The error that a status with details describes, such as that of a refused keystroke."""
+    info, bad, retry = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest(), error_details_pb2.RetryInfo()
+    found = {type(kind) for detail in status.details for kind in (info, bad, retry) if detail.Unpack(kind)}
+    return _error(
+        _CODES.get(status.code, grpc.StatusCode.UNKNOWN),
+        status.message,
+        reason=info.reason,
+        violations=tuple(FieldViolation(item.field, item.description) for item in bad.field_violations),
+        retry_delay_s=retry.retry_delay.ToTimedelta().total_seconds() if type(retry) in found else None,
+    )
+
+
+def _error(
+    code: grpc.StatusCode,
+    message: str,
+    *,
+    reason: str = "",
+    violations: tuple[FieldViolation, ...] = (),
+    retry_delay_s: float | None = None,
+) -> CallError:
+    kind = _TABLE.get(code, CallError)
+    return kind(code, message, reason=reason, violations=violations, retry_delay_s=retry_delay_s)

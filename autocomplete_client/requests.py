@@ -1,0 +1,110 @@
+"""What callers may say of a call, and the requests that come of it: shared by both clients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypedDict
+
+from autocomplete.v1 import autocomplete_service_pb2 as pb
+
+QUERY_TIMEOUT_S = 2.0
+WORDS_TIMEOUT_S = 2.0
+SCORE_TIMEOUT_S = 10.0
+GENERATE_TIMEOUT_S = 30.0
+MODELS_TIMEOUT_S = 5.0
+
+
+class CallOptions(TypedDict, total=False):
+    """What each call takes."""
+
+    timeout_s: float  # for all tries together; a default of the method if not given
+    traceparent: str  # W3C trace context, passed through
+
+
+class QueryFields(TypedDict, total=False):
+    """Fields of `CompleteQueryRequest`, and what holds for a typing session."""
+
+    model: str  # with or without `models/`
+    max_suggestions: int
+    exclude_generated: bool
+    user_pseudo_id: str
+    explain: bool
+
+
+class QueryOptions(QueryFields, CallOptions, total=False):
+    """Of `complete_query`."""
+
+
+class SessionOptions(QueryFields, total=False):
+    """Of a typing session."""
+
+    traceparent: str
+
+
+class WordOptions(CallOptions, total=False):
+    """Of `predict_next_word`: see `PredictNextWordRequest`."""
+
+    model: str
+    max_suggestions: int
+    min_probability: float
+    explain: bool
+    part: pb.EnsemblePart
+
+
+class ScoreOptions(CallOptions, total=False):
+    """Of `score_text`: see `ScoreTextRequest`."""
+
+    model: str
+    part: pb.EnsemblePart
+
+
+class GenerationOptions(CallOptions, total=False):
+    """Of `generate_text`: see `GenerateTextRequest`."""
+
+    model: str
+    max_output_tokens: int
+    temperature: float
+    top_p: float
+    top_k: int
+    seed: int
+    beam_width: int
+    part: pb.EnsemblePart
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request and what goes with it."""
+
+    request: Any
+    timeout_s: float
+    metadata: tuple[tuple[str, str], ...]
+
+
+def build_call(
+    message: Callable[..., Any], timeout_s: float, options: Mapping[str, object], **fields: str | int
+) -> Call:
+    """The call of a method.
+
+    Args:
+        message: its request type.
+        timeout_s: the deadline if `options` has none.
+        options: one of the types above.
+        fields: those fields of the request that are no options.
+    """
+    given = dict(options)
+    timeout: Any = given.pop("timeout_s", timeout_s)
+    metadata = trace_metadata(str(given.pop("traceparent", "")))
+    if given.get("model"):
+        given["model"] = model_name(str(given["model"]))
+    return Call(message(**fields, **given), timeout, metadata)
+
+
+def model_name(model: str) -> str:
+    """The API's name of a model, given with or without `models/`."""
+    return f"models/{model.removeprefix('models/')}"
+
+
+def trace_metadata(traceparent: str) -> tuple[tuple[str, str], ...]:
+    """Metadata that carries a trace context; empty for none."""
+    return (("traceparent", traceparent),) if traceparent else ()
