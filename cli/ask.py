@@ -55,7 +55,7 @@ def reaching(address: str) -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        raise ConfigError(f"--server {error}") from None
+        raise ConfigError(str(error)) from None
     except CallError as error:
         raise explain(error, address) from None
 

@@ -21,6 +21,7 @@ _EXTRAS = {
     ),
     "gateway": ("httptools", "orjson", "starlette", "uvicorn", "websockets"),
     "server": ("grpc_health", "grpc_reflection", "grpc_status", "prometheus_client", "redis", "structlog"),
+    "shell": ("prompt_toolkit",),
 }
 
 

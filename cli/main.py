@@ -17,6 +17,7 @@ from cli.health import health
 from cli.inspect import inspect
 from cli.rollback import rollback
 from cli.serve import ServeCommand, serve
+from cli.shell import shell
 from cli.train import TrainCommand, train
 
 
@@ -41,6 +42,7 @@ app.command(cls=TrainCommand)(train)
 app.command(cls=ServeCommand)(serve)
 app.command(cls=GatewayCommand)(gateway)
 app.command()(complete)
+app.command()(shell)
 app.command()(evaluate)
 app.command()(inspect)
 app.command()(activate)

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from cli.ask import Response
 
-_SOURCES = {
+SOURCES = {
     pb.SUGGESTION_SOURCE_HISTORY: "log",
     pb.SUGGESTION_SOURCE_TRENDING: "trending",
     pb.SUGGESTION_SOURCE_GENERATED: "generated",
@@ -49,7 +49,7 @@ def _cells(
 ) -> tuple[str, str, str]:
     if isinstance(item, pb.CompleteQueryResponse.QuerySuggestion):
         shown = "".join(_segment(part) for part in item.segments) or escape(item.text)
-        return shown, _SOURCES.get(item.source, "other"), f"{item.acceptance_probability:.1%}"
+        return shown, SOURCES.get(item.source, "other"), f"{item.acceptance_probability:.1%}"
     assert isinstance(response, pb.PredictNextWordResponse)
     kept = escape(text[: response.replace_start])
     return (
