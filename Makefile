@@ -14,10 +14,10 @@ KERNELS := $(wildcard lm/kernels/*.pyx lm/kernels/*.pxd)
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test lint format proto chart lock clean
+.PHONY: help demo test lint format proto release-api chart lock clean
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 13
 
 demo: $(VENV)/built ## train on sample data, serve it and show it: stays up until Ctrl-C
 	@$(BIN)/autocomplete demo $(DEMO_ARGS)
@@ -25,11 +25,12 @@ demo: $(VENV)/built ## train on sample data, serve it and show it: stays up unti
 test: $(VENV)/built $(VENV)/spark ## run all tests
 	$(BIN)/pytest $(PYTEST_ARGS)
 
-lint: $(VENV)/built ## ruff, mypy, import-linter
+lint: $(VENV)/built ## ruff, mypy, import-linter, buf
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy .
 	$(BIN)/lint-imports
+	$(BIN)/python -m scripts.check_api
 
 format: $(VENV)/built ## format, and mend what ruff can mend
 	$(BIN)/ruff format .
@@ -37,6 +38,9 @@ format: $(VENV)/built ## format, and mend what ruff can mend
 
 proto: $(VENV)/built ## regenerate the gRPC stubs from proto/
 	$(BIN)/python scripts/generate_stubs.py
+
+release-api: $(VENV)/built ## what later changes of the API may not break: proto/released.binpb
+	$(BIN)/python -m scripts.check_api --release
 
 chart: $(VENV)/built ## copy settings and rules into the Helm chart
 	@$(BIN)/python scripts/write_chart.py
