@@ -31,7 +31,8 @@ _SERVICE_CONFIG = {
 
 OPTIONS = (
     ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
-    ("grpc.keepalive_time_ms", 30_000),  # while calls are open, so that a session notices a server that vanished
+    # while calls are open, so that a session notices a server that vanished; the server allows it every 10 s
+    ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),

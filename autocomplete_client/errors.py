@@ -28,6 +28,7 @@ class CallError(Exception):
         reason: an `ErrorReason` of the API without its prefix, such as `TEXT_TOO_LONG`; empty if the service gave none.
         violations: fields that are wrong.
         retry_delay_s: after how long the server wants to be asked again; None if it did not say.
+        from_service: the service itself says so, and not the network, gRPC or a proxy.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class CallError(Exception):
         reason: str = "",
         violations: tuple[FieldViolation, ...] = (),
         retry_delay_s: float | None = None,
+        from_service: bool = False,
     ) -> None:
         super().__init__(f"{code.name}: {message}")
         self.code = code
@@ -45,11 +47,7 @@ class CallError(Exception):
         self.reason = reason
         self.violations = violations
         self.retry_delay_s = retry_delay_s
-
-    @property
-    def from_service(self) -> bool:
-        """Whether the service itself refused, and not the network or a proxy before it."""
-        return bool(self.reason)
+        self.from_service = from_service
 
 
 class InvalidRequestError(CallError):
@@ -91,29 +89,21 @@ def from_rpc(error: grpc.RpcError) -> CallError:
     for key, value in error.trailing_metadata() or ():
         if key == _DETAILS_KEY:
             return from_status(status_pb2.Status.FromString(value))
-    return _error(error.code(), error.details() or "")
+    kind = _TABLE.get(error.code(), CallError)
+    return kind(error.code(), error.details() or "")
 
 
 def from_status(status: status_pb2.Status) -> CallError:
-    """The error that a status with details describes, such as that of a refused keystroke."""
+    """The error that the service describes, such as that of a refused keystroke."""
     info, bad, retry = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest(), error_details_pb2.RetryInfo()
-    found = {type(kind) for detail in status.details for kind in (info, bad, retry) if detail.Unpack(kind)}
-    return _error(
-        _CODES.get(status.code, grpc.StatusCode.UNKNOWN),
+    found = {type(part) for detail in status.details for part in (info, bad, retry) if detail.Unpack(part)}
+    code = _CODES.get(status.code, grpc.StatusCode.UNKNOWN)
+    kind = _TABLE.get(code, CallError)
+    return kind(
+        code,
         status.message,
         reason=info.reason,
         violations=tuple(FieldViolation(item.field, item.description) for item in bad.field_violations),
         retry_delay_s=retry.retry_delay.ToTimedelta().total_seconds() if type(retry) in found else None,
+        from_service=True,
     )
-
-
-def _error(
-    code: grpc.StatusCode,
-    message: str,
-    *,
-    reason: str = "",
-    violations: tuple[FieldViolation, ...] = (),
-    retry_delay_s: float | None = None,
-) -> CallError:
-    kind = _TABLE.get(code, CallError)
-    return kind(code, message, reason=reason, violations=violations, retry_delay_s=retry_delay_s)

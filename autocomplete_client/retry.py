@@ -57,7 +57,9 @@ class Attempts:
         return delay_s
 
     def _delay_s(self, failure: CallError) -> float | None:
-        if failure.code not in _RETRYABLE:
+        # gRPC itself says INTERNAL of a keystroke that it writes to a stream that has just ended
+        lost = self._back_off and failure.code is grpc.StatusCode.INTERNAL and not failure.from_service
+        if failure.code not in _RETRYABLE and not lost:
             return None
         back_off_s = min(_FIRST_BACK_OFF_S * 2.0 ** (self._made - 1), _MAX_BACK_OFF_S)
         if failure.retry_delay_s is not None and (self._back_off or self._made < _MAX_ATTEMPTS):

@@ -41,6 +41,7 @@ _GRPC_OPTIONS = (
     ("grpc.max_receive_message_length", 256 * 1024),
     ("grpc.keepalive_time_ms", 60_000),  # finds callers that vanished
     ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),  # else callers who ask, while nobody types, are cut off
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.max_pings_without_data", 0),
     ("grpc.server_handshake_timeout_ms", 10_000),  # a connection that says nothing

@@ -61,7 +61,7 @@ def test_the_servers_statuses_come_back_as_errors() -> None:
     assert [(item.field, item.description) for item in refused.violations] == [("query", refused.message)]
     assert (refused.reason, refused.retry_delay_s) == ("TEXT_TOO_LONG", None)
     assert (type(busy), busy.reason, busy.retry_delay_s) == (OverloadedError, "OVERLOADED", 1.5)
-    assert (broken.code, broken.reason, broken.from_service) == (grpc.StatusCode.INTERNAL, "", False)
+    assert (broken.code, broken.reason, broken.from_service) == (grpc.StatusCode.INTERNAL, "", True)
 
 
 def test_the_servers_delay_counts_and_no_try_comes_after_the_deadline() -> None:
@@ -90,8 +90,12 @@ def test_what_names_no_delay_is_tried_again_only_by_who_backs_off() -> None:
     with pytest.raises(InvalidRequestError):
         Attempts(60.0, back_off=True).pause_s(InvalidRequestError(grpc.StatusCode.INVALID_ARGUMENT, "Wrong."))
 
+    with pytest.raises(CallError):
+        Attempts(60.0, back_off=True).pause_s(from_status(internal_status("abc")))
+
     backing_off = Attempts(60.0, back_off=True, jitter=lambda: 0.5)
     assert [backing_off.pause_s(_unavailable()) for _ in range(5)] == pytest.approx([0.1, 0.2, 0.4, 0.8, 1.0])
+    assert backing_off.pause_s(CallError(grpc.StatusCode.INTERNAL, "Internal error from Core")) == pytest.approx(1.0)
 
 
 def test_an_answer_says_how_long_it_took() -> None:
