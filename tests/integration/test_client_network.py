@@ -13,6 +13,7 @@ from typing import Any
 
 import grpc
 import pytest
+from autocomplete.v1 import autocomplete_service_pb2 as pb
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -75,6 +76,32 @@ def test_calls_go_over_tls_with_their_trace_context_to_a_server_that_is_trusted(
             client.complete_query("new")
 
     assert notes.parents == [_PARENT]
+
+
+def test_a_call_that_a_server_could_not_take_is_tried_again_by_grpc() -> None:
+    tries = 0
+
+    def answer(_request: Any, context: grpc.ServicerContext) -> pb.CompleteQueryResponse:
+        nonlocal tries
+        tries += 1
+        if tries < 4:
+            context.abort(grpc.StatusCode.UNAVAILABLE, "Going away.")
+        return pb.CompleteQueryResponse(model="models/shop")
+
+    method = grpc.unary_unary_rpc_method_handler(
+        answer, pb.CompleteQueryRequest.FromString, pb.CompleteQueryResponse.SerializeToString
+    )
+    server = grpc.server(ThreadPoolExecutor(1))
+    server.add_generic_rpc_handlers(
+        (grpc.method_handlers_generic_handler("autocomplete.v1.AutocompleteService", {"CompleteQuery": method}),)
+    )
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    with Client(f"127.0.0.1:{port}") as client:
+        assert client.complete_query("new", timeout_s=10).model == "models/shop"
+    server.stop(0).wait()
+
+    assert tries == 4
 
 
 def test_calls_go_round_all_servers_and_past_one_that_is_down(tmp_path: Path) -> None:
