@@ -35,6 +35,7 @@ class Service:
         environment: all variables of its process.
         health: a command that ends with 0 if it is well; empty if there is none.
         after: services that must be as the condition says (`service_healthy`, ...) before it starts.
+        ports: what it listens on.
         restarts: whether it is started again when it ends.
         stop_s: time that it gets to end.
         missing: what this machine lacks to run it; empty if nothing.
@@ -45,6 +46,7 @@ class Service:
     environment: Mapping[str, str]
     health: tuple[str, ...]
     after: Mapping[str, str]
+    ports: tuple[int, ...]
     restarts: bool
     stop_s: float
     missing: str
@@ -75,24 +77,25 @@ def local_services(services: Mapping[str, Any], *, data: Path, state: Path, shif
         state: gets all other volumes, temporary folders and copies of mounted files.
         shift: is added to every port.
     """
-    ports = {int(each["target"]) for service in services.values() for each in service.get("ports", ())}
-    ports |= {int(port) for service in services.values() for port in service.get("expose", ())}
     return [
-        _Translation(services, name, data.resolve(), state.resolve(), sorted(ports), shift).service()
-        for name in _ordered(services)
+        _Translation(services, name, data.resolve(), state.resolve(), shift).service() for name in _ordered(services)
     ]
+
+
+def _ports(service: Mapping[str, Any]) -> list[int]:
+    published = [int(each["target"]) for each in service.get("ports", ())]
+    return published + [int(port) for port in service.get("expose", ())]
 
 
 class _Translation:
     """Of one service."""
 
-    def __init__(
-        self, services: Mapping[str, Any], name: str, data: Path, state: Path, ports: Iterable[int], shift: int
-    ) -> None:
+    def __init__(self, services: Mapping[str, Any], name: str, data: Path, state: Path, shift: int) -> None:
         self._name = name
         self._described = services[name]
         self._shift = shift
-        self._port = re.compile(rf"(?<!\d)({'|'.join(map(str, ports))})(?!\d)")
+        ports = "|".join(str(port) for each in services.values() for port in _ports(each))
+        self._port = re.compile(rf"(?<!\d)({ports})(?!\d)")
         self._host = re.compile(rf"\b({'|'.join(services)})(?=:\d)")
         self._places = dict.fromkeys(self._described.get("tmpfs", ()), state / "tmp" / name)
         files: dict[Path, Path] = {}
@@ -125,6 +128,7 @@ class _Translation:
             },
             health=self._health(described.get("healthcheck", {}).get("test", ())),
             after={name: need["condition"] for name, need in described.get("depends_on", {}).items()},
+            ports=tuple(port + self._shift for port in _ports(described)),
             restarts=described["restart"] != "no",
             stop_s=float(described.get("stop_grace_period", "10s").removesuffix("s")),
             missing=self._missing(),

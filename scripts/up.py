@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import IO
@@ -65,9 +67,14 @@ class Running:
                 self.process.wait(timeout=self.service.stop_s)
             except subprocess.TimeoutExpired:
                 say(self.service.name, f"still runs after {self.service.stop_s:g} s: killed")
-                os.killpg(self.process.pid, signal.SIGKILL)
-                self.process.wait()
+                self.kill()
         self._printer.join()
+
+    def kill(self) -> None:
+        """Ends it at once, and whatever it started."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
 
 
 def main(arguments: list[str]) -> int:
@@ -81,6 +88,10 @@ def main(arguments: list[str]) -> int:
     services = local_services(
         read_compose(_ROOT / "docker-compose.yml", os.environ), data=data, state=given.state, shift=given.shift
     )
+    taken = [port for service in services if not service.missing for port in service.ports if not _is_free(port)]
+    if taken:
+        say("up", f"port {', '.join(map(str, taken))} is taken: stop what listens there, or add --shift 1000")
+        return 1
     signal.signal(signal.SIGTERM, _interrupt)
     running: list[Running] = []
     try:
@@ -100,13 +111,33 @@ def main(arguments: list[str]) -> int:
         say("up", "stopping")
         return 0
     finally:
+        _stop_all(running)
+
+
+def _stop_all(running: list[Running]) -> None:
+    """Ends all, those first that nothing needs; a second Ctrl-C kills what is left."""
+    try:
         for each in reversed(running):
             each.stop()
+    except BaseException:
+        for each in running:
+            each.kill()
+        raise
 
 
 def _data_folder() -> Path:
     own = _ROOT / "var"
     return own if Registry(own / "registry").models() else own / "demo"
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # one that has just been left counts as free
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def _start(service: Service, running: list[Running]) -> bool:
