@@ -106,6 +106,12 @@ OVERVIEW = (
         ),
     ),
     Panel(
+        title="Gateway: requests by status",
+        queries=((_rate("autocomplete_gateway_requests_total", "status"), "{{status}}"),),
+        unit="reqps",
+        stacked=True,
+    ),
+    Panel(
         title="Processor time",
         queries=((f'rate(process_cpu_seconds_total{{job=~"autocomplete.*"}}{_RATE})', "{{job}} {{instance}}"),),
         description="Cores in use, all workers together.",
@@ -142,16 +148,28 @@ LATENCY = (
         description="Seconds a second: cores that each stage keeps busy.",
     ),
     Panel(
+        title="Gateway: p95 by method",
+        queries=((_quantile(0.95, "autocomplete_gateway_request_duration_seconds", "method"), "{{method}}"),),
+        unit="s",
+        description="From a request's headers to the end of its response.",
+    ),
+    Panel(
         title="Distribution of completions",
         queries=((_rate(_DURATION + "_bucket", "le", _COMPLETION), "<= {{le}} s"),),
         unit="reqps",
-        width=16,
     ),
     Panel(
         title="Keystrokes in streams",
         queries=((_rate("autocomplete_stream_keystrokes_total", "outcome"), "{{outcome}}"),),
         unit="reqps",
         stacked=True,
+    ),
+    Panel(
+        title="Streams that ended, by reason",
+        queries=((_rate("autocomplete_stream_ends_total", "reason"), "{{reason}}"),),
+        unit="reqps",
+        stacked=True,
+        description="`idle`, `unread`, `flood` are streams that the server ended.",
     ),
 )
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from gateway.config import GatewaySettings
 from scripts.compose_processes import read_compose
 from service.config import ENVIRONMENT_PREFIX, ServerSettings
 
@@ -76,11 +77,11 @@ def test_the_server_starts_when_there_are_models(compose: Any) -> None:
 
 
 def test_compose_file_sets_only_settings_that_exist(compose: Any) -> None:
-    environment = compose["services"]["server"]["environment"]
-    names = {name.removeprefix(ENVIRONMENT_PREFIX).lower() for name in environment}
+    known = {f"{ENVIRONMENT_PREFIX}{name}".upper() for name in ServerSettings.model_fields}
+    known_to_gateway = {f"AUTOCOMPLETE_GATEWAY_{name}".upper() for name in GatewaySettings.model_fields}
 
-    assert names <= set(ServerSettings.model_fields)
-    assert {"registry", "address", "redis"} <= names
+    assert set(compose["services"]["server"]["environment"]) <= known
+    assert set(compose["services"]["gateway"]["environment"]) <= known_to_gateway
 
 
 def test_models_are_mounted_where_the_server_looks_and_cannot_be_changed(compose: Any) -> None:

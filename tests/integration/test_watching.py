@@ -22,7 +22,9 @@ from autocomplete.v1 import autocomplete_service_pb2_grpc as pb_grpc
 from prometheus_client import CollectorRegistry
 from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
+from gateway.metrics import Metrics as GatewayMetrics
 from scripts.write_dashboards import DASHBOARDS, main
 from service.metrics import Metrics
 from tests.compose_run import ROOT, ComposeRun, composed
@@ -32,7 +34,16 @@ from tests.service_twins import eventually
 _PROMETHEUS = ROOT / "deploy" / "prometheus"
 _DASHBOARDS = ROOT / "deploy" / "grafana" / "dashboards"
 _OF_PROMETHEUS = {"up": {"job", "instance"}, "ALERTS": {"alertname", "alertstate", "severity"}}
-_SHOWN_IF_WRONG = ("ALERTS", 'code!="OK"', "degraded", "redis_errors_total", "empty_answers", "warmed", "keystrokes")
+_UNUSUAL = (
+    "ALERTS",
+    'code!="OK"',
+    "degraded",
+    "redis_errors_total",
+    "empty_answers",
+    "warmed",
+    "keystrokes",
+    "stream_ends",
+)
 needs_promtool = pytest.mark.skipif(shutil.which("promtool") is None, reason="`apt install prometheus` brings it")
 
 
@@ -63,23 +74,27 @@ def run(tiny_bundle_registry: Path, tmp_path_factory: pytest.TempPathFactory) ->
         yield started
 
 
-def _exposed(run: ComposeRun) -> str:
-    with urlopen(f"http://{run.address('metrics')}/metrics") as response:
-        return str(response.read().decode())
+def _exposed(run: ComposeRun) -> list[Sample]:
+    """All samples of server and gateway."""
+    samples: list[Sample] = []
+    for service in ("metrics", "gateway"):
+        with urlopen(f"http://{run.address(service)}/metrics") as response:
+            families = text_string_to_metric_families(response.read().decode())
+        samples += [sample for family in families for sample in family.samples]
+    return samples
 
 
 def _known_labels(run: ComposeRun) -> dict[str, set[str]]:
     """Series of the server, each with its labels; what nothing has counted yet is not exposed, but known to it."""
     known: dict[str, set[str]] = {}
     suffixes = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count")}
-    for metric in vars(Metrics(CollectorRegistry())).values():
+    for metric in [*vars(Metrics(CollectorRegistry())).values(), *vars(GatewayMetrics()).values()]:
         if isinstance(metric, MetricWrapperBase):
             for suffix in suffixes.get(str(metric._type), ("",)):
                 extra = {"le"} if suffix == "_bucket" else set()
                 known[metric._name + suffix] = {*metric._labelnames} | extra
-    for family in text_string_to_metric_families(_exposed(run)):
-        for sample in family.samples:
-            known.setdefault(sample.name, set()).update(sample.labels)
+    for sample in _exposed(run):
+        known.setdefault(sample.name, set()).update(sample.labels)
     return known
 
 
@@ -102,12 +117,20 @@ def test_metrics_of_the_running_server_are_those_that_are_watched(run: ComposeRu
 
 
 def test_metrics_that_every_server_has_are_counted_after_some_calls(run: ComposeRun) -> None:
-    counted = {sample.name for family in text_string_to_metric_families(_exposed(run)) for sample in family.samples}
+    counted = {sample.name for sample in _exposed(run)}
     watched = {name for expression in _dashboard_queries() for name in metrics(expression)}
 
     missing = {name for name in watched - counted if name.startswith("autocomplete_")}
 
-    assert all(any(part in name for part in _SHOWN_IF_WRONG) for name in missing), missing
+    assert all(any(part in name for part in _UNUSUAL) for name in missing), missing
+
+
+def test_the_page_completes(run: ComposeRun) -> None:
+    with urlopen(f"http://{run.address('gateway')}/v1:completeQuery?query=new+y") as response:
+        completed = json.load(response)
+
+    assert completed["suggestions"][0]["text"].startswith("new y")
+    assert "left out" not in run.output.replace("grafana    | left out", "").replace("prometheus | left out", "")
 
 
 def test_redis_takes_its_password_and_keeps_to_its_memory(run: ComposeRun) -> None:
@@ -136,12 +159,13 @@ def test_prometheus_has_an_answer_to_every_query(run: ComposeRun) -> None:
         deadline_s = time.monotonic() + 60
         while not ask("autocomplete:cache_hits:ratio_rate30m > 0") and time.monotonic() < deadline_s:
             stub.CompleteQuery(pb.CompleteQueryRequest(query="new y", max_suggestions=int(time.monotonic()) % 9 + 1))
+            urlopen(f"http://{run.address('gateway')}/readyz").close()
             time.sleep(0.2)
     eventually(lambda: ask("autocomplete:slow_requests:ratio_rate3d") != [], timeout_s=60)
 
     empty = [query for query in _dashboard_queries() if not ask(query)]
 
-    assert all(any(part in query for part in _SHOWN_IF_WRONG) for query in empty), empty
+    assert all(any(part in query for part in _UNUSUAL) for query in empty), empty
     for rule in _rules():
         ask(rule["expr"])
 
@@ -149,7 +173,7 @@ def test_prometheus_has_an_answer_to_every_query(run: ComposeRun) -> None:
 def test_every_process_ends_at_ctrl_c(tiny_bundle_registry: Path, tmp_path: Path) -> None:
     with composed(tiny_bundle_registry, tmp_path) as started:
         assert started.interrupt() == 0
-    for service in ("server", "metrics", "redis", "prometheus"):
+    for service in ("server", "metrics", "redis", "gateway", "prometheus"):
         with pytest.raises(OSError, match="refused"), urlopen(f"http://{started.address(service)}"):
             pass
 
