@@ -1,11 +1,13 @@
 # `make help` lists what there is. Options:
 #   PYTHON       the Python that the virtual environment is made from
 #   DEMO_ARGS    options of `autocomplete demo`, such as `--port 50052`
+#   UP_ARGS      options of `make up`, such as `--shift 1000`, which is added to every port
 #   PYTEST_ARGS  options of pytest, such as `-k health`
 # pip takes its own settings from the environment, such as PIP_INDEX_URL or, for a torch without GPU support,
 # PIP_EXTRA_INDEX_URL with the address of PyTorch's index for CPUs.
 PYTHON ?= python3
 DEMO_ARGS ?=
+UP_ARGS ?=
 PYTEST_ARGS ?=
 
 VENV := .venv
@@ -14,13 +16,16 @@ KERNELS := $(wildcard lm/kernels/*.pyx lm/kernels/*.pxd)
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test lint format proto release-api chart lock clean
+.PHONY: help demo up test lint format proto release-api chart dashboards lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 13
 
 demo: $(VENV)/built ## train on sample data, serve it and show it: stays up until Ctrl-C
 	@$(BIN)/autocomplete demo $(DEMO_ARGS)
+
+up: $(VENV)/built ## run what docker-compose.yml says without Docker: server, gateway, Redis, Prometheus, until Ctrl-C
+	@exec $(BIN)/python -m scripts.up $(UP_ARGS)
 
 test: $(VENV)/built $(VENV)/spark ## run all tests
 	$(BIN)/pytest $(PYTEST_ARGS)
@@ -44,6 +49,9 @@ release-api: $(VENV)/built ## what later changes of the API may not break: proto
 
 chart: $(VENV)/built ## copy settings and rules into the Helm chart
 	@$(BIN)/python scripts/write_chart.py
+
+dashboards: $(VENV)/built ## write Grafana's dashboards from their description
+	$(BIN)/python scripts/write_dashboards.py
 
 lock: $(VENV)/made ## resolve the newest versions into requirements.lock
 	$(BIN)/python scripts/write_lock.py

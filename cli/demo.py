@@ -14,8 +14,14 @@ def demo(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the server.")] = 50051,
     folder: Annotated[Path, typer.Option(help="Gets the sample, the models and the log.")] = Path("var/demo"),
     exit_after_tour: Annotated[bool, typer.Option("--exit", help="Stops after the tour.")] = False,
+    train_only: Annotated[
+        bool, typer.Option("--train-only", help="Only trains, and only if the folder's registry has no other models.")
+    ] = False,
 ) -> None:
     """Trains on sample data, serves the result and shows what it suggests, until Ctrl-C."""
-    from demo.demo import run_demo
+    from demo.demo import run_demo, train_demo
 
+    if train_only:
+        train_demo(folder, stdout())
+        return
     run_demo(folder, f"127.0.0.1:{port}", exit_after_tour, stdout())

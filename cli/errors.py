@@ -65,7 +65,8 @@ def _explain_missing(module: str) -> str:
 
 
 def _explain_system(error: OSError) -> str:
-    place = f"{error.filename}: " if error.filename is not None else ""
+    name = error.filename2 or error.filename  # of two the one that is written
+    place = f"{name}: " if name is not None else ""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return (
             f"{place}the disk is full. Make room, or choose folders on another disk, then run the same command again."

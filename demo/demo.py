@@ -18,6 +18,7 @@ from rich.console import Console
 from demo.sample_data import SampleData, ensure_sample_data
 from lm.errors import UnavailableError
 from lm.manifest import FORMAT_VERSION, MANIFEST_FILE
+from lm.registry import Registry
 from training.config import TrainingConfig, load_config
 from training.progress import Reporter, TerminalReporter
 
@@ -93,6 +94,20 @@ def run_demo(folder: Path, address: str, exit_after_tour: bool, console: Console
                 raise UnavailableError(f"The server ended with status {status}.", remedy=f"See {folders.log}.")
     except KeyboardInterrupt:
         console.print("\nStopped.")
+
+
+def train_demo(folder: Path, console: Console) -> None:
+    """Trains on the sample unless the registry in `folder` holds models: what serves it then has something to serve.
+
+    Raises:
+        AutocompleteError: what the data or the training want, each with its remedy.
+    """
+    folders = _Folders(root=folder.resolve())
+    others = [name for name in Registry(folders.registry).models() if name != MODEL]
+    if others:
+        console.print(f"{folders.registry} has models: {', '.join(others)}. Nothing to train.", soft_wrap=True)
+        return
+    _train(folders, TerminalReporter(console))
 
 
 def _announce(folders: _Folders, address: str, console: Console) -> None:

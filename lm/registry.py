@@ -68,7 +68,7 @@ class Registry(BundleStore):
         shutil.rmtree(aside, ignore_errors=True)
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
-            shutil.copytree(folder, aside)
+            _copy(folder, aside)
             aside.rename(target)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
@@ -86,3 +86,14 @@ class Registry(BundleStore):
         shutil.rmtree(aside, ignore_errors=True)  # of one that was killed here
         target.rename(aside)  # whole for readers until it is gone
         shutil.rmtree(aside)
+
+
+def _copy(folder: Path, target: Path) -> None:
+    """As `shutil.copytree`, but ends at the first error and raises it: a full disk is then said as such."""
+    target.mkdir()
+    for path in sorted(folder.rglob("*")):
+        copy = target / path.relative_to(folder)
+        if path.is_dir():
+            copy.mkdir()
+        else:
+            shutil.copy2(path, copy)

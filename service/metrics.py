@@ -218,6 +218,7 @@ class Metrics:
         """Shows which version of a model answers, in place of a former one."""
         self.model_info.labels(model, version).set(1)
         self.model_created.labels(model).set(created_at_s)
+        self.model_openings.labels(model, "failed")  # shown as 0: the first failure is then an increase
         if former is None or former == version:
             return
         self.model_info.labels(model, former).set(0)

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from demo.demo import run_demo
+from demo.demo import run_demo, train_demo
 from demo.server import is_port_free, running_server
 from demo.tour import QUERY_PREFIXES, TEXT_PREFIXES, take_tour
 from lm.errors import UnavailableError
+from lm.manifest import MANIFEST_FILE
 from tests.redis_process import free_port
 from tests.service_twins import running
 
@@ -27,6 +28,18 @@ def test_a_taken_port_is_said_before_anything_is_made(tmp_path: Path) -> None:
 
     assert is_port_free(address)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_trained_where_there_are_models(tmp_path: Path) -> None:
+    version = tmp_path / "registry" / "shop" / "20260101-000000"
+    version.mkdir(parents=True)
+    (version / MANIFEST_FILE).touch()
+    console = Console(file=io.StringIO(), width=1000)
+
+    train_demo(tmp_path, console)
+
+    assert "has models: shop. Nothing to train." in console.file.getvalue()  # type: ignore[attr-defined]
+    assert [path.name for path in tmp_path.iterdir()] == ["registry"]
 
 
 def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import resource
 import shutil
 from pathlib import Path
 
@@ -55,11 +57,28 @@ def test_publishing_alone_changes_no_answer(registry: Registry, bundle: Path) ->
 def test_a_bundle_that_cannot_be_copied_whole_leaves_nothing(registry: Registry, bundle: Path) -> None:
     (bundle / "queries" / "dangling.npy").symlink_to(bundle / "nowhere")
 
-    with pytest.raises(shutil.Error):
+    with pytest.raises(FileNotFoundError):
         registry.publish("search", "20260101", bundle)
 
     assert registry.versions("search") == []
     assert list((registry.root / "search").iterdir()) == []
+
+
+def test_a_disk_without_room_leaves_what_answers_and_is_said_as_such(registry: Registry, bundle: Path) -> None:
+    registry.publish("search", "20260101", bundle)
+    registry.activate("search", "20260101")
+    (bundle / "queries" / "counts.npy").write_bytes(bytes(100_000))
+    former = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, former[1]))  # no file may become larger
+    try:
+        with pytest.raises(OSError, match="too large") as caught:
+            registry.publish("search", "20260102", bundle)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, former)
+
+    assert caught.value.errno == errno.EFBIG
+    assert registry.active_version("search") == "20260101"
+    assert sorted(path.name for path in (registry.root / "search").iterdir()) == ["20260101", "ACTIVE"]
 
 
 def test_what_a_killed_publication_left_is_no_version_and_no_obstacle(registry: Registry, bundle: Path) -> None:
