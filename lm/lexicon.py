@@ -27,8 +27,8 @@ from lm.memo import Memo
 from lm.typing_errors import MAX_EDITS, TypingErrors, kinship
 
 MAX_WORD_LENGTH = 32
-_SEARCHES_KEPT = 4096
 """Longer words are not kept, and not looked for: code points."""
+_SEARCHES_KEPT = 4096
 _TYPES: dict[str, type[np.generic]] = {
     "characters": np.uint32,
     "children": np.uint32,

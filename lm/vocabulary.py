@@ -23,6 +23,8 @@ SPECIAL_TOKENS = (b"<unk>", b"<s>", b"</s>")
 FIRST_TOKEN = len(SPECIAL_TOKENS)
 SPACE = "▁"
 _CONSTRAINTS_KEPT = 4096
+_LONGEST_KEPT = 64
+"""Code points of typed text whose constraint is kept at most: it takes 12 bytes and more for each byte of the text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +132,8 @@ class Vocabulary:
 
     def constraint(self, typed: TypedPrefix) -> Constraint:
         """Which tokens spell what was typed, where each word begins with `▁`."""
+        if len(typed.literal) > _LONGEST_KEPT:
+            return self._constraint(typed)
         return self._constraints.one(typed, self._constraint)
 
     def _constraint(self, typed: TypedPrefix) -> Constraint:
