@@ -8,9 +8,9 @@ from collections import OrderedDict
 
 from service.ports import AnswerKey
 
-_ENTRY_OVERHEAD = 190
-"""Bytes that an entry takes besides its text and its answer: the key's tuple and a place in the table. By tracemalloc
-145 to 192, as the table doubles, from 1,000 to 100,000 entries."""
+_ENTRY_OVERHEAD = 190 + 49
+"""Bytes that an entry takes besides its text and its answer: the key's tuple and a place in the table, by tracemalloc
+145 to 192, as the table doubles, from 1,000 to 100,000 entries; and what each string has besides its characters."""
 _TEXT = 3
 """Where in a key the typed text stands; the other fields are the same objects in all keys, or small."""
 
@@ -73,4 +73,5 @@ class MemoryCache:
 
 
 def _size(key: AnswerKey, answer: bytes) -> int:
-    return sys.getsizeof(key[_TEXT]) + sys.getsizeof(answer) + _ENTRY_OVERHEAD
+    # not `getsizeof` of the text: that grows once its UTF-8 is asked for, and differs between equal texts
+    return len(str(key[_TEXT]).encode()) + sys.getsizeof(answer) + _ENTRY_OVERHEAD

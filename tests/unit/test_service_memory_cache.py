@@ -3,6 +3,8 @@ from __future__ import annotations
 import threading
 import tracemalloc
 
+from autocomplete.v1 import autocomplete_service_pb2 as pb
+
 from service.adapters.memory_cache import MemoryCache
 from service.ports import AnswerKey
 
@@ -43,6 +45,21 @@ def test_replacing_counts_once() -> None:
     cache.put(key("a"), b"12345")
     size = cache.byte_count
     cache.put(key("a"), b"54321")
+    assert cache.byte_count == size
+
+
+def test_what_becomes_of_a_text_elsewhere_changes_no_sum() -> None:
+    cache = MemoryCache(max_entries=1, max_bytes=100_000)
+    cache.put(key("가" * 10), b"answer")
+    size = cache.byte_count
+    for number in range(10):
+        asked = key("가" * 9 + str(number))
+        if number % 2:
+            pb.CompleteQueryResponse(normalized_query=str(asked[3]))  # the text keeps its UTF-8 from now on
+        cache.put(asked, b"answer")
+        cache.put(key("가" * 9 + str(number)), b"answer")
+        pb.CompleteQueryResponse(normalized_query=str(asked[3]))
+    cache.put(key("가" * 10), b"answer")
     assert cache.byte_count == size
 
 
