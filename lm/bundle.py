@@ -83,4 +83,8 @@ def open_bundle(folder: Path, *, verify: bool = True, verified: VerifiedBundles 
     lexicon = Lexicon(folder / LEXICON_FOLDER) if (folder / LEXICON_FOLDER).is_dir() else None
     denied = open_denied(folder / DENIED_FOLDER)
     warm_set = open_warm_set(folder)
-    return Bundle(manifest, sha256(folder / MANIFEST_FILE), models, queries, lexicon, denied, warm_set)
+    bundle = Bundle(manifest, sha256(folder / MANIFEST_FILE), models, queries, lexicon, denied, warm_set)
+    weights, advisers = len(manifest.ranking.advisers), len(bundle.advisers())
+    if weights not in (0, advisers):
+        raise BundleDamagedError(folder / MANIFEST_FILE, f"has weights of {weights} advisers, but {advisers} are there")
+    return bundle

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,8 @@ import pytest
 
 from demo.sample_data import SampleData
 from lm.bundle import open_bundle
+from lm.errors import BundleDamagedError
+from lm.manifest import MANIFEST_FILE, read_manifest
 from lm.vocabulary import END, UNKNOWN
 from suggest.advice import Advisers
 from suggest.candidates import propose
@@ -48,6 +51,17 @@ def test_without_advisers_or_candidates_nothing_changes(tiny_bundle: Path) -> No
     assert Advisers(bundle.language_models).advise(none) is none
     some = propose(bundle.language_model("queries"), bundle.queries, "ne", bundle.denied).candidates
     assert Advisers([]).advise(some) is some
+
+
+def test_a_manifest_that_weighs_advisers_who_are_not_there_is_damaged(tiny_bundle: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "bundle"
+    shutil.copytree(tiny_bundle, folder)
+    manifest = read_manifest(folder)
+    ranking = manifest.ranking.model_copy(update={"advisers": (0.5, 0.5)})
+    changed = manifest.model_copy(update={"ranking": ranking})
+    (folder / MANIFEST_FILE).write_text(changed.model_dump_json(), encoding="utf-8")
+    with pytest.raises(BundleDamagedError, match="2 advisers, but 0"):
+        open_bundle(folder, verify=False)
 
 
 def test_a_bundles_advisers_are_its_further_models_of_queries(tmp_path: Path, sample_data: SampleData) -> None:
