@@ -42,10 +42,10 @@ class StallWatch:
         latest_s = self._clock() - self._limit_s
         with self._lock:
             stalled = [context for context, since_s in self._sending.items() if since_s <= latest_s]
-            self._watching = bool(self._sending)
+            under_way = self._watching = bool(self._sending)
         for context in stalled:
             context.cancel()
-        return self._watching
+        return under_way
 
     def _watch(self) -> None:
         while True:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 from service.rpc.stalls import StallWatch
 
 
@@ -36,3 +38,23 @@ def test_nothing_is_watched_once_all_is_sent_or_given_up() -> None:
     next(given_up)
     given_up.close()  # type: ignore[attr-defined]
     assert not watch.end_stalled()
+
+
+def test_a_message_that_comes_just_as_the_watch_ends_gets_a_watch_of_its_own_and_no_second_one() -> None:
+    watch = StallWatch(1000.0, lambda: 0.0)
+    late = watch.sent(Call(), iter("a"))
+
+    class Unlocked:
+        """A lock after whose release the message comes."""
+
+        def __enter__(self) -> None:
+            watch._lock = threading.Lock()
+            watch._lock.acquire()
+
+        def __exit__(self, *_: object) -> None:
+            watch._lock.release()
+            next(late)
+
+    watch._lock = Unlocked()  # type: ignore[assignment]
+    assert not watch.end_stalled()
+    assert watch.end_stalled()
