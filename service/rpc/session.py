@@ -164,7 +164,7 @@ class Session:
             self._allowance = limits.superseded
             self._floods = self._floods + 1 if self._paused else 0
             if self._sending_since_s is not None and now_s - self._sending_since_s > limits.unread_s:
-                self._close("unread")
+                self._closing, self.end_reason = True, "unread"  # even of one that has typed all it wanted
                 self._call.cancel(grpc.StatusCode.RESOURCE_EXHAUSTED, _UNREAD.format(limits.unread_s))
             elif self._closing:
                 pass

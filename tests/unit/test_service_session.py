@@ -214,6 +214,17 @@ def test_a_caller_who_does_not_read_costs_no_more_than_one_answer_and_is_cut_off
     assert not room.play()
 
 
+def test_who_does_not_read_the_last_answers_is_cut_off_as_any_other() -> None:
+    room = Room(unread_s=10.0)
+    room.type(1)
+    room.hand_over(None)
+    room.play()
+    room.now_s += 11.0
+    room.session.look()
+    assert room.call.cancelled_with is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert room.session.end_reason == "unread"
+
+
 def test_a_caller_who_floods_is_read_slowly_and_then_not_at_all() -> None:
     room = Room(superseded=5, floods=3)
 
