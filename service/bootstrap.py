@@ -28,6 +28,7 @@ from service.ports import ModelOpener
 from service.rpc.completer import Completer
 from service.rpc.interceptors import CallInterceptor, add_handlers
 from service.rpc.lanes import Lanes
+from service.rpc.message_first import MessageFirst
 from service.rpc.observe import Observer
 from service.rpc.open_sessions import build_sessions
 from service.rpc.pools import StreamSlots
@@ -101,7 +102,7 @@ class Server:
         # threads beyond the slots refuse the streams for which there is no slot
         self._streams = ThreadPoolExecutor(_BLOCKING_STREAMS + _SERVICE_THREADS, "stream")
         self._service = ThreadPoolExecutor(_SERVICE_THREADS, "service")
-        self._watches = HealthWatches(self._service)
+        self._watches = HealthWatches(MessageFirst(self._service))
         self._warm_sets = WarmSets(
             self._completer.prepare_query,
             self.metrics,

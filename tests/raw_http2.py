@@ -21,23 +21,30 @@ class RawCaller:
         self._next_stream = 1
         self._send(_PREFACE + _frame(_SETTINGS, 0, 0, struct.pack(">HI", _INITIAL_WINDOW_SIZE, window)))
 
-    def call(self, method: str, message: bytes, **headers: str) -> int:
-        """Sends a call of `AutocompleteService`; returns its stream's number."""
+    def call(self, method: str, message: bytes | None, *, ends: bool = True, **headers: str) -> int:
+        """Sends a call of a method, by default of `AutocompleteService`; returns its stream's number.
+
+        Args:
+            message: None sends nothing but headers.
+            ends: whether this is all, by what is sent.
+        """
         stream, self._next_stream = self._next_stream, self._next_stream + 2
         fields = {
             ":method": "POST",
             ":scheme": "http",
-            ":path": f"/autocomplete.v1.AutocompleteService/{method}",
+            ":path": method if "/" in method else f"/autocomplete.v1.AutocompleteService/{method}",
             ":authority": "test",
             "te": "trailers",
             "content-type": "application/grpc",
             **{name.replace("_", "-"): value for name, value in headers.items()},
         }
         block = b"".join(b"\0" + _text(name) + _text(value) for name, value in fields.items())
-        body = struct.pack(">BI", 0, len(message)) + message
-        self._send(
-            _frame(_HEADERS, _END_HEADERS, stream, block) + _frame(_DATA, _END_STREAM, stream, body),
-        )
+        end = _END_STREAM * ends
+        if message is None:
+            self._send(_frame(_HEADERS, _END_HEADERS | end, stream, block))
+        else:
+            body = struct.pack(">BI", 0, len(message)) + message
+            self._send(_frame(_HEADERS, _END_HEADERS, stream, block) + _frame(_DATA, end, stream, body))
         return stream
 
     def read_until_ended(self, streams: set[int]) -> None:

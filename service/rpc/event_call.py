@@ -1,8 +1,8 @@
 """A call with messages both ways that holds no thread: gRPC's own thread tells of each message and each sending.
 
 gRPC's threaded server lets a handler return while its call goes on (`experimental_non_blocking`), but its iterator of
-requests and its sending each block a thread. This file alone takes what lies below them, in `grpc._server`: operations
-of the core, whose completion calls back. A grpcio that changes them fails the tests of streams.
+requests and its sending each block a thread. This file and `message_first.py` alone take what lies below them, in
+`grpc._server`: operations of the core, whose completion calls back. A grpcio that changes them fails the tests.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from service.metrics import Metrics
 from service.rpc.arrival import note_arrival
 from service.rpc.guard import guard_long_stream, guard_stream, guard_unary, reading
 from service.rpc.lanes import Lane
+from service.rpc.message_first import MessageFirst
 from service.rpc.observe import Observer
 from service.rpc.pools import StreamSlots
 from service.rpc.refusals import refusing_handler
@@ -89,11 +90,11 @@ class CallInterceptor:
             if lane is self._calls:
                 return self._wrap_stream(method, handler), None
             behavior = self._observer.stream(method, guard_long_stream(handler.unary_stream, self._stalls))
-            return handler._replace(unary_stream=_in_pool(behavior, lane.pool)), lane
+            return handler._replace(unary_stream=_in_pool(behavior, MessageFirst(lane.pool))), lane
         behavior = self._observer.unary(method, guard_unary(handler.unary_unary))
         if path.startswith(_HEALTH):
-            return handler._replace(unary_unary=_in_pool(behavior, self._service)), None
-        return handler._replace(unary_unary=_in_pool(behavior, lane.pool)), lane
+            return handler._replace(unary_unary=_in_pool(behavior, MessageFirst(self._service))), None
+        return handler._replace(unary_unary=_in_pool(behavior, MessageFirst(lane.pool))), lane
 
     def _wrap_stream(self, method: str, handler: Any) -> Any:
         kind = "stream_stream" if handler.request_streaming else "unary_stream"

@@ -12,6 +12,7 @@ import grpc
 import pytest
 from autocomplete.v1 import autocomplete_service_pb2 as pb
 from autocomplete.v1 import autocomplete_service_pb2_grpc as pb_grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from service import bootstrap
 from service.bootstrap import Server
@@ -132,6 +133,33 @@ def test_answers_that_nobody_reads_hold_no_thread(tmp_path: Path) -> None:
             eventually(lambda: counted(server, "CompleteQuery", "OK") == 20)
             stub = pb_grpc.AutocompleteServiceStub(channel)
             assert stub.CompleteQuery(pb.CompleteQueryRequest(query="b")).suggestions
+        eventually(lambda: nothing_is_left(server))
+
+
+_HEALTH = "/grpc.health.v1.Health/"
+
+
+def test_calls_whose_message_never_comes_hold_no_thread(tmp_path: Path) -> None:
+    methods = ("CompleteQuery", "PredictNextWord", "ScoreText", "GenerateText", _HEALTH + "Check", _HEALTH + "Watch")
+    with running(tmp_path, max_concurrent=1, max_long_calls=1) as (server, channel):
+        stub = pb_grpc.AutocompleteServiceStub(channel)
+        with raw_caller(server.port) as caller:
+            for method in 10 * methods:
+                caller.call(method, None, ends=False)
+            stub.CompleteQuery(pb.CompleteQueryRequest(query="a"), timeout=20)  # and they have arrived
+            caller.read_until_ended({caller.call("ScoreText", pb.ScoreTextRequest(text="a").SerializeToString())})
+            assert stub.ScoreText(pb.ScoreTextRequest(text="a"), timeout=20).token_scores
+            assert stub.CompleteQuery(pb.CompleteQueryRequest(query="b"), timeout=20).suggestions
+            health = health_pb2_grpc.HealthStub(channel)
+            assert health.Check(health_pb2.HealthCheckRequest(), timeout=20).status
+            assert sample(server, "autocomplete_requests_waiting") == 0
+        eventually(lambda: nothing_is_left(server))
+
+
+def test_a_call_that_ends_without_a_message(tmp_path: Path) -> None:
+    with running(tmp_path, max_concurrent=1) as (server, channel), raw_caller(server.port) as caller:
+        caller.read_until_ended({caller.call(method, None) for method in ("CompleteQuery", "GenerateText")})
+        assert pb_grpc.AutocompleteServiceStub(channel).CompleteQuery(pb.CompleteQueryRequest(query="b")).suggestions
         eventually(lambda: nothing_is_left(server))
 
 
