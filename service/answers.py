@@ -102,7 +102,8 @@ class Answers:
 
     def _lead(self, key: AnswerKey, flight: _Flight, compute: Callable[[Budget], Computed], budget: Budget) -> bytes:
         try:
-            found = self._fetch(key)
+            # the process first: the one before may have come back between this caller's look and its turn to lead
+            found = next((tier.cache.get(key) for tier in self._near), None) or self._fetch(key)
             computed = compute(budget) if found is None else Computed(payload=found, keep=True)
             flight.computed = computed
             if computed.keep and found is None:

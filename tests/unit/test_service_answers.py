@@ -91,6 +91,20 @@ def test_those_who_wait_get_the_same_error_and_the_next_one_computes_anew() -> N
     assert setup.answers.answer(KEY, setup.compute, ample) == b"answer"
 
 
+def test_what_was_computed_since_one_looked_is_not_computed_again() -> None:
+    setup = Setup()
+    answers = Answers([Tier(name="process", cache=setup.near)], setup.metrics)
+
+    def budget() -> Budget:
+        """What is asked for between the look into the process and the next step: another caller is answered here."""
+        answers.answer(KEY, setup.compute, ample)
+        return ample()
+
+    assert answers.answer(KEY, setup.compute, budget) == b"answer"
+    assert setup.computations == 1
+    assert _misses(setup) == 2
+
+
 def test_who_has_no_time_to_wait_computes_alone_and_in_a_hurry() -> None:
     setup = Setup()
     started, release = threading.Event(), threading.Event()
