@@ -148,9 +148,11 @@ class QueryCompleter:
         candidates, opinion = chosen, None
         asked = neural and bool(rows)
         if asked and self._rescorer.helps(pool) and allowance.allows(OptionalPart.NEURAL, self._neural_cost):
-            with stages.stage("neural"), self._neural_cost.measured():
+            with stages.stage("neural"):
                 rescored = self._rescorer.rescore(pool, rows, chosen)
                 candidates, opinion = rescored.candidates, rescored.neural
+            if rescored.read:  # what was known says nothing of what the next one costs
+                self._neural_cost.observe(stages.timings[-1].duration_s)
         if asked and self._reranks and allowance.allows(OptionalPart.RERANKER, self._reranker_cost, last=True):
             with stages.stage("reranker"), self._reranker_cost.measured():
                 candidates = rerank(self._model, candidates)

@@ -36,10 +36,12 @@ class Rescored:
 
     Attributes:
         neural: natural-log probabilities given what was typed, float64 (N,); -inf where the model was not asked.
+        read: whether the model had to read; else all that it says was known.
     """
 
     candidates: Candidates
     neural: Floats
+    read: bool
 
 
 _Reading = tuple[Pool, list[int]]
@@ -78,26 +80,28 @@ class Rescorer:
         """
         mixed, neural = chosen.log_probs.copy(), np.full(len(chosen.texts), -np.inf)
         if not self.helps(pool):
-            return Rescored(chosen, neural)
+            return Rescored(chosen, neural, read=False)
         spelt = _spelt(pool, rows)
-        for (part, _), places, ends in zip(*spelt, self._ends(spelt[0]), strict=True):
+        ends_of_all, read = self._ends(spelt[0])
+        for (part, _), places, ends in zip(*spelt, ends_of_all, strict=True):
             at, share = len(part.context), np.logaddexp.reduce(chosen.log_probs[places])
             for target, sums in (
                 (neural, [each.neural[at - each.start] for each in ends]),
                 (mixed, [each.mixed[at - each.start] for each in ends]),
             ):
                 target[places] = np.array(sums) - np.logaddexp.reduce(sums) + share
-        return Rescored(replace(chosen, log_probs=mixed), neural)
+        return Rescored(replace(chosen, log_probs=mixed), neural, read)
 
-    def _ends(self, readings: Sequence[_Reading]) -> list[list[_Ends]]:
-        """What the models say of each reading's candidates; those that are not known are read all at once."""
+    def _ends(self, readings: Sequence[_Reading]) -> tuple[list[list[_Ends]], bool]:
+        """What the models say of each reading's candidates; those that are not known, if any, are read all at once."""
         known = [[self._recall(part, row) for row in rows] for part, rows in readings]
         missing = [
             (part, [row for row, ends in zip(rows, found, strict=True) if ends is None])
             for (part, rows), found in zip(readings, known, strict=True)
         ]
-        read = iter(self._read([(part, rows) for part, rows in missing if rows]))
-        return [[ends or next(read) for ends in found] for found in known]
+        read = self._read([(part, rows) for part, rows in missing if rows])
+        rest = iter(read)
+        return [[ends or next(rest) for ends in found] for found in known], bool(read)
 
     def _recall(self, part: Pool, row: int) -> _Ends | None:
         ends = self._known.get((*part.context, *part.tokens[row]))

@@ -47,9 +47,21 @@ def test_a_keystroke_that_only_narrows_the_list_asks_the_network_nothing(
     model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rescorer = Rescorer(model.bundle.language_model("queries"))
-    rescored(model, rescorer, "new york t")
+    first, _ = rescored(model, rescorer, "new york t")
     monkeypatch.setattr(suggest.rescoring, "neural_log_probs", None)  # would fail if it were called
-    rescored(model, rescorer, "new york t")
+    again, _ = rescored(model, rescorer, "new york t")
+    assert (first.read, again.read) == (True, False)
+
+
+def test_keystrokes_that_are_known_do_not_make_the_neural_model_look_cheap(tiny_bundle: Path) -> None:
+    model = open_model(tiny_bundle)
+    for query in ("new quay h", "zoo keeper j"):
+        assert model.complete_query(query, neural=False).refinable
+        model.complete_query(query)
+    cost_s = model._completer._neural_cost.mean_s
+    for _ in range(50):
+        model.complete_query("new quay h")
+    assert model._completer._neural_cost.mean_s == cost_s
 
 
 def test_a_prefix_that_was_seen_often_is_left_to_the_log(model: Model) -> None:
