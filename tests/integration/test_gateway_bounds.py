@@ -83,3 +83,9 @@ def test_a_trace_that_is_none_is_left_out(tmp_path: Path) -> None:
         for trace in ("\xff\xfe", "a\tb", "a" * 20_000):
             answer = gateway.ask("GET", "/v1:completeQuery?query=a", traceparent=trace, tracestate=trace)
             assert answer.status == 200
+
+
+def test_a_wrong_verb_is_told_all_that_the_path_has(gateway: RunningGateway) -> None:
+    answer = gateway.ask("PUT", "/v1:completeQuery")
+    assert answer.status == 405
+    assert set(answer.headers["allow"].split(", ")) == {"GET", "HEAD", "POST"}
