@@ -63,7 +63,7 @@ def read_message(kind: type[Message], document: dict[str, Any]) -> Message:
         return json_format.ParseDict(document, kind()) if plain is None else kind(**plain)
     except json_format.ParseError as error:
         raise _explained(str(error)) from None
-    except (ValueError, TypeError, RecursionError):  # such as half of a surrogate pair
+    except (ValueError, TypeError, OverflowError, RecursionError):  # such as half of a surrogate pair
         raise _malformed("body", "is no message of the contract.", "See /openapi.json.") from None
 
 
