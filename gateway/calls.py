@@ -40,17 +40,12 @@ class Calls:
         self._upstream = upstream
 
     def routes(self, methods: list[Method]) -> list[Route]:
-        """A route for each way to call each method."""
-        return [
-            Route(
-                binding.spelt("{{{}}}"),
-                self._endpoint(method, binding),
-                methods=[binding.verb],
-                name=method.name,
-            )
-            for method in methods
-            for binding in method.bindings
-        ]
+        """A route for each path, with all verbs that call a method there."""
+        paths: dict[str, dict[str, Endpoint]] = {}
+        for method in methods:
+            for binding in method.bindings:
+                paths.setdefault(binding.spelt("{{{}}}"), {})[binding.verb] = self._endpoint(method, binding)
+        return [Route(path, _by_verb(endpoints), methods=list(endpoints)) for path, endpoints in paths.items()]
 
     def _endpoint(self, method: Method, binding: Binding) -> Endpoint:
         answer = self._stream if method.streams_answers else self._answer
@@ -88,6 +83,13 @@ class Calls:
         first = await anext(iterator, None)  # a call that is refused is no stream yet, but an error
         lines = _lines(method, first, iterator, answers)
         return StreamingResponse(lines, headers=_NO_STORE, media_type="application/x-ndjson")
+
+
+def _by_verb(endpoints: dict[str, Endpoint]) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        return await endpoints["GET" if request.method == "HEAD" else request.method](request)
+
+    return endpoint
 
 
 async def read_body(request: Request, limit: int) -> bytes:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service.config import split_address
@@ -87,6 +87,13 @@ class GatewaySettings(BaseSettings):
     @classmethod
     def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(each if each == "*" else _origin(each) for each in value)
+
+    @field_validator("admin")
+    @classmethod
+    def _for_named_sites(cls, value: bool, info: ValidationInfo) -> bool:
+        if value and "*" in info.data.get("allowed_origins", ()):
+            raise ValueError("the page of any site could take suggestions down: name the sites of --allowed-origins")
+        return value
 
 
 def load_settings(overrides: dict[str, object], config_file: Path | None) -> GatewaySettings:

@@ -1,4 +1,4 @@
-"""Bounds on connections, kept where they come in: how many, how fast, how slow and large a request's head may be."""
+"""Bounds on connections, kept where they come in: how many, how fast, how slow and large a head, how slow a reader."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from gateway.metrics import Metrics
 
 _HEAD_TIMEOUT_S = 10.0
 _MAX_HEAD_BYTES = 32 * 1024
+_SLICE_BYTES = 8 * 1024
+_READ_TIMEOUT_S = 30.0
 _BURST_S = 2.0
 _BODY = b'{"code":8,"message":"Too many connections. Try again later.","details":[]}'
 _REFUSAL = (
@@ -71,7 +73,35 @@ class Admission:
 def bounded_protocols(admission: Admission) -> tuple[type[HttpToolsProtocol], type[WebSocketsSansIOProtocol]]:
     """Uvicorn's protocols, with a look at each connection as it comes in."""
 
-    class BoundedHttp(HttpToolsProtocol):
+    class ReadInTime(asyncio.Protocol):
+        """Ends a connection whose other side leaves unread what it was sent."""
+
+        loop: asyncio.AbstractEventLoop
+        transport: asyncio.Transport
+        _unread: asyncio.TimerHandle | None = None
+
+        def pause_writing(self) -> None:
+            super().pause_writing()
+            self._unread = self.loop.call_later(_READ_TIMEOUT_S, self._give_up)
+
+        def resume_writing(self) -> None:
+            super().resume_writing()
+            self._read()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self._read()
+            super().connection_lost(exc)
+
+        def _read(self) -> None:
+            if self._unread is not None:
+                self._unread.cancel()
+                self._unread = None
+
+        def _give_up(self) -> None:
+            admission.refused("slow_reader")
+            self.transport.abort()  # `close` would wait for it to read
+
+    class BoundedHttp(ReadInTime, HttpToolsProtocol):
         """One connection, until it becomes a WebSocket."""
 
         _admitted = False
@@ -94,12 +124,14 @@ def bounded_protocols(admission: Admission) -> tuple[type[HttpToolsProtocol], ty
                 super().connection_lost(exc)
 
         def data_received(self, data: bytes) -> None:
-            if not self._admitted:
-                return
-            super().data_received(data)
-            self._head_bytes += len(data)
-            if self._waiting is not None and self._head_bytes > _MAX_HEAD_BYTES:
-                self._end("large_head")
+            for start in range(0, len(data), _SLICE_BYTES):  # up to 256 KB come at once, a whole head among them
+                if not self._admitted or self.transport.is_closing() or self.transport.get_protocol() is not self:
+                    return
+                part = data[start : start + _SLICE_BYTES]
+                super().data_received(part)
+                self._head_bytes += len(part)
+                if self._waiting is not None and self._head_bytes > _MAX_HEAD_BYTES:
+                    self._end("large_head")
 
         def on_message_begin(self) -> None:
             super().on_message_begin()
@@ -121,8 +153,14 @@ def bounded_protocols(admission: Admission) -> tuple[type[HttpToolsProtocol], ty
             admission.refused(reason)
             self.transport.abort()
 
-    class BoundedSocket(WebSocketsSansIOProtocol):
+    class BoundedSocket(ReadInTime, WebSocketsSansIOProtocol):
         """A connection that became a WebSocket."""
+
+        def handle_ping(self) -> None:
+            if self.writable.is_set():
+                super().handle_ping()
+            else:  # pongs to who reads none would pile up
+                self.conn.data_to_send()
 
         def connection_lost(self, exc: Exception | None) -> None:
             admission.leave()

@@ -34,7 +34,7 @@ class Metrics:
         )
         self.refused_connections = Counter(
             "autocomplete_gateway_refused_connections",
-            "Connections that were refused or ended, by reason: too_many, too_fast, slow_head, large_head.",
+            "Connections refused or ended, by reason: too_many, too_fast, slow_head, large_head, slow_reader.",
             ("reason",),
             registry=registry,
         )

@@ -63,7 +63,7 @@ def read_message(kind: type[Message], document: dict[str, Any]) -> Message:
         return json_format.ParseDict(document, kind()) if plain is None else kind(**plain)
     except json_format.ParseError as error:
         raise _explained(str(error)) from None
-    except (ValueError, TypeError, RecursionError):  # such as half of a surrogate pair
+    except (ValueError, TypeError, OverflowError, RecursionError):  # such as half of a surrogate pair
         raise _malformed("body", "is no message of the contract.", "See /openapi.json.") from None
 
 
@@ -114,12 +114,14 @@ def _add_parameters(document: dict[str, Any], descriptor: Any, parameters: Itera
             if field.message_type is None or field.is_repeated:
                 raise _malformed(path, "has no fields of its own.", f"{name!r} is a value.")
             holder, kind = holder.setdefault(field.name, {}), field.message_type
+            if not isinstance(holder, dict):  # given as a whole before
+                raise _malformed(path, "is there twice.", f"{name!r} has a value already.")
         field = _field(kind, last, path)
         value = _BOOLEANS.get(text, text) if field.type == FieldDescriptor.TYPE_BOOL else text
+        if field.name in holder and not (field.is_repeated and isinstance(holder[field.name], list)):
+            raise _malformed(path, "is there twice.", "It takes one value.")
         if field.is_repeated:
             holder.setdefault(field.name, []).append(value)
-        elif field.name in holder:
-            raise _malformed(path, "is there twice.", "It takes one value.")
         else:
             holder[field.name] = value
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator, Iterable
 from itertools import cycle
 from typing import Any
@@ -14,6 +15,8 @@ Metadata = tuple[tuple[str, str], ...]
 
 _HEALTH = "/grpc.health.v1.Health/Check"
 _FORWARDED = (b"traceparent", b"tracestate")  # W3C trace context
+_TRACE = re.compile(r"[ -~]{1,512}")
+"""What gRPC can carry, and as much as W3C asks for."""
 _IDEMPOTENT = {
     "autocomplete.v1.AutocompleteService": ("CompleteQuery", "PredictNextWord", "ScoreText"),
     "autocomplete.v1.ModelService": ("GetModel", "ListModels"),
@@ -99,5 +102,10 @@ class Upstream:
 
 
 def metadata_of(headers: Iterable[tuple[bytes, bytes]]) -> Metadata:
-    """What of a request's headers goes on to the server."""
-    return tuple((name.decode(), value.decode("latin-1")) for name, value in headers if name in _FORWARDED)
+    """What of a request's headers goes on to the server; a trace that is none is left out, as W3C says."""
+    found: dict[bytes, str] = {}
+    for name, value in headers:
+        if name in _FORWARDED:
+            text = value.decode("latin-1")
+            found[name] = f"{found[name]},{text}" if name in found else text
+    return tuple((name.decode(), text) for name, text in found.items() if _TRACE.fullmatch(text))

@@ -83,7 +83,9 @@ class BundleCache(Registry):
 
     def _replace(self, target: Path, download: Callable[[Path], None]) -> None:
         aside = target.with_name(f".{target.name}.partial")
-        shutil.rmtree(aside, ignore_errors=True)
+        for left in target.parent.glob(".*.partial"):  # by killed processes: who fetches now has the lock
+            if left.is_dir():
+                shutil.rmtree(left, ignore_errors=True)
         aside.mkdir()
         try:
             download(aside)

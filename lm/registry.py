@@ -5,6 +5,7 @@ A bundle is written aside and renamed into place, so a reader never meets half o
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -76,7 +77,7 @@ class Registry(BundleStore):
 
     def _mark(self, model: str, activation: Activation) -> None:
         marker = self.root / model / ACTIVE_FILE
-        aside = marker.with_name(f".{ACTIVE_FILE}.partial")
+        aside = marker.with_name(f".{ACTIVE_FILE}.{os.getpid()}.partial")  # workers may mark at the same time
         aside.write_text(activation.text(), encoding="utf-8")
         aside.replace(marker)
 

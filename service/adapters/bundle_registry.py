@@ -9,7 +9,14 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from lm.errors import AutocompleteError, BundleError, ConfigError, ModelLoadingError, ModelNotFoundError
+from lm.errors import (
+    AutocompleteError,
+    BundleError,
+    ConfigError,
+    ModelLoadingError,
+    ModelNotFoundError,
+    RegistryError,
+)
 from service.adapters.version_opener import VersionOpener
 from service.ports import BundleFolder, ServingModel
 from service.priority import lower_priority
@@ -174,7 +181,7 @@ class BundleRegistry:
         try:
             there = self._folder.models()
             return [name for name in there if name not in self._statuses and self._folder.active_version(name)]
-        except OSError:  # the next look may see more
+        except (OSError, RegistryError):  # the next look may see more
             return []
 
     def _update(self, names: Sequence[str]) -> None:

@@ -444,6 +444,12 @@ def test_wrong_settings_name_their_flag(field: str, value: str, problem: str) ->
     assert str(caught.value).startswith("--" + field.replace("_", "-"))
 
 
+def test_take_downs_are_not_offered_to_any_site() -> None:
+    with pytest.raises(ConfigError, match=r"--admin.*name the sites"):
+        load_settings({"admin": True, "allowed_origins": "*"}, None)
+    assert load_settings({"admin": True, "allowed_origins": "https://a.example"}, None).admin
+
+
 def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AUTOCOMPLETE_GATEWAY_SERVER", "dns:///completions:50051")
     monkeypatch.setenv("AUTOCOMPLETE_GATEWAY_ALLOWED_ORIGINS", "https://a.example/, *")

@@ -10,7 +10,7 @@ from autocomplete.v1 import user_event_service_pb2 as event_pb
 from google.protobuf import json_format
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.contract import Binding, methods
@@ -110,11 +110,12 @@ _VALUE: st.SearchStrategy[object] = (
         _VALUE,
     )
 )
+@example({"part": math.inf})
 def test_objects_are_read_as_by_the_library(document: dict[str, object]) -> None:
     for kind in (pb.CompleteQueryRequest, pb.PredictNextWordRequest):
         try:
             theirs: Message | None = json_format.ParseDict(document, kind())
-        except (json_format.ParseError, ValueError, TypeError):
+        except (json_format.ParseError, ValueError, TypeError, OverflowError):
             theirs = None
         try:
             ours: Message | None = read_message(kind, document)
@@ -216,3 +217,18 @@ def test_bindings_are_those_of_the_annotations() -> None:
     assert found["WriteUserEvent"] == [("POST", "/v1/userEvents:write", "user_event")]
     assert found["StreamCompleteQuery"] == []
     assert "CreateDenyListEntry" not in {method.name for method in methods(admin=False)}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "body"),
+    [
+        ([("user_event.event_time", "2026-01-02T03:04:05Z"), ("user_event.event_time.seconds", "1")], b"{}"),
+        ([("user_event.event_time.seconds", "1")], b'{"event_time": "2026-01-02T03:04:05Z"}'),
+        ([("user_event", "1"), ("user_event.query", "a")], None),
+    ],
+)
+def test_a_field_is_given_as_a_whole_or_by_its_parts(parameters: list[tuple[str, str]], body: bytes | None) -> None:
+    binding = Binding(verb="POST", path="/", body="" if body is None else "user_event")
+    with pytest.raises(RequestError, match="twice") as caught:
+        read_request(event_pb.WriteUserEventRequest, binding, body or b"", parameters, {})
+    assert caught.value.field == parameters[-1][0]

@@ -6,6 +6,8 @@ import errno
 import os
 import resource
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -225,3 +227,18 @@ def test_a_folder_without_a_manifest_is_no_version(registry: Registry) -> None:
 
     assert registry.versions("search") == []
     assert registry.models() == []
+
+
+def test_processes_that_activate_at_the_same_time_do_not_meet(registry: Registry, bundle: Path) -> None:
+    registry.publish("demo", "1", bundle)
+    registry.activate("demo", "1")
+    program = (
+        "import sys; from pathlib import Path; from lm.registry import Registry\n"
+        "for number in range(500): Registry(Path(sys.argv[1])).activate('demo', str(number % 2 + 1))"
+    )
+    processes = [subprocess.Popen([sys.executable, "-c", program, str(registry.root)]) for _ in range(3)]
+    seen = set()
+    while any(process.poll() is None for process in processes):
+        seen.add(registry.active_version("demo"))
+    assert [process.returncode for process in processes] == [0, 0, 0]
+    assert seen <= {"1", "2"}

@@ -15,11 +15,12 @@ from lm.errors import RegistryError
 from lm.manifest import read_manifest
 from lm.registries import open_registry
 from lm.remote_registry import RemoteRegistry
+from service.adapters.bundle_registry import BundleRegistry
 from service.adapters.remote_bundles import RemoteBundles
 from service.adapters.version_opener import VersionOpener
 from service.metrics import Metrics
 from tests.empty_bundle import finished
-from tests.service_twins import TwinModel
+from tests.service_twins import TwinModel, eventually
 
 
 class Network:
@@ -159,3 +160,32 @@ def test_what_a_killed_fetch_left_is_no_obstacle(network: Network) -> None:
     path.mkdir()  # without a manifest
     assert network.bundles.bundle_path("search", "1") == path
     assert {each.name for each in path.parent.iterdir()} == {"1", "ACTIVE", ".lock"}
+
+
+def test_what_killed_fetches_of_other_versions_left_goes(network: Network) -> None:
+    network.publish("1", "2")
+    left = network.remote.cache.bundle_path("search", ".1.partial")
+    left.mkdir(parents=True)
+    path = network.bundles.bundle_path("search", "2")
+    assert {each.name for each in path.parent.iterdir()} == {"2", "ACTIVE", ".lock"}
+
+
+def test_a_registry_that_was_emptied_and_then_lost_is_followed_again(network: Network) -> None:
+    network.publish("1")
+    opener = VersionOpener(network.bundles, lambda path: TwinModel("search", version=path.name), network.metrics)
+    registry = BundleRegistry(
+        network.bundles, ["search"], "search", opener, lambda _status: None, follow_s=0.002, new_models=True
+    )
+    registry.start()
+    try:
+        eventually(lambda: registry.status("search").model is not None)
+        network.publisher._remove("search", "1")
+        eventually(lambda: registry.status("search").latest_error is not None)
+        network.cut()
+        eventually(lambda: network.errors() > 0)
+        network.cut(away=False)
+        network.publish("2")
+        network.now_s += 100
+        eventually(lambda: registry.get("search").version == "2")
+    finally:
+        registry.close()
