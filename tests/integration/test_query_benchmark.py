@@ -62,7 +62,8 @@ def test_figures_are_those_of_lists_looked_at_one_by_one(bundle: Bundle, lines: 
 
     def place(typed: str, right: list[str]) -> int:
         shown = model.complete_query(typed, max_suggestions=10).suggestions
-        worst = sorted(shown, key=lambda each: (-each.log_prob, each.text in right))
+        scores = [each.log_prob for each in shown]  # with corrections they need not fall
+        worst = sorted(shown, key=lambda each: (scores.index(each.log_prob), each.text in right))
         return next((place for place, each in enumerate(worst, 1) if each.text in right), 0)
 
     reciprocal, partial, strokes, in_parts, recovered = [], [], 0, 0, 0

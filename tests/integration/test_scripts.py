@@ -104,7 +104,7 @@ def test_a_korean_list_holds_what_is_promised(korean: Model, typed: str) -> None
     assert len(set(texts)) == len(texts)
     for suggestion in answer.suggestions:
         assert any(prefix.begins(suggestion.text) for prefix in typed_prefixes(typed))
-        assert suggestion.terms.neural_log_prob is not None or suggestion.source is Source.GENERATED
+        assert suggestion.terms.ngram_log_prob is not None or suggestion.source is Source.HISTORY
 
 
 @pytest.mark.parametrize(
