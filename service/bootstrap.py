@@ -34,6 +34,7 @@ from service.rpc.open_sessions import build_sessions
 from service.rpc.pools import StreamSlots
 from service.rpc.servicers import AUTOCOMPLETE_SERVICE, MODEL_SERVICE, AutocompleteServicer, ModelServicer
 from service.rpc.watches import HealthWatches
+from service.tracing import open_tracing
 from service.warm_set import WarmSets
 
 _SERVICE_THREADS = 2
@@ -93,11 +94,12 @@ class Server:
             follow_s=settings.reload_s,
             new_models=not settings.models,
         )
-        self._observer = Observer(self.metrics, names, default)
+        self._tracing = open_tracing(settings)
+        self._observer = Observer(self.metrics, names, default, tracing=self._tracing)
         self._versions: dict[str, str] = {}
         self._health = health.HealthServicer()
         self._caches = Caches(settings, self.metrics)
-        self._completer = Completer(Answers(self._caches.tiers, self.metrics), self.metrics)
+        self._completer = Completer(Answers(self._caches.tiers, self.metrics), self.metrics, self._tracing)
         self._lanes = Lanes(settings, self.metrics, clock)
         # threads beyond the slots refuse the streams for which there is no slot
         self._streams = ThreadPoolExecutor(_BLOCKING_STREAMS + _SERVICE_THREADS, "stream")
@@ -272,6 +274,8 @@ class Server:
             http.server_close()
             thread.join()
         self._caches.close()
+        if self._tracing is not None:
+            self._tracing.close()
         self._sessions.shut_down()
         for pool in (*self._lanes.pools, self._streams, self._service):
             pool.shutdown(wait=False)

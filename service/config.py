@@ -78,6 +78,13 @@ class ServerSettings(BaseSettings):
         "info", description="What is logged; `debug` logs every call. Queries never are."
     )
     log_format: Literal["json", "console"] = Field("json", description="A JSON object a line, or for people.")
+    trace_endpoint: str | None = Field(
+        None,
+        description="OpenTelemetry collector (OTLP over gRPC), as http://HOST:4317, for traces; unset: none.",
+    )
+    trace_share: float = Field(
+        1.0, ge=0, le=1, description="Share of the calls that are traced where the caller has not decided."
+    )
 
     @field_validator("registry", mode="before")
     @classmethod
@@ -117,6 +124,13 @@ class ServerSettings(BaseSettings):
         if value != "off":
             split_address(value)
         return value
+
+    @field_validator("trace_endpoint")
+    @classmethod
+    def _collector(cls, value: str | None) -> str | None:
+        if value and not value.startswith(("http://", "https://")):
+            raise ValueError("no http:// or https:// URL, such as http://127.0.0.1:4317")
+        return value or None
 
     @field_validator("redis")
     @classmethod

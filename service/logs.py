@@ -27,6 +27,7 @@ def configure_logs(level: str, log_format: str) -> None:
     """
     shared: list[Any] = [
         structlog.stdlib.add_log_level,
+        _with_trace,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     renderer: Any = (
@@ -57,6 +58,14 @@ def trace_of(error: BaseException) -> list[str]:
     """Where an error came from: `file:line function` of each frame, innermost last, and its type."""
     frames = traceback.extract_tb(error.__traceback__)
     return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames] + [type(error).__qualname__]
+
+
+def _with_trace(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Says to which trace a line belongs, where calls are traced."""
+    trace = sys.modules.get("opentelemetry.trace")  # loaded by `service.tracing` alone
+    if trace is not None and (context := trace.get_current_span().get_span_context()).is_valid:
+        event["trace_id"] = f"{context.trace_id:032x}"
+    return event
 
 
 def _without_message(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

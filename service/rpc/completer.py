@@ -11,6 +11,7 @@ from service.metrics import Metrics
 from service.ports import AnswerKey, ServingModel
 from service.rpc.convert import completion_response, words_response
 from service.rpc.requests import DEFAULT_SUGGESTIONS, QueryQuestion, WordQuestion
+from service.tracing import Tracing
 from suggest.budget import Budget
 
 COMPLETE_QUERY = "CompleteQuery"
@@ -20,9 +21,10 @@ PREDICT_NEXT_WORD = "PredictNextWord"
 class Completer:
     """Completes queries and predicts words; answers with timings are never cached."""
 
-    def __init__(self, answers: Answers, metrics: Metrics) -> None:
+    def __init__(self, answers: Answers, metrics: Metrics, tracing: Tracing | None = None) -> None:
         self._answers = answers
         self._metrics = metrics
+        self._tracing = tracing
 
     def find_query(self, model: ServingModel, question: QueryQuestion) -> bytes | None:
         """The `CompleteQueryResponse` to a query if a cache holds it."""
@@ -70,6 +72,8 @@ class Completer:
             budget=budget,
         )
         self._metrics.observe_completion(completion, COMPLETE_QUERY)
+        if self._tracing is not None:
+            self._tracing.stages(completion.timings)
         return completion_response(completion, model, explain=question.explain), completion.refinable
 
     def predict_next_word(self, model: ServingModel, question: WordQuestion, new_budget: Callable[[], Budget]) -> bytes:
@@ -85,6 +89,8 @@ class Completer:
                 budget=budget,
             )
             self._metrics.observe_words(words, PREDICT_NEXT_WORD)
+            if self._tracing is not None:
+                self._tracing.stages(words.timings)
             response = words_response(words, question.text, model, explain=question.explain)
             return Computed(payload=response.SerializeToString(), keep=not words.degraded)
 

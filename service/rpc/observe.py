@@ -11,8 +11,10 @@ import structlog
 
 from service.metrics import Metrics
 from service.rpc.guard import Streaming, Unary
+from service.tracing import Tracing
 
 _OTHER_MODEL = "other"
+_HEALTH_CHECK = "Check"  # every few seconds, and of no interest to whoever looks for what was slow
 
 
 class Observer:
@@ -21,6 +23,7 @@ class Observer:
     Args:
         models: names that may become a label.
         default_model: what a request that names no model is counted under.
+        tracing: makes spans of them, if they are traced.
     """
 
     def __init__(
@@ -29,8 +32,10 @@ class Observer:
         models: Sequence[str],
         default_model: str,
         clock: Callable[[], float] = time.perf_counter,
+        tracing: Tracing | None = None,
     ) -> None:
         self._metrics = metrics
+        self._tracing = tracing
         self._labels = {f"models/{name}": name for name in models} | {"": default_model}
         self._clock = clock
         self._counters: dict[tuple[str, str, Any], Any] = {}  # 1 us; 5 us through `labels`
@@ -60,7 +65,7 @@ class Observer:
                 duration.observe(took_s)
                 self._ended(method, request, context.code() or failure, took_s)
 
-        return observed
+        return observed if self._tracing is None or method == _HEALTH_CHECK else self._tracing.unary(method, observed)
 
     def stream(self, method: str, behavior: Streaming) -> Streaming:
         """Observes a call with many answers."""
@@ -80,7 +85,7 @@ class Observer:
                 in_flight.dec()
                 self._ended(method, request, context.code() or outcome, self._clock() - start_s)
 
-        return observed
+        return observed if self._tracing is None else self._tracing.stream(method, observed)
 
     def refused(self, method: str, code: grpc.StatusCode) -> None:
         """Counts a call that was not taken; what it asks was not read."""
