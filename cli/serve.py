@@ -68,6 +68,8 @@ def serve(
     drain_s: _Amount = None,
     log_level: _Text = None,
     log_format: _Text = None,
+    trace_endpoint: _Text = None,
+    trace_share: _Amount = None,
 ) -> None:
     """Serves the models of a registry over gRPC until it is told to stop.
 
