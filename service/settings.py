@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,8 +10,9 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource
 
-from lm.errors import ConfigError, InputError
+from lm.errors import ConfigError
 from lm.registries import is_url
+from lm.toml_file import read_toml
 
 Settings = TypeVar("Settings", bound=BaseSettings)
 
@@ -72,18 +72,7 @@ def describe(kind: type[BaseSettings]) -> list[tuple[str, str, str, str]]:
 
 
 def _read(path: Path, command: str, paths: Sequence[str]) -> dict[str, Any]:
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(path, "no such file.", remedy=f"`{command} --help` helps.") from None
-    except IsADirectoryError:
-        raise InputError(path, "is a folder.", remedy="Name the TOML file in it.") from None
-    except UnicodeDecodeError as error:
-        raise InputError(path, "not UTF-8.", byte=error.start, remedy="Save it as UTF-8.") from None
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(path, f"not valid TOML: {error}.") from None
-    except OSError as error:
-        raise InputError(path, f"cannot be read: {error.strerror}.") from None
+    document = read_toml(path, missing=f"`{command} --help` helps.")
     for name in paths:
         if isinstance(document.get(name), str) and not is_url(document[name]):
             document[name] = path.parent / document[name]

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
 _KEYS = ("traceparent", "tracestate")
+_EXPORT_TIMEOUT_S = 2
+"""For a batch: where the collector is away, a stop of the server takes so much longer and no more."""
 
 
 class Tracing:
@@ -130,4 +132,4 @@ def open_exporter(endpoint: str) -> SpanExporter:
     """Sends spans to a collector, by OTLP over gRPC; `http://` without TLS."""
     from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 
-    return OTLPSpanExporter(endpoint=endpoint, insecure=not endpoint.startswith("https://"))
+    return OTLPSpanExporter(endpoint=endpoint, insecure=not endpoint.startswith("https://"), timeout=_EXPORT_TIMEOUT_S)

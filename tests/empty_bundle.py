@@ -4,9 +4,26 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from lm.manifest import FORMAT_VERSION, Manifest, Ranking, write_manifest
 from lm.text import NORMALIZER_VERSION
+
+
+def empty_manifest(name: str, version: str, *, query_count: int = 0, metrics: dict[str, Any] | None = None) -> Manifest:
+    """The manifest of a bundle without models."""
+    return Manifest(
+        format_version=FORMAT_VERSION,
+        name=name,
+        version=version,
+        created_at=datetime(2026, 1, 1, tzinfo=UTC),
+        normalizer_version=NORMALIZER_VERSION,
+        language_models=(),
+        query_count=query_count,
+        ranking=Ranking(),
+        metrics=metrics or {},
+        files={},
+    )
 
 
 def finished(tmp_path: Path, version: str, content: bytes = b"counts") -> Path:
@@ -14,17 +31,5 @@ def finished(tmp_path: Path, version: str, content: bytes = b"counts") -> Path:
     folder = tmp_path / "finished" / version
     (folder / "queries").mkdir(parents=True, exist_ok=True)
     (folder / "queries" / "counts.npy").write_bytes(content)
-    manifest = Manifest(
-        format_version=FORMAT_VERSION,
-        name="search",
-        version=version,
-        created_at=datetime(2026, 1, 1, tzinfo=UTC),
-        normalizer_version=NORMALIZER_VERSION,
-        language_models=(),
-        query_count=0,
-        ranking=Ranking(),
-        metrics={},
-        files={},
-    )
-    write_manifest(folder, manifest)
+    write_manifest(folder, empty_manifest("search", version))
     return folder

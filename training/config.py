@@ -12,8 +12,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError
 
-from lm.errors import ConfigError, InputError
+from lm.errors import ConfigError
 from lm.ngram import Smoothing
+from lm.toml_file import read_toml
 from training.config_log import Counting, QueryLogSource
 from training.config_networks import NeuralConfig, RerankerConfig
 from training.config_section import Section
@@ -222,18 +223,7 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> TrainingConfig:
         InputError: the file cannot be read or is not TOML.
         ConfigError: a field is wrong; names the file and the field.
     """
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(path, "no such file.", remedy="`autocomplete train --help` shows an example.") from None
-    except IsADirectoryError:
-        raise InputError(path, "is a folder.", remedy="Name the TOML file in it.") from None
-    except UnicodeDecodeError as error:
-        raise InputError(path, "not UTF-8.", byte=error.start, remedy="Save it as UTF-8.") from None
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(path, f"not valid TOML: {error}.") from None
-    except OSError as error:
-        raise InputError(path, f"cannot be read: {error.strerror}.") from None
+    document = read_toml(path, missing="`autocomplete train --help` shows an example.")
     for override in overrides:
         _apply(document, override)
     try:

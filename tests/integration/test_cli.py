@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from cli.main import app
-from lm.manifest import FORMAT_VERSION, Manifest, Ranking, write_manifest
+from lm.manifest import write_manifest
 from lm.registry import Registry
-from lm.text import NORMALIZER_VERSION
+from tests.empty_bundle import empty_manifest
 from tests.redis_process import free_port
 from tests.service_twins import running
 
@@ -35,19 +34,7 @@ def _bundle(registry: Path, version: str) -> Path:
     folder = registry / "shop" / version
     folder.mkdir(parents=True)
     (folder / "weights.bin").write_bytes(b"x" * 1000)
-    manifest = Manifest(
-        format_version=FORMAT_VERSION,
-        name="shop",
-        version=version,
-        created_at=datetime(2026, 1, 1, tzinfo=UTC),
-        normalizer_version=NORMALIZER_VERSION,
-        language_models=(),
-        query_count=7,
-        ranking=Ranking(),
-        metrics={},
-        files={},
-    )
-    write_manifest(folder, manifest)
+    write_manifest(folder, empty_manifest("shop", version, query_count=7))
     return folder
 
 

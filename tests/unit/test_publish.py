@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from lm.bundle_store import Activation
-from lm.manifest import FORMAT_VERSION, Manifest, Ranking, write_manifest
+from lm.manifest import write_manifest
 from lm.registry import Registry
-from lm.text import NORMALIZER_VERSION
+from tests.empty_bundle import empty_manifest
 from training.config import Publishing
 from training.progress import Reporter, SilentReporter
 from training.publish import Published, publish
@@ -27,18 +26,8 @@ def published(
     """Publishes a bundle without models that measured so."""
     folder = registry.root.parent / f"finished-{version}"
     folder.mkdir()
-    manifest = Manifest(
-        format_version=FORMAT_VERSION,
-        name="shop",
-        version=version,
-        created_at=datetime(2026, 1, 1, tzinfo=UTC),
-        normalizer_version=NORMALIZER_VERSION,
-        language_models=(),
-        query_count=0,
-        ranking=Ranking(),
-        metrics={"language_models": {}, "queries": {"all": {"mrr_at_10": mrr}}},
-        files={},
-    )
+    metrics = {"language_models": {}, "queries": {"all": {"mrr_at_10": mrr}}}
+    manifest = empty_manifest("shop", version, metrics=metrics)
     write_manifest(folder, manifest)
     return publish(
         folder,
