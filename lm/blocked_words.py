@@ -76,13 +76,17 @@ class BlockedWords:
 
     def block_after(self, before: str, text: str) -> bool:
         """Whether text that follows normalised text brings one of them in that was not there before."""
-        head, parted = _part(before), _part(text)
+        parted = _part(text)
         if self._unspaced is not None:
+            head = _part(before)
             end = head[max(len(head) - self._begun, 0) :]
             if any(match.end() > len(end) for match in self._unspaced.finditer(end + parted)):
                 return True
-        words, new = head.split(), parted.split()
-        return not self._ends.isdisjoint(new) and self._at_any_word([*words, *new], start=len(words))
+        new = parted.split()
+        if self._ends.isdisjoint(new):
+            return False
+        words = _part(before).split()
+        return self._at_any_word([*words, *new], start=len(words))
 
     def _at_any_word(self, words: Sequence[str], start: int = 0) -> bool:
         return any(self._ends_at(words, place) for place in range(start, len(words)))

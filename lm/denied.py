@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lm.blocked_words import BlockedWords, open_blocked_words
 from lm.memo import Memo
-from lm.private import looks_private
+from lm.private import is_plain_word, looks_private, may_become_private
 from lm.withheld import Withheld
 
 DENIED_FOLDER = "denied"
@@ -52,9 +52,11 @@ class Denied:
 
     def _judge_continuation(self, asked: tuple[str, str]) -> bool:
         before, text = asked
-        if self._blocked.block_after(before, text) or looks_private(text):
+        if self._blocked.block_after(before, text):
             return True
-        return looks_private(_inconspicuous_end(before) + text)
+        if is_plain_word(text) and not _may_become_private(before):
+            return False
+        return looks_private(text) or looks_private(_inconspicuous_end(before) + text)
 
     def _judge(self, queries: Sequence[str]) -> list[bool]:
         denied = [self._blocked.block(query) or looks_private(query) for query in queries]
@@ -70,6 +72,11 @@ def _inconspicuous_end(text: str) -> str:
     while looks_private(end):
         end = end.partition(" ")[2]
     return end
+
+
+@lru_cache(64)
+def _may_become_private(text: str) -> bool:
+    return may_become_private(_inconspicuous_end(text))
 
 
 def open_denied(folder: Path) -> Denied:

@@ -2,7 +2,8 @@
 
 Two graphs lie in a model's folder. `recurrent.onnx` reads tokens and is as deep as the sentence is long;
 `output.onnx` turns the hidden vectors that a caller picks into log probabilities over the vocabulary, which
-costs more than all the rest and is often not needed for every token. Both hold int8 weights.
+costs more than all the rest and is often not needed for every token. With a large vocabulary `short_list.onnx` does so
+for its most frequent tokens alone, which `short_list.npy` names. All hold int8 weights.
 
 A result depends on its own row alone, not on what else is in the batch or how a sentence was cut into
 calls, so cached and fresh states give the same answers.
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from lm.arrays import open_array
 from lm.errors import BundleDamagedError
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 RECURRENT_FILE = "recurrent.onnx"
 OUTPUT_FILE = "output.onnx"
 DESCRIPTION_FILE = "neural.json"
+SHORT_LIST_FILE, SHORT_LIST_TOKENS_FILE = "short_list.onnx", "short_list.npy"
 
 # Logits computed at a time, 4 MB: the memory that onnxruntime keeps for the next call stays bounded.
 _BLOCK_LOGITS = 1 << 20
@@ -93,7 +96,16 @@ class Network:
 
 
 class NeuralModel(Network):
-    """A trained language model."""
+    """A trained language model.
+
+    Attributes:
+        short_list: its opinion of frequent tokens alone; None where the vocabulary is small.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """As `Network`."""
+        super().__init__(folder)
+        self.short_list = ShortList(folder) if (folder / SHORT_LIST_FILE).is_file() else None
 
     def initial_state(self, batch: int = 1) -> NeuralState:
         """The state before a text; feed `<s>` first."""
@@ -137,6 +149,30 @@ class OutputLayer:
             self._session.run([name], {"hidden": hidden_NE[rows], "targets": targets_N[rows]})[0] for rows in parts
         ]
         return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+
+
+class ShortList:
+    """The output layer of the most frequent tokens.
+
+    Attributes:
+        tokens: their ids, int32 (S,), ascending.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Opens the short list of a model's folder.
+
+        Raises:
+            BundleDamagedError: a file is missing or is not what training writes.
+        """
+        self.tokens: NDArray[np.int32] = open_array(folder / SHORT_LIST_TOKENS_FILE, np.int32)
+        self._session = open_session(folder / SHORT_LIST_FILE)
+        if self._session.get_outputs()[0].shape[-1] != len(self.tokens):
+            raise BundleDamagedError(folder / SHORT_LIST_TOKENS_FILE, "is of another short list")
+
+    def probabilities(self, hidden_NE: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Of each token of the list after each hidden vector, given that it is one of them, float32 (N, S)."""
+        probabilities_NS: NDArray[np.float32] = self._session.run(None, {"hidden": hidden_NE})[0]
+        return probabilities_NS
 
 
 def open_session(path: Path) -> onnxruntime.InferenceSession:

@@ -48,6 +48,10 @@ KNOWN_KEY = re.compile(
 
 TOKEN = re.compile(r"(?=[a-z_+/=-]*\d)[a-z0-9_+/=-]{16,}")
 _DATE = re.compile(r"(?:1\d|20)\d{2}([-/ ]+(?:1\d|20)\d{2})+|\d{1,2}([-./ ])\d{1,2}\2(?:1\d|20)\d{2}")
+_SHORTEST_KEY = 16
+_CONSPICUOUS = re.compile(
+    r"[\d@_]|[(\[{<] ?at\b|\bdot $| (?:gmail|googlemail|hotmail|yahoo|ymail|aol|outlook|icloud|gmx|protonmail) ?$"
+)
 _DIGIT = re.compile(r"\d")
 _SPELT_MARK = re.compile(r"[(\[{<] ?at|at (?:[^\s@]+) dot ")
 _OTHER_DASHES = re.compile("[\u2010-\u2015\u2212]")  # those that NFKC leaves
@@ -87,6 +91,21 @@ def looks_private(text: str) -> bool:
     if digits >= 4 and LETTERED_ID.search(ascii_text):
         return True
     return digits >= MIN_DIGITS and any(_is_long(match.group()) for match in NUMBER.finditer(ascii_text))
+
+
+def is_plain_word(text: str) -> bool:
+    """Whether normalised text is a word of letters alone, too short for a key: by itself it never looks private."""
+    return len(text) < _SHORTEST_KEY and text.isascii() and text.isalpha()
+
+
+def may_become_private(text: str) -> bool:
+    """Whether normalised text that does not look private could with a plain word after it.
+
+    It takes digits, a mark of an address, or a host's name whose end the word may be.
+    """
+    if text and not text.endswith(" "):
+        return True
+    return _CONSPICUOUS.search(text) is not None
 
 
 def _is_long(number: str) -> bool:

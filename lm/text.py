@@ -144,7 +144,9 @@ def last_word_start(text: str) -> int:
     An apostrophe after a letter may be an inner one, so `don'` is still one word under way.
     """
     stem = text[:-1] if len(text) > 1 and text[-1] in "'’" else text
-    matches = collections.deque(_token_pattern().finditer(stem), maxlen=1)
+    if stem.endswith(" "):
+        return len(text)
+    matches = collections.deque(_token_pattern().finditer(stem, stem.rfind(" ") + 1), maxlen=1)  # none holds a space
     if not matches or matches[0].group("word") is None or matches[0].end() < len(stem):
         return len(text)
     return matches[0].start()

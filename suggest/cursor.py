@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from lm.hangul import typed_prefixes
@@ -41,15 +42,17 @@ class Cursor:
     joined: bool = False
 
 
-def locate(model: LanguageModel, text: str) -> Cursor:
-    """The cursor at the end of a text."""
+def locate(
+    model: LanguageModel, text: str, read: Callable[[LanguageModel, str], tuple[int, ...]] | None = None
+) -> Cursor:
+    """The cursor at the end of a text; `read` is `context_tokens`, or remembers what that says."""
     start = _word_start(model, text)
     joined = model.joins and ends_unspaced(text[:start]) and not ends_sentence(text[:start])
     if model.joins and is_unspaced(text[start:]):
         inside = _piece_start(model, text[start:], joined)
         start, joined = start + inside, joined or inside > 0
     typed = normalize_query(text[start:], lowercase=model.entry.lowercase).strip()
-    return Cursor(start, context_tokens(model, text[:start]), typed, joined)
+    return Cursor(start, (read or context_tokens)(model, text[:start]), typed, joined)
 
 
 def context_tokens(model: LanguageModel, text: str) -> tuple[int, ...]:

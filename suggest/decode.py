@@ -8,19 +8,22 @@ between words, a word is one more token of a subword model.
 
 from __future__ import annotations
 
+import itertools
+import math
+import operator
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lm.hangul import typed_prefixes
+from lm.kernels.ranges import largest
 from lm.language_model import LanguageModel, State
 from lm.parts import Part
 from lm.text import is_unspaced
 from lm.vocabulary import BEGIN, END, SPACE, UNKNOWN, Constraint
 
 MAX_WORD_TOKENS = 12
-_BLOCK = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,10 @@ def complete_word(
         Best first; probabilities are given the typed letters, where there are any.
     """
     prefixes = typed_prefixes(typed if joined else SPACE + typed)
-    active = [Hypothesis((), 0.0, 0, model.vocabulary.constraint(prefix)) for prefix in prefixes]
+    constraints = [model.vocabulary.constraint(prefix) for prefix in prefixes]
+    if not model.joins:
+        return _whole_words(model, context, typed, constraints, width, part)
+    active = [Hypothesis((), 0.0, 0, constraint) for constraint in constraints]
     finished: list[Hypothesis] = []
     typed_mass = 0.0
     for _ in range(MAX_WORD_TOKENS):
@@ -69,9 +75,6 @@ def complete_word(
                 finished.append(replace(hypothesis, log_prob=hypothesis.log_prob + ended))
             proposals += _go_on(hypothesis, log_probs_V, model.word_starts, width)
         proposals.sort(key=lambda proposal: (-proposal.log_prob, proposal.tokens))
-        if not model.joins:
-            finished = proposals
-            break
         best = [(proposal, _is_piece(model, proposal, typed)) for proposal in proposals[:width]]
         finished += [proposal for proposal, whole in best if whole]
         active = _worth([proposal for proposal, whole in best if not whole], finished, width)
@@ -82,6 +85,33 @@ def complete_word(
     return [
         Hypothesis(done.tokens, min(done.log_prob - given, 0.0), done.offset, done.constraint)
         for done in finished[:width]
+    ]
+
+
+def _whole_words(
+    model: LanguageModel, context: tuple[int, ...], typed: str, constraints: list[Constraint], width: int, part: Part
+) -> list[Hypothesis]:
+    """`complete_word` of a word model: a token is a word, so one step does.
+
+    Of all words only frequent ones are among the first; once a letter is typed, any may be.
+    """
+    if not typed and part is Part.ENSEMBLE and model.has_short_list:
+        log_probs_V = model.likely_log_probs([model.state(context, part)])[0]
+    else:
+        log_probs_V = model.next_log_probs(context, part)
+    found: list[tuple[float, int, Constraint]] = []
+    mass = 0.0
+    for constraint in constraints:
+        low, high = int(constraint.lows[0]), int(constraint.highs[0])
+        inside = log_probs_V[low:high]
+        rows = largest(inside, width)
+        found += zip((-inside[rows]).tolist(), (rows + low).tolist(), itertools.repeat(constraint))
+        mass += float(np.exp(inside).sum(dtype=np.float64)) if typed else 0.0
+    given = math.log(mass) if mass > 0 else 0.0
+    found.sort(key=operator.itemgetter(0, 1))
+    return [
+        Hypothesis((token,), min(-cost - given, 0.0), len(constraint.lows), constraint)
+        for cost, token, constraint in found[:width]
     ]
 
 
@@ -124,7 +154,7 @@ def _spell(hypothesis: Hypothesis, log_probs_V: NDArray[np.float32], width: int)
     """The hypothesis with a token more of the typed letters."""
     constraint = hypothesis.constraint
     low, high = _range(hypothesis)
-    whole = [(low + int(row), len(constraint.lows)) for row in heaviest(log_probs_V[low:high], width)]
+    whole = [(low + int(row), len(constraint.lows)) for row in largest(log_probs_V[low:high], width)]
     return [
         hypothesis.with_token(token, float(log_probs_V[token]), offset)
         for token, offset in whole + constraint.parts(hypothesis.offset)
@@ -140,7 +170,7 @@ def _go_on(
     inside[[UNKNOWN, BEGIN, END]] = -np.inf
     return [
         hypothesis.with_token(int(token), float(inside[token]), hypothesis.offset)
-        for token in heaviest(inside, width)
+        for token in largest(inside, width)
         if np.isfinite(inside[token])
     ]
 
@@ -151,16 +181,3 @@ def _worth(proposals: list[Hypothesis], finished: list[Hypothesis], width: int) 
         return proposals
     floor = sorted((done.log_prob for done in finished), reverse=True)[width - 1]
     return [proposal for proposal in proposals if proposal.log_prob > floor]
-
-
-def heaviest(log_probs: NDArray[np.float32], k: int) -> NDArray[np.int64]:
-    """Positions of the k largest, unordered."""
-    if len(log_probs) <= k:
-        return np.arange(len(log_probs))
-    blocks = len(log_probs) // _BLOCK
-    if blocks <= k:
-        return np.argpartition(-log_probs, k - 1)[:k]
-    # As many are at least as large as the k-th largest maximum of a block: 25 us of 33,000, else 250 us.
-    maxima = log_probs[: blocks * _BLOCK].reshape(blocks, _BLOCK).max(axis=1)
-    near: NDArray[np.int64] = (log_probs >= np.partition(maxima, blocks - k)[blocks - k]).nonzero()[0]
-    return near[np.argpartition(-log_probs[near], k - 1)[:k]]

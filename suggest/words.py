@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Iterator
 
 from lm.denied import Denied
 from lm.language_model import LanguageModel
+from lm.memo import Memo
 from lm.parts import Part
 from lm.text import is_unspaced, last_word_start, normalize_query
 from suggest.budget import Budget, OptionalPart
-from suggest.cursor import Cursor, locate
+from suggest.cursor import Cursor, context_tokens, locate
 from suggest.decode import Hypothesis, complete_word
 from suggest.estimate import Allowance, CostEstimate
 from suggest.explain import Word, explain_words
@@ -21,6 +23,9 @@ SPARE = 8
 """Words asked for beyond those shown, to make up for the punctuation marks left out."""
 _PHRASE = 200
 """Code points before a word in which a blocked phrase may begin."""
+_REMEMBERED = 1 << 10
+_LONGEST_REMEMBERED = 1024
+"""Code points of a text whose tokens are remembered."""
 
 
 class WordPredictor:
@@ -29,6 +34,7 @@ class WordPredictor:
     def __init__(self, model: LanguageModel, denied: Denied | None = None) -> None:
         self._model = model
         self._denied = denied or Denied()
+        self._contexts: Memo[str, tuple[int, ...]] = Memo(_REMEMBERED)
         self._cost = CostEstimate(0.001)
 
     def predict(
@@ -51,7 +57,7 @@ class WordPredictor:
         """
         stages, allowance = Stages(), Allowance(budget)
         with stages.stage("parse"):
-            cursor = locate(self._model, text)
+            cursor = locate(self._model, text, self._read)
             part = self._model.part(part)
         degraded = part is Part.ENSEMBLE and not allowance.allows(OptionalPart.NEURAL, self._cost)
         asked = Part.NGRAM if degraded else part
@@ -69,20 +75,26 @@ class WordPredictor:
                 for word in words
                 if word.log_prob >= least and not self._denied.continuation(before, normalize_query(word.text))
             )
-            words = list(itertools.islice(allowed, max_suggestions))
-        terms = [ScoreTerms()] * len(words)
+            shown = list(itertools.islice(allowed, max_suggestions))
+        terms = [ScoreTerms()] * len(shown)
         if explain:
             with stages.stage("explain"):
-                terms = self._terms(cursor, words, asked)
+                terms = self._terms(cursor, shown, asked)
         return NextWords(
             suggestions=tuple(
                 WordSuggestion(text=word.text, log_prob=word.log_prob, terms=term)
-                for word, term in zip(words, terms, strict=True)
+                for word, term in zip(shown, terms, strict=True)
             ),
             replace_start=cursor.start,
             left_out=allowance.left_out,
             timings=stages.timings,
         )
+
+    def _read(self, model: LanguageModel, text: str) -> tuple[int, ...]:
+        """The context before a word, which stays the same while its letters are typed."""
+        if len(text) > _LONGEST_REMEMBERED:
+            return context_tokens(model, text)
+        return self._contexts.one(text, lambda text: context_tokens(model, text))
 
     def _terms(self, cursor: Cursor, words: list[Word], part: Part) -> list[ScoreTerms]:
         if part is Part.ENSEMBLE:
@@ -92,19 +104,22 @@ class WordPredictor:
         return [ScoreTerms(neural_log_prob=word.log_prob) for word in words]
 
 
-def shown_words(model: LanguageModel, found: list[Hypothesis], typed: str) -> list[Word]:
+def shown_words(model: LanguageModel, found: list[Hypothesis], typed: str) -> Iterator[Word]:
     """Words, best first; tokenisations of one word add their probabilities."""
+    spelt = ((model.tokenizer.decode(hypothesis.tokens), hypothesis) for hypothesis in found)
+    if not model.joins:
+        yield from (Word.of(text, hypothesis) for text, hypothesis in spelt if is_word(text))
+        return
     words: dict[str, Word] = {}
-    for hypothesis in found:
-        text = model.tokenizer.decode(hypothesis.tokens)
-        if is_word(text) and (not model.joins or _is_one_word(text, typed)):
+    for text, hypothesis in spelt:
+        if is_word(text) and _is_one_word(text, typed):
             words[text] = words[text].spelt_also(hypothesis) if text in words else Word.of(text, hypothesis)
-    return sorted(words.values(), key=lambda word: -word.log_prob)
+    yield from sorted(words.values(), key=lambda word: -word.log_prob)
 
 
 def is_word(text: str) -> bool:
     """Whether a token's text is suggested: it is no mark of punctuation and not the unknown word."""
-    return any(character.isalnum() for character in text) and text != "<unk>"
+    return (text.isalnum() or any(map(str.isalnum, text))) and text != "<unk>"
 
 
 def _is_one_word(text: str, typed: str) -> bool:

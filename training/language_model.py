@@ -8,6 +8,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from lm.arrays import open_array
 from lm.language_model import LanguageModel
 from lm.manifest import LanguageModelEntry
 from lm.neural import DESCRIPTION_FILE, NeuralDescription
@@ -24,6 +28,8 @@ from training.steps import DONE_FILE, seconds
 from training.vocabulary import build_vocabulary
 
 _MIXTURE_SENTENCES = 2000
+_SHORT_LIST = 8192
+"""Words of which alone the network is asked where no letter is typed yet."""
 
 
 def train_language_model(
@@ -84,7 +90,7 @@ def _network(
     wait_for_team()
     trained = train_network(job, config, part, prepared)
     folder.mkdir()
-    export_neural(trained, folder)
+    export_neural(trained, folder, _short_list(config, folder.parent) if isinstance(part, NeuralConfig) else None)
     result = finished_training(trained)
     training = {
         "seconds": result.curve[-1].elapsed_s,
@@ -94,6 +100,14 @@ def _network(
         "curve": [asdict(point) for point in result.curve],
     }
     return NeuralDescription.read(folder / DESCRIPTION_FILE), training
+
+
+def _short_list(config: LanguageModelConfig, folder: Path) -> NDArray[np.int32] | None:
+    """The most frequent words, if they are few among all."""
+    unigrams_V = open_array(folder / "order1.log_probs.npy", np.float32)
+    if config.unit != "word" or len(unigrams_V) < 2 * _SHORT_LIST:
+        return None
+    return np.sort(np.argsort(-unigrams_V, kind="stable")[:_SHORT_LIST]).astype(np.int32)
 
 
 def fit_weights(

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from suggest.decode import heaviest
+from lm.kernels.ranges import largest
 
 
 @settings(deadline=None)
@@ -14,6 +14,6 @@ from suggest.decode import heaviest
 def test_the_heaviest_are_those_of_sorting(size: int, k: int, levels: int, seed: int) -> None:
     values = -np.random.default_rng(seed).integers(0, levels, size).astype(np.float32)
     values[values == -levels + 1] = -np.inf
-    found = heaviest(values, k)
+    found = largest(values, k)
     assert len(set(found.tolist())) == min(k, size)
     assert sorted(values[found].tolist()) == sorted(values.tolist())[-k:]

@@ -7,6 +7,7 @@ where a model would remember those before.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -65,7 +66,8 @@ class _Meter:
 
 
 class _WordWalk:
-    """Types words of a word model: each place's ranks come from one distribution.
+    """Types words of a word model: each place's ranks come from one distribution, those before a letter perhaps from
+    another one, as when they are served.
 
     What is shown after some letters are the best of a range of ids, and each letter's range lies within the range
     before; a word's rank is the number of better words in it.
@@ -81,28 +83,39 @@ class _WordWalk:
         states = states_of(model, tokens)
         for start in range(0, len(states), _ROWS):
             for part, meter in meters.items():
-                log_probs_TV = model.log_probs(states[start : start + _ROWS], part)
-                self._type(model, log_probs_TV, tokens[start : start + _ROWS], meter)
+                rows = states[start : start + _ROWS]
+                log_probs_TV = first_TV = model.log_probs(rows, part)
+                if part is Part.ENSEMBLE and model.has_short_list:
+                    first_TV = model.likely_log_probs(rows)
+                self._type(model, first_TV, log_probs_TV, tokens[start : start + _ROWS], meter)
 
     def _type(
-        self, model: LanguageModel, log_probs_TV: NDArray[np.float32], tokens: Sequence[int], meter: _Meter
+        self,
+        model: LanguageModel,
+        first_TV: NDArray[np.float32],
+        log_probs_TV: NDArray[np.float32],
+        tokens: Sequence[int],
+        meter: _Meter,
     ) -> None:
-        for row, log_probs_V in enumerate(log_probs_TV):
+        """Types words by the log probabilities before their first letter and those before each other letter."""
+        for row in range(len(first_TV)):
             target = tokens[row] if row < len(tokens) else None  # None: the end of the sentence
-            masked_V = np.where(self._shown_V, log_probs_V, -np.inf)
-            best = np.argpartition(masked_V, -_CALIBRATED)[-_CALIBRATED:]
-            meter.show(np.exp(masked_V[best]).tolist(), (best == target).tolist())
+            first_V, masked_V = (np.where(self._shown_V, each[row], -np.inf) for each in (first_TV, log_probs_TV))
+            best = np.argpartition(first_V, -_CALIBRATED)[-_CALIBRATED:]
+            meter.show(np.exp(first_V[best]).tolist(), (best == target).tolist())
             if target is not None and is_typed(word := model.tokenizer.decode([target]), [target]):
-                meter.keystrokes.add(len(word), self.ranks(masked_V, target, word))
+                meter.keystrokes.add(len(word), self.ranks(first_V, masked_V, target, word))
 
-    def ranks(self, masked_V: NDArray[np.float32], target: int, word: str) -> Iterator[int]:
+    def ranks(
+        self, first_V: NDArray[np.float32], masked_V: NDArray[np.float32], target: int, word: str
+    ) -> Iterator[int]:
         """The word's place in the list, from 0, before each of its letters."""
-        as_good_V = masked_V >= masked_V[target]
         if target not in self._ranges:
             prefixes = ((SPACE + word[:typed]).encode() for typed in range(len(word)))
             self._ranges[target] = [self._vocabulary.prefix_range(prefix) for prefix in prefixes]
-        for low, high in self._ranges[target]:
-            yield int(np.count_nonzero(as_good_V[low:high])) - 1
+        for typed, (low, high) in enumerate(self._ranges[target]):
+            by_V = masked_V if typed else first_V
+            yield int(np.count_nonzero(by_V[low:high] >= by_V[target])) - 1
 
 
 def states_of(model: LanguageModel, tokens: Sequence[int]) -> list[State]:
@@ -138,7 +151,8 @@ def listed_words(
     model: LanguageModel, context: tuple[int, ...], typed: str, part: Part, count: int = max(LISTS)
 ) -> list[tuple[str, float]]:
     """The words shown, with their natural-log probabilities given the typed letters."""
-    words = shown_words(model, complete_word(model, context, typed, count + SPARE, part), typed)[:count]
+    found = complete_word(model, context, typed, count + SPARE, part)
+    words = list(itertools.islice(shown_words(model, found, typed), count))
     return [(word.text, word.log_prob) for word in words]
 
 

@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from lm.neural import DESCRIPTION_FILE, OUTPUT_FILE, RECURRENT_FILE
+from lm.arrays import save_array
+from lm.neural import DESCRIPTION_FILE, OUTPUT_FILE, RECURRENT_FILE, SHORT_LIST_FILE, SHORT_LIST_TOKENS_FILE
 from training.neural.bidirectional import BidirectionalNetwork
 from training.neural.cells import CELLS, LayerWeights
 from training.neural.encoders import WindowEncoder
-from training.neural.graphs import bidirectional_graph, output_graph, recurrent_graph, window_graph
+from training.neural.graphs import bidirectional_graph, output_graph, recurrent_graph, short_list_graph, window_graph
 from training.neural.model import NeuralNetwork
 
 
@@ -25,6 +26,13 @@ def write_model(model: NeuralNetwork, out_folder: Path) -> None:
     _write(out_folder / RECURRENT_FILE, _reader(model))
     _write(out_folder / OUTPUT_FILE, output_graph(_array(model.output_weight()), _array(model.bias())))
     _write(out_folder / DESCRIPTION_FILE, description.encode())
+
+
+def write_short_list(model: NeuralNetwork, tokens: NDArray[np.int32], out_folder: Path) -> None:
+    """Writes the output layer of some tokens, ids in ascending order (S,), beside the model."""
+    weight_SE, bias_S = _array(model.output_weight())[tokens], _array(model.bias())[tokens]
+    save_array(out_folder / SHORT_LIST_TOKENS_FILE, tokens)
+    _write(out_folder / SHORT_LIST_FILE, short_list_graph(weight_SE, bias_S))
 
 
 def _reader(model: NeuralNetwork) -> bytes:

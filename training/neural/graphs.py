@@ -147,10 +147,7 @@ def output_graph(weight_VE: NDArray[np.float32], bias_V: NDArray[np.float32]) ->
     """
     graph = GraphBuilder()
     vocabulary_size, width = weight_VE.shape
-    values, row_scales = graph.quantize_each_row("hidden")
-    logits = graph.integer_product(values, row_scales, quantize_columns(weight_VE.T))
-    logits = graph.one("Add", logits, graph.constant(bias_V))
-    log_probs = graph.one("LogSoftmax", logits, axis=-1)
+    log_probs = graph.one("LogSoftmax", _logits(graph, weight_VE, bias_V), axis=-1)
     graph.name_output(log_probs, "log_probs")
     axis_1 = graph.constant(np.array([1]))
     picked = graph.one("GatherElements", log_probs, graph.one("Unsqueeze", "targets", axis_1), axis=1)
@@ -160,3 +157,17 @@ def output_graph(weight_VE: NDArray[np.float32], bias_V: NDArray[np.float32]) ->
         [float_tensor("hidden", "N", width), int64_tensor("targets", "N")],
         [float_tensor("log_probs", "N", vocabulary_size), float_tensor("target_log_probs", "N")],
     )
+
+
+def short_list_graph(weight_SE: NDArray[np.float32], bias_S: NDArray[np.float32]) -> bytes:
+    """Hidden (N, E) to the probabilities (N, S) of some tokens, which add up to 1."""
+    graph = GraphBuilder()
+    graph.name_output(graph.one("Softmax", _logits(graph, weight_SE, bias_S), axis=-1), "probabilities")
+    size, width = weight_SE.shape
+    return graph.model("short_list", [float_tensor("hidden", "N", width)], [float_tensor("probabilities", "N", size)])
+
+
+def _logits(graph: GraphBuilder, weight_VE: NDArray[np.float32], bias_V: NDArray[np.float32]) -> str:
+    values, row_scales = graph.quantize_each_row("hidden")
+    logits = graph.integer_product(values, row_scales, quantize_columns(weight_VE.T))
+    return graph.one("Add", logits, graph.constant(bias_V))

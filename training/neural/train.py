@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from lm.errors import InputError
 from training.config_networks import NeuralConfig, RerankerConfig
 from training.neural.batches import Sentences
 from training.neural.bidirectional import BidirectionalNetwork
 from training.neural.checkpoint import CurvePoint, Standing
-from training.neural.export import write_model
+from training.neural.export import write_model, write_short_list
 from training.neural.model import NeuralNetwork
 from training.neural.run import TrainingRun
 from training.neural.team import Team
@@ -118,10 +120,13 @@ def _result(standing: Standing) -> NeuralTraining:
     )
 
 
-def export_neural(work: Path, out_folder: Path) -> None:
+def export_neural(work: Path, out_folder: Path, short_list: NDArray[np.int32] | None = None) -> None:
     """Writes the best weights of a finished run as `lm.neural.NeuralModel` or `lm.reranker.Reranker` opens them.
 
     Equal weights give equal bytes.
+
+    Args:
+        short_list: tokens whose output layer is written once more, by itself, ascending (S,).
 
     Raises:
         InputError: there is no finished run in the folder.
@@ -132,6 +137,8 @@ def export_neural(work: Path, out_folder: Path) -> None:
     model = _network(settings)(settings["vocabulary_size"], config)
     model.load_state_dict(standing.best_model)
     write_model(model, out_folder)
+    if short_list is not None:
+        write_short_list(model, short_list, out_folder)
 
 
 def _network(settings: dict[str, Any]) -> type[NeuralNetwork]:
