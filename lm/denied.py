@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from lm.blocked_words import BlockedWords, open_blocked_words
 from lm.memo import Memo
 from lm.private import is_plain_word, looks_private, may_become_private
+from lm.text import normalize_query
 from lm.withheld import Withheld
 
 DENIED_FOLDER = "denied"
@@ -31,11 +32,11 @@ class Denied:
         self._continuations: Memo[tuple[str, str], bool] = Memo(_REMEMBERED // 8)
 
     def queries(self, queries: Sequence[str]) -> NDArray[np.bool_]:
-        """Which of some normalised queries must not be suggested, (N,)."""
+        """Which of some queries must not be suggested, as they are when normalised, (N,)."""
         return np.array(self._verdicts.of(queries, self._judge), np.bool_)
 
     def query(self, query: str) -> bool:
-        """Whether one normalised query must not be suggested."""
+        """Whether one query must not be suggested."""
         return bool(self.queries([query])[0])
 
     def continuation(self, before: str, text: str) -> bool:
@@ -58,7 +59,8 @@ class Denied:
             return False
         return looks_private(text) or looks_private(_inconspicuous_end(before) + text)
 
-    def _judge(self, queries: Sequence[str]) -> list[bool]:
+    def _judge(self, texts: Sequence[str]) -> list[bool]:
+        queries = [normalize_query(text).rstrip() for text in texts]
         denied = [self._blocked.block(query) or looks_private(query) for query in queries]
         if self._withheld is None:
             return denied

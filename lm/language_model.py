@@ -24,6 +24,8 @@ from lm.vocabulary import BEGIN, END, SPACE, Vocabulary
 
 _STATES_KEPT = 1024  # about 4 KB each with an LSTM of 512
 _DISTRIBUTION_BYTES = 32 << 20
+_MOST_STEPS = 8
+"""Tokens back for which a known state is looked for: those of a long word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +135,31 @@ class LanguageModel:
         known = self._cached_state(neural, key)
         if known is not None:
             return known
-        previous = self._cached_state(neural, key[:-1]) if key else None
-        state = self.advance([previous], [key[-1]], part)[0] if previous is not None else self._begin(key, neural)
+        state = self._go_on(key, part) or self._begin(key, neural)
         with self._lock:
             self._states[neural, key] = state
         return state
+
+    def _go_on(self, key: tuple[int, ...], part: Part) -> State | None:
+        """The state from that after some tokens less, if one is known: a word more is a few steps, a sentence many."""
+        for size in range(len(key) - 1, max(len(key) - 1 - _MOST_STEPS, -1), -1):
+            known = self._cached_state(part is not Part.NGRAM, key[:size])
+            if known is not None:
+                if size + 1 == len(key):
+                    return self.advance([known], key[-1:], part)[0]
+                return self._read(known, key[size:])
+            if key[size] == END:
+                return None
+        return None
+
+    def _read(self, state: State, tokens: tuple[int, ...]) -> State:
+        """The state after more tokens of the same sentence."""
+        _, ngram = self.ngram.table.score_all(state.ngram, np.array(tokens, np.int32))
+        recent = self.remember(state.recent, tokens)
+        if self.neural is None or state.neural is None:
+            return State(ngram, recent=recent)
+        hidden_BTE, following = self.neural.advance(np.array([tokens], np.int64), state.neural)
+        return State(ngram, following, hidden_BTE[:, -1], recent)
 
     def _cached_state(self, neural: bool, key: tuple[int, ...]) -> State | None:
         with self._lock:
@@ -200,6 +222,11 @@ class LanguageModel:
             for row, state in enumerate(states):
                 self.recent_words.mix(mixed[row], state.recent)
         return mixed
+
+    def knows_next(self, context: tuple[int, ...], part: Part) -> bool:
+        """Whether `next_log_probs` costs nothing."""
+        with self._lock:
+            return (part, context) in self._distributions
 
     def next_log_probs(self, context: Sequence[int], part: Part) -> NDArray[np.float32]:
         """Natural-log probabilities of all tokens after a sentence's first ones, float32 (V,).

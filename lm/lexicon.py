@@ -77,6 +77,7 @@ class Lexicon:
         self.total = float(arrays["masses"][0])
         self._trie = FuzzyTrie(**arrays, kinship=kinship(), costs=asdict(self.errors))
         # a misspelt word stays so while the next ones are typed, and a search takes up to 0.3 ms
+        self.searches = 0
         self._searched: Memo[tuple[str, bool, int, int, float], tuple[Spelling, ...]] = Memo(_SEARCHES_KEPT)
 
     def count(self, word: str) -> float:
@@ -101,6 +102,7 @@ class Lexicon:
         return list(self._searched.one((typed, unfinished, k, max_edits, floor), self._search))
 
     def _search(self, asked: tuple[str, bool, int, int, float]) -> tuple[Spelling, ...]:
+        self.searches += 1
         return tuple(Spelling(*row) for row in self._trie.search(*asked))
 
 

@@ -71,14 +71,14 @@ class SparseTexts:
         save_array(folder / f"{name}.positions.npy", self._positions)
         save_strings(folder, name, self._strings)
 
-    def get(self, position: int) -> str | None:
-        """The text of the query at a position."""
-        if position < 0:
-            return None
-        place = int(self._positions.searchsorted(np.uint32(position)))
-        if place == len(self._positions) or self._positions[place] != position:
-            return None
-        return self._strings[place].decode()
+    def of(self, positions_N: NDArray[np.int64]) -> list[str | None]:
+        """The texts of the queries at some positions, -1 for one that is not there."""
+        if not len(self._positions):
+            return [None] * len(positions_N)
+        places_N = self._positions.searchsorted(positions_N)
+        there_N = self._positions[np.minimum(places_N, len(self._positions) - 1)] == positions_N
+        pairs = zip(places_N.tolist(), there_N.tolist(), strict=True)
+        return [self._strings[place].decode() if there else None for place, there in pairs]
 
 
 class QueryIndex:
@@ -156,20 +156,28 @@ class QueryIndex:
         position = self._queries.find(query.encode())
         return float(self._counts[position]) if position >= 0 else 0.0
 
-    def recency(self, queries: Sequence[str]) -> NDArray[np.float64] | None:
+    def positions(self, queries: Sequence[str]) -> NDArray[np.int64]:
+        """Where some queries are, int64 (N,); -1 for one that is not in the index."""
+        return self._queries.find_all(queries)
+
+    def counts_at(self, positions_N: NDArray[np.int64]) -> NDArray[np.float64]:
+        """How often the queries at some positions were submitted, float64 (N,); 0 for -1."""
+        return np.where(positions_N >= 0, self._counts[positions_N], 0.0).astype(np.float64)
+
+    def recency_at(self, positions_N: NDArray[np.int64]) -> NDArray[np.float64] | None:
         """Natural logs of one more than what was lately submitted of each, float64 (N,); None if no times are known.
 
-        0 for a query that is not in the index. Half precision: three significant digits.
+        0 for -1. Half precision: three significant digits.
         """
         if self._recency is None:
             return None
-        positions_N = np.array([self._queries.find(query.encode()) for query in queries], np.int64)
         return np.where(positions_N >= 0, self._recency[positions_N], 0.0).astype(np.float64)
 
-    def shown(self, query: str) -> tuple[str, str]:
-        """The query as users mostly write it, as many code points, and its payload in the catalogue, or nothing."""
-        position = self._queries.find(query.encode())
-        return self._displays.get(position) or query, self._payloads.get(position) or ""
+    def shown(self, queries: Sequence[str]) -> list[tuple[str, str]]:
+        """Each query as users mostly write it, as many code points, and its payload in the catalogue, or nothing."""
+        positions_N = self.positions(queries)
+        texts = zip(queries, self._displays.of(positions_N), self._payloads.of(positions_N), strict=True)
+        return [(display or query, payload or "") for query, display, payload in texts]
 
     @property
     def total(self) -> float:

@@ -81,6 +81,7 @@ class ServingModel(Protocol):
         exclude_generated: bool = False,
         neural: bool = True,
         budget: Budget | None = None,
+        explain: bool = False,
     ) -> QueryCompletion:
         """Suggests whole queries."""
 

@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lm.denied import Denied
 from lm.hangul import typed_prefixes
 from lm.language_model import LanguageModel, State
 from lm.parts import Part
 from lm.queries import QueryIndex
-from lm.text import normalize_query
 from lm.vocabulary import END, SPACE
 from suggest.rank import Candidates
 
@@ -75,18 +75,18 @@ class _Found:
             high, low = max(self.log_probs[row], log_prob), min(self.log_probs[row], log_prob)
             self.log_probs[row] = high + math.log1p(math.exp(low - high))
 
-    def drop_denied(self, denied: Denied, popular: dict[str, float], index: QueryIndex | None) -> list[float]:
-        """Drops the texts that are in no log and must not be suggested; returns the counts of the others."""
+    def drop_denied(self, denied: Denied, logged_N: NDArray[np.bool_]) -> list[int]:
+        """Drops the texts that are in no log and must not be suggested; returns the rows of the others."""
         texts = list(self.rows)
-        counts = [_count(popular, index, text) for text in texts]
-        generated = [row for row, count in enumerate(counts) if not count]
-        denied_N = denied.queries([normalize_query(texts[row]).rstrip() for row in generated])
-        dropped = {row for row, drop in zip(generated, denied_N, strict=True) if drop}
-        kept = [row for row in range(len(texts)) if row not in dropped]
+        generated = (~logged_N).nonzero()[0]
+        denied_N = denied.queries([texts[row] for row in generated.tolist()])
+        if not denied_N.any():  # nearly always
+            return list(range(len(texts)))
+        kept: list[int] = np.setdiff1d(np.arange(len(texts)), generated[denied_N]).tolist()
         self.rows = {texts[row]: place for place, row in enumerate(kept)}
         self.tokens, self.steps = [self.tokens[row] for row in kept], [self.steps[row] for row in kept]
         self.log_probs = [self.log_probs[row] for row in kept]
-        return [counts[row] for row in kept]
+        return kept
 
 
 def propose(model: LanguageModel, index: QueryIndex | None, query: str, denied: Denied, *, whole: bool = False) -> Pool:
@@ -114,15 +114,17 @@ def propose(model: LanguageModel, index: QueryIndex | None, query: str, denied: 
     for text, _ in popular:
         if text not in found.rows and text != typed_query:
             _score_popular(model, found, text, context, state, typed_log_prob)
-    counts = found.drop_denied(denied, dict(popular), index)
+    positions_N = index.positions(list(found.rows)) if index else np.full(len(found.rows), -1)
+    positions_N = positions_N[found.drop_denied(denied, positions_N >= 0)]
+    size, typed_size = len(found.rows), len(query)
     return Pool(
         Candidates(
             texts=list(found.rows),
-            lengths=np.array([max(len(text) - len(query), 1) for text in found.rows], np.float64),
-            counts=np.array(counts, np.float64),
+            lengths=np.maximum(np.fromiter(map(len, found.rows), np.float64, size) - typed_size, 1.0),
+            counts=index.counts_at(positions_N) if index else np.zeros(size),
             log_probs=np.array(found.log_probs, np.float64),
-            tokens=np.array([max(len(tokens), 1) for tokens in found.tokens], np.float64),
-            recency=index.recency(list(found.rows)) if index else None,
+            tokens=np.maximum(np.fromiter(map(len, found.tokens), np.float64, size), 1.0),
+            recency=index.recency_at(positions_N) if index else None,
         ),
         found.tokens,
         found.steps,
@@ -144,13 +146,6 @@ def _beam(model: LanguageModel, state: State, typed: str) -> tuple[list[tuple[li
     # Hangul in the making: no text is found by two of them.
     every = sorted((row for sentences, _ in beams for row in sentences), key=lambda row: -sum(row[1]))
     return every[:BEAM_WIDTH], float(np.logaddexp.reduce([log_prob for _, log_prob in beams]))
-
-
-def _count(counts: dict[str, float], index: QueryIndex | None, text: str) -> float:
-    known = counts.get(text)
-    if known is not None:
-        return known
-    return index.count(text) if index else 0.0
 
 
 def _score_popular(

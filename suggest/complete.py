@@ -77,11 +77,13 @@ class QueryCompleter:
         neural: bool,
         budget: Budget | None,
         correct: bool = True,
+        explain: bool = False,
     ) -> QueryCompletion:
         """Ranked completions; an empty query gets the most popular ones.
 
         Args:
             correct: look for typing errors where what was typed is not as queries usually are.
+            explain: say what the neural model thinks of each whole query, which costs extra.
 
         Raises:
             UnsupportedError: the bundle was trained without queries.
@@ -96,7 +98,7 @@ class QueryCompleter:
             normalized = normalize_query(query)
         if normalized:
             listed, total = self._ranked(
-                normalized, max_suggestions, exclude_generated, neural, allowance, stages, correct=correct
+                normalized, max_suggestions, exclude_generated, neural, allowance, stages, correct, explain
             )
         else:
             listed, total = self._popular(max_suggestions, stages)
@@ -115,7 +117,7 @@ class QueryCompleter:
 
     def considered(self, query: str, k: int) -> tuple[Candidates, float]:
         """What is ranked for a normalised query if k are to be shown, and the submissions behind all readings of it."""
-        listed, _ = self._ranked(query, k, False, True, Allowance(None), Stages(), correct=True)
+        listed, _ = self._ranked(query, k, False, True, Allowance(None), Stages(), True, False)
         return listed.candidates, listed.total
 
     def _ranked(
@@ -126,8 +128,8 @@ class QueryCompleter:
         neural: bool,
         allowance: Allowance,
         stages: Stages,
-        *,
         correct: bool,
+        explain: bool,
     ) -> tuple[_Listed, float]:
         """The list, and submissions of what was typed as it stands."""
         with stages.stage("ngram"):
@@ -136,9 +138,12 @@ class QueryCompleter:
             rows = first_rows(pool, self._first_ranking, max(CHOSEN, max_suggestions + 2), exclude_generated)
         corrections, total = dict[str, Correction](), pool.total
         suspects = self._corrector.suspects(query, pool) if correct and self._corrector is not None else ()
-        if suspects and allowance.allows(OptionalPart.SPELLING, self._correction_cost):
-            with stages.stage("spelling"), self._correction_cost.measured():
+        if self._corrector and suspects and allowance.allows(OptionalPart.SPELLING, self._correction_cost):
+            searches = self._corrector.searches
+            with stages.stage("spelling"):
                 pool, corrections = self._read_otherwise(query, suspects, pool)
+            if self._corrector.searches > searches:  # what was known says nothing of what the next one costs
+                self._correction_cost.observe(stages.timings[-1].duration_s)
         if corrections:  # beside those that suit the typed letters, which stay the same
             rows += _first_corrected(pool, self._first_ranking, max_suggestions + SPARE, exclude_generated)
         chosen = pool.candidates.of(rows)
@@ -150,9 +155,12 @@ class QueryCompleter:
         if asked and self._rescorer.helps(pool) and allowance.allows(OptionalPart.NEURAL, self._neural_cost):
             with stages.stage("neural"):
                 rescored = self._rescorer.rescore(pool, rows, chosen)
-                candidates, opinion = rescored.candidates, rescored.neural
-            if rescored.read:  # what was known says nothing of what the next one costs
+                candidates = rescored.candidates
+            if rescored.read:
                 self._neural_cost.observe(stages.timings[-1].duration_s)
+            if explain:
+                with stages.stage("explain"):
+                    opinion = self._rescorer.opinions(pool, rows, chosen)
         if asked and self._reranks and allowance.allows(OptionalPart.RERANKER, self._reranker_cost, last=True):
             with stages.stage("reranker"), self._reranker_cost.measured():
                 candidates = rerank(self._model, candidates)
@@ -197,7 +205,7 @@ class QueryCompleter:
         counts, ngram = listed.candidates.counts.tolist(), listed.ngram.tolist()
         texts, corrections = listed.candidates.texts, listed.corrections
         typed = typed_prefixes(query)
-        shown = [index.shown(texts[row]) for _, row in listed.ranked[:max_suggestions]]
+        shown = index.shown([texts[row] for _, row in listed.ranked[:max_suggestions]])
         neural = listed.neural.tolist() if listed.neural is not None else [-math.inf] * len(counts)
         return tuple(
             QuerySuggestion(

@@ -72,10 +72,10 @@ def _suggestions(
     ceiling = min((suggestion.log_prob for suggestion in listed), default=0.0)
     ceiling -= 1e-6 * (1.0 - ceiling)  # below the last one's in the 32 bits of an answer too
     found = []
-    for match in matches:
+    shown = index.shown([match.text for match in matches])
+    for match, (display, payload) in zip(matches, shown, strict=True):
         popularity = math.log(match.count / index.total)
         log_prob = min(math.log(left) + popularity, ceiling)
-        display, payload = index.shown(match.text)
         found.append(
             QuerySuggestion(
                 text=match.text,

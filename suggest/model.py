@@ -70,6 +70,7 @@ class Model:
         neural: bool = True,
         budget: Budget | None = None,
         correct: bool = True,
+        explain: bool = False,
     ) -> QueryCompletion:
         """Ranked whole queries for what was typed; see `QueryCompleter.complete`."""
         return self._completer.complete(
@@ -79,6 +80,7 @@ class Model:
             neural=neural,
             budget=budget,
             correct=correct,
+            explain=explain,
         )
 
     def predict_next_word(

@@ -21,7 +21,6 @@ import numpy as np
 
 from lm.language_model import LanguageModel
 from lm.lexicon import MAX_WORD_LENGTH, Lexicon
-from lm.parts import Part
 from lm.typed import TypedPrefix
 from lm.typing_errors import MAX_EDITS
 from lm.vocabulary import SPACE, UNKNOWN
@@ -90,6 +89,11 @@ class Corrector:
         self._model = model
         self._lexicon = lexicon
 
+    @property
+    def searches(self) -> int:
+        """Searches of the lexicon so far; a word whose neighbours were known took none."""
+        return self._lexicon.searches
+
     def suspects(self, query: str, pool: Pool) -> tuple[int, ...]:
         """Places of the words that may be misspelt; none where the prefix is popular or no word is a surprise.
 
@@ -153,11 +157,11 @@ class Corrector:
     def _log_prob(self, text: str) -> float:
         """Natural-log probability that a query begins so."""
         head, _, typed = text.rpartition(" ")
-        context = self._model.tokenizer.encode(head) if head else []
-        state = self._model.state(context, Part.NGRAM)
+        ngram, context = self._model.ngram, self._model.tokenizer.encode(head) if head else []
+        steps, following = ngram.table.score_all(ngram.begin, np.array(context, np.int32))
         constraint = self._model.vocabulary.constraint(TypedPrefix(SPACE + typed))
-        typed_log_prob: float = self._model.ngram.table.typed_log_prob(state.ngram, constraint.arrays, _BEAM_WIDTH)
-        return typed_log_prob - sum(self._surprises(context))
+        typed_log_prob: float = ngram.table.typed_log_prob(following, constraint.arrays, _BEAM_WIDTH)
+        return typed_log_prob + float(steps.sum(dtype=np.float64))
 
     def _may_be_whole(self, text: str) -> bool:
         last = text.rstrip().rpartition(" ")[2]

@@ -88,6 +88,7 @@ class TwinModel:
         exclude_generated: bool = False,
         neural: bool = True,
         budget: Budget | None = None,
+        explain: bool = False,  # noqa: ARG002
     ) -> QueryCompletion:
         self._work(query, neural, budget)
         texts = [query + ending for ending in ("a", "b", "c")] if query != "zzz" else []

@@ -70,6 +70,7 @@ class Completer:
             exclude_generated=question.exclude_generated,
             neural=neural,
             budget=budget,
+            explain=question.explain,
         )
         self._metrics.observe_completion(completion, COMPLETE_QUERY)
         if self._tracing is not None:

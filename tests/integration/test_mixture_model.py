@@ -126,7 +126,7 @@ def test_a_word_that_was_used_becomes_more_probable(model: LanguageModel) -> Non
     assert (after > before + 1) == (model.recent_words is not None)
 
 
-def test_rescoring_mixes_as_scoring_does(model: LanguageModel) -> None:
+def test_rescoring_mixes_the_next_token_as_scoring_does(model: LanguageModel) -> None:
     if model.neural is None:
         return
     rows = [[*tokens, END] for tokens in _sentences(model)]
@@ -139,8 +139,9 @@ def test_rescoring_mixes_as_scoring_does(model: LanguageModel) -> None:
         np.array([*map(len, rows)], np.float64),
     )
     found = Rescorer(model).rescore(Pool(candidates, rows, steps, (), 0.0), range(len(rows)), candidates)
-    mixed = np.array([model.token_log_probs(row)[Part.ENSEMBLE].sum() for row in rows])
-    differences = found.candidates.log_probs - mixed
+    first = [float(model.token_log_probs(row)[Part.ENSEMBLE][0]) for row in rows]
+    expected = np.array([mixed + sum(step[1:]) for mixed, step in zip(first, steps, strict=True)])
+    differences = found.candidates.log_probs - expected
     # Rescoring is given what was typed, the same for all.
     np.testing.assert_allclose(differences, differences[0], atol=5e-3)
 

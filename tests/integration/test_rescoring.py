@@ -1,4 +1,4 @@
-"""Re-scoring: what is remembered of earlier keystrokes changes nothing, and the first candidates alone are read."""
+"""Re-scoring: the neural model's opinion of the next token, and what is remembered of it changes nothing."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import suggest.rescoring
+from lm.neural import NeuralModel
+from lm.parts import Part
 from suggest.candidates import Pool, propose
 from suggest.model import Model, open_model
-from suggest.rescoring import RESCORED, SEEN, Rescored, Rescorer
+from suggest.rescoring import SEEN, Rescorer
 
 TYPED = ["new", "new ", "new y", "new yo", "new york", "new york ", "new york t", "new ", "how", "how t", "new yo"]
 
@@ -21,47 +22,60 @@ def model(tiny_bundle: Path) -> Model:
     return open_model(tiny_bundle)
 
 
-def unseen(pool: Pool) -> Pool:
-    """The pool as of a prefix that hardly anybody has typed."""
-    return replace(pool, total=SEEN - 1)
-
-
-def rescored(model: Model, rescorer: Rescorer, query: str) -> tuple[Rescored, int]:
+def unseen(model: Model, query: str) -> tuple[Pool, list[int]]:
+    """What is proposed, as for a prefix that hardly anybody has typed, and the rows of what the model can spell."""
     language_model = model.bundle.language_model("queries")
-    pool = unseen(propose(language_model, model.bundle.queries, query, model.bundle.denied))
-    rows = [row for row, tokens in enumerate(pool.tokens) if tokens][:12]
-    return rescorer.rescore(pool, rows, pool.candidates.of(rows)), len(rows)
+    pool = propose(language_model, model.bundle.queries, query, model.bundle.denied)
+    return replace(pool, total=SEEN - 1), [row for row, tokens in enumerate(pool.tokens) if tokens]
 
 
-def test_what_is_remembered_is_what_the_models_say(model: Model) -> None:
+@pytest.mark.parametrize("query", TYPED)
+def test_the_next_token_is_the_mixtures_and_all_else_the_n_gram_models(model: Model, query: str) -> None:
     language_model = model.bundle.language_model("queries")
-    remembering = Rescorer(language_model)
+    pool, rows = unseen(model, query)
+    chosen = pool.candidates.of(rows)
+    found = Rescorer(language_model).rescore(pool, rows, chosen).candidates.log_probs
+    mixed = language_model.next_log_probs(pool.context, Part.ENSEMBLE)
+    expected = [
+        log_prob + mixed[pool.tokens[row][0]] - pool.steps[row][0]
+        for row, log_prob in zip(rows, chosen.log_probs, strict=True)
+    ]
+    differences = found - np.array(expected)
+    np.testing.assert_allclose(differences, differences[0], atol=1e-5)  # what was typed is the same for all
+    assert np.exp(found).sum() == pytest.approx(np.exp(chosen.log_probs).sum())
+
+
+def test_what_is_remembered_is_what_the_models_say(tiny_bundle: Path, model: Model) -> None:
+    remembering = Rescorer(model.bundle.language_model("queries"))
     for query in TYPED:
-        found, _ = rescored(model, remembering, query)
-        fresh, _ = rescored(model, Rescorer(language_model), query)
-        np.testing.assert_array_equal(found.neural, fresh.neural)
-        np.testing.assert_array_equal(found.candidates.log_probs, fresh.candidates.log_probs)
+        afresh = open_model(tiny_bundle)
+        pool, rows = unseen(afresh, query)
+        fresh = Rescorer(afresh.bundle.language_model("queries")).rescore(pool, rows, pool.candidates.of(rows))
+        found = remembering.rescore(pool, rows, pool.candidates.of(rows))
+        assert fresh.read
+        np.testing.assert_allclose(found.candidates.log_probs, fresh.candidates.log_probs, atol=1e-5)
 
 
-def test_a_keystroke_that_only_narrows_the_list_asks_the_network_nothing(
-    model: Model, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    rescorer = Rescorer(model.bundle.language_model("queries"))
-    first, _ = rescored(model, rescorer, "new york t")
-    monkeypatch.setattr(suggest.rescoring, "neural_log_probs", None)  # would fail if it were called
-    again, _ = rescored(model, rescorer, "new york t")
-    assert (first.read, again.read) == (True, False)
-
-
-def test_keystrokes_that_are_known_do_not_make_the_neural_model_look_cheap(tiny_bundle: Path) -> None:
+def test_a_letter_more_asks_the_network_nothing(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = open_model(tiny_bundle)
-    for query in ("new quay h", "zoo keeper j"):
+    rescorer = Rescorer(model.bundle.language_model("queries"))
+    pool, rows = unseen(model, "new york t")
+    assert rescorer.rescore(pool, rows, pool.candidates.of(rows)).read
+    monkeypatch.setattr(NeuralModel, "log_probs", None)  # would fail if it were called
+    pool, rows = unseen(model, "new york ti")
+    assert not rescorer.rescore(pool, rows, pool.candidates.of(rows)).read
+
+
+def test_keystrokes_that_are_known_do_not_make_a_part_look_cheap(tiny_bundle: Path) -> None:
+    model = open_model(tiny_bundle)
+    for query in ("new quay h", "zoo keeper j", "wether xq"):
         assert model.complete_query(query, neural=False).refinable
         model.complete_query(query)
-    cost_s = model._completer._neural_cost.mean_s
+    costs_s = [cost.mean_s for cost in (model._completer._neural_cost, model._completer._correction_cost)]
     for _ in range(50):
-        model.complete_query("new quay h")
-    assert model._completer._neural_cost.mean_s == cost_s
+        for query in ("new quay h", "wether xq"):
+            model.complete_query(query)
+    assert [cost.mean_s for cost in (model._completer._neural_cost, model._completer._correction_cost)] == costs_s
 
 
 def test_a_prefix_that_was_seen_often_is_left_to_the_log(model: Model) -> None:
@@ -75,13 +89,21 @@ def test_a_prefix_that_was_seen_often_is_left_to_the_log(model: Model) -> None:
     assert (seen.refinable, unseen.refinable) == (False, True)
 
 
-def test_the_others_keep_the_n_gram_models_opinion(model: Model) -> None:
+@pytest.mark.parametrize("query", ["new quay h", "zoo keeper"])
+def test_who_asks_is_told_what_the_neural_model_thinks_of_each_whole_query(model: Model, query: str) -> None:
+    plain, explained = model.complete_query(query), model.complete_query(query, explain=True)
+    assert all(suggestion.terms.neural_log_prob is None for suggestion in plain.suggestions)
+    assert [each.text for each in plain.suggestions] == [each.text for each in explained.suggestions]
+    assert any(suggestion.terms.neural_log_prob is not None for suggestion in explained.suggestions)
+
+
+def test_opinions_are_of_whole_queries(model: Model) -> None:
     language_model = model.bundle.language_model("queries")
-    pool = unseen(propose(language_model, model.bundle.queries, "new", model.bundle.denied))
-    rows = [row for row, tokens in enumerate(pool.tokens) if tokens][: RESCORED + 4]
-    chosen = pool.candidates.of(rows)
-    found = Rescorer(language_model).rescore(pool, rows, chosen)
-    assert np.isfinite(found.neural).tolist() == [place < RESCORED for place in range(len(rows))]
-    np.testing.assert_array_equal(found.candidates.log_probs[RESCORED:], chosen.log_probs[RESCORED:])
-    first = slice(0, RESCORED)  # and the re-scored ones share what these gave them
-    assert np.exp(found.candidates.log_probs[first]).sum() == pytest.approx(np.exp(chosen.log_probs[first]).sum())
+    pool, rows = unseen(model, "new quay h")
+    opinions = Rescorer(language_model).opinions(pool, rows, pool.candidates.of(rows))
+    whole = [
+        language_model.token_log_probs([*pool.context, *pool.tokens[row]])[Part.NEURAL][len(pool.context) :].sum()
+        for row in rows
+    ]
+    differences = opinions - np.array(whole)
+    np.testing.assert_allclose(differences, differences[0], atol=1e-3)

@@ -21,6 +21,18 @@ def test_find(strings: set[bytes], key: bytes) -> None:
     assert sorted_strings(ordered).find(key) == (ordered.index(key) if key in strings else -1)
 
 
+_TEXTS = st.text("\0abü漢", max_size=4)
+
+
+@given(texts=st.sets(_TEXTS, max_size=40), asked=st.lists(_TEXTS, max_size=5))
+def test_find_all(texts: set[str], asked: list[str]) -> None:
+    ordered = sorted(texts, key=str.encode)
+
+    found = sorted_strings([text.encode() for text in ordered]).find_all(asked)
+
+    assert found.tolist() == [ordered.index(text) if text in texts else -1 for text in asked]
+
+
 @given(strings=st.sets(_STRINGS, max_size=40), prefix=_STRINGS)
 def test_prefix_range(strings: set[bytes], prefix: bytes) -> None:
     ordered = sorted(strings)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from lm.blocked_words import BlockedWords
@@ -57,5 +58,5 @@ def test_candidates_are_judged_as_normalised_text(denied: Denied) -> None:
     found = _Found()
     for text in ("Old York Times", "ACME shoes", "Jane.Doe@Example.com", "New York "):
         found.add(text, (3,), (-1.0,), -1.0)
-    assert found.drop_denied(denied, {}, None) == [0.0]
+    assert found.drop_denied(denied, np.zeros(4, bool)) == [3]
     assert list(found.rows) == ["New York "]

@@ -73,8 +73,8 @@ def test_texts_to_display_and_payloads_are_those_given(tmp_path: Path) -> None:
     index = QueryIndex(tmp_path)
 
     for row in rows:
-        assert index.shown(row.query) == (row.display or row.query, row.payload or "")
-    assert index.shown("iphone") == ("iphone", "")
+        assert index.shown([row.query]) == [(row.display or row.query, row.payload or "")]
+    assert index.shown(["iphone", "zzz"]) == [("iphone", ""), ("zzz", "")]
     assert index.total == 10
 
 

@@ -51,13 +51,16 @@ def test_equal_rows_give_equal_files(tmp_path: Path) -> None:
 
 def test_recency_is_found_by_query(tmp_path: Path) -> None:
     build_query_index(tmp_path, _ROWS)
-    found = QueryIndex(tmp_path).recency(["walnut tree 240", "in no log", "nüsse 001"])
+    index = QueryIndex(tmp_path)
+    positions = index.positions(["walnut tree 240", "in no log", "nüsse 001"])
+    found = index.recency_at(positions)
+    assert (positions < 0).tolist() == [False, True, False]
     assert found == pytest.approx([math.log(7.0), 0.0, math.log(1 + 1 / 40)], rel=1e-3)
     recency = tmp_path / "recency.npy"
     assert recency.stat().st_size < 2 * len(_ROWS) + 129
 
     recency.unlink()
-    assert QueryIndex(tmp_path).recency(["walnut tree 240"]) is None
+    assert QueryIndex(tmp_path).recency_at(positions) is None
 
 
 def test_columns_without_a_text_may_be_left_out(tmp_path: Path) -> None:
@@ -67,6 +70,6 @@ def test_columns_without_a_text_may_be_left_out(tmp_path: Path) -> None:
     assert index_queries(tmp_path / "rows.parquet", tmp_path) == 2
     index = QueryIndex(tmp_path)
     assert index.completions("", 5) == ([("c", 2.0), ("a b", 1.0)], 3.0)
-    assert index.shown("c") == ("c", "")
-    assert index.recency(["c"]) is None
+    assert index.shown(["c"]) == [("c", "")]
+    assert index.recency_at(index.positions(["c"])) is None
     assert not (tmp_path / "recency.npy").exists()

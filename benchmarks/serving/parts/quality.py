@@ -28,13 +28,13 @@ from training.evaluation.query_measures import MEASURES
 from training.evaluation.query_outcomes import outcomes, served, wanted_queries
 from training.progress import SilentReporter, TerminalReporter
 
-_BEAM, _RESCORED = "suggest.BEAM_WIDTH", "suggest.RESCORED"
+_BEAM, _CHOSEN = "suggest.BEAM_WIDTH", "suggest.CHOSEN"
 _NAME = "MRR@10 against p50 added"
 _MRR = next(measure for measure in MEASURES if measure.name == "mrr_at_10")
 _DEFAULT, _WARM_UP = "default", 100
 _SWEEPS: dict[str, list[dict[str, int]]] = {
     "beam width": [{_BEAM: width} for width in (5, 10, 15, 20, 30, 60)],
-    "candidates re-scored": [{_RESCORED: count} for count in (2, 4, 8, 12, 16, 24)],
+    "candidates re-scored": [{_CHOSEN: count} for count in (12, 16, 24, 40)],
     "without the neural part: beam width": [{_BEAM: width} for width in (5, 10, 20, 30, 60)],
 }
 
@@ -50,7 +50,7 @@ def measure(bench: Bench) -> Iterator[Result]:
     queries = wanted_queries(lines)[: bench.effort.judged]
     full, bare = bench.registry(bundle), without_neural(bundle, bench.new_folder())
     default = _point(bench, full, {}, queries)
-    yield _figure(f"{_DEFAULT}, beam {value_of(_BEAM)}, {value_of(_RESCORED)} re-scored", default)
+    yield _figure(f"{_DEFAULT}, beam {value_of(_BEAM)}, {value_of(_CHOSEN)} re-scored", default)
     lines_of: dict[str, list[tuple[float, float]]] = {_DEFAULT: [default]}
     labels: dict[str, list[str]] = {_DEFAULT: [_DEFAULT]}
     for sweep, settings in _SWEEPS.items():
