@@ -18,7 +18,10 @@ _IBAN_COMPACT = re.compile(r"(?<![a-z0-9])[a-z]{2}\d{2}[a-z0-9]{11,30}(?![a-z0-9
 _IBAN_GROUPED = re.compile(r"(?<![a-z0-9])[a-z]{2}\d{2}(?:[ -][a-z0-9]{4}){2,7}(?:[ -][a-z0-9]{1,3})?(?![a-z0-9])")
 _DIGITS = re.compile(r"\d+")
 _ROUND = re.compile(r"\d{1,3}(?: \d{3})* 000")
-_LOCAL_ADDRESS = re.compile(r"(?:127|10|192[. ]168|172[. ](?:1[6-9]|2\d|3[01]))(?:[. ]\d{1,3}){2,3}")
+# three groups may be the beginning of an address, but `10.019.698` has the shape of an identity number
+_LOCAL_ADDRESS = re.compile(
+    r"(?:(?:127|10)(?![. ]\d{3}[. ]\d{3}\Z)|192[. ]168|172[. ](?:1[6-9]|2\d|3[01]))(?:[. ]\d{1,3}){2,3}"
+)
 _CALL = re.compile(r"(?<![a-z])(?:call|caller|cell|fax|mobile|phone|sms|tel|telephone|text|whatsapp|number)(?![a-z])")
 _SLASHED = re.compile(r"\d{1,4}(?:/\d{1,4})+")
 _SPACED = re.compile(r"\d{1,5}(?: \d{1,5})+")
