@@ -18,9 +18,10 @@ _IBAN_COMPACT = re.compile(r"(?<![a-z0-9])[a-z]{2}\d{2}[a-z0-9]{11,30}(?![a-z0-9
 _IBAN_GROUPED = re.compile(r"(?<![a-z0-9])[a-z]{2}\d{2}(?:[ -][a-z0-9]{4}){2,7}(?:[ -][a-z0-9]{1,3})?(?![a-z0-9])")
 _DIGITS = re.compile(r"\d+")
 _ROUND = re.compile(r"\d{1,3}(?: \d{3})* 000")
-# three groups may be the beginning of an address, but `10.019.698` has the shape of an identity number
+_OCTET = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
+# three groups may be the beginning of an address, but `10.119.198` has the shape of an identity number
 _LOCAL_ADDRESS = re.compile(
-    r"(?:(?:127|10)(?![. ]\d{3}[. ]\d{3}\Z)|192[. ]168|172[. ](?:1[6-9]|2\d|3[01]))(?:[. ]\d{1,3}){2,3}"
+    rf"(?:(?:127|10)(?![. ]\d{{3}}[. ]\d{{3}}\Z)|192[. ]168|172[. ](?:1[6-9]|2\d|3[01]))(?:[. ]{_OCTET}){{2,3}}"
 )
 _CALL = re.compile(r"(?<![a-z])(?:call|caller|cell|fax|mobile|phone|sms|tel|telephone|text|whatsapp|number)(?![a-z])")
 _SLASHED = re.compile(r"\d{1,4}(?:/\d{1,4})+")
@@ -31,7 +32,7 @@ _LETTER_TO_DIGIT = re.compile(r"(?<=[a-z])(?=\d)|(?<=\d)(?=[a-z])")
 # How the digits of a payment card are grouped, and those of short telephone numbers.
 _CARD_SHAPES = {(4, 4, 4, 4), (4, 6, 5), (4, 6, 4), (4, 4, 4, 4, 3), (8, 8), (6, 13), (4, 4, 4, 1), (4, 4, 4, 7)}
 _PHONE_SHAPES = {(3, 4), (4, 4), (2, 2, 2, 2), (3, 2, 3), (2, 3, 3), (3, 3, 2), (2, 3, 4), (3, 5), (4, 5)}
-_ID_SHAPES = {(6, 4), (4, 6), (3, 3, 4)}
+_ID_SHAPES = {(6, 4), (4, 6), (3, 3, 4), (4, 4, 4)}
 _LONG_LIST = 20
 """More digits in groups of at most five than any number of a person has."""
 

@@ -46,6 +46,8 @@ def screen() -> Screen:
         ("es77 0276 4563 1024 4477 2713", "iban"),
         ("gb29-nwbk-6016-1331-9268-19", "iban"),
         ("10.019.698-r", "long_number"),
+        ("10.119.198-r", "long_number"),
+        ("2018 1419 9995", "long_number"),
         ("nino ab 12 34 56 c", "identity_number"),
         ("rssmra85t10a562s", "identity_number"),
         ("131052a308t", "identity_number"),
