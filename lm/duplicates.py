@@ -44,6 +44,7 @@ def _without_marks(text: str) -> str:
     return "".join(" " if not each.isascii() and unicodedata.category(each)[0] == "P" else each for each in text)
 
 
+@functools.lru_cache(1 << 14)  # words come again in other queries
 def _singular(word: str) -> str:
     if len(word) < 4 or not word.isascii() or not word.endswith("s"):
         return word

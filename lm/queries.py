@@ -82,7 +82,11 @@ class SparseTexts:
 
 
 class QueryIndex:
-    """An open index of normalised queries."""
+    """An open index of normalised queries.
+
+    Attributes:
+        total: submissions of all of them.
+    """
 
     def __init__(self, folder: Path) -> None:
         """Maps what `save_query_index` wrote.
@@ -96,6 +100,7 @@ class QueryIndex:
         self._counts = open_array(folder / "counts.npy", np.float32)
         self._sums = RangeSums(self._counts, open_array(folder / "sums.npy", np.float64))
         self._maxima = RangeMaxima(self._counts, open_array(folder / "maxima.npy", np.float32))
+        self.total = self._sums.between(0, len(self._counts))
         ids = open_array(folder / "word_starts.queries.npy", np.uint32)
         self._words = WordStarts(self._queries, ids, open_array(folder / "word_starts.npy", np.uint8))
         maxima = open_array(folder / "word_starts.maxima.npy", np.float32)
@@ -178,11 +183,6 @@ class QueryIndex:
         positions_N = self.positions(queries)
         texts = zip(queries, self._displays.of(positions_N), self._payloads.of(positions_N), strict=True)
         return [(display or query, payload or "") for query, display, payload in texts]
-
-    @property
-    def total(self) -> float:
-        """Submissions of all queries."""
-        return self._sums.between(0, len(self._counts))
 
 
 def _later_words(text: str) -> Iterable[int]:

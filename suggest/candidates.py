@@ -66,8 +66,9 @@ class _Found:
         self.log_probs: list[float] = []
 
     def add(self, text: str, tokens: Sequence[int], steps: Sequence[float], log_prob: float) -> None:
-        row = self.rows.setdefault(text, len(self.rows))
-        if row == len(self.tokens):
+        row = self.rows.get(text)
+        if row is None:
+            self.rows[text] = len(self.tokens)
             self.tokens.append(tokens)
             self.steps.append(steps)
             self.log_probs.append(log_prob)

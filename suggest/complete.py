@@ -203,33 +203,22 @@ class QueryCompleter:
         self, listed: _Listed, query: str, index: QueryIndex, max_suggestions: int
     ) -> tuple[QuerySuggestion, ...]:
         counts, ngram = listed.candidates.counts.tolist(), listed.ngram.tolist()
-        texts, corrections = listed.candidates.texts, listed.corrections
-        typed = typed_prefixes(query)
-        shown = index.shown([texts[row] for _, row in listed.ranked[:max_suggestions]])
+        every, corrections, prefixes = listed.candidates.texts, listed.corrections, typed_prefixes(query)
         neural = listed.neural.tolist() if listed.neural is not None else [-math.inf] * len(counts)
-        return tuple(
-            QuerySuggestion(
-                text=texts[row],
-                display=display,
-                log_prob=log_prob,
-                acceptance_prob=math.exp(log_prob),
-                source=Source.HISTORY if counts[row] > 0 else Source.GENERATED,
-                typed=(
-                    0,
-                    len(corrections[texts[row]].text.rstrip())
-                    if texts[row] in corrections
-                    else typed_length(texts[row], query, typed),
-                ),
-                terms=ScoreTerms(
-                    popularity_log_prob=math.log(counts[row] / index.total) if counts[row] > 0 else None,
-                    ngram_log_prob=_known(ngram[row]),
-                    neural_log_prob=_known(neural[row]),
-                    edit_count=corrections[texts[row]].edits if texts[row] in corrections else 0,
-                ),
-                payload=payload,
+        ranked = listed.ranked[:max_suggestions]
+        suggestions = []
+        shown = index.shown([every[row] for _, row in ranked])
+        for (log_prob, row), (display, payload) in zip(ranked, shown, strict=True):
+            text, count, correction = every[row], counts[row], corrections.get(every[row])
+            typed = typed_length(text, query, prefixes) if correction is None else len(correction.text.rstrip())
+            popularity = math.log(count / index.total) if count > 0 else None
+            edits = correction.edits if correction is not None else 0
+            terms = ScoreTerms(popularity, _known(ngram[row]), _known(neural[row]), edits)
+            source = Source.HISTORY if count > 0 else Source.GENERATED
+            suggestions.append(
+                QuerySuggestion(text, display, log_prob, math.exp(log_prob), source, (0, typed), terms, payload)
             )
-            for (log_prob, row), (display, payload) in zip(listed.ranked, shown, strict=False)
-        )
+        return tuple(suggestions)
 
 
 def first_rows(pool: Pool, ranking: Ranking, k: int, exclude_generated: bool = False) -> list[int]:

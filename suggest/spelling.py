@@ -195,6 +195,8 @@ class Corrector:
         """A space that was left out, or another key hit in its place."""
         word, unfinished, errors = words[place], place == len(words) - 1, self._lexicon.errors
         for end in range(1, len(word)):
+            if not self._lexicon.count(word[:end]):
+                continue
             for start, cost in ((end, errors.omitted_space), (end + 1, errors.replaced_space)):
                 if start < len(word):
                     yield from self._parted(words, (place, place + 1), (word[:end], word[start:]), cost, unfinished)
@@ -213,11 +215,12 @@ class Corrector:
         self, words: Sequence[str], span: tuple[int, int], parts: tuple[str, ...], cost: float, unfinished: bool
     ) -> Iterator[_Change]:
         """The words of a span as other words of the lexicon."""
-        lexicon, total = self._lexicon, math.log(max(self._lexicon.total, 1.0))
+        lexicon = self._lexicon
         if not all(map(lexicon.count, parts[:-1])):
             return
         if not (lexicon.mass(parts[-1]) if unfinished else lexicon.count(parts[-1])):
             return
+        total = math.log(max(lexicon.total, 1.0))
         after = [self._unigram(part, unfinished and part is parts[-1]) - total for part in parts]
         typed = range(*span)
         before = [self._unigram(words[place], unfinished and place == typed[-1]) - total for place in typed]

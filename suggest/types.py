@@ -1,12 +1,14 @@
 """What goes into a model and what comes out of it: immutable values, free of any wire format.
 
-Log probabilities are natural logarithms; times are seconds; lengths are Unicode code points.
+Log probabilities are natural logarithms; times are seconds; lengths are Unicode code points. What an answer holds many
+of are tuples, made in a third of a frozen dataclass's time.
 """
 
 from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from lm.parts import Part
 from suggest.budget import LeftOut
@@ -42,16 +44,14 @@ class FinishReason(enum.Enum):
     LENGTH = "length"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StageTiming:
+class StageTiming(NamedTuple):
     """Time that one stage of an answer took."""
 
     stage: str
     duration_s: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScoreTerms:
+class ScoreTerms(NamedTuple):
     """How a suggestion came by its place; a term that took no part is None."""
 
     popularity_log_prob: float | None = None
@@ -60,8 +60,7 @@ class ScoreTerms:
     edit_count: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QuerySuggestion:
+class QuerySuggestion(NamedTuple):
     """A suggested whole query.
 
     Attributes:
@@ -108,8 +107,7 @@ class QueryCompletion:
         return bool(self.left_out)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WordSuggestion:
+class WordSuggestion(NamedTuple):
     """A predicted word; `log_prob` is given the text before it and its typed letters."""
 
     text: str
