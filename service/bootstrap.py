@@ -176,6 +176,16 @@ class Server:
 
     def _build_grpc(self, clock: Callable[[], float]) -> Any:
         settings, metrics = self._settings, self.metrics
+        self._sessions = build_sessions(
+            settings, self.models, self._completer, self._observer, metrics, self._service, clock
+        )
+        autocomplete = AutocompleteServicer(
+            models=self.models,
+            completer=self._completer,
+            sessions=self._sessions,
+            time_budget_s=settings.time_budget_ms / 1000,
+            clock=clock,
+        )
         interceptor = CallInterceptor(
             calls=self._lanes.calls,
             long_calls=self._lanes.long_calls,
@@ -186,16 +196,7 @@ class Server:
             watches=self._watches,
             observer=self._observer,
             metrics=metrics,
-            clock=clock,
-        )
-        self._sessions = build_sessions(
-            settings, self.models, self._completer, self._observer, metrics, self._service, clock
-        )
-        autocomplete = AutocompleteServicer(
-            models=self.models,
-            completer=self._completer,
-            sessions=self._sessions,
-            time_budget_s=settings.time_budget_ms / 1000,
+            at_hand=autocomplete.at_hand() if self._tracing is None else {},  # a span is made where a pool answers
             clock=clock,
         )
         port_options = (("grpc.so_reuseport", int(self._on_serving is not None)),)  # alone, a taken port is an error

@@ -31,7 +31,7 @@ class Caches:
         if settings.cache in ("all", "redis") and settings.redis is not None:
             timeout_s = settings.redis_timeout_ms / 1000
             self._redis = RedisCache(settings.redis, timeout_s=timeout_s, ttl_s=settings.redis_ttl_s, metrics=metrics)
-            self.tiers.append(Tier(name="redis", cache=self._redis))
+            self.tiers.append(Tier(name="redis", cache=self._redis, shared=True))
 
     def start(self) -> None:
         """Reaches for Redis, and says in the log where answers are not shared."""

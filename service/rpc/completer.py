@@ -26,20 +26,33 @@ class Completer:
         self._metrics = metrics
         self._tracing = tracing
 
+    def query_at_hand(self, model: ServingModel, question: QueryQuestion) -> bytes | None:
+        """The `CompleteQueryResponse` to a query if the process holds it; does not wait."""
+        return None if question.explain else self._answers.at_hand(_query_key(model, question))
+
+    def words_at_hand(self, model: ServingModel, question: WordQuestion) -> bytes | None:
+        """The `PredictNextWordResponse` to a text if the process holds it; does not wait."""
+        return None if question.explain else self._answers.at_hand(_word_key(model, question))
+
     def find_query(self, model: ServingModel, question: QueryQuestion) -> bytes | None:
         """The `CompleteQueryResponse` to a query if a cache holds it."""
         return None if question.explain else self._answers.find(_query_key(model, question))
 
     def complete_query(self, model: ServingModel, question: QueryQuestion, new_budget: Callable[[], Budget]) -> bytes:
-        """The serialised `CompleteQueryResponse` to a query; `new_budget` is asked if the process holds none."""
+        """The serialised `CompleteQueryResponse` to a query; `new_budget` is asked if no cache holds it."""
+        found = self.find_query(model, question)
+        return found if found is not None else self.compute_query(model, question, new_budget())
+
+    def compute_query(self, model: ServingModel, question: QueryQuestion, budget: Budget) -> bytes:
+        """The serialised `CompleteQueryResponse` to a query that no cache held."""
 
         def compute(budget: Budget) -> Computed:
             response, _ = self._ask(model, question, budget, neural=True)
             return Computed(payload=response.SerializeToString(), keep=not response.degraded)
 
         if question.explain:
-            return compute(new_budget()).payload
-        return self._answers.answer(_query_key(model, question), compute, new_budget)
+            return compute(budget).payload
+        return self._answers.join_or_compute(_query_key(model, question), compute, budget)
 
     def prepare_query(self, model: ServingModel, query: str) -> bool:
         """Has the caches hold the answer to a usual call with this query; True if none held it."""
@@ -78,7 +91,7 @@ class Completer:
         return completion_response(completion, model, explain=question.explain), completion.refinable
 
     def predict_next_word(self, model: ServingModel, question: WordQuestion, new_budget: Callable[[], Budget]) -> bytes:
-        """The serialised `PredictNextWordResponse` to a text; `new_budget` is asked if the process holds none."""
+        """The serialised `PredictNextWordResponse` to a text; `new_budget` is asked if no cache holds it."""
 
         def compute(budget: Budget) -> Computed:
             words = model.predict_next_word(
