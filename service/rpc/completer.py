@@ -12,7 +12,7 @@ from service.ports import AnswerKey, ServingModel
 from service.rpc.convert import completion_response, words_response
 from service.rpc.requests import DEFAULT_SUGGESTIONS, QueryQuestion, WordQuestion
 from service.tracing import Tracing
-from suggest.budget import Budget
+from suggest.budget import Budget, OptionalPart
 
 COMPLETE_QUERY = "CompleteQuery"
 PREDICT_NEXT_WORD = "PredictNextWord"
@@ -66,17 +66,17 @@ class Completer:
 
     def fast_query(
         self, model: ServingModel, question: QueryQuestion, budget: Budget
-    ) -> tuple[pb.CompleteQueryResponse, bool]:
-        """The answer without the neural part, and whether that could refine it; if not, it is the answer."""
-        response, refinable = self._ask(model, question, budget, neural=False)
-        if not (refinable or response.degraded or question.explain):
+    ) -> tuple[pb.CompleteQueryResponse, tuple[OptionalPart, ...]]:
+        """The answer without neural parts, and which of them could refine it; if none, it is the answer."""
+        response, refiners = self._ask(model, question, budget, neural=False)
+        if not (refiners or response.degraded or question.explain):
             self._answers.keep(_query_key(model, question), response.SerializeToString())
-        return response, refinable
+        return response, refiners
 
     def _ask(
         self, model: ServingModel, question: QueryQuestion, budget: Budget | None, *, neural: bool
-    ) -> tuple[pb.CompleteQueryResponse, bool]:
-        """The answer of the model itself, and whether its neural part could refine it."""
+    ) -> tuple[pb.CompleteQueryResponse, tuple[OptionalPart, ...]]:
+        """The answer of the model itself, and which of the parts that were not asked could refine it."""
         completion = model.complete_query(
             question.query,
             max_suggestions=question.max_suggestions,
@@ -88,7 +88,7 @@ class Completer:
         self._metrics.observe_completion(completion, COMPLETE_QUERY)
         if self._tracing is not None:
             self._tracing.stages(completion.timings)
-        return completion_response(completion, model, explain=question.explain), completion.refinable
+        return completion_response(completion, model, explain=question.explain), completion.refiners
 
     def predict_next_word(self, model: ServingModel, question: WordQuestion, new_budget: Callable[[], Budget]) -> bytes:
         """The serialised `PredictNextWordResponse` to a text; `new_budget` is asked if no cache holds it."""
