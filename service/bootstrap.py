@@ -50,6 +50,7 @@ _GRPC_OPTIONS = (
     ("grpc.max_concurrent_streams", 2_000),  # of a connection: answers that nobody reads are kept
     ("grpc.http2.bdp_probe", 0),  # else windows grow, and the core reads what floods in however slowly it is asked for
     ("grpc.max_connection_age_ms", 300_000),  # give or take a tenth: clients look again who is there, calls end first
+    ("grpc.max_connection_age_grace_ms", 3_600_000),  # of what is open then: a watch of health has no end of its own
     ("grpc.http2.ping_timeout_ms", 20_000),  # the ping of a keepalive has a time limit of its own, 60 s by default
 )
 _log = structlog.get_logger("service.server")
