@@ -105,8 +105,12 @@ class BundleStore(ABC):
         """Which version answers, or None if none was activated."""
 
     @abstractmethod
-    def _mark(self, model: str, activation: Activation) -> None:
-        """Writes the marker, so that a reader has the former or this one."""
+    def _replace_marker(self, model: str, active: Activation | None, by: Activation) -> bool:
+        """Writes the marker, so that a reader has the former or this one; False if by now the former is another.
+
+        No activation is lost where the storage can tell: in a folder, by a lock, and in S3, by a conditional write. In
+        other object storage two at the same moment can lose one, for fsspec offers no conditional write there.
+        """
 
     @abstractmethod
     def _remove(self, model: str, version: str) -> None:
@@ -132,15 +136,12 @@ class BundleStore(ABC):
 
     def activate(self, model: str, version: str) -> None:
         """Makes a version the one that answers."""
-        active = self.activation(model)
-        self._mark(model, Activation(version) if active is None else active.then(version))
+        while not self.replace_active(model, self.activation(model), version):
+            pass  # somebody was quicker; what is active now is what this version takes the place of
 
     def replace_active(self, model: str, active: Activation | None, version: str) -> bool:
         """Makes a version the one that answers in place of another; False if by now something else is active."""
-        if self.activation(model) != active:
-            return False
-        self.activate(model, version)
-        return True
+        return self._replace_marker(model, active, Activation(version) if active is None else active.then(version))
 
     def prune(self, model: str, keep: int) -> list[str]:
         """Removes old versions but the newest `keep`, the active one and what answered before; returns what went."""

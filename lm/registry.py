@@ -1,6 +1,6 @@
 """A registry in a folder.
 
-A bundle is written aside and renamed into place, so a reader never meets half of one.
+A bundle is written aside and renamed into place, so a reader never meets half of one. Who writes holds a lock.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from lm.bundle_store import ACTIVE_FILE, Activation, BundleStore, is_model_name
 from lm.errors import BundleError
+from lm.file_lock import file_lock
 from lm.manifest import MANIFEST_FILE
 
 
@@ -60,20 +61,34 @@ class Registry(BundleStore):
         """Moves a finished bundle into the registry, whole or not at all.
 
         Raises:
-            BundleError: that version is there already.
+            BundleError: that version is there already, or another process publishes it now.
         """
         target = self.bundle_path(model, version)
         if target.exists():
-            raise BundleError(f"{target} is there already.", remedy="Publish under another version.")
+            raise _taken(target)
         aside = target.with_name(f".{version}.partial")
-        shutil.rmtree(aside, ignore_errors=True)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            _copy(folder, aside)
-            aside.rename(target)
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir(parents=True, exist_ok=True)
+        with file_lock(aside / ".lock", wait=False) as alone:
+            if not alone:
+                raise BundleError(
+                    f"{target} is being published by another process.", remedy="Publish under another version."
+                )
+            try:
+                if target.exists():  # the other one has just finished
+                    raise _taken(target)
+                shutil.rmtree(aside / "bundle", ignore_errors=True)  # of one that was killed
+                _copy(folder, aside / "bundle")
+                (aside / "bundle").rename(target)
+            finally:
+                shutil.rmtree(aside, ignore_errors=True)
         return target
+
+    def _replace_marker(self, model: str, active: Activation | None, by: Activation) -> bool:
+        with file_lock(self.root / model / f".{ACTIVE_FILE}.lock"):
+            if self.activation(model) != active:
+                return False
+            self._mark(model, by)
+        return True
 
     def _mark(self, model: str, activation: Activation) -> None:
         marker = self.root / model / ACTIVE_FILE
@@ -87,6 +102,10 @@ class Registry(BundleStore):
         shutil.rmtree(aside, ignore_errors=True)  # of one that was killed here
         target.rename(aside)  # whole for readers until it is gone
         shutil.rmtree(aside)
+
+
+def _taken(target: Path) -> BundleError:
+    return BundleError(f"{target} is there already.", remedy="Publish under another version.")
 
 
 def _copy(folder: Path, target: Path) -> None:

@@ -1,7 +1,7 @@
 """A registry at a URL that fsspec opens, such as `s3://BUCKET/PREFIX`.
 
 Objects are whole or not there, trees of them are not: so a bundle's manifest is uploaded last and removed first, and a
-version without one is none. Bundles are opened from copies in a cache.
+version without one is none; an object beside it says that somebody uploads it. Bundles are opened from copies.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Hashable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,6 +23,10 @@ _TRANSFERS = 4
 """Files that are copied at the same time."""
 _TAGS = ("ETag", "etag", "md5Hash", "mtime", "created")
 """What fsspec's libraries call that which changes with an object."""
+_CONDITIONAL = ("s3", "s3a")
+"""Where a write can be made to depend on what is there; other libraries hand no such condition on."""
+_CHANGED = ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey")
+"""S3's errors where an object is not what a write was to replace."""
 _EXTRAS = {
     "s3": "s3",
     "s3a": "s3",
@@ -75,8 +79,7 @@ class RemoteRegistry(BundleStore):
 
     def activation(self, model: str) -> Activation | None:
         """Which version answers, or None if none was activated."""
-        content = self._read(f"{self._root}/{model}/{ACTIVE_FILE}")
-        return None if content is None else Activation.parse(content.decode(errors="replace"))
+        return _activation(self._read(f"{self._root}/{model}/{ACTIVE_FILE}"))
 
     def bundle_path(self, model: str, version: str) -> Path:
         """The folder of a whole copy, which is made if there is none.
@@ -108,7 +111,7 @@ class RemoteRegistry(BundleStore):
         """Uploads a finished bundle, the manifest last; returns its URL.
 
         Raises:
-            BundleError: that version is there already.
+            BundleError: that version is there already, or another process publishes it now.
         """
         place = f"{self.location}/{model}/{version}"
         taken = BundleError(f"{place} is there already.", remedy="Publish under another version.")
@@ -116,17 +119,59 @@ class RemoteRegistry(BundleStore):
             raise taken
         target = self._folder(model, version)
         names = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
-        self._copy((folder, target), [name for name in names if name != MANIFEST_FILE], self._put)
-        with self._asked():
-            try:
-                self._fs.pipe_file(f"{target}/{MANIFEST_FILE}", (folder / MANIFEST_FILE).read_bytes(), mode="create")
-            except FileExistsError:  # another publisher was quicker
-                raise taken from None
+        with self._claimed(model, version):
+            if version in self.versions(model):  # another one has just finished
+                raise taken
+            self._copy((folder, target), [name for name in names if name != MANIFEST_FILE], self._put)
+            with self._asked():
+                self._fs.pipe_file(f"{target}/{MANIFEST_FILE}", (folder / MANIFEST_FILE).read_bytes())
         return place
 
-    def _mark(self, model: str, activation: Activation) -> None:
+    @contextmanager
+    def _claimed(self, model: str, version: str) -> Iterator[None]:
+        """Holds the object that says that a version is being uploaded: of two who would mix their files, one can."""
+        claim = f"{self._root}/{model}/.{version}.uploading"
+        if not self._write(claim, b"", mode="create"):
+            raise BundleError(
+                f"{self.location}/{model}/{version} is being published by another process, or one was killed at it.",
+                remedy="Publish under another version.",
+            )
+        try:
+            yield
+        finally:
+            with suppress(RegistryError), self._asked():
+                self._fs.rm_file(claim)
+
+    def _replace_marker(self, model: str, active: Activation | None, by: Activation) -> bool:
+        path = f"{self._root}/{model}/{ACTIVE_FILE}"
+        tag = self._tag(path)  # before the content, which is then of this tag or newer
+        content = self._read(path)
+        if _activation(content) != active:
+            return False
+        condition = {"mode": "create"} if content is None else {"IfMatch": tag} if tag else {}
+        return self._write(path, by.text().encode(), **condition)
+
+    def _write(self, path: str, content: bytes, **condition: str) -> bool:
+        """Writes an object; False if a condition does not hold: `mode="create"`, or S3's `IfMatch`."""
         with self._asked():
-            self._fs.pipe_file(f"{self._root}/{model}/{ACTIVE_FILE}", activation.text().encode())
+            try:
+                self._fs.pipe_file(path, content, **condition)
+            except OSError as error:
+                if condition and _says_changed(error):
+                    return False
+                raise
+        return True
+
+    def _tag(self, path: str) -> str | None:
+        """What a conditional write takes for the content that an object has now; None where there is no such write."""
+        if urlsplit(self.location).scheme not in _CONDITIONAL:
+            return None
+        with self._asked():
+            self._fs.invalidate_cache()
+            try:
+                return str(self._fs.info(path)["ETag"])
+            except FileNotFoundError:
+                return "none"
 
     def _remove(self, model: str, version: str) -> None:
         folder = self._folder(model, version)
@@ -229,6 +274,16 @@ def _open(url: str) -> tuple[Any, str]:
             f"{url} cannot be opened ({type(error).__name__}: {error}).", remedy="Such as s3://BUCKET/PREFIX."
         ) from None
     return filesystem, str(root)
+
+
+def _activation(marker: bytes | None) -> Activation | None:
+    return None if marker is None else Activation.parse(marker.decode(errors="replace"))
+
+
+def _says_changed(error: OSError) -> bool:
+    """Whether a conditional write failed for its condition."""
+    response = getattr(error.__cause__, "response", None) or {}  # botocore's
+    return isinstance(error, FileExistsError) or response.get("Error", {}).get("Code") in _CHANGED
 
 
 def _until(stopping: threading.Event) -> Any:

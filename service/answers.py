@@ -14,10 +14,15 @@ from suggest.estimate import CostEstimate
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tier:
-    """A cache and its name in the metrics."""
+    """A cache and its name in the metrics.
+
+    Attributes:
+        shared: with other servers, so that a look takes a round trip.
+    """
 
     name: str
     cache: AnswerCache
+    shared: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,8 +37,8 @@ class Answers:
     """Looks answers up in tiers, nearest first, and computes what none of them holds."""
 
     def __init__(self, tiers: Sequence[Tier], metrics: Metrics) -> None:
-        self._near = tuple(tiers[:1])
-        self._far = tuple(tiers[1:])
+        self._near = tuple(tier for tier in tiers if not tier.shared)
+        self._far = tuple(tier for tier in tiers if tier.shared)
         self._lock = threading.Lock()
         self._flights: dict[AnswerKey, _Flight] = {}
         self._hurried_cost = CostEstimate(0.002)
@@ -42,25 +47,43 @@ class Answers:
         self._joined = metrics.cache_lookups.labels("flight", "hit")
         self._left = metrics.cache_lookups.labels("flight", "miss")
 
+    def at_hand(self, key: AnswerKey) -> bytes | None:
+        """The answer if the process holds it; does not wait. One that it lacks counts as a miss once `find` looks."""
+        for tier in self._near:
+            found = tier.cache.get(key)
+            if found is not None:
+                self._hits[tier.name].inc()
+                return found
+        return None
+
     def find(self, key: AnswerKey) -> bytes | None:
         """The answer if some tier holds it."""
         found = self._look(self._near, key)
-        return found if found is not None else self._fetch(key)
+        if found is None:
+            found = self._look(self._far, key)
+            if found is not None:
+                self._put(self._near, key, found)
+        return found
 
     def answer(self, key: AnswerKey, compute: Callable[[Budget], Computed], new_budget: Callable[[], Budget]) -> bytes:
-        """The answer: found, awaited from a caller who asked the same before, or computed.
+        """The answer: found, or as `join_or_compute` has it.
+
+        Args:
+            new_budget: when the answer must be ready; asked only if no tier holds it.
+        """
+        found = self.find(key)
+        return found if found is not None else self.join_or_compute(key, compute, new_budget())
+
+    def join_or_compute(self, key: AnswerKey, compute: Callable[[Budget], Computed], budget: Budget) -> bytes:
+        """The answer that no tier held: awaited from a caller who asked the same before, or computed.
 
         Who waits for another's computation leaves in time for an answer without the slow parts. Who has more time
         than the other had does not make do with an answer for which that one's time was too short.
 
         Args:
             compute: makes the answer within a budget; what it raises reaches all who wait for it.
-            new_budget: when the answer must be ready; asked only if the process does not hold it.
+            budget: when the answer must be ready.
         """
-        found = self._look(self._near, key)
-        if found is not None:
-            return found
-        budget = new_budget()
         while True:
             with self._lock:
                 flight = self._flights.get(key)
@@ -103,7 +126,7 @@ class Answers:
     def _lead(self, key: AnswerKey, flight: _Flight, compute: Callable[[Budget], Computed], budget: Budget) -> bytes:
         try:
             # the process first: the one before may have come back between this caller's look and its turn to lead
-            found = next((tier.cache.get(key) for tier in self._near), None) or self._fetch(key)
+            found = next((tier.cache.get(key) for tier in self._near), None)
             computed = compute(budget) if found is None else Computed(payload=found, keep=True)
             flight.computed = computed
             if computed.keep and found is None:
@@ -118,13 +141,6 @@ class Answers:
         if computed.keep and found is None:
             self._put(self._far, key, computed.payload)
         return computed.payload
-
-    def _fetch(self, key: AnswerKey) -> bytes | None:
-        """Looks into the far tiers and brings what they hold nearer."""
-        found = self._look(self._far, key)
-        if found is not None:
-            self._put(self._near, key, found)
-        return found
 
     def _look(self, tiers: Sequence[Tier], key: AnswerKey) -> bytes | None:
         for tier in tiers:

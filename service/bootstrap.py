@@ -50,6 +50,7 @@ _GRPC_OPTIONS = (
     ("grpc.max_concurrent_streams", 2_000),  # of a connection: answers that nobody reads are kept
     ("grpc.http2.bdp_probe", 0),  # else windows grow, and the core reads what floods in however slowly it is asked for
     ("grpc.max_connection_age_ms", 300_000),  # give or take a tenth: clients look again who is there, calls end first
+    ("grpc.max_connection_age_grace_ms", 3_600_000),  # of what is open then: a watch of health has no end of its own
     ("grpc.http2.ping_timeout_ms", 20_000),  # the ping of a keepalive has a time limit of its own, 60 s by default
 )
 _log = structlog.get_logger("service.server")
@@ -176,6 +177,16 @@ class Server:
 
     def _build_grpc(self, clock: Callable[[], float]) -> Any:
         settings, metrics = self._settings, self.metrics
+        self._sessions = build_sessions(
+            settings, self.models, self._completer, self._observer, metrics, self._service, clock
+        )
+        autocomplete = AutocompleteServicer(
+            models=self.models,
+            completer=self._completer,
+            sessions=self._sessions,
+            time_budget_s=settings.time_budget_ms / 1000,
+            clock=clock,
+        )
         interceptor = CallInterceptor(
             calls=self._lanes.calls,
             long_calls=self._lanes.long_calls,
@@ -186,16 +197,7 @@ class Server:
             watches=self._watches,
             observer=self._observer,
             metrics=metrics,
-            clock=clock,
-        )
-        self._sessions = build_sessions(
-            settings, self.models, self._completer, self._observer, metrics, self._service, clock
-        )
-        autocomplete = AutocompleteServicer(
-            models=self.models,
-            completer=self._completer,
-            sessions=self._sessions,
-            time_budget_s=settings.time_budget_ms / 1000,
+            at_hand=autocomplete.at_hand() if self._tracing is None else {},  # a span is made where a pool answers
             clock=clock,
         )
         port_options = (("grpc.so_reuseport", int(self._on_serving is not None)),)  # alone, a taken port is an error

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import structlog
 
 from service.adapters.memory_cache import MemoryCache
-from service.adapters.redis_cache import RedisCache
 from service.answers import Tier
 from service.config import ServerSettings
 from service.metrics import Metrics
+
+if TYPE_CHECKING:
+    from service.adapters.redis_cache import RedisCache
 
 _log = structlog.get_logger("service.server")
 
@@ -29,9 +33,11 @@ class Caches:
             metrics.watch(metrics.cache_bytes, lambda: cache.byte_count)
             self.tiers.append(Tier(name="process", cache=cache))
         if settings.cache in ("all", "redis") and settings.redis is not None:
+            from service.adapters.redis_cache import RedisCache  # takes as long as half of the other imports
+
             timeout_s = settings.redis_timeout_ms / 1000
             self._redis = RedisCache(settings.redis, timeout_s=timeout_s, ttl_s=settings.redis_ttl_s, metrics=metrics)
-            self.tiers.append(Tier(name="redis", cache=self._redis))
+            self.tiers.append(Tier(name="redis", cache=self._redis, shared=True))
 
     def start(self) -> None:
         """Reaches for Redis, and says in the log where answers are not shared."""

@@ -40,7 +40,7 @@ class _Listed:
     """Natural-log probability and row of each candidate, best first, and each model's opinion of them.
 
     `corrections` says of which correction of what was typed a text is a completion, if of any; `total` are the
-    submissions behind all readings of it; `refinable` is as of `QueryCompletion`.
+    submissions behind all readings of it; `refiners` are as of `QueryCompletion`.
     """
 
     ranked: list[tuple[float, int]]
@@ -49,7 +49,7 @@ class _Listed:
     neural: Floats | None
     corrections: dict[str, Correction] = field(default_factory=dict)
     total: float = 0.0
-    refinable: bool = False
+    refiners: tuple[OptionalPart, ...] = ()
 
 
 class QueryCompleter:
@@ -111,7 +111,7 @@ class QueryCompleter:
             normalized_query=normalized,
             corrected_query=_corrected_query(listed, suggestions),
             left_out=allowance.left_out,
-            refinable=listed.refinable,
+            refiners=listed.refiners,
             timings=stages.timings,
         )
 
@@ -165,8 +165,12 @@ class QueryCompleter:
             with stages.stage("reranker"), self._reranker_cost.measured():
                 candidates = rerank(self._model, candidates)
         ranked = order(candidates, pool.total, self._ranking)
-        refinable = not neural and bool(rows) and (self._rescorer.helps(pool) or self._reranks)
-        return _Listed(ranked, candidates, chosen.log_probs, opinion, corrections, pool.total, refinable), total
+        refiners = () if neural or not rows else self._refiners(pool)
+        return _Listed(ranked, candidates, chosen.log_probs, opinion, corrections, pool.total, refiners), total
+
+    def _refiners(self, pool: Pool) -> tuple[OptionalPart, ...]:
+        could = {OptionalPart.NEURAL: self._rescorer.helps(pool), OptionalPart.RERANKER: self._reranks}
+        return tuple(part for part, helps in could.items() if helps)
 
     def _read_otherwise(self, query: str, suspects: tuple[int, ...], pool: Pool) -> tuple[Pool, dict[str, Correction]]:
         """The pool with what completes the corrections of typing errors, and which completes which."""

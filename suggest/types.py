@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from lm.parts import Part
-from suggest.budget import LeftOut
+from suggest.budget import LeftOut, OptionalPart
 
 __all__ = [
     "FinishReason",
@@ -89,7 +89,7 @@ class QueryCompletion:
 
     Attributes:
         left_out: parts that time was too short for.
-        refinable: whether the neural model, which was not to be asked, could have said something.
+        refiners: parts that were not to be asked, and could have said something.
         corrected_query: the normalised query with its typing errors corrected, if this is more probable than all
             other readings of it and a suggestion completes it; else empty.
     """
@@ -98,7 +98,7 @@ class QueryCompletion:
     normalized_query: str
     corrected_query: str = ""
     left_out: tuple[LeftOut, ...] = ()
-    refinable: bool = False
+    refiners: tuple[OptionalPart, ...] = ()
     timings: tuple[StageTiming, ...]
 
     @property

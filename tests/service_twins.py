@@ -17,7 +17,7 @@ from lm.text import normalize_query
 from service.bootstrap import Server
 from service.config import load_settings
 from service.ports import ServingModel
-from suggest.budget import Budget, LeftOut
+from suggest.budget import Budget, LeftOut, OptionalPart
 from suggest.types import (
     FinishReason,
     GenerationOptions,
@@ -63,6 +63,7 @@ class TwinModel:
         created_at_s: float = 1_767_225_600.0,
         neural_kind: str = "lstm",
         left_out: tuple[LeftOut, ...] = (),
+        refiners: tuple[OptionalPart, ...] = (OptionalPart.NEURAL,),
         text: bool = True,
         warm_queries: tuple[str, ...] = (),
     ) -> None:
@@ -71,6 +72,7 @@ class TwinModel:
         self.created_at_s = created_at_s
         self.language_models = (TwinLanguageModel(neural_kind=neural_kind),)
         self.left_out = left_out
+        self.refiners = refiners
         self.text = text
         self.warm_queries = warm_queries
         self.gate = threading.Event()
@@ -115,7 +117,7 @@ class TwinModel:
             ),
             normalized_query=normalize_query(query),
             left_out=self.left_out,
-            refinable=not neural and self._refines(),
+            refiners=() if neural or not self._refines() else self.refiners,
             timings=(StageTiming(stage="ngram", duration_s=0.001),),
         )
 

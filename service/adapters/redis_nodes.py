@@ -39,6 +39,10 @@ class Wire(Protocol):
     def read_response(self, disable_decoding: bool = False) -> object:
         """The next reply; raises it if it is an error."""
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether it is open on this side; all but `disconnect` would connect one that is not."""
+
     def can_read(self) -> bool:
         """Whether something waits to be read, the end included."""
 
@@ -63,8 +67,9 @@ class Node:
             return None
 
     def give(self, connection: Wire) -> None:
-        """Takes a connection back, or a new one."""
-        self._idle.append(connection)
+        """Takes a connection back, or a new one. Whoever took a closed one would wait for it to connect."""
+        if connection.is_connected:
+            self._idle.append(connection)
 
     def open(self) -> None:
         """Has one more connection ready.
@@ -97,7 +102,10 @@ class Node:
         Raises:
             redis.RedisError: the server cannot be reached.
         """
-        if self._own is None or _is_broken(self._own):
+        if self._own is not None and _is_broken(self._own):
+            self._own.disconnect()
+            self._own = None
+        if self._own is None:
             self._own = self._connect()
         return self._own
 
@@ -253,8 +261,8 @@ def _once() -> dict[str, Any]:
 
 
 def _is_broken(connection: Wire) -> bool:
-    """Whether the other side has closed it, or something waits in it that nobody asked for."""
+    """Whether either side has closed it, or something waits in it that nobody asked for."""
     try:
-        return connection.can_read()
+        return not connection.is_connected or connection.can_read()
     except (redis.RedisError, OSError):
         return True

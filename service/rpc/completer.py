@@ -12,7 +12,7 @@ from service.ports import AnswerKey, ServingModel
 from service.rpc.convert import completion_response, words_response
 from service.rpc.requests import DEFAULT_SUGGESTIONS, QueryQuestion, WordQuestion
 from service.tracing import Tracing
-from suggest.budget import Budget
+from suggest.budget import Budget, OptionalPart
 
 COMPLETE_QUERY = "CompleteQuery"
 PREDICT_NEXT_WORD = "PredictNextWord"
@@ -26,20 +26,33 @@ class Completer:
         self._metrics = metrics
         self._tracing = tracing
 
+    def query_at_hand(self, model: ServingModel, question: QueryQuestion) -> bytes | None:
+        """The `CompleteQueryResponse` to a query if the process holds it; does not wait."""
+        return None if question.explain else self._answers.at_hand(_query_key(model, question))
+
+    def words_at_hand(self, model: ServingModel, question: WordQuestion) -> bytes | None:
+        """The `PredictNextWordResponse` to a text if the process holds it; does not wait."""
+        return None if question.explain else self._answers.at_hand(_word_key(model, question))
+
     def find_query(self, model: ServingModel, question: QueryQuestion) -> bytes | None:
         """The `CompleteQueryResponse` to a query if a cache holds it."""
         return None if question.explain else self._answers.find(_query_key(model, question))
 
     def complete_query(self, model: ServingModel, question: QueryQuestion, new_budget: Callable[[], Budget]) -> bytes:
-        """The serialised `CompleteQueryResponse` to a query; `new_budget` is asked if the process holds none."""
+        """The serialised `CompleteQueryResponse` to a query; `new_budget` is asked if no cache holds it."""
+        found = self.find_query(model, question)
+        return found if found is not None else self.compute_query(model, question, new_budget())
+
+    def compute_query(self, model: ServingModel, question: QueryQuestion, budget: Budget) -> bytes:
+        """The serialised `CompleteQueryResponse` to a query that no cache held."""
 
         def compute(budget: Budget) -> Computed:
             response, _ = self._ask(model, question, budget, neural=True)
             return Computed(payload=response.SerializeToString(), keep=not response.degraded)
 
         if question.explain:
-            return compute(new_budget()).payload
-        return self._answers.answer(_query_key(model, question), compute, new_budget)
+            return compute(budget).payload
+        return self._answers.join_or_compute(_query_key(model, question), compute, budget)
 
     def prepare_query(self, model: ServingModel, query: str) -> bool:
         """Has the caches hold the answer to a usual call with this query; True if none held it."""
@@ -53,17 +66,17 @@ class Completer:
 
     def fast_query(
         self, model: ServingModel, question: QueryQuestion, budget: Budget
-    ) -> tuple[pb.CompleteQueryResponse, bool]:
-        """The answer without the neural part, and whether that could refine it; if not, it is the answer."""
-        response, refinable = self._ask(model, question, budget, neural=False)
-        if not (refinable or response.degraded or question.explain):
+    ) -> tuple[pb.CompleteQueryResponse, tuple[OptionalPart, ...]]:
+        """The answer without neural parts, and which of them could refine it; if none, it is the answer."""
+        response, refiners = self._ask(model, question, budget, neural=False)
+        if not (refiners or response.degraded or question.explain):
             self._answers.keep(_query_key(model, question), response.SerializeToString())
-        return response, refinable
+        return response, refiners
 
     def _ask(
         self, model: ServingModel, question: QueryQuestion, budget: Budget | None, *, neural: bool
-    ) -> tuple[pb.CompleteQueryResponse, bool]:
-        """The answer of the model itself, and whether its neural part could refine it."""
+    ) -> tuple[pb.CompleteQueryResponse, tuple[OptionalPart, ...]]:
+        """The answer of the model itself, and which of the parts that were not asked could refine it."""
         completion = model.complete_query(
             question.query,
             max_suggestions=question.max_suggestions,
@@ -75,10 +88,10 @@ class Completer:
         self._metrics.observe_completion(completion, COMPLETE_QUERY)
         if self._tracing is not None:
             self._tracing.stages(completion.timings)
-        return completion_response(completion, model, explain=question.explain), completion.refinable
+        return completion_response(completion, model, explain=question.explain), completion.refiners
 
     def predict_next_word(self, model: ServingModel, question: WordQuestion, new_budget: Callable[[], Budget]) -> bytes:
-        """The serialised `PredictNextWordResponse` to a text; `new_budget` is asked if the process holds none."""
+        """The serialised `PredictNextWordResponse` to a text; `new_budget` is asked if no cache holds it."""
 
         def compute(budget: Budget) -> Computed:
             words = model.predict_next_word(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -34,6 +34,7 @@ class CallInterceptor:
         long_calls: for those of `LONG_CALLS`.
         streams: a pool for streams, with threads to spare for refusals.
         service: a pool for health checks, which must not wait behind other calls.
+        at_hand: by method, what finds an answer that can be sent without waiting.
         clock: monotonic, in seconds.
     """
 
@@ -49,6 +50,7 @@ class CallInterceptor:
         watches: HealthWatches,
         observer: Observer,
         metrics: Metrics,
+        at_hand: Mapping[str, Callable[[Any], bytes | None]],
         clock: Callable[[], float],
     ) -> None:
         self._calls = calls
@@ -60,6 +62,7 @@ class CallInterceptor:
         self._watches = watches
         self._observer = observer
         self._metrics = metrics
+        self._at_hand = at_hand
         self._clock = clock
         self._wrapped: dict[str, tuple[Any, Lane | None]] = {}
 
@@ -94,7 +97,9 @@ class CallInterceptor:
         behavior = self._observer.unary(method, guard_unary(handler.unary_unary))
         if path.startswith(_HEALTH):
             return handler._replace(unary_unary=_in_pool(behavior, MessageFirst(self._service))), None
-        return handler._replace(unary_unary=_in_pool(behavior, MessageFirst(lane.pool))), lane
+        find = self._at_hand.get(method)
+        at_hand = None if find is None else self._observer.at_hand(method, find)
+        return handler._replace(unary_unary=_in_pool(behavior, MessageFirst(lane.pool, at_hand))), lane
 
     def _wrap_stream(self, method: str, handler: Any) -> Any:
         kind = "stream_stream" if handler.request_streaming else "unary_stream"

@@ -29,13 +29,14 @@ Config = pb.StreamCompleteQueryRequest.Config
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refinement:
-    """What is still owed to a keystroke: the answer of the same model with its neural part."""
+    """What is still owed to a keystroke: the answer of the same model with the parts that can refine it."""
 
     keystroke: Keystroke
     question: QueryQuestion
     model: ServingModel
     budget: Budget
     fast: pb.CompleteQueryResponse
+    refiners: tuple[OptionalPart, ...]
 
 
 class KeystrokeAnswers:
@@ -82,10 +83,12 @@ class KeystrokeAnswers:
             payload = self._completer.find_query(model, question)
             if payload is not None:
                 return self._final(keystroke, payload), None
-            fast, refinable = self._completer.fast_query(model, question, budget)
-            if not refinable:
+            fast, refiners = self._completer.fast_query(model, question, budget)
+            if not refiners:
                 return self._final(keystroke, fast.SerializeToString()), None
-            owed = Refinement(keystroke=keystroke, question=question, model=model, budget=budget, fast=fast)
+            owed = Refinement(
+                keystroke=keystroke, question=question, model=model, budget=budget, fast=fast, refiners=refiners
+            )
             return _response(keystroke.sequence_number, fast.SerializeToString(), is_final=False), owed
         except AutocompleteError as error:
             return self._refusal(keystroke.sequence_number, error), None
@@ -94,10 +97,11 @@ class KeystrokeAnswers:
         """The last answer to a keystroke; the fast one once more, as degraded, if its turn came too late."""
         if owed.budget.remaining_s() <= 0:
             owed.fast.degraded = True
-            self._metrics.degraded.labels(Shortage.OVERLOAD.value, OptionalPart.NEURAL.value).inc()
+            for part in owed.refiners:
+                self._metrics.degraded.labels(Shortage.OVERLOAD.value, part.value).inc()
             return self._final(owed.keystroke, owed.fast.SerializeToString())
         try:
-            payload = self._completer.complete_query(owed.model, owed.question, lambda: owed.budget)
+            payload = self._completer.compute_query(owed.model, owed.question, owed.budget)
         except AutocompleteError as error:
             return self._refusal(owed.keystroke.sequence_number, error)
         return self._final(owed.keystroke, payload)

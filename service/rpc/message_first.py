@@ -1,4 +1,4 @@
-"""Calls with one message get a thread once it is there: a caller that never sends it holds none.
+"""Calls with one message get a thread once it is there, and none if the answer is at hand.
 
 gRPC's threaded server gives a call to the pool as soon as its headers arrive, and the thread waits for the message as
 long as the caller likes: as many such calls as there are threads would end all service. This file and `event_call.py`
@@ -7,6 +7,8 @@ alone take what lies below, in `grpc._server`.
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -18,11 +20,17 @@ _NO_FLAGS = 0
 
 
 class MessageFirst(ThreadPoolExecutor):
-    """Has a call's message read, then hands the call on to a pool; of this class, for gRPC takes no other executor."""
+    """Has a call's message read, then hands the call on to a pool; of this class, for gRPC takes no other executor.
 
-    def __init__(self, pool: ThreadPoolExecutor) -> None:
+    Args:
+        at_hand: the serialised answer to a message if there is one that need not be waited for. It is asked and sent on
+            gRPC's own thread, which takes less time than to wake another.
+    """
+
+    def __init__(self, pool: ThreadPoolExecutor, at_hand: Callable[[Any], bytes | None] | None = None) -> None:
         super().__init__(max_workers=1)  # never started
         self._pool = pool
+        self._at_hand = at_hand
 
     def submit(self, run: Any, /, *call: Any, **_: Any) -> Future[Any]:
         """Takes what gRPC submits for a call with one message; must not block."""
@@ -32,7 +40,7 @@ class MessageFirst(ThreadPoolExecutor):
 
         def received(completed: Any) -> Any:
             finished = take_in(completed)
-            if _has_message(event, state):
+            if _has_message(event, state) and not self._answered(event, state):
                 try:
                     rest = (event, state, behavior, lambda: _message(state), deserialize, serialize)
                     self._pool.submit(run, respond, *rest)
@@ -48,6 +56,20 @@ class MessageFirst(ThreadPoolExecutor):
             else:
                 done.set_result(None)
         return done
+
+    def _answered(self, event: Any, state: Any) -> bool:
+        """Answers a call if that takes no time; one that is too late or at fault is left to the pool to refuse."""
+        if self._at_hand is None or event.call_details.deadline <= time.time():
+            return False
+        try:
+            answer = self._at_hand(state.request)
+            if answer is None:
+                return False
+            _server._status(event, state, answer)
+        except Exception:  # must not reach gRPC's thread, which would end; in the pool it comes again, and is told
+            return False
+        state.request = None
+        return True
 
 
 def _has_message(event: Any, state: Any) -> bool:

@@ -65,6 +65,16 @@ class AutocompleteServicer:
         model = self._models.get(question.model)
         return self._completer.complete_query(model, question, lambda: self._budget(context, arrived_s()))
 
+    def query_at_hand(self, request: pb.CompleteQueryRequest) -> bytes | None:
+        """The answer to `CompleteQuery` if the process holds it."""
+        question = read_query(request, request.query)
+        return self._completer.query_at_hand(self._models.get(question.model), question)
+
+    def words_at_hand(self, request: pb.PredictNextWordRequest) -> bytes | None:
+        """The answer to `PredictNextWord` if the process holds it."""
+        question = read_words(request)
+        return self._completer.words_at_hand(self._models.get(question.model), question)
+
     def predict_next_word(self, request: pb.PredictNextWordRequest, context: Any) -> bytes:
         """`PredictNextWord`."""
         question = read_words(request)
@@ -91,6 +101,10 @@ class AutocompleteServicer:
         by_setting_s = since_s + self._time_budget_s
         limit = Shortage.DEADLINE if by_caller_s < by_setting_s else Shortage.TIME_BUDGET
         return Budget(min(by_caller_s, by_setting_s), self._clock, waited_s=now_s - since_s, limit=limit)
+
+    def at_hand(self) -> dict[str, Callable[[Any], bytes | None]]:
+        """By method, what finds an answer that the process holds."""
+        return {"CompleteQuery": self.query_at_hand, "PredictNextWord": self.words_at_hand}
 
     def handlers(self) -> dict[str, Any]:
         """The methods by name; an answer that is serialised already goes out as it is."""

@@ -6,6 +6,8 @@ import importlib
 import json
 import sys
 import uuid
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,7 +15,7 @@ import pytest
 
 from lm.bundle_store import Activation, BundleStore
 from lm.errors import BundleDamagedError, BundleError, MissingToolError, ModelNotFoundError, RegistryError
-from lm.manifest import MANIFEST_FILE
+from lm.manifest import MANIFEST_FILE, read_manifest, verify_files
 from lm.registries import open_registry
 from lm.remote_registry import RemoteRegistry
 from tests.empty_bundle import finished
@@ -87,6 +89,89 @@ def test_a_fingerprint_tells_a_replaced_file(registry: BundleStore, tmp_path: Pa
     registry._remove("search", "1")
     registry.publish("search", "1", finished(tmp_path, "1", b"others"))
     assert registry.fingerprint("search", "1") != before
+
+
+@pytest.mark.parametrize("location", ["folder", "file"], indirect=True)
+def test_no_activation_is_lost_among_many_at_once(location: str, tmp_path: Path) -> None:
+    versions = "12345678"
+    registry = open_registry(location)
+    for version in versions:
+        registry.publish("search", version, finished(tmp_path, version))
+    with ThreadPoolExecutor(len(versions)) as users:
+        list(users.map(lambda version: open_registry(location).activate("search", version), versions))
+    active = registry.activation("search")
+    assert active is not None
+    assert sorted((active.version, *active.before)) == list(versions)
+
+
+@pytest.mark.parametrize("location", ["s3"], indirect=True)
+@pytest.mark.parametrize("first", [None, "", "1"], ids=["no marker", "an empty one", "one"])
+def test_an_activation_between_look_and_write_is_not_lost(
+    registry: BundleStore, location: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: str | None
+) -> None:
+    for version in "1234":
+        registry.publish("search", version, finished(tmp_path, version))
+    assert isinstance(registry, RemoteRegistry)
+    if first is not None:
+        registry._write(f"{registry._root}/search/ACTIVE", first.encode())
+    looked = registry.activation("search")
+    write, others = registry._write, iter("23")
+
+    def after_another(path: str, content: bytes, **condition: str) -> bool:
+        for version in others:
+            open_registry(location, tmp_path / "other").activate("search", version)
+            break
+        return write(path, content, **condition)
+
+    monkeypatch.setattr(registry, "_write", after_another)
+    assert not registry.replace_active("search", looked, "4")
+    assert registry.active_version("search") == "2"
+    registry.activate("search", "4")
+    before = ("3", "2", "1") if first else ("3", "2")
+    assert registry.activation("search") == Activation("4", before)
+
+
+@pytest.mark.parametrize("location", ["folder", "file"], indirect=True)
+def test_of_those_who_publish_a_version_at_once_one_does(location: str, tmp_path: Path) -> None:
+    def publish(name: str) -> str | None:
+        folder = finished(tmp_path / name, "1", name.encode())
+        try:
+            open_registry(location, tmp_path / name).publish("search", "1", folder)
+        except BundleError:
+            return None
+        return name
+
+    with ThreadPoolExecutor(6) as publishers:
+        published = [name for name in publishers.map(publish, "abcdef") if name]
+    folder = open_registry(location, tmp_path / "cache").resolve("search/1")
+    verify_files(folder, read_manifest(folder))
+    assert [(folder / "queries" / "counts.npy").read_text()] == published
+
+
+@pytest.mark.parametrize("location", ["memory", "s3"], indirect=True)
+def test_who_publishes_what_another_uploads_is_told_so(registry: BundleStore, tmp_path: Path) -> None:
+    assert isinstance(registry, RemoteRegistry)
+    with registry._claimed("search", "1"), pytest.raises(BundleError, match="is being published"):
+        registry.publish("search", "1", finished(tmp_path, "1"))
+    registry.publish("search", "1", finished(tmp_path, "1"))
+    assert registry.versions("search") == ["1"]
+
+
+@pytest.mark.parametrize("location", ["memory", "s3"], indirect=True)
+def test_who_was_a_moment_too_late_changes_no_file(
+    registry: BundleStore, location: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert isinstance(registry, RemoteRegistry)
+    claimed = registry._claimed
+
+    def after_another(model: str, version: str) -> AbstractContextManager[None]:
+        open_registry(location, tmp_path / "other").publish(model, version, finished(tmp_path / "other", version))
+        return claimed(model, version)
+
+    monkeypatch.setattr(registry, "_claimed", after_another)
+    with pytest.raises(BundleError, match="is there already"):
+        registry.publish("search", "1", finished(tmp_path, "1", b"others"))
+    assert (registry.resolve("search/1") / "queries" / "counts.npy").read_bytes() == b"counts"
 
 
 @pytest.mark.parametrize("location", ["memory", "s3"], indirect=True)

@@ -13,7 +13,7 @@ import pytest
 from demo.sample_data import SampleData
 from lm.bundle import Bundle, open_bundle
 from lm.errors import BundleDamagedError
-from suggest.budget import Budget
+from suggest.budget import Budget, OptionalPart
 from suggest.model import Model
 from tests.tiny_bundle import train_tiny
 
@@ -80,6 +80,14 @@ def test_it_is_not_run_without_a_weight_without_time_or_where_no_network_is_want
     assert stages(serving(bundle, 0.3), budget=late) == (False, True)
     assert stages(serving(bundle, 0.3), neural=False) == (False, False)
     assert stages(serving(bundle, 0.0), budget=late) == (False, False)
+
+
+def test_what_could_refine_a_fast_answer_is_named(bundle: Bundle) -> None:
+    for weight, refiners in ((0.3, (OptionalPart.RERANKER,)), (0.0, ())):
+        model = serving(bundle, weight)
+        assert model.complete_query("how to ", neural=False).refiners == refiners
+        assert model.complete_query("how to ").refiners == ()
+        assert model.complete_query("日本" * 20, neural=False).refiners == ()
 
 
 def test_a_prefix_that_nothing_completes_is_no_error(bundle: Bundle) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from lm.neural import NeuralModel
 from lm.parts import Part
+from suggest.budget import OptionalPart
 from suggest.candidates import Pool, propose
 from suggest.model import Model, open_model
 from suggest.rescoring import SEEN, Rescorer
@@ -69,7 +70,7 @@ def test_a_letter_more_asks_the_network_nothing(tiny_bundle: Path, monkeypatch: 
 def test_keystrokes_that_are_known_do_not_make_a_part_look_cheap(tiny_bundle: Path) -> None:
     model = open_model(tiny_bundle)
     for query in ("new quay h", "zoo keeper j", "wether xq"):
-        assert model.complete_query(query, neural=False).refinable
+        assert model.complete_query(query, neural=False).refiners
         model.complete_query(query)
     costs_s = [cost.mean_s for cost in (model._completer._neural_cost, model._completer._correction_cost)]
     for _ in range(50):
@@ -86,7 +87,7 @@ def test_a_prefix_that_was_seen_often_is_left_to_the_log(model: Model) -> None:
     assert not rescorer.helps(pool)
     assert rescorer.rescore(pool, rows, pool.candidates.of(rows)).candidates is not None
     seen, unseen = model.complete_query("new", neural=False), model.complete_query("new quay h", neural=False)
-    assert (seen.refinable, unseen.refinable) == (False, True)
+    assert (seen.refiners, unseen.refiners) == ((), (OptionalPart.NEURAL,))
 
 
 @pytest.mark.parametrize("query", ["new quay h", "zoo keeper"])

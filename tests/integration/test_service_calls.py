@@ -82,6 +82,30 @@ def test_equal_questions_are_computed_once(tmp_path: Path) -> None:
         assert sample(server, "autocomplete_cache_lookups_total", tier="process", outcome="hit") == 1
 
 
+def test_an_answer_that_the_process_holds_waits_for_no_thread(tmp_path: Path) -> None:
+    twin = TwinModel()
+    with running(tmp_path, twin, max_concurrent=1, max_wait_ms=1000, time_budget_ms=60_000) as (server, channel):
+        stub = pb_grpc.AutocompleteServiceStub(channel)
+        query, text = pb.CompleteQueryRequest(query="New york"), pb.PredictNextWordRequest(text="united ")
+        answer, words = stub.CompleteQuery(query), stub.PredictNextWord(text)
+        twin.gate.clear()
+        slow = stub.CompleteQuery.future(pb.CompleteQueryRequest(query="slow"))
+        eventually(lambda: ("slow", True) in twin.asked)  # has the only thread
+        assert stub.CompleteQuery(query, timeout=20) == answer
+        assert stub.PredictNextWord(text, timeout=20) == words
+        assert not slow.done()
+        twin.gate.set()
+        assert slow.result().suggestions
+        counted = {
+            outcome: sample(server, "autocomplete_cache_lookups_total", tier="process", outcome=outcome)
+            for outcome in ("hit", "miss")
+        }
+        assert counted == {"hit": 2, "miss": 3}
+        for method, calls in (("CompleteQuery", 3), ("PredictNextWord", 2)):
+            assert sample(server, "autocomplete_requests_total", method=method, model="twin", code="OK") == calls
+            assert sample(server, "autocomplete_request_duration_seconds_count", method=method) == calls
+
+
 def test_callers_who_ask_at_once_share_a_computation(tmp_path: Path) -> None:
     twin = TwinModel()
     twin.gate.clear()

@@ -83,6 +83,26 @@ def test_connections_are_renewed_and_calls_under_way_let_end(tmp_path: Path, mon
         requests.put(None)
 
 
+def test_a_stream_that_never_ends_does_not_hold_its_connection_for_good(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = dict(bootstrap._GRPC_OPTIONS)
+    assert options["grpc.max_connection_age_grace_ms"] >= 600_000
+    short = {"grpc.max_connection_age_ms": 50, "grpc.max_connection_age_grace_ms": 100}
+    monkeypatch.setattr(bootstrap, "_GRPC_OPTIONS", tuple((options | short).items()))
+    requests: queue.SimpleQueue[pb.StreamCompleteQueryRequest | None] = queue.SimpleQueue()
+    with running(tmp_path) as (server, channel):
+        stub = pb_grpc.AutocompleteServiceStub(channel)
+        answers = stub.StreamCompleteQuery(iter(requests.get, None))
+        requests.put(pb.StreamCompleteQueryRequest(config={}))
+        with pytest.raises(grpc.RpcError) as caught:
+            next(answers)
+        assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+        eventually(lambda: sample(server, "autocomplete_stream_ends_total", reason="cancelled") == 1)
+        requests.put(None)
+        assert stub.CompleteQuery(pb.CompleteQueryRequest(query="q"), wait_for_ready=True).suggestions
+
+
 def test_reflection_lists_the_services_and_their_files(tmp_path: Path) -> None:
     with running(tmp_path) as (_, channel):
         stub = reflection_pb2_grpc.ServerReflectionStub(channel)

@@ -15,8 +15,10 @@ from redis.crc import key_slot
 
 from lm.errors import ConfigError
 from service.adapters.redis_cache import RedisCache, redis_key
+from service.adapters.redis_nodes import nodes_of
 from service.metrics import Metrics
 from service.ports import AnswerKey
+from service.redis_url import read_redis_url
 from tests.redis_process import RedisProcess, free_port
 from tests.redis_topologies import RedisCluster, RedisWithSentinel
 from tests.service_twins import TwinModel, eventually, running, sample
@@ -149,6 +151,40 @@ def test_connections_that_redis_closes_are_replaced(own_redis: RedisProcess) -> 
         cache.put(KEY, b"another")
         eventually(lambda: cache.get(KEY) == b"another")
         assert value("autocomplete_redis_errors_total", operation="get") == 0
+
+
+def test_the_threads_own_connection_is_replaced_and_never_connects_by_itself(own_redis: RedisProcess) -> None:
+    node = nodes_of(read_redis_url(own_redis.url), 0.2).locate(b"key")
+    assert node is not None
+    connections = [node.own()]
+    assert node.own() is connections[0]
+    with redis.Redis.from_url(own_redis.url) as client:
+        client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        connections.append(node.own())
+        connections[-1].disconnect()  # as an error in it does
+        connections.append(node.own())
+        client.execute_command("CLIENT", "PAUSE", 600)
+        connections[-1].send_command("PING", check_health=False)
+        with pytest.raises(redis.TimeoutError):  # it goes by the limit for answers, not by that for connecting
+            connections[-1].read_response()
+    assert len(set(map(id, connections))) == 3
+    assert not any(connection.is_connected for connection in connections)
+    own_redis.stop()
+    with pytest.raises(redis.ConnectionError):
+        node.own()
+
+
+def test_a_closed_connection_is_handed_to_nobody(own_redis: RedisProcess) -> None:
+    node = nodes_of(read_redis_url(own_redis.url), 1.0).locate(b"key")
+    assert node is not None
+    node.open()
+    connection = node.take()
+    assert connection is not None
+    node.give(connection)
+    assert node.take() is connection
+    connection.disconnect()
+    node.give(connection)
+    assert node.take() is None
 
 
 def test_answers_that_redis_does_not_take_fast_enough_are_dropped(own_redis: RedisProcess) -> None:

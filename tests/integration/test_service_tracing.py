@@ -19,7 +19,7 @@ from lm.errors import ConfigError
 from service.config import load_settings
 from service.logs import configure_logs
 from service.tracing import open_tracing
-from tests.service_twins import TwinModel, running
+from tests.service_twins import TwinModel, running, sample
 
 _TRACE, _PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 _CALLER = (("traceparent", f"00-{_TRACE}-{_PARENT}-01"),)
@@ -65,6 +65,17 @@ def test_a_trace_goes_on_from_the_callers_and_shows_the_stages(tmp_path: Path, e
     assert not failed.status.is_ok
     assert of_name(exporter, "autocomplete.v1/GenerateText").end_time is not None
     assert "secret" not in "".join(span.to_json() for span in exporter.get_finished_spans())
+
+
+def test_an_answer_from_the_cache_has_a_span_as_any_other(tmp_path: Path, exporter: InMemorySpanExporter) -> None:
+    with running(tmp_path, trace_endpoint=_ENDPOINT, trace_share=0.0) as (server, channel):
+        stub = pb_grpc.AutocompleteServiceStub(channel)
+        for _ in range(2):
+            stub.CompleteQuery(pb.CompleteQueryRequest(query="new"), metadata=_CALLER)
+        assert sample(server, "autocomplete_cache_lookups_total", tier="process", outcome="hit") == 1
+    names = [span.name for span in exporter.get_finished_spans()]
+    assert names.count("autocomplete.v1/CompleteQuery") == 2
+    assert names.count("ngram") == 1
 
 
 def test_lines_of_the_log_say_their_trace(

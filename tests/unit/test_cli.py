@@ -38,6 +38,19 @@ def test_help_imports_nothing_heavy() -> None:
     assert run.stdout.endswith("heavy: []\n")
 
 
+def test_a_server_without_redis_does_not_import_it() -> None:
+    program = (
+        "import sys\nfrom prometheus_client import CollectorRegistry\nfrom service.bootstrap import Caches, Metrics\n"
+        "from service.config import load_settings\n"
+        "for url in (None, 'redis://127.0.0.1:1/0'):\n"
+        "    Caches(load_settings({'registry': '.', 'redis': url}, None), Metrics(CollectorRegistry()))\n"
+        "    print('redis' in sys.modules)"
+    )
+    run = subprocess.run([sys.executable, "-c", program], cwd=_ROOT, capture_output=True, text=True, check=True)
+
+    assert run.stdout.split() == ["False", "True"]
+
+
 def test_help_of_train_has_every_field_and_an_example_that_is_valid(tmp_path: Path) -> None:
     shown = CliRunner().invoke(app, ["train", "--help"]).stdout
     (tmp_path / "example.toml").write_text(EXAMPLE, encoding="utf-8")

@@ -80,7 +80,7 @@ def test_a_disk_without_room_leaves_what_answers_and_is_said_as_such(registry: R
 
     assert caught.value.errno == errno.EFBIG
     assert registry.active_version("search") == "20260101"
-    assert sorted(path.name for path in (registry.root / "search").iterdir()) == ["20260101", "ACTIVE"]
+    assert sorted(path.name for path in (registry.root / "search").iterdir()) == [".ACTIVE.lock", "20260101", "ACTIVE"]
 
 
 def test_what_a_killed_publication_left_is_no_version_and_no_obstacle(registry: Registry, bundle: Path) -> None:
@@ -144,7 +144,7 @@ def test_pruning_keeps_the_newest_and_the_active_one(registry: Registry, bundle:
     kept = sorted({active, "4", "5"})
     assert registry.versions("search") == kept
     assert gone == sorted(set("12345") - set(kept))
-    assert {path.name for path in (registry.root / "search").iterdir()} == {*kept, "ACTIVE"}
+    assert {path.name for path in (registry.root / "search").iterdir()} == {*kept, "ACTIVE", ".ACTIVE.lock"}
     assert registry.active_version("search") == active
 
 

@@ -25,7 +25,7 @@ class Setup:
         self.near = MemoryCache(max_entries=10, max_bytes=100_000)
         self.far = MemoryCache(max_entries=10, max_bytes=100_000)
         self.metrics = Metrics(CollectorRegistry())
-        tiers = [Tier(name="process", cache=self.near), Tier(name="redis", cache=self.far)]
+        tiers = [Tier(name="process", cache=self.near), Tier(name="redis", cache=self.far, shared=True)]
         self.answers = Answers(tiers, self.metrics)
         self.computations = 0
         self.budgets: list[Budget] = []
@@ -51,6 +51,32 @@ def test_what_a_far_tier_holds_is_brought_near() -> None:
     assert setup.near.get(KEY) == b"shared"
     assert setup.answers.find(KEY) == b"shared"
     assert setup.computations == 0
+
+
+def test_only_the_process_is_at_hand_and_what_it_lacks_counts_once() -> None:
+    setup = Setup()
+    setup.far.put(KEY, b"shared")
+    assert setup.answers.at_hand(KEY) is None
+    assert _misses(setup) == 0
+    assert setup.answers.find(KEY) == b"shared"
+    assert _misses(setup) == 1
+    assert setup.answers.at_hand(KEY) == b"shared"
+
+
+def test_a_tier_that_is_the_only_one_is_asked_once_before_computing() -> None:
+    setup = Setup()
+    looks: list[AnswerKey] = []
+
+    class Counting(MemoryCache):
+        def get(self, key: AnswerKey) -> bytes | None:
+            looks.append(key)
+            return super().get(key)
+
+    shared = Counting(max_entries=10, max_bytes=100_000)
+    answers = Answers([Tier(name="redis", cache=shared, shared=True)], setup.metrics)
+    assert answers.at_hand(KEY) is None
+    assert answers.answer(KEY, setup.compute, ample) == b"answer"
+    assert looks == [KEY]
 
 
 def test_what_is_not_to_be_kept_is_not() -> None:

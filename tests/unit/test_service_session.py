@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import grpc
@@ -12,14 +12,16 @@ from prometheus_client import CollectorRegistry
 
 from lm.errors import ModelNotFoundError
 from service.adapters.bundle_registry import BundleRegistry
-from service.answers import Answers
+from service.adapters.memory_cache import MemoryCache
+from service.answers import Answers, Tier
 from service.metrics import Metrics
-from service.ports import ServingModel
+from service.ports import AnswerKey, ServingModel
 from service.rpc.completer import Completer
 from service.rpc.inbox import Keystroke
 from service.rpc.keystrokes import KeystrokeAnswers
 from service.rpc.session import Limits, Session
 from service.rpc.turns import TurnQueue
+from suggest.budget import OptionalPart
 from tests.service_twins import TwinModel
 
 Request = pb.StreamCompleteQueryRequest
@@ -74,7 +76,7 @@ class CallTwin:
 class Room:
     """A session with all that it needs, worked by hand."""
 
-    def __init__(self, model: TwinModel | None = None, **limits: Any) -> None:
+    def __init__(self, model: TwinModel | None = None, tiers: Sequence[Tier] = (), **limits: Any) -> None:
         self.now_s = 100.0
         self.models = Models(model or TwinModel())
         self.metrics = Metrics(CollectorRegistry())
@@ -82,7 +84,7 @@ class Room:
         self.call = CallTwin()
         self.answers = KeystrokeAnswers(
             models=cast(BundleRegistry, self.models),
-            completer=Completer(Answers([], self.metrics), self.metrics),
+            completer=Completer(Answers(tiers, self.metrics), self.metrics),
             metrics=self.metrics,
             time_budget_s=BUDGET_S,
             clock=self.clock,
@@ -168,8 +170,9 @@ def test_a_keystroke_supersedes_a_refined_answer_that_waits() -> None:
     assert (room.keystrokes("superseded"), room.keystrokes("answered")) == (1, 1)
 
 
-def test_a_refined_answer_whose_turn_comes_too_late_is_not_made() -> None:
-    room = Room()
+@pytest.mark.parametrize("parts", [(OptionalPart.NEURAL,), (OptionalPart.RERANKER,), tuple(OptionalPart)])
+def test_a_refined_answer_whose_turn_comes_too_late_is_not_made(parts: tuple[OptionalPart, ...]) -> None:
+    room = Room(TwinModel(refiners=parts))
     room.type(1)
     room.play()
     room.went_out()
@@ -180,7 +183,31 @@ def test_a_refined_answer_whose_turn_comes_too_late_is_not_made() -> None:
     assert (fast.degraded, last.degraded) == (False, True)
     assert fast.suggestions == last.suggestions
     assert room.models.model.asked == [("new", False)]
-    assert room.count("autocomplete_degraded_answers_total", reason="overload", part="neural") == 1
+    for part in OptionalPart:
+        left_out = room.count("autocomplete_degraded_answers_total", reason="overload", part=part.value)
+        assert left_out == (part in parts)
+
+
+def test_the_caches_are_asked_once_for_a_keystroke_that_is_refined() -> None:
+    looks: list[AnswerKey] = []
+
+    class Counting(MemoryCache):
+        def get(self, key: AnswerKey) -> bytes | None:
+            looks.append(key)
+            return super().get(key)
+
+    near, far = MemoryCache(max_entries=10, max_bytes=100_000), Counting(max_entries=10, max_bytes=100_000)
+    room = Room(tiers=[Tier(name="process", cache=near), Tier(name="redis", cache=far, shared=True)])
+    room.type(1)
+    room.settle()
+    assert room.numbers == [(1, False), (1, True)]
+    for tier in ("process", "redis"):
+        assert room.count("autocomplete_cache_lookups_total", tier=tier, outcome="miss") == 1
+    assert len(looks) == 1
+    room.type(2)
+    room.settle()
+    assert room.numbers[2:] == [(2, True)]
+    assert room.call.answers[1].completion == room.call.answers[2].completion
 
 
 def test_another_version_answers_from_the_next_keystroke_on() -> None:
