@@ -5,9 +5,15 @@ Which of these differences count for none is the bundle's choice, see `lm.manife
 
 from __future__ import annotations
 
+import collections
 import functools
 import re
 import unicodedata
+from collections.abc import Sequence
+
+import numpy as np
+
+from lm.kernels.strings import letter_sums
 
 KINDS = ("accents", "punctuation", "plural", "word_order")
 
@@ -15,6 +21,21 @@ _LATIN_MARKS = re.compile("(?<=[a-z])[\u0300-\u036f]+")
 _APOSTROPHES = re.compile("['’`]")  # noqa: RUF001 -- marks that look alike
 # `+`, `#` and `$` tell names apart: c, c++ and c#.
 _ASCII_MARKS = re.compile(r"[!\"%-*,\-./:-@\[-`{-~]")
+
+
+_VALUES = np.random.default_rng(1).integers(1, 1 << 63, 128, np.uint64)
+_VALUES[[code for code in range(128) if not chr(code).isalnum() or chr(code) in "esiy"]] = 0
+"""Of each ASCII character what near-duplicates share: nothing of marks, spaces and the letters of plural endings."""
+
+
+def suspects(queries: Sequence[str]) -> list[int]:
+    """Rows of the queries of which others may be near-duplicates, of whatever kind: 4 us for 24, 3 us a key."""
+    sums = letter_sums(queries, _VALUES)
+    if sums is None:
+        return list(range(len(queries)))
+    listed = sums.tolist()
+    often = collections.Counter(listed)
+    return [row for row, each in enumerate(listed) if often[each] > 1] if len(often) < len(listed) else []
 
 
 @functools.lru_cache(1 << 16)

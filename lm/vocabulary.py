@@ -75,7 +75,7 @@ class Vocabulary:
 
     def __init__(self, strings: SortedStrings) -> None:
         self._strings = strings
-        self._spelt: dict[int, str] = {}  # tokens as text, as they are asked for
+        self._spelt = _Spelt(self)
         self._constraints: Memo[TypedPrefix, Constraint] = Memo(_CONSTRAINTS_KEPT)  # 0.4 us; 20 us for a new one
 
     @classmethod
@@ -121,14 +121,7 @@ class Vocabulary:
 
     def spell(self, tokens: Iterable[int]) -> str:
         """Text of a sequence of tokens, without the space before the first and without special ones."""
-        # 0.9 us a query of four tokens; 3.6 us through `token`
-        spelt = self._spelt
-        return "".join([spelt[token] if token in spelt else self._spell(token) for token in tokens]).lstrip(" ")
-
-    def _spell(self, token: int) -> str:
-        text = "" if token < FIRST_TOKEN else self.token(token).decode().replace(SPACE, " ")
-        self._spelt[token] = text
-        return text
+        return "".join(map(self._spelt.__getitem__, tokens)).lstrip(" ")  # 0.5 us a query of four tokens
 
     def constraint(self, typed: TypedPrefix) -> Constraint:
         """Which tokens spell what was typed, where each word begins with `▁`."""
@@ -167,6 +160,18 @@ class Vocabulary:
             if self._strings[low] == key:  # the shortest of a range stands first
                 found.append((FIRST_TOKEN + low, end))
         return found
+
+
+class _Spelt(dict[int, str]):
+    """Tokens as text, as they are asked for."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self._vocabulary = vocabulary
+
+    def __missing__(self, token: int) -> str:
+        text = "" if token < FIRST_TOKEN else self._vocabulary.token(token).decode().replace(SPACE, " ")
+        self[token] = text
+        return text
 
 
 def sorted_strings(encoded: list[bytes]) -> SortedStrings:

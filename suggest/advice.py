@@ -61,5 +61,5 @@ class Advisers:
 def _opinions(model: LanguageModel, texts: Sequence[str]) -> list[_Opinion]:
     rows = [[*model.tokenizer.encode(text), END] for text in texts]
     tokens_N = np.array([token for row in rows for token in row], np.int32)
-    scores = model.ngram.table.score_rows(model.ngram.begin, tokens_N, np.cumsum([0, *map(len, rows)]))
+    scores, _ = model.ngram.table.score_rows(model.ngram.begin, tokens_N, np.cumsum([0, *map(len, rows)]))
     return [_Opinion(score, row.count(UNKNOWN)) for score, row in zip(scores.tolist(), rows, strict=True)]

@@ -35,7 +35,7 @@ class Pool:
     Attributes:
         candidates: the log's and the n-gram model's; `log_probs` are the latter's.
         tokens: of each candidate those after the context, `END` last; none if the model cannot spell it.
-        steps: natural-log probability of each token by the n-gram model.
+        firsts: natural-log probability of the first of these by the n-gram model, 0 where there is none.
         context: tokens of the finished words.
         total: submissions of all queries in the log that begin with what was typed.
         typed_log_prob: natural-log probability of the typed part of the last word after the finished ones.
@@ -44,7 +44,7 @@ class Pool:
 
     candidates: Candidates
     tokens: Sequence[Sequence[int]]
-    steps: Sequence[Sequence[float]]
+    firsts: Sequence[float]
     context: tuple[int, ...]
     total: float
     typed_log_prob: float = 0.0
@@ -52,8 +52,8 @@ class Pool:
 
     def of(self, rows: Sequence[int]) -> Pool:
         """The pool with some of its candidates."""
-        tokens, steps = [self.tokens[row] for row in rows], [self.steps[row] for row in rows]
-        return replace(self, candidates=self.candidates.of(rows), tokens=tokens, steps=steps)
+        tokens, firsts = [self.tokens[row] for row in rows], [self.firsts[row] for row in rows]
+        return replace(self, candidates=self.candidates.of(rows), tokens=tokens, firsts=firsts)
 
 
 class _Found:
@@ -62,15 +62,15 @@ class _Found:
     def __init__(self) -> None:
         self.rows: dict[str, int] = {}
         self.tokens: list[Sequence[int]] = []
-        self.steps: list[Sequence[float]] = []
+        self.firsts: list[float] = []
         self.log_probs: list[float] = []
 
-    def add(self, text: str, tokens: Sequence[int], steps: Sequence[float], log_prob: float) -> None:
+    def add(self, text: str, tokens: Sequence[int], first: float, log_prob: float) -> None:
         row = self.rows.get(text)
         if row is None:
             self.rows[text] = len(self.tokens)
             self.tokens.append(tokens)
-            self.steps.append(steps)
+            self.firsts.append(first)
             self.log_probs.append(log_prob)
         else:
             high, low = max(self.log_probs[row], log_prob), min(self.log_probs[row], log_prob)
@@ -85,7 +85,7 @@ class _Found:
             return list(range(len(texts)))
         kept: list[int] = np.setdiff1d(np.arange(len(texts)), generated[denied_N]).tolist()
         self.rows = {texts[row]: place for place, row in enumerate(kept)}
-        self.tokens, self.steps = [self.tokens[row] for row in kept], [self.steps[row] for row in kept]
+        self.tokens, self.firsts = [self.tokens[row] for row in kept], [self.firsts[row] for row in kept]
         self.log_probs = [self.log_probs[row] for row in kept]
         return kept
 
@@ -105,16 +105,16 @@ def propose(model: LanguageModel, index: QueryIndex | None, query: str, denied: 
     state = model.state(context, Part.NGRAM)
     sentences, typed_log_prob = _beam(model, state, typed)
     found, lead, typed_query = _Found(), f"{head} " if head else "", "" if whole else query.rstrip()
+    spell = model.vocabulary.spell
     for tokens, steps in sentences:
-        text = lead + model.vocabulary.spell(tokens)
+        text = lead + spell(tokens)
         if text != typed_query:
-            found.add(text, tokens, steps, sum(steps) - typed_log_prob)
+            found.add(text, tokens, steps[0], sum(steps) - typed_log_prob)
+    missing = [text for text, _ in popular if text not in found.rows and text != typed_query]
     if whole and head and not typed and index is not None and index.count(head):
-        ended, _ = model.ngram.table.score_all(state.ngram, np.array([END], np.int32))
-        found.add(head, (END,), ended.tolist(), float(ended[0]))
-    for text, _ in popular:
-        if text not in found.rows and text != typed_query:
-            _score_popular(model, found, text, context, state, typed_log_prob)
+        missing.append(head)
+    if missing:
+        _add_logged(model, found, missing, context, state, typed_log_prob)
     positions_N = index.positions(list(found.rows)) if index else np.full(len(found.rows), -1)
     positions_N = positions_N[found.drop_denied(denied, positions_N >= 0)]
     size, typed_size = len(found.rows), len(query)
@@ -128,7 +128,7 @@ def propose(model: LanguageModel, index: QueryIndex | None, query: str, denied: 
             recency=index.recency_at(positions_N) if index else None,
         ),
         found.tokens,
-        found.steps,
+        found.firsts,
         context,
         total,
         typed_log_prob,
@@ -149,19 +149,21 @@ def _beam(model: LanguageModel, state: State, typed: str) -> tuple[list[tuple[li
     return every[:BEAM_WIDTH], float(np.logaddexp.reduce([log_prob for _, log_prob in beams]))
 
 
-def _score_popular(
+def _add_logged(
     model: LanguageModel,
     found: _Found,
-    text: str,
+    texts: Sequence[str],
     context: tuple[int, ...],
     state: State,
     typed_log_prob: float,
 ) -> None:
-    """Adds a query of the log that the beam did not come by."""
-    tokens = model.tokenizer.encode(text)
-    if not math.isfinite(typed_log_prob) or tuple(tokens[: len(context)]) != context:
-        found.add(text, (), (), -math.inf)
-        return
-    rest = [*tokens[len(context) :], END]
-    steps, _ = model.ngram.table.score_all(state.ngram, np.array(rest, np.int32))
-    found.add(text, rest, steps.tolist(), float(steps.sum(dtype=np.float64)) - typed_log_prob)
+    """Adds queries of the log that the beam did not come by."""
+    size, rests = len(context), list[list[int]]()
+    for text in texts:
+        tokens = model.tokenizer.encode(text)
+        spelt = math.isfinite(typed_log_prob) and tuple(tokens[:size]) == context
+        rests.append([*tokens[size:], END] if spelt else [])
+    every = np.array([token for rest in rests for token in rest], np.int32)
+    sums, firsts = model.ngram.table.score_rows(state.ngram, every, np.cumsum([0, *map(len, rests)]))
+    for text, rest, log_prob, first in zip(texts, rests, sums.tolist(), firsts.tolist(), strict=True):
+        found.add(text, rest, first, log_prob - typed_log_prob if rest else -math.inf)

@@ -8,29 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from lm.duplicates import duplicate_key
+from lm.duplicates import duplicate_key, suspects
 from lm.manifest import Duplicates
 from suggest.candidates import Pool
 
 
 def distinct(texts: Sequence[str], counts: Sequence[float], duplicates: Duplicates) -> list[int]:
     """Rows of the candidates that stay, in their order; of equally popular forms the first."""
-    keys_of_all = {duplicate_key(text, *duplicates.collapse) for text in texts}
-    if len(keys_of_all) == len(texts):  # mostly, and with fewer kinds the more so
-        return list(range(len(texts)))
+    rows = near = suspects(texts)
     same = [kind for kind in duplicates.collapse if kind != "plural"]
-    rows = list(range(len(texts)))
     if same:
-        rows = list(_most_popular(rows, [duplicate_key(text, *same) for text in texts], counts).values())
+        rows = list(_most_popular(rows, {row: duplicate_key(texts[row], *same) for row in rows}, counts).values())
     if "plural" in duplicates.collapse:
         logged = [row for row in rows if counts[row] > 0]
         keys = {row: duplicate_key(texts[row], *duplicates.collapse) for row in logged}
         best = _most_popular(logged, keys, counts)
         rows = [row for row in rows if row not in keys or _stays(row, best[keys[row]], counts, duplicates.plural_ratio)]
-    return sorted(rows)
+    gone = set(near).difference(rows)
+    return [row for row in range(len(texts)) if row not in gone]
 
 
-def _most_popular(rows: Iterable[int], keys: Sequence[str] | dict[int, str], counts: Sequence[float]) -> dict[str, int]:
+def _most_popular(rows: Iterable[int], keys: dict[int, str], counts: Sequence[float]) -> dict[str, int]:
     """The row of the most popular form of each key."""
     best: dict[str, int] = {}
     for row in rows:

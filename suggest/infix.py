@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from lm.duplicates import duplicate_key
+from lm.duplicates import duplicate_key, suspects
 from lm.hangul import typed_prefixes
 from lm.queries import InfixMatch, QueryIndex
 from lm.typed import TypedPrefix
@@ -51,17 +51,22 @@ def _other_matches(
     index: QueryIndex, query: str, listed: Sequence[QuerySuggestion], k: int, kinds: Sequence[str]
 ) -> list[InfixMatch]:
     """The k most popular ones of which no near-duplicate is listed."""
-    matches = index.infix_completions(query, k + len(listed))
-    if not matches:
-        return []
-    there = {duplicate_key(suggestion.text, *kinds) for suggestion in listed}
-    found = []
-    for match in matches:
-        key = duplicate_key(match.text, *kinds)
-        if key not in there:
-            there.add(key)
-            found.append(match)
-    return found[:k]
+    texts, asked = [suggestion.text for suggestion in listed], k + 2  # mostly enough
+    while True:
+        matches = index.infix_completions(query, asked)
+        every = [*texts, *(match.text for match in matches)]
+        keys = {row: duplicate_key(every[row], *kinds) for row in suspects(every)}
+        there = {key for row, key in keys.items() if row < len(texts)}
+        others = []
+        for row, match in enumerate(matches, len(texts)):
+            key = keys.get(row)
+            if key is None or key not in there:
+                others.append(match)
+            if key is not None:
+                there.add(key)
+        if len(others) >= k or len(matches) < asked:
+            return others[:k]
+        asked *= 2
 
 
 def _suggestions(

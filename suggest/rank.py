@@ -27,6 +27,7 @@ from utilities in which that log has a weight of its own and corrections a const
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -128,9 +129,12 @@ class Candidates:
         )
 
 
+@functools.lru_cache(16)
 def weight_vector(ranking: Ranking) -> Floats:
-    """What `features` are multiplied with, float64 (F,)."""
-    return np.array([*ranking.weights, *ranking.advisers, ranking.reranker, ranking.recency])
+    """What `features` are multiplied with, float64 (F,), read-only."""
+    weights_F = np.array([*ranking.weights, *ranking.advisers, ranking.reranker, ranking.recency])
+    weights_F.flags.writeable = False
+    return weights_F
 
 
 def features(candidates: Candidates, advisers: int) -> Floats:

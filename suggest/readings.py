@@ -85,7 +85,7 @@ def _joined(parts: Sequence[Pool], log_posteriors: Sequence[float], edits: Seque
             totals=np.repeat(np.array([part.total for part in parts], np.float64), sizes),
         ),
         tokens=[tokens for part in parts for tokens in part.tokens],
-        steps=[steps for part in parts for steps in part.steps],
+        firsts=[first for part in parts for first in part.firsts],
         total=float(sum(np.exp(log) * part.total for log, part in zip(log_posteriors, parts, strict=True))),
         parts=tuple(parts),
     )

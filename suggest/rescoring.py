@@ -66,7 +66,7 @@ class Rescorer:
         for part, own, places in _readings(pool, rows):
             read = read or not self._model.knows_next(part.context, Part.ENSEMBLE)
             mixed_V = self._model.next_log_probs(part.context, Part.ENSEMBLE)
-            gains = mixed_V[[part.tokens[row][0] for row in own]] - np.array([part.steps[row][0] for row in own])
+            gains = mixed_V[[part.tokens[row][0] for row in own]] - np.array([part.firsts[row] for row in own])
             mixed_N[places] = _share(mixed_N[places] + gains, mixed_N[places])
         return Rescored(replace(chosen, log_probs=mixed_N), read)
 

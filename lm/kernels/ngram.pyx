@@ -215,7 +215,7 @@ cdef class SuccessorKernel:
         return scores, following
 
     def score_rows(self, int64_t context, const int32_t[::1] tokens, const int64_t[::1] starts):
-        """Natural-log probability of each row of tokens after one context, float64 (rows,).
+        """Natural-log probabilities of each row of tokens after one context, and of its first token, float64 (rows,) each.
 
         Args:
             tokens: of all rows, one after the other.
@@ -224,8 +224,8 @@ cdef class SuccessorKernel:
         cdef Py_ssize_t row, position
         cdef int64_t before, following
         cdef double log_prob
-        sums = np.zeros(len(starts) - 1, np.float64)
-        cdef double[::1] sums_ = sums
+        sums, firsts = np.zeros(len(starts) - 1, np.float64), np.zeros(len(starts) - 1, np.float64)
+        cdef double[::1] sums_ = sums, firsts_ = firsts
         if len(sums) and starts[len(sums)] > len(tokens):
             raise ValueError("A row ends behind the tokens.")
         with nogil:
@@ -237,7 +237,9 @@ cdef class SuccessorKernel:
                     if tokens[position] == 0 and self._residual > NEGATIVE_INFINITY:
                         log_prob = _log_sum(log_prob, self._residual_after(before))
                     sums_[row] += log_prob
-        return sums
+                    if position == starts[row]:
+                        firsts_[row] = log_prob
+        return sums, firsts
 
     def matched_order(self, int64_t context):
         """Words of the context that the model has seen together."""

@@ -3,6 +3,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+def letter_sums(texts: Sequence[str], values: NDArray[np.uint64]) -> NDArray[np.uint64] | None: ...
 def string_heads(strings: SortedStrings) -> NDArray[np.uint64]: ...
 
 class SortedStrings:

@@ -142,3 +142,25 @@ cdef class SortedStrings:
     def between(self, bytes first, bytes last):
         """Half-open range of positions from the strings not below `first` to those that begin with `last`."""
         return self._lower(first, len(first), False), self._lower(last, len(last), True)
+
+
+def letter_sums(texts, const uint64_t[::1] values):
+    """Sums of values of each text's bytes, uint64 (n,), which do not depend on their order; None if one is not ASCII.
+
+    Args:
+        values: of each ASCII character, uint64 (128,).
+    """
+    cdef Py_ssize_t place, at, size
+    cdef const char* text
+    cdef uint64_t total
+    sums = np.empty(len(texts), np.uint64)
+    cdef uint64_t[::1] sums_ = sums
+    for place in range(sums_.shape[0]):
+        text = PyUnicode_AsUTF8AndSize(texts[place], &size)
+        total = 0
+        for at in range(size):
+            if <uint8_t>text[at] > 127:
+                return None
+            total += values[<uint8_t>text[at]]
+        sums_[place] = total
+    return sums

@@ -38,7 +38,7 @@ def test_the_next_token_is_the_mixtures_and_all_else_the_n_gram_models(model: Mo
     found = Rescorer(language_model).rescore(pool, rows, chosen).candidates.log_probs
     mixed = language_model.next_log_probs(pool.context, Part.ENSEMBLE)
     expected = [
-        log_prob + mixed[pool.tokens[row][0]] - pool.steps[row][0]
+        log_prob + mixed[pool.tokens[row][0]] - pool.firsts[row]
         for row, log_prob in zip(rows, chosen.log_probs, strict=True)
     ]
     differences = found - np.array(expected)

@@ -89,7 +89,7 @@ def test_near_duplicates_collapse_over_readings(model: Model) -> None:
     def pool(*queries: tuple[str, float]) -> Pool:
         texts, counts = [text for text, _ in queries], np.array([count for _, count in queries])
         some = np.ones(len(queries))
-        return Pool(Candidates(texts, some, counts, -some, some), [[]] * len(queries), [[]] * len(queries), (), 1.0)
+        return Pool(Candidates(texts, some, counts, -some, some), [[]] * len(queries), some.tolist(), (), 1.0)
 
     exact = pool(("cars blue", 5.0), ("cars odd", 0.0), ("cars few", 1.0))
     first = pool(("blue, cars", 4.0), ("odd, cars", 0.0), ("few, cars", 2.0), ("green cars", 1.0))

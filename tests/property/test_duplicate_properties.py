@@ -5,11 +5,29 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lm.duplicates import KINDS, duplicate_key
+from lm.duplicates import KINDS, duplicate_key, suspects
 from lm.manifest import Duplicates
 from suggest.duplicates import distinct
 
-_WORDS = st.sampled_from(["red", "shoe", "shoes", "shoe's", "café", "cafe", "cafes"])
+_WORDS = st.sampled_from(
+    [
+        "red",
+        "box",
+        "boxes",
+        "city",
+        "cities",
+        "dress",
+        "dresses",
+        "c++",
+        "c",
+        "shoe",
+        "shoes",
+        "shoe's",
+        "café",
+        "cafe",
+        "cafes",
+    ]
+)
 _TEXTS = st.lists(st.lists(_WORDS, min_size=1, max_size=3).map(" ".join), unique=True, max_size=15)
 _COLLAPSE = st.lists(st.sampled_from(KINDS), unique=True).map(tuple)
 
@@ -49,3 +67,9 @@ def test_a_key_is_its_own_key(text: str, kinds: tuple[str, ...]) -> None:
     key = duplicate_key(text, *kinds)
 
     assert duplicate_key(key, *kinds) == key
+
+
+@given(texts=st.lists(st.one_of(st.text("abesiy x'-é", max_size=8), _WORDS), min_size=2, max_size=6), kinds=_COLLAPSE)
+def test_what_is_not_suspected_has_a_key_of_its_own(texts: list[str], kinds: tuple[str, ...]) -> None:
+    keys = [duplicate_key(text, *kinds) for text in texts]
+    assert all(row in suspects(texts) for row, key in enumerate(keys) if keys.count(key) > 1)

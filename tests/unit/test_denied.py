@@ -57,6 +57,6 @@ def test_a_query_is_withheld_whatever_is_blocked(denied: Denied) -> None:
 def test_candidates_are_judged_as_normalised_text(denied: Denied) -> None:
     found = _Found()
     for text in ("Old York Times", "ACME shoes", "Jane.Doe@Example.com", "New York "):
-        found.add(text, (3,), (-1.0,), -1.0)
+        found.add(text, (3,), -1.0, -1.0)
     assert found.drop_denied(denied, np.zeros(4, bool)) == [3]
     assert list(found.rows) == ["New York "]
