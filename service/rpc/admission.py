@@ -26,13 +26,13 @@ _MOST_OF_MEAN = 5.0
 _BURST_CALLS = 32
 """A queue that was empty within so many answers is a burst. Where others kept the machine busy, 6 to 20% of the calls
 were refused at half the load that saturates, without this."""
-_BURST_WAITS = 4.0
+_BURST_WAITS = 6.0
 """So long that the calls of a pause, such as the opening of a model, are taken."""
 _REMEMBER = 0.99
 """Of the share of refused calls: it follows the last 100, so that a pause with a few refusals is no overload."""
 _OVERLOAD_SHARE = 0.05
 """Of refused calls: above it there are no bursts. At twice the saturating load, where a quarter is refused, the p99 was
-45 ms with bursts, and is 28 without; 23 with two threads instead of three."""
+45 ms with bursts, and 28 without; 23 with two threads instead of three."""
 
 
 class Load:
@@ -91,7 +91,7 @@ class Admission:
     Args:
         threads: calls worked on at the same time; one that finds a thread free is taken.
         max_wait_s: the longest estimated wait of a call that is taken; in a burst, unless calls have been refused
-            lately, four times that.
+            lately, six times that.
         max_calls: calls that may be there at the same time.
         clock: monotonic, in seconds.
         chance: a random number from 0 to 1, so that those who are refused together do not come again together.
