@@ -57,9 +57,9 @@ class ServerSettings(BaseSettings):
         5.0, gt=0, le=1000, description="Time that Redis may take to answer; later counts as a miss."
     )
     redis_ttl_s: int = Field(3600, ge=1, description="How long Redis keeps an answer.")
-    max_concurrent: int = Field(3, ge=1, le=1024, description="Calls worked on at the same time.")
+    max_concurrent: int = Field(2, ge=1, le=1024, description="Calls worked on at the same time.")
     max_wait_ms: float = Field(
-        10.0, ge=0, description="Time that a call may have to wait for its turn; others are refused as OVERLOADED."
+        6.0, ge=0, description="Time that a call may have to wait for its turn; others are refused as OVERLOADED."
     )
     max_long_calls: int = Field(
         2, ge=1, le=64, description="GenerateText and ScoreText worked on at the same time; as many may wait."

@@ -2,32 +2,35 @@
 
 Latency counts from the time a call was due, so that waiting counts, that in the client's own queue included
 (Tene's "coordinated omission" is what happens otherwise).
+
+One thread sends and reads, on HTTP/2 of its own: the client has to be several times as fast as the server, on one core
+as well. With the empty handler at 1,000 calls/s it takes 66 us a call, sends 99% within 0.13 ms, and sees a p99 of 0.48
+ms; gRPC for asyncio takes 168 us, sends within 1.1 ms (event loops count in milliseconds) and sees 1.7 ms, uvloop or
+not; gRPC's futures, with a thread a connection that all want Python's lock, were late by 2 ms at that rate.
 """
 
 from __future__ import annotations
 
-import sys
-import threading
+import math
 import time
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from typing import Any
 
 import grpc
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.serving.calls import COMPLETE, channel, count_degraded
+from benchmarks.serving.calls import COMPLETE, count_degraded
+from benchmarks.serving.http2_connection import Connection, wait
 from benchmarks.serving.typing_traffic import fixed_arrivals
 
-_TIMEOUT_S = 10.0
-_SWITCH_S = 0.0005
-"""Python lets another thread run after this time: the sender must not wait 5 ms for a receiver."""
+_TIMEOUT_S = 10
+_HEAD_START_S = 0.02
 _LATE_S = 0.002
 _CEILING_S = 1.0
-_RATES_PER_S = tuple(round(250 * 2 ** (step / 2)) for step in range(14))
+_RATES_PER_S = tuple(round(500 * 2 ** (step / 2)) for step in range(12))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,43 +91,39 @@ class Load:
 def offer(
     address: str, requests: Sequence[bytes], due_s: NDArray[np.float64], *, method: str = COMPLETE, connections: int = 4
 ) -> Load:
-    """Sends the requests when they are due, over some connections by turns, and waits for what comes of them."""
-    before_s = sys.getswitchinterval()
-    sys.setswitchinterval(_SWITCH_S)
-    try:
-        with ExitStack() as stack:
-            calls = [
-                stack.enter_context(channel(address, connection=number))(method)
-                for number in range(min(connections, len(requests)))
-            ]
-            return _offer(calls, requests, due_s)
-    finally:
-        sys.setswitchinterval(before_s)
+    """Sends the requests when they are due, over some connections by turns, and waits for what comes of them.
+
+    Raises:
+        UnavailableError: nobody there speaks HTTP/2.
+    """
+    with ExitStack() as stack:
+        opened = [
+            stack.enter_context(closing(Connection(address, method, _TIMEOUT_S)))
+            for _ in range(min(connections, len(requests)))
+        ]
+        return _offer(opened, requests, due_s)
 
 
-def _offer(calls: Sequence[Any], requests: Sequence[bytes], due_s: NDArray[np.float64]) -> Load:
-    sent_s, done_s = np.zeros(len(requests)), np.zeros(len(requests))
-    ended = threading.Semaphore(0)
-
-    def note(number: int, _future: object) -> None:
-        done_s[number] = time.perf_counter()
-        ended.release()
-
-    futures = []
-    start_s = time.perf_counter() + 0.02
-    for number, (request, due) in enumerate(zip(requests, due_s.tolist(), strict=True)):
-        wait_s = start_s + due - time.perf_counter()
-        if wait_s > 0:
-            time.sleep(wait_s)
-        sent_s[number] = time.perf_counter()
-        future = calls[number % len(calls)].future(request, timeout=_TIMEOUT_S)
-        future.add_done_callback(lambda future, number=number: note(number, future))
-        futures.append(future)
-    for _ in futures:
-        ended.acquire()
-    codes = [future.code().name for future in futures]
-    answers = [future.result() if future.code() is grpc.StatusCode.OK else b"" for future in futures]
-    sent_s, done_s = sent_s - start_s, done_s - start_s
+def _offer(connections: Sequence[Connection], requests: Sequence[bytes], due_s: NDArray[np.float64]) -> Load:
+    count, sent, ended = len(requests), 0, 0
+    sent_s, done_s, last_s = np.zeros(count), np.zeros(count), 0.0
+    codes, answers = [grpc.StatusCode.DEADLINE_EXCEEDED.name] * count, [b""] * count
+    due = [*due_s.tolist(), math.inf]
+    start_s = time.perf_counter() + _HEAD_START_S
+    while ended < count:
+        now_s = time.perf_counter() - start_s
+        if due[sent] <= now_s:
+            connections[sent % len(connections)].call(sent, requests[sent])
+            sent_s[sent] = last_s = now_s
+            sent += 1
+        elif sent < count or now_s < last_s + _TIMEOUT_S:
+            for number, code, answer in wait(connections, min(due[sent], last_s + _TIMEOUT_S) - now_s):
+                done_s[number] = time.perf_counter() - start_s
+                codes[number], answers[number] = code, answer
+                ended += 1
+        else:
+            break
+    done_s = np.where(done_s > 0, done_s, last_s + _TIMEOUT_S)
     return Load(began_s=start_s, due_s=due_s, sent_s=sent_s, done_s=done_s, codes=codes, answers=answers)
 
 
