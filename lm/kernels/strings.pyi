@@ -3,6 +3,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+def spellings(
+    strings: SortedStrings, literal: bytes, first: bytes, last: bytes, base: int
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]: ...
 def letter_sums(texts: Sequence[str], values: NDArray[np.uint64]) -> NDArray[np.uint64] | None: ...
 def string_heads(strings: SortedStrings) -> NDArray[np.uint64]: ...
 

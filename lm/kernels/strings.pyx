@@ -1,6 +1,8 @@
 """Look-up in strings sorted by their bytes, kept as one blob with offsets."""
 
 import numpy as np
+from libcpp.algorithm cimport reverse
+from libcpp.vector cimport vector
 
 cdef extern from "Python.h":
     const char* PyUnicode_AsUTF8AndSize(object text, Py_ssize_t* size) except NULL
@@ -142,6 +144,58 @@ cdef class SortedStrings:
     def between(self, bytes first, bytes last):
         """Half-open range of positions from the strings not below `first` to those that begin with `last`."""
         return self._lower(first, len(first), False), self._lower(last, len(last), True)
+
+
+def spellings(SortedStrings strings, bytes literal, bytes first, bytes last, int32_t base):
+    """How the strings spell what was typed, string after string: the arrays of `lm.vocabulary.Constraint`.
+
+    Args:
+        literal: what was typed, but for a character that is still one of several.
+        first, last: the first and last of what was typed; equal, or that character longer than `literal`.
+        base: the token of the first string.
+
+    Returns:
+        (lows, highs) int32 (L,), part_starts int32 (L + 1,), part_tokens and part_offsets int32.
+    """
+    cdef const uint8_t* text = literal
+    cdef const uint8_t* lowest = first
+    cdef const uint8_t* highest = last
+    cdef Py_ssize_t size = len(literal), first_size = len(first), last_size = len(last)
+    cdef Py_ssize_t length = size + (first_size > size), offset, end, place
+    cdef int64_t low, start, found
+    cdef size_t before
+    cdef vector[int32_t] tokens, ends, counts
+    cdef vector[bint] useful
+    lows, highs, starts = np.empty(length, np.int32), np.empty(length, np.int32), np.zeros(length + 1, np.int32)
+    cdef int32_t[::1] lows_ = lows, highs_ = highs, starts_ = starts
+    for offset in range(length):
+        lows_[offset] = base + <int32_t>strings._lower(lowest + offset, first_size - offset, False)
+        highs_[offset] = base + <int32_t>strings._lower(highest + offset, last_size - offset, True)
+        useful.push_back(lows_[offset] < highs_[offset])
+        counts.push_back(0)
+    for offset in range(size - 1, -1, -1):  # backwards: what a part leads to is known then
+        before = tokens.size()
+        for end in range(offset + 1, length):
+            low = strings._lower(text + offset, end - offset, False)
+            if low == strings.size:
+                break
+            start = offset_of(&strings.packed, low)
+            found = offset_of(&strings.packed, low + 1) - start
+            if found < end - offset or memcmp(strings.packed.blob + start, text + offset, end - offset) != 0:
+                break  # nothing begins so, nor with more
+            if found == end - offset and useful[end]:  # the shortest that begins so stands first
+                tokens.push_back(<int32_t>low + base)
+                ends.push_back(<int32_t>end)
+        counts[offset] = <int32_t>(tokens.size() - before)
+        useful[offset] = useful[offset] or counts[offset] > 0
+        reverse(tokens.begin() + before, tokens.end())
+        reverse(ends.begin() + before, ends.end())
+    for offset in range(length):
+        starts_[offset + 1] = starts_[offset] + counts[offset]
+    # the last offset's came first, each offset's longest first: the other way round they are in order
+    part_tokens = np.array([tokens[place] for place in range(<Py_ssize_t>tokens.size() - 1, -1, -1)], np.int32)
+    part_offsets = np.array([ends[place] for place in range(<Py_ssize_t>ends.size() - 1, -1, -1)], np.int32)
+    return lows, highs, starts, part_tokens, part_offsets
 
 
 def letter_sums(texts, const uint64_t[::1] values):
