@@ -33,6 +33,7 @@ cdef struct Proposal:
     int32_t token
     int32_t parent
     int32_t offset
+    int64_t found  # where: order and position of the n-gram as in a context; or the context that follows; -1: unknown
 
 
 cdef struct Hypothesis:
@@ -174,17 +175,21 @@ cdef class SuccessorKernel:
         log_prob = backoff + self._log_probs[level][position]
         if self._uniform and walk != context:
             log_prob = self._unseen(context, token)
-        if level == self.order:
-            following[0] = (<int64_t>(level - 1) << LEVEL_SHIFT) | self._suffixes[level][position] if level > 1 else 0
-        else:
-            following[0] = (<int64_t>level << LEVEL_SHIFT) | position
+        following[0] = self._following((<int64_t>level << LEVEL_SHIFT) | position)
+        return log_prob
+
+    cdef inline int64_t _following(self, int64_t ngram) noexcept nogil:
+        """The context after an n-gram, which is given as a context is."""
+        cdef int64_t start, end
+        if <int>(ngram >> LEVEL_SHIFT) == self.order:
+            ngram = self._shorter(ngram)
         if self._uniform:
             # A context that was never continued says nothing, not that all tokens are equally probable.
-            self._row(following[0], &start, &end)
+            self._row(ngram, &start, &end)
             while start == end:
-                following[0] = self._shorter(following[0])
-                self._row(following[0], &start, &end)
-        return log_prob
+                ngram = self._shorter(ngram)
+                self._row(ngram, &start, &end)
+        return ngram
 
     cdef double _residual_after(self, int64_t context) noexcept nogil:
         cdef double backoff = 0.0
@@ -349,6 +354,11 @@ cdef class SuccessorKernel:
         best.push_back(proposal)
         push_heap(best.begin(), best.end(), &_better)
 
+    cdef inline float _floor(self, vector[Proposal]& best, size_t k, const Proposal& base, float backoff) noexcept nogil:
+        """Log probabilities below this cannot enter the k best."""
+        # A hair below, so that rounding never loses an equal one.
+        return best.front().log_prob - base.log_prob - backoff - <float>1e-4 if best.size() == k else NEGATIVE_INFINITY
+
     cdef void _propose(self, int64_t context, int32_t low, int32_t high, Proposal base, size_t k,
                        vector[Proposal]& best, vector[Entry]& heap) noexcept nogil:
         """Offers the tokens of [low, high) after `context` to the k best, longest context first.
@@ -365,6 +375,7 @@ cdef class SuccessorKernel:
         cdef Entry entry
         cdef Proposal proposal = base
         cdef const Tree* tree
+        cdef const float* log_probs
         while True:
             level = <int>(walk >> LEVEL_SHIFT) + 1
             if walk == 0 and best.size() == k:
@@ -372,30 +383,36 @@ cdef class SuccessorKernel:
                 if base.log_prob + backoff + self._unigram_maximum + 1e-4 < best.front().log_prob:
                     return
             self._row(walk, &start, &end)
-            start = self._lower(level, start, end, low)
-            end = self._lower(level, start, end, high)
+            if low <= END:  # hardly anything is below: two searches less, which is a fifth of a beam's time
+                while start < end and self._tokens[level][start] < low:
+                    start += 1
+            else:
+                start = self._lower(level, start, end, low)
+            if high < self._vocabulary_size:
+                end = self._lower(level, start, end, high)
             if end - start <= SCAN:
+                log_probs = self._log_probs[level]
+                floor = self._floor(best, k, base, backoff)
                 for position in range(start, end):
-                    proposal.step = self._log_probs[level][position] + backoff
-                    proposal.log_prob = base.log_prob + proposal.step
-                    if best.size() == k and proposal.log_prob < best.front().log_prob:
+                    if log_probs[position] < floor:  # most of them
                         continue
+                    proposal.step = log_probs[position] + backoff
+                    proposal.log_prob = base.log_prob + proposal.step
                     if proposal.step == NEGATIVE_INFINITY:
                         continue
                     proposal.token = self._tokens[level][position]
+                    proposal.found = (<int64_t>level << LEVEL_SHIFT) | position
                     if not self._seen(context, walk, proposal.token):
                         self._offer(best, k, proposal)
+                        floor = self._floor(best, k, base, backoff)
             else:
                 tree = &self._trees[level]
                 cover(tree, start, end, heap)
                 while True:
-                    floor = NEGATIVE_INFINITY
-                    if best.size() == k:
-                        # A hair below, so that rounding never loses an equal one.
-                        floor = best.front().log_prob - base.log_prob - backoff - 1e-4
-                    if not take(tree, floor, heap, &entry):
+                    if not take(tree, self._floor(best, k, base, backoff), heap, &entry):
                         break
                     proposal.token = self._tokens[level][entry.index]
+                    proposal.found = (<int64_t>level << LEVEL_SHIFT) | entry.index
                     proposal.step = entry.weight + backoff
                     proposal.log_prob = base.log_prob + proposal.step
                     if not self._seen(context, walk, proposal.token):
@@ -415,6 +432,7 @@ cdef class SuccessorKernel:
         cdef int64_t position, end
         cdef int32_t token
         cdef Proposal proposal = base
+        proposal.found = -1
         self._row(context, &position, &end)
         position = self._lower(level, position, end, low)
         proposal.step = self._backoff(context)
@@ -501,7 +519,7 @@ cdef class SuccessorKernel:
                         for part in range(part_starts[node.offset], part_starts[node.offset + 1]):
                             base.token = part_tokens[part]
                             base.offset = part_offsets[part]
-                            base.step = self._score(node.context, base.token, &following)
+                            base.step = self._score(node.context, base.token, &base.found)
                             base.log_prob = node.log_prob + base.step
                             if base.step != NEGATIVE_INFINITY:
                                 self._offer(best, width, base)
@@ -516,14 +534,15 @@ cdef class SuccessorKernel:
                         continue
                     if finished.size() == <size_t>width and base.log_prob <= finished.front().log_prob:
                         continue
-                    self._score(nodes[base.parent].context, base.token, &following)
+                    if base.found < 0:
+                        self._score(nodes[base.parent].context, base.token, &base.found)
                     node.log_prob = base.log_prob
                     node.step = base.step
                     node.token = base.token
                     node.parent = base.parent
                     node.offset = base.offset
                     node.length = nodes[base.parent].length + 1
-                    node.context = following
+                    node.context = self._following(base.found)
                     active.push_back(<int32_t>nodes.size())
                     nodes.push_back(node)
                 if active.size() == 0:
@@ -569,16 +588,15 @@ cdef class SuccessorKernel:
                     for part in range(part_starts[node.offset], part_starts[node.offset + 1]):
                         base.token = part_tokens[part]
                         base.offset = part_offsets[part]
-                        base.step = self._score(node.context, base.token, &following)
+                        base.step = self._score(node.context, base.token, &base.found)
                         base.log_prob = node.log_prob + base.step
                         if base.step != NEGATIVE_INFINITY:
                             self._offer(best, width, base)
                 going.clear()
                 for base in best:
-                    self._score(active[base.parent].context, base.token, &following)
                     node.log_prob = base.log_prob
                     node.offset = base.offset
-                    node.context = following
+                    node.context = base.found
                     going.push_back(node)
                 active.swap(going)
         return log(typed_mass) if typed_mass > 0 else NEGATIVE_INFINITY
