@@ -137,6 +137,11 @@ def weight_vector(ranking: Ranking) -> Floats:
     return weights_F
 
 
+@functools.lru_cache(16)
+def _other_weights(ranking: Ranking) -> Floats:
+    return np.array(ranking.other)
+
+
 def features(candidates: Candidates, advisers: int) -> Floats:
     """What is multiplied with the weights, the advisers', the re-ranker's and recency's, float64 (N, 9 + advisers)."""
     columns = np.zeros((9 + advisers, len(candidates.texts)))
@@ -260,7 +265,7 @@ def order(candidates: Candidates, total: float, ranking: Ranking) -> list[tuple[
         candidates.tokens,
         (candidates.unknown_words, candidates.log_shares, candidates.recency, candidates.advice),
         weight_vector(ranking),
-        np.array(ranking.other),
+        _other_weights(ranking),
         total,
         ranking.floor,
         _LEAST_LOG_PROB,
