@@ -47,6 +47,11 @@ class Answers:
         self._joined = metrics.cache_lookups.labels("flight", "hit")
         self._left = metrics.cache_lookups.labels("flight", "miss")
 
+    @property
+    def kept_here(self) -> bool:
+        """Whether the process keeps answers."""
+        return bool(self._near)
+
     def at_hand(self, key: AnswerKey) -> bytes | None:
         """The answer if the process holds it; does not wait. One that it lacks counts as a miss once `find` looks."""
         for tier in self._near:

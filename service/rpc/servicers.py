@@ -104,6 +104,8 @@ class AutocompleteServicer:
 
     def at_hand(self) -> dict[str, Callable[[Any], bytes | None]]:
         """By method, what finds an answer that the process holds."""
+        if not self._completer.answers_kept_here:
+            return {}
         return {"CompleteQuery": self.query_at_hand, "PredictNextWord": self.words_at_hand}
 
     def handlers(self) -> dict[str, Any]:
