@@ -16,6 +16,8 @@ from benchmarks.serving.typing_traffic import poisson_arrivals, typing_traffic
 
 _SHARES = (0.25, 0.5, 0.75, 0.9, 1.0, 1.5, 2.0)
 _PROBE_PER_S = 60
+_MORE = 2.5
+"""Times what the light load makes one expect."""
 _SEEDS = itertools.count(1)
 
 
@@ -59,12 +61,14 @@ def uncached_server(bench: Bench, **flags: object) -> Iterator[Started]:
 
 
 def find_saturation(bench: Bench, server: Started) -> float:
-    """Calls a second that a core can answer: by the processor seconds of a light load, after another to warm up."""
+    """Calls a second that a core answers when it is offered more: more than its light load makes one expect."""
     light = replace(bench, effort=replace(bench.effort, load_s=min(bench.effort.load_s, 5.0)))
-    typing_load(light, server, _PROBE_PER_S)
     before_s = sum(server.cpu_s().values())
     load = typing_load(light, server, _PROBE_PER_S)
-    return len(load.codes) / max(sum(server.cpu_s().values()) - before_s, 0.01)
+    expected = len(load.codes) / max(sum(server.cpu_s().values()) - before_s, 0.01)
+    typing_load(light, server, expected)
+    heavy = typing_load(light, server, _MORE * expected)
+    return heavy.outcomes["OK"] / float(heavy.done_s.max())
 
 
 def typing_load(bench: Bench, server: Started, rate_per_s: float) -> Load:
