@@ -7,7 +7,6 @@ serve are those of the worker that has most, and Redis counts as away if one of 
 
 from __future__ import annotations
 
-from collections import Counter as Counts
 from collections.abc import Callable, Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
@@ -228,8 +227,10 @@ class Metrics:
     def observe_completion(self, completion: QueryCompletion, method: str) -> None:
         """Counts a computed query completion."""
         self._observe(completion.timings, completion.left_out)
-        for source, count in Counts(suggestion.source for suggestion in completion.suggestions).items():
-            self._of_source[source].inc(count)
+        logged = sum(suggestion.source is Source.HISTORY for suggestion in completion.suggestions)
+        for source, count in ((Source.HISTORY, logged), (Source.GENERATED, len(completion.suggestions) - logged)):
+            if count:
+                self._of_source[source].inc(count)
         if not completion.suggestions:
             self.empty_answers.labels(method).inc()
 

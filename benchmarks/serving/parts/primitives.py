@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import time
 from collections.abc import Callable, Iterator
@@ -119,6 +120,10 @@ def _networks(model: Model) -> Iterator[Case]:
         yield f"{name}: state step, 16 rows", step_16
         yield f"{name}: output over {size:,} tokens, 1 row", lambda n=neural, h=hidden: n.log_probs(h)  # type: ignore[misc]
         yield f"{name}: output over {size:,} tokens, 16 rows", lambda n=neural, h=hiddens: n.log_probs(h)  # type: ignore[misc]
+        listed = neural.short_list
+        if listed is not None:
+            name_of_list = f"{name}: output of the short list of {len(listed.tokens):,}, 1 row"
+            yield name_of_list, functools.partial(listed.probabilities, hidden)
         low, high = lm.word_starts
         third = (low, low + (high - low) // 3)
 
