@@ -12,11 +12,12 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from pathlib import Path
 
-from lm.errors import ModelNotFoundError
+from lm.errors import ModelNotFoundError, UnavailableError
 
 ACTIVE_FILE = "ACTIVE"
 _BEFORE = "before"
 _REMEMBERED = 10
+_TRIES = 100
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 
 
@@ -136,8 +137,12 @@ class BundleStore(ABC):
 
     def activate(self, model: str, version: str) -> None:
         """Makes a version the one that answers."""
-        while not self.replace_active(model, self.activation(model), version):
-            pass  # somebody was quicker; what is active now is what this version takes the place of
+        for _ in range(_TRIES):
+            if self.replace_active(model, self.activation(model), version):
+                return  # else somebody was quicker; what is active now is what this version takes the place of
+        raise UnavailableError(
+            f"What is active of {model!r} in {self.location} changes all the time.", remedy="Try again in a while."
+        )
 
     def replace_active(self, model: str, active: Activation | None, version: str) -> bool:
         """Makes a version the one that answers in place of another; False if by now something else is active."""

@@ -11,6 +11,7 @@ Nodes are numbered level by level, those of one level in the order of their spel
 from __future__ import annotations
 
 import math
+import threading
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -75,10 +76,15 @@ class Lexicon:
             raise BundleDamagedError(folder, "the arrays of the lexicon do not belong together")
         self.errors = errors or TypingErrors()
         self.total = float(arrays["masses"][0])
+        self._counted = threading.local()
         self._trie = FuzzyTrie(**arrays, kinship=kinship(), costs=asdict(self.errors))
         # a misspelt word stays so while the next ones are typed, and a search takes up to 0.3 ms
-        self.searches = 0
         self._searched: Memo[tuple[str, bool, int, int, float], tuple[Spelling, ...]] = Memo(_SEARCHES_KEPT)
+
+    @property
+    def searches(self) -> int:
+        """Searches by this thread so far; a word whose neighbours were known took none."""
+        return getattr(self._counted, "searches", 0)
 
     def count(self, word: str) -> float:
         """How often the word stands in queries."""
@@ -102,7 +108,7 @@ class Lexicon:
         return list(self._searched.one((typed, unfinished, k, max_edits, floor), self._search))
 
     def _search(self, asked: tuple[str, bool, int, int, float]) -> tuple[Spelling, ...]:
-        self.searches += 1
+        self._counted.searches = self.searches + 1
         return tuple(Spelling(*row) for row in self._trie.search(*asked))
 
 

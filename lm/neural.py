@@ -105,7 +105,8 @@ class NeuralModel(Network):
     def __init__(self, folder: Path) -> None:
         """As `Network`."""
         super().__init__(folder)
-        self.short_list = ShortList(folder) if (folder / SHORT_LIST_FILE).is_file() else None
+        listed = (folder / SHORT_LIST_FILE).is_file()
+        self.short_list = ShortList(folder, self.description.vocabulary_size) if listed else None
 
     def initial_state(self, batch: int = 1) -> NeuralState:
         """The state before a text; feed `<s>` first."""
@@ -158,7 +159,7 @@ class ShortList:
         tokens: their ids, int32 (S,), ascending.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, vocabulary_size: int) -> None:
         """Opens the short list of a model's folder.
 
         Raises:
@@ -166,8 +167,10 @@ class ShortList:
         """
         self.tokens: NDArray[np.int32] = open_array(folder / SHORT_LIST_TOKENS_FILE, np.int32)
         self._session = open_session(folder / SHORT_LIST_FILE)
-        if self._session.get_outputs()[0].shape[-1] != len(self.tokens):
-            raise BundleDamagedError(folder / SHORT_LIST_TOKENS_FILE, "is of another short list")
+        ascending = self.tokens.ndim == 1 and bool((np.diff(self.tokens, prepend=-1) > 0).all())
+        in_range = ascending and bool((self.tokens < vocabulary_size).all())
+        if not in_range or self._session.get_outputs()[0].shape[-1] != len(self.tokens):
+            raise BundleDamagedError(folder / SHORT_LIST_TOKENS_FILE, "is of another short list or vocabulary")
 
     def probabilities(self, hidden_NE: NDArray[np.float32]) -> NDArray[np.float32]:
         """Of each token of the list after each hidden vector, given that it is one of them, float32 (N, S)."""

@@ -87,7 +87,7 @@ def looks_private(text: str) -> bool:
 def _holds_private(text: str) -> bool:
     digits = len(_DIGIT.findall(text))
     if not digits:
-        if ("@" in text or "at" in text or "mail" in text) and holds_email(text):
+        if holds_email(text):
             return True
         return ("_" in text or "akia" in text or "aiza" in text) and KNOWN_KEY.search(text) is not None
     ascii_text = plain(text)
@@ -109,7 +109,7 @@ def is_plain_word(text: str) -> bool:
 def may_become_private(text: str) -> bool:
     """Whether normalised text that does not look private could with a plain word after it.
 
-    It takes digits, a mark of an address, or a host's name whose end the word may be.
+    It takes digits, a mark of an address or of a key, or a host's name whose end the word may be.
     """
     if text and not text.endswith(" "):
         return True

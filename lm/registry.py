@@ -14,6 +14,8 @@ from lm.errors import BundleError
 from lm.file_lock import file_lock
 from lm.manifest import MANIFEST_FILE
 
+_PUBLISH_LOCK = ".publish.lock"
+
 
 class Registry(BundleStore):
     """The bundles below a folder."""
@@ -61,24 +63,20 @@ class Registry(BundleStore):
         """Moves a finished bundle into the registry, whole or not at all.
 
         Raises:
-            BundleError: that version is there already, or another process publishes it now.
+            BundleError: that version is there already.
         """
         target = self.bundle_path(model, version)
         if target.exists():
             raise _taken(target)
         aside = target.with_name(f".{version}.partial")
-        aside.mkdir(parents=True, exist_ok=True)
-        with file_lock(aside / ".lock", wait=False) as alone:
-            if not alone:
-                raise BundleError(
-                    f"{target} is being published by another process.", remedy="Publish under another version."
-                )
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with file_lock(target.with_name(_PUBLISH_LOCK)):  # which is never removed: another may be about to lock it
+            if target.exists():  # another process has just published it
+                raise _taken(target)
+            shutil.rmtree(aside, ignore_errors=True)  # of one that was killed
             try:
-                if target.exists():  # the other one has just finished
-                    raise _taken(target)
-                shutil.rmtree(aside / "bundle", ignore_errors=True)  # of one that was killed
-                _copy(folder, aside / "bundle")
-                (aside / "bundle").rename(target)
+                _copy(folder, aside)
+                aside.rename(target)
             finally:
                 shutil.rmtree(aside, ignore_errors=True)
         return target

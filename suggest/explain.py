@@ -46,13 +46,20 @@ class Word:
 def explain_words(model: LanguageModel, cursor: Cursor, words: Sequence[Word]) -> list[ScoreTerms]:
     """The n-gram and the neural model's log probability of each word that their ensemble found.
 
-    Both are given the typed letters, as each part alone would answer.
+    Both are given the typed letters, as each part alone would answer. At the start of a word the neural model is not
+    asked of words outside its short list.
     """
     parts = (Part.NGRAM,) if model.neural is None else (Part.NGRAM, Part.NEURAL)
     typed_by = {part: _typed_log_prob(model, cursor, part) for part in parts}
 
+    listed = model.neural.short_list if model.neural is not None and not cursor.typed else None
+    asked_of = None if listed is None else set(listed.tokens.tolist())
+
+    def unasked(word: Word) -> bool:
+        return asked_of is not None and not any(asked_of.issuperset(spelling.tokens) for spelling in word.spellings)
+
     def given(word: Word, part: Part) -> float | None:
-        if part not in typed_by:
+        if part not in typed_by or (part is Part.NEURAL and unasked(word)):
             return None
         spelt = [_word_log_prob(model, cursor.context, spelling.tokens, part) for spelling in word.spellings]
         log_prob = float(np.logaddexp.reduce(spelt)) - typed_by[part]

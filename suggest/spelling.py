@@ -91,7 +91,7 @@ class Corrector:
 
     @property
     def searches(self) -> int:
-        """Searches of the lexicon so far; a word whose neighbours were known took none."""
+        """Searches of the lexicon by this thread so far."""
         return self._lexicon.searches
 
     def suspects(self, query: str, pool: Pool) -> tuple[int, ...]:

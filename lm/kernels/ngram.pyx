@@ -243,6 +243,9 @@ cdef class SuccessorKernel:
         cdef double[::1] sums_ = sums, firsts_ = firsts
         if len(sums) and starts[len(sums)] > len(tokens):
             raise ValueError("A row ends behind the tokens.")
+        for position in range(tokens.shape[0]):
+            if not 0 <= tokens[position] < self._vocabulary_size:
+                raise IndexError(f"token {tokens[position]} of {self._vocabulary_size}")
         with nogil:
             for row in range(sums_.shape[0]):
                 following = context
@@ -513,7 +516,6 @@ cdef class SuccessorKernel:
         cdef Proposal base
         cdef Hypothesis node
         cdef int32_t position, part, step
-        cdef int64_t following = 0
         cdef double typed_mass = 0.0
         node.log_prob = 0.0
         node.step = 0.0
@@ -590,7 +592,6 @@ cdef class SuccessorKernel:
         cdef Proposal base
         cdef Hypothesis node
         cdef int32_t part, position
-        cdef int64_t following = 0
         cdef double typed_mass = 0.0
         if lows.shape[0] == 0:
             return 0.0

@@ -63,7 +63,7 @@ def test_a_bundle_that_cannot_be_copied_whole_leaves_nothing(registry: Registry,
         registry.publish("search", "20260101", bundle)
 
     assert registry.versions("search") == []
-    assert list((registry.root / "search").iterdir()) == []
+    assert [path.name for path in (registry.root / "search").iterdir()] == [".publish.lock"]
 
 
 def test_a_disk_without_room_leaves_what_answers_and_is_said_as_such(registry: Registry, bundle: Path) -> None:
@@ -80,7 +80,8 @@ def test_a_disk_without_room_leaves_what_answers_and_is_said_as_such(registry: R
 
     assert caught.value.errno == errno.EFBIG
     assert registry.active_version("search") == "20260101"
-    assert sorted(path.name for path in (registry.root / "search").iterdir()) == [".ACTIVE.lock", "20260101", "ACTIVE"]
+    left = [".ACTIVE.lock", ".publish.lock", "20260101", "ACTIVE"]
+    assert sorted(path.name for path in (registry.root / "search").iterdir()) == left
 
 
 def test_what_a_killed_publication_left_is_no_version_and_no_obstacle(registry: Registry, bundle: Path) -> None:
@@ -144,7 +145,12 @@ def test_pruning_keeps_the_newest_and_the_active_one(registry: Registry, bundle:
     kept = sorted({active, "4", "5"})
     assert registry.versions("search") == kept
     assert gone == sorted(set("12345") - set(kept))
-    assert {path.name for path in (registry.root / "search").iterdir()} == {*kept, "ACTIVE", ".ACTIVE.lock"}
+    assert {path.name for path in (registry.root / "search").iterdir()} == {
+        *kept,
+        "ACTIVE",
+        ".ACTIVE.lock",
+        ".publish.lock",
+    }
     assert registry.active_version("search") == active
 
 

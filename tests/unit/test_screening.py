@@ -36,6 +36,7 @@ def screen() -> Screen:
         ("key a1b2c3d4e5f6g7h8i9", "secret"),
         ("jane.doe72 at gmail.com", "email"),
         ("janedoe72 gmail com", "email"),
+        ("jane.doe yahoo com", "email"),
         ("jane (at) example (dot) org", "email"),
         ("jane at example dot org", "email"),
         ("call 611 1956", "long_number"),

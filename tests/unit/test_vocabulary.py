@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
+import weakref
 from pathlib import Path
 
 import pytest
@@ -120,6 +122,18 @@ def test_a_constraint_allows_exactly_the_spellings(tokens: list[str], typed: str
     allowed = _by_constraint(vocabulary.constraint(TypedPrefix(typed)), 0)
 
     assert allowed == _by_enumeration(vocabulary, TypedPrefix(typed))
+
+
+def test_a_vocabulary_goes_with_its_last_reference() -> None:
+    vocabulary = Vocabulary.from_tokens(["▁a", "b"])
+    assert vocabulary.spell([FIRST_TOKEN, FIRST_TOKEN + 1]) in {"ab", "ba", "b a"}
+    gone = weakref.ref(vocabulary)
+    gc.disable()  # a collector that is frozen would not find it either
+    try:
+        del vocabulary
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 # Of each script: letters of one to four bytes, some of which share their first bytes.
