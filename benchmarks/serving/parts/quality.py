@@ -1,4 +1,4 @@
-"""What time buys: MRR@10 against p50 added, over beam width, candidates chosen and re-scored, the neural part on or off.
+"""What time buys: MRR@10 against p50 added, over beam width, candidates chosen and re-scored, the neural part or none.
 
 The bundle is that of `benchmarks.query_completion`, which has not seen the held-out queries.
 """
