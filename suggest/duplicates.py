@@ -18,7 +18,7 @@ def distinct(texts: Sequence[str], counts: Sequence[float], duplicates: Duplicat
     rows = near = suspects(texts)
     same = [kind for kind in duplicates.collapse if kind != "plural"]
     if same:
-        rows = list(_most_popular(rows, {row: duplicate_key(texts[row], *same) for row in rows}, counts).values())
+        rows = sorted(_most_popular(rows, {row: duplicate_key(texts[row], *same) for row in rows}, counts).values())
     if "plural" in duplicates.collapse:
         logged = [row for row in rows if counts[row] > 0]
         keys = {row: duplicate_key(texts[row], *duplicates.collapse) for row in logged}

@@ -154,6 +154,8 @@ def test_a_composition_completes_and_keeps_its_enter(browser: Browser, site: str
         expect(page.locator("[role=option][aria-selected=true]")).to_have_count(0)
         keyboard.send("Input.insertText", {"text": "한"})
         expect(box).to_have_value("한")
+        page.wait_for_timeout(300)  # it is asked again: the fast answer first, then the refined one
+        expect(page.locator(".phrase").first).to_have_text("한c")
         box.press("ArrowDown")
         box.press("Enter")
         expect(page.locator("#chosen")).to_contain_text("Chosen: 한c")
