@@ -22,7 +22,7 @@ from lm.vocabulary import END, SPACE
 from suggest.rank import Candidates
 
 BEAM_WIDTH = 20
-"""On the query benchmark 30 finds nothing more (MRR@10 0.303 either way), 16 loses 0.2% and 10 loses 1.7%."""
+"""30 is worth 0.3% of MRR@10, 15 costs 0.6% and 10 2.2% (`benchmarks.serving --only quality`)."""
 MAX_TOKENS = 24
 POPULAR = 16
 """Completions taken from the log: more than are shown, for the models may reorder them."""
@@ -112,7 +112,8 @@ def propose(model: LanguageModel, index: QueryIndex | None, query: str, denied: 
             found.add(text, tokens, steps[0], sum(steps) - typed_log_prob)
     missing = [text for text, _ in popular if text not in found.rows and text != typed_query]
     if whole and head and not typed and index is not None and index.count(head):
-        missing.append(head)
+        ended = model.ngram.table.score(state.ngram, END)[0]
+        found.add(head, (END,), ended, ended)  # of its own probability: that another word follows is not given
     if missing:
         _add_logged(model, found, missing, context, state, typed_log_prob)
     positions_N = index.positions(list(found.rows)) if index else np.full(len(found.rows), -1)

@@ -243,3 +243,16 @@ def test_the_box_left_empty_offers_the_most_popular_queries(model: Model) -> Non
 
     assert [suggestion.text for suggestion in shown] == [every[row][0] for row in kept][:5]
     assert all(suggestion.typed == (0, 0) for suggestion in shown)
+
+
+def test_the_typed_query_itself_is_as_probable_as_its_end(model: Model) -> None:
+    """That another word follows is given of its completions, and of itself it is not."""
+    language_model = model.bundle.language_model("queries")
+    assert model.bundle.queries is not None
+    [(query, _)], _ = model.bundle.queries.completions("new york", 1)
+    pool = propose(language_model, model.bundle.queries, query + " ", model.bundle.denied, whole=True)
+    row = list(pool.candidates.texts).index(query)
+    ended = language_model.next_log_probs(pool.context, Part.NGRAM)[END]
+    assert tuple(pool.tokens[row]) == (END,)
+    assert pool.candidates.log_probs[row] == pytest.approx(float(ended), abs=1e-5)
+    assert pool.firsts[row] == pytest.approx(float(ended), abs=1e-5)
