@@ -6,15 +6,15 @@ wants a version first fetches it, under a lock that the system frees however the
 
 from __future__ import annotations
 
-import fcntl
 import shutil
 import threading
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection
+from contextlib import suppress
 from pathlib import Path
 
 from lm.bundle_store import Activation
 from lm.errors import BundleDamagedError, RegistryError
+from lm.file_lock import file_lock
 from lm.manifest import MANIFEST_FILE, read_manifest
 from lm.registry import Registry
 from lm.verified import VerifiedBundles
@@ -52,7 +52,7 @@ class BundleCache(Registry):
         target = self.bundle_path(model, version)
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            with self._locked(target.with_name(".lock")):
+            with file_lock(target.with_name(".lock"), self._pause):
                 if not self._holds(target, manifest):
                     self._replace(target, download)
         except OSError as error:
@@ -99,18 +99,11 @@ class BundleCache(Registry):
         finally:
             shutil.rmtree(aside, ignore_errors=True)
 
-    @contextmanager
-    def _locked(self, lock_file: Path) -> Iterator[None]:
-        with lock_file.open("w") as file:
-            while not _taken(file.fileno()):
-                if self._stopping.wait(_RETRY_S):
-                    raise RegistryError(f"{lock_file.parent}: another process fetches it, and the wait was ended.")
-            yield
+    def _pause(self) -> None:
+        """Waits a moment for another process that fetches.
 
-
-def _taken(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+        Raises:
+            RegistryError: `close` was called.
+        """
+        if self._stopping.wait(_RETRY_S):
+            raise RegistryError(f"{self.root}: another process fetches a bundle, and the wait was ended.")

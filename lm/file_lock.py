@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 
 @contextmanager
-def file_lock(path: Path) -> Iterator[None]:
+def file_lock(path: Path, pause: Callable[[], None] | None = None) -> Iterator[None]:
     """Holds the lock, once whoever holds it lets go.
 
     The file is made if it is not there. A folder would not do: over NFS only what is open for writing can be locked.
+
+    Args:
+        pause: waits a moment while another holds it, and raises to give up; without it the wait has no end of its own.
 
     Raises:
         OSError: the file cannot be made.
@@ -23,7 +26,17 @@ def file_lock(path: Path) -> Iterator[None]:
     except PermissionError:  # another user made it, who shares the folder: to read is enough, but for NFS
         file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        while not _taken(file, wait=pause is None):
+            if pause is not None:
+                pause()
         yield
     finally:
         os.close(file)
+
+
+def _taken(file: int, *, wait: bool) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
