@@ -14,6 +14,7 @@ import grpc
 
 from lm.errors import ConfigError
 from service.config import ServerSettings
+from service.endings import told_of_end
 from suggest.types import StageTiming
 
 if TYPE_CHECKING:
@@ -59,15 +60,7 @@ class Tracing:
 
         def traced(request: Any, context: Any) -> Iterator[Any]:
             span = self._begin(method, context)
-            outcome = grpc.StatusCode.UNKNOWN
-            try:
-                yield from behavior(request, context)
-                outcome = grpc.StatusCode.OK
-            except GeneratorExit:
-                outcome = grpc.StatusCode.CANCELLED
-                raise
-            finally:
-                self._end(span, context.code() or outcome)
+            yield from told_of_end(behavior(request, context), context, lambda code: self._end(span, code))
 
         return traced
 

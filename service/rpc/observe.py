@@ -9,6 +9,7 @@ from typing import Any
 import grpc
 import structlog
 
+from service.endings import told_of_end
 from service.metrics import Metrics
 from service.rpc.guard import Streaming, Unary
 from service.tracing import Tracing
@@ -84,21 +85,10 @@ class Observer:
 
     def stream(self, method: str, behavior: Streaming) -> Streaming:
         """Observes a call with many answers."""
-        in_flight = self._metrics.in_flight
 
         def observed(request: Any, context: Any) -> Iterator[Any]:
-            start_s = self._clock()
-            in_flight.inc()
-            outcome = grpc.StatusCode.UNKNOWN
-            try:
-                yield from behavior(request, context)
-                outcome = grpc.StatusCode.OK
-            except GeneratorExit:
-                outcome = grpc.StatusCode.CANCELLED
-                raise
-            finally:
-                in_flight.dec()
-                self._ended(method, request, context.code() or outcome, self._clock() - start_s)
+            ended = self.opened(method, request)
+            yield from told_of_end(behavior(request, context), context, ended)
 
         return observed if self._tracing is None else self._tracing.stream(method, observed)
 
@@ -107,14 +97,14 @@ class Observer:
         self._metrics.requests.labels(method, "", code.name).inc()
         self._log.debug("call", method=method, model="", code=code.name, duration_ms=0.0)
 
-    def opened(self, method: str) -> Callable[[Any], None]:
-        """Observes a call that names no model and holds no thread; what it returns is told the code at the end."""
+    def opened(self, method: str, request: Any = None) -> Callable[[Any], None]:
+        """Observes a call that has begun; what it returns is told the code at the end."""
         start_s = self._clock()
         self._metrics.in_flight.inc()
 
         def ended(code: Any) -> None:
             self._metrics.in_flight.dec()
-            self._ended(method, None, code, self._clock() - start_s)
+            self._ended(method, request, code, self._clock() - start_s)
 
         return ended
 
