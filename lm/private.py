@@ -24,9 +24,8 @@ _SPELT_ADDRESS = re.compile(
     r"|[^\s@]+ at (?!the )[^\s@]+ dot (?:com|net|org|edu|gov|info|[a-z]{2})\b"
 )
 # logs that lost their marks: jane.doe72 gmail com
-_HOST = re.compile(
-    r" (?:gmail|googlemail|hotmail|yahoo|ymail|aol|outlook|icloud|gmx|protonmail)[. ](?:com|net|de|co)\b"
-)
+_HOSTS = "gmail|googlemail|hotmail|yahoo|ymail|aol|outlook|icloud|gmx|protonmail"
+_HOST = re.compile(rf" (?:{_HOSTS})[. ](?:com|net|de|co)\b")
 _NAME = re.compile(r"(?<!\S)(?=\S*[a-z])(?!www)[a-z0-9._+-]*[\d._][a-z0-9._+-]*(?: at)?\Z")
 
 LETTERED_ID = re.compile(
@@ -49,9 +48,7 @@ KNOWN_KEY = re.compile(
 TOKEN = re.compile(r"(?=[a-z_+/=-]*\d)[a-z0-9_+/=-]{16,}")
 _DATE = re.compile(r"(?:1\d|20)\d{2}([-/ ]+(?:1\d|20)\d{2})+|\d{1,2}([-./ ])\d{1,2}\2(?:1\d|20)\d{2}")
 _SHORTEST_KEY = 16
-_CONSPICUOUS = re.compile(
-    r"[\d@_]|[(\[{<] ?at\b|\bdot $| (?:gmail|googlemail|hotmail|yahoo|ymail|aol|outlook|icloud|gmx|protonmail) ?$"
-)
+_CONSPICUOUS = re.compile(rf"[\d@_]|[(\[{{<] ?at\b|\bdot $| (?:{_HOSTS}) ?$")
 _DIGIT = re.compile(r"\d")
 _SPELT_MARK = re.compile(r"[(\[{<] ?at|at (?:[^\s@]+) dot ")
 _OTHER_DASHES = re.compile("[\u2010-\u2015\u2212]")  # those that NFKC leaves

@@ -98,7 +98,9 @@ class QueryCompleter:
             normalized = normalize_query(query)
         if normalized:
             listed, total = self._ranked(
-                normalized, max_suggestions, exclude_generated, neural, allowance, stages, correct, explain
+                *(normalized, max_suggestions, exclude_generated, neural, allowance, stages),
+                correct=correct,
+                explain=explain,
             )
         else:
             listed, total = self._popular(max_suggestions, stages)
@@ -117,7 +119,7 @@ class QueryCompleter:
 
     def considered(self, query: str, k: int) -> tuple[Candidates, float]:
         """What is ranked for a normalised query if k are to be shown, and the submissions behind all readings of it."""
-        listed, _ = self._ranked(query, k, False, True, Allowance(None), Stages(), True, False)
+        listed, _ = self._ranked(query, k, False, True, Allowance(None), Stages())
         return listed.candidates, listed.total
 
     def _ranked(
@@ -128,8 +130,9 @@ class QueryCompleter:
         neural: bool,
         allowance: Allowance,
         stages: Stages,
-        correct: bool,
-        explain: bool,
+        *,
+        correct: bool = True,
+        explain: bool = False,
     ) -> tuple[_Listed, float]:
         """The list, and submissions of what was typed as it stands."""
         with stages.stage("ngram"):

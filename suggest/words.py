@@ -23,7 +23,7 @@ SPARE = 8
 """Words asked for beyond those shown, to make up for the punctuation marks left out."""
 _PHRASE = 200
 """Code points before a word in which a blocked phrase may begin."""
-_REMEMBERED = 1 << 10
+_REMEMBERED = 1 << 8
 _LONGEST_REMEMBERED = 1024
 """Code points of a text whose tokens are remembered."""
 

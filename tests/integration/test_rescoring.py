@@ -85,7 +85,8 @@ def test_a_prefix_that_was_seen_often_is_left_to_the_log(model: Model) -> None:
     rescorer, rows = Rescorer(language_model), list(range(5))
     assert pool.total >= SEEN
     assert not rescorer.helps(pool)
-    assert rescorer.rescore(pool, rows, pool.candidates.of(rows)).candidates is not None
+    chosen = pool.candidates.of(rows)
+    assert rescorer.rescore(pool, rows, chosen).candidates is chosen
     seen, unseen = model.complete_query("new", neural=False), model.complete_query("new quay h", neural=False)
     assert (seen.refiners, unseen.refiners) == ((), (OptionalPart.NEURAL,))
 

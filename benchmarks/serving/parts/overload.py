@@ -68,7 +68,7 @@ def find_saturation(bench: Bench, server: Started) -> float:
     expected = len(load.codes) / max(sum(server.cpu_s().values()) - before_s, 0.01)
     typing_load(light, server, expected)
     heavy = typing_load(light, server, _MORE * expected)
-    return heavy.outcomes["OK"] / float(heavy.done_s.max())
+    return heavy.outcomes["OK"] / float(heavy.done_s[heavy.answered].max(initial=0.01))
 
 
 def typing_load(bench: Bench, server: Started, rate_per_s: float) -> Load:
