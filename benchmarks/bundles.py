@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from lm.bundle.manifest import MANIFEST_FILE
+from lm.bundle.registry import Registry
 from lm.errors import InputError
-from lm.manifest import MANIFEST_FILE
-from lm.registry import Registry
-from training.evaluate import EVALUATION_FOLDER
+from training.evaluation.evaluate import EVALUATION_FOLDER
 
 
 def find_bundle(path: Path) -> Path:

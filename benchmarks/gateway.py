@@ -30,7 +30,7 @@ from benchmarks.serving.servers import CLIENT_CORES, Started, gateway, pinned, r
 from benchmarks.serving.typing_traffic import prefixes
 from gateway.messages import to_json
 from lm.errors import AutocompleteError
-from training.evaluate import QUERIES_FILE
+from training.evaluation.evaluate import QUERIES_FILE
 
 _PREFIXES, _BLOCK = 2000, 100
 

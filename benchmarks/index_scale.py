@@ -20,10 +20,10 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.query_completion import DATA, DATA_VARIABLE, ROOT
-from lm.queries import QueryIndex
-from lm.text import normalize_query
+from lm.index.queries import QueryIndex
+from lm.text.normalize import normalize_query
+from training.data.sources import read_lines
 from training.query_index import index_queries
-from training.sources import read_lines
 
 WORK = ROOT / "var" / "benchmarks" / "index_scale"
 SMALL = 100_000

@@ -2,7 +2,7 @@
 
 Run from the checkout: `python -m benchmarks.lambdamart [BUNDLE]`, after `python -m benchmarks.query_completion`.
 It needs LightGBM, which nothing else does (`pip install lightgbm`; measured with 4.6.0). Every held-out query has one
-prefix (`training.metrics`), and all that is proposed for it gets all models' opinions. Both rankings are
+prefix (`training.evaluation.metrics`), and all that is proposed for it gets all models' opinions. Both rankings are
 cross-validated in five parts of these queries; ties count against the wanted query.
 """
 
@@ -20,7 +20,7 @@ from rich.console import Console
 
 from benchmarks.bundles import find_bundle
 from benchmarks.query_completion import WORK
-from lm.bundle import Bundle, open_bundle
+from lm.bundle.bundle import Bundle, open_bundle
 from lm.errors import AutocompleteError, InputError
 from suggest.advice import Advisers
 from suggest.candidates import propose
@@ -28,10 +28,10 @@ from suggest.duplicates import distinct_pool
 from suggest.rank import weight_vector
 from suggest.reranking import rerank
 from suggest.rescoring import Rescorer
+from training.evaluation.metrics import typed_prefix
 from training.evaluation.query_outcomes import wanted_queries
-from training.metrics import typed_prefix
+from training.fit.ranking import Choice, fit_weights
 from training.progress import Reporter, TerminalReporter
-from training.ranking import Choice, fit_weights
 
 FOLDS = 5
 SHOWN = 10

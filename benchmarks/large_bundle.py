@@ -24,16 +24,16 @@ from rich.console import Console
 from benchmarks.bundles import find_bundle
 from benchmarks.index_scale import read_queries, write_joined
 from benchmarks.query_completion import DATA, DATA_VARIABLE
-from lm.bundle import QUERIES_FOLDER, open_bundle
+from lm.bundle.bundle import QUERIES_FOLDER, open_bundle
+from lm.bundle.manifest import LanguageModelEntry, Manifest, read_manifest, verify_files, write_manifest
+from lm.bundle.registry import Registry
 from lm.errors import AutocompleteError
-from lm.kenlm import KENLM_FILE
-from lm.manifest import LanguageModelEntry, Manifest, read_manifest, verify_files, write_manifest
-from lm.registry import Registry
-from lm.tokenizer import open_tokenizer
-from lm.vocabulary import Vocabulary
+from lm.models.kenlm import KENLM_FILE
+from lm.models.tokenizer import open_tokenizer
+from lm.models.vocabulary import Vocabulary
 from training.config import NgramConfig
-from training.encoding import encode
-from training.ngram import train_ngram
+from training.data.encoding import encode
+from training.ngram.estimate import train_ngram
 from training.progress import Reporter, TerminalReporter
 from training.query_index import index_queries, read_counts
 

@@ -23,8 +23,8 @@ from rich.console import Console
 from lm.errors import AutocompleteError
 from training.config import HeldOut, Screening
 from training.config_log import Counting, QueryLogSource
+from training.data.query_log import write_queries
 from training.progress import Task, TerminalReporter
-from training.query_log import write_queries
 
 _CHUNK = 500_000
 _WORDS = 50_000

@@ -18,16 +18,16 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from benchmarks.bundles import find_bundle
-from lm.bundle import open_bundle
+from lm.bundle.bundle import open_bundle
 from lm.errors import AutocompleteError
-from lm.language_model import LanguageModel
-from lm.mixture import Mixture
-from lm.vocabulary import BEGIN, END
-from training.evaluate import EVALUATION_FOLDER, QUERIES_FILE, TEXT_FILE
-from training.mixture import HeldOutScores, context_weights, held_out_scores, ngram_weight
+from lm.models.language_model import LanguageModel
+from lm.models.mixture import Mixture
+from lm.models.vocabulary import BEGIN, END
+from training.data.sources import read_lines
+from training.evaluation.evaluate import EVALUATION_FOLDER, QUERIES_FILE, TEXT_FILE
+from training.fit.mixture import HeldOutScores, context_weights, held_out_scores, ngram_weight
+from training.fit.recent_words import fit_recent_words
 from training.progress import TerminalReporter
-from training.recent_words import fit_recent_words
-from training.sources import read_lines
 
 PER_ORDER = (1, 2, 4, 8, 16, 32)
 PSEUDO_COUNTS = (5.0, 50.0, 500.0)
@@ -124,7 +124,7 @@ def _features(model: LanguageModel, folder: Path, sentences: Sequence[str]) -> N
 
 
 def _successors(begins: Sequence[NDArray[np.uint32]], contexts: Sequence[int], size: int) -> list[int]:
-    """How many tokens the table lists after each context; see `lm.ngram` for the arrays."""
+    """How many tokens the table lists after each context; see `lm.models.ngram` for the arrays."""
     counts = []
     for context in contexts:
         level, index = context >> 56, context & ((1 << 56) - 1)

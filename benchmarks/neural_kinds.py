@@ -16,9 +16,9 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.text_models import ROOT, corpus_folder, train_bundle
+from lm.bundle.manifest import read_manifest
+from lm.bundle.registry import Registry
 from lm.errors import AutocompleteError
-from lm.manifest import read_manifest
-from lm.registry import Registry
 from training.config_networks import NeuralConfig
 from training.progress import SilentReporter
 

@@ -20,17 +20,17 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
+from lm.bundle.manifest import read_manifest
 from lm.errors import AutocompleteError
-from lm.manifest import read_manifest
-from lm.ngram import NgramModel
-from lm.vocabulary import END, SPACE, Vocabulary
+from lm.models.ngram import NgramModel
+from lm.models.vocabulary import END, SPACE, Vocabulary
 from training.config import NgramConfig, load_config
-from training.encoding import EncodedText
-from training.kenlm_tools import ensure_kenlm_tools
-from training.ngram import train_ngram
+from training.data.encoding import EncodedText
+from training.data.sources import read_lines
+from training.ngram.estimate import train_ngram
+from training.ngram.kenlm_tools import ensure_kenlm_tools
 from training.pipeline import train
 from training.progress import Reporter, SilentReporter, TerminalReporter
-from training.sources import read_lines
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIG = ROOT / "benchmarks" / "ngram_models.toml"

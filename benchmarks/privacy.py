@@ -19,18 +19,18 @@ from rich.console import Console
 
 from benchmarks.private_strings import KINDS, private_strings
 from benchmarks.query_completion import DATA, DATA_VARIABLE, ROOT, SPLIT_FILE, TRAINING_LINES
-from lm.bundle import Bundle, open_bundle
-from lm.denied import Denied
+from lm.bundle.bundle import Bundle, open_bundle
 from lm.errors import AutocompleteError
-from lm.private import looks_private
-from lm.text import normalize_query
+from lm.index.denied import Denied
+from lm.text.normalize import normalize_query
+from lm.text.private import looks_private
 from suggest.model import Model
 from suggest.types import GenerationOptions
 from training.config import TrainingConfig
+from training.data.screening import Screen, load_screen
+from training.data.sources import read_lines
 from training.pipeline import train
 from training.progress import TerminalReporter
-from training.screening import Screen, load_screen
-from training.sources import read_lines
 
 WORK = ROOT / "var" / "benchmarks" / "privacy"
 STRINGS, SUBMISSIONS = 1_000, 50  # of each kind; of each string, by as many users

@@ -1,6 +1,7 @@
 """How often the wanted query is shown: trains on web query logs and completes queries that came later.
 
-Run from the checkout: `python -m benchmarks.query_completion`. Measures and prefixes are those of `training.metrics`;
+Run from the checkout: `python -m benchmarks.query_completion`. Measures and prefixes are those of
+`training.evaluation.metrics`;
 all queries are typed letter by letter besides. `--at-defaults` screens the logs as the defaults do, where the
 configuration of the benchmark takes every query.
 """
@@ -20,15 +21,15 @@ from cli.output import stdout
 from cli.query_tables import query_tables
 from lm.errors import AutocompleteError
 from training.config import Screening, TrainingConfig, load_config
-from training.evaluate import evaluate_files
+from training.data.log_reader import log_files
+from training.data.sources import read_lines
+from training.evaluation.evaluate import evaluate_files
 from training.evaluation.query_benchmark import QueryBenchmark
 from training.evaluation.query_measures import MEASURES
 from training.evaluation.query_outcomes import wanted_queries
-from training.log_reader import log_files
 from training.pipeline import train
 from training.progress import Reporter, TerminalReporter
 from training.publish import Published
-from training.sources import read_lines
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIG = ROOT / "benchmarks" / "query_completion.toml"

@@ -17,9 +17,9 @@ from typing import Any
 from rich.console import Console
 
 from benchmarks.query_completion import data_folder, train_on_logs, write_held_out
-from lm.bundle import Bundle, open_bundle
+from lm.bundle.bundle import Bundle, open_bundle
+from lm.bundle.manifest import Ranking
 from lm.errors import AutocompleteError
-from lm.manifest import Ranking
 from suggest.model import Model
 from training.config import TrainingConfig
 from training.evaluation.queries import seen_in

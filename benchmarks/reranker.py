@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from benchmarks.query_completion import CONFIG, DATA, DATA_VARIABLE, SPLIT_FILE, TRAINING_LINES, WORK
-from lm.bundle import Bundle, open_bundle
+from lm.bundle.bundle import Bundle, open_bundle
+from lm.bundle.manifest import Ranking
 from lm.errors import AutocompleteError
-from lm.manifest import Ranking
-from lm.text import normalize_query
+from lm.text.normalize import normalize_query
 from suggest.advice import Advisers
 from suggest.candidates import propose
 from suggest.complete import CHOSEN, first_rows
@@ -33,12 +33,12 @@ from suggest.rank import Candidates, Floats, order
 from suggest.reranking import rerank
 from suggest.rescoring import Rescorer
 from training.config import load_config
-from training.evaluate import EVALUATION_FOLDER, QUERIES_FILE
-from training.metrics import MIN_QUERY_LENGTH, Listed, rank, typed_prefix
+from training.data.sources import read_lines
+from training.evaluation.evaluate import EVALUATION_FOLDER, QUERIES_FILE
+from training.evaluation.metrics import MIN_QUERY_LENGTH, Listed, rank, typed_prefix
+from training.fit.ranking import Choice, fit_weights, reranker_gain
 from training.pipeline import train
 from training.progress import Reporter, TerminalReporter
-from training.ranking import Choice, fit_weights, reranker_gain
-from training.sources import read_lines
 
 RERANKER = {
     "embedding_size": 256,

@@ -30,7 +30,7 @@ from benchmarks.bundles import find_bundle, held_out_lines, registry_of
 from benchmarks.serving.servers import CLIENT_CORES, Started, pinned, real_server
 from benchmarks.serving.typing_traffic import prefixes
 from lm.errors import AutocompleteError
-from training.evaluate import QUERIES_FILE
+from training.evaluation.evaluate import QUERIES_FILE
 
 _CALLERS, _PREFIXES, _BURST = 8, 2000, 64
 _TIMEOUT_S = 30.0

@@ -16,14 +16,14 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from lm.bundle import open_bundle
+from lm.bundle.bundle import open_bundle
+from lm.bundle.manifest import read_manifest
 from lm.errors import AutocompleteError
-from lm.language_model import LanguageModel
-from lm.manifest import read_manifest
-from lm.parts import Part
-from lm.vocabulary import END
+from lm.models.language_model import LanguageModel
+from lm.models.parts import Part
+from lm.models.vocabulary import END
 from training.config import TrainingConfig, load_config
-from training.evaluate import EVALUATION_FOLDER, TEXT_FILE
+from training.evaluation.evaluate import EVALUATION_FOLDER, TEXT_FILE
 from training.evaluation.next_words import next_words
 from training.evaluation.perplexity import perplexity
 from training.pipeline import train

@@ -1,7 +1,8 @@
 """What a typing error costs: completes test prefixes as they are and with one error put into each.
 
 Run from the checkout: `python -m benchmarks.typing_errors [BUNDLE]`, after `python -m benchmarks.query_completion`.
-Every held-out query has one prefix (`training.metrics`); those of 5 or more characters get one error, whose kind, place
+Every held-out query has one prefix
+(`training.evaluation.metrics`); those of 5 or more characters get one error, whose kind, place
 and letter the MD5 of the query draws. Ranks of exact prefixes are compared with the corrector on and off.
 """
 
@@ -22,10 +23,10 @@ import numpy as np
 from benchmarks.bundles import find_bundle
 from benchmarks.query_completion import WORK
 from lm.errors import AutocompleteError, InputError
-from lm.text import normalize_query
+from lm.text.normalize import normalize_query
 from suggest.model import Model, open_model
 from training.evaluation.calibration import reliability
-from training.metrics import MIN_QUERY_LENGTH, Listed, rank, typed_prefix
+from training.evaluation.metrics import MIN_QUERY_LENGTH, Listed, rank, typed_prefix
 
 MIN_PREFIX = 5
 TARGET = 0.75  # success@10 with an error by that without

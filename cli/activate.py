@@ -9,7 +9,7 @@ import typer
 from lm.errors import ModelNotFoundError
 
 if TYPE_CHECKING:
-    from lm.bundle_store import BundleStore
+    from lm.bundle.bundle_store import BundleStore
 
 
 def activate(
@@ -18,7 +18,7 @@ def activate(
     registry: Annotated[str, typer.Option(help="Folder of NAME/VERSION bundles, or its URL.")] = "var/registry",
 ) -> None:
     """Makes a published version the one that answers, such as one that the gate held."""
-    from lm.registries import open_registry
+    from lm.bundle.registries import open_registry
 
     bundles = open_registry(registry)
     known = bundles.versions(model)
@@ -36,7 +36,7 @@ def activate_version(bundles: BundleStore, model: str, version: str) -> None:
         ModelNotFoundError: there is no such version.
         BundleError: it is damaged.
     """
-    from lm.manifest import read_manifest, verify_files
+    from lm.bundle.manifest import read_manifest, verify_files
 
     folder = bundles.resolve(f"{model}/{version}")
     verify_files(folder, read_manifest(folder))

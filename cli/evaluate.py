@@ -38,7 +38,7 @@ def evaluate(
             print_json(document)
         return
     from cli.metrics_tables import metrics_tables
-    from training.evaluate import evaluate_files
+    from training.evaluation.evaluate import evaluate_files
     from training.evaluation.query_benchmark import QueryBenchmark
     from training.progress import TerminalReporter
 

@@ -14,7 +14,7 @@ def health(
     timeout: Annotated[float, typer.Option(help="Seconds to wait for its answer.")] = 2.0,
 ) -> None:
     """Asks whether a server is ready; exits with 0 if it is, else with 1."""
-    from service.health_check import check
+    from service.workers.health_check import check
 
     ready = check(address, timeout)
     print(f"{address}: {'serving' if ready else 'not serving'}")

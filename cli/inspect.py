@@ -13,7 +13,7 @@ from cli.bundles import find_bundle
 from cli.output import print_json, stdout
 
 if TYPE_CHECKING:
-    from lm.manifest import LanguageModelEntry, Manifest
+    from lm.bundle.manifest import LanguageModelEntry, Manifest
 
 
 def inspect(
@@ -22,7 +22,7 @@ def inspect(
 ) -> None:
     """Checks every file of a bundle and shows what is in it."""
     from cli.metrics_tables import metrics_tables
-    from lm.manifest import read_manifest, verify_files
+    from lm.bundle.manifest import read_manifest, verify_files
 
     folder = find_bundle(bundle)
     manifest = read_manifest(folder)

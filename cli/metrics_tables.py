@@ -14,7 +14,7 @@ _PARTS = ("ngram", "neural", "ensemble")
 
 
 def metrics_tables(metrics: Mapping[str, Any]) -> list[Table]:
-    """Tables of what `training.evaluate` measures."""
+    """Tables of what `training.evaluation.evaluate` measures."""
     tables = []
     if metrics.get("language_models"):
         tables.append(_perplexities(metrics["language_models"]))

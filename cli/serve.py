@@ -79,6 +79,6 @@ def serve(
     from service.config import load_settings
 
     settings = load_settings(overrides, config)
-    from service.process import serve as run_server
+    from service.workers.process import serve as run_server
 
     run_server(settings)

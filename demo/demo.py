@@ -16,9 +16,9 @@ from types import FrameType
 from rich.console import Console
 
 from demo.sample_data import SampleData, ensure_sample_data
+from lm.bundle.manifest import FORMAT_VERSION, MANIFEST_FILE
+from lm.bundle.registry import Registry
 from lm.errors import UnavailableError
-from lm.manifest import FORMAT_VERSION, MANIFEST_FILE
-from lm.registry import Registry
 from training.config import TrainingConfig, load_config
 from training.progress import Reporter, TerminalReporter
 

@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 
 from lm.errors import InputError
 from training.locks import exclusive
-from training.pip_fetch import Pinned, reports_disk_errors, run_pip
+from training.ngram.pip_fetch import Pinned, reports_disk_errors, run_pip
 from training.progress import Reporter
 
 _SPEECHES = Pinned(

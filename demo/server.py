@@ -13,7 +13,7 @@ from pathlib import Path
 
 from lm.errors import UnavailableError
 from service.config import split_address
-from service.health_check import check
+from service.workers.health_check import check
 
 _READY_TIMEOUT_S = 60.0
 _STOP_TIMEOUT_S = 20.0

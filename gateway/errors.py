@@ -17,8 +17,8 @@ from starlette.responses import Response
 
 from gateway.messages import status_document
 from lm.errors import AutocompleteError, OverloadedError
-from service.logs import trace_of
 from service.rpc.status import internal_status, is_for_callers, status_of
+from service.telemetry.logs import trace_of
 
 _RETRY_AFTER_S = 1.0
 _HTTP = {

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import IO
 
-from lm.registry import Registry
+from lm.bundle.registry import Registry
 from scripts.compose_processes import Service, local_services, read_compose
 
 _ROOT = Path(__file__).resolve().parent.parent

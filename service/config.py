@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from service.redis_url import read_redis_url
+from service.cache.redis_url import read_redis_url
 from service.settings import describe, read_settings
 
 ENVIRONMENT_PREFIX = "AUTOCOMPLETE_"

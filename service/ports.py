@@ -105,11 +105,11 @@ class ServingModel(Protocol):
 
 
 ModelOpener = Callable[[Path], ServingModel]
-"""Opens a bundle, checking it; `suggest.model.open_model` is one, `service.adapters.warm.open_warm` another."""
+"""Opens a bundle, checking it; `suggest.model.open_model` is one, `service.models.warm.open_warm` another."""
 
 
 class BundleFolder(Protocol):
-    """Where bundles lie; see `service.bundles`."""
+    """Where bundles lie; see `service.models.bundles`."""
 
     def models(self) -> list[str]:
         """Names of the models that have a version."""

@@ -13,9 +13,9 @@ from functools import partial
 
 import numpy as np
 
-from lm.language_model import LanguageModel
 from lm.memo import Memo
-from lm.vocabulary import END, UNKNOWN
+from lm.models.language_model import LanguageModel
+from lm.models.vocabulary import END, UNKNOWN
 from suggest.rank import Candidates
 
 _REMEMBERED = 1 << 14

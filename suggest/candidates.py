@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from lm.denied import Denied
-from lm.hangul import typed_prefixes
-from lm.language_model import LanguageModel, State
-from lm.parts import Part
-from lm.queries import QueryIndex
-from lm.vocabulary import END, SPACE
+from lm.index.denied import Denied
+from lm.index.queries import QueryIndex
+from lm.models.language_model import LanguageModel, State
+from lm.models.parts import Part
+from lm.models.vocabulary import END, SPACE
+from lm.text.hangul import typed_prefixes
 from suggest.rank import Candidates
 
 BEAM_WIDTH = 20

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from lm.bundle import Bundle
+from lm.bundle.bundle import Bundle
+from lm.bundle.manifest import Ranking
 from lm.errors import UnsupportedError
-from lm.hangul import typed_prefixes
-from lm.manifest import Ranking
-from lm.queries import QueryIndex
-from lm.text import normalize_query
+from lm.index.queries import QueryIndex
+from lm.text.hangul import typed_prefixes
+from lm.text.normalize import normalize_query
 from suggest.advice import Advisers
 from suggest.budget import Budget, OptionalPart
 from suggest.candidates import Pool, propose

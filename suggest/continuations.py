@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from lm.language_model import LanguageModel
-from lm.parts import Part
-from lm.vocabulary import END
+from lm.models.language_model import LanguageModel
+from lm.models.parts import Part
+from lm.models.vocabulary import END
 
 Tokens = tuple[int, ...]
 Continuations = tuple[Tokens, Sequence[Sequence[int]]]

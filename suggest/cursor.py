@@ -12,10 +12,17 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lm.hangul import typed_prefixes
-from lm.language_model import LanguageModel
-from lm.text import ends_sentence, ends_unspaced, is_unspaced, last_word_start, normalize_query, split_sentences
-from lm.vocabulary import END, SPACE, UNKNOWN
+from lm.models.language_model import LanguageModel
+from lm.models.vocabulary import END, SPACE, UNKNOWN
+from lm.text.hangul import typed_prefixes
+from lm.text.normalize import (
+    ends_sentence,
+    ends_unspaced,
+    is_unspaced,
+    last_word_start,
+    normalize_query,
+    split_sentences,
+)
 
 MAX_CONTEXT = 256
 """Tokens of the sentences before that are read at most: whole sentences, so that one more letter changes none."""

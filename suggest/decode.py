@@ -16,12 +16,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from lm.hangul import typed_prefixes
 from lm.kernels.ranges import largest
-from lm.language_model import LanguageModel, State
-from lm.parts import Part
-from lm.text import is_unspaced
-from lm.vocabulary import BEGIN, END, SPACE, UNKNOWN, Constraint
+from lm.models.language_model import LanguageModel, State
+from lm.models.parts import Part
+from lm.models.vocabulary import BEGIN, END, SPACE, UNKNOWN, Constraint
+from lm.text.hangul import typed_prefixes
+from lm.text.normalize import is_unspaced
 
 MAX_WORD_TOKENS = 12
 

@@ -1,4 +1,4 @@
-"""Near-duplicates among candidates collapse into the most popular form, see `lm.duplicates`.
+"""Near-duplicates among candidates collapse into the most popular form, see `lm.text.duplicates`.
 
 A plural is another query more often than a mark of punctuation is: it collapses only among queries of the log, and only
 into a form that is `plural_ratio` times as popular.
@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from lm.duplicates import duplicate_key, suspects
-from lm.manifest import Duplicates
+from lm.bundle.manifest import Duplicates
+from lm.text.duplicates import duplicate_key, suspects
 from suggest.candidates import Pool
 
 

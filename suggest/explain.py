@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lm.language_model import LanguageModel
-from lm.parts import Part
-from lm.text import is_unspaced
-from lm.vocabulary import END
+from lm.models.language_model import LanguageModel
+from lm.models.parts import Part
+from lm.models.vocabulary import END
+from lm.text.normalize import is_unspaced
 from suggest.cursor import Cursor
 from suggest.decode import Hypothesis, complete_word
 from suggest.types import ScoreTerms

@@ -10,12 +10,12 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from lm.denied import Denied
-from lm.language_model import LanguageModel, last_sentence
-from lm.parts import Part
-from lm.text import ends_sentence, last_word_start, normalize_query, split_sentences
-from lm.typed import TypedPrefix
-from lm.vocabulary import BEGIN, END, SPACE, UNKNOWN, Constraint
+from lm.index.denied import Denied
+from lm.models.language_model import LanguageModel, last_sentence
+from lm.models.parts import Part
+from lm.models.vocabulary import BEGIN, END, SPACE, UNKNOWN, Constraint
+from lm.text.normalize import ends_sentence, last_word_start, normalize_query, split_sentences
+from lm.text.typed import TypedPrefix
 from suggest.cursor import context_tokens, locate
 from suggest.types import FinishReason, GenerationOptions, TextChunk
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from lm.duplicates import duplicate_key, suspects
-from lm.hangul import typed_prefixes
-from lm.queries import InfixMatch, QueryIndex
-from lm.typed import TypedPrefix
+from lm.index.queries import InfixMatch, QueryIndex
+from lm.text.duplicates import duplicate_key, suspects
+from lm.text.hangul import typed_prefixes
+from lm.text.typed import TypedPrefix
 from suggest.types import QuerySuggestion, ScoreTerms, Source
 
 _LEAST_LEFT = 1e-6
@@ -32,7 +32,7 @@ def with_infix(
         total: submissions of all queries with the typed prefix. Only what was submitted more often takes a place:
             by evidence of the log the typed text then rather is the beginning of a later word.
         k: length of the list at most.
-        kinds: differences of `lm.duplicates` that make no other query.
+        kinds: differences of `lm.text.duplicates` that make no other query.
     """
     generated = [row for row, suggestion in enumerate(listed) if suggestion.source is Source.GENERATED]
     places = min(k // _SHARE, len(generated))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from lm.bundle import Bundle, open_bundle
-from lm.manifest import LanguageModelEntry
-from lm.parts import Part
-from lm.verified import VerifiedBundles
+from lm.bundle.bundle import Bundle, open_bundle
+from lm.bundle.manifest import LanguageModelEntry
+from lm.bundle.verified import VerifiedBundles
+from lm.models.parts import Part
 from suggest.budget import Budget
 from suggest.complete import QueryCompleter
 from suggest.generate import generate_text

@@ -22,7 +22,7 @@ see `utilities`.
 Where typing errors were looked for, the list holds several readings of what was typed: as it stands, and corrected.
 `p` is then given the reading, the log of the reading's posterior probability (`suggest.spelling`) is added to `u`, and
 what suits the typed letters is never outranked by a correction that is no more popular. The probability stated comes
-from utilities in which that log has a weight of its own and corrections a constant (fitted by `training.corrections`).
+from utilities in which that log has a weight of its own and corrections a constant (see `training.fit.corrections`).
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lm.bundle.manifest import Ranking
 from lm.kernels.logit import ranked
-from lm.manifest import Ranking
 
 _LEAST_LOG_PROB = -30.0
 """Stands for the models' opinion where they have none, as of letters that they do not know."""

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from lm.duplicates import duplicate_key
-from lm.hangul import typed_prefixes
+from lm.text.duplicates import duplicate_key
+from lm.text.hangul import typed_prefixes
 from suggest.candidates import Pool
 from suggest.rank import Candidates, Floats
 from suggest.spelling import Correction
@@ -28,8 +28,8 @@ def pool_readings(
         pool: of what was typed as it stands; `log_posterior` that of this reading.
         corrections: the most probable first; a text that several lead to counts as the first one's.
         propose: candidates that complete a correction.
-        kinds: differences of `lm.duplicates` that make no other query: a reading gives way to those before it where
-            these have it as often in the log.
+        kinds: differences of `lm.text.duplicates` that make no other query: a reading gives way to those before it
+            where these have it as often in the log.
     """
     typed = typed_prefixes(query)
     texts = set(pool.candidates.texts)

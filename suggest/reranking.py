@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from lm.language_model import LanguageModel
+from lm.models.language_model import LanguageModel
 from suggest.rank import Candidates
 
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from lm.language_model import LanguageModel
-from lm.parts import Part
+from lm.models.language_model import LanguageModel
+from lm.models.parts import Part
 from suggest.candidates import Pool
 from suggest.continuations import neural_log_probs
 from suggest.rank import Candidates, Floats

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import math
 
-from lm.language_model import LanguageModel
-from lm.parts import Part
-from lm.text import is_unspaced
-from lm.vocabulary import END, SPACE, UNKNOWN
+from lm.models.language_model import LanguageModel
+from lm.models.parts import Part
+from lm.models.vocabulary import END, SPACE, UNKNOWN
+from lm.text.normalize import is_unspaced
 from suggest.types import TextScore, TokenScore
 
 

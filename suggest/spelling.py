@@ -6,7 +6,7 @@ typed, as it stands and with up to two errors corrected, each has the posterior 
     P(reading | typed) ~ P(reading) * P(typed | reading)
 
 `P(reading)` is the n-gram model's, of a query that begins so; `P(typed | reading)` that of the errors
-(`lm.typing_errors`), 1 for what stands there. Words that are about as probable as usual in their place are not
+(`lm.text.typing_errors`), 1 for what stands there. Words that are about as probable as usual in their place are not
 looked up at all, so ordinary prefixes cost next to nothing.
 """
 
@@ -19,11 +19,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lm.language_model import LanguageModel
-from lm.lexicon import MAX_WORD_LENGTH, Lexicon
-from lm.typed import TypedPrefix
-from lm.typing_errors import MAX_EDITS
-from lm.vocabulary import SPACE, UNKNOWN
+from lm.index.lexicon import MAX_WORD_LENGTH, Lexicon
+from lm.models.language_model import LanguageModel
+from lm.models.vocabulary import SPACE, UNKNOWN
+from lm.text.typed import TypedPrefix
+from lm.text.typing_errors import MAX_EDITS
 from suggest.candidates import Pool
 
 ENOUGH = 3.0

@@ -10,7 +10,7 @@ import enum
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from lm.parts import Part
+from lm.models.parts import Part
 from suggest.budget import LeftOut, OptionalPart
 
 __all__ = [

@@ -6,11 +6,11 @@ import itertools
 import math
 from collections.abc import Iterator
 
-from lm.denied import Denied
-from lm.language_model import LanguageModel
+from lm.index.denied import Denied
 from lm.memo import Memo
-from lm.parts import Part
-from lm.text import is_unspaced, last_word_start, normalize_query
+from lm.models.language_model import LanguageModel
+from lm.models.parts import Part
+from lm.text.normalize import is_unspaced, last_word_start, normalize_query
 from suggest.budget import Budget, OptionalPart
 from suggest.cursor import Cursor, context_tokens, locate
 from suggest.decode import Hypothesis, complete_word

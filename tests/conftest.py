@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from demo.sample_data import SampleData, ensure_sample_data
-from lm.registry import Registry
-from lm.user_cache import cache_home
+from lm.bundle.registry import Registry
+from lm.models.user_cache import cache_home
 from tests.redis_process import RedisProcess
 from tests.redis_topologies import RedisCluster, RedisWithSentinel
 from tests.s3_server import S3Server

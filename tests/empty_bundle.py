@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from lm.manifest import FORMAT_VERSION, Manifest, Ranking, write_manifest
-from lm.text import NORMALIZER_VERSION
+from lm.bundle.manifest import FORMAT_VERSION, Manifest, Ranking, write_manifest
+from lm.text.normalize import NORMALIZER_VERSION
 
 
 def empty_manifest(name: str, version: str, *, query_count: int = 0, metrics: dict[str, Any] | None = None) -> Manifest:

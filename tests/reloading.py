@@ -15,8 +15,8 @@ from autocomplete.v1 import autocomplete_service_pb2_grpc as pb_grpc
 from autocomplete.v1 import model_service_pb2 as model_pb
 from autocomplete.v1 import model_service_pb2_grpc as model_grpc
 
-from lm.manifest import read_manifest, write_manifest
-from service.bootstrap import Server
+from lm.bundle.manifest import read_manifest, write_manifest
+from service.app import Server
 from service.config import load_settings
 from tests.redis_process import free_port
 from tests.service_twins import eventually

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-from lm.registry import Registry
+from lm.bundle.registry import Registry
 from suggest.model import Model, open_model
 from training.config import TrainingConfig
 from training.pipeline import train

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from service.health_check import check
+from service.workers.health_check import check
 from tests.redis_process import free_port
 from tests.service_twins import eventually
 
@@ -18,7 +18,7 @@ _SERVE = """
 import json
 import sys
 from lm.errors import AutocompleteError
-from service.process import serve
+from service.workers.process import serve
 from service.config import load_settings
 try:
     serve(load_settings(json.loads(sys.argv[1]), None))

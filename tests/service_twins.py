@@ -11,10 +11,10 @@ from pathlib import Path
 
 import grpc
 
+from lm.bundle.manifest import MANIFEST_FILE
 from lm.errors import UnsupportedError
-from lm.manifest import MANIFEST_FILE
-from lm.text import normalize_query
-from service.bootstrap import Server
+from lm.text.normalize import normalize_query
+from service.app import Server
 from service.config import load_settings
 from service.ports import ServingModel
 from suggest.budget import Budget, LeftOut, OptionalPart

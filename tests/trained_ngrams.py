@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from lm.ngram import NgramModel
-from lm.tokenizer import Tokenizer, open_tokenizer
-from lm.vocabulary import END, UNKNOWN, Vocabulary
+from lm.models.ngram import NgramModel
+from lm.models.tokenizer import Tokenizer, open_tokenizer
+from lm.models.vocabulary import END, UNKNOWN, Vocabulary
 from training.config import LanguageModelConfig, NgramConfig
-from training.encoding import encode
-from training.ngram import train_ngram
+from training.data.encoding import encode
+from training.data.vocabulary import build_vocabulary
+from training.ngram.estimate import train_ngram
 from training.progress import SilentReporter
-from training.vocabulary import build_vocabulary
 
 KENLM_CONFIGS = {
     "word": LanguageModelConfig(

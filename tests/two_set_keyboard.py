@@ -1,4 +1,4 @@
-"""A two-set keyboard (KS X 5002) and what an input method shows after each key: an oracle for `lm.hangul`.
+"""A two-set keyboard (KS X 5002) and what an input method shows after each key: an oracle for `lm.text.hangul`.
 
 Written from what typists see, syllable by syllable, with Unicode's own composition in place of arithmetic.
 """

@@ -7,13 +7,13 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from training.catalogue import write_catalogue
 from training.config import TrainingConfig
-from training.corpus import corpus_files, write_sentences
-from training.engines import EngineName
+from training.data.catalogue import write_catalogue
+from training.data.corpus import corpus_files, write_sentences
+from training.data.engines import EngineName
+from training.data.query_log import write_queries
+from training.data.sources import find_files
 from training.progress import Reporter
-from training.query_log import write_queries
-from training.sources import find_files
 from training.steps import Workshop, fingerprints
 
 TEXT, QUERIES = "text", "queries"

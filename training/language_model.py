@@ -12,20 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lm.arrays import open_array
-from lm.language_model import LanguageModel
-from lm.manifest import LanguageModelEntry
-from lm.neural import DESCRIPTION_FILE, NeuralDescription
-from lm.tokenizer import open_tokenizer
-from lm.vocabulary import Vocabulary
+from lm.bundle.manifest import LanguageModelEntry
+from lm.models.language_model import LanguageModel
+from lm.models.neural import DESCRIPTION_FILE, NeuralDescription
+from lm.models.tokenizer import open_tokenizer
+from lm.models.vocabulary import Vocabulary
 from training.config import LanguageModelConfig
 from training.config_networks import NeuralConfig, RerankerConfig
-from training.encoding import EncodedText, encode
+from training.data.encoding import EncodedText, encode
+from training.data.query_text import text_file
+from training.data.vocabulary import build_vocabulary
+from training.fit.mixture import fit_mixture, held_out_scores
 from training.job import TEXT, Job, read_lines_of
-from training.mixture import fit_mixture, held_out_scores
-from training.ngram import train_ngram
-from training.query_text import text_file
+from training.ngram.estimate import train_ngram
 from training.steps import DONE_FILE, seconds
-from training.vocabulary import build_vocabulary
 
 _MIXTURE_SENTENCES = 2000
 _SHORT_LIST = 8192

@@ -11,28 +11,28 @@ from pathlib import Path
 
 import numpy as np
 
-from lm.bundle import LEXICON_FOLDER, QUERIES_FOLDER, open_bundle
-from lm.bundle_store import BundleStore
-from lm.denied import DENIED_FOLDER
+from lm.bundle.bundle import LEXICON_FOLDER, QUERIES_FOLDER, open_bundle
+from lm.bundle.bundle_store import BundleStore
+from lm.bundle.manifest import FORMAT_VERSION, Duplicates, Manifest, Ranking, write_manifest
+from lm.bundle.registries import is_url, open_registry
 from lm.errors import InputError
-from lm.lexicon import build_lexicon, count_words
-from lm.manifest import FORMAT_VERSION, Duplicates, Manifest, Ranking, write_manifest
-from lm.registries import is_url, open_registry
-from lm.text import NORMALIZER_VERSION
-from lm.warm_set import most_typed, save_warm_set
-from lm.withheld import build_withheld
-from training.blocked_words import load_blocked_words
+from lm.index.denied import DENIED_FOLDER
+from lm.index.lexicon import build_lexicon, count_words
+from lm.index.warm_set import most_typed, save_warm_set
+from lm.index.withheld import build_withheld
+from lm.text.normalize import NORMALIZER_VERSION
 from training.config import TrainingConfig
-from training.corrections import fit_corrections
-from training.engines import EngineName
-from training.evaluate import EVALUATION_FOLDER, QUERIES_FILE, TEXT_FILE, evaluate_bundle
+from training.data.blocked_words import load_blocked_words
+from training.data.engines import EngineName
+from training.data.query_log import WITHHELD_FILE
+from training.evaluation.evaluate import EVALUATION_FOLDER, QUERIES_FILE, TEXT_FILE, evaluate_bundle
+from training.fit.corrections import fit_corrections
+from training.fit.ranking import fit_ranking
 from training.job import COUNTS_FILE, QUERIES, TEXT, Job, read_data, read_lines_of
 from training.language_model import fit_weights, prepare, train_language_model, train_network, wait_for_team
 from training.progress import Reporter
 from training.publish import Published, publish
 from training.query_index import index_queries, read_counts
-from training.query_log import WITHHELD_FILE
-from training.ranking import fit_ranking
 from training.steps import Workshop
 
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lm.bundle import open_bundle
-from lm.bundle_store import Activation, BundleStore
+from lm.bundle.bundle import open_bundle
+from lm.bundle.bundle_store import Activation, BundleStore
+from lm.bundle.manifest import Manifest
 from lm.errors import BundleError
-from lm.manifest import Manifest
 from training.config import Publishing
-from training.evaluate import evaluate_bundle
+from training.evaluation.evaluate import evaluate_bundle
 from training.progress import Reporter
 
 

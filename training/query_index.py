@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lm.index.queries import SparseTexts, save_query_index
 from lm.kernels.strings import SortedStrings
-from lm.queries import SparseTexts, save_query_index
-from lm.vocabulary import pack_offsets
+from lm.models.vocabulary import pack_offsets
 
 if TYPE_CHECKING:
     from pyarrow.parquet import ParquetFile
@@ -24,8 +24,8 @@ def index_queries(parquet: Path, folder: Path) -> int:
     """Writes the index of distinct normalised queries; returns how many there are.
 
     Args:
-        parquet: `query` in byte order, `count`, optionally `recent` (see `training.counting`) and, each optional and
-            null in most rows, `display`, the text to display, and `payload`.
+        parquet: `query` in byte order, `count`, optionally `recent` (see `training.data.counting`)
+            and, each optional and null in most rows, `display`, the text to display, and `payload`.
         folder: exists.
     """
     from pyarrow.parquet import ParquetFile

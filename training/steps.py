@@ -13,8 +13,8 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from lm.manifest import FORMAT_VERSION
-from lm.text import NORMALIZER_VERSION
+from lm.bundle.manifest import FORMAT_VERSION
+from lm.text.normalize import NORMALIZER_VERSION
 
 DONE_FILE = "DONE"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmarks.bundles import held_out_lines, registry_of
 from benchmarks.serving.typing_traffic import prefixes
 from lm.errors import InputError
-from training.evaluate import QUERIES_FILE, TEXT_FILE
+from training.evaluation.evaluate import QUERIES_FILE, TEXT_FILE
 
 _WARM_UP = 200
 

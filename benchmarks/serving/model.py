@@ -10,7 +10,7 @@ from rich.console import Console
 
 from benchmarks.query_completion import ROOT, data_folder
 from benchmarks.serving.synthetic import write_log
-from lm.registry import Registry
+from lm.bundle.registry import Registry
 from training.config import LanguageModelConfig, TrainingConfig, load_config
 from training.pipeline import train
 from training.progress import TerminalReporter

@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from lm.manifest import MANIFEST_FILE, Manifest, read_manifest, write_manifest
-from lm.registry import Registry
+from lm.bundle.manifest import MANIFEST_FILE, Manifest, read_manifest, write_manifest
+from lm.bundle.registry import Registry
 
 
 def without_neural(bundle: Path, root: Path) -> Path:

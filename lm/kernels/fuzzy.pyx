@@ -55,7 +55,7 @@ cdef inline bint _is_next(uint32_t character, const Visit* visit, const uint32_t
 
 
 cdef class FuzzyTrie:
-    """A trie in order of level, so that a node's children are neighbours; see `lm.lexicon` for the arrays."""
+    """A trie in order of level, so that a node's children are neighbours; see `lm.index.lexicon` for the arrays."""
 
     cdef object _keep
     cdef const uint32_t[::1] _characters
@@ -72,7 +72,7 @@ cdef class FuzzyTrie:
         """
         Args:
             kinship: uint8 (K, K): how near two characters are: 0 not, 1 neighbours, 2 but for accents.
-            costs: by name, in nats; see `lm.typing_errors.TypingErrors`.
+            costs: by name, in nats; see `lm.text.typing_errors.TypingErrors`.
         """
         self._keep = (characters, children, counts, masses, kinship)
         self._characters, self._children, self._counts, self._masses = characters, children, counts, masses

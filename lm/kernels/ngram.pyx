@@ -73,7 +73,7 @@ cdef inline double _log_sum(double first, double second) noexcept nogil:
 
 
 cdef class SuccessorKernel:
-    """Arrays of all orders, as `lm.ngram` lays them out (see there for shapes)."""
+    """Arrays of all orders, as `lm.models.ngram` lays them out (see there for shapes)."""
 
     cdef readonly int order
     cdef int32_t _vocabulary_size

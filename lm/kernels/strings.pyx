@@ -147,7 +147,7 @@ cdef class SortedStrings:
 
 
 def spellings(SortedStrings strings, bytes literal, bytes first, bytes last, int32_t base):
-    """How the strings spell what was typed, string after string: the arrays of `lm.vocabulary.Constraint`.
+    """How the strings spell what was typed, string after string: the arrays of `lm.models.vocabulary.Constraint`.
 
     Args:
         literal: what was typed, but for a character that is still one of several.

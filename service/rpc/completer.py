@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 from autocomplete.v1 import autocomplete_service_pb2 as pb
 
-from service.answers import Answers, Computed
-from service.metrics import Metrics
+from service.cache.answers import Answers, Computed
 from service.ports import AnswerKey, ServingModel
 from service.rpc.convert import completion_response, words_response
 from service.rpc.requests import DEFAULT_SUGGESTIONS, QueryQuestion, WordQuestion
-from service.tracing import Tracing
+from service.telemetry.metrics import Metrics
+from service.telemetry.tracing import Tracing
 from suggest.budget import Budget, OptionalPart
 
 COMPLETE_QUERY = "CompleteQuery"

@@ -15,7 +15,7 @@ import structlog
 from grpc import _server
 from grpc._cython import cygrpc
 
-from service.logs import trace_of
+from service.telemetry.logs import trace_of
 
 _NO_FLAGS = 0
 _RECEIVING = "receive_message"

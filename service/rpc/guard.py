@@ -11,11 +11,11 @@ import structlog
 from google.protobuf.message import DecodeError
 
 from lm.errors import AutocompleteError, OverloadedError, RequestError
-from service.logs import trace_of
-from service.metrics import Metrics
 from service.rpc.pools import StreamSlots
 from service.rpc.stalls import StallWatch
 from service.rpc.status import internal_status, is_for_callers, status_of, to_grpc
+from service.telemetry.logs import trace_of
+from service.telemetry.metrics import Metrics
 
 _RETRY_AFTER_S = 1.0
 _UNREADABLE = object()

@@ -8,7 +8,6 @@ from typing import Any
 
 import grpc
 
-from service.metrics import Metrics
 from service.rpc.arrival import note_arrival
 from service.rpc.guard import guard_long_stream, guard_stream, guard_unary, reading
 from service.rpc.lanes import Lane
@@ -18,6 +17,7 @@ from service.rpc.pools import StreamSlots
 from service.rpc.refusals import refusing_handler
 from service.rpc.stalls import StallWatch
 from service.rpc.watches import HealthWatches
+from service.telemetry.metrics import Metrics
 
 _HEALTH = "/grpc.health.v1.Health/"
 LONG_CALLS = ("GenerateText", "ScoreText")

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from autocomplete.v1 import autocomplete_service_pb2 as pb
 
 from lm.errors import AutocompleteError
-from service.adapters.bundle_registry import BundleRegistry
-from service.metrics import Metrics
+from service.models.bundle_registry import BundleRegistry
 from service.ports import ServingModel
 from service.rpc.completer import Completer
 from service.rpc.inbox import Keystroke, Refusal
 from service.rpc.requests import QueryQuestion, read_query
 from service.rpc.status import is_for_callers, status_of
+from service.telemetry.metrics import Metrics
 from suggest.budget import Budget, OptionalPart, Shortage
 
 METHOD = "StreamCompleteQuery"

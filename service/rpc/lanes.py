@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from service.config import ServerSettings
-from service.metrics import Metrics
 from service.rpc.admission import Admission, Load
 from service.rpc.pools import WorkerPool
 from service.rpc.stalls import StallWatch
+from service.telemetry.metrics import Metrics
 
 _STALL_LIMIT_S = 10.0
 """For a caller that does not read; one on a bad line is not worth a thread for longer."""

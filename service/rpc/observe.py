@@ -9,10 +9,10 @@ from typing import Any
 import grpc
 import structlog
 
-from service.endings import told_of_end
-from service.metrics import Metrics
+from service.cache.endings import told_of_end
 from service.rpc.guard import Streaming, Unary
-from service.tracing import Tracing
+from service.telemetry.metrics import Metrics
+from service.telemetry.tracing import Tracing
 
 _OTHER_MODEL = "other"
 _HEALTH_CHECK = "Check"  # every few seconds, and of no interest to whoever looks for what was slow

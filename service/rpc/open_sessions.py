@@ -13,10 +13,8 @@ from typing import Any
 import grpc
 import structlog
 
-from service.adapters.bundle_registry import BundleRegistry
 from service.config import ServerSettings
-from service.logs import trace_of
-from service.metrics import Metrics
+from service.models.bundle_registry import BundleRegistry
 from service.rpc.completer import Completer
 from service.rpc.event_call import EventCall
 from service.rpc.guard import final_status, too_many_streams
@@ -25,6 +23,8 @@ from service.rpc.observe import Observer
 from service.rpc.pools import StreamSlots
 from service.rpc.session import Limits, Session
 from service.rpc.turns import TurnQueue, start_threads
+from service.telemetry.logs import trace_of
+from service.telemetry.metrics import Metrics
 
 KEYSTROKE_THREADS = 2
 """Threads that answer keystrokes, of all streams together: one more than one core needs, for when one waits for Redis

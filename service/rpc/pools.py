@@ -7,8 +7,8 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from service.priority import lower_priority
 from service.rpc.admission import Load
+from service.workers.priority import lower_priority
 
 
 class WorkerPool(ThreadPoolExecutor):

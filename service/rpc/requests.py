@@ -11,7 +11,7 @@ from autocomplete.v1 import autocomplete_service_pb2 as pb
 from autocomplete.v1 import model_service_pb2 as model_pb
 
 from lm.errors import RequestError
-from lm.text import normalize_query
+from lm.text.normalize import normalize_query
 from suggest.types import GenerationOptions, Part
 
 MAX_QUERY_LENGTH = 256

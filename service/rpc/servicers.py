@@ -13,7 +13,7 @@ from autocomplete.v1 import autocomplete_service_pb2 as pb
 from autocomplete.v1 import model_service_pb2 as model_pb
 
 from lm.errors import RequestError
-from service.adapters.bundle_registry import BundleRegistry, ModelStatus
+from service.models.bundle_registry import BundleRegistry, ModelStatus
 from service.rpc.arrival import arrived_s
 from service.rpc.completer import Completer
 from service.rpc.convert import chunk_response, model_message, score_response

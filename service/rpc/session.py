@@ -16,11 +16,11 @@ from autocomplete.v1 import autocomplete_service_pb2 as pb
 from google.protobuf.message import DecodeError
 
 from lm.errors import AutocompleteError, OverloadedError, RequestError
-from service.metrics import Metrics
 from service.rpc.guard import final_status
 from service.rpc.inbox import Inbox, Keystroke, Refusal
 from service.rpc.keystrokes import Config, KeystrokeAnswers, Refinement
 from service.rpc.turns import TurnQueue
+from service.telemetry.metrics import Metrics
 
 _UNREAD = "The caller has not read an answer for {:g} s."
 _RETRY_AFTER_S = 1.0

@@ -9,10 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from prometheus_client import CollectorRegistry
 
-from service.adapters.memory_cache import MemoryCache
-from service.adapters.redis_cache import RedisCache
-from service.metrics import Metrics
+from service.cache.memory_cache import MemoryCache
+from service.cache.redis_cache import RedisCache
 from service.ports import AnswerCache, AnswerKey
+from service.telemetry.metrics import Metrics
 from tests.redis_process import RedisProcess
 from tests.service_twins import eventually
 

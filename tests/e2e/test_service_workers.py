@@ -14,9 +14,9 @@ import pytest
 from autocomplete.v1 import autocomplete_service_pb2 as pb
 from autocomplete.v1 import autocomplete_service_pb2_grpc as pb_grpc
 
-from lm.manifest import read_manifest, write_manifest
-from lm.registry import Registry
-from service.supervisor import restart_delay_s
+from lm.bundle.manifest import read_manifest, write_manifest
+from lm.bundle.registry import Registry
+from service.workers.supervisor import restart_delay_s
 from tests.redis_process import free_port
 from tests.service_process import Process, started
 from tests.service_twins import eventually

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from demo.sample_data import SampleData
-from lm.manifest import read_manifest
-from lm.registry import Registry
+from lm.bundle.manifest import read_manifest
+from lm.bundle.registry import Registry
 from tests.tiny_bundle import train_tiny
 
 GOLDEN = json.loads(Path(__file__).with_name("tiny_bundle.json").read_text())

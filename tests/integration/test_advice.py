@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from demo.sample_data import SampleData
-from lm.bundle import open_bundle
+from lm.bundle.bundle import open_bundle
+from lm.bundle.manifest import MANIFEST_FILE, read_manifest
 from lm.errors import BundleDamagedError
-from lm.manifest import MANIFEST_FILE, read_manifest
-from lm.vocabulary import END, UNKNOWN
+from lm.models.vocabulary import END, UNKNOWN
 from suggest.advice import Advisers
 from suggest.candidates import propose
 from suggest.model import Model

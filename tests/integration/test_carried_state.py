@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lm.bundle import open_bundle
-from lm.language_model import LanguageModel
-from lm.parts import Part
-from lm.vocabulary import END
+from lm.bundle.bundle import open_bundle
+from lm.models.language_model import LanguageModel
+from lm.models.parts import Part
+from lm.models.vocabulary import END
 from suggest.cursor import MAX_CONTEXT, context_tokens
 from training.config import TrainingConfig
 from training.pipeline import train

@@ -15,17 +15,17 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
+from lm.bundle.registry import Registry
 from lm.errors import ConfigError, InputError
-from lm.registry import Registry
-from lm.withheld import hash_query
+from lm.index.withheld import hash_query
 from suggest.model import Model, open_model
-from training.catalogue import write_catalogue
 from training.config import CatalogueSource, HeldOut, Screening, TrainingConfig, load_config
 from training.config_log import Counting, QueryLogSource
+from training.data.catalogue import write_catalogue
+from training.data.query_log import WITHHELD_FILE, write_queries
 from training.job import read_lines_of
 from training.pipeline import train
 from training.progress import SilentReporter
-from training.query_log import WITHHELD_FILE, write_queries
 
 _BRANDS = ["Apple iPhone", "Samsung Galaxy", "São Paulo FC", "Sony Walkman", "LEGO Technic", "Bosch Professional"]
 _THINGS = ["Case", "Charger", "Leather Cover", "Spare Parts", "Gift Box", "Cable 2 m", "Holder", "Poster", "Bag", "Set"]

@@ -11,8 +11,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cli.main import app
-from lm.manifest import write_manifest
-from lm.registry import Registry
+from lm.bundle.manifest import write_manifest
+from lm.bundle.registry import Registry
 from tests.empty_bundle import empty_manifest
 from tests.redis_process import free_port
 from tests.service_twins import running

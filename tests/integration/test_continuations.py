@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lm.language_model import LanguageModel
-from lm.parts import Part
-from lm.vocabulary import END
+from lm.models.language_model import LanguageModel
+from lm.models.parts import Part
+from lm.models.vocabulary import END
 from suggest.continuations import neural_log_probs
 from suggest.model import Model, open_model
 

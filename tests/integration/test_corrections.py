@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 
 from demo.sample_data import SampleData
-from lm.bundle import open_bundle
-from lm.text import normalize_query
+from lm.bundle.bundle import open_bundle
+from lm.text.normalize import normalize_query
 from suggest.model import Model
 from tests.tiny_bundle import train_tiny
-from training.corrections import mistyped
-from training.evaluate import EVALUATION_FOLDER, QUERIES_FILE
-from training.metrics import typed_prefix
-from training.ranking import Choice, fit
+from training.evaluation.evaluate import EVALUATION_FOLDER, QUERIES_FILE
+from training.evaluation.metrics import typed_prefix
+from training.fit.corrections import mistyped
+from training.fit.ranking import Choice, fit
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,8 @@ from rich.console import Console
 from demo.demo import run_demo, train_demo
 from demo.server import is_port_free, running_server
 from demo.tour import QUERY_PREFIXES, TEXT_PREFIXES, take_tour
+from lm.bundle.manifest import MANIFEST_FILE
 from lm.errors import UnavailableError
-from lm.manifest import MANIFEST_FILE
 from tests.redis_process import free_port
 from tests.service_twins import running
 

@@ -10,20 +10,20 @@ import pyarrow
 import pytest
 from pyarrow.parquet import write_table
 
-from lm.blocked_words import BlockedWords
-from lm.bundle import open_bundle
-from lm.denied import DENIED_FOLDER, Denied
+from lm.bundle.bundle import open_bundle
+from lm.bundle.manifest import read_manifest, write_manifest
 from lm.errors import InputError
-from lm.manifest import read_manifest, write_manifest
-from lm.withheld import Withheld, build_withheld, hash_query
+from lm.index.denied import DENIED_FOLDER, Denied
+from lm.index.withheld import Withheld, build_withheld, hash_query
+from lm.text.blocked_words import BlockedWords
 from suggest.generate import generate_text
 from suggest.model import Model, open_model
 from suggest.types import GenerationOptions
 from training.config import TrainingConfig
-from training.evaluate import EVALUATION_FOLDER, held_out
+from training.data.query_log import WITHHELD_FILE
+from training.evaluation.evaluate import EVALUATION_FOLDER, held_out
 from training.pipeline import train
 from training.progress import SilentReporter
-from training.query_log import WITHHELD_FILE
 
 _LOG = ["new york weather", "new york times", "new delhi weather", "new delhi times", "old york map", "acme shoes"]
 _SENTENCES = ["The red tape is long.", "The red car is fast.", "The red fox is shy.", "A quick bitch runs home."]

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lm.manifest import read_manifest
-from lm.registry import Registry
+from lm.bundle.manifest import read_manifest
+from lm.bundle.registry import Registry
 from tests.redis_process import free_port
 from training.config_networks import NeuralConfig
 from training.neural.checkpoint import Standing

@@ -11,27 +11,27 @@ import numpy as np
 import pytest
 
 from lm.arrays import open_array
-from lm.bundle import Bundle, open_bundle
-from lm.language_model import LanguageModel
-from lm.manifest import read_manifest
-from lm.parts import Part
-from lm.text import normalize_query, split_words
-from lm.vocabulary import BEGIN, END, FIRST_TOKEN
+from lm.bundle.bundle import Bundle, open_bundle
+from lm.bundle.manifest import read_manifest
+from lm.models.language_model import LanguageModel
+from lm.models.parts import Part
+from lm.models.vocabulary import BEGIN, END, FIRST_TOKEN
+from lm.text.normalize import normalize_query, split_words
 from suggest.decode import complete_word
 from suggest.model import Model
 from suggest.score import score_text
 from suggest.types import GenerationOptions
 from suggest.words import WordPredictor, is_word
-from training.evaluate import HeldOut, held_out
 from training.evaluation.breakdown import by_frequency, by_matched_order, token_ranks
 from training.evaluation.cost import ms_per_word, size_on_disk
+from training.evaluation.evaluate import HeldOut, held_out
 from training.evaluation.keystrokes import Keystrokes
+from training.evaluation.metrics import typed_prefix
 from training.evaluation.mixture import mixture
 from training.evaluation.next_words import is_typed, listed_words, next_words
 from training.evaluation.perplexity import ScoredText, perplexities, score_held_out
 from training.evaluation.queries import query_completion
 from training.evaluation.samples import sampled_text
-from training.metrics import typed_prefix
 from training.progress import SilentReporter
 
 _QUIET = SilentReporter()

@@ -24,7 +24,7 @@ from gateway.config import GatewaySettings, load_settings
 from gateway.contract import Method, methods
 from gateway.process import listen
 from lm.errors import ConfigError, OverloadedError
-from service.bootstrap import Server
+from service.app import Server
 from suggest.budget import LeftOut, OptionalPart, Shortage
 from tests.gateways import RunningGateway, running_gateway
 from tests.redis_process import free_port

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from lm.errors import ConfigError
-from lm.kenlm import KENLM_FILE
-from lm.vocabulary import END
+from lm.models.kenlm import KENLM_FILE
+from lm.models.vocabulary import END
 from tests.trained_ngrams import KENLM_CONFIGS, SENTENCES, some_sentences, train_on_made_up_text
 from training.config import NgramConfig
-from training.encoding import encode, write_kenlm_text
-from training.kenlm_tools import ensure_kenlm_tools
+from training.data.encoding import encode, write_kenlm_text
+from training.ngram.kenlm_tools import ensure_kenlm_tools
 from training.progress import SilentReporter
 
 _QUANTIZE_BITS = 8

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from lm.hangul import typed_prefixes
-from lm.language_model import LanguageModel
-from lm.vocabulary import SPACE
+from lm.models.language_model import LanguageModel
+from lm.models.vocabulary import SPACE
+from lm.text.hangul import typed_prefixes
 from suggest.model import open_model
 
 CALLS = 10

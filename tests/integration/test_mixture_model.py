@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from demo.sample_data import SampleData
+from lm.bundle.manifest import LanguageModelEntry, read_manifest
 from lm.errors import BundleDamagedError
-from lm.language_model import LanguageModel
-from lm.manifest import LanguageModelEntry, read_manifest
-from lm.mixture import ContextWeights
-from lm.parts import Part
-from lm.recent_words import RecentWords
-from lm.vocabulary import BEGIN, END, FIRST_TOKEN, UNKNOWN
+from lm.models.language_model import LanguageModel
+from lm.models.mixture import ContextWeights
+from lm.models.parts import Part
+from lm.models.recent_words import RecentWords
+from lm.models.vocabulary import BEGIN, END, FIRST_TOKEN, UNKNOWN
 from suggest.candidates import Pool
 from suggest.model import open_model
 from suggest.rank import Candidates

@@ -11,14 +11,14 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cli.main import app
-from lm.bundle import Bundle, open_bundle
-from lm.manifest import Ranking, read_manifest, write_manifest
-from lm.text import normalize_query
+from lm.bundle.bundle import Bundle, open_bundle
+from lm.bundle.manifest import Ranking, read_manifest, write_manifest
+from lm.text.normalize import normalize_query
 from suggest.model import Model
-from training.evaluate import held_out
+from training.evaluation.evaluate import held_out
+from training.evaluation.metrics import typed_prefix
 from training.evaluation.queries import query_completion
 from training.evaluation.query_benchmark import QueryBenchmark
-from training.metrics import typed_prefix
 from training.progress import SilentReporter
 
 _QUIET = SilentReporter()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lm.bundle import Bundle, open_bundle
+from lm.bundle.bundle import Bundle, open_bundle
 from suggest.model import Model
 from training.config import TrainingConfig
 from training.pipeline import train

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from demo.sample_data import SampleData
-from lm.bundle import Bundle, open_bundle
+from lm.bundle.bundle import Bundle, open_bundle
 from lm.errors import BundleDamagedError
 from suggest.budget import Budget, OptionalPart
 from suggest.model import Model

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lm.neural import NeuralModel
-from lm.parts import Part
+from lm.models.neural import NeuralModel
+from lm.models.parts import Part
 from suggest.budget import OptionalPart
 from suggest.candidates import Pool, propose
 from suggest.model import Model, open_model

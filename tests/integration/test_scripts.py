@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lm.hangul import typed_prefixes
-from lm.parts import Part
-from lm.vocabulary import END, SPACE
+from lm.models.parts import Part
+from lm.models.vocabulary import END, SPACE
+from lm.text.hangul import typed_prefixes
 from suggest.decode import complete_word
 from suggest.model import Model
 from suggest.types import FinishReason, GenerationOptions, Source

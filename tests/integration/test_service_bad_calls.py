@@ -14,8 +14,8 @@ from autocomplete.v1 import autocomplete_service_pb2 as pb
 from autocomplete.v1 import autocomplete_service_pb2_grpc as pb_grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from service import bootstrap
-from service.bootstrap import Server
+from service import app
+from service.app import Server
 from service.rpc import lanes
 from tests.integration.test_service_calls import refusal
 from tests.raw_http2 import raw_caller
@@ -177,8 +177,8 @@ def test_a_flood_is_answered_to_the_last_call(tmp_path: Path) -> None:
 
 
 def test_a_connection_that_says_nothing_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shorter = {**dict(bootstrap._GRPC_OPTIONS), "grpc.server_handshake_timeout_ms": 300}
-    monkeypatch.setattr(bootstrap, "_GRPC_OPTIONS", tuple(shorter.items()))
+    shorter = {**dict(app._GRPC_OPTIONS), "grpc.server_handshake_timeout_ms": 300}
+    monkeypatch.setattr(app, "_GRPC_OPTIONS", tuple(shorter.items()))
     with running(tmp_path) as (server, _):
         silent = socket.create_connection(("127.0.0.1", server.port), timeout=20)
         while silent.recv(1024):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from service.logs import configure_logs, trace_of
+from service.telemetry.logs import configure_logs, trace_of
 
 
 @pytest.fixture(autouse=True)

@@ -14,11 +14,11 @@ from prometheus_client import CollectorRegistry
 from redis.crc import key_slot
 
 from lm.errors import ConfigError
-from service.adapters.redis_cache import RedisCache, redis_key
-from service.adapters.redis_nodes import nodes_of
-from service.metrics import Metrics
+from service.cache.redis_cache import RedisCache, redis_key
+from service.cache.redis_nodes import nodes_of
+from service.cache.redis_url import read_redis_url
 from service.ports import AnswerKey
-from service.redis_url import read_redis_url
+from service.telemetry.metrics import Metrics
 from tests.redis_process import RedisProcess, free_port
 from tests.redis_topologies import RedisCluster, RedisWithSentinel
 from tests.service_twins import TwinModel, eventually, running, sample

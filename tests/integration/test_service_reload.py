@@ -13,8 +13,8 @@ from autocomplete.v1 import autocomplete_service_pb2_grpc as pb_grpc
 from autocomplete.v1 import model_service_pb2 as model_pb
 from autocomplete.v1 import model_service_pb2_grpc as model_grpc
 
-from lm.registry import Registry
-from service.bootstrap import Server
+from lm.bundle.registry import Registry
+from service.app import Server
 from service.config import load_settings
 from tests.redis_process import free_port
 from tests.reloading import FIRST, SECOND, Load, answers, serving, version_of, versioned

@@ -18,8 +18,8 @@ from autocomplete.v1 import autocomplete_service_pb2 as pb
 from autocomplete.v1 import autocomplete_service_pb2_grpc as pb_grpc
 from grpc_status import rpc_status
 
-from service import bootstrap
-from service.bootstrap import Server
+from service import app
+from service.app import Server
 from service.rpc import open_sessions
 from service.rpc.session import Limits
 from tests.service_twins import TwinModel, eventually, running, sample
@@ -104,9 +104,9 @@ for answer in pb_grpc.AutocompleteServiceStub(channel).StreamCompleteQuery(messa
 @pytest.mark.parametrize("way", [signal.SIGSTOP, signal.SIGKILL], ids=["half-open", "killed"])
 def test_a_caller_that_vanishes_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: int) -> None:
     quick = tuple(
-        (name, 300 if "keepalive" in name or "timeout" in name else value) for name, value in bootstrap._GRPC_OPTIONS
+        (name, 300 if "keepalive" in name or "timeout" in name else value) for name, value in app._GRPC_OPTIONS
     )
-    monkeypatch.setattr(bootstrap, "_GRPC_OPTIONS", quick)
+    monkeypatch.setattr(app, "_GRPC_OPTIONS", quick)
     with running(tmp_path, TwinModel(neural_kind="")) as (server, _):
         command = [sys.executable, "-c", VANISHING, f"127.0.0.1:{server.port}"]
         caller = subprocess.Popen(command, stdout=subprocess.PIPE, env=os.environ)

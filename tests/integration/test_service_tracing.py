@@ -14,11 +14,11 @@ from autocomplete.v1 import autocomplete_service_pb2_grpc as pb_grpc
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-import service.tracing
+import service.telemetry.tracing
 from lm.errors import ConfigError
 from service.config import load_settings
-from service.logs import configure_logs
-from service.tracing import open_tracing
+from service.telemetry.logs import configure_logs
+from service.telemetry.tracing import open_tracing
 from tests.service_twins import TwinModel, running, sample
 
 _TRACE, _PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -29,7 +29,7 @@ _ENDPOINT = "http://127.0.0.1:4317"
 @pytest.fixture
 def exporter(monkeypatch: pytest.MonkeyPatch) -> InMemorySpanExporter:
     memory = InMemorySpanExporter()
-    monkeypatch.setattr(service.tracing, "open_exporter", lambda _endpoint: memory)
+    monkeypatch.setattr(service.telemetry.tracing, "open_exporter", lambda _endpoint: memory)
     return memory
 
 
@@ -105,7 +105,7 @@ def test_off_by_default_and_a_missing_library_is_said(monkeypatch: pytest.Monkey
     def missing(_endpoint: str) -> None:
         raise ModuleNotFoundError("No module named 'opentelemetry'", name="opentelemetry")
 
-    monkeypatch.setattr(service.tracing, "open_exporter", missing)
+    monkeypatch.setattr(service.telemetry.tracing, "open_exporter", missing)
     with pytest.raises(ConfigError, match="opentelemetry is not installed"):
         open_tracing(load_settings({"trace_endpoint": _ENDPOINT}, None))
     with pytest.raises(ConfigError, match="--trace-endpoint"):

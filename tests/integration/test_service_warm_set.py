@@ -10,10 +10,10 @@ import pytest
 from autocomplete.v1 import autocomplete_service_pb2 as pb
 from autocomplete.v1 import autocomplete_service_pb2_grpc as pb_grpc
 
-from lm.bundle import open_bundle
-from lm.manifest import read_manifest, write_manifest
-from lm.warm_set import WARM_SET_FILE
-from service.bootstrap import Server
+from lm.bundle.bundle import open_bundle
+from lm.bundle.manifest import read_manifest, write_manifest
+from lm.index.warm_set import WARM_SET_FILE
+from service.app import Server
 from tests.redis_process import RedisProcess
 from tests.service_twins import TwinModel, eventually, running, sample
 

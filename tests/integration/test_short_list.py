@@ -10,11 +10,11 @@ import pytest
 from numpy.typing import NDArray
 
 import training.language_model
-from lm.bundle import open_bundle
+from lm.bundle.bundle import open_bundle
 from lm.errors import BundleDamagedError
-from lm.language_model import LanguageModel
-from lm.neural import NeuralModel
-from lm.parts import Part
+from lm.models.language_model import LanguageModel
+from lm.models.neural import NeuralModel
+from lm.models.parts import Part
 from suggest.decode import complete_word
 from training.config import TrainingConfig
 from training.evaluation.keystrokes import Keystrokes

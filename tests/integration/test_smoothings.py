@@ -12,13 +12,13 @@ from typer.testing import CliRunner, Result
 
 from cli.main import app
 from demo.sample_data import SampleData
-from lm.bundle import Bundle, open_bundle
-from lm.kenlm import KENLM_FILE
-from lm.language_model import LanguageModel
-from lm.parts import Part
-from lm.registry import Registry
-from lm.vocabulary import END
-from training.kenlm_tools import KENLM_BIN_VARIABLE
+from lm.bundle.bundle import Bundle, open_bundle
+from lm.bundle.registry import Registry
+from lm.models.kenlm import KENLM_FILE
+from lm.models.language_model import LanguageModel
+from lm.models.parts import Part
+from lm.models.vocabulary import END
+from training.ngram.kenlm_tools import KENLM_BIN_VARIABLE
 
 _CONFIG = """
 name = "tiny"

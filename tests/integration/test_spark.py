@@ -12,7 +12,7 @@ from lm.errors import MissingToolError
 from tests.unit.test_log_counting import write
 from training.config import Screening
 from training.config_log import Counting
-from training.engines import EngineName, check_spark
+from training.data.engines import EngineName, check_spark
 
 WORDS = ["new", "york", "times", "face", "facebook", "faceb", "hotel", "école", "한국", "한국어", "今天"]
 

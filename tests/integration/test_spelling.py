@@ -10,7 +10,7 @@ from autocomplete.v1 import autocomplete_service_pb2 as pb
 
 from cli.suggestions import suggestions_table
 from demo.sample_data import SampleData
-from lm.lexicon import Lexicon
+from lm.index.lexicon import Lexicon
 from service.rpc.convert import completion_response
 from suggest.budget import Budget
 from suggest.candidates import Pool, propose

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lm.duplicates import duplicate_key
 from lm.errors import UnsupportedError
-from lm.parts import Part
-from lm.vocabulary import END, SPACE
+from lm.models.parts import Part
+from lm.models.vocabulary import END, SPACE
+from lm.text.duplicates import duplicate_key
 from suggest.budget import Budget, LeftOut, OptionalPart, Shortage
 from suggest.candidates import propose
 from suggest.cursor import Cursor

@@ -26,7 +26,7 @@ from prometheus_client.samples import Sample
 
 from gateway.metrics import Metrics as GatewayMetrics
 from scripts.write_dashboards import DASHBOARDS, main
-from service.metrics import Metrics
+from service.telemetry.metrics import Metrics
 from tests.compose_run import ROOT, ComposeRun, composed
 from tests.promql import groupings, metrics
 from tests.service_twins import eventually

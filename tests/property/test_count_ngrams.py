@@ -14,12 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lm.errors import ConfigError
-from lm.ngram import NgramModel, Smoothing
-from lm.typed import TypedPrefix
-from lm.vocabulary import BEGIN, END, FIRST_TOKEN, SPACE, UNKNOWN, Constraint, Vocabulary
+from lm.models.ngram import NgramModel, Smoothing
+from lm.models.vocabulary import BEGIN, END, FIRST_TOKEN, SPACE, UNKNOWN, Constraint, Vocabulary
+from lm.text.typed import TypedPrefix
 from training.config import NgramConfig
-from training.encoding import EncodedText
-from training.ngram import train_ngram
+from training.data.encoding import EncodedText
+from training.ngram.estimate import train_ngram
 from training.progress import SilentReporter
 
 _VOCABULARY = Vocabulary.from_tokens([f"{SPACE}a", f"{SPACE}ab", f"{SPACE}b", "b", "c"])

@@ -15,12 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow.parquet import write_table
 
-from lm.withheld import hash_query
+from lm.index.withheld import hash_query
 from training.config import Screening
 from training.config_log import Counting
-from training.counting import count_queries, judge_queries, judge_rows, withheld_hashes
-from training.engines import Engine, open_engine
-from training.log_rows import UNKNOWN
+from training.data.counting import count_queries, judge_queries, judge_rows, withheld_hashes
+from training.data.engines import Engine, open_engine
+from training.data.log_rows import UNKNOWN
 
 Row = dict[str, Any]
 

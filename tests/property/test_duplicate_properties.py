@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lm.duplicates import KINDS, duplicate_key, suspects
-from lm.manifest import Duplicates
+from lm.bundle.manifest import Duplicates
+from lm.text.duplicates import KINDS, duplicate_key, suspects
 from suggest.duplicates import distinct
 
 _WORDS = st.sampled_from(

@@ -7,7 +7,7 @@ import sys
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.adapters.memory_cache import _ENTRY_OVERHEAD, MemoryCache
+from service.cache.memory_cache import _ENTRY_OVERHEAD, MemoryCache
 from service.ports import AnswerKey
 
 _ANSWERS = st.integers(0, 600).map(bytes)

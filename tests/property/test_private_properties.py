@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lm.private import _holds_private, is_plain_word, looks_private, may_become_private
+from lm.text.private import _holds_private, is_plain_word, looks_private, may_become_private
 
 _PIECES = ["jane", "doe", "at", "the", "gmail", "yahoo", "com", "dot", "net", "(at)", "( at", "[", ")", "a.b", "x_y"]
 _PIECES += ["sk-", "akia", "eyj", "ghp", "ab", "12", "123456", "c", "@", "mail", "www", "é", "co", "aiza", "-", "@x"]

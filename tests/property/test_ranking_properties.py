@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lm.manifest import Ranking
+from lm.bundle.manifest import Ranking
 from suggest.rank import (
     Candidates,
     features,
@@ -20,7 +20,7 @@ from suggest.rank import (
     other_features,
     weight_vector,
 )
-from training.ranking import Choice, fit_weights, probability_floor, reranker_gain
+from training.fit.ranking import Choice, fit_weights, probability_floor, reranker_gain
 
 weight = st.floats(0.0, 3.0)
 rankings = st.builds(

@@ -5,9 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.private_strings import KINDS, private_strings
-from lm.private import looks_private
-from lm.text import normalize_query
-from training.screening import Screen, load_screen
+from lm.text.normalize import normalize_query
+from lm.text.private import looks_private
+from training.data.screening import Screen, load_screen
 
 few = settings(max_examples=50, deadline=None)
 words = st.lists(st.sampled_from(["how", "to", "buy", "berlin", "2005", "42", "$9.99"]), max_size=4, unique=True)

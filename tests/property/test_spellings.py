@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lm.errors import BundleDamagedError
-from lm.lexicon import MAX_WORD_LENGTH, Lexicon, build_lexicon, count_words
-from lm.typing_errors import TypingErrors, kinship
+from lm.index.lexicon import MAX_WORD_LENGTH, Lexicon, build_lexicon, count_words
+from lm.text.typing_errors import TypingErrors, kinship
 
 ERRORS = TypingErrors()
 KINSHIP = kinship()

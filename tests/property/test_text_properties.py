@@ -4,7 +4,7 @@ import unicodedata
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lm.text import (
+from lm.text.normalize import (
     join_words,
     last_word_start,
     normalize_query,

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lm.arpa import read_sections, share_never_seen
 from lm.errors import InputError
-from lm.vocabulary import Vocabulary
+from lm.models.arpa import read_sections, share_never_seen
+from lm.models.vocabulary import Vocabulary
 
 # 0.1 + 0.4 + 0.25 + 0.25 = 1; `<s>` is never predicted
 _ARPA = """\\data\\

@@ -10,7 +10,7 @@ from pyarrow.parquet import write_table
 
 from lm.errors import InputError
 from training.config import HeldOut, TextSource
-from training.corpus import CorpusCounts, read_paragraphs, write_sentences
+from training.data.corpus import CorpusCounts, read_paragraphs, write_sentences
 from training.progress import SilentReporter
 
 NAMES = ("train.txt", "validation.txt", "test.txt")

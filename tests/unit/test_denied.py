@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lm.blocked_words import BlockedWords
-from lm.denied import Denied
-from lm.withheld import Withheld, build_withheld, hash_query
+from lm.index.denied import Denied
+from lm.index.withheld import Withheld, build_withheld, hash_query
+from lm.text.blocked_words import BlockedWords
 from suggest.candidates import _Found
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ibis
 import pytest
 
-from lm.text import displayed_query, normalize_query
-from training.displays import displays
+from lm.text.normalize import displayed_query, normalize_query
+from training.data.displays import displays
 
 
 def _displays(rows: list[tuple[str, int]]) -> dict[str, str]:

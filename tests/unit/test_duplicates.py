@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lm.duplicates import KINDS, duplicate_key
-from lm.manifest import Duplicates
+from lm.bundle.manifest import Duplicates
+from lm.text.duplicates import KINDS, duplicate_key
 from suggest.duplicates import distinct
 
 

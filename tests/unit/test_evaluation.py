@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lm.parts import Part
+from lm.models.parts import Part
 from training.evaluation.calibration import reliability
 from training.evaluation.cost import training_s
 from training.evaluation.keystrokes import Keystrokes

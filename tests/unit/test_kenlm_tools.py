@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lm.errors import InputError, MissingToolError
-from training.kenlm_tools import KENLM_BIN_VARIABLE, PROGRAMS, cache_folder, ensure_kenlm_tools
+from training.ngram.kenlm_tools import KENLM_BIN_VARIABLE, PROGRAMS, cache_folder, ensure_kenlm_tools
 from training.progress import SilentReporter
 
 

@@ -10,14 +10,14 @@ import pytest
 from pyarrow.parquet import read_table
 
 from lm.errors import ConfigError, InputError, MissingToolError
-from lm.withheld import hash_query
+from lm.index.withheld import hash_query
 from training.config import HeldOut, Screening, load_config
 from training.config_log import Counting, QueryLogSource
-from training.engines import EngineName, check_spark
-from training.log_rows import RowJudge
+from training.data.engines import EngineName, check_spark
+from training.data.log_rows import RowJudge
+from training.data.query_log import QueryCounts, write_queries
+from training.data.screening import Screen
 from training.progress import SilentReporter
-from training.query_log import QueryCounts, write_queries
-from training.screening import Screen
 
 NOW = datetime(2026, 1, 10, tzinfo=UTC)
 # One row for each held-out part, so that these tests can name all the others.

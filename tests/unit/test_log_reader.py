@@ -14,7 +14,7 @@ from pyarrow.parquet import write_table
 
 from lm.errors import InputError
 from training.config_log import QueryLogSource
-from training.log_reader import read_log
+from training.data.log_reader import read_log
 
 
 @pytest.mark.parametrize("name", ["log.tsv", "log.tsv.gz", "log.csv.xz", "log.csv.zst", "log.parquet"])

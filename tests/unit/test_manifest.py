@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from lm.errors import BundleDamagedError, BundleError, BundleVersionError
-from lm.manifest import (
+from lm.bundle.manifest import (
     FORMAT_VERSION,
     MANIFEST_FILE,
     LanguageModelEntry,
@@ -20,6 +19,7 @@ from lm.manifest import (
     verify_files,
     write_manifest,
 )
+from lm.errors import BundleDamagedError, BundleError, BundleVersionError
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from lm.errors import ConfigError
 from tests.unit.test_query_log import NOW, OUTPUTS
 from training.config import HeldOut, Screening
 from training.config_log import Counting, QueryLogSource
+from training.data.query_log import QueryCounts, write_queries
 from training.progress import SilentReporter
-from training.query_log import QueryCounts, write_queries
 
 NAMED = [
     QueryLogSource(path="old.txt"),

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from lm.errors import BundleDamagedError
-from lm.neural import NeuralModel
+from lm.models.neural import NeuralModel
 from training.config_networks import NeuralConfig
 from training.neural.export import write_model
 from training.neural.model import NeuralNetwork
@@ -162,8 +162,7 @@ def test_opening_a_model_keeps_nothing_to_report(tmp_path: Path) -> None:
     (tmp_path / "home").mkdir()
     silent = ("CI", "ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME")  # onnxruntime would be quiet, or write elsewhere
     environment = {name: value for name, value in os.environ.items() if name not in silent}
-    script = (
-        f"from pathlib import Path; from lm.neural import NeuralModel; NeuralModel(Path({str(tmp_path)!r}, 'model'))"
-    )
+    imports = "from pathlib import Path; from lm.models.neural import NeuralModel"
+    script = f"{imports}; NeuralModel(Path({str(tmp_path)!r}, 'model'))"
     subprocess.run([sys.executable, "-c", script], env=environment | {"HOME": str(tmp_path / "home")}, check=True)
     assert not [path for path in (tmp_path / "home").rglob("*") if path.is_file()]  # such as an id of the machine

@@ -16,8 +16,8 @@ import pytest
 import torch
 
 from lm.errors import AutocompleteError, ConfigError, InputError
-from lm.neural import NeuralModel
-from lm.reranker import Reranker
+from lm.models.neural import NeuralModel
+from lm.models.reranker import Reranker
 from training.config_networks import NeuralConfig, RerankerConfig
 from training.neural import memory, run, validation
 from training.neural.checkpoint import CHECKPOINT_FILE, Standing

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lm.errors import InputError, MissingToolError
-from training.pip_fetch import Pinned, reports_disk_errors, run_pip
+from training.ngram.pip_fetch import Pinned, reports_disk_errors, run_pip
 from training.progress import SilentReporter
 
 _WHEEL = "probe-1.0-py3-none-any.whl"

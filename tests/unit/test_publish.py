@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from lm.bundle_store import Activation
-from lm.manifest import write_manifest
-from lm.registry import Registry
+from lm.bundle.bundle_store import Activation
+from lm.bundle.manifest import write_manifest
+from lm.bundle.registry import Registry
 from tests.empty_bundle import empty_manifest
 from training.config import Publishing
 from training.progress import Reporter, SilentReporter

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from lm.errors import BundleDamagedError
-from lm.hangul import typed_prefixes
-from lm.queries import InfixMatch, QueryIndex, QueryRow, build_query_index
+from lm.index.queries import InfixMatch, QueryIndex, QueryRow, build_query_index
+from lm.text.hangul import typed_prefixes
 
 _COUNTS = {"new york": 50, "new york times": 50, "new": 7, "news": 90, "nüsse": 3, "weather": 20, "日本": 4}
 

@@ -11,9 +11,9 @@ from pyarrow.parquet import read_table
 from lm.errors import InputError
 from training.config import HeldOut, Screening
 from training.config_log import Counting, QueryLogSource
-from training.log_reader import read_log
+from training.data.log_reader import read_log
+from training.data.query_log import QueryCounts, write_queries
 from training.progress import SilentReporter
-from training.query_log import QueryCounts, write_queries
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 OUTPUTS = {"train.parquet", "train_lm.txt", "validation.txt", "test.txt", "withheld.parquet"}

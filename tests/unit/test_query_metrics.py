@@ -8,11 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lm.queries import QueryIndex, QueryRow, build_query_index
-from training.evaluation.query_examples import examples
-from training.evaluation.query_measures import MEASURES, groups, value
-from training.evaluation.query_outcomes import Outcome, most_popular, outcomes, sample, wanted_queries
-from training.metrics import (
+from lm.index.queries import QueryIndex, QueryRow, build_query_index
+from training.evaluation.metrics import (
     Listed,
     keystrokes,
     keystrokes_in_parts,
@@ -21,6 +18,9 @@ from training.metrics import (
     recoverable_length,
     typed_prefix,
 )
+from training.evaluation.query_examples import examples
+from training.evaluation.query_measures import MEASURES, groups, value
+from training.evaluation.query_outcomes import Outcome, most_popular, outcomes, sample, wanted_queries
 from training.progress import SilentReporter
 
 _TEXTS = ("a", "a b", "a b c", "b", "a bc")

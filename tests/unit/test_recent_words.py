@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from lm.recent_words import RecentWords, shares_of
-from lm.vocabulary import END, FIRST_TOKEN, UNKNOWN
-from training.mixture import HeldOutScores, fit_mixture
-from training.recent_words import fit_recent_words
+from lm.models.recent_words import RecentWords, shares_of
+from lm.models.vocabulary import END, FIRST_TOKEN, UNKNOWN
+from training.fit.mixture import HeldOutScores, fit_mixture
+from training.fit.recent_words import fit_recent_words
 
 few = settings(max_examples=50, deadline=None)
 _SIZE = 12

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from service.redis_url import RedisUrl, read_redis_url
+from service.cache.redis_url import RedisUrl, read_redis_url
 
 
 def test_one_server_is_left_to_redis_py() -> None:

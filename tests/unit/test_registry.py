@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lm.bundle_store import Activation
+from lm.bundle.bundle_store import Activation
+from lm.bundle.manifest import MANIFEST_FILE
+from lm.bundle.registry import Registry
 from lm.errors import BundleError, ModelNotFoundError
-from lm.manifest import MANIFEST_FILE
-from lm.registry import Registry
 
 
 @pytest.fixture
@@ -239,7 +239,7 @@ def test_processes_that_activate_at_the_same_time_do_not_meet(registry: Registry
     registry.publish("demo", "1", bundle)
     registry.activate("demo", "1")
     program = (
-        "import sys; from pathlib import Path; from lm.registry import Registry\n"
+        "import sys; from pathlib import Path; from lm.bundle.registry import Registry\n"
         "for number in range(500): Registry(Path(sys.argv[1])).activate('demo', str(number % 2 + 1))"
     )
     processes = [subprocess.Popen([sys.executable, "-c", program, str(registry.root)]) for _ in range(3)]

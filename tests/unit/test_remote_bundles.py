@@ -11,14 +11,14 @@ import pytest
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
+from lm.bundle.manifest import read_manifest
+from lm.bundle.registries import open_registry
+from lm.bundle.remote_registry import RemoteRegistry
 from lm.errors import RegistryError
-from lm.manifest import read_manifest
-from lm.registries import open_registry
-from lm.remote_registry import RemoteRegistry
-from service.adapters.bundle_registry import BundleRegistry
-from service.adapters.remote_bundles import RemoteBundles
-from service.adapters.version_opener import VersionOpener
-from service.metrics import Metrics
+from service.models.bundle_registry import BundleRegistry
+from service.models.remote_bundles import RemoteBundles
+from service.models.version_opener import VersionOpener
+from service.telemetry.metrics import Metrics
 from tests.empty_bundle import finished
 from tests.service_twins import TwinModel, eventually
 

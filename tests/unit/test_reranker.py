@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lm.errors import BundleDamagedError
-from lm.reranker import Reranker, surroundings
-from lm.vocabulary import BEGIN, END
+from lm.models.reranker import Reranker, surroundings
+from lm.models.vocabulary import BEGIN, END
 from training.config_networks import RerankerConfig
 from training.neural.batches import Batch
 from training.neural.bidirectional import BidirectionalNetwork

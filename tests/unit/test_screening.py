@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from lm.errors import InputError
-from lm.text import normalize_query
-from training.screening import Screen, load_screen
+from lm.text.normalize import normalize_query
+from training.data.screening import Screen, load_screen
 
 
 @pytest.fixture(scope="module")

@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from prometheus_client import CollectorRegistry
 
-from service.adapters.memory_cache import MemoryCache
-from service.answers import Answers, Computed, Tier
-from service.metrics import Metrics
+from service.cache.answers import Answers, Computed, Tier
+from service.cache.memory_cache import MemoryCache
 from service.ports import AnswerKey
+from service.telemetry.metrics import Metrics
 from suggest.budget import Budget
 from tests.service_twins import eventually
 

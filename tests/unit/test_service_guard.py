@@ -8,9 +8,9 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from lm.errors import ModelNotFoundError
-from service.metrics import Metrics
 from service.rpc.guard import guard_stream, guard_unary
 from service.rpc.pools import StreamSlots
+from service.telemetry.metrics import Metrics
 
 
 class EndedError(Exception):

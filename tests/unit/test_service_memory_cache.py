@@ -5,7 +5,7 @@ import tracemalloc
 
 from autocomplete.v1 import autocomplete_service_pb2 as pb
 
-from service.adapters.memory_cache import MemoryCache
+from service.cache.memory_cache import MemoryCache
 from service.ports import AnswerKey
 
 

@@ -6,9 +6,9 @@ import pytest
 from prometheus_client import CollectorRegistry, values
 from prometheus_client.metrics import MetricWrapperBase
 
-from service.metrics import Metrics
-from service.shared_metrics import SharedMetrics
-from service.worker import share_metrics
+from service.telemetry.metrics import Metrics
+from service.telemetry.shared_metrics import SharedMetrics
+from service.workers.worker import share_metrics
 
 # Dashboards, alerts and the README are built on these: a change here is a breaking one.
 NAMES = {

@@ -16,14 +16,14 @@ from lm.errors import (
     ModelLoadingError,
     ModelNotFoundError,
 )
-from service.adapters.bundle_registry import BundleRegistry, ModelState, ModelStatus, choose_models
-from service.adapters.version_opener import VersionOpener
-from service.metrics import Metrics
+from service.models.bundle_registry import BundleRegistry, ModelState, ModelStatus, choose_models
+from service.models.version_opener import VersionOpener
+from service.telemetry.metrics import Metrics
 from tests.service_twins import TwinModel, eventually
 
 
 class Folder:
-    """An in-memory twin of `lm.registry.Registry`."""
+    """An in-memory twin of `lm.bundle.registry.Registry`."""
 
     def __init__(self, versions: dict[str, list[str]], active: dict[str, str]) -> None:
         self.versions_of = versions

@@ -11,16 +11,16 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
 from lm.errors import ModelNotFoundError
-from service.adapters.bundle_registry import BundleRegistry
-from service.adapters.memory_cache import MemoryCache
-from service.answers import Answers, Tier
-from service.metrics import Metrics
+from service.cache.answers import Answers, Tier
+from service.cache.memory_cache import MemoryCache
+from service.models.bundle_registry import BundleRegistry
 from service.ports import AnswerKey, ServingModel
 from service.rpc.completer import Completer
 from service.rpc.inbox import Keystroke
 from service.rpc.keystrokes import KeystrokeAnswers
 from service.rpc.session import Limits, Session
 from service.rpc.turns import TurnQueue
+from service.telemetry.metrics import Metrics
 from suggest.budget import OptionalPart
 from tests.service_twins import TwinModel
 

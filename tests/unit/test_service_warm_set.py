@@ -6,9 +6,9 @@ import threading
 
 from prometheus_client import CollectorRegistry
 
-from service.metrics import Metrics
+from service.cache.warm_set import WarmSets
 from service.ports import ServingModel
-from service.warm_set import WarmSets
+from service.telemetry.metrics import Metrics
 from tests.service_twins import TwinModel, eventually
 
 

@@ -9,8 +9,8 @@ import zstandard
 from pyarrow.parquet import write_table
 
 from lm.errors import InputError
-from training import sources
-from training.sources import find_files, kind_of, open_parquet, read_lines
+from training.data import sources
+from training.data.sources import find_files, kind_of, open_parquet, read_lines
 
 PACKERS: dict[str, Callable[[bytes], bytes]] = {
     "": bytes,

@@ -4,7 +4,7 @@ import unicodedata
 
 import pytest
 
-from lm.text import (
+from lm.text.normalize import (
     ends_sentence,
     ends_unspaced,
     is_unspaced,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lm.user_cache import writable_cache
+from lm.models.user_cache import writable_cache
 
 
 def test_the_users_cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-import lm.verified
+import lm.bundle.verified
+from lm.bundle.manifest import Manifest, read_manifest, verify_files
+from lm.bundle.verified import VerifiedBundles
 from lm.errors import BundleDamagedError
-from lm.manifest import Manifest, read_manifest, verify_files
-from lm.verified import VerifiedBundles
 from tests.empty_bundle import finished
 
 
@@ -19,7 +19,7 @@ class Checks:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.count = 0
-        monkeypatch.setattr(lm.verified, "verify_files", self._verify)
+        monkeypatch.setattr(lm.bundle.verified, "verify_files", self._verify)
 
     def _verify(self, folder: Path, manifest: Manifest) -> None:
         self.count += 1

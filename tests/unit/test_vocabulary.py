@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lm.errors import BundleDamagedError
-from lm.hangul import typed_prefixes
-from lm.typed import TypedPrefix
-from lm.vocabulary import FIRST_TOKEN, SPECIAL_TOKENS, UNKNOWN, Constraint, Vocabulary
+from lm.models.vocabulary import FIRST_TOKEN, SPECIAL_TOKENS, UNKNOWN, Constraint, Vocabulary
+from lm.text.hangul import typed_prefixes
+from lm.text.typed import TypedPrefix
 
 _WORDS = ["▁zoo", "▁über", "▁a", "▁ab", "▁abc", "▁日本"]
 _PIECES = ["▁", "▁a", "▁ab", "a", "b", "ab", "abc", "bc", "c", "ü", "▁ü", "abcd"]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lm.errors import BundleDamagedError
-from lm.warm_set import WARM_SET_FILE, most_typed, open_warm_set, save_warm_set
+from lm.index.warm_set import WARM_SET_FILE, most_typed, open_warm_set, save_warm_set
 
 _QUERIES = st.dictionaries(st.text("ab 한", min_size=1, max_size=5), st.integers(1, 9))
 

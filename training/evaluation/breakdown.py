@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lm.language_model import LanguageModel
-from lm.vocabulary import END, FIRST_TOKEN, UNKNOWN
+from lm.models.language_model import LanguageModel
+from lm.models.vocabulary import END, FIRST_TOKEN, UNKNOWN
 from training.evaluation.perplexity import ScoredText, perplexity
 
 _LAST_RANKS = (10, 100, 1000, 10000)

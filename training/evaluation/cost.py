@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lm.language_model import LanguageModel
-from lm.manifest import LanguageModelEntry, Manifest
-from lm.parts import Part
+from lm.bundle.manifest import LanguageModelEntry, Manifest
+from lm.models.language_model import LanguageModel
+from lm.models.parts import Part
 from suggest.decode import complete_word
 from suggest.words import SPARE
 from training.evaluation.keystrokes import LISTS

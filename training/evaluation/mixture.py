@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from lm.language_model import LanguageModel
-from lm.parts import Part
+from lm.models.language_model import LanguageModel
+from lm.models.parts import Part
 from training.evaluation.perplexity import ScoredText, perplexity
 
 _WEIGHTS = np.linspace(0.0, 1.0, 21)

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lm.language_model import LanguageModel, State
-from lm.parts import Part
-from lm.vocabulary import BEGIN, FIRST_TOKEN, SPACE, UNKNOWN
+from lm.models.language_model import LanguageModel, State
+from lm.models.parts import Part
+from lm.models.vocabulary import BEGIN, FIRST_TOKEN, SPACE, UNKNOWN
 from suggest.decode import complete_word
 from suggest.words import SPARE, is_word, shown_words
 from training.evaluation.calibration import reliability

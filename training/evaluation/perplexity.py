@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lm.language_model import LanguageModel
-from lm.parts import Part
-from lm.text import normalize_text, split_words
-from lm.vocabulary import END, UNKNOWN
+from lm.models.language_model import LanguageModel
+from lm.models.parts import Part
+from lm.models.vocabulary import END, UNKNOWN
+from lm.text.normalize import normalize_text, split_words
 from training.progress import Reporter
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from lm.bundle import Bundle
+from lm.bundle.bundle import Bundle
 from suggest.model import Model
 from training.evaluation.calibration import reliability
 from training.evaluation.query_measures import MEASURES, groups, value

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lm.bundle import Bundle
+from lm.bundle.bundle import Bundle
 from suggest.model import Model
 from training.evaluation.bootstrap import RESAMPLES, interval, resampled_ratios
 from training.evaluation.queries import seen_in, summary

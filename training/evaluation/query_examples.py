@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from training.evaluation.metrics import draw
 from training.evaluation.query_outcomes import Outcome
-from training.metrics import draw
 
 _READ = 10
 

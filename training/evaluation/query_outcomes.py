@@ -6,10 +6,10 @@ import functools
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
-from lm.queries import QueryIndex
-from lm.text import normalize_query
+from lm.index.queries import QueryIndex
+from lm.text.normalize import normalize_query
 from suggest.model import Model
-from training.metrics import (
+from training.evaluation.metrics import (
     LOOKED_AT,
     MIN_QUERY_LENGTH,
     SHOWN,

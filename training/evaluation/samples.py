@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from lm.language_model import LanguageModel
-from lm.parts import Part
+from lm.models.language_model import LanguageModel
+from lm.models.parts import Part
 from suggest.generate import generate_text
 from suggest.types import GenerationOptions
 

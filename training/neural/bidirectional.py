@@ -7,8 +7,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from lm.neural import NeuralDescription
-from lm.reranker import surroundings
+from lm.models.neural import NeuralDescription
+from lm.models.reranker import surroundings
 from training.config_networks import NeuralConfig
 from training.neural.batches import Batch
 from training.neural.encoders import RecurrentEncoder, locked_dropout
@@ -29,7 +29,7 @@ class BidirectionalNetwork(NeuralNetwork):
         self.projection = nn.Linear(config.hidden_size, config.embedding_size, bias=False)
 
     def inputs(self, batch: Batch) -> Tensor:
-        """See `lm.reranker.surroundings`, (3, B, T)."""
+        """See `lm.models.reranker.surroundings`, (3, B, T)."""
         return torch.from_numpy(surroundings(batch.inputs, batch.targets, batch.valid))
 
     def forward(

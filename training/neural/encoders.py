@@ -1,6 +1,7 @@
 """What reads the tokens of a neural language model: recurrent layers, or a window of the last few tokens.
 
-An encoder turns token vectors (B, T, E) and a state (S, B, D) into `Reading`. States are as `lm.neural.NeuralState`.
+An encoder turns token vectors (B, T, E) and a state (S, B, D) into `Reading`. States are as
+`lm.models.neural.NeuralState`.
 """
 
 from __future__ import annotations

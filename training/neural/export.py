@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lm.arrays import save_array
-from lm.neural import DESCRIPTION_FILE, OUTPUT_FILE, RECURRENT_FILE, SHORT_LIST_FILE, SHORT_LIST_TOKENS_FILE
+from lm.models.neural import DESCRIPTION_FILE, OUTPUT_FILE, RECURRENT_FILE, SHORT_LIST_FILE, SHORT_LIST_TOKENS_FILE
 from training.neural.bidirectional import BidirectionalNetwork
 from training.neural.cells import CELLS, LayerWeights
 from training.neural.encoders import WindowEncoder

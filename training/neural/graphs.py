@@ -66,7 +66,7 @@ def bidirectional_graph(
     combination: tuple[NDArray[np.float32], NDArray[np.float32]],
     projection_HE: NDArray[np.float32],
 ) -> bytes:
-    """Surroundings (3, B, T), as `lm.reranker` makes them, to hidden (B, T, E), which predicts each place.
+    """Surroundings (3, B, T), as `lm.models.reranker` makes them, to hidden (B, T, E), which predicts each place.
 
     Args:
         layers: forward and backward.

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from lm.errors import ConfigError
-from lm.neural import NeuralDescription
+from lm.models.neural import NeuralDescription
 from training.config_networks import NeuralConfig
 
 _COPIES = 20  # bytes a parameter: weights, gradient, two moments, the best weights so far

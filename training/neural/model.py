@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from lm.neural import NeuralDescription
+from lm.models.neural import NeuralDescription
 from training.config_networks import NeuralConfig
 from training.neural.encoders import locked_dropout, make_encoder
 

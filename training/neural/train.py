@@ -121,7 +121,7 @@ def _result(standing: Standing) -> NeuralTraining:
 
 
 def export_neural(work: Path, out_folder: Path, short_list: NDArray[np.int32] | None = None) -> None:
-    """Writes the best weights of a finished run as `lm.neural.NeuralModel` or `lm.reranker.Reranker` opens them.
+    """Writes the best weights of a finished run as `NeuralModel` or `Reranker` of `lm.models` opens them.
 
     Equal weights give equal bytes.
 

@@ -15,13 +15,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from lm.bundle import Bundle, open_bundle
-from lm.language_model import LanguageModel
-from lm.manifest import Manifest, read_manifest
-from lm.parts import Part
-from training.evaluate import HeldOut, held_out
+from lm.bundle.bundle import Bundle, open_bundle
+from lm.bundle.manifest import Manifest, read_manifest
+from lm.models.language_model import LanguageModel
+from lm.models.parts import Part
 from training.evaluation.breakdown import by_frequency, by_matched_order
 from training.evaluation.cost import ms_per_word, size_on_disk, training_s
+from training.evaluation.evaluate import HeldOut, held_out
 from training.evaluation.mixture import mixture
 from training.evaluation.next_words import next_words
 from training.evaluation.perplexity import perplexities, score_held_out

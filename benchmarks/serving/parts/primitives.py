@@ -17,17 +17,17 @@ from benchmarks.serving.results import Figure, Result
 from benchmarks.serving.servers import CLIENT_CORES, pinned
 from benchmarks.serving.typing_traffic import prefixes
 from lm.errors import UnavailableError
-from lm.hangul import typed_prefixes
 from lm.kernels.ranges import RangeMaxima, block_maxima
-from lm.language_model import LanguageModel
-from lm.parts import Part
-from lm.text import normalize_query
-from lm.vocabulary import SPACE
-from service.adapters.memory_cache import MemoryCache
-from service.adapters.redis_cache import RedisCache, redis_key
-from service.metrics import Metrics
+from lm.models.language_model import LanguageModel
+from lm.models.parts import Part
+from lm.models.vocabulary import SPACE
+from lm.text.hangul import typed_prefixes
+from lm.text.normalize import normalize_query
+from service.cache.memory_cache import MemoryCache
+from service.cache.redis_cache import RedisCache, redis_key
 from service.ports import AnswerCache, AnswerKey
 from service.rpc.convert import completion_response
+from service.telemetry.metrics import Metrics
 from suggest.model import Model, open_model
 from tests.redis_process import RedisProcess
 

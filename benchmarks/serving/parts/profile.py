@@ -22,9 +22,9 @@ from benchmarks.serving.calls import COMPLETE, channel, completion_request, medi
 from benchmarks.serving.results import Figure, Result
 from benchmarks.serving.servers import empty_server, real_server
 from benchmarks.serving.turns import take_turns
-from service.metrics import Metrics
 from service.rpc.convert import completion_response
 from service.rpc.requests import read_query
+from service.telemetry.metrics import Metrics
 from suggest.model import open_model
 
 _SAMPLE = 300

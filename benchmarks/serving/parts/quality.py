@@ -22,7 +22,7 @@ from benchmarks.serving.tuned_server import changed, value_of
 from benchmarks.serving.turns import take_turns
 from benchmarks.serving.typing_traffic import prefixes
 from benchmarks.serving.variants import without_neural
-from lm.registry import Registry
+from lm.bundle.registry import Registry
 from suggest.model import open_model
 from training.evaluation.query_measures import MEASURES
 from training.evaluation.query_outcomes import outcomes, served, wanted_queries

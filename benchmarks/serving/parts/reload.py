@@ -17,7 +17,7 @@ from benchmarks.serving.parts.overload import find_saturation, typing_load
 from benchmarks.serving.results import Figure, Result, at_most, degraded, ms
 from benchmarks.serving.servers import real_server
 from benchmarks.serving.variants import in_versions
-from lm.registry import Registry
+from lm.bundle.registry import Registry
 
 _VERSIONS = ("20260102-000000", "20260101-000000")
 _SHARE = 0.3

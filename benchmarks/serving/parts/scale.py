@@ -12,8 +12,8 @@ from benchmarks.serving.model import SIZES, synthetic_bundle
 from benchmarks.serving.results import Curve, Figure, Result, at_most, degraded, ms, skipped
 from benchmarks.serving.servers import empty_server, real_server
 from benchmarks.serving.turns import Times, take_turns
-from lm.bundle import QUERIES_FOLDER
-from lm.manifest import Manifest, read_manifest
+from lm.bundle.bundle import QUERIES_FOLDER
+from lm.bundle.manifest import Manifest, read_manifest
 
 _TEXT = "queries.blob.npy"
 _STARTS = 3

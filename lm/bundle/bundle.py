@@ -1,0 +1,90 @@
+"""An open bundle: its language models, its query index and its lexicon."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from lm.bundle.manifest import MANIFEST_FILE, Manifest, read_manifest, sha256
+from lm.bundle.verified import VerifiedBundles
+from lm.errors import BundleDamagedError, UnsupportedError
+from lm.index.denied import DENIED_FOLDER, Denied, open_denied
+from lm.index.lexicon import Lexicon
+from lm.index.queries import QueryIndex
+from lm.index.warm_set import open_warm_set
+from lm.models.language_model import LanguageModel
+from lm.text.normalize import NORMALIZER_VERSION
+
+QUERIES_FOLDER = "queries_index"
+LEXICON_FOLDER = "lexicon"
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """What a bundle holds; files are mapped, not read.
+
+    Attributes:
+        queries: the query index, or None.
+        lexicon: the words of the queries, or None.
+        denied: what is neither suggested nor generated.
+        warm_set: the beginnings of queries that are typed most, in order.
+    """
+
+    manifest: Manifest
+    manifest_sha256: str
+    language_models: tuple[LanguageModel, ...]
+    queries: QueryIndex | None
+    lexicon: Lexicon | None
+    denied: Denied
+    warm_set: tuple[str, ...] = ()
+
+    def advisers(self) -> tuple[LanguageModel, ...]:
+        """The language models that were trained mainly on queries, without the one that generates them."""
+        of_queries = [model for model in self.language_models if model.entry.sources[0] == "queries"]
+        return tuple(of_queries[1:])
+
+    def language_model(self, source: str) -> LanguageModel:
+        """The language model for `queries` or for `text`: the first that was trained mainly on it, else any.
+
+        Raises:
+            UnsupportedError: the bundle has no language model.
+        """
+        for model in self.language_models:
+            if model.entry.sources[0] == source:
+                return model
+        for model in self.language_models:
+            if source in model.entry.sources:
+                return model
+        if not self.language_models:
+            raise UnsupportedError("The bundle has no language model.", remedy="Train one.")
+        return self.language_models[0]
+
+
+def open_bundle(folder: Path, *, verify: bool = True, verified: VerifiedBundles | None = None) -> Bundle:
+    """Opens a bundle.
+
+    Args:
+        folder: `REGISTRY/NAME/VERSION`.
+        verify: compare every file with the manifest first.
+        verified: what need not be compared again; None: nothing.
+
+    Raises:
+        BundleError: it is missing, damaged or of another format version.
+    """
+    manifest = read_manifest(folder)
+    if manifest.normalizer_version != NORMALIZER_VERSION:
+        raise BundleDamagedError(
+            folder, f"was made with normaliser {manifest.normalizer_version}, not {NORMALIZER_VERSION}"
+        )
+    if verify:
+        (verified or VerifiedBundles(None)).verify(folder, manifest)
+    models = tuple(LanguageModel(entry, folder / entry.name) for entry in manifest.language_models)
+    queries = QueryIndex(folder / QUERIES_FOLDER) if (folder / QUERIES_FOLDER).is_dir() else None
+    lexicon = Lexicon(folder / LEXICON_FOLDER) if (folder / LEXICON_FOLDER).is_dir() else None
+    denied = open_denied(folder / DENIED_FOLDER)
+    warm_set = open_warm_set(folder)
+    bundle = Bundle(manifest, sha256(folder / MANIFEST_FILE), models, queries, lexicon, denied, warm_set)
+    weights, advisers = len(manifest.ranking.advisers), len(bundle.advisers())
+    if weights not in (0, advisers):
+        raise BundleDamagedError(folder / MANIFEST_FILE, f"has weights of {weights} advisers, but {advisers} are there")
+    return bundle

@@ -1,0 +1,219 @@
+"""A bundle's manifest: what is in it, how it was made, and the SHA-256 of every file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from lm.errors import BundleDamagedError, BundleError, BundleVersionError
+from lm.models.mixture import ContextWeights
+from lm.models.recent_words import RecentWords
+from lm.text.duplicates import KINDS
+
+FORMAT_VERSION = 4
+MANIFEST_FILE = "manifest.json"
+_HASHING_THREADS = 4
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class FileEntry(_Section):
+    """A file of the bundle."""
+
+    size: int
+    sha256: str
+
+
+class LanguageModelEntry(_Section):
+    """A language model, in the folder of its name.
+
+    Attributes:
+        sources: what it was trained on, `text` or `queries`, the main one first.
+        pretokenized: whether only spaces part words.
+        ngram_smoothing: how the n-gram model's probabilities came from counts.
+        ngram_weight: the n-gram model's share of the mixture.
+        context_weights: its share by context, which then counts; None if that was no better on held-out text.
+        recent_words: the cache component; None if it was not asked for, or no better on held-out text.
+    """
+
+    name: str
+    unit: str
+    sources: tuple[str, ...]
+    lowercase: bool
+    pretokenized: bool = False
+    vocabulary_size: int
+    ngram_order: int
+    ngram_count: int
+    ngram_smoothing: str
+    neural_kind: str = ""
+    parameter_count: int = 0
+    reranker_kind: str = ""
+    reranker_parameter_count: int = 0
+    ngram_weight: float = 1.0
+    context_weights: ContextWeights | None = None
+    recent_words: RecentWords | None = None
+
+
+class Ranking(_Section):
+    """Weights of the one score by which queries are ranked; see `suggest.rank` for the formula.
+
+    The defaults are typical: what they are fitted from, where there are few held-out queries.
+
+    Attributes:
+        weights: of the models' log probability of a generated query; of theirs of one of the log; of being in the
+            log; of the log of one more than the submissions there; of the log of the length not typed yet, in
+            characters and in tokens; of the number of unknown words, taken negatively. Those of
+            probabilities, submissions and unknown words are at least 0.
+        advisers: of the logs of the shares that the bundle's further language models of queries give; at least 0.
+        reranker: of the log of the re-ranker's share; 0: it is not asked.
+        recency: of the log of one more than the submissions of late; at least 0, and 0 where the log has no times.
+        posterior, corrected: of the log of the posterior of how the typed text is read, at least 0, and of being a
+            correction, in what is stated as acceptance probability; in the order both count 1 and 0.
+        floor: acceptance probability under which a generated query is not shown.
+        other: of the constant, of the log of the models' probability of all that is not listed, and of the log of
+            one more than the prefix's submissions, for a user who wants another query.
+    """
+
+    weights: tuple[float, float, float, float, float, float, float] = (0.9, 0.6, -0.5, 0.75, -0.3, 0.0, 1.0)
+    advisers: tuple[float, ...] = ()
+    reranker: float = 0.0
+    recency: float = 0.0
+    posterior: float = 1.0
+    corrected: float = 0.0
+    other: tuple[float, float, float] = (-1.0, 0.6, 0.5)
+    floor: float = 0.0
+
+
+class Duplicates(_Section):
+    """Which differences make no other query; see `suggest.duplicates`.
+
+    Attributes:
+        collapse: of `lm.text.duplicates.KINDS`.
+        plural_ratio: how much more popular a form must be to take the place of its plural or singular, at least 1.
+    """
+
+    collapse: tuple[str, ...] = KINDS
+    plural_ratio: float = 3.0
+
+
+class Manifest(_Section):
+    """Everything that is known of a bundle without opening its parts.
+
+    Attributes:
+        ranking: the weights by which the list is ordered.
+        first_ranking: those by which the candidates are chosen, of which all models are then asked.
+    """
+
+    format_version: int
+    name: str
+    version: str
+    created_at: datetime
+    normalizer_version: int
+    language_models: tuple[LanguageModelEntry, ...]
+    query_count: int
+    duplicates: Duplicates = Duplicates()
+    ranking: Ranking
+    first_ranking: Ranking = Ranking()
+    metrics: dict[str, Any]
+    files: dict[str, FileEntry]
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Writes the manifest of a bundle whose other files are all there, with their sums."""
+    files = {
+        path.relative_to(folder).as_posix(): FileEntry(size=path.stat().st_size, sha256=sha256(path))
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != MANIFEST_FILE
+    }
+    complete = manifest.model_copy(update={"files": files})
+    (folder / MANIFEST_FILE).write_text(complete.model_dump_json(indent=1), encoding="utf-8")
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Reads the manifest of a bundle.
+
+    Raises:
+        BundleError: there is no bundle there.
+        BundleVersionError: its format is another one.
+        BundleDamagedError: the manifest is not what training writes.
+    """
+    path = folder / MANIFEST_FILE
+    try:
+        content = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        raise BundleError(
+            f"{folder}: no bundle: there is no {MANIFEST_FILE}.",
+            remedy="Name a folder REGISTRY/NAME/VERSION that `autocomplete train` published.",
+        ) from None
+    except OSError as error:
+        raise BundleDamagedError(path, f"cannot be read ({error})") from None
+    return parse_manifest(content, path)
+
+
+def parse_manifest(content: bytes, path: Path) -> Manifest:
+    """Reads a manifest's text.
+
+    Args:
+        path: where it lies, for errors.
+
+    Raises:
+        BundleVersionError: its format is another one.
+        BundleDamagedError: it is not what training writes.
+    """
+    try:
+        document = json.loads(content.decode())
+    except ValueError as error:
+        raise BundleDamagedError(path, f"cannot be read ({error})") from None
+    found = document.get("format_version") if isinstance(document, dict) else None
+    if found != FORMAT_VERSION:
+        raise BundleVersionError(path.parent, expected=FORMAT_VERSION, found=found)
+    try:
+        return Manifest.model_validate(document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"]))
+        raise BundleDamagedError(path, f"field {field}: {first['msg']}") from None
+
+
+def verify_files(folder: Path, manifest: Manifest) -> None:
+    """Checks every file against the manifest, several at a time.
+
+    Raises:
+        BundleDamagedError: a file is missing, longer, shorter or other than it was published.
+    """
+
+    def verify(name: str) -> None:
+        verify_file(folder / name, manifest.files[name])
+
+    largest_first = sorted(manifest.files, key=lambda name: -manifest.files[name].size)
+    with ThreadPoolExecutor(min(_HASHING_THREADS, os.cpu_count() or 1)) as threads:  # hashing releases the GIL
+        list(threads.map(verify, largest_first))
+
+
+def verify_file(path: Path, entry: FileEntry) -> None:
+    """Checks a file against its entry.
+
+    Raises:
+        BundleDamagedError: it is missing, longer, shorter or other than it was published.
+    """
+    if not path.is_file():
+        raise BundleDamagedError(path, "is missing from the bundle")
+    if path.stat().st_size != entry.size:
+        raise BundleDamagedError(path, f"has {path.stat().st_size} bytes, not {entry.size}")
+    if sha256(path) != entry.sha256:
+        raise BundleDamagedError(path, "is not as it was published: its SHA-256 differs")
+
+
+def sha256(path: Path) -> str:
+    """Lower-case hexadecimal SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

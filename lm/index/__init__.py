@@ -1,0 +1,1 @@
+"""What a bundle knows of queries: the index, the lexicon, what is never suggested."""

@@ -1,0 +1,148 @@
+"""The words of the query log with their counts, as a trie in which misspelt ones are looked up.
+
+Nodes are numbered level by level, those of one level in the order of their spelling, the root first:
+
+    characters  uint32   code point that leads to the node; of the root 0
+    children    uint32   (N + 1,) where the node's children begin
+    counts      float32  of the word that ends there, 0 if none does
+    masses      float32  of all words that go through it
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lm.arrays import open_array, save_array
+from lm.errors import BundleDamagedError
+from lm.kernels.fuzzy import FuzzyTrie
+from lm.memo import Memo
+from lm.text.typing_errors import MAX_EDITS, TypingErrors, kinship
+
+MAX_WORD_LENGTH = 32
+"""Longer words are not kept, and not looked for: code points."""
+_SEARCHES_KEPT = 4096
+_TYPES: dict[str, type[np.generic]] = {
+    "characters": np.uint32,
+    "children": np.uint32,
+    "counts": np.float32,
+    "masses": np.float32,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Spelling:
+    """What may have been meant by a typed word.
+
+    Attributes:
+        score: natural log of the count of the word, or of all words that begin so, less `cost`.
+        cost: negative natural log of the probability of the errors.
+        edits: how many they are.
+    """
+
+    text: str
+    score: float
+    cost: float
+    edits: int
+
+
+class Lexicon:
+    """An open lexicon; safe to share between threads.
+
+    Attributes:
+        errors: what typing errors cost.
+        total: count of all words.
+    """
+
+    def __init__(self, folder: Path, errors: TypingErrors | None = None) -> None:
+        """Maps what `build_lexicon` wrote.
+
+        Raises:
+            BundleDamagedError: a file is missing or not what it should be.
+        """
+        arrays: dict[str, NDArray[Any]] = {
+            name: open_array(folder / f"{name}.npy", kind) for name, kind in _TYPES.items()
+        }
+        size = len(arrays["characters"])
+        if not size or [len(arrays[name]) for name in _TYPES] != [size, size + 1, size, size]:
+            raise BundleDamagedError(folder, "the arrays of the lexicon do not belong together")
+        self.errors = errors or TypingErrors()
+        self.total = float(arrays["masses"][0])
+        self._counted = threading.local()
+        self._trie = FuzzyTrie(**arrays, kinship=kinship(), costs=asdict(self.errors))
+        # a misspelt word stays so while the next ones are typed, and a search takes up to 0.3 ms
+        self._searched: Memo[tuple[str, bool, int, int, float], tuple[Spelling, ...]] = Memo(_SEARCHES_KEPT)
+
+    @property
+    def searches(self) -> int:
+        """Searches by this thread so far; a word whose neighbours were known took none."""
+        return getattr(self._counted, "searches", 0)
+
+    def count(self, word: str) -> float:
+        """How often the word stands in queries."""
+        return self._trie.find(word)[0]
+
+    def mass(self, beginning: str) -> float:
+        """How often words that begin so stand in queries."""
+        return self._trie.find(beginning)[1]
+
+    def spellings(
+        self, typed: str, *, unfinished: bool, k: int, max_edits: int = MAX_EDITS, floor: float = -math.inf
+    ) -> list[Spelling]:
+        """The k best corrections of a typed word, best first; without the typed one.
+
+        Args:
+            unfinished: correct it to beginnings of words, not to whole ones.
+            floor: the least score that counts.
+        """
+        if not 0 < len(typed) <= MAX_WORD_LENGTH:
+            return []
+        return list(self._searched.one((typed, unfinished, k, max_edits, floor), self._search))
+
+    def _search(self, asked: tuple[str, bool, int, int, float]) -> tuple[Spelling, ...]:
+        self._counted.searches = self.searches + 1
+        return tuple(Spelling(*row) for row in self._trie.search(*asked))
+
+
+def count_words(queries: Iterable[tuple[str, float]]) -> dict[str, float]:
+    """How often each word stands in queries that were counted; words are what spaces part."""
+    counts: defaultdict[str, float] = defaultdict(float)
+    for query, count in queries:
+        for word in query.split(" "):
+            if 0 < len(word) <= MAX_WORD_LENGTH:
+                counts[word] += count
+    return counts
+
+
+def build_lexicon(folder: Path, words: dict[str, float]) -> None:
+    """Writes a lexicon of words with counts above 0."""
+    spelt = sorted(words)
+    counts_W = np.fromiter((words[word] for word in spelt), np.float64, len(spelt))
+    lengths_W = np.fromiter(map(len, spelt), np.int64, len(spelt))
+    letters_WL = np.array(spelt, f"U{MAX_WORD_LENGTH}").view(np.uint32).reshape(len(spelt), MAX_WORD_LENGTH)
+    nodes_W = np.zeros(len(spelt), np.int64)  # where each word's walk has got to
+    characters, parents, masses = [np.zeros(1, np.uint32)], [np.zeros(0, np.int64)], [counts_W.sum()[None]]
+    size, longest = 1, int(lengths_W.max(initial=0))
+    for depth in range(longest):
+        going = np.flatnonzero(lengths_W > depth)
+        letters, above = letters_WL[going, depth], nodes_W[going]
+        begins = np.concatenate(([True], (letters[1:] != letters[:-1]) | (above[1:] != above[:-1])))
+        nodes_W[going] = size + np.cumsum(begins) - 1
+        characters.append(letters[begins])
+        parents.append(above[begins])
+        masses.append(np.add.reduceat(counts_W[going], np.flatnonzero(begins)))
+        size += int(begins.sum())
+    counts = np.zeros(size, np.float32)
+    counts[nodes_W] = counts_W
+    children = 1 + np.searchsorted(np.concatenate(parents), np.arange(size + 1))
+    arrays = (np.concatenate(characters), children.astype(np.uint32), counts, np.concatenate(masses).astype(np.float32))
+    for name, array in zip(_TYPES, arrays, strict=True):
+        save_array(folder / f"{name}.npy", array)

@@ -1,0 +1,239 @@
+"""The query index: queries in byte order with their counts; the most popular completions of any prefix, exactly.
+
+A query takes 8.5 bytes besides its text, 2 more where the log has times, and 5.3 for each of its later words up to the
+fifth. A text to display takes 8 where there is one: 40 at most. So does a payload.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lm.arrays import open_array, save_array
+from lm.kernels.ranges import RangeMaxima, RangeSums, block_maxima, block_sums
+from lm.kernels.strings import SortedStrings, string_heads
+from lm.kernels.word_starts import WordStarts, sort_word_starts
+from lm.models.vocabulary import open_strings, save_strings, sorted_strings
+from lm.text.hangul import typed_prefixes
+
+_RECENCY_FILE = "recency.npy"
+LAST_WORD = 5
+"""Infix completion looks at the words of a query up to this one."""
+
+
+@dataclass(frozen=True, slots=True)
+class InfixMatch:
+    """A query of which a later word begins with what was typed.
+
+    Attributes:
+        start: code points before that word.
+    """
+
+    text: str
+    count: float
+    start: int
+
+
+@dataclass(frozen=True, slots=True)
+class QueryRow:
+    """A normalised query as it goes into an index.
+
+    Attributes:
+        display, payload: where it has one.
+        recent: submissions, halved with each of a short half-life of their age; None in an index without times.
+    """
+
+    query: str
+    count: float
+    display: str | None = None
+    payload: str | None = None
+    recent: float | None = None
+
+
+class SparseTexts:
+    """Texts that some queries have: their positions, uint32 ascending (n,), and as many strings."""
+
+    def __init__(self, positions: NDArray[np.uint32], strings: SortedStrings) -> None:
+        self._positions = positions
+        self._strings = strings
+
+    @classmethod
+    def open(cls, folder: Path, name: str) -> SparseTexts:
+        """Maps what `save` wrote."""
+        return cls(open_array(folder / f"{name}.positions.npy", np.uint32), open_strings(folder, name))
+
+    def save(self, folder: Path, name: str) -> None:
+        """Writes `NAME.positions.npy` and the strings."""
+        save_array(folder / f"{name}.positions.npy", self._positions)
+        save_strings(folder, name, self._strings)
+
+    def of(self, positions_N: NDArray[np.int64]) -> list[str | None]:
+        """The texts of the queries at some positions, -1 for one that is not there."""
+        if not len(self._positions):
+            return [None] * len(positions_N)
+        places_N = self._positions.searchsorted(positions_N)
+        there_N = self._positions[np.minimum(places_N, len(self._positions) - 1)] == positions_N
+        pairs = zip(places_N.tolist(), there_N.tolist(), strict=True)
+        return [self._strings[place].decode() if there else None for place, there in pairs]
+
+
+class QueryIndex:
+    """An open index of normalised queries.
+
+    Attributes:
+        total: submissions of all of them.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Maps what `save_query_index` wrote.
+
+        Raises:
+            BundleDamagedError: a file is missing or not what it should be.
+        """
+        strings = open_strings(folder, "queries")
+        heads = open_array(folder / "queries.heads.npy", np.uint64)
+        self._queries = SortedStrings(strings.blob, strings.offsets, heads)
+        self._counts = open_array(folder / "counts.npy", np.float32)
+        self._sums = RangeSums(self._counts, open_array(folder / "sums.npy", np.float64))
+        self._maxima = RangeMaxima(self._counts, open_array(folder / "maxima.npy", np.float32))
+        self.total = self._sums.between(0, len(self._counts))
+        ids = open_array(folder / "word_starts.queries.npy", np.uint32)
+        self._words = WordStarts(self._queries, ids, open_array(folder / "word_starts.npy", np.uint8))
+        maxima = open_array(folder / "word_starts.maxima.npy", np.float32)
+        self._word_maxima = RangeMaxima(self._counts, maxima, ids)
+        self._displays = SparseTexts.open(folder, "displays")
+        self._payloads = SparseTexts.open(folder, "payloads")
+        recency = folder / _RECENCY_FILE
+        self._recency = open_array(recency, np.float16) if recency.is_file() else None
+
+    def __len__(self) -> int:
+        return len(self._queries)
+
+    def completions(self, typed: str, k: int) -> tuple[list[tuple[str, float]], float]:
+        """The k most popular queries that begin with what was typed, and the count of all that do.
+
+        Equally popular ones come in byte order. Hangul in the making begins in several ways, see `lm.text.hangul`.
+        """
+        ranges = [self._queries.between(*prefix.bounds()) for prefix in typed_prefixes(typed)]
+        heaviest = [position for low, high in ranges for position in self._maxima.heaviest(low, high, k)]
+        if len(ranges) > 1:
+            heaviest = sorted(heaviest, key=lambda position: (-self._counts[position], position))[:k]
+        found = [(self._queries[position].decode(), float(self._counts[position])) for position in heaviest]
+        return found, sum(self._sums.between(low, high) for low, high in ranges)
+
+    def infix_completions(self, typed: str, k: int) -> list[InfixMatch]:
+        """The k most popular queries of which a later word begins with what was typed, the second to the fifth.
+
+        Equally popular ones come in the byte order of the text from that word on. Of a query that fits at several
+        words the first of them counts. Queries that begin with what was typed are left out.
+        """
+        if not typed:
+            return []
+        asked, found = k, list[InfixMatch]()
+        while True:
+            found, complete = self._infix(typed, asked)
+            if complete or len(found) >= k:
+                return found[:k]
+            asked *= 2
+
+    def _infix(self, typed: str, asked: int) -> tuple[list[InfixMatch], bool]:
+        """What the heaviest word starts give, and whether these were all."""
+        prefixes = typed_prefixes(typed)
+        ranges = [self._words.between(*prefix.bounds()) for prefix in prefixes]
+        entries = [entry for low, high in ranges for entry in self._word_maxima.heaviest(low, high, asked)]
+        ids = self._words.ids
+        if len(ranges) > 1:
+            entries = sorted(entries, key=lambda entry: (-self._counts[ids[entry]], entry))[:asked]
+        found = []
+        for query in dict.fromkeys(ids[entries].tolist()):
+            text = self._queries[query].decode()
+            if not any(prefix.begins(text) for prefix in prefixes):
+                start = next(at for at in _later_words(text) if any(prefix.begins(text[at:]) for prefix in prefixes))
+                found.append(InfixMatch(text, float(self._counts[query]), start))
+        return found, len(entries) < asked
+
+    def count(self, query: str) -> float:
+        """How often the query was submitted; 0 if it is not in the index."""
+        position = self._queries.find(query.encode())
+        return float(self._counts[position]) if position >= 0 else 0.0
+
+    def positions(self, queries: Sequence[str]) -> NDArray[np.int64]:
+        """Where some queries are, int64 (N,); -1 for one that is not in the index."""
+        return self._queries.find_all(queries)
+
+    def counts_at(self, positions_N: NDArray[np.int64]) -> NDArray[np.float64]:
+        """How often the queries at some positions were submitted, float64 (N,); 0 for -1."""
+        return np.where(positions_N >= 0, self._counts[positions_N], 0.0).astype(np.float64)
+
+    def recency_at(self, positions_N: NDArray[np.int64]) -> NDArray[np.float64] | None:
+        """Natural logs of one more than what was lately submitted of each, float64 (N,); None if no times are known.
+
+        0 for -1. Half precision: three significant digits.
+        """
+        if self._recency is None:
+            return None
+        return np.where(positions_N >= 0, self._recency[positions_N], 0.0).astype(np.float64)
+
+    def shown(self, queries: Sequence[str]) -> list[tuple[str, str]]:
+        """Each query as users mostly write it, as many code points, and its payload in the catalogue, or nothing."""
+        positions_N = self.positions(queries)
+        texts = zip(queries, self._displays.of(positions_N), self._payloads.of(positions_N), strict=True)
+        return [(display or query, payload or "") for query, display, payload in texts]
+
+
+def _later_words(text: str) -> Iterable[int]:
+    """Where the words after the first begin."""
+    return (at + 1 for at, character in enumerate(text) if character == " ")
+
+
+def save_query_index(
+    folder: Path,
+    queries: SortedStrings,
+    counts: NDArray[np.float32],
+    displays: SparseTexts,
+    payloads: SparseTexts,
+    recent: NDArray[np.float64] | None = None,
+) -> int:
+    """Writes an index of distinct normalised queries in byte order; returns how many there are.
+
+    Args:
+        counts, recent: as in `QueryRow`, (N,).
+    """
+    save_strings(folder, "queries", queries)
+    save_array(folder / "queries.heads.npy", string_heads(queries))
+    save_array(folder / "counts.npy", counts)
+    save_array(folder / "sums.npy", block_sums(counts))
+    save_array(folder / "maxima.npy", block_maxima(counts))
+    ids, starts = sort_word_starts(queries, LAST_WORD)
+    save_array(folder / "word_starts.queries.npy", ids)
+    save_array(folder / "word_starts.npy", starts)
+    save_array(folder / "word_starts.maxima.npy", block_maxima(counts[ids]))
+    displays.save(folder, "displays")
+    payloads.save(folder, "payloads")
+    if recent is not None:
+        save_array(folder / _RECENCY_FILE, np.log1p(recent).astype(np.float16))
+    return len(queries)
+
+
+def build_query_index(folder: Path, rows: Iterable[QueryRow]) -> int:
+    """Writes an index of distinct normalised queries, in any order; returns how many there are."""
+    ordered = sorted(rows, key=lambda row: row.query.encode())
+    timed = any(row.recent is not None for row in ordered)
+    return save_query_index(
+        folder,
+        sorted_strings([row.query.encode() for row in ordered]),
+        np.array([row.count for row in ordered], np.float32),
+        _sparse([row.display for row in ordered]),
+        _sparse([row.payload for row in ordered]),
+        np.array([row.recent or 0.0 for row in ordered]) if timed else None,
+    )
+
+
+def _sparse(texts: Sequence[str | None]) -> SparseTexts:
+    there = [(position, text.encode()) for position, text in enumerate(texts) if text is not None]
+    positions = np.array([position for position, _ in there], np.uint32)
+    return SparseTexts(positions, sorted_strings([text for _, text in there]))

@@ -1,0 +1,1 @@
+"""Language models: vocabulary, n-grams, networks, their mixture."""

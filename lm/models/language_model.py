@@ -1,0 +1,323 @@
+"""A language model of a bundle: one vocabulary, an n-gram model, perhaps a neural one, and their mixture."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from cachetools import LRUCache
+from numpy.typing import NDArray
+
+from lm.bundle.manifest import LanguageModelEntry
+from lm.errors import BundleDamagedError, UnsupportedError
+from lm.models.mixture import Mixture, log_add
+from lm.models.neural import NeuralModel, NeuralState
+from lm.models.ngram import NgramModel
+from lm.models.parts import Part
+from lm.models.reranker import Reranker
+from lm.models.tokenizer import Tokenizer, open_tokenizer
+from lm.models.vocabulary import BEGIN, END, SPACE, Vocabulary
+
+_STATES_KEPT = 1024  # about 4 KB each with an LSTM of 512
+_DISTRIBUTION_BYTES = 32 << 20
+_MOST_STEPS = 8
+"""Tokens back for which a known state is looked for: those of a long word."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What a language model remembers of the tokens before.
+
+    Attributes:
+        ngram: context of the successor table.
+        neural: the neural model's state, batch of one, and `hidden` float32 (1, E), its last output.
+        recent: the recent words, if they count.
+    """
+
+    ngram: int
+    neural: NeuralState | None = None
+    hidden: NDArray[np.float32] | None = None
+    recent: tuple[int, ...] = ()
+
+
+class LanguageModel:
+    """An open language model; safe to share between threads.
+
+    Attributes:
+        entry: what the bundle's manifest says of it.
+        vocabulary: its tokens.
+        tokenizer: text to tokens and back.
+        ngram: the n-gram model.
+        neural: the neural model, or None.
+        reranker: the model that scores complete queries, or None.
+        mixture: the weights of both.
+        recent_words: the cache component, or None.
+    """
+
+    def __init__(self, entry: LanguageModelEntry, folder: Path) -> None:
+        """Opens the language model that lies in `folder`.
+
+        Raises:
+            BundleDamagedError: a file is missing or not what it should be.
+        """
+        self.entry = entry
+        self.vocabulary = Vocabulary.open(folder)
+        self.tokenizer: Tokenizer = open_tokenizer(
+            folder, entry.unit, self.vocabulary, lowercase=entry.lowercase, pretokenized=entry.pretokenized
+        )
+        self.ngram = NgramModel(folder, self.vocabulary)
+        self.neural = NeuralModel(folder / "neural") if entry.neural_kind else None
+        if self.neural is not None and self.neural.description.vocabulary_size != len(self.vocabulary):
+            raise BundleDamagedError(folder / "neural", "the neural model is of another vocabulary")
+        self.reranker = Reranker(folder / "reranker") if entry.reranker_kind else None
+        if self.reranker is not None and self.reranker.description.vocabulary_size != len(self.vocabulary):
+            raise BundleDamagedError(folder / "reranker", "the re-ranker is of another vocabulary")
+        self.mixture = Mixture(entry.ngram_weight, entry.context_weights)
+        if entry.context_weights is not None and len(entry.context_weights.backoffs) != self.ngram.order:
+            raise BundleDamagedError(folder, "the mixture's weights are of an n-gram model of another order")
+        self.recent_words = entry.recent_words
+        self._word_starts = self.vocabulary.prefix_range(SPACE.encode())
+        self._states: LRUCache[tuple[bool, tuple[int, ...]], State] = LRUCache(_STATES_KEPT)
+        self._distributions: LRUCache[tuple[Part, tuple[int, ...]], NDArray[np.float32]] = LRUCache(
+            _DISTRIBUTION_BYTES, getsizeof=_size
+        )
+        self._lock = threading.Lock()
+
+    @property
+    def joins(self) -> bool:
+        """Whether several tokens may make one word."""
+        return self.entry.unit == "subword"
+
+    @property
+    def carries_state(self) -> bool:
+        """Whether the neural model remembers the sentences before."""
+        return self.neural is not None and self.neural.description.carries_state
+
+    @property
+    def reads_on(self) -> bool:
+        """Whether the sentences before change what is said of the next one."""
+        return self.carries_state or self.recent_words is not None
+
+    @property
+    def word_starts(self) -> tuple[int, int]:
+        """Half-open range of the tokens that begin a word."""
+        return self._word_starts
+
+    def part(self, wanted: Part) -> Part:
+        """The part that answers: an ensemble without a neural model and recent words is its n-gram model.
+
+        Raises:
+            UnsupportedError: the neural model is asked for and there is none.
+        """
+        if self.neural is not None:
+            return wanted
+        if wanted is Part.NEURAL:
+            raise UnsupportedError(
+                f"Language model {self.entry.name!r} has no neural model.",
+                remedy="Ask for the whole ensemble, or train it with a [language_models.neural] section.",
+            )
+        return wanted if self.recent_words is not None else Part.NGRAM
+
+    def state(self, context: Sequence[int], part: Part) -> State:
+        """The state after the tokens before; kept, so that one more token costs one step.
+
+        Args:
+            context: tokens of a sentence's beginning. Sentences before it may precede it, each closed by `END`: a
+                neural model that carries its state remembers them, and the recent words go back into them;
+                everything else starts afresh at each sentence.
+        """
+        key = tuple(context)
+        neural = part is not Part.NGRAM
+        known = self._cached_state(neural, key)
+        if known is not None:
+            return known
+        state = self._go_on(key, part) or self._begin(key, neural)
+        with self._lock:
+            self._states[neural, key] = state
+        return state
+
+    def _go_on(self, key: tuple[int, ...], part: Part) -> State | None:
+        """The state from that after some tokens less, if one is known: a word more is a few steps, a sentence many."""
+        for size in range(len(key) - 1, max(len(key) - 1 - _MOST_STEPS, -1), -1):
+            known = self._cached_state(part is not Part.NGRAM, key[:size])
+            if known is not None:
+                if size + 1 == len(key):
+                    return self.advance([known], key[-1:], part)[0]
+                return self._read(known, key[size:])
+            if key[size] == END:
+                return None
+        return None
+
+    def _read(self, state: State, tokens: tuple[int, ...]) -> State:
+        """The state after more tokens of the same sentence."""
+        _, ngram = self.ngram.table.score_all(state.ngram, np.array(tokens, np.int32))
+        recent = self.remember(state.recent, tokens)
+        if self.neural is None or state.neural is None:
+            return State(ngram, recent=recent)
+        hidden_BTE, following = self.neural.advance(np.array([tokens], np.int64), state.neural)
+        return State(ngram, following, hidden_BTE[:, -1], recent)
+
+    def _cached_state(self, neural: bool, key: tuple[int, ...]) -> State | None:
+        with self._lock:
+            return self._states.get((neural, key))
+
+    def _begin(self, context: tuple[int, ...], neural: bool) -> State:
+        sentence = last_sentence(context)
+        _, ngram = self.ngram.table.score_all(self.ngram.begin, np.array(sentence, np.int32))
+        recent = self.remember((), context)
+        if not neural or self.neural is None:
+            return State(ngram, recent=recent)
+        remembered = context if self.carries_state else sentence
+        # `<s>` stands for the end of the sentence before: a model that carries its state reads it at each beginning.
+        tokens_BT = np.array([(BEGIN, *(BEGIN if token == END else token for token in remembered))], np.int64)
+        hidden_BTE, following = self.neural.advance(tokens_BT, self.neural.initial_state())
+        return State(ngram, following, hidden_BTE[:, -1], recent)
+
+    def remember(self, recent: tuple[int, ...], tokens: Iterable[int]) -> tuple[int, ...]:
+        """The recent words after more tokens; none where they do not count."""
+        return () if self.recent_words is None else self.recent_words.remember(recent, tokens)
+
+    def advance(self, states: Sequence[State], tokens: Sequence[int], part: Part) -> list[State]:
+        """The states after one more token each; after `END` another sentence begins."""
+        ngrams = [
+            self.ngram.begin if token == END else self.ngram.table.score(state.ngram, token)[1]
+            for state, token in zip(states, tokens, strict=True)
+        ]
+        recents = [self.remember(state.recent, (token,)) for state, token in zip(states, tokens, strict=True)]
+        if part is Part.NGRAM or self.neural is None:
+            return [State(ngram, recent=recent) for ngram, recent in zip(ngrams, recents, strict=True)]
+        fresh = None if self.carries_state else self.neural.initial_state()
+        before = [
+            fresh if token == END and fresh is not None else state.neural
+            for state, token in zip(states, tokens, strict=True)
+        ]
+        batch = np.concatenate([neural for neural in before if neural is not None], axis=1)
+        read = [BEGIN if token == END else token for token in tokens]
+        hidden_BTE, following = self.neural.advance(np.array(read, np.int64)[:, None], batch)
+        return [
+            State(ngram, following[:, row : row + 1], hidden_BTE[row, -1:], recents[row])
+            for row, ngram in enumerate(ngrams)
+        ]
+
+    def log_probs(self, states: Sequence[State], part: Part) -> NDArray[np.float32]:
+        """Natural-log probabilities of all tokens after each state, float32 (len(states), V)."""
+        size = len(self.vocabulary)
+        neural = None
+        if part is not Part.NGRAM and self.neural is not None:
+            hidden = [state.hidden for state in states if state.hidden is not None]
+            neural = self.neural.log_probs(np.concatenate(hidden))
+            if part is Part.NEURAL:
+                return neural
+        ngram = np.stack([self.ngram.table.distribution(state.ngram, 0, size) for state in states])
+        if part is Part.NGRAM:
+            return ngram
+        mixed = ngram
+        if neural is not None:
+            mixed = self.mix(ngram, neural, np.array([state.ngram for state in states], np.int64))
+        if self.recent_words is not None:
+            for row, state in enumerate(states):
+                self.recent_words.mix(mixed[row], state.recent)
+        return mixed
+
+    def knows_next(self, context: tuple[int, ...], part: Part) -> bool:
+        """Whether `next_log_probs` costs nothing."""
+        with self._lock:
+            return (part, context) in self._distributions
+
+    def next_log_probs(self, context: Sequence[int], part: Part) -> NDArray[np.float32]:
+        """Natural-log probabilities of all tokens after a sentence's first ones, float32 (V,).
+
+        Kept, so that a letter typed inside a word costs a slice and not a step.
+        """
+        key = (part, tuple(context))
+        with self._lock:
+            known = self._distributions.get(key)
+        if known is not None:
+            return known
+        log_probs: NDArray[np.float32] = self.log_probs([self.state(context, part)], part)[0]
+        if log_probs.nbytes <= _DISTRIBUTION_BYTES:
+            with self._lock:
+                self._distributions[key] = log_probs
+        return log_probs
+
+    @property
+    def has_short_list(self) -> bool:
+        """Whether the neural model can be asked of frequent tokens alone."""
+        return self.neural is not None and self.neural.short_list is not None
+
+    def likely_log_probs(self, states: Sequence[State]) -> NDArray[np.float32]:
+        """The ensemble's `log_probs`, near enough to tell which tokens are the most probable, float32 (len(states), V).
+
+        Where the neural model has a short list, it is asked of this alone, and shares out among its tokens what the
+        n-gram model gives to all of them; of others the n-gram model's opinion counts (Schwenk, "Continuous space
+        language models", 2007, section 3.3). An eighth of the output layer's time at 50,000 words and a list of 8,192.
+        """
+        if self.neural is None or self.neural.short_list is None:
+            return self.log_probs(states, Part.ENSEMBLE)
+        tokens_S = self.neural.short_list.tokens
+        neural_BS = self.neural.short_list.probabilities(
+            np.concatenate([state.hidden for state in states if state.hidden is not None])
+        )
+        mixed_BV = self.log_probs(states, Part.NGRAM)
+        ngram_BS = np.exp(mixed_BV[:, tokens_S])
+        contexts_B = np.array([state.ngram for state in states], np.int64)
+        weights = self.mixture.log_weights(*self.ngram.table.features(contexts_B))
+        of_ngram, of_neural = (np.exp(each)[:, None] for each in weights)
+        shared_BS = ngram_BS.sum(axis=1, keepdims=True) * neural_BS
+        mixed_BV[:, tokens_S] = np.log(of_ngram * ngram_BS + of_neural * shared_BS)
+        if self.recent_words is not None:
+            for row, state in enumerate(states):
+                self.recent_words.mix(mixed_BV[row], state.recent)
+        return mixed_BV
+
+    def mix(
+        self, ngram: NDArray[np.float32], neural: NDArray[np.float32], contexts: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """The natural-log probabilities of n-gram and neural model together; recent words are not among them yet.
+
+        Args:
+            ngram, neural: float32 (n,), a token after each context, or (n, V), all of them.
+            contexts: of the successor table, int64 (n,).
+        """
+        log_ngram, log_neural = self.mixture.log_weights(*self.ngram.table.features(contexts))
+        if ngram.ndim == 2:
+            log_ngram, log_neural = log_ngram[:, None], log_neural[:, None]
+        return log_add(ngram + log_ngram, neural + log_neural)
+
+    def token_log_probs(self, tokens: Sequence[int]) -> dict[Part, NDArray[np.float32]]:
+        """Scores of one sentence's tokens by each part there is, float32 (len(tokens),).
+
+        Include `END` to score the end of the sentence. A Kneser-Ney model's scores are KenLM's own.
+        """
+        return next(self.running_log_probs([tokens]))
+
+    def running_log_probs(self, sentences: Iterable[Sequence[int]]) -> Iterator[dict[Part, NDArray[np.float32]]]:
+        """As `token_log_probs`, for the sentences of a running text, of which a model that reads on remembers some."""
+        state = None
+        recent: tuple[int, ...] = ()
+        for tokens in sentences:
+            ngram = self.ngram.log_probs(list(tokens))
+            scores = {Part.NGRAM: ngram, Part.ENSEMBLE: ngram}
+            if self.neural is not None:
+                if state is None or not self.carries_state:
+                    state = self.neural.initial_state()
+                hidden_BTE, state = self.neural.advance(np.array([(BEGIN, *tokens[:-1])], np.int64), state)
+                neural = self.neural.target_log_probs(hidden_BTE[0], np.array(tokens, np.int64))
+                contexts = self.ngram.table.contexts(self.ngram.begin, np.array(tokens, np.int32))
+                scores |= {Part.NEURAL: neural, Part.ENSEMBLE: self.mix(ngram, neural, contexts)}
+            if self.recent_words is not None:
+                scores[Part.ENSEMBLE], recent = self.recent_words.mix_tokens(scores[Part.ENSEMBLE], tokens, recent)
+            yield scores
+
+
+def last_sentence(context: tuple[int, ...]) -> tuple[int, ...]:
+    """The tokens of a context after its last `END`."""
+    return context[len(context) - context[::-1].index(END) :] if END in context else context
+
+
+def _size(array: NDArray[Any]) -> int:
+    return array.nbytes

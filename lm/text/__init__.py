@@ -1,0 +1,1 @@
+"""What text is equal, private or blocked, and how it is normalised."""

@@ -1,1 +1,0 @@
-"""Parts that reach outside the process: Redis and the registry of bundles."""

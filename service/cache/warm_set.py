@@ -1,0 +1,86 @@
+"""Has the answers to a bundle's most typed beginnings ready, behind the calls and before anybody asks."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+import structlog
+
+from service.ports import ServingModel
+from service.telemetry.logs import trace_of
+from service.telemetry.metrics import Metrics
+from service.workers.priority import lower_priority
+
+_REST = 4.0
+"""Times as long as an answer took nothing is done after it: a fifth of a core at most, less if calls slow it down."""
+_BUSY_S = 0.05
+_log = structlog.get_logger("service.warm_set")
+
+
+class WarmSets:
+    """Fills the caches in the background, a thread for each model, most typed first.
+
+    Args:
+        prepare: has the caches hold the answer to a query; True if they did not before.
+        limit: answers of one model at most.
+        busy: whether calls wait, which go before.
+    """
+
+    def __init__(
+        self,
+        prepare: Callable[[ServingModel, str], bool],
+        metrics: Metrics,
+        *,
+        limit: int,
+        busy: Callable[[], bool],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._prepare = prepare
+        self._metrics = metrics
+        self._limit = limit
+        self._busy = busy
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._stops: dict[str, threading.Event] = {}
+        self._threads: list[threading.Thread] = []
+
+    def begin(self, model: ServingModel) -> None:
+        """Starts on a model, and leaves its former version."""
+        stop = threading.Event()
+        thread = threading.Thread(target=self._run, args=(model, stop), name="warm-set", daemon=True)
+        with self._lock:
+            former = self._stops.get(model.name)
+            self._stops[model.name] = stop
+            self._threads = [each for each in self._threads if each.is_alive()] + [thread]
+            if former is not None:
+                former.set()
+            thread.start()
+
+    def close(self) -> None:
+        """Ends after the answers under way."""
+        with self._lock:
+            for stop in self._stops.values():
+                stop.set()
+            threads = self._threads
+        for thread in threads:
+            thread.join()
+
+    def _run(self, model: ServingModel, stop: threading.Event) -> None:
+        lower_priority()
+        texts = model.warm_queries[: self._limit]
+        try:
+            for text in texts:
+                while self._busy() and not stop.is_set():
+                    stop.wait(_BUSY_S)
+                if stop.is_set():
+                    return
+                start_s = self._clock()
+                outcome = "computed" if self._prepare(model, text) else "found"
+                self._metrics.warmed_answers.labels(model.name, outcome).inc()
+                stop.wait(_REST * (self._clock() - start_s))
+        except Exception as error:  # whoever asks this query gets the error; the others are answered as ever
+            _log.warning("warm_set_left", model=model.name, version=model.version, trace=trace_of(error))
+            return
+        _log.info("warm_set_ready", model=model.name, version=model.version, answers=len(texts))

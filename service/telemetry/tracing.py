@@ -1,0 +1,128 @@
+"""Traces of calls by OpenTelemetry, sent to a collector; off unless one is named.
+
+The span of a call goes on from the caller's (W3C Trace Context, in the call's metadata), and those of an answer's
+stages are its children. What was typed is in none of them. Keystrokes of a stream have no span of their own.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import grpc
+
+from lm.errors import ConfigError
+from service.cache.endings import told_of_end
+from service.config import ServerSettings
+from suggest.types import StageTiming
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import SpanExporter
+    from opentelemetry.trace import Span
+
+_KEYS = ("traceparent", "tracestate")
+_EXPORT_TIMEOUT_S = 2
+"""For a batch: where the collector is away, a stop of the server takes so much longer and no more."""
+
+
+class Tracing:
+    """Makes spans of calls and of their stages."""
+
+    def __init__(self, provider: TracerProvider) -> None:
+        from opentelemetry import trace
+        from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+        self._provider = provider
+        self._tracer = provider.get_tracer("autocomplete")
+        self._propagator = TraceContextTextMapPropagator()
+        self._trace = trace
+
+    def unary(self, method: str, behavior: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+        """Traces a call with one answer; its stages and lines of the log know its span."""
+
+        def traced(request: Any, context: Any) -> Any:
+            span = self._begin(method, context)
+            outcome = grpc.StatusCode.UNKNOWN
+            try:
+                with self._trace.use_span(span, record_exception=False, set_status_on_exception=False):
+                    response = behavior(request, context)
+                outcome = grpc.StatusCode.OK
+                return response
+            finally:
+                self._end(span, context.code() or outcome)
+
+        return traced
+
+    def stream(self, method: str, behavior: Callable[[Any, Any], Iterator[Any]]) -> Callable[[Any, Any], Iterator[Any]]:
+        """Traces a call with many answers."""
+
+        def traced(request: Any, context: Any) -> Iterator[Any]:
+            span = self._begin(method, context)
+            yield from told_of_end(behavior(request, context), context, lambda code: self._end(span, code))
+
+        return traced
+
+    def stages(self, timings: Iterable[StageTiming]) -> None:
+        """Makes spans of the stages of an answer that has just been computed, one after the other until now."""
+        if not self._trace.get_current_span().is_recording():
+            return
+        done = list(timings)
+        start_ns = time.time_ns() - round(sum(timing.duration_s for timing in done) * 1e9)
+        for timing in done:
+            span = self._tracer.start_span(timing.stage, start_time=start_ns)
+            start_ns += round(timing.duration_s * 1e9)
+            span.end(start_ns)
+
+    def close(self) -> None:
+        """Sends what has not been sent yet."""
+        self._provider.shutdown()
+
+    def _begin(self, method: str, context: Any) -> Span:
+        carrier = {key: value for key, value in context.invocation_metadata() if key in _KEYS}
+        return self._tracer.start_span(
+            f"autocomplete.v1/{method}",
+            self._propagator.extract(carrier),
+            self._trace.SpanKind.SERVER,
+            {"rpc.system": "grpc", "rpc.method": method},
+        )
+
+    def _end(self, span: Span, code: grpc.StatusCode) -> None:
+        span.set_attribute("rpc.grpc.status_code", code.value[0])
+        if code is not grpc.StatusCode.OK:
+            span.set_status(self._trace.StatusCode.ERROR)
+        span.end()
+
+
+def open_tracing(settings: ServerSettings) -> Tracing | None:
+    """What the settings ask for: None without a collector.
+
+    Raises:
+        ConfigError: OpenTelemetry is not installed.
+    """
+    if settings.trace_endpoint is None:
+        return None
+    try:
+        from opentelemetry.sdk.resources import Resource
+        from opentelemetry.sdk.trace import TracerProvider
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor
+        from opentelemetry.sdk.trace.sampling import ParentBasedTraceIdRatio
+
+        exporter = open_exporter(settings.trace_endpoint)
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"--trace-endpoint: {error.name} is not installed.",
+            remedy="pip install 'autocomplete-ensemble[tracing]'",
+        ) from None
+    resource = Resource.create({"service.name": "autocomplete"})
+    provider = TracerProvider(ParentBasedTraceIdRatio(settings.trace_share), resource, shutdown_on_exit=False)
+    provider.add_span_processor(BatchSpanProcessor(exporter))
+    return Tracing(provider)
+
+
+def open_exporter(endpoint: str) -> SpanExporter:
+    """Sends spans to a collector, by OTLP over gRPC; `http://` without TLS."""
+    from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+
+    return OTLPSpanExporter(endpoint=endpoint, insecure=not endpoint.startswith("https://"), timeout=_EXPORT_TIMEOUT_S)

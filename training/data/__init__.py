@@ -1,0 +1,1 @@
+"""From files and logs to tokens and an index."""

@@ -1,0 +1,300 @@
+"""Titles or products with weights, which serve as a query log where there is none, or beside one.
+
+Their entries are the operator's own: screened for what must not be suggested, but no threshold applies. All of them
+enter the index, with their weights as counts. Language models read each entry once, however heavy: they learn what
+entries look like, and the index knows which are wanted.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import md5
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lm.errors import InputError
+from lm.index.withheld import hash_query
+from lm.text.normalize import displayed_query, normalize_query
+from training.config import CatalogueSource, HeldOut, Screening
+from training.data.bad_rows import BadRows
+from training.data.log_reader import read_columns
+from training.data.query_log import WITHHELD_FILE
+from training.data.screening import Screen, load_screen
+from training.data.sources import find_files, kind_of, read_lines
+from training.progress import Reporter
+
+CATALOGUE_KINDS = (".tsv", ".csv", ".jsonl", ".parquet")
+_MIN_ENTRIES = 3
+_SHOWN = 60
+"""Characters of a bad value that an error shows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogueCounts:
+    """What a catalogue held: rows read, distinct entries kept, rows dropped by reason, held-out entries."""
+
+    files: int
+    rows: int
+    entries: int
+    dropped_rows: dict[str, int]
+    validation: int
+    test: int
+
+
+@dataclass(slots=True)
+class _Entry:
+    """An entry under way: `display` and `payload` are those of its heaviest row, of weight `heaviest`."""
+
+    weight: float
+    heaviest: float
+    display: str | None
+    payload: str | None
+
+
+def write_catalogue(
+    sources: Sequence[CatalogueSource],
+    base: Path,
+    log: Path | None,
+    out_folder: Path,
+    *,
+    screening: Screening,
+    held_out: HeldOut,
+    seed: int,
+    reporter: Reporter,
+) -> CatalogueCounts:
+    """Writes what `training.data.query_log` writes, with the catalogue in it and `payload` in `train.parquet`.
+
+    Without a log, entries are held out by lot, the more often the heavier; they stay in the index, but no language
+    model reads them. With one, what it withholds stays withheld, but for what is an entry.
+
+    Args:
+        base: folder that relative paths start from.
+        log: folder of the counted query log, or None. What it held out stays held out, and no more.
+
+    Raises:
+        InputError: a file, a line, a column or a weight cannot be used, or too few entries are left.
+    """
+    files = [(source, path) for source in sources for path in find_files(source.path, base)]
+    screen = load_screen(base / screening.blocked_words if screening.blocked_words else None)
+    entries, dropped, rows = _read(files, screen, screening.max_length, reporter)
+    if log is None and len(entries) < _MIN_ENTRIES:
+        raise _too_few(files[0][1], len(entries), dropped)
+    _write_index(entries, log, out_folder)
+    held: list[str] = []
+    parts = {"validation": 0, "test": 0}
+    for name in parts:
+        if log is not None:
+            shutil.copy2(log / f"{name}.txt", out_folder)
+            continue
+        share = held_out.validation_fraction if name == "validation" else held_out.test_fraction
+        parts[name] = max(1, min(held_out.max_queries, int(len(entries) * share)))
+        drawn = _draw(entries, seed)[len(held) : len(held) + parts[name]]
+        _write_lines(out_folder / f"{name}.txt", drawn)
+        held += drawn
+    lines = set(held)
+    if log is not None:
+        for path in log.glob("train_lm*.txt"):
+            shutil.copy2(path, out_folder)
+        _write_withheld(entries, log, out_folder)
+    _write_lines(out_folder / "train_lm.txt", [query for query in _shuffled(entries, seed) if query not in lines])
+    return CatalogueCounts(
+        files=len(files), rows=rows, entries=len(entries), dropped_rows=dict(sorted(dropped.items())), **parts
+    )
+
+
+def _read(
+    files: Sequence[tuple[CatalogueSource, Path]], screen: Screen, max_length: int, reporter: Reporter
+) -> tuple[dict[str, _Entry], Counter[str], int]:
+    entries: dict[str, _Entry] = {}
+    dropped: Counter[str] = Counter()
+    rows = 0
+    with reporter.task("Reading the catalogue", len(files)) as task:
+        for number, (source, path) in enumerate(files):
+            for line, text, weight, payload in _rows(source, path):
+                rows += 1
+                query = normalize_query(text).rstrip(" ")
+                value = 1.0 if source.weight_column is None else _weight(path, line, weight)
+                reason = _reason(query, value, max_length) or screen.reason(query)
+                if reason:
+                    dropped[reason] += 1
+                    continue
+                entry = entries.setdefault(query, _Entry(0.0, 0.0, None, None))
+                entry.weight += value
+                if value > entry.heaviest:
+                    entry.heaviest, entry.display, entry.payload = value, displayed_query(text), _payload(payload)
+            task.update(number + 1)
+    return entries, dropped, rows
+
+
+def _reason(query: str, weight: float, max_length: int) -> str | None:
+    if not query:
+        return "empty"
+    if len(query) > max_length:
+        return "too_long"
+    return None if weight > 0 else "no_weight"
+
+
+def _rows(source: CatalogueSource, path: Path) -> Iterator[tuple[int, str, Any, Any]]:
+    """Line, text, weight and payload of each row."""
+    wanted = (source.text_column, source.weight_column, source.payload_column)
+    columns = [column for column in wanted if column is not None]
+    places = [columns.index(column) if column is not None else None for column in wanted]
+    json_lines = kind_of(path, CATALOGUE_KINDS) == ".jsonl"
+    for line, fields in _read_jsonl(path, columns) if json_lines else read_columns(path, columns, BadRows()):
+        text, weight, payload = (None if place is None else fields[place] for place in places)
+        if text is not None and not isinstance(text, str):
+            raise InputError(path, f"`{source.text_column}` is {text!r}, not text.", line=line, remedy="Mend the line.")
+        yield line, text or "", weight, payload
+
+
+def _read_jsonl(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, list[Any]]]:
+    for number, line in read_lines(path):
+        if not line.strip():
+            continue
+        try:
+            document = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise InputError(path, f"not JSON: {error}.", line=number, remedy="Write one object a line.") from None
+        if r"\ud" in line.lower():
+            _check_characters(path, number, document)
+        if not isinstance(document, dict):
+            raise InputError(path, "not a JSON object.", line=number, remedy="Write one object a line.")
+        if columns[0] not in document:
+            names = ", ".join(f"`{name}`" for name in document) or "none"
+            raise InputError(
+                path,
+                f"there is no field `{columns[0]}`; those there are: {names}.",
+                line=number,
+                remedy="Name the field in `text_column`.",
+            )
+        yield number, [document.get(column) for column in columns]
+
+
+def _check_characters(path: Path, line: int, document: object) -> None:
+    """Sees to it that JSON escapes make whole characters: both halves of a surrogate pair."""
+    try:
+        json.dumps(document, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        half = f"\\u{ord(error.object[error.start]):04x}"
+        raise InputError(
+            path,
+            f"`{half}` is half a character, a lone surrogate.",
+            line=line,
+            remedy="Write the character itself, or both halves.",
+        ) from None
+
+
+def _weight(path: Path, line: int, value: object) -> float:
+    try:
+        weight = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        weight = math.nan
+    if not 0 <= weight < 1e30:
+        raise InputError(
+            path,
+            f"the weight {_shown(value)} is no number of 0 or more.",
+            line=line,
+            remedy="Mend or drop the line, or leave weight_column out: all entries then weigh 1.",
+        )
+    return weight
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
+
+
+def _payload(value: object) -> str | None:
+    if value is None or value == "":
+        return None
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _draw(entries: dict[str, _Entry], seed: int) -> list[str]:
+    """All entries in an order drawn by lot, heavy ones rather at its beginning (Efraimidis and Spirakis, 2006)."""
+
+    def key(query: str) -> float:
+        digest = md5(f"{seed}:{query}".encode(), usedforsecurity=False).digest()
+        return -math.log((int.from_bytes(digest[:8], "big") + 1) / 2**64) / entries[query].weight
+
+    return sorted(entries, key=lambda query: (key(query), query))
+
+
+def _shuffled(entries: dict[str, _Entry], seed: int) -> list[str]:
+    return sorted(entries, key=lambda query: md5(f"{query}\t{seed}".encode(), usedforsecurity=False).digest())
+
+
+def _write_lines(path: Path, lines: Sequence[str]) -> None:
+    with path.open("a", encoding="utf-8", newline="\n") as out:
+        out.writelines(line + "\n" for line in lines)
+
+
+def _write_index(entries: dict[str, _Entry], log: Path | None, folder: Path) -> None:
+    """Writes `train.parquet`: the log's queries and the entries in byte order; counts and weights add up."""
+    import pyarrow
+    import pyarrow.parquet
+
+    table = pyarrow.table(
+        {
+            "query": pyarrow.array(entries, pyarrow.string()),
+            "count": pyarrow.array([entry.weight for entry in entries.values()], pyarrow.float64()),
+            "display": pyarrow.array([entry.display for entry in entries.values()], pyarrow.string()),
+            "payload": pyarrow.array([entry.payload for entry in entries.values()], pyarrow.string()),
+        }
+    )
+    if log is None:
+        pyarrow.parquet.write_table(table.sort_by("query"), folder / "train.parquet", compression="zstd")
+        return
+    import duckdb
+
+    logged, written = (_quoted(str(place / "train.parquet")) for place in (log, folder))
+    with (
+        tempfile.TemporaryDirectory(dir=folder, prefix="spill-") as spill,
+        duckdb.connect(config={"memory_limit": "1GB", "temp_directory": spill}) as connection,
+    ):
+        connection.register("entries", table)
+        columns = [row[0] for row in connection.execute(f"DESCRIBE SELECT * FROM read_parquet({logged})").fetchall()]
+        display = "coalesce(e.display, l.display)" if "display" in columns else "e.display"
+        recent = "coalesce(l.recent, 0) AS recent," if "recent" in columns else ""  # entries have no times
+        connection.execute(
+            f"""
+            COPY (
+                SELECT coalesce(l.query, e.query) AS query, coalesce(l.count, 0) + coalesce(e.count, 0) AS count,
+                       {recent} {display} AS display, e.payload AS payload
+                FROM read_parquet({logged}) l FULL JOIN entries e ON l.query = e.query ORDER BY 1
+            ) TO {written} (FORMAT parquet, COMPRESSION zstd)
+            """
+        )
+
+
+def _quoted(text: str) -> str:
+    """A string of SQL."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _write_withheld(entries: dict[str, _Entry], log: Path, folder: Path) -> None:
+    """Writes `withheld.parquet`: the log's without those of the entries, which may be suggested."""
+    import pyarrow
+    import pyarrow.parquet
+
+    withheld = pyarrow.parquet.read_table(log / WITHHELD_FILE)["hash"].to_numpy()
+    entered = np.fromiter(map(hash_query, entries), np.uint64, len(entries))
+    left = withheld[~np.isin(withheld, entered)]
+    pyarrow.parquet.write_table(pyarrow.table({"hash": left}), folder / WITHHELD_FILE, compression="zstd")
+
+
+def _too_few(path: Path, entries: int, dropped: Counter[str]) -> InputError:
+    reasons = ", ".join(f"{rows} {reason}" for reason, rows in dropped.most_common()) or "none"
+    return InputError(
+        path,
+        f"{entries} entries are left, too few to train, tune and measure on (dropped: {reasons}).",
+        remedy="Is text_column the right one?",
+    )

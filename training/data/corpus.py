@@ -1,0 +1,257 @@
+"""Running text: read from files, cut into sentences, split into what trains and what measures.
+
+Neighbouring sentences speak of the same things, so whole blocks of them are held out, not single ones.
+"""
+
+from __future__ import annotations
+
+import heapq
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from hashlib import md5
+from pathlib import Path
+from typing import Any
+
+from lm.errors import InputError
+from lm.text.normalize import normalize_text, split_sentences
+from training.config import HeldOut, TextSource
+from training.data.screening import Screen
+from training.data.sources import Meter, Place, find_files, kind_of, open_parquet, read_lines
+from training.progress import Reporter
+
+TEXT_KINDS = (".txt", ".jsonl", ".parquet")
+_PARTS = ("train", "validation", "test")
+_SPLIT = "split"
+_BLOCK_SENTENCES = 50
+_MIN_BLOCKS = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorpusCounts:
+    """What a corpus held and where its sentences went.
+
+    Attributes:
+        dropped_sentences: those that hold personal data or keys, by reason.
+    """
+
+    files: int
+    paragraphs: int
+    dropped_sentences: dict[str, int]
+    train: int
+    validation: int
+    test: int
+
+
+def corpus_files(sources: Sequence[TextSource], base: Path) -> list[tuple[TextSource, Path]]:
+    """All files of a corpus in the order in which they are read.
+
+    Raises:
+        InputError: one is missing or has an ending that says nothing.
+    """
+    files = [(source, path) for source in sources for path in find_files(source.path, base)]
+    for _, path in files:
+        kind_of(path, TEXT_KINDS)
+    return files
+
+
+def read_paragraphs(sources: Sequence[TextSource], base: Path) -> Iterator[tuple[str, Place]]:
+    """Paragraphs of running text, with the file and line or row that each stands in.
+
+    Args:
+        base: folder that relative paths start from.
+
+    Raises:
+        InputError: a file cannot be used; names it, with line, byte or column where there is one.
+    """
+    for source, path in corpus_files(sources, base):
+        yield from _read_file(source, path, None)
+
+
+def _read_file(source: TextSource, path: Path, progress: Callable[[int], None] | None) -> Iterator[tuple[str, Place]]:
+    match kind_of(path, TEXT_KINDS):
+        case ".txt":
+            documents = read_lines(path, max_lines=source.max_lines, progress=progress)
+        case ".jsonl":
+            lines = read_lines(path, max_lines=source.max_lines, progress=progress)
+            documents = ((number, _field(path, number, line, source.column)) for number, line in lines)
+        case _:
+            documents = _rows(path, source, progress)
+    for number, document in documents:
+        place = Place(path, number)
+        for paragraph in document.splitlines():
+            if paragraph and not paragraph.isspace():
+                yield paragraph, place
+
+
+def _field(path: Path, number: int, line: str, field: str) -> str:
+    if not line.strip():
+        return ""
+    try:
+        record: Any = json.loads(line)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise InputError(
+            path, f"no JSON: {error}.", line=number, remedy="A `.jsonl` file has one JSON object a line."
+        ) from None
+    if not isinstance(record, dict):
+        raise InputError(path, "no JSON object.", line=number, remedy=f'Such as {{"{field}": "Some text."}}.')
+    if not isinstance(record.get(field), str):
+        fault = "holds no text" if field in record else "is not there"
+        names = ", ".join(f"`{name}`" for name in record) or "none"
+        raise InputError(
+            path,
+            f"the field `{field}` {fault}; fields of this line: {names}.",
+            line=number,
+            remedy="Name the field as `column` in the configuration.",
+        )
+    text: str = record[field]
+    # JSON can spell half a surrogate pair, which no UTF-8 file can hold.
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _rows(path: Path, source: TextSource, progress: Callable[[int], None] | None) -> Iterator[tuple[int, str]]:
+    import pyarrow
+
+    size = path.stat().st_size
+    number = 0
+    with open_parquet(path, [source.column]) as file:
+        kind = file.schema_arrow.field(source.column).type
+        if not (pyarrow.types.is_string(kind) or pyarrow.types.is_large_string(kind)):
+            raise InputError(path, f"the column `{source.column}` holds {kind}, not text.")
+        for batch in file.iter_batches(batch_size=1024, columns=[source.column]):
+            for text in batch.column(0).to_pylist():
+                number += 1
+                if source.max_lines is not None and number > source.max_lines:
+                    return
+                yield number, text or ""
+            if progress and file.metadata.num_rows:
+                progress(size * number // file.metadata.num_rows)
+
+
+def write_sentences(
+    sources: Sequence[TextSource],
+    base: Path,
+    out_folder: Path,
+    *,
+    held_out: HeldOut,
+    seed: int,
+    reporter: Reporter,
+) -> CorpusCounts:
+    """Writes `train.txt`, `validation.txt` and `test.txt`: UTF-8, one sentence a line, case kept.
+
+    Files whose `part` says so go there whole. Of the others blocks of sentences are held out: which ones depends on
+    the seed and on where they stand, nothing else; a block is shorter in a text so small that whole ones would not
+    come to a fair share. Sentences with personal data or keys are dropped; those with blocked words stay, for such
+    words are kept out of what is suggested, and the words around them are worth learning from.
+
+    Args:
+        base: folder that relative paths start from.
+        out_folder: exists; what is in the way there is replaced when all is done.
+
+    Raises:
+        InputError: as `read_paragraphs`; or there are too few sentences to hold any out.
+    """
+    files = corpus_files(sources, base)
+    every = out_folder / "sentences.part"
+    asides = {name: out_folder / f"{name}.txt.part" for name in _PARTS}
+    try:
+        paragraphs, counts, dropped = _write_all(files, {_SPLIT: every, **asides}, reporter)
+        every_count, total = sum(counts.values()), counts.pop(_SPLIT)
+        if total:
+            dealt = _deal(every, _held_out_blocks(total, held_out, seed), asides, reporter)
+            counts = {name: counts[name] + dealt[name] for name in _PARTS}
+        for name, count in counts.items():
+            if not count:
+                raise InputError(
+                    files[0][1] if files else base,
+                    f"the text holds {every_count} sentences, and none is left for {name}; training, "
+                    "tuning and measuring need one each at least.",
+                    remedy="Give more text, or a file for it; a useful model needs some ten thousand sentences.",
+                )
+        for name, aside in asides.items():
+            aside.replace(out_folder / f"{name}.txt")
+    finally:
+        for path in (every, *asides.values()):
+            path.unlink(missing_ok=True)
+    return CorpusCounts(files=len(files), paragraphs=paragraphs, dropped_sentences=dropped, **counts)
+
+
+def _write_all(
+    files: Sequence[tuple[TextSource, Path]], outs: dict[str, Path], reporter: Reporter
+) -> tuple[int, dict[str, int], dict[str, int]]:
+    """Writes all sentences in order, by the part of their file.
+
+    Returns:
+        The number of paragraphs, of the sentences of each part, and of those dropped by reason.
+    """
+    paragraphs, screen, dropped = 0, Screen(), Counter[str]()
+    counts = dict.fromkeys(outs, 0)
+    with ExitStack() as stack, reporter.task("Reading text") as task:
+        opened = {
+            part: stack.enter_context(path.open("w", encoding="utf-8", newline="\n")) for part, path in outs.items()
+        }
+        meter = Meter(task, [path for _, path in files])
+        for source, path in files:
+            for paragraph, _ in _read_file(source, path, meter.at):
+                paragraphs += 1
+                for sentence in split_sentences(paragraph) if source.sentences == "split" else [paragraph]:
+                    normal = normalize_text(sentence, lowercase=False)
+                    reason = screen.private(normal.lower()) if source.screened else None
+                    if reason is not None:
+                        dropped[reason] += 1
+                    elif normal:
+                        opened[source.part].write(normal + "\n")
+                        counts[source.part] += 1
+            meter.finish(path)
+    return paragraphs, counts, dict(sorted(dropped.items()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Blocks:
+    """Which blocks of consecutive sentences are held out, and for what."""
+
+    sentences: int
+    size: int
+    parts: dict[int, str]
+
+
+def _deal(every: Path, blocks: _Blocks, asides: dict[str, Path], reporter: Reporter) -> dict[str, int]:
+    """Appends each sentence to the part that its block belongs to; returns how many went to each."""
+    counts = dict.fromkeys(asides, 0)
+    with (
+        ExitStack() as stack,
+        reporter.task("Holding sentences out", blocks.sentences) as task,
+        every.open("rb") as lines,
+    ):
+        outs = {name: stack.enter_context(aside.open("ab")) for name, aside in asides.items()}
+        for number, line in enumerate(lines):
+            part = blocks.parts.get(number // blocks.size, "train")
+            outs[part].write(line)
+            counts[part] += 1
+            if number % 65536 == 0:
+                task.update(number)
+    return counts
+
+
+def _held_out_blocks(total: int, held_out: HeldOut, seed: int) -> _Blocks:
+    """Blocks ordered by a hash: the first ones validate, the last ones test.
+
+    So a corpus that grows at its end keeps most of its parts, and none of one part moves to the other.
+    """
+
+    def draw(block: int) -> bytes:
+        return md5(f"{seed}:{block}".encode(), usedforsecurity=False).digest()
+
+    size = max(1, min(_BLOCK_SENTENCES, total // _MIN_BLOCKS))
+    blocks = total // size
+    most = max(1, held_out.max_sentences // size)
+
+    def share(fraction: float) -> int:
+        return max(1, min(most, int(blocks * fraction)))
+
+    validation = heapq.nsmallest(share(held_out.validation_fraction), range(blocks), key=draw)
+    test = heapq.nlargest(share(held_out.test_fraction), range(blocks), key=draw)
+    parts = dict.fromkeys(validation, "validation") | dict.fromkeys(test, "test")
+    return _Blocks(sentences=total, size=size, parts=parts)

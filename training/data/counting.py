@@ -1,0 +1,162 @@
+"""From screened rows to counted queries: Ibis expressions that any of its backends runs, over numbers and prefixes.
+
+Rows have `query`, `hash` (of `lm.index.withheld`, as int64), `open_end` (its last word may go on), `submissions`,
+`time_s` (since 1970, or null), `user` and `session` (hashes; null in logs without,
+`UNKNOWN` where only the row has none),
+`display` (the query as it was written, null where that is normalised), `place` (the order of reading) and `lot`
+(uniform int64).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from training.config import Screening
+from training.config_log import Counting
+from training.data.half_typed import goes_on, half_typed_queries
+from training.data.log_rows import UNKNOWN
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+KEPT, ROBOT, REPEAT, HALF_TYPED = "kept", "robot", "repeat", "half_typed"
+"""What becomes of a row."""
+
+DAY_S = 86_400
+_MICRO = 1_000_000  # weights are summed as whole millionths, so that no order of summing changes a count
+
+
+def judge_rows(rows: ir.Table, counting: Counting) -> ir.Table:
+    """The rows with their `fate`: of robots, repeated by the same user, half-typed, or kept.
+
+    Of consecutive submissions of one query by one user (in one session, where there are sessions) the last is kept,
+    by time or, where there is none, in the order of reading. Rows without user and session stand alone.
+    """
+    import ibis
+
+    robots = _robots(rows, counting.robot_submissions)
+    others = rows.anti_join(robots, "user")
+    alone = (others.user.fill_null(UNKNOWN) == UNKNOWN) & (others.session.fill_null(UNKNOWN) == UNKNOWN)
+    return ibis.union(
+        rows.semi_join(robots, "user").mutate(fate=ibis.literal(ROBOT)),
+        others.filter(alone).mutate(fate=ibis.literal(KEPT)),
+        _in_sequence(others.filter(~alone), counting.half_typed_seconds),
+    )
+
+
+def _robots(rows: ir.Table, most: int) -> ir.Table:
+    """Users with more than `most` submissions on one day; rows without a time are one day."""
+    known = rows.filter(rows.user != UNKNOWN)
+    days = known.select("user", "submissions", day=(known.time_s / DAY_S).floor().cast("int64"))
+    by_day = days.group_by("user", "day").agg(submissions=days.submissions.sum())
+    return by_day.filter(by_day.submissions > most).select("user").distinct()
+
+
+def _in_sequence(rows: ir.Table, seconds: float) -> ir.Table:
+    """Rows of users and sessions, each judged by the row that follows."""
+    import ibis
+
+    order = [ibis.asc(rows.time_s, nulls_first=False), ibis.asc(rows.place)]
+    following = ibis.window(group_by=[rows.user, rows.session], order_by=order)
+    pairs = rows.mutate(
+        next_hash=rows.hash.lead().over(following),
+        next_query=rows.query.lead().over(following),
+        gap_s=rows.time_s.lead().over(following) - rows.time_s,
+    )
+    # without times only a session says that what follows in it came soon
+    in_session = pairs.time_s.isnull() & (pairs.session.fill_null(UNKNOWN) != UNKNOWN)
+    soon = (pairs.gap_s <= seconds) | in_session
+    half_typed = pairs.open_end & goes_on(pairs.query, pairs.next_query) & soon & (seconds > 0)
+    fate = ibis.cases((pairs.next_hash == pairs.hash, REPEAT), (half_typed, HALF_TYPED), else_=KEPT)
+    return pairs.select(*rows.columns, fate=fate)
+
+
+def count_queries(rows: ir.Table, counting: Counting, latest_s: float | None) -> ir.Table:
+    """Distinct queries with `submissions`, `count` (weighted by age), `users`, and `without_user` (submissions).
+
+    Where the log has times, also with `recent`: as `count` by the shorter half-life, rows without a time being none.
+    `users` are distinct ones by name: rows of a log with users that name none, `UNKNOWN`, may be of any of them.
+
+    Args:
+        rows: those that train.
+        latest_s: the log's latest time, from which ages are counted; None if it has no times.
+    """
+    import ibis
+
+    sums = {"weight": _weight(rows, counting.half_life_days, latest_s)}
+    if has_recent(counting, latest_s):
+        recent = _weight(rows, counting.recent_half_life_days, latest_s)
+        sums["recent"] = ibis.ifelse(rows.time_s.isnull(), 0, recent)
+    weighted = rows.mutate(**sums)
+    # In two steps, users first: distinct users in one step would not fit in memory on a large log.
+    by_user = weighted.group_by("query", "hash", "open_end", "user").agg(
+        submissions=weighted.submissions.sum(), **{name: weighted[name].sum() for name in sums}
+    )
+    by_query = by_user.group_by("query", "hash", "open_end").agg(
+        submissions=_total(by_user.submissions.sum()),
+        **{name: by_user[name].sum().cast("float64") / _MICRO for name in sums},
+        users=by_user.user.count(where=by_user.user != UNKNOWN),
+        without_user=_total(by_user.submissions.sum(where=by_user.user.isnull())).fill_null(0),
+    )
+    return by_query.rename(count="weight")
+
+
+def has_recent(counting: Counting, latest_s: float | None) -> bool:
+    """Whether queries get a count of what was submitted lately."""
+    return counting.recent_half_life_days is not None and latest_s is not None
+
+
+def _weight(rows: ir.Table, half_life_days: float | None, latest_s: float | None) -> ir.Value:
+    """Millionths that each row counts: its submissions, halved with each half-life of its age; never 0."""
+    import ibis
+
+    submissions = rows.submissions * _MICRO
+    if half_life_days is None or latest_s is None:
+        return submissions
+    age_days = (ibis.literal(latest_s) - rows.time_s.fill_null(latest_s)) / DAY_S
+    halved = (submissions * ibis.literal(0.5) ** (age_days / half_life_days)).round().cast("int64")
+    return ibis.greatest(halved, ibis.literal(1).cast("int64"))
+
+
+def _total(summed: ir.Value) -> ir.Value:
+    # DuckDB's sum is a 128-bit integer, which Ibis takes for one of 64 bits and would not cast at once
+    return summed.cast("decimal(18, 0)").cast("int64")
+
+
+def judge_queries(queries: ir.Table, screening: Screening, counting: Counting) -> ir.Table:
+    """Counted queries with what they pass: `half_typed`, `indexed` and `learnt` (by the language models)."""
+    import ibis
+
+    def enough(min_users: int, min_count: int) -> ir.Value:
+        return (queries.users >= min_users) | (queries.without_user >= min_count)
+
+    judged = queries.mutate(
+        indexed=enough(screening.min_users, screening.min_count),
+        learnt=enough(*model_thresholds(screening)),
+    )
+    if not counting.half_typed_ratio:
+        return judged.mutate(half_typed=ibis.literal(False))
+    half_typed = half_typed_queries(queries, counting.half_typed_ratio).mutate(half_typed=ibis.literal(True))
+    joined = judged.left_join(half_typed, "query")
+    cut = joined.half_typed.fill_null(False)
+    return joined.select(*queries.columns, half_typed=cut, indexed=joined.indexed & ~cut, learnt=joined.learnt & ~cut)
+
+
+def model_thresholds(screening: Screening) -> tuple[int, int]:
+    """Users, or submissions where there are no users, from which on the language models learn a query."""
+    return screening.model_min_users or screening.min_users, screening.model_min_count or screening.min_count
+
+
+def withheld_hashes(rows: ir.Table, screened: ir.Table, queries: ir.Table) -> ir.Table:
+    """Hashes of all that the log holds and the index does not: distinct `hash`.
+
+    Args:
+        rows: judged ones without those held out, whose queries may be suggested.
+        screened: `hash` of what was screened out.
+        queries: judged ones.
+    """
+    import ibis
+
+    found = rows.filter(rows.fate != REPEAT).select("hash")
+    indexed = queries.filter(queries.indexed).select("hash")
+    return ibis.union(found, screened.select("hash")).distinct().anti_join(indexed, "hash")

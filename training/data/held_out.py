@@ -1,0 +1,91 @@
+"""Which rows of a query log are held out, to tune and to measure on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lm.errors import ConfigError
+from training.config import HeldOut
+from training.config_log import Counting
+from training.data.counting import DAY_S, KEPT
+from training.data.engines import Engine
+from training.data.log_rows import RowTally
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+MIN_ROWS = 3
+_LATE_HALF_LIVES = 2
+_LEAST_LATE = 1000
+_LATE_SHARE = 0.1
+"""Each part takes at most this of the late rows, for what is held out the index lacks."""
+
+
+def among(place: ir.Value, ranges: Sequence[tuple[int, int]]) -> ir.Value:
+    """Whether a place is in one of the half-open ranges."""
+    import ibis
+
+    return ibis.or_(*((place >= low) & (place < high) for low, high in ranges))
+
+
+def hold_out(
+    engine: Engine, rows: ir.Table, folder: Path, held_out: HeldOut, counting: Counting, tally: RowTally
+) -> tuple[ir.Table, dict[str, int]]:
+    """Writes `validation.txt` and `test.txt`; returns all rows but these, and how many these are.
+
+    Lowest lots validate, highest test, so that neither part moves to the other when a log grows. Where the log has
+    times, late rows alone are drawn, if there are enough: what will be typed is like them, and only they tell how much
+    it says that a query was submitted lately.
+
+    Args:
+        rows: judged ones.
+
+    Raises:
+        ConfigError: there are too few of the log that they are drawn from.
+    """
+    import ibis
+
+    drawn = rows.fate == KEPT
+    if held_out.query_log is not None:
+        drawn &= among(rows.place, tally.places[held_out.query_log])
+    late = drawn & _is_late(rows, counting.recent_half_life_days, tally.last_time_s)
+    (numbers,) = engine.fetch(rows.agg(rows=drawn.sum(), late=late.sum())).to_pylist()
+    kept, late_rows = int(numbers["rows"] or 0), int(numbers["late"] or 0)
+    if kept < MIN_ROWS:
+        raise ConfigError(
+            f"held_out.query_log: the logs named {held_out.query_log!r} have {kept} rows that can be held out.",
+            remedy="Name a larger one, or leave the field out.",
+        )
+    most = held_out.max_queries
+    if _LEAST_LATE <= late_rows < kept:
+        drawn, most = late, min(most, int(late_rows * _LATE_SHARE))
+
+    def share(fraction: float) -> int:
+        return max(1, min(most, int(kept * fraction)))
+
+    sizes = {"validation": share(held_out.validation_fraction), "test": share(held_out.test_fraction)}
+    fair = rows.filter(drawn)
+    lowest = fair.order_by(ibis.asc("lot"), "query").limit(sizes["validation"])
+    low = _write(engine, lowest, folder / "validation.txt")
+    high = _write(engine, fair.order_by(ibis.desc("lot"), "query").limit(sizes["test"]), folder / "test.txt")
+    return rows.filter(~drawn | ((rows.lot > low) & (rows.lot < high))), sizes
+
+
+def _is_late(rows: ir.Table, half_life_days: float | None, latest_s: float | None) -> ir.Value:
+    """Whether a row is of the log's last days, or may be, having no time."""
+    import ibis
+
+    if half_life_days is None or latest_s is None:
+        return ibis.literal(True)
+    return rows.time_s.fill_null(latest_s) > latest_s - _LATE_HALF_LIVES * half_life_days * DAY_S
+
+
+def _write(engine: Engine, part: ir.Table, path: Path) -> int:
+    """Writes a held-out part; returns its last lot."""
+    table = engine.fetch(part.select("query", "lot"))
+    lines = "".join(query + "\n" for query in table["query"].to_pylist())
+    path.write_text(lines, encoding="utf-8", newline="\n")
+    lot: int = table["lot"][-1].as_py()
+    return lot

@@ -1,0 +1,295 @@
+"""First pass over a query log: every row normalised, judged and written to one Parquet file.
+
+Users and sessions are kept only as keyed hashes, in the work folder, until the counting is done. A query that was
+screened out leaves its hash alone (`lm.index.withheld`), and only if serving does not tell it by its looks.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from functools import lru_cache
+from hashlib import blake2b, md5
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lm.errors import InputError
+from lm.index.withheld import hash_query
+from lm.text.normalize import displayed_query, ends_unspaced, normalize_query
+from lm.text.private import looks_private
+from training.config import Screening
+from training.config_log import QueryLogSource
+from training.data.bad_rows import BadRows
+from training.data.log_reader import LogRow, read_log
+from training.data.screening import Screen
+from training.data.sources import Meter
+from training.progress import Reporter
+
+if TYPE_CHECKING:
+    import pyarrow
+
+_T = TypeVar("_T")
+
+UNKNOWN = 0
+"""The user, or session, of rows that name none in a log that has users."""
+
+_BATCH_ROWS = 65536
+_CACHED_TEXTS = 1 << 17
+_CACHED_LENGTH = 256  # code points; longer ones could fill gigabytes
+_CLOCK_SKEW_S = 86_400  # local time taken for UTC is up to 14 hours ahead
+_WITHHELD = frozenset({"blocked_word", "too_short", "too_long"})
+"""Reasons for which a query is withheld, unless serving tells it by its looks, as it does all others."""
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # of SplitMix64 (Steele et al., 2014), as the two factors of `_lots`
+
+
+@dataclass(slots=True, kw_only=True)
+class RowTally:
+    """What the first pass saw.
+
+    Attributes:
+        rows: read; `submissions` are their counts summed, bad ones left out; `kept` is how many were written.
+        dropped: rows dropped for what their query holds, by reason; `bad`: rows that could not be used, by kind.
+        first_time_s: of the log, seconds since 1970, if it has times; so `last_time_s`.
+        places: where the rows of the logs of each name stand, half-open ranges of `place`.
+    """
+
+    rows: int = 0
+    submissions: int = 0
+    kept: int = 0
+    dropped: Counter[str] = field(default_factory=Counter)
+    bad: Counter[str] = field(default_factory=Counter)
+    first_time_s: float | None = None
+    last_time_s: float | None = None
+    places: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
+
+    def add(self, other: RowTally) -> None:
+        """Adds what another file held."""
+        self.rows += other.rows + other.bad.total()
+        self.submissions += other.submissions
+        self.dropped += other.dropped
+        self.bad += other.bad
+        times = [
+            t for t in (self.first_time_s, self.last_time_s, other.first_time_s, other.last_time_s) if t is not None
+        ]
+        if times:
+            self.first_time_s, self.last_time_s = min(times), max(times)
+
+
+class Judgement(NamedTuple):
+    """A query as it is kept: normalised, its hash as a signed 64-bit integer, why it is dropped if it is.
+
+    The hash is 0 of one that is dropped and needs not be withheld.
+
+    `open_end` says whether its last word may go on: it ends in a letter or digit of a script that has spaces. `display`
+    is the query as it was written, see `lm.text.normalize.displayed_query`.
+    """
+
+    query: str
+    hash: int
+    open_end: bool
+    reason: str | None
+    display: str | None
+
+
+class RowJudge:
+    """Decides by what a query holds alone whether it stays; asked for the same text again it remembers."""
+
+    def __init__(self, screening: Screening, screen: Screen, seed: int) -> None:
+        self._screening = screening
+        self._screen = screen
+        key = md5(f"user:{seed}".encode(), usedforsecurity=False).digest()
+        self.judge = _remembering(self._judge)
+        self.hash_name = _remembering(lambda name: _hash_name(name, key))
+
+    def _judge(self, text: str) -> Judgement:
+        query = normalize_query(text).rstrip(" ")
+        reason = self._reason(query)
+        hashed = hash_query(query) if reason is None or (reason in _WITHHELD and not looks_private(query)) else 0
+        signed = hashed - (1 << 64) if hashed >> 63 else hashed
+        open_end = query[-1:].isalnum() and not ends_unspaced(query)
+        return Judgement(query, signed, open_end, reason, displayed_query(text) if reason is None else None)
+
+    def _reason(self, query: str) -> str | None:
+        if not query:
+            return "empty"
+        if len(query) < self._screening.min_length:
+            return "too_short"
+        if len(query) > self._screening.max_length:
+            return "too_long"
+        return self._screen.reason(query)
+
+
+def _remembering(judge: Callable[[str], _T]) -> Callable[[str], _T]:
+    """Answers from a cache, which holds no long text."""
+    cached = lru_cache(_CACHED_TEXTS)(judge)
+    return lambda text: cached(text) if len(text) <= _CACHED_LENGTH else judge(text)
+
+
+def _hash_name(name: str, key: bytes) -> int:
+    if not name:
+        return UNKNOWN
+    digest = blake2b(name.encode("utf-8", "replace"), digest_size=8, key=key).digest()
+    return int.from_bytes(digest, "big", signed=True)
+
+
+def write_rows(
+    files: Sequence[tuple[QueryLogSource, Path]],
+    base: Path,
+    folder: Path,
+    *,
+    judge: RowJudge,
+    seed: int,
+    now_s: float,
+    reporter: Reporter,
+) -> RowTally:
+    """Writes `rows.parquet`, the rows that stay (`training.data.counting` has its columns), and `screened.parquet`.
+
+    The latter has one column, `hash`, of queries that were screened out and are to be withheld.
+
+    Args:
+        base: folder that file names are told apart from, so that moving all of it changes no lot.
+        now_s: the clock, seconds since 1970; later times are bad.
+
+    Raises:
+        InputError: a file cannot be used, or a row in a log whose section says so; names it, with line, byte or
+            column where there is one.
+    """
+    tally = RowTally()
+    with reporter.task("Reading the query log") as task, _Writer(folder, seed) as writer:
+        meter = Meter(task, [path for _, path in files])
+        for source, path in files:
+            first_place = writer.place
+            name = path.relative_to(base).as_posix() if path.is_relative_to(base) else path.name
+            bad = BadRows(stop=source.on_bad_row == "stop")
+            writer.begin_file(name)
+            with closing(read_log(source, path, bad, meter.at)) as rows:
+                found = _write_file(rows, path, now_s + _CLOCK_SKEW_S, bad, judge, writer)
+            found.bad = bad.counts
+            tally.add(found)
+            if source.name is not None:
+                tally.places.setdefault(source.name, []).append((first_place, writer.place))
+            meter.finish(path)
+    tally.kept = writer.written
+    return tally
+
+
+def _write_file(
+    rows: Iterator[LogRow], path: Path, latest_s: float, bad: BadRows, judge: RowJudge, writer: _Writer
+) -> RowTally:
+    """Writes the rows of one file that stay; times after `latest_s` are bad."""
+    read = submitted = 0
+    dropped: Counter[str] = Counter()
+    first_s, last_s = math.inf, -math.inf
+    hash_name, judge_text, add = judge.hash_name, judge.judge, writer.add
+    # 8 us a row, half of that for reading it; names that are looked up once, and comparisons in place of calls, count
+    for line, text, submissions, time_s, user, session in rows:
+        if time_s is not None:
+            if time_s > latest_s:
+                error = InputError(path, "the time is in the future.", line=line, remedy="Is the clock right?")
+                bad.report("future_time", error)
+                continue
+            first_s = min(first_s, time_s)
+            last_s = max(last_s, time_s)
+        read += 1
+        submitted += submissions
+        query, hashed, open_end, reason, display = judge_text(text)
+        if reason is None and submissions:
+            user_id = None if user is None else hash_name(user)
+            session_id = None if session is None else hash_name(session)
+            add((line, query, hashed, open_end, submissions, time_s, user_id, session_id, display))
+            continue
+        dropped[reason or "never_submitted"] += 1
+        if hashed and reason is not None:
+            writer.withhold(hashed)
+    tally = RowTally(rows=read, submissions=submitted, dropped=dropped)
+    if last_s >= first_s:
+        tally.first_time_s, tally.last_time_s = first_s, last_s
+    return tally
+
+
+class _Writer:
+    """Writes kept rows in batches, with the place and the lot of each."""
+
+    def __init__(self, folder: Path, seed: int) -> None:
+        import pyarrow
+        from pyarrow.parquet import ParquetWriter
+
+        self.written = 0
+        self._seed = seed
+        self._file_key = np.uint64(0)
+        self._rows: list[tuple[object, ...]] = []
+        self._hashes: set[int] = set()
+        kinds = {
+            "query": pyarrow.string(),
+            "display": pyarrow.string(),
+            "open_end": pyarrow.bool_(),
+            "time_s": pyarrow.float64(),
+        }
+        names = ("query", "hash", "open_end", "submissions", "time_s", "user", "session", "display", "place", "lot")
+        self._schema = pyarrow.schema([(name, kinds.get(name, pyarrow.int64())) for name in names])
+        self._parquet = ParquetWriter(folder / "rows.parquet", self._schema, compression="zstd")
+        self._screened = folder / "screened.parquet"
+
+    def __enter__(self) -> _Writer:
+        return self
+
+    def __exit__(self, failed: object, *_: object) -> None:
+        import pyarrow
+        from pyarrow.parquet import write_table
+
+        if failed is None:
+            self._flush()
+            hashes = pyarrow.array(sorted(self._hashes), pyarrow.int64())
+            write_table(pyarrow.table({"hash": hashes}), self._screened)
+        self._parquet.close()
+
+    @property
+    def place(self) -> int:
+        """The place of the next row."""
+        return self.written + len(self._rows)
+
+    def begin_file(self, name: str) -> None:
+        """What comes next stands in this file."""
+        self._flush()
+        digest = md5(f"{self._seed}:{name}".encode(), usedforsecurity=False).digest()
+        self._file_key = np.uint64(int.from_bytes(digest[:8], "big"))
+
+    def withhold(self, hashed: int) -> None:
+        """A query with this hash was screened out."""
+        self._hashes.add(hashed)
+
+    def add(self, row: tuple[object, ...]) -> None:
+        """A row: its line, then its columns."""
+        self._rows.append(row)
+        if len(self._rows) == _BATCH_ROWS:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._rows:
+            self._parquet.write_batch(self._batch())
+            self.written += len(self._rows)
+            self._rows = []
+
+    def _batch(self) -> pyarrow.RecordBatch:
+        import pyarrow
+
+        lines, *columns = zip(*self._rows, strict=True)
+        places = np.arange(self.written, self.written + len(lines))
+        arrays = [*columns, places, _lots(np.array(lines, np.uint64), self._file_key)]
+        values = [pyarrow.array(array, kind) for array, kind in zip(arrays, self._schema.types, strict=True)]
+        return pyarrow.record_batch(values, schema=self._schema)
+
+
+def _lots(lines_N: NDArray[np.uint64], key: np.uint64) -> NDArray[np.int64]:
+    """A lot for each line of a file, int64 (N,), by the output function of SplitMix64."""
+    with np.errstate(over="ignore"):
+        z_N = key + lines_N * _GOLDEN
+        z_N = (z_N ^ (z_N >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z_N = (z_N ^ (z_N >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        return (z_N ^ (z_N >> np.uint64(31))).view(np.int64)

@@ -1,0 +1,261 @@
+"""The query log: screened, split, and counted.
+
+Rows are judged one by one into a Parquet file in the work folder (`log_rows`). What is left is counted by the
+expression of `counting`, which an engine runs: DuckDB here, Spark on a cluster.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lm.errors import InputError
+from training.config import HeldOut, Screening
+from training.config_log import Counting, QueryLogSource
+from training.data.counting import (
+    HALF_TYPED,
+    KEPT,
+    REPEAT,
+    ROBOT,
+    count_queries,
+    has_recent,
+    judge_queries,
+    judge_rows,
+    withheld_hashes,
+)
+from training.data.displays import displays
+from training.data.engines import Engine, EngineName, open_engine
+from training.data.held_out import MIN_ROWS, among, hold_out
+from training.data.log_reader import log_files
+from training.data.log_rows import RowJudge, RowTally, write_rows
+from training.data.query_text import text_file, write_text
+from training.data.screening import load_screen
+from training.progress import Reporter, Task
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+WITHHELD_FILE = "withheld.parquet"
+
+
+_OUTPUTS = ("train.parquet", text_file(), "validation.txt", "test.txt", WITHHELD_FILE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueryCounts:
+    """What a query log held and what became of it.
+
+    Attributes:
+        rows: read; `submissions` are their counts summed, without those of bad rows.
+        bad_rows: rows dropped because they cannot be used, by kind.
+        dropped_rows: rows dropped for what their query holds, by reason.
+        robots: users dropped as such; `robot_rows` are theirs.
+        repeated_rows: dropped as repeats of the same user's next row.
+        half_typed_rows: dropped as the same user, or session, went on within the word; `half_typed_queries`:
+            distinct ones dropped for the frequency of a longer one.
+        rare_queries: distinct queries kept from the index because too few users or submissions stand behind them.
+        train_queries: distinct queries of the index; `train_submissions` are what was submitted of them.
+        model_queries: distinct queries that the language models learn; `model_submissions` are their lines.
+        withheld_queries: distinct ones that the log held and the index does not, to be kept from generation too.
+        validation: held-out rows; so `test`.
+        first_time: of the log, in UTC, if it has times; so `last_time`.
+    """
+
+    files: int
+    rows: int
+    submissions: int
+    bad_rows: dict[str, int]
+    dropped_rows: dict[str, int]
+    robots: int
+    robot_rows: int
+    repeated_rows: int
+    half_typed_rows: int
+    half_typed_queries: int
+    rare_queries: int
+    train_queries: int
+    train_submissions: int
+    model_queries: int
+    model_submissions: int
+    withheld_queries: int
+    validation: int
+    test: int
+    first_time: str | None
+    last_time: str | None
+
+    def summary(self) -> str:
+        """One line for the person who waits."""
+        dropped = {**self.bad_rows, **self.dropped_rows, "by robots": self.robot_rows}
+        dropped |= {"repeated": self.repeated_rows, "half-typed": self.half_typed_rows}
+        reasons = ", ".join(f"{rows:,} {reason.replace('_', ' ')}" for reason, rows in dropped.items() if rows)
+        return (
+            f"Query log: {self.rows:,} rows (dropped: {reasons or 'none'}); {self.train_queries:,} queries in the "
+            f"index, {self.model_queries:,} for the language models; too rare: {self.rare_queries:,}, half-typed: "
+            f"{self.half_typed_queries:,}"
+        )
+
+
+def write_queries(
+    sources: Sequence[QueryLogSource],
+    base: Path,
+    out_folder: Path,
+    *,
+    screening: Screening,
+    counting: Counting,
+    held_out: HeldOut,
+    seed: int,
+    now: datetime,
+    reporter: Reporter,
+    engine: EngineName = "duckdb",
+) -> QueryCounts:
+    """Writes what a query log says: `train.parquet`, `train_lm.txt`, `validation.txt`, `test.txt`, `withheld.parquet`.
+
+    `train.parquet` holds `query`, `count` (float) and `display` (of `training.data.displays`, mostly null), in byte
+    order of the query, of the queries that pass all thresholds of the index; `train_lm.txt` those that pass the
+    models', each as often as it counts from the threshold on (a query that just passes it once), rounded, shuffled. The
+    held-out parts hold one row of the log a line, whatever its count; which rows depends on seed, file
+    name and line alone and, where the log has times, on these: see `counting.recent_half_life_days`.
+    `train.parquet` then has `recent` (float) too. Thresholds do not apply to them, and their rows count for no
+    threshold.
+    `train_lm.NAME.txt` is what the logs of that name hold of `train_lm.txt`, each query as often as it counts there.
+    `withheld.parquet` holds `hash` (uint64, of `lm.index.withheld`) of the queries that the index does not.
+
+    Args:
+        base: folder that relative paths start from.
+        out_folder: exists; what is in the way there is replaced when all is done.
+        now: the clock; rows of later times are bad.
+
+    Raises:
+        InputError: a file cannot be used (names line, byte or column), or nothing passes the screening.
+        ConfigError: there is too little in the logs that held-out queries are drawn from.
+        MissingToolError: the engine is not installed.
+    """
+    files = log_files(sources, base)
+    screen = load_screen(base / screening.blocked_words if screening.blocked_words else None)
+    log = files[0][1] if files else base
+    with tempfile.TemporaryDirectory(dir=out_folder, prefix="reading-") as work:
+        folder = Path(work)
+        with open_engine(engine, folder) as running:  # first: what it lacks must not show after hours of reading
+            judge = RowJudge(screening, screen, seed)
+            tally = write_rows(files, base, folder, judge=judge, seed=seed, now_s=now.timestamp(), reporter=reporter)
+            counter = _Counter(running, folder, screening, counting, seed, tally)
+            with reporter.task("Counting queries", len(_OUTPUTS)) as task:
+                parts = counter.write(held_out, task)
+        if parts is None:
+            raise _nothing_left(log, tally, rare=0)
+        if not parts["train_queries"]:
+            raise _nothing_left(log, tally, rare=parts["rare_queries"])
+        for name in [*_OUTPUTS, *map(text_file, tally.places)]:
+            (folder / name).replace(out_folder / name)
+    return QueryCounts(
+        files=len(files),
+        rows=tally.rows,
+        submissions=tally.submissions,
+        bad_rows=dict(sorted(tally.bad.items())),
+        dropped_rows=dict(sorted(tally.dropped.items())),
+        first_time=_utc(tally.first_time_s),
+        last_time=_utc(tally.last_time_s),
+        **parts,
+    )
+
+
+class _Counter:
+    """Second pass: judges the rows together, splits them by lot, counts what trains, writes the files."""
+
+    def __init__(
+        self, engine: Engine, folder: Path, screening: Screening, counting: Counting, seed: int, tally: RowTally
+    ) -> None:
+        self._engine = engine
+        self._folder = folder
+        self._screening = screening
+        self._counting = counting
+        self._seed = seed
+        self._tally = tally
+        self._has_recent = has_recent(counting, tally.last_time_s)
+
+    def write(self, held_out: HeldOut, task: Task) -> dict[str, int] | None:
+        """Writes all files and returns counts; None if too few rows are left for that."""
+        if self._tally.kept < MIN_ROWS:
+            return None
+        rows = self._engine.keep(judge_rows(self._engine.read(self._folder / "rows.parquet"), self._counting))
+        (self._folder / "rows.parquet").unlink()
+        counts = self._count_fates(rows)
+        kept = counts.pop("kept_rows")
+        if kept < MIN_ROWS:
+            return None
+        task.update(1)
+        training, sizes = hold_out(self._engine, rows, self._folder, held_out, self._counting, self._tally)
+        task.update(2)
+        counted = count_queries(training.filter(training.fate == KEPT), self._counting, self._tally.last_time_s)
+        queries = self._engine.keep(judge_queries(self._engine.keep(counted), self._screening, self._counting))
+        numbers = ["count", "recent"] if self._has_recent else ["count"]
+        indexed = queries.filter(queries.indexed).select("query", *numbers)
+        indexed = indexed.left_join(displays(training.filter(training.fate == KEPT)), "query")
+        indexed = indexed.select("query", *numbers, "display").order_by("query")
+        self._engine.write(indexed, self._folder / "train.parquet")
+        task.update(3)
+        self._write_withheld(training, queries)
+        task.update(4)
+        learnt = queries.filter(queries.learnt)
+        lines = write_text(self._engine, learnt, self._folder / text_file(), self._screening, self._seed)
+        for name, places in self._tally.places.items():
+            rows_there = training.filter((training.fate == KEPT) & among(training.place, places))
+            there = count_queries(rows_there, self._counting, self._tally.last_time_s)
+            path = self._folder / text_file(name)
+            write_text(self._engine, there.semi_join(learnt, "query"), path, self._screening, self._seed)
+        return {**counts, **sizes, **self._count_queries(queries), "model_submissions": lines}
+
+    def _count_fates(self, rows: ir.Table) -> dict[str, int]:
+        found = self._engine.fetch(rows.group_by("fate").agg(rows=rows.count(), users=rows.user.nunique())).to_pylist()
+        number = {row["fate"]: row["rows"] for row in found}
+        return {
+            "robots": sum(row["users"] for row in found if row["fate"] == ROBOT),
+            "robot_rows": number.get(ROBOT, 0),
+            "repeated_rows": number.get(REPEAT, 0),
+            "half_typed_rows": number.get(HALF_TYPED, 0),
+            "kept_rows": number.get(KEPT, 0),
+        }
+
+    def _write_withheld(self, training: ir.Table, queries: ir.Table) -> None:
+        import pyarrow
+        from pyarrow.parquet import write_table
+
+        screened = self._engine.read(self._folder / "screened.parquet")
+        hashes = self._engine.fetch(withheld_hashes(training, screened, queries).order_by("hash"))["hash"]
+        unsigned = pyarrow.array(hashes.to_numpy().view("uint64"))
+        write_table(pyarrow.table({"hash": unsigned}), self._folder / WITHHELD_FILE, compression="zstd")
+        self._withheld = len(unsigned)
+
+    def _count_queries(self, queries: ir.Table) -> dict[str, int]:
+        numbers = queries.agg(
+            train_queries=queries.indexed.sum(),
+            train_submissions=queries.submissions.sum(where=queries.indexed),
+            model_queries=queries.learnt.sum(),
+            half_typed_queries=queries.half_typed.sum(),
+            rare_queries=(~queries.indexed & ~queries.half_typed).sum(),
+        )
+        (row,) = self._engine.fetch(numbers).to_pylist()
+        return {name: int(value or 0) for name, value in row.items()} | {"withheld_queries": self._withheld}
+
+
+def _utc(time_s: float | None) -> str | None:
+    return None if time_s is None else datetime.fromtimestamp(time_s, UTC).isoformat()
+
+
+def _nothing_left(log: Path, tally: RowTally, *, rare: int) -> InputError:
+    dropped = ", ".join(f"{rows} {reason}" for reason, rows in (tally.bad + tally.dropped).most_common()) or "none"
+    found = f"of {tally.rows} rows, dropped for what they hold: {dropped}"
+    if not rare:
+        return InputError(
+            log,
+            f"too few queries are left to train, tune and measure on ({found}).",
+            remedy="Is query_column the right one? See min_length and max_length in [screening].",
+        )
+    return InputError(
+        log,
+        f"no query passes the thresholds: {rare} distinct ones have too few users or submissions ({found}).",
+        remedy="Lower min_users (logs with users) or min_count (logs without) in [screening], or give more.",
+    )

@@ -1,0 +1,121 @@
+"""Measures a bundle on held-out text and queries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from lm.bundle.bundle import Bundle, open_bundle
+from lm.bundle.manifest import LanguageModelEntry
+from lm.errors import InputError
+from lm.models.parts import Part
+from training.evaluation.metrics import MIN_QUERY_LENGTH
+from training.evaluation.next_words import next_words
+from training.evaluation.perplexity import perplexities, score_held_out
+from training.evaluation.queries import query_completion
+from training.evaluation.query_benchmark import QueryBenchmark
+from training.evaluation.query_outcomes import wanted_queries
+from training.progress import Reporter
+
+EVALUATION_FOLDER = "evaluation"
+TEXT_FILE, QUERIES_FILE = "test_text.txt", "test_queries.txt"
+_NEXT_WORD_SENTENCES = 300
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """What a bundle is measured on: sentences and queries; empty where there are none."""
+
+    sentences: Sequence[str]
+    queries: Sequence[str]
+
+    def of(self, entry: LanguageModelEntry) -> Sequence[str]:
+        """What a language model was mainly trained to predict."""
+        return self.sentences if entry.sources[0] == "text" else self.queries
+
+
+def held_out(bundle_path: Path, *, text: Path | None, queries: Path | None) -> HeldOut:
+    """Reads files, a sentence or query a line; without any, those held out when the bundle was trained.
+
+    Raises:
+        InputError: a file cannot be read, is empty, or has no query that is long enough.
+    """
+    if text is None and queries is None:
+        kept = bundle_path / EVALUATION_FOLDER
+        text = kept / TEXT_FILE if (kept / TEXT_FILE).is_file() else None
+        queries = kept / QUERIES_FILE if (kept / QUERIES_FILE).is_file() else None
+        if text is None and queries is None:
+            raise InputError(kept, "the bundle keeps no held-out data.", remedy="Give --text or --queries.")
+    held_out = HeldOut(_lines(text) if text else [], _lines(queries) if queries else [])
+    if queries and not wanted_queries(held_out.queries):
+        raise InputError(
+            queries,
+            f"no query of {MIN_QUERY_LENGTH} characters or more.",
+            remedy="Shorter ones are not measured: give a file with a query a line.",
+        )
+    return held_out
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise InputError(path, "not UTF-8.", byte=error.start, remedy="Save it as UTF-8.") from None
+    except OSError as error:
+        raise InputError(path, f"cannot be read: {error.strerror}.") from None
+    kept = [line for line in lines if line.strip()]
+    if not kept:
+        raise InputError(path, "is empty.", remedy="Give a file with a sentence or query a line.")
+    return kept
+
+
+def evaluate_files(
+    bundle_path: Path, *, text: Path | None, queries: Path | None, benchmark: QueryBenchmark, reporter: Reporter
+) -> dict[str, Any]:
+    """Measures a bundle on files, or on what it keeps; see `held_out`.
+
+    Args:
+        benchmark: measures queries, and compares the bundle with the one that it measured first.
+
+    Raises:
+        InputError: a file cannot be read or is empty.
+        BundleError: the bundle cannot be opened.
+    """
+    bundle = open_bundle(bundle_path)
+    data = held_out(bundle_path, text=text, queries=queries)
+    measure = partial(benchmark.measure, str(bundle_path))
+    return evaluate_bundle(
+        bundle, sentences=data.sentences, queries=data.queries, reporter=reporter, measure_queries=measure
+    )
+
+
+def evaluate_bundle(
+    bundle: Bundle,
+    *,
+    sentences: Sequence[str],
+    queries: Sequence[str],
+    reporter: Reporter,
+    measure_queries: Callable[[Bundle, Sequence[str]], dict[str, Any]] | None = None,
+) -> dict[str, Any]:
+    """Perplexity of each part, next-word accuracy and query completion; what does not apply is left out.
+
+    Args:
+        measure_queries: instead of `query_completion`, which is quick.
+    """
+    data = HeldOut(sentences, queries)
+    metrics: dict[str, Any] = {"language_models": {}}
+    for model in bundle.language_models:
+        if lines := data.of(model.entry):
+            metrics["language_models"][model.entry.name] = perplexities(score_held_out(model, lines, reporter))
+    if sentences:
+        model = bundle.language_model("text")
+        part = model.part(Part.ENSEMBLE)
+        chosen = [] if model.joins else sentences[:_NEXT_WORD_SENTENCES]  # of subwords too slow for every training
+        metrics["next_word"] = next_words(model, chosen, [part], reporter)[part]
+    if wanted_queries(queries) and bundle.queries is not None:
+        measure = measure_queries or partial(query_completion, reporter=reporter)
+        metrics["queries"] = measure(bundle, queries)
+    return metrics

@@ -1,0 +1,1 @@
+"""Fits the weights that put models together."""

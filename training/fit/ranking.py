@@ -1,0 +1,259 @@
+"""The weights of the ranking score, fitted on held-out queries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lm.bundle.bundle import Bundle
+from lm.bundle.manifest import Ranking
+from suggest.advice import Advisers
+from suggest.candidates import Pool, propose
+from suggest.complete import CHOSEN, first_rows
+from suggest.duplicates import distinct_pool
+from suggest.rank import Candidates, features, other_features, weight_vector
+from suggest.reranking import rerank
+from suggest.rescoring import Rescorer
+from training.evaluation.metrics import MIN_QUERY_LENGTH, typed_prefix
+from training.progress import Reporter
+
+_QUERIES = 1000
+"""Held-out queries looked at: the optimum is flat, and each costs a millisecond or two."""
+_STEPS = 30
+_FOLDS = 5
+_LOGGED = 2  # the feature that says that a query is in the log
+_RERANKER = -2
+_AT_LEAST_0 = (True, True, False, True, False, False, True)
+"""Which of `Ranking.weights` stand for what never counts against a query; so do the advisers', the re-ranker's and that
+of recency."""
+_FLOOR_COST = 0.002
+"""Share of what generated queries gain (reciprocal ranks) that the floor may cost."""
+_HIGHEST_FLOOR = 1e-5
+"""So improbable, what is stated is too low rather than too high: on the benchmark a floor of 0.0002 costs 0.6% of MRR,
+one of 0.002 1.6%."""
+
+
+def fit_ranking(bundle: Bundle, queries: Sequence[str], reporter: Reporter) -> tuple[Ranking, Ranking]:
+    """The weights under which what users wanted is most probable: those that choose candidates, and the final ones.
+
+    The first are fitted on all that the n-gram model proposes; the final ones on what all models then say.
+    """
+    model, advisers = bundle.language_model("queries"), Advisers(bundle.advisers())
+    queries = [query for query in queries if len(query) >= MIN_QUERY_LENGTH][:_QUERIES]
+    rescorer = Rescorer(model)
+    pools: list[Pool] = []
+    with reporter.task("ranking weights", 2 * len(queries)) as task:
+        for number, query in enumerate(queries):
+            pool = propose(model, bundle.queries, typed_prefix(query), bundle.denied)
+            pools.append(distinct_pool(pool, bundle.manifest.duplicates))
+            task.update(number + 1)
+        first = fit_weights(
+            [Choice.of(pool.candidates, pool.total, query) for pool, query in zip(pools, queries, strict=True)]
+        )
+        choices = []
+        for number, (pool, query) in enumerate(zip(pools, queries, strict=True)):
+            rows = first_rows(pool, first, CHOSEN)
+            advised = advisers.advise(pool.candidates.of(rows))
+            rescored = rescorer.rescore(pool, rows, advised)
+            choices.append(Choice.of(rerank(model, rescored.candidates), pool.total, query, len(advisers)))
+            task.update(len(queries) + number + 1)
+    if model.reranker is not None:
+        choices = _judge_reranker(choices, reporter)
+    final = fit_weights(choices)
+    return first, final.model_copy(update={"floor": probability_floor(choices, final)})
+
+
+def _judge_reranker(choices: list[Choice], reporter: Reporter) -> list[Choice]:
+    """The choices, without the re-ranker where it does not make held-out queries clearly more probable."""
+    gain, error = reranker_gain(choices)
+    kept = gain > 2 * error
+    reporter.say(
+        f"The re-ranker makes a held-out query {gain:.3f} nats more probable (standard error {error:.3f}): "
+        + ("it is asked." if kept else "it is not asked, and may be left out.")
+    )
+    return choices if kept else [choice.without_reranker() for choice in choices]
+
+
+def probability_floor(choices: Sequence[Choice], ranking: Ranking) -> float:
+    """The highest acceptance probability under which generated queries may be dropped at hardly any loss.
+
+    Those that would be dropped hold at most `_FLOOR_COST` of all reciprocal ranks of wanted generated queries.
+    """
+    if not choices:
+        return 0.0
+    wanted: list[tuple[float, float]] = []
+    for choice in choices:
+        if choice.wanted < len(choice.listed) and not choice.listed[choice.wanted, _LOGGED]:
+            utilities_N = choice.listed @ weight_vector(ranking)
+            total = np.logaddexp(np.logaddexp.reduce(utilities_N), choice.other @ np.array(ranking.other))
+            rank = 1 + int((utilities_N > utilities_N[choice.wanted]).sum())
+            wanted.append((float(np.exp(utilities_N[choice.wanted] - total)), 1.0 / rank))
+    lost, allowed = 0.0, _FLOOR_COST * sum(gain for _, gain in wanted)
+    floor = 0.0
+    for probability, gain in sorted(wanted):
+        lost += gain
+        floor = probability
+        if lost > allowed:
+            break
+    return round(min(floor, _HIGHEST_FLOOR), 8)
+
+
+def reranker_gain(choices: Sequence[Choice]) -> tuple[float, float]:
+    """Nats by which the re-ranker makes a query more probable with weights fitted on others, and the standard error.
+
+    By five-fold cross-validation, both times with all other weights fitted anew.
+    """
+    gains: list[NDArray[np.float64]] = []
+    without = [choice.without_reranker() for choice in choices]
+    for fold in range(min(_FOLDS, len(choices))):
+        measured = []
+        for tried in (choices, without):
+            rest = [choice for number, choice in enumerate(tried) if number % _FOLDS != fold]
+            measured.append(_log_probs(tried[fold::_FOLDS], fit_weights(rest)))
+        gains.append(measured[0] - measured[1])
+    if not gains:
+        return 0.0, 0.0
+    gains_B = np.concatenate(gains)
+    return float(gains_B.mean()), float(gains_B.std() / np.sqrt(len(gains_B)))
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A held-out query and what was listed for its prefix.
+
+    Attributes:
+        listed: features of the N listed queries, those of `weight_vector`, float64 (N, F).
+        other: features of "another query", float64 (3,).
+        wanted: row of the held-out query, N if it was not listed.
+    """
+
+    listed: NDArray[np.float64]
+    other: NDArray[np.float64]
+    wanted: int
+
+    @classmethod
+    def of(cls, candidates: Candidates, total: float, query: str, advisers: int = 0) -> Choice:
+        """The choice of `query` from a list that so many advisers have seen."""
+        texts = list(candidates.texts)
+        wanted = texts.index(query) if query in texts else len(texts)
+        return cls(features(candidates, advisers), other_features(candidates, total), wanted)
+
+    def without_reranker(self) -> Choice:
+        """The choice of who does not ask the re-ranker."""
+        listed = self.listed.copy()
+        listed[:, _RERANKER] = 0.0
+        return replace(self, listed=listed)
+
+
+def fit_weights(choices: Sequence[Choice]) -> Ranking:
+    """Maximum a posteriori weights: a conditional logit, with a normal prior of variance 1 around the usual ones.
+
+    A weight that would fall below 0 and must not is held at 0.
+    """
+    if not choices:
+        return Ranking()
+    size = len(Ranking().weights)
+    advisers = choices[0].listed.shape[1] - size - 2
+    usual = _vector(Ranking(advisers=(0.0,) * advisers))
+    at_least_0 = np.array([*_AT_LEAST_0, *[True] * (advisers + 2), *[False] * len(Ranking().other)])
+    fitted = fit(choices, usual, at_least_0, np.zeros(len(usual), bool))
+    return Ranking.model_validate(
+        {
+            "weights": fitted[:size],
+            "advisers": fitted[size : size + advisers],
+            "reranker": fitted[size + advisers],
+            "recency": fitted[size + advisers + 1],
+            "other": fitted[size + advisers + 2 :],
+        }
+    )
+
+
+def fit(
+    choices: Sequence[Choice], usual: NDArray[np.float64], at_least_0: NDArray[np.bool_], held: NDArray[np.bool_]
+) -> list[float]:
+    """The weights of what is listed and of "another query", a posteriori most probable: normal, of variance 1.
+
+    Args:
+        usual: the prior's mean, (F,); where `held`, what the weight is.
+        at_least_0: where a weight below 0 is held there.
+    """
+    features_BNF, listed_BN, wanted_B = _pad(choices)
+    weights = usual
+    while True:
+        weights = _maximum(features_BNF, listed_BN, wanted_B, usual, weights, held)
+        below = (weights < 0) & at_least_0
+        if not below.any():
+            return [round(float(weight), 6) for weight in weights]
+        weights, held = np.where(below, 0.0, weights), held | below
+
+
+def _vector(ranking: Ranking) -> NDArray[np.float64]:
+    return np.append(weight_vector(ranking), ranking.other)
+
+
+def _log_probs(choices: Sequence[Choice], ranking: Ranking) -> NDArray[np.float64]:
+    """Of what was wanted, (B,)."""
+    features_BNF, listed_BN, wanted_B = _pad(choices)
+    utilities_BN = np.where(listed_BN, features_BNF @ _vector(ranking), -np.inf)
+    wanted_B1 = np.take_along_axis(utilities_BN, wanted_B[:, None], axis=1)
+    log_probs_B: NDArray[np.float64] = (wanted_B1 - np.logaddexp.reduce(utilities_BN, axis=1, keepdims=True))[:, 0]
+    return log_probs_B
+
+
+def _pad(choices: Sequence[Choice]) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.int64]]:
+    """Features (B, N + 1, F), what is there (B, N + 1), and the place of what was wanted (B,); "another" is last."""
+    longest = max(len(choice.listed) for choice in choices)
+    weights = choices[0].listed.shape[1]
+    features_BNF = np.zeros((len(choices), longest + 1, weights + len(choices[0].other)))
+    listed_BN = np.zeros((len(choices), longest + 1), bool)
+    listed_BN[:, longest] = True
+    wanted_B = np.zeros(len(choices), np.int64)
+    for row, choice in enumerate(choices):
+        size = len(choice.listed)
+        features_BNF[row, :size, :weights] = choice.listed
+        features_BNF[row, longest, weights:] = choice.other
+        listed_BN[row, :size] = True
+        wanted_B[row] = choice.wanted if choice.wanted < size else longest
+    return features_BNF, listed_BN, wanted_B
+
+
+def _maximum(
+    features_BNF: NDArray[np.float64],
+    listed_BN: NDArray[np.bool_],
+    wanted_B: NDArray[np.int64],
+    usual: NDArray[np.float64],
+    start: NDArray[np.float64],
+    held: NDArray[np.bool_],
+) -> NDArray[np.float64]:
+    """The maximum of the concave log posterior by Newton's method, steps halved until they climb."""
+
+    def posterior(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        utilities_BN = np.where(listed_BN, features_BNF @ weights, -np.inf)
+        log_probs_BN = utilities_BN - np.logaddexp.reduce(utilities_BN, axis=1, keepdims=True)
+        likelihood = np.take_along_axis(log_probs_BN, wanted_B[:, None], axis=1).sum()
+        return float(likelihood - 0.5 * ((weights - usual) ** 2).sum()), np.exp(log_probs_BN)
+
+    wanted_BF = np.take_along_axis(features_BNF, wanted_B[:, None, None], axis=1)[:, 0]
+    weights, free = start, ~held
+    height, probs_BN = posterior(weights)
+    for _ in range(_STEPS):
+        mean_BF = np.einsum("bn,bnf->bf", probs_BN, features_BNF)
+        slope = (wanted_BF - mean_BF).sum(axis=0) - (weights - usual)
+        weighted_BNF: Any = features_BNF * probs_BN[..., None]
+        curvature = np.einsum("bnf,bng->fg", weighted_BNF, features_BNF, optimize=True) - mean_BF.T @ mean_BF
+        curvature += np.eye(len(usual))
+        step = np.zeros(len(usual))
+        step[free] = np.linalg.solve(curvature[np.ix_(free, free)], slope[free])
+        for halving in range(20):
+            higher, probs_BN = posterior(weights + step / 2**halving)
+            if higher >= height:
+                break
+        weights = weights + step / 2**halving
+        if higher - height < 1e-9 * max(abs(height), 1.0):
+            break
+        height = higher
+    return weights

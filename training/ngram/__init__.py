@@ -1,0 +1,1 @@
+"""Estimates n-gram models."""
