@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from service.ports import AnswerCache, AnswerKey
+from service.ports import AnswerCache, AnswerKey, ServingModel
 from service.telemetry.metrics import Metrics
 from suggest.budget import Budget
 from suggest.estimate import CostEstimate
@@ -185,3 +186,16 @@ class _Flight:
         if self.computed is None:
             raise self.error or RuntimeError("the computation gave nothing")
         return self.computed
+
+
+def answer_key(method: str, model: ServingModel, asked: object) -> AnswerKey:
+    """The key of an answer. It shows the method, the model and its version, but only a digest of what was typed.
+
+    What a bundle denies is part of its version.
+
+    Args:
+        asked: all that was asked. Its `repr` must show it whole, as that of a tuple or a data class does, so that
+            whatever is added to it stands in the key as well.
+    """
+    digest = hashlib.blake2b(repr(asked).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    return f"{method}:{model.name}:{model.version}:{digest}".encode()

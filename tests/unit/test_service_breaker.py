@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from service.cache.breaker import CircuitBreaker
+from service.cache.redis_cache import CircuitBreaker
 
 
 def test_it_opens_after_failures_in_a_row_and_closes_at_a_success() -> None:
