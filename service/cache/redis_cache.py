@@ -24,13 +24,13 @@ from redis.exceptions import AskError, ClusterDownError, MaxConnectionsError, Re
 
 from lm.errors import ConfigError
 from lm.text.normalize import NORMALIZER_VERSION
-from service.cache.redis_clients import NotOpenError, RedisClients, TimeLimit
+from service.cache.redis_clients import NotOpenError, RedisClients
 from service.cache.redis_url import read_redis_url
 from service.telemetry.metrics import Metrics
 
 _FORMAT = 2
 """Part of every key; raised when the form of keys or of stored answers changes."""
-_FAILURES_TO_OPEN = 3
+_FAILURES_TO_LOSE = 3
 _RETRY_AFTER_S = 1.0
 _MAX_WAITING = 1000
 """Answers that wait to be stored; more are dropped."""
@@ -44,37 +44,10 @@ _ELSEWHERE = (NotOpenError, AskError, ClusterDownError, MaxConnectionsError, Red
 _log = structlog.get_logger("service.redis")
 
 
-class CircuitBreaker:
-    """Counts failures in a row. After too many it is open: callers keep away until somebody else succeeds."""
-
-    def __init__(self, *, failures: int) -> None:
-        self._limit = failures
-        self._lock = threading.Lock()
-        self._failures = 0
-
-    @property
-    def is_open(self) -> bool:
-        """Whether callers keep away."""
-        return self._failures >= self._limit
-
-    def succeeded(self) -> bool:
-        """Notes a success; True if it ended an outage."""
-        if self._failures == 0:  # the usual case takes no lock
-            return False
-        with self._lock:
-            ended = self._failures >= self._limit
-            self._failures = 0
-            return ended
-
-    def failed(self) -> bool:
-        """Notes a failure; True if it began an outage."""
-        with self._lock:
-            self._failures += 1
-            return self._failures == self._limit
-
-
 class RedisCache:
     """A cache in Redis. Each value carries a checksum, so a foreign or cut value is a miss.
+
+    After some failures in a row Redis is lost: callers keep away until the thread behind them has reached it again.
 
     Args:
         url: see `service.cache.redis_url`.
@@ -86,15 +59,15 @@ class RedisCache:
     """
 
     def __init__(self, url: str, *, timeout_s: float, ttl_s: int, metrics: Metrics) -> None:
-        self._limit = TimeLimit(timeout_s)
         try:
             form = read_redis_url(url)
-            self._clients = RedisClients(form, self._limit)
+            self._clients = RedisClients(form, timeout_s)
         except ValueError as error:
             raise ConfigError(f"--redis: {error}.", remedy="Such as redis://HOST:6379/0.") from None
         self._ttl_s = ttl_s
         self._metrics = metrics
-        self._breaker = CircuitBreaker(failures=_FAILURES_TO_OPEN)
+        self._lock = threading.Lock()
+        self._failures = 0  # in a row
         self._available = False
         self._client: Any = None  # until Redis is reached
         self._is_cluster = form.kind == "cluster"
@@ -113,7 +86,7 @@ class RedisCache:
 
     def get(self, key: bytes) -> bytes | None:
         """See `AnswerCache.get`."""
-        if self._breaker.is_open:
+        if self._lost:
             return None
         name = redis_key(key)
         try:
@@ -131,7 +104,7 @@ class RedisCache:
 
     def put(self, key: bytes, answer: bytes) -> None:
         """See `AnswerCache.put`; the answer is in Redis a little later."""
-        if self._breaker.is_open:
+        if self._lost:
             return
         if len(self._waiting) >= _MAX_WAITING:
             self._metrics.redis_dropped.inc()
@@ -157,10 +130,10 @@ class RedisCache:
 
     def _run(self) -> None:
         """What the thread does: tasks and, while Redis is away, an attempt every second."""
-        self._limit.may_connect = True
+        self._clients.may_connect()
         while True:
             try:
-                task = self._tasks.get(timeout=_RETRY_AFTER_S if self._breaker.is_open else None)
+                task = self._tasks.get(timeout=_RETRY_AFTER_S if self._lost else None)
             except queue.Empty:
                 self._waiting.clear()
                 self._attempt("ping", self._reach)
@@ -195,7 +168,7 @@ class RedisCache:
         self._write_planned = False
         for _ in range(0, len(self._waiting), _BATCH):
             batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), _BATCH))]
-            if self._client is not None and not self._breaker.is_open:
+            if self._client is not None and not self._lost:
                 self._attempt("set", partial(self._store, batch))
 
     def _store(self, batch: list[tuple[bytes, bytes]]) -> None:
@@ -205,20 +178,29 @@ class RedisCache:
         pipeline.execute()
         self._succeeded()
 
+    @property
+    def _lost(self) -> bool:
+        return self._failures >= _FAILURES_TO_LOSE
+
     def _succeeded(self) -> None:
-        if self._breaker.succeeded():
+        if self._available and self._failures == 0:  # the usual case takes no lock
+            return
+        with self._lock:
+            was_lost, self._failures, self._available = self._lost, 0, True
+        self._metrics.redis_available.set(1)
+        if was_lost:
             _log.info("redis_back")
-        if not self._available:
-            self._available = True
-            self._metrics.redis_available.set(1)
 
     def _failed(self, operation: str, error: Exception) -> None:
         self._metrics.redis_errors.labels(operation).inc()
-        if self._breaker.failed():
+        with self._lock:
+            self._failures += 1
+            if self._failures != _FAILURES_TO_LOSE:
+                return
             self._available = False
-            self._metrics.redis_available.set(0)
-            self._tasks.put(lambda: None)  # wakes the thread, which then tries again by itself
-            _log.warning("redis_lost", error=type(error).__name__, effect="answers are not shared")
+        self._metrics.redis_available.set(0)
+        self._tasks.put(lambda: None)  # wakes the thread, which then tries again by itself
+        _log.warning("redis_lost", error=type(error).__name__, effect="answers are not shared")
 
 
 def redis_key(key: bytes) -> bytes:

@@ -14,47 +14,46 @@ from redis.sentinel import Sentinel, SentinelManagedConnection, SentinelManagedS
 
 from service.cache.redis_url import RedisUrl
 
-_CONNECT_TIMEOUT_S = 1.0
+_PATIENCE_S = 1.0
 """To connect, for each answer to a greeting, and for what a cluster says of itself at first. No caller waits for it."""
-
-
-class TimeLimit(threading.local):
-    """What the current thread may do. Every thread begins as a caller, which opens no connection.
-
-    Attributes:
-        seconds: how long it waits for an answer.
-        may_connect: whether it opens connections.
-    """
-
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
-        self.may_connect = False
 
 
 class NotOpenError(redis.ConnectionError):
     """No connection is open, and this thread may not open one."""
 
 
+class _Thread(threading.local):
+    """What is true of the current thread."""
+
+    may_connect = False
+
+
 class RedisClients:
-    """Makes a client for a URL.
+    """Makes clients for a URL. Only threads that called `may_connect` open connections; others get a `NotOpenError`.
 
     Args:
-        limit: holds for every connection.
+        timeout_s: how long a client waits for an answer.
 
     Raises:
         ValueError: redis-py does not know a parameter of the URL.
     """
 
-    def __init__(self, url: RedisUrl, limit: TimeLimit) -> None:
+    def __init__(self, url: RedisUrl, timeout_s: float) -> None:
+        self._thread = _Thread()
         self._url = url
-        self._limit = limit
+        self._timeout_s = timeout_s
         # RESP3 would let a server lengthen time limits; a name of the driver costs two round trips
-        self._options: dict[str, Any] = _once() | {"protocol": 2, "driver_info": None} | parse_url(url.server)  # type: ignore[no-untyped-call]
+        own = _once() | {"protocol": 2, "driver_info": None}
+        self._options: dict[str, Any] = own | parse_url(url.server)  # type: ignore[no-untyped-call]
         self._kind: Any = self._options.pop("connection_class", Connection)
         try:
             self._kind(**self._options)
         except (TypeError, redis.RedisError) as error:
             raise ValueError(f"redis-py does not know a parameter ({error})") from None
+
+    def may_connect(self) -> None:
+        """Lets the current thread open connections."""
+        self._thread.may_connect = True
 
     def connect(self) -> Any:
         """A `redis.Redis`, or a `redis.RedisCluster`.
@@ -72,9 +71,9 @@ class RedisClients:
     def _cluster(self) -> redis.RedisCluster:
         (host, port), *others = self._url.hosts
         options = {name: value for name, value in self._options.items() if name not in ("host", "port", "db", "retry")}
-        seconds, self._limit.seconds = self._limit.seconds, _CONNECT_TIMEOUT_S
+        timeout_s, self._timeout_s = self._timeout_s, _PATIENCE_S
         try:
-            return redis.RedisCluster(
+            cluster = redis.RedisCluster(
                 # redis-py uses our connections only if it is given a URL
                 url=f"redis://{f'[{host}]' if ':' in host else host}:{port}",
                 startup_nodes=[ClusterNode(*other) for other in others],  # type: ignore[no-untyped-call]
@@ -84,7 +83,9 @@ class RedisClients:
                 **options,
             )
         finally:
-            self._limit.seconds = seconds
+            self._timeout_s = timeout_s
+        cluster.disconnect_connection_pools()  # type: ignore[no-untyped-call]
+        return cluster
 
     def _sentinel(self) -> Any:
         secure = issubclass(self._kind, SSLConnection)
@@ -93,26 +94,23 @@ class RedisClients:
         return sentinel.master_for(self._url.service, connection_class=kind, **self._options)
 
     def _limited(self, kind: Any) -> Any:
-        limit = self._limit
+        clients = self
 
         class LimitedConnection(kind):  # type: ignore[misc]
-            """A connection that keeps to the time limit of the thread that uses it."""
+            """A connection that only some threads open, patiently, and that then waits no longer than callers do."""
 
             def connect(self) -> None:
-                """Connects, if the thread may; redis-py calls it before each use."""
-                if not self.is_connected:
-                    if not limit.may_connect:
-                        raise NotOpenError("no connection is open")
-                    super().connect()
-                self.update_current_socket_timeout(limit.seconds)
+                """Connects if need be; redis-py calls it before each use."""
+                if self.is_connected:
+                    return
+                if not clients._thread.may_connect:
+                    raise NotOpenError("no connection is open")
+                super().connect()
+                self.update_current_socket_timeout(clients._timeout_s)
 
         return LimitedConnection
 
 
 def _once() -> dict[str, Any]:
-    """Connects in bounded time and does not try again: the breaker decides that."""
-    return {
-        "socket_connect_timeout": _CONNECT_TIMEOUT_S,
-        "socket_timeout": _CONNECT_TIMEOUT_S,
-        "retry": Retry(NoBackoff(), 0),
-    }
+    """Connects in bounded time and does not try again: the cache decides that."""
+    return {"socket_connect_timeout": _PATIENCE_S, "socket_timeout": _PATIENCE_S, "retry": Retry(NoBackoff(), 0)}
