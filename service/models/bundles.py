@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +15,6 @@ from lm.errors import ConfigError
 from lm.models.user_cache import writable_cache
 from service.config import ServerSettings
 from service.models.remote_bundles import RemoteBundles
-from service.models.served_models import choose_models
 from service.ports import BundleFolder, ModelOpener
 from service.telemetry.metrics import Metrics
 
@@ -49,13 +48,32 @@ def chosen_models(bundles: BundleFolder, settings: ServerSettings) -> tuple[tupl
     """The names of the models to serve and of the default one.
 
     Raises:
-        ConfigError: the registry is empty, or a model that was named is not in it.
+        ConfigError: the registry is empty, a model that was named is not in it, or the default is not clear.
         RegistryError: it cannot be reached, and there is no copy of its bundles.
     """
-    try:
-        return choose_models(bundles, settings.models, settings.default_model)
-    except ConfigError as error:
-        raise ConfigError(f"{settings.registry}: {error.problem}", remedy=error.remedy) from None
+    there = bundles.models()
+    if not there:
+        raise ConfigError(
+            f"{settings.registry}: The registry holds no model.",
+            remedy="Train one with `autocomplete train CONFIG`, or name another folder by --registry.",
+        )
+    for name in settings.models:
+        if name not in there:
+            raise _no_model("--models", name, there, settings)
+    names = settings.models or tuple(there)
+    if settings.default_model is None and len(names) > 1:
+        raise ConfigError(
+            f"{settings.registry}: --default-model: needed, as there are several models: {', '.join(names)}.",
+            remedy=f"Such as --default-model {names[0]}.",
+        )
+    default = settings.default_model or names[0]
+    if default not in names:
+        raise _no_model("--default-model", default, names, settings)
+    return names, default
+
+
+def _no_model(flag: str, name: str, names: Sequence[str], settings: ServerSettings) -> ConfigError:
+    return ConfigError(f"{settings.registry}: {flag}: no model {name!r}.", remedy=f"There are: {', '.join(names)}.")
 
 
 def bundle_opener(settings: ServerSettings) -> ModelOpener:

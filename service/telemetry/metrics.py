@@ -195,7 +195,13 @@ class Metrics:
             ("model", "outcome"),
             registry=registry,
         )
-
+        self.follow_errors = Counter(
+            "autocomplete_follow_errors",
+            "Unexpected errors while the registry is followed, by model (empty: looking for new ones); the next look "
+            "tries again.",
+            ("model",),
+            registry=registry,
+        )
         self.registry_errors = Counter(
             "autocomplete_registry_errors",
             "Looks at a registry at a URL that failed; what answers goes on.",

@@ -32,6 +32,7 @@ NAMES = {
     "autocomplete_redis_errors": ("operation",),
     "autocomplete_redis_dropped_answers": (),
     "autocomplete_registry_errors": (),
+    "autocomplete_follow_errors": ("model",),
     "autocomplete_redis_available": (),
     "autocomplete_model_info": ("model", "version"),
     "autocomplete_model_created_timestamp_seconds": ("model",),
