@@ -9,7 +9,7 @@ import typer
 from lm.errors import ModelNotFoundError
 
 if TYPE_CHECKING:
-    from lm.bundle.bundle_store import BundleStore
+    from lm.bundle.registry import BundleStore
 
 
 def activate(
@@ -18,7 +18,7 @@ def activate(
     registry: Annotated[str, typer.Option(help="Folder of NAME/VERSION bundles, or its URL.")] = "var/registry",
 ) -> None:
     """Makes a published version the one that answers, such as one that the gate held."""
-    from lm.bundle.registries import open_registry
+    from lm.bundle.registry import open_registry
 
     bundles = open_registry(registry)
     known = bundles.versions(model)

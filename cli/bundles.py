@@ -18,7 +18,7 @@ def find_bundle(place: str | Path) -> Path:
         RegistryError: the URL cannot be used.
     """
     from lm.bundle.manifest import MANIFEST_FILE
-    from lm.bundle.registries import is_url, open_registry
+    from lm.bundle.registry import is_url, open_registry
 
     if is_url(str(place)):
         return _find_remote(str(place).rstrip("/"))
@@ -34,7 +34,7 @@ def find_bundle(place: str | Path) -> Path:
 
 def _find_remote(url: str) -> Path:
     """The bundle at `REGISTRY/NAME` or `REGISTRY/NAME/VERSION`."""
-    from lm.bundle.registries import open_registry
+    from lm.bundle.registry import open_registry
 
     above, _, name = url.rpartition("/")
     root, _, model = above.rpartition("/")
@@ -47,7 +47,7 @@ def _find_remote(url: str) -> Path:
 
 
 def _refuse_registry(place: str) -> None:
-    from lm.bundle.registries import open_registry
+    from lm.bundle.registry import open_registry
 
     models = open_registry(place).models()
     if models:

@@ -15,7 +15,7 @@ def rollback(
     registry: Annotated[str, typer.Option(help="Folder of NAME/VERSION bundles, or its URL.")] = "var/registry",
 ) -> None:
     """Makes the version that answered before the active one active again; what is trained later does not undo it."""
-    from lm.bundle.registries import open_registry
+    from lm.bundle.registry import open_registry
 
     bundles = open_registry(registry)
     active = bundles.activation(model)

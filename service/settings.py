@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource
 
-from lm.bundle.registries import is_url
-from lm.bundle.toml_file import read_toml
+from lm.bundle.registry import is_url
 from lm.errors import ConfigError
+from lm.toml_file import read_toml
 
 Settings = TypeVar("Settings", bound=BaseSettings)
 

@@ -12,10 +12,9 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
 
-from lm.bundle.bundle_store import Activation
 from lm.bundle.file_lock import file_lock
 from lm.bundle.manifest import MANIFEST_FILE, read_manifest
-from lm.bundle.registry import Registry
+from lm.bundle.registry import Activation, Registry
 from lm.bundle.verified import VerifiedBundles
 from lm.errors import BundleDamagedError, RegistryError
 

@@ -15,8 +15,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from lm.bundle.bundle_cache import BundleCache
-from lm.bundle.bundle_store import ACTIVE_FILE, Activation, BundleStore, is_model_name
 from lm.bundle.manifest import MANIFEST_FILE, parse_manifest
+from lm.bundle.registry import ACTIVE_FILE, Activation, BundleStore, is_model_name
 from lm.errors import BundleDamagedError, BundleError, MissingToolError, RegistryError
 
 _TRANSFERS = 4

@@ -79,3 +79,8 @@ def _write(record: Path, stamp: str) -> None:
     except OSError:  # a read-only or full disk: the next process checks again
         with suppress(OSError):
             aside.unlink()
+
+
+def verified_bundles(cache: Path) -> VerifiedBundles:
+    """The records of checks below a cache folder."""
+    return VerifiedBundles(cache / "verified")

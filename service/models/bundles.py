@@ -8,9 +8,9 @@ from pathlib import Path
 
 import structlog
 
-from lm.bundle.registries import open_registry, verified_bundles
-from lm.bundle.registry import Registry
+from lm.bundle.registry import Registry, open_registry
 from lm.bundle.remote_registry import RemoteRegistry
+from lm.bundle.verified import verified_bundles
 from lm.errors import ConfigError
 from lm.models.user_cache import writable_cache
 from service.config import ServerSettings

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import structlog
 
-from lm.bundle.bundle_store import Activation
+from lm.bundle.registry import Activation
 from lm.bundle.remote_registry import RemoteRegistry
 from lm.errors import RegistryError
 from service.telemetry.metrics import Metrics

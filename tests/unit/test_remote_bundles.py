@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
 from lm.bundle.manifest import read_manifest
-from lm.bundle.registries import open_registry
+from lm.bundle.registry import open_registry
 from lm.bundle.remote_registry import RemoteRegistry
 from lm.errors import RegistryError
 from service.models.remote_bundles import RemoteBundles
