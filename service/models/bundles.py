@@ -1,4 +1,4 @@
-"""Where the server's bundles come from, by its settings: a folder, or a registry at a URL and its copies here."""
+"""The server's bundles, as its settings say: from a folder, or from a registry at a URL and its copies here."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from lm.errors import ConfigError
 from lm.models.user_cache import writable_cache
 from service.config import ServerSettings
 from service.models.remote_bundles import RemoteBundles
+from service.models.warm import open_warm
 from service.ports import BundleFolder, ModelOpener
 from service.telemetry.metrics import Metrics
 
@@ -22,10 +23,10 @@ _log = structlog.get_logger("service.models")
 
 
 class LocalBundles(Registry):
-    """A registry in a folder: nothing is copied, so there is nothing to keep or to end."""
+    """A registry in a folder. Nothing is copied, so there is nothing to remove or to end."""
 
     def keep(self, model: str, versions: Collection[str]) -> None:
-        """Leaves all versions where they are."""
+        """Leaves all versions in place."""
 
     def close(self) -> None:
         """Has nothing to end."""
@@ -77,9 +78,7 @@ def _no_model(flag: str, name: str, names: Sequence[str], settings: ServerSettin
 
 
 def bundle_opener(settings: ServerSettings) -> ModelOpener:
-    """Opens bundles ready to answer, each checked once a machine and not once a process."""
-    from service.models.warm import open_warm
-
+    """Opens bundles ready to answer. Each bundle is checked once a machine, not once a process."""
     try:
         cache = settings.bundle_cache or writable_cache()
     except OSError as error:
