@@ -43,18 +43,18 @@ class Activation:
 
     @classmethod
     def parse(cls, text: str) -> Activation | None:
-        """Reads a marker; None if it names no version."""
+        """Reads `ACTIVE`; None if it names no version."""
         first, _, rest = text.strip().partition("\n")
         words = rest.split()
         return cls(first.strip(), tuple(words[1:]) if words[:1] == [_BEFORE] else ()) if first else None
 
     def text(self) -> str:
-        """The marker."""
+        """The content of `ACTIVE`."""
         before = f"{_BEFORE} {' '.join(self.before)}\n" if self.before else ""
         return f"{self.version}\n{before}"
 
     def then(self, version: str) -> Activation:
-        """Another version takes its place."""
+        """The activation after this one, of another version."""
         if version == self.version:
             return self
         before = [self.version, *(former for former in self.before if former not in (self.version, version))]
@@ -62,7 +62,7 @@ class Activation:
 
     @property
     def rolled_back_from(self) -> str | None:
-        """The newest version that answered before, if it is newer than the one that answers: somebody went back."""
+        """The version that somebody went back from: the newest that answered before, if it is newer than this one."""
         newest = max(self.before, default="")
         return newest if newest > self.version else None
 
@@ -78,7 +78,7 @@ class Activation:
 
 
 class BundleStore(ABC):
-    """Bundles by model and version; versions sort by time.
+    """A registry in any kind of storage; versions sort by time.
 
     Attributes:
         location: folder or URL, as it was given.
@@ -104,7 +104,7 @@ class BundleStore(ABC):
 
     @abstractmethod
     def publish(self, model: str, version: str, folder: Path) -> Path | str:
-        """Puts a finished bundle into the store, whole or not at all; returns where it is.
+        """Puts a finished bundle into the registry, whole or not at all; returns where it is.
 
         Raises:
             BundleError: that version is there already.
@@ -116,10 +116,10 @@ class BundleStore(ABC):
 
     @abstractmethod
     def _replace_marker(self, model: str, active: Activation | None, by: Activation) -> bool:
-        """Writes the marker, so that a reader has the former or this one; False if by now the former is another.
+        """Replaces `ACTIVE` at once; False if it no longer says `active`.
 
-        No activation is lost where the storage can tell: in a folder, by a lock, and in S3, by a conditional write. In
-        other object storage two at the same moment can lose one, for fsspec offers no conditional write there.
+        In a folder a lock, and in S3 a conditional write, sees to it that no activation is lost. fsspec offers no
+        conditional write for other object storage: of two activations at the same moment one can be lost there.
         """
 
     @abstractmethod
@@ -148,17 +148,17 @@ class BundleStore(ABC):
         """Makes a version the one that answers."""
         for _ in range(_TRIES):
             if self.replace_active(model, self.activation(model), version):
-                return  # else somebody was quicker; what is active now is what this version takes the place of
+                return  # else somebody was quicker, and this version replaces theirs
         raise UnavailableError(
-            f"What is active of {model!r} in {self.location} changes all the time.", remedy="Try again in a while."
+            f"The active version of {model!r} in {self.location} changes all the time.", remedy="Try again in a while."
         )
 
     def replace_active(self, model: str, active: Activation | None, version: str) -> bool:
-        """Makes a version the one that answers in place of another; False if by now something else is active."""
+        """Makes a version the one that answers instead of `active`; False if something else is active by now."""
         return self._replace_marker(model, active, Activation(version) if active is None else active.then(version))
 
     def prune(self, model: str, keep: int) -> list[str]:
-        """Removes old versions but the newest `keep`, the active one and what answered before; returns what went."""
+        """Removes versions except the newest `keep`, the active one and the one before it; returns those removed."""
         active = self.activation(model)
         needed = () if active is None else (active.version, *active.before[:1])
         gone = [version for version in self.versions(model)[:-keep] if version not in needed]
@@ -168,7 +168,7 @@ class BundleStore(ABC):
 
 
 class Registry(BundleStore):
-    """The bundles below a folder."""
+    """A registry in a folder: a bundle is renamed into place, so readers never see half of one; writers lock it."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -201,7 +201,7 @@ class Registry(BundleStore):
         return self.root / model / version
 
     def fingerprint(self, model: str, version: str) -> frozenset[tuple[str, int, int]]:
-        """Names, sizes and times of a version's files: differs from an earlier one if any was changed or replaced."""
+        """Names, sizes and times of a version's files."""
         folder = self.bundle_path(model, version)
         return frozenset(
             (str(path.relative_to(folder)), stat.st_size, stat.st_mtime_ns)
@@ -220,10 +220,10 @@ class Registry(BundleStore):
             raise _taken(target)
         aside = target.with_name(f".{version}.partial")
         target.parent.mkdir(parents=True, exist_ok=True)
-        with file_lock(target.with_name(_PUBLISH_LOCK)):  # which is never removed: another may be about to lock it
+        with file_lock(target.with_name(_PUBLISH_LOCK)):  # never removed: another process may be about to lock it
             if target.exists():  # another process has just published it
                 raise _taken(target)
-            shutil.rmtree(aside, ignore_errors=True)  # of one that was killed
+            shutil.rmtree(aside, ignore_errors=True)  # of a process that was killed
             try:
                 _copy(folder, aside)
                 aside.rename(target)
@@ -247,7 +247,7 @@ class Registry(BundleStore):
     def _remove(self, model: str, version: str) -> None:
         target = self.bundle_path(model, version)
         aside = target.with_name(f".{version}.removed")
-        shutil.rmtree(aside, ignore_errors=True)  # of one that was killed here
+        shutil.rmtree(aside, ignore_errors=True)  # of a process that was killed here
         target.rename(aside)  # whole for readers until it is gone
         shutil.rmtree(aside)
 
@@ -292,7 +292,7 @@ def _taken(target: Path) -> BundleError:
 
 
 def _copy(folder: Path, target: Path) -> None:
-    """As `shutil.copytree`, but ends at the first error and raises it: a full disk is then said as such."""
+    """Like `shutil.copytree`, but raises the first error as it is, so that a full disk shows as one."""
     target.mkdir()
     for path in sorted(folder.rglob("*")):
         copy = target / path.relative_to(folder)
