@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import enum
 import threading
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 
 import structlog
 
@@ -84,7 +84,7 @@ class ServedModels:
             name: ModelStatus(name=name, state=ModelState.LOADING) for name in names
         }
         self._untold: set[str] = set()
-        self._errors: dict[str, list[str]] = {}
+        self._errors: dict[tuple[str, str], list[str]] = {}
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="open-models", daemon=True)
 
@@ -139,61 +139,65 @@ class ServedModels:
 
     def _run(self) -> None:
         self._update_all(sorted(self._statuses, key=lambda name: name != self.default))
-        self._survive("", lower_priority)  # versions that are opened from now on replace others, which answer
+        with self._surviving("", "priority"):
+            lower_priority()  # versions that are opened from now on replace others, which answer
         while self._follow_s and not self._stopping.wait(self._follow_s):
             self._update_all(list(self._statuses))
             if self._new_models:
-                self._survive("", self._update_new)
+                with self._surviving("", "new models"):
+                    self._update_all(self._appeared())
 
-    def _update_new(self) -> None:
-        """Opens models that have appeared in the registry, as soon as a version of them is active."""
+    def _appeared(self) -> list[str]:
+        """Models that have appeared in the registry and have an active version."""
         try:
             there = self._folder.models()
-            new = [name for name in there if name not in self._statuses and self._folder.active_version(name)]
+            return [name for name in there if name not in self._statuses and self._folder.active_version(name)]
         except (OSError, RegistryError):  # the next look may see more
-            return
-        self._update_all(new)
+            return []
 
     def _update_all(self, names: Sequence[str]) -> None:
         for name in names:
             if not self._stopping.is_set():
-                self._survive(name, partial(self._update, name))
-
-    def _survive(self, name: str, call: Callable[[], None]) -> None:
-        """Calls, and logs an unexpected error once, however often it comes again in a row."""
-        try:
-            call()
-        except Exception as error:  # whatever it is, the other models and the next look go on
-            self._metrics.follow_errors.labels(name).inc()
-            trace = trace_of(error)
-            if self._errors.get(name) != trace:
-                self._errors[name] = trace
-                _log.error("follow_failed", model=name, trace=trace, effect="what answers goes on")
-        else:
-            self._errors.pop(name, None)
+                self._update(name)
 
     def _update(self, name: str) -> None:
         """Looks at a model in the registry; tells a new status until it was told without an error."""
         before = self._statuses.get(name) or ModelStatus(name=name, state=ModelState.LOADING)
-        try:
+        status = _unseen(before, BundleError(f"{name} cannot be looked up.", remedy="The server's log says why."))
+        with self._surviving(name, "look"):
             status = self._look(before)
-        except OSError as error:
-            status = _unseen(before, _UnseenError(f"{name} cannot be read: {error.strerror}."))
         if _comparable(status) != _comparable(before):
             if isinstance(status.latest_error, _UnseenError):
                 _log.error("no_active_version", model=name, error=str(status.latest_error))
             self._statuses = {**self._statuses, name: status}
             self._untold.add(name)
         if name in self._untold:
-            self._on_change(self._statuses[name])
-            self._untold.discard(name)
+            with self._surviving(name, "tell"):
+                self._on_change(self._statuses[name])
+                self._untold.discard(name)
+
+    @contextmanager
+    def _surviving(self, name: str, step: str) -> Iterator[None]:
+        """Counts an unexpected error, and logs it once, however often it comes again in a row."""
+        try:
+            yield
+        except Exception as error:  # whatever it is, the other models and the next look go on
+            self._metrics.follow_errors.labels(name).inc()
+            trace = trace_of(error)
+            if self._errors.get((name, step)) != trace:
+                self._errors[name, step] = trace
+                _log.error("follow_failed", model=name, step=step, trace=trace, effect="what answers goes on")
+        else:
+            self._errors.pop((name, step), None)
 
     def _look(self, before: ModelStatus) -> ModelStatus:
-        """What the registry says of a model now; opens the version that it says shall answer.
+        """What the registry says of a model now; opens the version that should answer."""
+        try:
+            return self._read(before)
+        except OSError as error:
+            return _unseen(before, _UnseenError(f"{before.name} cannot be read: {error.strerror}."))
 
-        Raises:
-            OSError: the registry cannot be read.
-        """
+    def _read(self, before: ModelStatus) -> ModelStatus:
         name = before.name
         versions = self._folder.versions(name)
         active = self._folder.active_version(name)
@@ -212,7 +216,7 @@ class ServedModels:
     def _choose(
         self, name: str, active: str, versions: Sequence[str], answers: ServingModel | None
     ) -> tuple[ServingModel | None, AutocompleteError | None]:
-        """The active version; where it cannot be opened what answers, or the newest older one that can be."""
+        """The active version. If it cannot be opened: what answers now, or else the newest older version that opens."""
         if answers is not None and answers.version == active:
             return answers, None
         opened = self._versions.open(name, active)
@@ -231,8 +235,8 @@ class _UnseenError(BundleError):
     """The registry names no version that could answer."""
 
 
-def _unseen(before: ModelStatus, error: _UnseenError) -> ModelStatus:
-    """What answers goes on, though the registry no longer says that it should."""
+def _unseen(before: ModelStatus, error: BundleError) -> ModelStatus:
+    """The status of a model that the registry does not show: if it answers, it goes on answering."""
     state = ModelState.FAILED if before.model is None else ModelState.ACTIVE
     return replace(before, state=state, latest_error=error)
 

@@ -33,6 +33,7 @@ class Folder:
         self.active = active
         self.changes: Counter[tuple[str, str]] = Counter()
         self.failure: Exception | None = None
+        self.broken = set[str]()
         self.looks: Counter[str] = Counter()
 
     def models(self) -> list[str]:
@@ -47,6 +48,8 @@ class Folder:
         return self.versions_of.get(model, [])
 
     def active_version(self, model: str) -> str | None:
+        if model in self.broken:
+            raise KeyError(model)
         return self.active.get(model)
 
     def bundle_path(self, model: str, version: str) -> Path:
@@ -262,10 +265,20 @@ def test_a_look_at_the_registry_that_breaks_in_any_way_is_counted_logged_once_an
         folder.failure = ValueError("a name that nobody expected")
         eventually(lambda: followed.failed("m") >= 3 and followed.failed("") >= 3)
         assert followed.answers("1")
+        assert "m cannot be looked up" in str(followed.registry.status("m").latest_error)
         folder.failure = None
         folder.versions_of["m"], folder.active["m"] = ["1", "2"], "2"
         eventually(lambda: followed.answers("2"))
+        assert followed.registry.status("m").latest_error is None
     assert sorted(line["model"] for line in lines if line["event"] == "follow_failed") == ["", "m"]
+
+
+def test_a_model_that_cannot_be_looked_up_fails_and_does_not_load_for_ever() -> None:
+    folder = Folder({"m": ["1"], "n": ["7"]}, {"m": "1", "n": "7"})
+    folder.broken.add("m")
+    registry = opened(folder)
+    assert registry.status("m").state is ModelState.FAILED
+    assert registry.get("n").version == "7"
 
 
 def test_an_active_version_that_is_not_there_is_named() -> None:
