@@ -45,9 +45,11 @@ def health(
     timeout: Annotated[float, typer.Option(help="Seconds to wait for its answer.")] = 2.0,
 ) -> None:
     """Asks whether a server is ready; exits with 0 if it is, else with 1."""
-    from service.workers.health_check import check
+    from autocomplete_client.health import check
+    from cli.suggestions import reaching
 
-    ready = check(address, timeout)
+    with reaching(address):
+        ready = check(address, timeout)
     print(f"{address}: {'serving' if ready else 'not serving'}")
     if not ready:
         raise typer.Exit(EXIT_FAILED)

@@ -21,7 +21,6 @@ Request = pb.CompleteQueryRequest | pb.PredictNextWordRequest
 Response = pb.CompleteQueryResponse | pb.PredictNextWordResponse
 SOURCES = {
     pb.SUGGESTION_SOURCE_HISTORY: "log",
-    pb.SUGGESTION_SOURCE_TRENDING: "trending",
     pb.SUGGESTION_SOURCE_GENERATED: "generated",
 }
 _TERMS = {

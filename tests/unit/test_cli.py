@@ -66,6 +66,15 @@ def test_help_of_train_has_every_field_and_an_example_that_is_valid(tmp_path: Pa
         assert description in shown
 
 
+def test_no_help_offers_what_no_server_does_yet() -> None:
+    commands = [command.callback.__name__ for command in app.registered_commands if command.callback]
+    for arguments in ([], *([name] for name in commands)):
+        shown = CliRunner(env={"COLUMNS": "200"}).invoke(app, [*arguments, "--help"]).stdout
+        found = re.search(r"takes? .*down|deny|user events?|personal history|trending|DenyList|UserEvent", shown)
+        if arguments != ["gateway"]:
+            assert found is None, found
+
+
 @pytest.mark.parametrize(("command", "kind"), [("serve", ServerSettings), ("gateway", GatewaySettings)])
 def test_help_has_every_setting(command: str, kind: type[ProgramSettings]) -> None:
     shown = CliRunner(env={"COLUMNS": "200"}).invoke(app, [command, "--help"]).stdout
