@@ -131,7 +131,7 @@ def test_bad_json_lines(tmp_path: Path, line: str, problem: str) -> None:
 
 def test_a_parquet_column_that_is_no_text(tmp_path: Path) -> None:
     write_table(pyarrow.table({"text": [1, 2]}), tmp_path / "a.parquet")
-    with pytest.raises(InputError, match="the column `text` holds int64, not text"):
+    with pytest.raises(InputError, match="the column `text` holds BIGINT, not text"):
         list(read_paragraphs([TextSource(path="a.parquet")], tmp_path))
 
 

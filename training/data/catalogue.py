@@ -24,11 +24,10 @@ from lm.errors import InputError
 from lm.index.withheld import hash_query
 from lm.text.normalize import displayed_query, normalize_query
 from training.config import CatalogueSource, HeldOut, Screening
-from training.data.bad_rows import BadRows
-from training.data.log_reader import read_columns
 from training.data.query_log import WITHHELD_FILE
 from training.data.screening import Screen, load_screen
-from training.data.sources import find_files, kind_of, read_lines
+from training.data.sources import BadRows, kind_of, leave_out_empty, read_lines, source_files
+from training.data.tables import read_columns
 from training.progress import Reporter
 
 CATALOGUE_KINDS = (".tsv", ".csv", ".jsonl", ".parquet")
@@ -82,7 +81,7 @@ def write_catalogue(
     Raises:
         InputError: a file, a line, a column or a weight cannot be used, or too few entries are left.
     """
-    files = [(source, path) for source in sources for path in find_files(source.path, base)]
+    files = leave_out_empty(source_files(sources, base, CATALOGUE_KINDS), reporter)
     screen = load_screen(base / screening.blocked_words if screening.blocked_words else None)
     entries, dropped, rows = _read(files, screen, screening.max_length, reporter)
     if log is None and len(entries) < _MIN_ENTRIES:

@@ -6,6 +6,7 @@ Neighbouring sentences speak of the same things, so whole blocks of them are hel
 from __future__ import annotations
 
 import heapq
+import itertools
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +20,8 @@ from lm.errors import InputError
 from lm.text.normalize import normalize_text, split_sentences
 from training.config import HeldOut, TextSource
 from training.data.screening import Screen
-from training.data.sources import Meter, Place, find_files, kind_of, open_parquet, read_lines
+from training.data.sources import Meter, Place, kind_of, leave_out_empty, read_lines, source_files
+from training.data.tables import read_parquet
 from training.progress import Reporter
 
 TEXT_KINDS = (".txt", ".jsonl", ".parquet")
@@ -51,10 +53,7 @@ def corpus_files(sources: Sequence[TextSource], base: Path) -> list[tuple[TextSo
     Raises:
         InputError: one is missing or has an ending that says nothing.
     """
-    files = [(source, path) for source in sources for path in find_files(source.path, base)]
-    for _, path in files:
-        kind_of(path, TEXT_KINDS)
-    return files
+    return source_files(sources, base, TEXT_KINDS)
 
 
 def read_paragraphs(sources: Sequence[TextSource], base: Path) -> Iterator[tuple[str, Place]]:
@@ -78,7 +77,8 @@ def _read_file(source: TextSource, path: Path, progress: Callable[[int], None] |
             lines = read_lines(path, max_lines=source.max_lines, progress=progress)
             documents = ((number, _field(path, number, line, source.column)) for number, line in lines)
         case _:
-            documents = _rows(path, source, progress)
+            rows = itertools.islice(read_parquet(path, [source.column], progress), source.max_lines)
+            documents = ((number, text or "") for number, (text,) in enumerate(rows, start=1))
     for number, document in documents:
         place = Place(path, number)
         for paragraph in document.splitlines():
@@ -111,25 +111,6 @@ def _field(path: Path, number: int, line: str, field: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _rows(path: Path, source: TextSource, progress: Callable[[int], None] | None) -> Iterator[tuple[int, str]]:
-    import pyarrow
-
-    size = path.stat().st_size
-    number = 0
-    with open_parquet(path, [source.column]) as file:
-        kind = file.schema_arrow.field(source.column).type
-        if not (pyarrow.types.is_string(kind) or pyarrow.types.is_large_string(kind)):
-            raise InputError(path, f"the column `{source.column}` holds {kind}, not text.")
-        for batch in file.iter_batches(batch_size=1024, columns=[source.column]):
-            for text in batch.column(0).to_pylist():
-                number += 1
-                if source.max_lines is not None and number > source.max_lines:
-                    return
-                yield number, text or ""
-            if progress and file.metadata.num_rows:
-                progress(size * number // file.metadata.num_rows)
-
-
 def write_sentences(
     sources: Sequence[TextSource],
     base: Path,
@@ -153,7 +134,7 @@ def write_sentences(
     Raises:
         InputError: as `read_paragraphs`; or there are too few sentences to hold any out.
     """
-    files = corpus_files(sources, base)
+    files = leave_out_empty(corpus_files(sources, base), reporter)
     every = out_folder / "sentences.part"
     asides = {name: out_folder / f"{name}.txt.part" for name in _PARTS}
     try:

@@ -25,10 +25,9 @@ from lm.text.normalize import displayed_query, ends_unspaced, normalize_query
 from lm.text.private import looks_private
 from training.config import Screening
 from training.config_log import QueryLogSource
-from training.data.bad_rows import BadRows
 from training.data.log_reader import LogRow, read_log
 from training.data.screening import Screen
-from training.data.sources import Meter
+from training.data.sources import BadRows, Meter
 from training.progress import Reporter
 
 if TYPE_CHECKING:

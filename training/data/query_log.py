@@ -34,6 +34,7 @@ from training.data.log_reader import log_files
 from training.data.log_rows import RowJudge, RowTally, write_rows
 from training.data.query_text import text_file, write_text
 from training.data.screening import load_screen
+from training.data.sources import leave_out_empty
 from training.progress import Reporter, Task
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ def write_queries(
         ConfigError: there is too little in the logs that held-out queries are drawn from.
         MissingToolError: the engine is not installed.
     """
-    files = log_files(sources, base)
+    files = leave_out_empty(log_files(sources, base), reporter)
     screen = load_screen(base / screening.blocked_words if screening.blocked_words else None)
     log = files[0][1] if files else base
     with tempfile.TemporaryDirectory(dir=out_folder, prefix="reading-") as work:
