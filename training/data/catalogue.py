@@ -26,7 +26,7 @@ from lm.text.normalize import displayed_query, normalize_query
 from training.config import CatalogueSource, HeldOut, Screening
 from training.data.query_log import WITHHELD_FILE
 from training.data.screening import Screen, load_screen
-from training.data.sources import BadRows, kind_of, leave_out_empty, read_lines, source_files
+from training.data.sources import kind_of, leave_out_empty, read_lines, source_files
 from training.data.tables import read_columns
 from training.progress import Reporter
 
@@ -147,7 +147,7 @@ def _rows(source: CatalogueSource, path: Path) -> Iterator[tuple[int, str, Any, 
     columns = [column for column in wanted if column is not None]
     places = [columns.index(column) if column is not None else None for column in wanted]
     json_lines = kind_of(path, CATALOGUE_KINDS) == ".jsonl"
-    for line, fields in _read_jsonl(path, columns) if json_lines else read_columns(path, columns, BadRows()):
+    for line, fields in _read_jsonl(path, columns) if json_lines else read_columns(path, columns):
         text, weight, payload = (None if place is None else fields[place] for place in places)
         if text is not None and not isinstance(text, str):
             raise InputError(path, f"`{source.text_column}` is {text!r}, not text.", line=line, remedy="Mend the line.")

@@ -87,7 +87,7 @@ def read_log(
     columns = [column for column in wanted if column is not None]
     places = [columns.index(column) if column is not None else len(columns) for column in wanted]
     _, count_at, time_at, user_at, session_at = places
-    with closing(read_columns(path, columns, bad, progress)) as table:
+    with closing(read_columns(path, columns, bad.report, progress)) as table:
         for number, fields in itertools.islice(table, source.max_lines):
             fields.append(None)  # what a log without the column has there
             try:

@@ -22,17 +22,17 @@ from training.data.counting import (
     REPEAT,
     ROBOT,
     count_queries,
+    displays,
     has_recent,
     judge_queries,
     judge_rows,
+    model_thresholds,
     withheld_hashes,
 )
-from training.data.displays import displays
 from training.data.engines import Engine, EngineName, open_engine
 from training.data.held_out import MIN_ROWS, among, hold_out
 from training.data.log_reader import log_files
 from training.data.log_rows import RowJudge, RowTally, write_rows
-from training.data.query_text import text_file, write_text
 from training.data.screening import load_screen
 from training.data.sources import leave_out_empty
 from training.progress import Reporter, Task
@@ -41,6 +41,11 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 WITHHELD_FILE = "withheld.parquet"
+
+
+def text_file(log: str | None = None) -> str:
+    """The file of what is learnt from all query logs, or from those of one name."""
+    return f"train_lm.{log}.txt" if log else "train_lm.txt"
 
 
 _OUTPUTS = ("train.parquet", text_file(), "validation.txt", "test.txt", WITHHELD_FILE)
@@ -114,7 +119,7 @@ def write_queries(
 ) -> QueryCounts:
     """Writes what a query log says: `train.parquet`, `train_lm.txt`, `validation.txt`, `test.txt`, `withheld.parquet`.
 
-    `train.parquet` holds `query`, `count` (float) and `display` (of `training.data.displays`, mostly null), in byte
+    `train.parquet` holds `query`, `count` (float) and `display` (of `training.data.counting.displays`, mostly null), in byte
     order of the query, of the queries that pass all thresholds of the index; `train_lm.txt` those that pass the
     models', each as often as it counts from the threshold on (a query that just passes it once), rounded, shuffled. The
     held-out parts hold one row of the log a line, whatever its count; which rows depends on seed, file
@@ -201,12 +206,12 @@ class _Counter:
         self._write_withheld(training, queries)
         task.update(4)
         learnt = queries.filter(queries.learnt)
-        lines = write_text(self._engine, learnt, self._folder / text_file(), self._screening, self._seed)
+        lines = _write_text(self._engine, learnt, self._folder / text_file(), self._screening, self._seed)
         for name, places in self._tally.places.items():
             rows_there = training.filter((training.fate == KEPT) & among(training.place, places))
             there = count_queries(rows_there, self._counting, self._tally.last_time_s)
             path = self._folder / text_file(name)
-            write_text(self._engine, there.semi_join(learnt, "query"), path, self._screening, self._seed)
+            _write_text(self._engine, there.semi_join(learnt, "query"), path, self._screening, self._seed)
         return {**counts, **sizes, **self._count_queries(queries), "model_submissions": lines}
 
     def _count_fates(self, rows: ir.Table) -> dict[str, int]:
@@ -240,6 +245,31 @@ class _Counter:
         )
         (row,) = self._engine.fetch(numbers).to_pylist()
         return {name: int(value or 0) for name, value in row.items()} | {"withheld_queries": self._withheld}
+
+
+def _write_text(engine: Engine, learnt: ir.Table, path: Path, screening: Screening, seed: int) -> int:
+    """Writes each query as often as it counts from the threshold on, in the order of a hash; returns how many lines.
+
+    Args:
+        learnt: counted queries (`training.data.counting`).
+    """
+    import ibis
+    from pyarrow.parquet import ParquetFile
+
+    # From the threshold on: if every query stood there twice or more, no n-gram would stand there once, and
+    # Kneser-Ney's discounts, estimated from how many do, could not be estimated.
+    users, count = model_thresholds(screening)
+    least = ibis.ifelse(learnt.users >= users, users, count)
+    times = ibis.greatest((learnt["count"].round() - least + 1).cast("int64"), ibis.literal(1).cast("int64"))
+    copies = learnt.select("query", copy=ibis.range(0, times, 1)).unnest("copy")
+    salted = copies.query + ibis.literal(f"\t{seed}\t") + copies.copy.cast("string")
+    shuffled = copies.select("query", place=salted.hexdigest("md5")).order_by("place").select("query")
+    parquet = path.with_suffix(".parquet")
+    engine.write(shuffled, parquet)
+    with ParquetFile(parquet) as file, path.open("w", encoding="utf-8", newline="\n") as out:
+        for batch in file.iter_batches():
+            out.writelines(query + "\n" for query in batch["query"].to_pylist())
+        return int(file.metadata.num_rows)
 
 
 def _utc(time_s: float | None) -> str | None:

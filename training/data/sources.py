@@ -34,8 +34,21 @@ class Source(Protocol):
 _Source = TypeVar("_Source", bound=Source)
 
 
+Report = Callable[[str, InputError], None]
+"""Told of a row or line that cannot be used: its kind, such as `bad_time`, and the error that names its place."""
+
+
+def stop_at(_kind: str, error: InputError) -> None:
+    """Ends the run.
+
+    Raises:
+        InputError: always.
+    """
+    raise error
+
+
 class BadRows:
-    """What happens to rows that cannot be used: the first ends the run, or all are dropped and counted.
+    """What happens to rows of a log that cannot be used: the first ends the run, or all are dropped and counted.
 
     Attributes:
         counts: how many were dropped, by kind.
@@ -241,18 +254,18 @@ def read_lines(
     *,
     max_lines: int | None = None,
     max_bytes: int | None = None,
-    on_fault: Callable[[str, InputError], None] | None = None,
+    on_fault: Report = stop_at,
     progress: Callable[[int], None] | None = None,
 ) -> Iterator[tuple[int, str]]:
     r"""Lines of a UTF-8 file with their numbers from 1, without `\n` or `\r\n`; a byte order mark is skipped.
 
     Args:
         max_bytes: of a line, by default 10 MB; more is a fault.
-        on_fault: told the kind and place of a line that is a fault; unless it raises, the line is left out.
+        on_fault: told of a line that is a fault; unless it raises, the line is left out.
         progress: told from time to time at which byte of the file, as it lies on disk, reading stands.
 
     Raises:
-        InputError: as `open_bytes`; without `on_fault`, a line is not UTF-8 or too long.
+        InputError: as `open_bytes`; or a line is not UTF-8 or too long, and `on_fault` raises.
     """
     limit = MAX_LINE_BYTES if max_bytes is None else max_bytes
     with open_bytes(path) as (stream, position):
@@ -266,8 +279,6 @@ def read_lines(
             try:
                 yield number, _decode(path, line, number, offset, limit)
             except _LineError as fault:
-                if on_fault is None:
-                    raise fault.error from None
                 on_fault(fault.kind, fault.error)
                 offset += _skip_rest(stream, line)
             offset += len(line)

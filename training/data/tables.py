@@ -18,7 +18,7 @@ from typing import Any
 
 from lm.errors import InputError
 from training.data.engines import MEMORY_LIMIT
-from training.data.sources import COMPRESSIONS, BadRows, kind_of, open_bytes, read_lines
+from training.data.sources import COMPRESSIONS, Report, kind_of, open_bytes, read_lines, stop_at
 
 TABLE_KINDS = (".tsv", ".csv", ".parquet")
 MAX_ROW_BYTES = 65536
@@ -28,27 +28,29 @@ Progress = Callable[[int], None]
 Rows = Generator[tuple[int, list[Any]], None, None]
 
 
-def read_columns(path: Path, columns: Sequence[str], bad_rows: BadRows, progress: Progress | None = None) -> Rows:
+def read_columns(
+    path: Path, columns: Sequence[str], on_fault: Report = stop_at, progress: Progress | None = None
+) -> Rows:
     """Some columns of a `.tsv`, `.csv` or `.parquet`, the first of them text; each row with its line.
 
     Args:
-        bad_rows: told of rows that cannot be used.
+        on_fault: told of a row that cannot be used; unless it raises, the row is left out.
         progress: told from time to time at which byte of the file reading stands.
 
     Raises:
-        InputError: the file or a column cannot be used, or a row that `bad_rows` does not let pass.
+        InputError: the file or a column cannot be used, or a row, and `on_fault` raises.
     """
     if kind_of(path, TABLE_KINDS) == ".parquet":
         yield from enumerate(read_parquet(path, columns, progress), start=1)
         return
-    lines = read_lines(path, max_bytes=MAX_ROW_BYTES, on_fault=bad_rows.report, progress=progress)
+    lines = read_lines(path, max_bytes=MAX_ROW_BYTES, on_fault=on_fault, progress=progress)
     if kind_of(path, TABLE_KINDS) == ".csv":
-        yield from _pick(path, columns, _CsvRows(path, lines, bad_rows), bad_rows)
+        yield from _pick(path, columns, _CsvRows(path, lines, on_fault), on_fault)
     else:
-        yield from _pick(path, columns, ((number, line.split("\t")) for number, line in lines), bad_rows)
+        yield from _pick(path, columns, ((number, line.split("\t")) for number, line in lines), on_fault)
 
 
-def _pick(path: Path, columns: Sequence[str], rows: Iterator[tuple[int, list[str]]], bad: BadRows) -> Rows:
+def _pick(path: Path, columns: Sequence[str], rows: Iterator[tuple[int, list[str]]], on_fault: Report) -> Rows:
     """The wanted columns of rows of which the first is the header."""
     _, header = next(rows, (1, []))
     check_columns(path, columns, header)
@@ -57,7 +59,7 @@ def _pick(path: Path, columns: Sequence[str], rows: Iterator[tuple[int, list[str
         if len(fields) != len(header):
             problem = f"{len(fields)} fields, but the header has {len(header)}."
             remedy = "Mend the line; in `.tsv` a query may hold no tab, in `.csv` a comma must be quoted."
-            bad.report("wrong_fields", InputError(path, problem, line=number, remedy=remedy))
+            on_fault("wrong_fields", InputError(path, problem, line=number, remedy=remedy))
             continue
         yield number, [fields[place] for place in places]
 
@@ -68,10 +70,10 @@ class _CsvRows:
     A quote that is never closed costs one row: reading goes on at the line after the one that it stands in.
     """
 
-    def __init__(self, path: Path, lines: Iterator[tuple[int, str]], bad: BadRows) -> None:
+    def __init__(self, path: Path, lines: Iterator[tuple[int, str]], on_fault: Report) -> None:
         self._path = path
         self._lines = lines
-        self._bad = bad
+        self._on_fault = on_fault
         self._again: deque[tuple[int, str]] = deque()  # lines that a broken row took, to be read once more
         self._taken: list[tuple[int, str]] = []  # the lines of the row under way
         self._width = 0
@@ -117,7 +119,7 @@ class _CsvRows:
         number = self._taken[0][0]
         self._again.extendleft(reversed(self._taken[1:]))
         remedy = 'A quote inside a quoted field is written twice: "".'
-        self._bad.report("not_csv", InputError(self._path, f"no proper CSV: {problem}.", line=number, remedy=remedy))
+        self._on_fault("not_csv", InputError(self._path, f"no proper CSV: {problem}.", line=number, remedy=remedy))
 
 
 def read_parquet(
