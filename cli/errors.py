@@ -17,7 +17,7 @@ _DISTRIBUTION = "autocomplete-ensemble"
 _EXTRAS = {
     "train": (
         *("duckdb", "ibis", "jinja2", "matplotlib", "onnx", "phonenumbers"),
-        *("pyarrow", "stdnum", "torch", "zstandard"),
+        *("pyarrow", "stdnum", "torch"),
     ),
     "gateway": ("httptools", "orjson", "starlette", "uvicorn", "websockets"),
     "server": ("grpc_health", "grpc_reflection", "grpc_status", "prometheus_client", "redis", "structlog"),

@@ -26,8 +26,8 @@ from lm.text.normalize import displayed_query, normalize_query
 from training.config import CatalogueSource, HeldOut, Screening
 from training.data.query_log import WITHHELD_FILE
 from training.data.screening import Screen, load_screen
-from training.data.sources import kind_of, leave_out_empty, read_lines, source_files
-from training.data.tables import read_columns
+from training.data.sources import kind_of, leave_out_empty, source_files
+from training.data.tables import read_columns, read_objects
 from training.progress import Reporter
 
 CATALOGUE_KINDS = (".tsv", ".csv", ".jsonl", ".parquet")
@@ -155,26 +155,10 @@ def _rows(source: CatalogueSource, path: Path) -> Iterator[tuple[int, str, Any, 
 
 
 def _read_jsonl(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, list[Any]]]:
-    for number, line in read_lines(path):
-        if not line.strip():
-            continue
-        try:
-            document = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise InputError(path, f"not JSON: {error}.", line=number, remedy="Write one object a line.") from None
+    for number, line, record in read_objects(path, columns[0], "text_column"):
         if r"\ud" in line.lower():
-            _check_characters(path, number, document)
-        if not isinstance(document, dict):
-            raise InputError(path, "not a JSON object.", line=number, remedy="Write one object a line.")
-        if columns[0] not in document:
-            names = ", ".join(f"`{name}`" for name in document) or "none"
-            raise InputError(
-                path,
-                f"there is no field `{columns[0]}`; those there are: {names}.",
-                line=number,
-                remedy="Name the field in `text_column`.",
-            )
-        yield number, [document.get(column) for column in columns]
+            _check_characters(path, number, record)
+        yield number, [record.get(column) for column in columns]
 
 
 def _check_characters(path: Path, line: int, document: object) -> None:

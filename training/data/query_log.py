@@ -117,17 +117,17 @@ def write_queries(
     reporter: Reporter,
     engine: EngineName = "duckdb",
 ) -> QueryCounts:
-    """Writes what a query log says: `train.parquet`, `train_lm.txt`, `validation.txt`, `test.txt`, `withheld.parquet`.
+    """Writes what a query log says. Thresholds do not apply to held-out rows, and these count for no threshold.
 
-    `train.parquet` holds `query`, `count` (float) and `display` (of `training.data.counting.displays`, mostly null), in byte
-    order of the query, of the queries that pass all thresholds of the index; `train_lm.txt` those that pass the
-    models', each as often as it counts from the threshold on (a query that just passes it once), rounded, shuffled. The
-    held-out parts hold one row of the log a line, whatever its count; which rows depends on seed, file
-    name and line alone and, where the log has times, on these: see `counting.recent_half_life_days`.
-    `train.parquet` then has `recent` (float) too. Thresholds do not apply to them, and their rows count for no
-    threshold.
-    `train_lm.NAME.txt` is what the logs of that name hold of `train_lm.txt`, each query as often as it counts there.
-    `withheld.parquet` holds `hash` (uint64, of `lm.index.withheld`) of the queries that the index does not.
+    - `train.parquet`: the queries that pass all thresholds of the index, in byte order, as `query`, `count` (float)
+      and `display` (of `training.data.counting.displays`, mostly null); where the log has times, also `recent` (float).
+    - `train_lm.txt`: the queries that pass the models' thresholds, shuffled, each as often as it counts from the
+      threshold on (once if it just passes), rounded.
+    - `train_lm.NAME.txt`: the lines of `train_lm.txt` as often as the logs of that name hold them.
+    - `validation.txt`, `test.txt`: one row of the log a line, whatever its count. Which rows depends on seed, file name
+      and line, and on the times where there are any: see `counting.recent_half_life_days`.
+    - `withheld.parquet`: `hash` (uint64, of `lm.index.withheld`) of the queries that the log holds and the index does
+      not.
 
     Args:
         base: folder that relative paths start from.
@@ -147,6 +147,8 @@ def write_queries(
         with open_engine(engine, folder) as running:  # first: what it lacks must not show after hours of reading
             judge = RowJudge(screening, screen, seed)
             tally = write_rows(files, base, folder, judge=judge, seed=seed, now_s=now.timestamp(), reporter=reporter)
+            names = {source.name for source in sources if source.name}
+            tally.places = {name: tally.places.get(name, []) for name in names}  # the files of a name may all be empty
             counter = _Counter(running, folder, screening, counting, seed, tally)
             with reporter.task("Counting queries", len(_OUTPUTS)) as task:
                 parts = counter.write(held_out, task)

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, BinaryIO, NamedTuple, Protocol, TypeVar, cast
+from typing import IO, BinaryIO, NamedTuple, Protocol, TypeVar, cast
 
 from lm.errors import InputError
 from training.progress import Reporter, Task
@@ -175,39 +175,6 @@ def kind_of(path: Path, kinds: Collection[str]) -> str:
     return kind
 
 
-class _ZstdReader(io.RawIOBase):
-    """Decompresses Zstandard frames; unlike the library's own reader it notices that one is cut off."""
-
-    def __init__(self, raw: BinaryIO) -> None:
-        import zstandard
-
-        self._raw = raw
-        self._make = zstandard.ZstdDecompressor().decompressobj
-        self._frame: Any = None
-        self._packed = b""
-        self._ready = memoryview(b"")
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        while not self._ready:
-            packed = self._packed or self._raw.read(1 << 16)
-            self._packed = b""
-            if not packed:
-                if self._frame is not None:
-                    raise EOFError("the last frame has no end")
-                return 0
-            self._frame = self._frame or self._make()
-            self._ready = memoryview(self._frame.decompress(packed))
-            if self._frame.eof:
-                self._packed, self._frame = self._frame.unused_data, None
-        taken = min(len(buffer), len(self._ready))
-        buffer[:taken] = self._ready[:taken]
-        self._ready = self._ready[taken:]
-        return taken
-
-
 def _decompressed(path: Path, raw: BinaryIO) -> IO[bytes]:
     match path.suffix.lower():
         case ".gz":
@@ -215,7 +182,9 @@ def _decompressed(path: Path, raw: BinaryIO) -> IO[bytes]:
         case ".xz":
             return lzma.LZMAFile(raw)
         case ".zst":
-            return io.BufferedReader(_ZstdReader(raw), 1 << 17)
+            import pyarrow
+
+            return io.BufferedReader(pyarrow.CompressedInputStream(raw, "zstd"), 1 << 17)
         case _:
             return raw
 
@@ -227,8 +196,6 @@ def open_bytes(path: Path) -> Iterator[tuple[IO[bytes], Callable[[], int]]]:
     Raises:
         InputError: it cannot be read, is empty, cut off or damaged; also while the caller reads.
     """
-    import zstandard
-
     try:
         with path.open("rb") as raw:
             if not raw.peek(1):
@@ -236,17 +203,21 @@ def open_bytes(path: Path) -> Iterator[tuple[IO[bytes], Callable[[], int]]]:
             with _decompressed(path, raw) as stream:
                 yield stream, raw.tell
     except EOFError:
-        raise InputError(path, "the archive is cut off.", remedy="Copy or download the file again.") from None
-    except (gzip.BadGzipFile, zlib.error, lzma.LZMAError, zstandard.ZstdError) as error:
-        raise InputError(
-            path,
-            f"the archive is damaged, or of another kind than its ending says ({error}).",
-            remedy="Copy or download the file again.",
-        ) from None
+        raise _damaged(path, "is cut off") from None
+    except (gzip.BadGzipFile, zlib.error, lzma.LZMAError) as error:
+        raise _damaged(path, f"is damaged, or of another kind than its ending says ({error})") from None
     except OSError as error:
+        if error.errno is None and error.filename is None:  # of Arrow
+            cut = "Truncated" in str(error)
+            problem = "is cut off" if cut else f"is damaged, or of another kind than its ending says ({error})"
+            raise _damaged(path, problem) from None
         if error.filename is None or Path(error.filename) != path:
             raise
         raise InputError(path, f"cannot be read: {error.strerror}.") from None
+
+
+def _damaged(path: Path, problem: str) -> InputError:
+    return InputError(path, f"the archive {problem}.", remedy="Copy or download the file again.")
 
 
 def read_lines(

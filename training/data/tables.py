@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import glob
 import itertools
+import json
 import shutil
 import tempfile
 from collections import deque
@@ -120,6 +121,34 @@ class _CsvRows:
         self._again.extendleft(reversed(self._taken[1:]))
         remedy = 'A quote inside a quoted field is written twice: "".'
         self._on_fault("not_csv", InputError(self._path, f"no proper CSV: {problem}.", line=number, remedy=remedy))
+
+
+def read_objects(
+    path: Path, field: str, setting: str, max_lines: int | None = None, progress: Progress | None = None
+) -> Iterator[tuple[int, str, dict[str, Any]]]:
+    """Objects of a file with one JSON object a line, each with its line: number and text. Empty lines are left out.
+
+    Args:
+        field: that each object has.
+        setting: of the configuration, that names the field.
+
+    Raises:
+        InputError: a line is not such an object.
+    """
+    for number, line in read_lines(path, max_lines=max_lines, progress=progress):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise InputError(path, f"not JSON: {error}.", line=number, remedy="Write one object a line.") from None
+        if not isinstance(record, dict):
+            raise InputError(path, "not a JSON object.", line=number, remedy="Write one object a line.")
+        if field not in record:
+            names = ", ".join(f"`{name}`" for name in record) or "none"
+            problem = f"there is no field `{field}`; those there are: {names}."
+            raise InputError(path, problem, line=number, remedy=f"Name the field in `{setting}`.")
+        yield number, line, record
 
 
 def read_parquet(
