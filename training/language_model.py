@@ -19,9 +19,8 @@ from lm.models.tokenizer import open_tokenizer
 from lm.models.vocabulary import Vocabulary
 from training.config import LanguageModelConfig
 from training.config_networks import NeuralConfig, RerankerConfig
-from training.data.encoding import EncodedText, encode
-from training.data.query_text import text_file
-from training.data.vocabulary import build_vocabulary
+from training.data.encoding import EncodedText, build_vocabulary, encode
+from training.data.query_log import text_file
 from training.fit.mixture import fit_mixture, held_out_scores
 from training.job import TEXT, Job, read_lines_of
 from training.ngram.estimate import train_ngram

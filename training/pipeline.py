@@ -21,9 +21,9 @@ from lm.index.warm_set import most_typed, save_warm_set
 from lm.index.withheld import build_withheld
 from lm.text.normalize import NORMALIZER_VERSION
 from training.config import TrainingConfig
-from training.data.blocked_words import load_blocked_words
 from training.data.engines import EngineName
 from training.data.query_log import WITHHELD_FILE
+from training.data.screening import load_blocked_words
 from training.evaluation.evaluate import EVALUATION_FOLDER, QUERIES_FILE, TEXT_FILE, evaluate_bundle
 from training.fit.corrections import fit_corrections
 from training.fit.ranking import fit_ranking
