@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
-import queue
 import re
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 from lm.errors import InputError, MissingToolError, UnavailableError
 from training.progress import Task
@@ -79,7 +76,7 @@ def run_pip(
         "PIP_ROOT_USER_ACTION": "ignore",
         **(environment or {}),
     }
-    lines, code = _watch(arguments, variables, temporary, sum(package.size for package in packages), task)
+    lines, code = _watch(arguments, variables, scratch, sum(package.size for package in packages), task)
     if code:
         raise _explain(lines, packages)
 
@@ -89,44 +86,37 @@ def _requirement(package: Pinned) -> str:
 
 
 def _watch(
-    arguments: Sequence[str], variables: Mapping[str, str], temporary: Path, total: int, task: Task
+    arguments: Sequence[str], variables: Mapping[str, str], scratch: Path, total: int, task: Task
 ) -> tuple[list[str], int]:
-    """Runs a program; its last line and the bytes it has fetched go to the task."""
-    lines: list[str] = []
-    arriving: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-    with subprocess.Popen(
-        arguments,
-        env=dict(variables),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-    ) as process:
-        assert process.stdout is not None
-        threading.Thread(target=_pump, args=(process.stdout, arriving), daemon=True).start()
+    """Runs a program; the bytes that it has fetched and its newest line go to the task."""
+    log = scratch / "output.txt"
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(
+            arguments, env=dict(variables), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+        ) as process,
+    ):
         fetched = 0
         try:
-            while True:
-                try:
-                    line = arriving.get(timeout=_POLL_S)
-                except queue.Empty:
-                    fetched = max(fetched, min(_size(temporary), total))
-                    task.update(fetched, total=total, note=_note(lines))
-                    continue
-                if line is None:
-                    break
-                lines.append(line)
-        finally:
-            if process.poll() is None and sys.exc_info()[0] is not None:
-                process.terminate()
-        return lines, process.wait()
+            while (code := _exit_code(process)) is None:
+                fetched = max(fetched, min(_size(scratch), total))
+                task.update(fetched, total=total, note=_note(_lines(log)))
+        except BaseException:
+            process.terminate()
+            raise
+    return _lines(log), code
 
 
-def _pump(stream: IO[str], arriving: queue.SimpleQueue[str | None]) -> None:
-    for line in stream:
-        arriving.put(line.rstrip())
-    arriving.put(None)
+def _exit_code(process: subprocess.Popen[bytes]) -> int | None:
+    """Waits a little for a program to end."""
+    try:
+        return process.wait(_POLL_S)
+    except subprocess.TimeoutExpired:
+        return None
+
+
+def _lines(log: Path) -> list[str]:
+    return log.read_text(encoding="utf-8", errors="replace").splitlines()
 
 
 def _size(folder: Path) -> int:
@@ -158,7 +148,7 @@ def _explain(lines: Sequence[str], packages: Sequence[Pinned]) -> Exception:
     if "DO NOT MATCH THE HASHES" in text:
         return InputError(
             names,
-            "the package index gave a file whose checksum is not the expected one.",
+            "the package index gave a file, but its checksum is not the expected one.",
             remedy="Try again after `python -m pip cache purge`; if it stays so, do not trust that index.",
         )
     if "No space left on device" in text or f"Errno {errno.ENOSPC}" in text:
@@ -174,7 +164,7 @@ def _explain(lines: Sequence[str], packages: Sequence[Pinned]) -> Exception:
             remedy="Use CPython 3.11 to 3.13 on Linux (x86-64 or ARM), or an index that mirrors all of PyPI.",
         )
     last = next((line for line in reversed(lines) if line.startswith("ERROR")), _note(lines))
-    return MissingToolError(f"pip could not fetch {names}: {last}.", remedy="Mend that and start again.")
+    return MissingToolError(f"pip could not fetch {names}: {last}.", remedy="Correct that and start again.")
 
 
 @contextmanager
