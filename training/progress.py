@@ -1,4 +1,4 @@
-"""What a long step tells the person who waits: what is being done, how far, how long it will take."""
+"""What a long step tells the person who waits: what is being done, how far it is, how long it will take."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class Task(Protocol):
     """One piece of work under way."""
 
     def update(self, completed: float, *, total: float | None = None, note: str = "") -> None:
-        """Says how much of the total is done; `note` stands behind the bar (a loss, a rate)."""
+        """Says how much of the total is done; `note` is shown beside it (a loss, a rate)."""
 
 
 class Reporter(Protocol):
     """Where steps report."""
 
     def task(self, description: str, total: float | None = None) -> AbstractContextManager[Task]:
-        """Opens a piece of work; without `total` it shows that it goes on, not how far."""
+        """Opens a piece of work. Without a `total` it shows that the work goes on, but not how far it is."""
 
     def say(self, text: str) -> None:
         """One line that stays on the screen."""

@@ -1,4 +1,4 @@
-"""Fetches pinned packages with pip, so that a user's own index, proxy and certificates hold here too."""
+"""Fetches pinned packages with pip, so that the user's own index, proxy and certificates are used here too."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ _NOT_OFFERED = re.compile(r"Could not find a version|No matching distribution", 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pinned:
-    """One release of a package, and what its files must be.
+    """One release of a package, and the checksums of its files.
 
     Attributes:
-        sha256: of each file that may be taken (one a platform).
-        size: bytes of the file, roughly; for the progress bar.
+        sha256: of each file that may be used (one for each platform).
+        size: about how many bytes the file has; for the progress bar.
     """
 
     name: str
@@ -50,7 +50,7 @@ def run_pip(
     task: Task,
     environment: Mapping[str, str] | None = None,
 ) -> None:
-    """Runs `pip COMMAND` for exactly these files and nothing that they depend on.
+    """Runs `pip COMMAND` for exactly these files, without their dependencies.
 
     Args:
         command: `install` or `download` and its options.
@@ -120,7 +120,7 @@ def _lines(log: Path) -> list[str]:
 
 
 def _size(folder: Path) -> int:
-    """Bytes of all files; files that go away while it looks count nothing."""
+    """Bytes of all files. A file that is removed in the meantime counts nothing."""
     total = 0
     for parent, _, names in os.walk(folder):
         for name in names:
@@ -132,7 +132,7 @@ def _size(folder: Path) -> int:
 
 
 def _note(lines: Sequence[str]) -> str:
-    """What pip said last, short, and free of the brackets that are mark-up to a terminal."""
+    """The newest line of pip, short, without the brackets that are mark-up to a terminal."""
     last = next((line for line in reversed(lines) if line.strip() and not line.startswith("WARNING")), "")
     return last.strip().replace("[", "(").replace("]", ")")[:60]
 
@@ -169,7 +169,7 @@ def _explain(lines: Sequence[str], packages: Sequence[Pinned]) -> Exception:
 
 @contextmanager
 def reports_disk_errors(folder: Path) -> Iterator[None]:
-    """Turns a full disk or a folder that may not be written into an error with a remedy.
+    """Turns a full disk, or a folder without write permission, into an error with a remedy.
 
     Raises:
         InputError: names `folder`.
@@ -182,5 +182,5 @@ def reports_disk_errors(folder: Path) -> Iterator[None]:
             raise InputError(folder, "the disk is full.", remedy=remedy) from None
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             problem = f"cannot be written: {error.strerror}."
-            raise InputError(folder, problem, remedy="Give yourself the right to write there.") from None
+            raise InputError(folder, problem, remedy="Give yourself write permission there.") from None
         raise
