@@ -92,7 +92,7 @@ def _network(
     from training.neural.checkpoint import Checkpoint
     from training.neural.export import export_neural
 
-    wait_for_team()
+    wait_for_processes()
     trained = train_network(job, config, part, prepared)
     folder.mkdir()
     export_neural(trained, folder, _short_list(config, folder.parent) if isinstance(part, NeuralConfig) else None)
@@ -173,7 +173,7 @@ def _encoded(folder: Path, name: str) -> EncodedText:
     return EncodedText(folder / f"{name}.ids.npy", folder / f"{name}.offsets.npy")
 
 
-def wait_for_team() -> None:
+def wait_for_processes() -> None:
     """Waits until all processes that train together have come to this point."""
     from training.neural.distributed import Processes
 
