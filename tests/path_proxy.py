@@ -10,13 +10,13 @@ from contextlib import contextmanager, suppress
 
 
 @contextmanager
-def site_with_gateway(port: int, *, prefix: str, strips: bool = True) -> Iterator[int]:
-    """The port of a site whose paths below `prefix` are those of a gateway; any other path is 404.
+def site_with_gateway(port: int, *, prefix: str, site_port: int = 0, strips: bool = True) -> Iterator[int]:
+    """A site that hands paths below `prefix` on to a gateway; any other path is 404. Yields the site's port.
 
     Args:
         strips: the gateway gets the path without the prefix.
     """
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with socket.create_server(("127.0.0.1", site_port)) as listener:
         taking = threading.Thread(target=_take, args=(listener, port, prefix, strips), name="proxy")
         taking.start()
         try:
