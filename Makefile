@@ -69,8 +69,9 @@ $(VENV)/made:
 	$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-$(VENV)/installed: $(VENV)/made requirements.lock pyproject.toml
-	@sh scripts/install.sh $(BIN)/python --constraint requirements.lock --editable '.[server,gateway,train,dev]'
+$(VENV)/installed: $(VENV)/made requirements.lock pyproject.toml autocomplete_client/pyproject.toml
+	@sh scripts/install.sh $(BIN)/python --constraint requirements.lock \
+	    --editable ./autocomplete_client --editable '.[server,gateway,train,dev]'
 	@rm -f $(VENV)/built
 	@touch $@
 

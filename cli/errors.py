@@ -16,7 +16,7 @@ EXIT_INTERRUPTED = 130
 _DISTRIBUTION = "autocomplete-ensemble"
 _EXTRAS = {
     "train": (
-        *("duckdb", "ibis", "jinja2", "matplotlib", "onnx", "onnxscript", "phonenumbers"),
+        *("duckdb", "ibis", "jinja2", "matplotlib", "onnx", "phonenumbers"),
         *("pyarrow", "stdnum", "torch", "zstandard"),
     ),
     "gateway": ("httptools", "orjson", "starlette", "uvicorn", "websockets"),

@@ -19,9 +19,9 @@ from service.cache.answers import Answers
 from service.cache.caches import Caches
 from service.cache.warm_set import WarmSets
 from service.config import ServerSettings, split_address
-from service.models.bundle_registry import BundleRegistry, ModelState, ModelStatus
 from service.models.bundles import bundle_opener, chosen_models, open_bundles
 from service.models.memory import settle_memory
+from service.models.served_models import ModelState, ModelStatus, ServedModels
 from service.models.version_opener import VersionOpener
 from service.ports import ModelOpener
 from service.rpc.completer import Completer
@@ -86,7 +86,7 @@ class Server:
         self._failure: AutocompleteError | None = None
         self._bundles = open_bundles(settings, self.metrics)
         names, default = chosen_models(self._bundles, settings)
-        self.models = BundleRegistry(
+        self.models = ServedModels(
             self._bundles,
             names,
             default,

@@ -137,12 +137,8 @@ class BundleFolder(Protocol):
         """Ends what is under way."""
 
 
-AnswerKey = tuple[str | float, ...]
-"""Everything that an answer depends on: method, model, version, the typed text, then the other fields asked for.
-
-What a bundle denies is part of its version, and there is no deny list besides: one that changes while a version
-answers would have to be a field of the key.
-"""
+AnswerKey = bytes
+"""Stands for everything that an answer depends on; `service.cache.answers.answer_key` makes it."""
 
 
 class AnswerCache(Protocol):

@@ -19,7 +19,8 @@ def read_toml(path: Path, *, missing: str) -> dict[str, Any]:
         InputError: it cannot be read or is not TOML.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8").removeprefix("\ufeff")  # editors on Windows put this mark first
+        return tomllib.loads(text)
     except FileNotFoundError:
         raise InputError(path, "no such file.", remedy=missing) from None
     except IsADirectoryError:

@@ -40,11 +40,14 @@ class Caches:
             self.tiers.append(Tier(name="redis", cache=self._redis, shared=True))
 
     def start(self) -> None:
-        """Reaches for Redis, and says in the log where answers are not shared."""
-        if self._redis is None:
+        """Connects to Redis; the log says if answers are not kept or not shared."""
+        if not self.tiers:
+            _log.info("no_cache", effect="no answers are kept")
+        elif self._redis is None:
             _log.info("no_redis", effect="answers are kept in this process alone")
         elif not self._redis.ping():
-            _log.warning("redis_unreachable", effect="answers are not shared until it answers")
+            kept = "shared" if len(self.tiers) > 1 else "kept"
+            _log.warning("redis_unreachable", effect=f"answers are not {kept} until it answers")
 
     def close(self) -> None:
         """Lets go of Redis."""

@@ -14,8 +14,8 @@ from lm.bundle.remote_registry import RemoteRegistry
 from lm.errors import ConfigError
 from lm.models.user_cache import writable_cache
 from service.config import ServerSettings
-from service.models.bundle_registry import choose_models
 from service.models.remote_bundles import RemoteBundles
+from service.models.served_models import choose_models
 from service.ports import BundleFolder, ModelOpener
 from service.telemetry.metrics import Metrics
 

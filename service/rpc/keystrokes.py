@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from autocomplete.v1 import autocomplete_service_pb2 as pb
 
 from lm.errors import AutocompleteError
-from service.models.bundle_registry import BundleRegistry
+from service.models.served_models import ServedModels
 from service.ports import ServingModel
 from service.rpc.completer import Completer
 from service.rpc.inbox import Keystroke, Refusal
@@ -50,7 +50,7 @@ class KeystrokeAnswers:
     def __init__(
         self,
         *,
-        models: BundleRegistry,
+        models: ServedModels,
         completer: Completer,
         metrics: Metrics,
         time_budget_s: float,

@@ -14,7 +14,7 @@ import grpc
 import structlog
 
 from service.config import ServerSettings
-from service.models.bundle_registry import BundleRegistry
+from service.models.served_models import ServedModels
 from service.rpc.completer import Completer
 from service.rpc.event_call import EventCall
 from service.rpc.guard import final_status, too_many_streams
@@ -151,7 +151,7 @@ class OpenSessions:
 
 def build_sessions(
     settings: ServerSettings,
-    models: BundleRegistry,
+    models: ServedModels,
     completer: Completer,
     observer: Observer,
     metrics: Metrics,

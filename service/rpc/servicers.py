@@ -13,7 +13,7 @@ from autocomplete.v1 import autocomplete_service_pb2 as pb
 from autocomplete.v1 import model_service_pb2 as model_pb
 
 from lm.errors import RequestError
-from service.models.bundle_registry import BundleRegistry, ModelStatus
+from service.models.served_models import ModelStatus, ServedModels
 from service.rpc.arrival import arrived_s
 from service.rpc.completer import Completer
 from service.rpc.convert import chunk_response, model_message, score_response
@@ -47,7 +47,7 @@ class AutocompleteServicer:
     def __init__(
         self,
         *,
-        models: BundleRegistry,
+        models: ServedModels,
         completer: Completer,
         sessions: OpenSessions,
         time_budget_s: float,
@@ -132,7 +132,7 @@ class AutocompleteServicer:
 class ModelServicer:
     """`autocomplete.v1.ModelService`."""
 
-    def __init__(self, models: BundleRegistry) -> None:
+    def __init__(self, models: ServedModels) -> None:
         self._models = models
 
     def get_model(self, request: model_pb.GetModelRequest, _context: Any) -> model_pb.Model:

@@ -89,6 +89,13 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
             load_settings({}, tmp_path / name)
 
 
+def test_a_byte_order_mark_is_skipped(tmp_path: Path) -> None:
+    path = tmp_path / "windows.toml"
+    path.write_bytes(b"\xef\xbb\xbfworkers = 3\r\n")
+
+    assert load_settings({}, path).workers == 3
+
+
 def test_a_redis_password_is_not_shown() -> None:
     settings = load_settings({"redis": "redis://:secret@host:6379/0"}, None)
     assert "secret" not in repr(settings)

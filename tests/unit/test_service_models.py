@@ -16,7 +16,7 @@ from lm.errors import (
     ModelLoadingError,
     ModelNotFoundError,
 )
-from service.models.bundle_registry import BundleRegistry, ModelState, ModelStatus, choose_models
+from service.models.served_models import ModelState, ModelStatus, ServedModels, choose_models
 from service.models.version_opener import VersionOpener
 from service.telemetry.metrics import Metrics
 from tests.service_twins import TwinModel, eventually
@@ -57,7 +57,7 @@ class Folder:
         pass
 
 
-def opened(folder: Folder, *, broken: dict[str, Exception] | None = None) -> BundleRegistry:
+def opened(folder: Folder, *, broken: dict[str, Exception] | None = None) -> ServedModels:
     def opener(path: Path) -> TwinModel:
         failure = (broken or {}).get(path.name)
         if failure is not None:
@@ -68,7 +68,7 @@ def opened(folder: Folder, *, broken: dict[str, Exception] | None = None) -> Bun
         pass
 
     versions = VersionOpener(folder, opener, Metrics(CollectorRegistry()))
-    registry = BundleRegistry(folder, folder.models(), folder.models()[0], versions, ignore)
+    registry = ServedModels(folder, folder.models(), folder.models()[0], versions, ignore)
     registry.start()
     registry._thread.join()
     return registry
@@ -128,7 +128,7 @@ class Followed:
         self.opened: list[str] = []
         self.broken: set[str] = set()
         self.metrics = Metrics(CollectorRegistry())
-        self.registry = BundleRegistry(
+        self.registry = ServedModels(
             folder,
             folder.models(),
             folder.models()[0],
@@ -251,7 +251,7 @@ def test_unknown_and_loading_models() -> None:
 
     folder = Folder({"m": ["1"]}, {"m": "1"})
     versions = VersionOpener(folder, opener, Metrics(CollectorRegistry()))
-    registry = BundleRegistry(folder, ["m"], "m", versions, lambda _status: None)
+    registry = ServedModels(folder, ["m"], "m", versions, lambda _status: None)
     with pytest.raises(ModelLoadingError):
         registry.get("m")
     with pytest.raises(ModelNotFoundError, match="There are: models/m"):

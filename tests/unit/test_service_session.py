@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 from lm.errors import ModelNotFoundError
 from service.cache.answers import Answers, Tier
 from service.cache.memory_cache import MemoryCache
-from service.models.bundle_registry import BundleRegistry
+from service.models.served_models import ServedModels
 from service.ports import AnswerKey, ServingModel
 from service.rpc.completer import Completer
 from service.rpc.inbox import Keystroke
@@ -83,7 +83,7 @@ class Room:
         self.turns = TurnQueue(BUDGET_S, self.clock)
         self.call = CallTwin()
         self.answers = KeystrokeAnswers(
-            models=cast(BundleRegistry, self.models),
+            models=cast(ServedModels, self.models),
             completer=Completer(Answers(tiers, self.metrics), self.metrics),
             metrics=self.metrics,
             time_budget_s=BUDGET_S,
@@ -419,7 +419,7 @@ PAYLOADS = [
 def test_an_answer_is_wrapped_as_protobuf_wraps_it(payload: bytes, number: int) -> None:
     room = Room()
     answers = KeystrokeAnswers(
-        models=cast(BundleRegistry, room.models),
+        models=cast(ServedModels, room.models),
         completer=cast(Completer, Sized(payload)),
         metrics=room.metrics,
         time_budget_s=1.0,

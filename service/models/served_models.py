@@ -81,7 +81,7 @@ def choose_models(folder: BundleFolder, wanted: Sequence[str], default: str | No
     return names, chosen
 
 
-class BundleRegistry:
+class ServedModels:
     """Opens each model, hands it out and follows the registry: another active version takes its place once it is open.
 
     Whoever was given a model keeps it, open, as long as it needs. A version that cannot be opened leaves what answers
