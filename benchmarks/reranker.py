@@ -25,13 +25,10 @@ from lm.bundle.bundle import Bundle, open_bundle
 from lm.bundle.manifest import Ranking
 from lm.errors import AutocompleteError
 from lm.text.normalize import normalize_query
-from suggest.advice import Advisers
-from suggest.candidates import propose
-from suggest.complete import CHOSEN, first_rows
-from suggest.duplicates import distinct_pool
-from suggest.rank import Candidates, Floats, order
-from suggest.reranking import rerank
-from suggest.rescoring import Rescorer
+from suggest.candidates import Candidates, Floats
+from suggest.complete import CHOSEN, QueryCompleter, first_rows
+from suggest.opinions import Advisers, Rescorer, rerank
+from suggest.rank import order
 from training.config import load_config
 from training.data.sources import read_lines
 from training.evaluation.evaluate import EVALUATION_FOLDER, QUERIES_FILE
@@ -116,14 +113,13 @@ class _Listed:
 
 def _listed(bundle: Bundle, queries: Sequence[str], reporter: Reporter) -> list[_Listed]:
     model, advisers, listed = bundle.language_model("queries"), Advisers(bundle.advisers()), []
-    rescorer = Rescorer(model)
+    completer, rescorer = QueryCompleter(bundle), Rescorer(model)
     wanted = [query for query in (normalize_query(line).rstrip() for line in queries) if len(query) >= MIN_QUERY_LENGTH]
     with reporter.task("lists", len(wanted)) as task:
         for number, query in enumerate(wanted):
-            proposed = propose(model, bundle.queries, typed_prefix(query), bundle.denied)
-            pool = distinct_pool(proposed, bundle.manifest.duplicates)
+            pool = completer.proposed(typed_prefix(query))
             rows = first_rows(pool, bundle.manifest.first_ranking, CHOSEN)
-            advised = advisers.advise(pool.candidates.of(rows))
+            advised = advisers.advise(pool.candidates.rows(rows))
             times = [time.thread_time()]
             rescored = rescorer.rescore(pool, rows, advised)
             times.append(time.thread_time())

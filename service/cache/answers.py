@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 from service.ports import AnswerCache, AnswerKey
 from service.telemetry.metrics import Metrics
-from suggest.budget import Budget
-from suggest.estimate import CostEstimate
+from suggest.budget import Budget, CostEstimate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 from suggest.budget import LeftOut
-from suggest.types import NextWords, QueryCompletion, Source, StageTiming
+from suggest.types import NextWords, QueryCompletion, StageTiming, SuggestionSource
 
 _LATENCY_BUCKETS_S = (
     *(0.0005, 0.001, 0.002, 0.003, 0.004, 0.006, 0.008, 0.012, 0.016, 0.025, 0.05),
@@ -118,7 +118,7 @@ class Metrics:
             registry=registry,
         )
         # bound once: `labels` costs as much again as what it is asked for
-        self._of_source = {source: self.suggestions.labels(source.value) for source in Source}
+        self._of_source = {source: self.suggestions.labels(source.value) for source in SuggestionSource}
         self._of_stage: dict[str, Histogram] = {}
         self.empty_answers = Counter(
             "autocomplete_empty_answers",
@@ -228,8 +228,9 @@ class Metrics:
     def observe_completion(self, completion: QueryCompletion, method: str) -> None:
         """Counts a computed query completion."""
         self._observe(completion.timings, completion.left_out)
-        logged = sum(suggestion.source is Source.HISTORY for suggestion in completion.suggestions)
-        for source, count in ((Source.HISTORY, logged), (Source.GENERATED, len(completion.suggestions) - logged)):
+        logged = sum(suggestion.source is SuggestionSource.LOG for suggestion in completion.suggestions)
+        generated = len(completion.suggestions) - logged
+        for source, count in ((SuggestionSource.LOG, logged), (SuggestionSource.GENERATED, generated)):
             if count:
                 self._of_source[source].inc(count)
         if not completion.suggestions:

@@ -121,7 +121,7 @@ def write_queries(
     `train.parquet` then has `recent` (float) too. Thresholds do not apply to them, and their rows count for no
     threshold.
     `train_lm.NAME.txt` is what the logs of that name hold of `train_lm.txt`, each query as often as it counts there.
-    `withheld.parquet` holds `hash` (uint64, of `lm.index.withheld`) of the queries that the index does not.
+    `withheld.parquet` holds `hash` (uint64, of `lm.index.never_generated`) of the queries that the index does not.
 
     Args:
         base: folder that relative paths start from.
