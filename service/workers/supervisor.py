@@ -23,9 +23,9 @@ from prometheus_client import start_http_server
 
 from lm.errors import UnavailableError
 from service.config import ServerSettings, split_address
+from service.listen import port_taken, reserve_port
 from service.models.bundles import chosen_models, open_bundles
 from service.telemetry.shared_metrics import SharedMetrics
-from service.workers.listening import port_taken, reserve_port
 
 _STABLE_S = 30.0
 """A worker that has lived as long is replaced at once."""

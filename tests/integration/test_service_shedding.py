@@ -18,9 +18,9 @@ from autocomplete.v1 import autocomplete_service_pb2 as pb
 from autocomplete.v1 import autocomplete_service_pb2_grpc as pb_grpc
 from grpc_status import rpc_status
 
-from service import app
+from service import listen
 from service.app import Server
-from service.rpc import open_sessions
+from service.rpc import streams
 from service.rpc.session import Limits
 from tests.service_twins import TwinModel, eventually, running, sample
 from tests.typist import Typist
@@ -104,9 +104,9 @@ for answer in pb_grpc.AutocompleteServiceStub(channel).StreamCompleteQuery(messa
 @pytest.mark.parametrize("way", [signal.SIGSTOP, signal.SIGKILL], ids=["half-open", "killed"])
 def test_a_caller_that_vanishes_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: int) -> None:
     quick = tuple(
-        (name, 300 if "keepalive" in name or "timeout" in name else value) for name, value in app._GRPC_OPTIONS
+        (name, 300 if "keepalive" in name or "timeout" in name else value) for name, value in listen.GRPC_OPTIONS
     )
-    monkeypatch.setattr(app, "_GRPC_OPTIONS", quick)
+    monkeypatch.setattr(listen, "GRPC_OPTIONS", quick)
     with running(tmp_path, TwinModel(neural_kind="")) as (server, _):
         command = [sys.executable, "-c", VANISHING, f"127.0.0.1:{server.port}"]
         caller = subprocess.Popen(command, stdout=subprocess.PIPE, env=os.environ)
@@ -140,7 +140,7 @@ def test_a_caller_who_does_not_read_is_cut_off_and_others_go_on(tmp_path: Path, 
         reading.type(1, "new")
         assert next(reading.answers).is_final
         clock.shift_s += 11.0
-        server._sessions.look()
+        server._loop.soon(server._streams.look)
         eventually(lambda: ends(server, "unread") == 1)
         eventually(lambda: open_streams(server) == 1)
         with pytest.raises(grpc.RpcError) as caught:
@@ -153,7 +153,7 @@ def test_a_caller_who_does_not_read_is_cut_off_and_others_go_on(tmp_path: Path, 
 
 
 def test_a_flood_is_read_slowly_then_refused_and_others_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(open_sessions, "_LOOK_S", 0.05)
+    monkeypatch.setattr(streams, "_LOOK_S", 0.05)
     twin = TwinModel()
     twin.gate.clear()
     with running(tmp_path, twin, time_budget_ms=20_000) as (server, channel):
@@ -187,7 +187,7 @@ def test_an_idle_stream_ends_without_an_error(tmp_path: Path, clock: ShiftedCloc
         typing.type(2, "newer")
         assert next(typing.answers).is_final
         clock.shift_s += 8  # less than who does not read is granted
-        server._sessions.look()
+        server._loop.soon(server._streams.look)
         assert list(idle.answers) == []
         assert idle.answers.code() is grpc.StatusCode.OK
         eventually(lambda: ends(server, "idle") == 1)
