@@ -157,6 +157,10 @@ class Server:
         _log.info("stopping", reason=reason)
         self._stop_requested.set()
 
+    def soon(self, work: Callable[[], object]) -> None:
+        """Has the event loop, which answers all calls, call a function."""
+        self._loop.soon(work)
+
     def stop(self) -> None:
         """Not serving, then no new calls, then those under way get `drain_s` to finish."""
         if self._stopped:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import structlog
@@ -43,7 +44,8 @@ class Streams:
         self._limit = settings.max_streams
         self._limits = Limits(idle_s=settings.stream_idle_s)
         self._answers = answers
-        self._turns = Turns(_THREADS, settings.time_budget_ms / 1000, clock)
+        pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="keystrokes")
+        self._turns = Turns(pool, _THREADS, settings.time_budget_ms / 1000, clock)
         self._metrics = metrics
         self._clock = clock
         self._sessions: set[Session] = set()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from typing import TypeVar
 
 Result = TypeVar("Result")
@@ -19,16 +19,17 @@ class Turns:
     compute one, and saying so takes next to no time.
 
     Args:
-        threads: answers that are made at the same time.
+        pool: makes the answers.
+        threads: how many it makes at the same time.
         patience_s: time that an answer may take.
         clock: monotonic, in seconds.
     """
 
-    def __init__(self, threads: int, patience_s: float, clock: Callable[[], float]) -> None:
+    def __init__(self, pool: Executor, threads: int, patience_s: float, clock: Callable[[], float]) -> None:
         self._free = threads
         self._patience_s = patience_s
         self._clock = clock
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="keystrokes")
+        self._pool = pool
         self._fast: dict[Turn, float] = {}
         self._refined: dict[Turn, float] = {}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -56,31 +56,44 @@ def open_streams(server: Server) -> float:
     return sample(server, "autocomplete_open_streams")
 
 
-def test_many_streams_hold_no_thread_and_let_calls_through(tmp_path: Path) -> None:
-    async def type_all(server: Server, port: int) -> tuple[list[int], int]:
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-            stub = pb_grpc.AutocompleteServiceStub(channel)
-            calls = [stub.StreamCompleteQuery() for _ in range(MANY)]
-            threads = threading.active_count()
-            for number, call in enumerate(calls):
-                await call.write(Request(config=Request.Config()))
-                await call.write(Request(keystroke=Request.Keystroke(sequence_number=number, query=f"q{number}")))
-            answers = [await call.read() for call in calls]
-            whole = await stub.CompleteQuery(pb.CompleteQueryRequest(query="new"), timeout=20)
-            assert whole.suggestions
-            assert open_streams(server) == MANY
-            more = threading.active_count() - threads
-            for call in calls[: MANY // 2]:
-                await call.done_writing()
-                assert await call.read() is grpc.aio.EOF
-            for call in calls[MANY // 2 :]:
-                call.cancel()
-            return [answer.sequence_number for answer in answers if answer.is_final], more
+MANY_CALLERS = """
+import asyncio, sys
+import grpc
+from autocomplete.v1 import autocomplete_service_pb2 as pb, autocomplete_service_pb2_grpc as pb_grpc
+Request = pb.StreamCompleteQueryRequest
+async def type_all(address, count):
+    async with grpc.aio.insecure_channel(address) as channel:
+        stub = pb_grpc.AutocompleteServiceStub(channel)
+        calls = [stub.StreamCompleteQuery() for _ in range(count)]
+        for number, call in enumerate(calls):
+            await call.write(Request(config=Request.Config()))
+            await call.write(Request(keystroke=Request.Keystroke(sequence_number=number, query=f"q{number}")))
+        answers = [await call.read() for call in calls]
+        print([answer.sequence_number for answer in answers if answer.is_final], flush=True)
+        sys.stdin.readline()
+        for call in calls[: count // 2]:
+            await call.done_writing()
+            assert await call.read() is grpc.aio.EOF
+        for call in calls[count // 2 :]:
+            call.cancel()
+asyncio.run(type_all(sys.argv[1], int(sys.argv[2])))
+"""
 
-    with running(tmp_path, TwinModel(neural_kind="")) as (server, _):
-        numbers, more_threads = asyncio.run(type_all(server, server.port))
-        assert numbers == list(range(MANY))
-        assert more_threads < 30
+
+def test_many_streams_hold_no_thread_and_let_calls_through(tmp_path: Path) -> None:
+    with running(tmp_path, TwinModel(neural_kind="")) as (server, channel):
+        threads = threading.active_count()
+        command = [sys.executable, "-c", MANY_CALLERS, f"127.0.0.1:{server.port}", str(MANY)]
+        callers = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ)
+        try:
+            assert callers.stdout is not None
+            assert json.loads(callers.stdout.readline()) == list(range(MANY))
+            stub = pb_grpc.AutocompleteServiceStub(channel)
+            assert stub.CompleteQuery(pb.CompleteQueryRequest(query="new"), timeout=20).suggestions
+            assert open_streams(server) == MANY
+            assert threading.active_count() - threads < 30
+        finally:
+            callers.communicate(b"\n")
         eventually(lambda: open_streams(server) == 0)
         assert (ends(server, "finished"), ends(server, "cancelled")) == (MANY // 2, MANY // 2)
         assert sample(server, "autocomplete_requests_in_flight") == 0
