@@ -27,11 +27,6 @@ class Completer:
         self._metrics = metrics
         self._tracing = tracing
 
-    @property
-    def answers_kept_here(self) -> bool:
-        """Whether the process keeps answers, so that some are at hand."""
-        return self._answers.kept_here
-
     def query_at_hand(self, model: ServingModel, question: QueryQuestion) -> bytes | None:
         """The `CompleteQueryResponse` to a query if the process holds it; does not wait."""
         return None if question.options.explain else self._answers.at_hand(_query_key(model, question))
