@@ -54,7 +54,7 @@ class Metrics:
         )
         self.request_duration = self._make.histogram(
             "request_duration_seconds",
-            "Time from a call's arrival to its answer; in a stream, from keystroke to last answer.",
+            "Time from a call's arrival to its answer, waiting included; in a stream, from keystroke to last answer.",
             "method",
             buckets=_LATENCY_BUCKETS_S,
         )
