@@ -112,7 +112,7 @@ class RedisCache:
         self._waiting.append((redis_key(key), _sealed(answer)))
         if not self._write_planned:
             self._write_planned = True
-            self._tasks.put(self._write)
+            self._tasks.put(partial(self._attempt, "set", self._write))
 
     def close(self) -> None:
         """See `AnswerCache.close`; answers that wait are stored first, if Redis takes them."""
