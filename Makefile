@@ -41,8 +41,9 @@ format: $(VENV)/built ## format, and mend what ruff can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-proto: $(VENV)/built ## regenerate the gRPC stubs and the OpenAPI document from proto/
+proto: $(VENV)/built ## regenerate from proto/ the stubs and the OpenAPI document; the client for threads from that for asyncio
 	$(BIN)/python scripts/generate_stubs.py
+	$(BIN)/python scripts/generate_sync.py
 	$(BIN)/python -m scripts.write_openapi
 
 release-api: $(VENV)/built ## what later changes of the API may not break: proto/released.binpb

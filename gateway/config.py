@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode, SettingsConfigDict
 
-from service.config import split_address
-from service.settings import describe, read_settings
+from service.config import ServerSettings, split_address
+from service.settings import ENVIRONMENT_PREFIX, ProgramSettings, read_settings
 
 _SCHEMES = ("http", "https")
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 _HOST_NAME = re.compile(r"\*|(\*\.)?[A-Za-z0-9_-][A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\]")
 
 
-class GatewaySettings(BaseSettings):
-    """Everything that `autocomplete gateway` can be told."""
+class GatewaySettings(ProgramSettings):
+    """Serves JSON over HTTP, browsers' address bars and a page to try it. The gRPC server computes all answers.
 
-    model_config = SettingsConfigDict(env_prefix="AUTOCOMPLETE_GATEWAY_", extra="forbid", frozen=True)
+    A flag wins over its environment variable, the variable over the file of --config.
+    """
+
+    model_config = SettingsConfigDict(env_prefix=f"{ENVIRONMENT_PREFIX}GATEWAY_")
+    command = "autocomplete gateway"
 
     address: str = Field("127.0.0.1:8080", description="HOST:PORT of HTTP; 0.0.0.0 for all interfaces.")
     server: str = Field(
@@ -121,14 +126,9 @@ class GatewaySettings(BaseSettings):
         return tuple(each if each == "*" else _site(each) for each in value)
 
 
-def load_settings(overrides: dict[str, object], config_file: Path | None) -> GatewaySettings:
+def load_settings(overrides: Mapping[str, object], config_file: Path | None = None) -> GatewaySettings:
     """Reads and checks the settings; see `service.settings.read_settings`."""
-    return read_settings(GatewaySettings, overrides, config_file, command="autocomplete gateway")
-
-
-def describe_settings() -> list[tuple[str, str, str, str]]:
-    """All settings as rows; see `service.settings.describe`."""
-    return describe(GatewaySettings)
+    return read_settings(GatewaySettings, overrides, config_file, others=(ServerSettings,))
 
 
 def _site(url: str, *, with_path: bool = False) -> str:

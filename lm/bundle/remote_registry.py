@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from lm.bundle.bundle_cache import BundleCache
 from lm.bundle.bundle_store import ACTIVE_FILE, Activation, BundleStore, is_model_name
 from lm.bundle.manifest import MANIFEST_FILE, parse_manifest
-from lm.errors import BundleDamagedError, BundleError, MissingToolError, RegistryError
+from lm.errors import BundleDamagedError, BundleError, MissingToolError, RegistryError, install_hint
 
 _TRANSFERS = 4
 """Files that are copied at the same time."""
@@ -265,9 +265,7 @@ def _open(url: str) -> tuple[Any, str]:
         extra = _EXTRAS.get(scheme)
         raise MissingToolError(
             f"{url}: the library for {scheme}:// is not installed ({error.name or error}).",
-            remedy=f"Install it with `pip install 'autocomplete-ensemble[{extra}]'`."
-            if extra
-            else "Install the library of fsspec that opens it.",
+            remedy=install_hint(extra) if extra else "Install the library of fsspec that opens it.",
         ) from None
     except Exception as error:  # libraries read credentials and configuration here
         raise RegistryError(

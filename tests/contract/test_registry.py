@@ -243,7 +243,7 @@ def test_a_library_that_is_missing_is_named(
     monkeypatch.setitem(sys.modules, library, None)
     loaded = importlib.import_module("fsspec.registry")._registry
     monkeypatch.delitem(loaded, urlsplit(url).scheme, raising=False)
-    with pytest.raises(MissingToolError, match=f"autocomplete-ensemble{remedy}"):
+    with pytest.raises(MissingToolError, match=rf"pip install '\.{remedy}'"):
         open_registry(url, tmp_path)
 
 

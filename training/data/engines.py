@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from lm.errors import MissingToolError
+from lm.errors import MissingToolError, install_hint
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 EngineName = Literal["duckdb", "spark"]
 
 _MEMORY_LIMIT = "1GB"  # of DuckDB, which goes on on disk beyond that
-_INSTALL_SPARK = "`pip install 'autocomplete-ensemble[spark]'`, or leave --engine out: DuckDB needs no Spark."
+_INSTALL_SPARK = install_hint("spark") + " Or leave --engine out: DuckDB needs no Spark."
 _INSTALL_JAVA = (
     "Spark 4.0 runs on Java 17 or 21: `apt install openjdk-17-jre-headless`, or set JAVA_HOME; or leave --engine out."
 )

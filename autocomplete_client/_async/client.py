@@ -1,36 +1,42 @@
-"""The client for asyncio: as `client.py`."""
+"""The calls of a client."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from typing import Any, Self, Unpack
 
 import grpc
-import grpc.aio
 from autocomplete.v1 import autocomplete_service_pb2 as pb
 from autocomplete.v1 import autocomplete_service_pb2_grpc as pb_grpc
 from autocomplete.v1 import model_service_pb2 as model_pb
 from autocomplete.v1 import model_service_pb2_grpc as model_pb_grpc
 
 from autocomplete_client import requests as req
-from autocomplete_client.aio_session import AsyncTypingSession
-from autocomplete_client.channel import OPTIONS, target
+from autocomplete_client._async.session import AsyncTypingSession
+from autocomplete_client.channel import open_async_channel
+from autocomplete_client.concurrency import async_sleep
 from autocomplete_client.errors import from_rpc
 from autocomplete_client.retry import Attempts
 
 
 class AsyncClient:
-    """Asks a server, from one event loop. Use it as an async context manager, or `close` it.
+    """Asks a server. Use it as a context manager, or `close` it.
 
-    Args, errors and methods: see `Client`.
+    Any number of threads may share a `Client`. An `AsyncClient` belongs to one event loop.
+
+    Args:
+        address: HOST:PORT, or a gRPC target such as `unix:/run/a.sock`. If DNS has several addresses for the host, they
+            share the calls.
+        credentials: for TLS, such as `grpc.ssl_channel_credentials()`. If None, nothing is encrypted.
+
+    Raises:
+        ValueError: that is no address.
+
+    Every method raises a `CallError` if the call fails.
     """
 
     def __init__(self, address: str = "127.0.0.1:50051", *, credentials: grpc.ChannelCredentials | None = None) -> None:
-        if credentials is None:
-            self._channel = grpc.aio.insecure_channel(target(address), options=OPTIONS)
-        else:
-            self._channel = grpc.aio.secure_channel(target(address), credentials, options=OPTIONS)
+        self._channel = open_async_channel(address, credentials=credentials)
         self._stub: Any = pb_grpc.AutocompleteServiceStub(self._channel)
         self._models: Any = model_pb_grpc.ModelServiceStub(self._channel)
 
@@ -71,7 +77,7 @@ class AsyncClient:
                 pause_s = attempts.pause_s(from_rpc(error))
             finally:
                 stream.cancel()
-            await asyncio.sleep(pause_s)
+            await async_sleep(pause_s)
 
     async def get_model(self, model: str, **options: Unpack[req.CallOptions]) -> model_pb.Model:
         """A model that the server has."""
@@ -92,7 +98,7 @@ class AsyncClient:
                 return models
 
     def session(self, **options: Unpack[req.SessionOptions]) -> AsyncTypingSession:
-        """A stream of keystrokes, each of which may be answered twice; an async context manager."""
+        """A stream of keystrokes. Each may be answered twice. Use it as a context manager."""
         return AsyncTypingSession(self._stub.StreamCompleteQuery, options)
 
     async def close(self) -> None:
@@ -113,4 +119,4 @@ async def _ask(method: Any, call: req.Call) -> Any:
             return await method(call.request, timeout=attempts.left_s, metadata=call.metadata)
         except grpc.RpcError as error:
             failure = from_rpc(error)
-        await asyncio.sleep(attempts.pause_s(failure))
+        await async_sleep(attempts.pause_s(failure))

@@ -1,8 +1,8 @@
-"""The client for threads."""
+# Generated from _async/client.py by `make proto`. Do not edit.
+"""The calls of a client."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import Any, Self, Unpack
 
@@ -13,30 +13,31 @@ from autocomplete.v1 import model_service_pb2 as model_pb
 from autocomplete.v1 import model_service_pb2_grpc as model_pb_grpc
 
 from autocomplete_client import requests as req
-from autocomplete_client.channel import OPTIONS, target
+from autocomplete_client._sync.session import TypingSession
+from autocomplete_client.channel import open_channel
+from autocomplete_client.concurrency import sleep
 from autocomplete_client.errors import from_rpc
 from autocomplete_client.retry import Attempts
-from autocomplete_client.session import TypingSession
 
 
 class Client:
-    """Asks a server; one client serves any number of threads. Use it as a context manager, or `close` it.
+    """Asks a server. Use it as a context manager, or `close` it.
+
+    Any number of threads may share a `Client`. An `AsyncClient` belongs to one event loop.
 
     Args:
-        address: HOST:PORT, whose DNS addresses share the calls, or a gRPC target such as `unix:/run/a.sock`.
-        credentials: for TLS, such as `grpc.ssl_channel_credentials()`; without encryption if None.
+        address: HOST:PORT, or a gRPC target such as `unix:/run/a.sock`. If DNS has several addresses for the host, they
+            share the calls.
+        credentials: for TLS, such as `grpc.ssl_channel_credentials()`. If None, nothing is encrypted.
 
     Raises:
         ValueError: that is no address.
 
-    Every method raises a `CallError`.
+    Every method raises a `CallError` if the call fails.
     """
 
     def __init__(self, address: str = "127.0.0.1:50051", *, credentials: grpc.ChannelCredentials | None = None) -> None:
-        if credentials is None:
-            self._channel = grpc.insecure_channel(target(address), options=OPTIONS)
-        else:
-            self._channel = grpc.secure_channel(target(address), credentials, options=OPTIONS)
+        self._channel = open_channel(address, credentials=credentials)
         self._stub: Any = pb_grpc.AutocompleteServiceStub(self._channel)
         self._models: Any = model_pb_grpc.ModelServiceStub(self._channel)
 
@@ -77,7 +78,7 @@ class Client:
                 pause_s = attempts.pause_s(from_rpc(error))
             finally:
                 stream.cancel()
-            time.sleep(pause_s)
+            sleep(pause_s)
 
     def get_model(self, model: str, **options: Unpack[req.CallOptions]) -> model_pb.Model:
         """A model that the server has."""
@@ -98,7 +99,7 @@ class Client:
                 return models
 
     def session(self, **options: Unpack[req.SessionOptions]) -> TypingSession:
-        """A stream of keystrokes, each of which may be answered twice; a context manager."""
+        """A stream of keystrokes. Each may be answered twice. Use it as a context manager."""
         return TypingSession(self._stub.StreamCompleteQuery, options)
 
     def close(self) -> None:
@@ -119,4 +120,4 @@ def _ask(method: Any, call: req.Call) -> Any:
             return method(call.request, timeout=attempts.left_s, metadata=call.metadata)
         except grpc.RpcError as error:
             failure = from_rpc(error)
-        time.sleep(attempts.pause_s(failure))
+        sleep(attempts.pause_s(failure))
