@@ -16,7 +16,7 @@ from autocomplete_client.channel import OPTIONS, open_async_channel
 Metadata = tuple[tuple[str, str], ...]
 
 _HEALTH = "/grpc.health.v1.Health/Check"
-_FORWARDED = ("traceparent", "tracestate")  # W3C trace context
+_FORWARDED = (b"traceparent", b"tracestate")  # W3C trace context
 _TRACE = re.compile(r"[ -~]{1,512}")
 """What gRPC can carry, and at least as long as W3C asks for."""
 # one connection for each channel, not one for all
@@ -76,5 +76,9 @@ class Upstream:
 
 def metadata_of(request: HTTPConnection) -> Metadata:
     """The trace headers of a request, for the server. The gateway leaves out what is not a trace, as W3C says."""
-    found = {name: ",".join(request.headers.getlist(name)) for name in _FORWARDED}
-    return tuple((name, text) for name, text in found.items() if _TRACE.fullmatch(text))
+    found: dict[bytes, str] = {}
+    for name, value in request.headers.raw:
+        if name in _FORWARDED:
+            text = value.decode("latin-1")
+            found[name] = f"{found[name]},{text}" if name in found else text
+    return tuple((name.decode(), text) for name, text in found.items() if _TRACE.fullmatch(text))
