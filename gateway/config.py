@@ -134,7 +134,7 @@ def _site(url: str, *, with_path: bool = False) -> str:
     """The URL without a slash at its end, if it is a scheme, a host, perhaps a port and, if allowed, a path."""
     parts = urlsplit(url)
     known = parts.scheme in _SCHEMES and parts.hostname and not parts.query and not parts.fragment
-    if not known or not (with_path or parts.path in ("", "/")):
+    if not known or not re.fullmatch(r"(/[\w.~-]+)*/?" if with_path else "/?", parts.path):
         examples = "https://search.example" + (" or https://shop.example/search" if with_path else "")
         raise ValueError(f"not a scheme and a host, such as {examples}")
     _ = parts.port  # raises ValueError if it is no port
