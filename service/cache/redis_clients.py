@@ -42,9 +42,9 @@ class RedisClients:
         self._thread = _Thread()
         self._url = url
         self._timeout_s = timeout_s
+        self._options: dict[str, Any] = _once() | parse_url(url.server)  # type: ignore[no-untyped-call]
         # RESP3 would let a server lengthen time limits; a name of the driver costs two round trips
-        own = _once() | {"protocol": 2, "driver_info": None}
-        self._options: dict[str, Any] = own | parse_url(url.server)  # type: ignore[no-untyped-call]
+        self._options |= {"protocol": 2, "driver_info": None, "decode_responses": False}
         self._kind: Any = self._options.pop("connection_class", Connection)
         try:
             self._kind(**self._options)

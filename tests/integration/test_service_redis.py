@@ -247,9 +247,10 @@ def test_the_replica_that_sentinels_make_the_master_takes_over(redis_sentinel: R
         eventually(finds_a_new_one)
 
 
-@pytest.mark.parametrize("form", ["redis://{}:{}/3", "redis+cluster://{}:{}", "redis+sentinel://{}:{}/answers"])
-def test_a_redis_that_cannot_be_reached_is_no_error(form: str) -> None:
-    with cache_of(form.format("127.0.0.1", free_port()), reached=False) as (cache, value):
+@pytest.mark.parametrize("transport", ["redis", "rediss"])
+@pytest.mark.parametrize("form", ["{}://{}:{}/3", "{}+cluster://{}:{}", "{}+sentinel://{}:{}/answers"])
+def test_a_redis_that_cannot_be_reached_is_no_error(form: str, transport: str) -> None:
+    with cache_of(form.format(transport, "127.0.0.1", free_port()), reached=False) as (cache, value):
         cache.put(KEY, b"answer")
         assert cache.get(KEY) is None
         assert value("autocomplete_redis_errors_total", operation="ping") == 1
