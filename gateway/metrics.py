@@ -25,42 +25,38 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
-        make = self._make = MetricMaker(self.registry)
+        make = self._make = MetricMaker(self.registry, "autocomplete_gateway_")
         self.requests = make.counter(
-            "gateway_requests",
+            "requests",
             "HTTP requests that ended, by method of the API (or page, probe, other) and HTTP status.",
             *("method", "status"),
         )
         self.request_duration = make.histogram(
-            "gateway_request_duration_seconds",
+            "request_duration_seconds",
             "Time from a request's headers to the end of its response.",
             "method",
             buckets=_LATENCY_BUCKETS_S,
         )
-        self.in_flight = make.gauge("gateway_requests_in_flight", "HTTP requests being worked on.")
-        self.open_connections = make.gauge(
-            "gateway_open_connections", "Connections that are open now, WebSockets included."
-        )
+        self.in_flight = make.gauge("requests_in_flight", "HTTP requests being worked on.")
+        self.open_connections = make.gauge("open_connections", "Connections open now, WebSockets included.")
         self.refused_connections = make.counter(
-            "gateway_refused_connections",
+            "refused_connections",
             "Connections that the gateway refused or ended, by reason: "
             "too_many, too_fast, slow_head, large_head, slow_reader.",
             "reason",
         )
-        self.open_sockets = make.gauge(
-            "gateway_open_sockets", "WebSockets that are open now; each is a stream of the server."
-        )
+        self.open_sockets = make.gauge("open_sockets", "WebSockets open now; each is a stream of the server.")
         self.sockets = make.counter(
-            "gateway_sockets",
+            "sockets",
             "WebSockets that ended, by outcome: closed (by the page), idle, refused, failed (by the server).",
             "outcome",
         )
         self.socket_messages = make.counter(
-            "gateway_socket_messages", "Messages of WebSockets by direction: in, out.", "direction"
+            "socket_messages", "Messages of WebSockets by direction: in, out.", "direction"
         )
 
     def described(self) -> list[Description]:
-        """All metrics, in order."""
+        """All metrics of the gateway, in order."""
         return list(self._make.described)
 
 
