@@ -32,13 +32,11 @@ class GatewaySettings(ProgramSettings):
     server: str = Field(
         "127.0.0.1:50051", description="The gRPC server: HOST:PORT, or dns:///HOST:PORT for all addresses of a name."
     )
-    channels: int = Field(
-        4, ge=1, le=64, description="Connections to the server; each is answered by one of its workers."
-    )
-    timeout_s: float = Field(2.0, gt=0, le=60, description="Time that an answer of the server may take.")
-    generate_timeout_s: float = Field(60.0, gt=0, le=600, description="Time that generated text may take.")
+    channels: int = Field(4, ge=1, le=64, description="Connections to the server; one of its workers answers each.")
+    timeout_s: float = Field(2.0, gt=0, le=60, description="How long the server may take to answer.")
+    generate_timeout_s: float = Field(60.0, gt=0, le=600, description="How long generated text may take.")
     socket_idle_s: float = Field(
-        60.0, gt=0, description="A WebSocket on which nobody types is closed after it; the page opens another."
+        60.0, gt=0, description="The gateway closes a WebSocket on which nobody types for so long."
     )
     public_url: str | None = Field(
         None,
@@ -54,18 +52,19 @@ class GatewaySettings(ProgramSettings):
         (), description="Sites whose pages may call the gateway, separated by commas, or `*`; none if unset."
     )
     cache_s: int = Field(10, ge=0, le=86400, description="How long a browser keeps a completion that it got by GET.")
-    max_body_kb: int = Field(64, ge=1, le=1024, description="Size of a request's body, or WebSocket message, at most.")
-    max_connections: int = Field(1000, ge=1, description="Connections open at the same time; more are refused.")
+    max_body_kb: int = Field(64, ge=1, le=1024, description="The largest body of a request, or message of a WebSocket.")
+    max_connections: int = Field(1000, ge=1, description="Most connections at the same time; the gateway refuses more.")
     connections_per_s: float = Field(
-        200.0, gt=0, description="New connections a second, twice as many for a moment; more are refused."
+        200.0, gt=0, description="Most new connections a second; twice as many for a moment."
     )
-    max_sockets: int = Field(200, ge=1, description="WebSockets open at the same time; each is a stream of the server.")
+    max_sockets: int = Field(200, ge=1, description="Most WebSockets at the same time; each is a stream of the server.")
     trusted_proxies: str = Field(
-        "127.0.0.1", description="Addresses, or networks, of proxies whose X-Forwarded-* headers count; `*`: all."
+        "127.0.0.1",
+        description="Addresses or networks of proxies; the gateway believes their X-Forwarded-* headers. `*`: all.",
     )
-    drain_s: float = Field(10.0, ge=0, description="Time that requests under way get to finish at a stop.")
+    drain_s: float = Field(10.0, ge=0, description="How long a stop waits for requests that are under way.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="What is logged; `debug` logs every request. Queries never are."
+        "info", description="How much is logged; `debug` logs every request. Queries are never logged."
     )
     log_format: Literal["json", "console"] = Field("json", description="A JSON object a line, or for people.")
 
@@ -135,7 +134,7 @@ def _site(url: str, *, with_path: bool = False) -> str:
     """The URL without a slash at its end, if it is a scheme, a host, perhaps a port and, if allowed, a path."""
     parts = urlsplit(url)
     known = parts.scheme in _SCHEMES and parts.hostname and not parts.query and not parts.fragment
-    if not known or not (with_path or parts.path in ("", "/")):
+    if not known or not re.fullmatch(r"(/[\w.~-]+)*/?" if with_path else "/?", parts.path):
         examples = "https://search.example" + (" or https://shop.example/search" if with_path else "")
         raise ValueError(f"not a scheme and a host, such as {examples}")
     _ = parts.port  # raises ValueError if it is no port
