@@ -16,7 +16,7 @@ KERNELS := $(wildcard lm/kernels/*.pyx lm/kernels/*.pxd)
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo up test lint format proto release-api chart dashboards lock clean
+.PHONY: help demo up test lint format proto release-api chart lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 13
@@ -50,9 +50,6 @@ release-api: $(VENV)/built ## what later changes of the API may not break: proto
 
 chart: $(VENV)/built ## copy settings and rules into the Helm chart
 	@$(BIN)/python scripts/write_chart.py
-
-dashboards: $(VENV)/built ## write Grafana's dashboards from their description
-	$(BIN)/python scripts/write_dashboards.py
 
 lock: $(VENV)/made ## resolve the newest versions into requirements.lock
 	$(BIN)/python scripts/write_lock.py

@@ -14,7 +14,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from importlib.util import find_spec
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -77,9 +77,9 @@ def local_services(services: Mapping[str, Any], *, data: Path, state: Path, shif
         state: gets all other volumes, temporary folders and copies of mounted files.
         shift: is added to every port.
     """
-    return [
-        _Translation(services, name, data.resolve(), state.resolve(), shift).service() for name in _ordered(services)
-    ]
+    needs = {name: sorted(service.get("depends_on", ())) for name, service in services.items()}
+    ordered = TopologicalSorter(needs).static_order()
+    return [_Translation(services, name, data.resolve(), state.resolve(), shift).service() for name in ordered]
 
 
 def _ports(service: Mapping[str, Any]) -> list[int]:
@@ -88,7 +88,7 @@ def _ports(service: Mapping[str, Any]) -> list[int]:
 
 
 class _Translation:
-    """Of one service."""
+    """Turns one service of the file into a process of this machine."""
 
     def __init__(self, services: Mapping[str, Any], name: str, data: Path, state: Path, shift: int) -> None:
         self._name = name
@@ -136,11 +136,10 @@ class _Translation:
 
     def _missing(self) -> str:
         program = _PROGRAMS.get(self._name)
-        if program is not None:
-            found = shutil.which(program, path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-            return "" if found else f"no program `{program}`"
-        room = self._described["command"][1]
-        return "" if find_spec(f"cli.{room}") else f"no command `autocomplete {room}`"
+        if program is None:
+            return ""
+        found = shutil.which(program, path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+        return "" if found else f"no program `{program}`"
 
     def _command(self, arguments: Iterable[str]) -> tuple[str, ...]:
         program, *rest = [self._local(argument) for argument in arguments] or [""]
@@ -180,18 +179,3 @@ def _without_discovery(text: str) -> str:
             targets = [f"{name}:{found['port']}" for name in found["names"]]
             job.setdefault("static_configs", []).append({"targets": targets})
     return yaml.safe_dump(document, sort_keys=False)
-
-
-def _ordered(services: Mapping[str, Any]) -> list[str]:
-    """Names, each after those that it depends on."""
-    done: list[str] = []
-
-    def visit(name: str) -> None:
-        if name not in done:
-            for need in sorted(services[name].get("depends_on", ())):
-                visit(need)
-            done.append(name)
-
-    for name in services:
-        visit(name)
-    return done
