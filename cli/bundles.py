@@ -13,8 +13,8 @@ from cli.output import print_json, stdout
 from lm.errors import BundleError, ModelNotFoundError
 
 if TYPE_CHECKING:
-    from lm.bundle.bundle_store import BundleStore
     from lm.bundle.manifest import LanguageModelEntry, Manifest
+    from lm.bundle.registry import BundleStore
 
 _Model = Annotated[str, typer.Argument(metavar="MODEL", help="Name of the model.")]
 _Registry = Annotated[str, typer.Option(help="Folder of NAME/VERSION bundles, or its URL.")]
@@ -44,7 +44,7 @@ def activate(
     registry: _Registry = "var/registry",
 ) -> None:
     """Makes a published version the one that answers, such as one that the gate held."""
-    from lm.bundle.registries import open_registry
+    from lm.bundle.registry import open_registry
 
     bundles = open_registry(registry)
     known = bundles.versions(model)
@@ -60,7 +60,7 @@ def rollback(
     registry: _Registry = "var/registry",
 ) -> None:
     """Makes the version that answered before the active one active again; what is trained later does not undo it."""
-    from lm.bundle.registries import open_registry
+    from lm.bundle.registry import open_registry
 
     bundles = open_registry(registry)
     active = bundles.activation(model)
@@ -103,7 +103,7 @@ def find_bundle(place: str | Path) -> Path:
         RegistryError: the URL cannot be used.
     """
     from lm.bundle.manifest import MANIFEST_FILE
-    from lm.bundle.registries import is_url, open_registry
+    from lm.bundle.registry import is_url, open_registry
 
     if is_url(str(place)):
         return _find_remote(str(place).rstrip("/"))
@@ -119,7 +119,7 @@ def find_bundle(place: str | Path) -> Path:
 
 def _find_remote(url: str) -> Path:
     """The bundle at `REGISTRY/NAME` or `REGISTRY/NAME/VERSION`."""
-    from lm.bundle.registries import open_registry
+    from lm.bundle.registry import open_registry
 
     above, _, name = url.rpartition("/")
     root, _, model = above.rpartition("/")
@@ -132,7 +132,7 @@ def _find_remote(url: str) -> Path:
 
 
 def _refuse_registry(place: str) -> None:
-    from lm.bundle.registries import open_registry
+    from lm.bundle.registry import open_registry
 
     models = open_registry(place).models()
     if models:

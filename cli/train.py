@@ -65,7 +65,7 @@ def train(
 
     settings = load_config(config, changes or ())
     if os.environ.get("RANK", "0") != "0":  # `torchrun` started this one beside the one that leads
-        from training.neural.team import end_assistant
+        from training.neural.distributed import end_assistant
 
         assist(settings, base=config.parent, reporter=SilentReporter())
         end_assistant()

@@ -12,9 +12,9 @@ from typing import Any, ClassVar, TypeVar
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
-from lm.bundle.registries import is_url
-from lm.bundle.toml_file import read_toml
+from lm.bundle.registry import is_url
 from lm.errors import ConfigError
+from lm.toml_file import read_toml
 
 ENVIRONMENT_PREFIX = "AUTOCOMPLETE_"
 # Kubernetes and Docker describe a service named `autocomplete` in variables of their own

@@ -85,17 +85,18 @@ def _network(
     job: Job, config: LanguageModelConfig, part: NeuralConfig | RerankerConfig, prepared: Path, folder: Path
 ) -> tuple[NeuralDescription, dict[str, Any]]:
     """Trains a network into the bundle's folder; what it is, and how that went."""
-    from training.neural.train import export_neural, finished_training
+    from training.neural.checkpoint import Checkpoint
+    from training.neural.export import export_neural
 
     wait_for_team()
     trained = train_network(job, config, part, prepared)
     folder.mkdir()
     export_neural(trained, folder, _short_list(config, folder.parent) if isinstance(part, NeuralConfig) else None)
-    result = finished_training(trained)
+    result = Checkpoint.load_finished(trained)
     training = {
         "seconds": result.curve[-1].elapsed_s,
         "tokens_per_s": result.tokens_per_s,
-        "steps": result.steps,
+        "steps": result.step,
         "sampled_softmax": part.sampled_softmax,
         "curve": [asdict(point) for point in result.curve],
     }
@@ -126,14 +127,10 @@ def train_network(job: Job, config: LanguageModelConfig, part: NeuralConfig | Re
     """Trains a network, this process among others perhaps; the folder with its checkpoint."""
     from training.neural.train import train_neural
 
-    train, validation = _encoded(prepared, "train"), _encoded(prepared, "validation")
-
     def make(target: Path) -> None:
         train_neural(
-            train_tokens=train.tokens,
-            train_offsets=train.offsets,
-            validation_tokens=validation.tokens,
-            validation_offsets=validation.offsets,
+            _encoded(prepared, "train"),
+            _encoded(prepared, "validation"),
             vocabulary_size=len(Vocabulary.open(prepared)),
             config=part,
             seed=job.config.seed,
@@ -174,6 +171,6 @@ def _encoded(folder: Path, name: str) -> EncodedText:
 
 def wait_for_team() -> None:
     """Until all processes that train together have come to this point."""
-    from training.neural.team import Team
+    from training.neural.distributed import Processes
 
-    Team.join().wait()
+    Processes.join().wait()

@@ -12,9 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from lm.bundle.bundle import LEXICON_FOLDER, QUERIES_FOLDER, open_bundle
-from lm.bundle.bundle_store import BundleStore
 from lm.bundle.manifest import FORMAT_VERSION, Duplicates, Manifest, Ranking, write_manifest
-from lm.bundle.registries import is_url, open_registry
+from lm.bundle.registry import BundleStore, is_url, open_registry
 from lm.errors import InputError
 from lm.index.denied import DENIED_FOLDER
 from lm.index.lexicon import build_lexicon, count_words

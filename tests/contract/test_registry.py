@@ -13,9 +13,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from lm.bundle.bundle_store import Activation, BundleStore
 from lm.bundle.manifest import MANIFEST_FILE, read_manifest, verify_files
-from lm.bundle.registries import open_registry
+from lm.bundle.registry import Activation, BundleStore, open_registry
 from lm.bundle.remote_registry import RemoteRegistry
 from lm.errors import BundleDamagedError, BundleError, MissingToolError, ModelNotFoundError, RegistryError
 from tests.empty_bundle import finished

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from lm.errors import InputError
-from training.neural.batches import MAX_PIECE, Pieces, Sentences
-from training.neural.feeds import SentenceFeed, StreamFeed
+from training.data.encoding import EncodedText
+from training.neural.data import MAX_PIECE, SentenceFeed, Sentences, StreamFeed
 
 LENGTHS = [3, 1, 0, 400, 7, 128, 127, 129, 2, 5] * 3
 
@@ -21,7 +21,7 @@ def sentences(tmp_path: Path) -> Sentences:
     offsets = np.concatenate([[0], np.cumsum(LENGTHS)]).astype(np.int64)
     np.save(tmp_path / "tokens.npy", np.arange(3, 3 + offsets[-1], dtype=np.int32))  # all different
     np.save(tmp_path / "offsets.npy", offsets)
-    return Sentences.open(tmp_path / "tokens.npy", tmp_path / "offsets.npy")
+    return Sentences.open(EncodedText(tmp_path / "tokens.npy", tmp_path / "offsets.npy"))
 
 
 def test_every_target_comes_once_after_the_token_before_it(sentences: Sentences) -> None:
@@ -61,7 +61,7 @@ def test_streams_read_the_text_in_order(sentences: Sentences, rows: int) -> None
         read = slice(row * length, (row + 1) * length)
         assert [int(token) for batch in batches for token in batch.inputs[row]] == inputs[read]
         assert [int(token) for batch in batches for token in batch.targets[row]] == targets[read]
-    assert [batch.goes_on for batch in batches] == [False] + [True] * (len(batches) - 1)
+    assert [batch.continues for batch in batches] == [False] + [True] * (len(batches) - 1)
 
 
 def test_streams_begin_elsewhere_in_each_pass_and_can_be_skipped(sentences: Sentences) -> None:
@@ -74,8 +74,12 @@ def test_streams_begin_elsewhere_in_each_pass_and_can_be_skipped(sentences: Sent
 
 
 def test_a_limit_takes_sentences_from_the_whole_text(sentences: Sentences) -> None:
-    pieces = Pieces.cut(sentences, sentences.target_count // 3)
-    assert set(pieces.sentence) == set(range(0, len(LENGTHS), 3))
+    feed = SentenceFeed(sentences, 300, seed=None, limit=sentences.target_count // 3)
+    read = {int(token) for batch in feed.batches(0, 0) for token in batch.targets[batch.valid]} - {2}
+    begins = sentences.offsets
+    assert read == {
+        int(token) for row in range(0, len(LENGTHS), 3) for token in sentences.tokens[begins[row] : begins[row + 1]]
+    }
 
 
 @pytest.mark.parametrize(
@@ -91,10 +95,10 @@ def test_arrays_that_do_not_fit_are_refused(tokens: np.ndarray, offsets: np.ndar
     np.save(tmp_path / "tokens.npy", tokens)
     np.save(tmp_path / "offsets.npy", offsets)
     with pytest.raises(InputError):
-        Sentences.open(tmp_path / "tokens.npy", tmp_path / "offsets.npy")
+        Sentences.open(EncodedText(tmp_path / "tokens.npy", tmp_path / "offsets.npy"))
 
 
 def test_a_file_that_is_no_array_is_refused(tmp_path: Path) -> None:
     (tmp_path / "tokens.npy").write_bytes(b"no array")
     with pytest.raises(InputError, match=r"tokens\.npy"):
-        Sentences.open(tmp_path / "tokens.npy", tmp_path / "offsets.npy")
+        Sentences.open(EncodedText(tmp_path / "tokens.npy", tmp_path / "offsets.npy"))
