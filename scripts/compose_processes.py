@@ -23,12 +23,12 @@ import yaml
 _LOOPBACK = "127.0.0.1"
 _DATA_TARGET = "/var/lib/autocomplete"
 _PROGRAMS = {"redis": "redis-server", "prometheus": "prometheus", "grafana": "grafana"}
-"""What services of foreign images run; what Python runs is in this environment."""
+"""Programs of the services with images that are not ours. Python programs are in this environment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """A service as this machine can run it.
+    """A service as a process of this machine.
 
     Attributes:
         command: program and arguments.
@@ -153,7 +153,7 @@ class _Translation:
         return self._command(["sh", "-c", *arguments] if kind == "CMD-SHELL" else arguments)
 
     def _local(self, text: str) -> str:
-        """A text with the addresses and paths of this machine; a doubled dollar sign is Compose's spelling of one."""
+        """The text with addresses and paths of this machine. Compose writes a dollar sign as two."""
         text = text.replace("$$", "$").replace("0.0.0.0", _LOOPBACK)
         text = self._port.sub(lambda match: str(int(match[0]) + self._shift), self._host.sub(_LOOPBACK, text))
         for target, place in self._places.items():
@@ -172,7 +172,7 @@ class _Translation:
 
 
 def _without_discovery(text: str) -> str:
-    """A configuration of Prometheus that asks no DNS: a name has one address here."""
+    """Prometheus's configuration without DNS look-ups: here every name has one address."""
     document = yaml.safe_load(text)
     for job in document["scrape_configs"]:
         for found in job.pop("dns_sd_configs", ()):
