@@ -29,9 +29,7 @@ def complete(
 ) -> None:
     """Completes a query, or predicts the next word of a text."""
     if bundle is not None and (server is not None or model):
-        raise typer.BadParameter(
-            "--bundle already names the model: leave out --server and --model.", param_hint="--bundle"
-        )
+        raise typer.BadParameter("it already names the model: leave out --server and --model.", param_hint="--bundle")
     from google.protobuf.json_format import MessageToDict
 
     from cli.suggestions import ask_bundle, ask_server, build_request, suggestions_table
