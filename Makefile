@@ -41,8 +41,9 @@ format: $(VENV)/built ## format, and mend what ruff can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-proto: $(VENV)/built ## regenerate the gRPC stubs from proto/, and the client for threads from that for asyncio
+proto: $(VENV)/built ## regenerate what comes of proto/: stubs, the OpenAPI document; and the client for threads
 	$(BIN)/python scripts/generate_stubs.py
+	$(BIN)/python -m scripts.write_openapi
 	$(BIN)/python scripts/generate_sync.py
 
 release-api: $(VENV)/built ## what later changes of the API may not break: proto/released.binpb

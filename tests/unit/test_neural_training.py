@@ -186,13 +186,13 @@ def test_finished_training_is_not_repeated(train: Callable[..., Checkpoint]) -> 
     assert not updates
 
 
-def test_progress_says_loss_and_rate(train: Callable[..., Checkpoint]) -> None:
+def test_progress_says_step_loss_and_rate(train: Callable[..., Checkpoint]) -> None:
     updates: list[tuple[float, str]] = []
     train(reporter=CallingReporter(lambda done, note: updates.append((done, note))))
     shares = [done for done, _ in updates]
     assert shares == sorted(shares)
     assert shares[-1] == 1.0
-    assert all(word in updates[0][1] for word in ("loss", "perplexity", "tokens/s"))
+    assert all(word in updates[0][1] for word in ("step 1", "loss", "perplexity", "tokens/s"))
 
 
 def test_minutes_bound_training(train: Callable[..., Checkpoint]) -> None:

@@ -124,7 +124,7 @@ def window(embedding_VE: Weights, weight_FH: Weights, bias_H: Weights, projectio
 
 
 def output(weight_VE: Weights, bias_V: Weights) -> bytes:
-    """Hidden (N, E) and targets (N,) to log_probs (N, V) and target_log_probs (N,), of which one can be asked for."""
+    """Hidden (N, E) and targets (N,) to log_probs (N, V) and target_log_probs (N,); a call can ask for one of them."""
     graph = _Graph()
     vocabulary_size, width = weight_VE.shape
     log_probs = graph.LogSoftmax(graph.logits(weight_VE, bias_V), axis=-1, name="log_probs")

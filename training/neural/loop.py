@@ -37,14 +37,14 @@ VALIDATION_BATCH, VALIDATION_STREAMS = 1024, 8
 
 
 class Step(NamedTuple):
-    """What came of a step: loss in nats a token, and the gradient's norm before it was clipped."""
+    """The result of a step: loss in nats a token, and the gradient's norm before it was clipped."""
 
     loss: float
     gradient_norm: float
 
 
 class TrainingLoop:
-    """One run in progress; `checkpoint` is brought up to date whenever it is saved or measured."""
+    """One run in progress."""
 
     def __init__(
         self,
@@ -90,7 +90,7 @@ class TrainingLoop:
         self._resume()
 
     def _resume(self) -> None:
-        """Goes on from the checkpoint, whose weights the network has already."""
+        """Goes on from the checkpoint. The network has its weights already."""
         checkpoint = self._checkpoint
         if checkpoint.optimizer:
             self._optimizer.load_state_dict(checkpoint.optimizer)
@@ -165,7 +165,7 @@ class TrainingLoop:
             group["lr"] = rate
 
         shard = processes.shard(batch)
-        # a shard's mean counts as much as its targets are many: so the mean over processes is that over targets
+        # a shard's mean counts in proportion to its targets, so that the mean over processes is the mean over targets
         weight = shard.size * processes.count / batch.size
         with memory_errors_explained(config, self._described, self._device):
             nats, loss, state = self._batch_loss(shard, self._state if shard.continues else None)
@@ -192,7 +192,7 @@ class TrainingLoop:
         return Step(mean, norm)
 
     def _measure(self, log: TrainingLog | None) -> None:
-        """Measures the validation loss, keeps the weights if they are the best, and begins to average if it is time."""
+        """Measures the validation loss and keeps the weights if they are the best so far. May begin to average."""
         checkpoint, processes = self._checkpoint, self._processes
         network: Any = self._network if self._average is None else self._average.module
         loss = processes.from_main(self._validation_loss(network) if processes.is_main else 0.0)
@@ -274,7 +274,7 @@ class TrainingLoop:
 
 
 def learning_rate(config: NeuralConfig, done: float) -> float:
-    """Rises linearly to the peak, then falls linearly to 0; averaged SGD stays at the peak."""
+    """The rate after a share of training: it rises to the peak, then falls to 0. Averaged SGD stays at the peak."""
     rising = min((done + 1e-3) / WARM_UP, 1.0)
     falling = 1.0 if config.optimizer == "asgd" else (1 - done) / (1 - WARM_UP)
     return config.learning_rate * min(rising, falling)
@@ -312,16 +312,16 @@ def _optimizer(network: NeuralNetwork, config: NeuralConfig) -> torch.optim.Opti
 
 
 def _seed_torch(seed: int, number: int) -> None:
-    """Random numbers of a step depend on nothing but the seed and the step's number."""
+    """Makes the random numbers of a step depend on the seed and the step's number alone."""
     state = np.random.SeedSequence([seed, number]).generate_state(1)
     torch.manual_seed(int(state[0]))
 
 
 @contextmanager
 def _deferred_interrupt() -> Iterator[threading.Event]:
-    """Holds Ctrl-C back until the end of a step, so that what is then saved is whole; gives whether it has come.
+    """Holds Ctrl-C back until the end of a step, so that a whole step is saved. The event says whether it has come.
 
-    Outside the main thread, where Python delivers no signals, it never comes.
+    Python delivers signals to the main thread alone, so in other threads the event never comes.
     """
     came = threading.Event()
     if threading.current_thread() is not threading.main_thread():

@@ -82,10 +82,10 @@ def mean_loss(
 
 
 class Sampler:
-    """Draws about `size` tokens for each step, whose logits stand for those of all tokens in the normaliser.
+    """Draws about `size` tokens for each step; in the normaliser their logits stand for those of all tokens.
 
-    Token i is drawn with probability p_i = min(1, t * count_i ** 0.75), with t such that `size` tokens are expected,
-    so frequent ones always take part. A drawn token counts 1 / p_i times, which makes the sum of exponentials
+    Token i is drawn with probability p_i = min(1, t * count_i ** 0.75), where t makes the expected number `size`,
+    so frequent tokens always take part. A drawn token counts 1 / p_i times, which makes the sum of exponentials
     unbiased ("Adaptive importance sampling", Bengio and Senecal 2008, section III, without replacement). The
     target itself always counts once. Drawing is systematic: one random number places an even grid on the
     cumulated probabilities, which gives exactly these p_i and no duplicates.
@@ -117,7 +117,7 @@ class Sampler:
 
 
 def _inclusion_probs(counts_V: NDArray[np.int64], size: int) -> NDArray[np.float64]:
-    """min(1, t * weight) with t such that they sum to `size`; `<s>` is never drawn."""
+    """min(1, t * weight), where t makes the sum `size`; `<s>` is never drawn."""
     weights_V = np.maximum(counts_V, 1).astype(np.float64) ** SAMPLING_POWER
     weights_V[BEGIN] = 0.0
     certain_V = np.zeros(len(weights_V), bool)

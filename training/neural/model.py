@@ -177,7 +177,7 @@ class NeuralNetwork(nn.Module):
         Args:
             inputs: see `inputs`.
             state_SBD: before the first token; None: that before a text.
-            drawn_K, targets_N: tokens of which the rows of the output layer are wanted too.
+            drawn_K, targets_N: tokens for which the rows of the output layer are wanted too.
         """
         if state_SBD is None:
             state_SBD = self.initial_state(len(inputs))
