@@ -12,6 +12,8 @@ import grpc
 from grpc_health.v1 import health_pb2
 from starlette.requests import HTTPConnection
 
+from autocomplete_client.channel import open_async_channel
+
 Metadata = tuple[tuple[str, str], ...]
 
 _HEALTH = "/grpc.health.v1.Health/Check"
@@ -62,7 +64,7 @@ class Upstream:
     """
 
     def __init__(self, target: str, channels: int) -> None:
-        self._channels = [grpc.aio.insecure_channel(target, options=_OPTIONS) for _ in range(channels)]
+        self._channels = [open_async_channel(target, options=_OPTIONS) for _ in range(channels)]
         self._next = cycle(self._channels)
         self._unary: dict[str, Any] = {}
 
