@@ -56,8 +56,8 @@ lock: $(VENV)/made ## resolve the newest versions into requirements.lock
 	$(BIN)/python scripts/write_lock.py
 
 clean: ## remove what was built and installed; what was trained (var/) stays
-	rm -rf $(VENV) build dist *.egg-info lm/kernels/*.so .mypy_cache .ruff_cache .pytest_cache .hypothesis \
-	    .import_linter_cache
+	rm -rf $(VENV) build autocomplete_client/build dist *.egg-info autocomplete_client/*.egg-info lm/kernels/*.so \
+	    .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Stamps, so that a second run does nothing: environment, dependencies, compiled kernels, Spark.
