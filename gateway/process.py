@@ -14,8 +14,8 @@ from gateway.app import Gateway
 from gateway.config import GatewaySettings
 from gateway.connections import Admission, bounded_protocols
 from service.config import split_address
+from service.listen import port_taken
 from service.telemetry.logs import configure_logs
-from service.workers.listening import port_taken
 
 _KEEP_ALIVE_S = 75
 _BACKLOG = 512
