@@ -156,7 +156,8 @@ def test_prometheus_has_an_answer_to_every_query(run: ComposeRun) -> None:
     with grpc.insecure_channel(run.address("server")) as channel:  # a rate wants calls between two looks
         stub = pb_grpc.AutocompleteServiceStub(channel)
         deadline_s = time.monotonic() + 60
-        while not ask("autocomplete:cache_hits:ratio_rate30m > 0") and time.monotonic() < deadline_s:
+        wanted = ("autocomplete:cache_hits:ratio_rate30m > 0", "rate(autocomplete_gateway_requests_total[1m]) > 0")
+        while not all(map(ask, wanted)) and time.monotonic() < deadline_s:
             stub.CompleteQuery(pb.CompleteQueryRequest(query="new y", max_suggestions=int(time.monotonic()) % 9 + 1))
             urlopen(f"http://{run.address('gateway')}/readyz").close()
             time.sleep(0.2)
