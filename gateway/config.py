@@ -28,20 +28,25 @@ class GatewaySettings(ProgramSettings):
     model_config = SettingsConfigDict(env_prefix=f"{ENVIRONMENT_PREFIX}GATEWAY_")
     command = "autocomplete gateway"
 
-    address: str = Field("127.0.0.1:8080", description="HOST:PORT of HTTP; 0.0.0.0 for all interfaces.")
+    address: str = Field("127.0.0.1:8080", description="HOST:PORT for HTTP. Host 0.0.0.0 means all interfaces.")
     server: str = Field(
-        "127.0.0.1:50051", description="The gRPC server: HOST:PORT, or dns:///HOST:PORT for all addresses of a name."
+        "127.0.0.1:50051",
+        description="HOST:PORT of the gRPC server. All addresses of the name share the calls.",
     )
-    channels: int = Field(4, ge=1, le=64, description="Connections to the server; one of its workers answers each.")
-    timeout_s: float = Field(2.0, gt=0, le=60, description="How long the server may take to answer.")
-    generate_timeout_s: float = Field(60.0, gt=0, le=600, description="How long generated text may take.")
+    channels: int = Field(
+        4, ge=1, le=64, description="Number of connections to the server. One of its workers answers each connection."
+    )
+    timeout_s: float = Field(2.0, gt=0, le=60, description="Seconds that an answer of the server may take.")
+    generate_timeout_s: float = Field(60.0, gt=0, le=600, description="Seconds that generated text may take.")
     socket_idle_s: float = Field(
-        60.0, gt=0, description="The gateway closes a WebSocket on which nobody types for so long."
+        60.0,
+        gt=0,
+        description="The gateway closes a WebSocket after this many seconds without typing. The page opens another.",
     )
     public_url: str | None = Field(
         None,
-        description="Where browsers reach the gateway, such as https://search.example or https://shop.example/search; "
-        "if unset, the host that they ask for.",
+        description="Where browsers reach the gateway, such as https://search.example or https://shop.example/search. "
+        "If unset, the host that they ask for.",
     )
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
@@ -49,24 +54,32 @@ class GatewaySettings(ProgramSettings):
         "10.0.0.5, or `*` for any. localhost, 127.0.0.1, [::1] and the host of --public-url are always allowed.",
     )
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), description="Sites whose pages may call the gateway, separated by commas, or `*`; none if unset."
+        (),
+        description="Sites whose pages may call the gateway, separated by commas, or `*` for all. If unset, none.",
     )
-    cache_s: int = Field(10, ge=0, le=86400, description="How long a browser keeps a completion that it got by GET.")
-    max_body_kb: int = Field(64, ge=1, le=1024, description="The largest body of a request, or message of a WebSocket.")
-    max_connections: int = Field(1000, ge=1, description="Most connections at the same time; the gateway refuses more.")
+    cache_s: int = Field(10, ge=0, le=86400, description="Seconds that a browser keeps the answer to a GET request.")
+    max_body_kb: int = Field(64, ge=1, le=1024, description="Maximum size of a request body or WebSocket message.")
+    max_connections: int = Field(1000, ge=1, description="Maximum number of open connections. More are refused.")
     connections_per_s: float = Field(
-        200.0, gt=0, description="Most new connections a second; twice as many for a moment."
+        200.0,
+        gt=0,
+        description="Maximum number of new connections a second, briefly twice as many. More are refused.",
     )
-    max_sockets: int = Field(200, ge=1, description="Most WebSockets at the same time; each is a stream of the server.")
+    max_sockets: int = Field(
+        200, ge=1, description="Maximum number of open WebSockets. Each is a stream to the server."
+    )
     trusted_proxies: str = Field(
         "127.0.0.1",
-        description="Addresses or networks of proxies; the gateway believes their X-Forwarded-* headers. `*`: all.",
+        description="Addresses or networks of trusted proxies, separated by commas, or `*` for all. Only their "
+        "X-Forwarded-* headers count.",
     )
-    drain_s: float = Field(10.0, ge=0, description="How long a stop waits for requests that are under way.")
+    drain_s: float = Field(10.0, ge=0, description="Seconds that running requests get to finish at a stop.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="How much is logged; `debug` logs every request. Queries are never logged."
+        "info", description="What is logged. `debug` logs every request. Queries are never logged."
     )
-    log_format: Literal["json", "console"] = Field("json", description="A JSON object a line, or for people.")
+    log_format: Literal["json", "console"] = Field(
+        "json", description="`json` writes one JSON object a line, `console` is for people."
+    )
 
     @property
     def hosts(self) -> tuple[str, ...]:
