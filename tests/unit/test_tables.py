@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow.parquet import write_table
 
@@ -73,6 +73,7 @@ def test_line_ends_of_both_kinds_in_one_file(tmp_path: Path) -> None:
     )
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(FIELD, FIELD), max_size=8), st.sampled_from(["\n", "\r\n"]), st.booleans())
 def test_whatever_is_written_as_csv_is_read(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str]], end: str, all_quoted: bool
