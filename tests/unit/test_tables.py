@@ -126,8 +126,8 @@ def test_any_kind_of_text_in_parquet(tmp_path: Path, texts: pyarrow.Array) -> No
     ids=lambda value: str(getattr(value, "type", ""))[:30],
 )
 def test_values_of_parquet_come_as_plain_ones(tmp_path: Path, values: pyarrow.Array, expected: object) -> None:
-    folder = tmp_path / "a [b] *"  # a path is no pattern
-    folder.mkdir()
+    folder = tmp_path / "a [b] *" / "query=two"  # a path is no pattern, and says nothing about columns
+    folder.mkdir(parents=True)
     write_table(pyarrow.table({"query": ["one"], 'the "value"': values}), folder / "a.parquet")
     assert list(read_parquet(folder / "a.parquet", ["query", 'the "value"'])) == [["one", expected]]
 

@@ -161,7 +161,7 @@ def read_parquet(
         try:
             with duckdb.connect(config={"memory_limit": MEMORY_LIMIT, "temp_directory": folder}) as connection:
                 connection.execute("SET TimeZone = 'UTC'")
-                table = connection.read_parquet(glob.escape(str(plain)))
+                table = connection.read_parquet(glob.escape(str(plain)), hive_partitioning=False)
                 kinds = dict(zip(table.columns, map(str, table.types), strict=True))
                 check_columns(path, columns, kinds)
                 if kinds[columns[0]] not in ("VARCHAR", "BLOB"):
