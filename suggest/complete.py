@@ -262,8 +262,12 @@ class QueryCompleter:
         k = request.options.max_suggestions
         generated = [row for row, each in enumerate(listed) if each.source is SuggestionSource.GENERATED]
         places, room = min(k // SHARE, len(generated)), k - len(listed)
+        if places + room < 1:
+            return listed
         reading.listed, reading.places = [suggestion.text for suggestion in listed], room + places
         matches = source.propose(request, reading)
+        if not matches:
+            return listed
         taken = sum(match.submissions > reading.total for match in matches[:places]) - room
         if taken > 0:
             gone = set(generated[-taken:])

@@ -79,7 +79,7 @@ class Lexicon:
         self._counted = threading.local()
         self._trie = FuzzyTrie(**arrays, kinship=kinship(), costs=asdict(self.errors))
         # a misspelt word stays so while the next ones are typed
-        self._searched: Memo[tuple[str, bool, int, int, float], tuple[Spelling, ...]] = Memo(_SEARCH_BYTES)
+        self._searched: Memo[tuple[str, bool, int, int, float], tuple[Spelling, ...]] = Memo(_SEARCH_BYTES, deep=True)
 
     @property
     def searches(self) -> int:

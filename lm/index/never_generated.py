@@ -82,7 +82,7 @@ class NeverGenerated:
         self._blocked = blocked or BlockedWords()
         self._withheld = withheld
         self._verdicts: Memo[str, bool] = Memo(_QUERY_BYTES)
-        self._continuations: Memo[tuple[str, str], bool] = Memo(_CONTINUATION_BYTES)
+        self._continuations: Memo[tuple[str, str], bool] = Memo(_CONTINUATION_BYTES, deep=True)
 
     def includes(self, queries: Sequence[str]) -> NDArray[np.bool_]:
         """Which of some queries must not be suggested, as they are when normalised, (N,)."""

@@ -80,9 +80,11 @@ class LanguageModel:
             raise BundleDamagedError(folder, "the mixture's weights are of an n-gram model of another order")
         self.recent_words = entry.recent_words
         self._word_starts = self.vocabulary.prefix_range(SPACE.encode())
-        self._states: Memo[tuple[bool, tuple[int, ...]], State] = Memo(_STATE_BYTES, _STATE_BYTES // 16)
+        self._states: Memo[tuple[bool, tuple[int, ...]], State] = Memo(
+            _STATE_BYTES, deep=True, largest=_STATE_BYTES // 16
+        )
         self._distributions: Memo[tuple[str, tuple[int, ...]], NDArray[np.float32]] = Memo(
-            _DISTRIBUTION_BYTES, _DISTRIBUTION_BYTES
+            _DISTRIBUTION_BYTES, deep=True, largest=_DISTRIBUTION_BYTES
         )
 
     @property

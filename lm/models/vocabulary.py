@@ -74,7 +74,7 @@ class Vocabulary:
     def __init__(self, strings: SortedStrings) -> None:
         self._strings = strings
         self._spelt = _Spelt(strings)
-        self._constraints: Memo[TypedPrefix, Constraint] = Memo(_CONSTRAINT_BYTES)
+        self._constraints: Memo[TypedPrefix, Constraint] = Memo(_CONSTRAINT_BYTES, deep=True)
 
     @classmethod
     def from_tokens(cls, tokens: Iterable[str]) -> Vocabulary:

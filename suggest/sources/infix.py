@@ -33,8 +33,6 @@ class InfixSource:
 
     def propose(self, request: Request, reading: Reading) -> Sequence[Proposal]:
         """See `Source.propose`; none of which a near-duplicate is listed, and as many as the list has places for."""
-        if reading.places < 1:
-            return []
         return [
             Proposal(match.text, reading, start=match.start, submissions=match.count)
             for match in self._other_matches(request.query, reading.listed, reading.places)
