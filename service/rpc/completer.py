@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from autocomplete.v1 import autocomplete_service_pb2 as pb
 
-from service.cache.answers import Answers, Computed
+from service.cache.answers import Answers, Computed, answer_key
 from service.ports import AnswerKey, ServingModel
 from service.rpc.convert import completion_response, words_response
 from service.rpc.requests import DEFAULT_SUGGESTIONS, QueryQuestion, WordQuestion
@@ -26,11 +26,6 @@ class Completer:
         self._answers = answers
         self._metrics = metrics
         self._tracing = tracing
-
-    @property
-    def answers_kept_here(self) -> bool:
-        """Whether the process keeps answers, so that some are at hand."""
-        return self._answers.kept_here
 
     def query_at_hand(self, model: ServingModel, question: QueryQuestion) -> bytes | None:
         """The `CompleteQueryResponse` to a query if the process holds it; does not wait."""
@@ -107,8 +102,8 @@ class Completer:
 
 
 def _query_key(model: ServingModel, question: QueryQuestion) -> AnswerKey:
-    return COMPLETE_QUERY, model.name, model.version, question.query, question.options
+    return answer_key(COMPLETE_QUERY, model, (question.query, question.options))
 
 
 def _word_key(model: ServingModel, question: WordQuestion) -> AnswerKey:
-    return PREDICT_NEXT_WORD, model.name, model.version, question.text, question.options
+    return answer_key(PREDICT_NEXT_WORD, model, (question.text, question.options))
