@@ -40,8 +40,8 @@ _PROBABLE = math.log(0.5)
 class _Listed:
     """Natural-log probability and row of each candidate, best first, and each model's opinion of them.
 
-    `reading` is what was typed as it stands; `corrections` says of which correction of it a text is a completion, if
-    of any; `total` are the submissions behind all readings; `refiners` are as of `QueryCompletion`.
+    `reading` is what was typed as it stands; `corrections` has the correction that a text completes, if it completes
+    one; `total` are the submissions behind all readings; `refiners` are as of `QueryCompletion`.
     """
 
     ranked: list[tuple[float, int]]
@@ -256,8 +256,8 @@ class QueryCompleter:
     ) -> tuple[QuerySuggestion, ...]:
         """A list with infix completions at its end: where it has room, and in the place of its last generated ones.
 
-        Only what was submitted more often than all queries with the typed prefix takes a place: by evidence of the log
-        the typed text then rather is the beginning of a later word.
+        Only what was submitted more often than all queries with the typed prefix takes such a place: the log then says
+        that the typed text rather begins a later word.
         """
         k = request.options.max_suggestions
         generated = [row for row, each in enumerate(listed) if each.source is SuggestionSource.GENERATED]

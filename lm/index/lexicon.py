@@ -83,7 +83,7 @@ class Lexicon:
 
     @property
     def searches(self) -> int:
-        """Searches by this thread so far; a word whose neighbours were known took none."""
+        """Searches by this thread so far. A word that was looked up lately takes none."""
         return getattr(self._counted, "searches", 0)
 
     def count(self, word: str) -> float:

@@ -28,7 +28,7 @@ from lm.memo import Memo
 from lm.text.normalize import is_unspaced, normalize_query
 from lm.text.private import is_plain_word, looks_private, may_become_private
 
-NEVER_GENERATED_FOLDER = "denied"
+NEVER_GENERATED_FOLDER = "denied"  # part of the bundle format
 _HASHES_FILE = "hashes.npy"
 _PERSON = b"withheld query"  # such a hash is not that of the same text elsewhere
 _BLOCKED_FILE = "blocked_words.txt"

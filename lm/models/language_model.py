@@ -290,7 +290,7 @@ class LanguageModel:
         return next(self.running_log_probs([tokens]))
 
     def running_log_probs(self, sentences: Iterable[Sequence[int]]) -> Iterator[dict[Part, NDArray[np.float32]]]:
-        """As `token_log_probs`, for the sentences of a running text, of which a model that reads on remembers some."""
+        """As `token_log_probs`, for the sentences of a running text. A model that reads on remembers earlier ones."""
         state = None
         recent: tuple[int, ...] = ()
         for tokens in sentences:

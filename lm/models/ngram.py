@@ -209,6 +209,6 @@ def _positions(keys: list[NDArray[np.int64]], ngrams: NDArray[np.int32], size: i
             raise InputError(
                 arpa,
                 f"lists an n-gram of order {ngrams.shape[1] + 1} without its part of order {step + 1}.",
-                remedy="Train it with `lmplz`, whose pruning keeps these.",
+                remedy="Train it with `lmplz`, which keeps these when it prunes.",
             )
     return position

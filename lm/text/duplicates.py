@@ -25,11 +25,12 @@ _ASCII_MARKS = re.compile(r"[!\"%-*,\-./:-@\[-`{-~]")
 
 _VALUES = np.random.default_rng(1).integers(1, 1 << 63, 128, np.uint64)
 _VALUES[[code for code in range(128) if not chr(code).isalnum() or chr(code) in "esiy"]] = 0
-"""Of each ASCII character what near-duplicates share: nothing of marks, spaces and the letters of plural endings."""
+"""A value for each ASCII character; 0 for marks, spaces and the letters of plural endings, which near-duplicates need
+not share."""
 
 
 def suspects(queries: Sequence[str]) -> list[int]:
-    """Rows of the queries of which others may be near-duplicates, of whatever kind: quicker than their keys."""
+    """Rows of the queries that may have near-duplicates among the others, of any kind. Quicker than their keys."""
     sums = letter_sums(queries, _VALUES)
     if sums is None:
         return list(range(len(queries)))
@@ -39,7 +40,7 @@ def suspects(queries: Sequence[str]) -> list[int]:
 
 
 _LONGEST_KEPT = 128
-"""Code points of a query of which the key is remembered, so that 16,384 of them take 20 MB at most."""
+"""Code points: keys of longer queries are not remembered. So 16,384 of them take 20 MB at most."""
 
 
 def duplicate_key(query: str, *kinds: str) -> str:

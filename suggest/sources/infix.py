@@ -1,8 +1,8 @@
-"""Queries of the log of which a later word begins with what was typed: `york t` gives `new york times`.
+"""Later words as a source: queries of the log that hold what was typed further on. `york t` gives `new york times`.
 
-They come after all queries that begin with what was typed. Who types usually begins at the beginning: such a query is
-wanted only by a user who wants none of those, and then what was typed says nothing that is certain. So its
-probability is what the list leaves, times the query's share of the whole log: a cautious estimate.
+They come after all queries that begin with what was typed, because people usually begin at the beginning. A user wants
+such a query only if none of the others is right, and then what was typed says nothing certain. So its probability is
+what the list leaves, times the query's share of the whole log: a cautious estimate.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ class InfixSource:
         self._kinds = kinds
 
     def propose(self, request: Request, reading: Reading) -> Sequence[Proposal]:
-        """See `Source.propose`; none of which a near-duplicate is listed, and as many as the list has places for."""
+        """See `Source.propose`; as many as the list has places for, without near-duplicates of what is listed."""
         return [
             Proposal(match.text, reading, start=match.start, submissions=match.count)
             for match in self._other_matches(request.query, reading.listed, reading.places)
         ]
 
     def _other_matches(self, query: str, listed: Sequence[str], k: int) -> list[InfixMatch]:
-        """The k most popular ones of which no near-duplicate is listed."""
+        """The k most popular ones without near-duplicates of what is listed."""
         asked = k + 2  # mostly enough
         while True:
             matches = self._index.infix_completions(query, asked)
