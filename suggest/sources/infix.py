@@ -58,15 +58,14 @@ class InfixSource:
             asked *= 4
 
 
-def infix_log_probs(counts: Sequence[float], total: float, listed: Sequence[tuple[float, float]]) -> list[float]:
+def infix_log_probs(popularity: Sequence[float], listed: Sequence[tuple[float, float]]) -> list[float]:
     """Natural-log probabilities of infix completions, below those of the list before them.
 
     Args:
-        counts: their submissions.
-        total: submissions of all queries of the log.
+        popularity: natural logs of their shares of the whole log.
         listed: acceptance probability and its natural log of each query before them.
     """
     left = max(1.0 - sum(probability for probability, _ in listed), _LEAST_LEFT)
     ceiling = min((log_prob for _, log_prob in listed), default=0.0)
     ceiling -= 1e-6 * (1.0 - ceiling)  # below the last one's in the 32 bits of an answer too
-    return [min(math.log(left) + math.log(count / total), ceiling) for count in counts]
+    return [min(math.log(left) + share, ceiling) for share in popularity]
