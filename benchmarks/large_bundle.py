@@ -28,7 +28,7 @@ from lm.bundle.bundle import QUERIES_FOLDER, open_bundle
 from lm.bundle.manifest import LanguageModelEntry, Manifest, read_manifest, verify_files, write_manifest
 from lm.bundle.registry import Registry
 from lm.errors import AutocompleteError
-from lm.models.kenlm import KENLM_FILE
+from lm.models.ngram import KENLM_FILE
 from lm.models.tokenizer import open_tokenizer
 from lm.models.vocabulary import Vocabulary
 from training.config import NgramConfig

@@ -11,7 +11,7 @@ from importlib import resources
 from pathlib import Path
 
 from lm.errors import InputError
-from lm.text.blocked_words import BlockedWords, blockable_words
+from lm.index.never_generated import BlockedWords, blockable_words
 from lm.text.normalize import normalize_query
 from lm.text.private import KNOWN_KEY, LETTERED_ID, MIN_DIGITS, NUMBER, TOKEN, YEAR, holds_email, looks_private, plain
 from training.data.sources import read_lines
