@@ -19,9 +19,8 @@ from service.cache.warm_set import WarmSets
 from service.config import ServerSettings, split_address
 from service.listen import Handlers, grpc_server, port_taken
 from service.models.bundles import bundle_opener, chosen_models, open_bundles
-from service.models.memory import settle_memory
 from service.models.served_models import ModelState, ModelStatus, ServedModels
-from service.models.version_opener import VersionOpener
+from service.models.warm import settle_memory
 from service.ports import ModelOpener
 from service.rpc.calls import Calls
 from service.rpc.completer import Completer
@@ -72,7 +71,8 @@ class Server:
             self._bundles,
             names,
             default,
-            VersionOpener(self._bundles, opener or bundle_opener(settings), self.metrics),
+            opener or bundle_opener(settings),
+            self.metrics,
             self._model_changed,
             follow_s=settings.reload_s,
             new_models=not settings.models,

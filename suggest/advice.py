@@ -18,8 +18,7 @@ from lm.models.language_model import LanguageModel
 from lm.models.vocabulary import END, UNKNOWN
 from suggest.rank import Candidates
 
-_REMEMBERED = 1 << 14
-"""Queries of which a model's opinion is remembered, about 0.3 KB each, two generations of them."""
+_OPINION_BYTES = 8 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +33,7 @@ class Advisers:
     """Further language models of queries; threads may share them. What they say of a query is remembered."""
 
     def __init__(self, models: Sequence[LanguageModel]) -> None:
-        self._models = [(model, Memo[str, _Opinion](_REMEMBERED)) for model in models]
+        self._models = [(model, Memo[str, _Opinion](_OPINION_BYTES)) for model in models]
 
     def __len__(self) -> int:
         return len(self._models)
@@ -50,7 +49,7 @@ class Advisers:
             return candidates
         advice, unknown = [], []
         for model, memo in self._models:
-            opinions = memo.of(candidates.texts, partial(_opinions, model))
+            opinions = memo.results(candidates.texts, partial(_opinions, model))
             advice.append(candidates.log_shares_of(np.array([opinion.log_prob for opinion in opinions])))
             if not model.joins:
                 unknown.append([opinion.unknown_words for opinion in opinions])

@@ -23,9 +23,7 @@ SPARE = 8
 """Words asked for beyond those shown, to make up for the punctuation marks left out."""
 _PHRASE = 200
 """Code points before a word in which a blocked phrase may begin."""
-_REMEMBERED = 1 << 8
-_LONGEST_REMEMBERED = 1024
-"""Code points of a text whose tokens are remembered."""
+_CONTEXT_BYTES = 4 << 20
 
 
 class WordPredictor:
@@ -34,7 +32,7 @@ class WordPredictor:
     def __init__(self, model: LanguageModel, denied: Denied | None = None) -> None:
         self._model = model
         self._denied = denied or Denied()
-        self._contexts: Memo[str, tuple[int, ...]] = Memo(_REMEMBERED)
+        self._contexts: Memo[str, tuple[int, ...]] = Memo(_CONTEXT_BYTES, _CONTEXT_BYTES // 128)
         self._cost = CostEstimate(0.001)
 
     def predict(
@@ -92,9 +90,7 @@ class WordPredictor:
 
     def _read(self, model: LanguageModel, text: str) -> tuple[int, ...]:
         """The context before a word, which stays the same while its letters are typed."""
-        if len(text) > _LONGEST_REMEMBERED:
-            return context_tokens(model, text)
-        return self._contexts.one(text, lambda text: context_tokens(model, text))
+        return self._contexts.result(text, lambda text: context_tokens(model, text))
 
     def _terms(self, cursor: Cursor, words: list[Word], part: Part) -> list[ScoreTerms]:
         if part is Part.ENSEMBLE:

@@ -21,13 +21,13 @@ LEXICON_FOLDER = "lexicon"
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """What a bundle holds; files are mapped, not read.
+    """What a bundle holds. Its files are mapped into memory, not read.
 
     Attributes:
         queries: the query index, or None.
         lexicon: the words of the queries, or None.
-        denied: what is neither suggested nor generated.
-        warm_set: the beginnings of queries that are typed most, in order.
+        denied: texts that are neither suggested nor generated.
+        warm_set: the beginnings of queries that are typed most, the most frequent first.
     """
 
     manifest: Manifest
@@ -39,12 +39,12 @@ class Bundle:
     warm_set: tuple[str, ...] = ()
 
     def advisers(self) -> tuple[LanguageModel, ...]:
-        """The language models that were trained mainly on queries, without the one that generates them."""
-        of_queries = [model for model in self.language_models if model.entry.sources[0] == "queries"]
-        return tuple(of_queries[1:])
+        """The language models that were trained mainly on queries, except the first, which generates them."""
+        trained_on_queries = [model for model in self.language_models if model.entry.sources[0] == "queries"]
+        return tuple(trained_on_queries[1:])
 
     def language_model(self, source: str) -> LanguageModel:
-        """The language model for `queries` or for `text`: the first that was trained mainly on it, else any.
+        """The first language model that was trained mainly on `queries` or on `text`; else another one.
 
         Raises:
             UnsupportedError: the bundle has no language model.
@@ -66,7 +66,7 @@ def open_bundle(folder: Path, *, verify: bool = True, verified: VerifiedBundles 
     Args:
         folder: `REGISTRY/NAME/VERSION`.
         verify: compare every file with the manifest first.
-        verified: what need not be compared again; None: nothing.
+        verified: bundles that need no second check; None: every bundle is checked.
 
     Raises:
         BundleError: it is missing, damaged or of another format version.

@@ -16,8 +16,8 @@ from lm.text.normalize import normalize_query
 from lm.text.private import is_plain_word, looks_private, may_become_private
 
 DENIED_FOLDER = "denied"
-_REMEMBERED = 1 << 15
-"""Queries on which a verdict is remembered, about 0.15 KB each, two generations of them."""
+_QUERY_BYTES, _CONTINUATION_BYTES = 8 << 20, 4 << 20
+"""For remembering verdicts on queries and on continuations."""
 _PRIVATE = 80
 """Code points before a text in which what looks private may begin."""
 
@@ -28,12 +28,12 @@ class Denied:
     def __init__(self, blocked: BlockedWords | None = None, withheld: Withheld | None = None) -> None:
         self._blocked = blocked or BlockedWords()
         self._withheld = withheld
-        self._verdicts: Memo[str, bool] = Memo(_REMEMBERED)
-        self._continuations: Memo[tuple[str, str], bool] = Memo(_REMEMBERED // 8)
+        self._verdicts: Memo[str, bool] = Memo(_QUERY_BYTES)
+        self._continuations: Memo[tuple[str, str], bool] = Memo(_CONTINUATION_BYTES)
 
     def queries(self, queries: Sequence[str]) -> NDArray[np.bool_]:
         """Which of some queries must not be suggested, as they are when normalised, (N,)."""
-        return np.array(self._verdicts.of(queries, self._judge), np.bool_)
+        return np.array(self._verdicts.results(queries, self._judge), np.bool_)
 
     def query(self, query: str) -> bool:
         """Whether one query must not be suggested."""
@@ -45,7 +45,7 @@ class Denied:
         Args:
             before: with the space at its end, if there is one.
         """
-        return self._continuations.one((before, text), self._judge_continuation)
+        return self._continuations.result((before, text), self._judge_continuation)
 
     def withholds(self, query: str) -> bool:
         """Whether a normalised query is one that the log kept back."""

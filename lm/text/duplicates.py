@@ -6,7 +6,6 @@ Which of these differences count for none is the bundle's choice, see `lm.bundle
 from __future__ import annotations
 
 import collections
-import functools
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from lm.kernels.strings import letter_sums
+from lm.memo import Memo
 
 KINDS = ("accents", "punctuation", "plural", "word_order")
 
@@ -29,7 +29,7 @@ _VALUES[[code for code in range(128) if not chr(code).isalnum() or chr(code) in 
 
 
 def suspects(queries: Sequence[str]) -> list[int]:
-    """Rows of the queries of which others may be near-duplicates, of whatever kind: 4 us for 24, 3 us a key."""
+    """Rows of the queries of which others may be near-duplicates, of whatever kind: quicker than their keys."""
     sums = letter_sums(queries, _VALUES)
     if sums is None:
         return list(range(len(queries)))
@@ -38,13 +38,20 @@ def suspects(queries: Sequence[str]) -> list[int]:
     return [row for row, each in enumerate(listed) if often[each] > 1] if len(often) < len(listed) else []
 
 
-@functools.lru_cache(1 << 16)
+_KEYS: Memo[tuple[str, tuple[str, ...]], str] = Memo(8 << 20)
+
+
 def duplicate_key(query: str, *kinds: str) -> str:
     """What near-duplicates of a normalised query have in common, for some of `KINDS`.
 
     Accents are those of Latin letters: on others a mark may make another letter. Plurals are English, by the
     S-stemmer (Harman, 1991) with boxes and shoes besides. A query of marks alone keeps them.
     """
+    return _KEYS.result((query, kinds), _duplicate_key)
+
+
+def _duplicate_key(asked: tuple[str, tuple[str, ...]]) -> str:
+    query, kinds = asked
     key = query
     if "accents" in kinds and not key.isascii():
         key = unicodedata.normalize("NFC", _LATIN_MARKS.sub("", unicodedata.normalize("NFD", key)))
@@ -65,7 +72,6 @@ def _without_marks(text: str) -> str:
     return "".join(" " if not each.isascii() and unicodedata.category(each)[0] == "P" else each for each in text)
 
 
-@functools.lru_cache(1 << 14)  # words come again in other queries
 def _singular(word: str) -> str:
     if len(word) < 4 or not word.isascii() or not word.endswith("s"):
         return word

@@ -1,24 +1,19 @@
-"""The models that the server answers with: opened from the registry in the background, which is then followed."""
+"""The models that the server answers with: opened in the background from the registry, which is then followed."""
 
 from __future__ import annotations
 
 import enum
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import structlog
 
-from lm.errors import (
-    AutocompleteError,
-    BundleError,
-    ConfigError,
-    ModelLoadingError,
-    ModelNotFoundError,
-    RegistryError,
-)
-from service.models.version_opener import VersionOpener
-from service.ports import BundleFolder, ServingModel
+from lm.errors import AutocompleteError, BundleError, ModelLoadingError, ModelNotFoundError, RegistryError
+from service.ports import BundleFolder, ModelOpener, ServingModel
+from service.telemetry.logs import trace_of
+from service.telemetry.metrics import Metrics
 from service.workers.priority import lower_priority
 
 _log = structlog.get_logger("service.models")
@@ -37,9 +32,9 @@ class ModelStatus:
     """What is known of a model.
 
     Attributes:
-        model: what answers; None unless active.
+        model: the version that answers; None unless active.
         latest_version: the newest version in the registry.
-        latest_error: why the newest version does not answer, where it does not.
+        latest_error: why the newest version does not answer; None if it does.
     """
 
     name: str
@@ -49,49 +44,19 @@ class ModelStatus:
     latest_error: AutocompleteError | None = None
 
 
-def choose_models(folder: BundleFolder, wanted: Sequence[str], default: str | None) -> tuple[tuple[str, ...], str]:
-    """The names of the models to serve and of the default one.
-
-    Args:
-        folder: what there is.
-        wanted: what was asked for; empty for all.
-        default: the default that was asked for; the only one if None.
-
-    Raises:
-        ConfigError: the registry is empty, a name is not in it, or the default is not clear.
-    """
-    there = folder.models()
-    if not there:
-        raise ConfigError(
-            "The registry holds no model.",
-            remedy="Train one with `autocomplete train CONFIG`, or name another folder by --registry.",
-        )
-    for name in wanted:
-        if name not in there:
-            raise ConfigError(f"--models: no model {name!r}.", remedy=f"There are: {', '.join(there)}.")
-    names = tuple(wanted) or tuple(there)
-    if default is None and len(names) > 1:
-        raise ConfigError(
-            f"--default-model: needed, as there are several models: {', '.join(names)}.",
-            remedy=f"Such as --default-model {names[0]}.",
-        )
-    chosen = default or names[0]
-    if chosen not in names:
-        raise ConfigError(f"--default-model: no model {chosen!r}.", remedy=f"There are: {', '.join(names)}.")
-    return names, chosen
-
-
 class ServedModels:
-    """Opens each model, hands it out and follows the registry: another active version takes its place once it is open.
+    """Opens each model, hands it out and follows the registry: once another active version is open, it takes over.
 
-    Whoever was given a model keeps it, open, as long as it needs. A version that cannot be opened leaves what answers
-    and the other models as they are; so does a model that is no longer in the registry.
+    Whoever was given a model keeps it, open, as long as it is needed. What answers goes on if a version cannot be
+    opened, or if its model leaves the registry. Nothing ends the following but `close`: an unexpected error is logged
+    and counted, and the next look tries again.
 
     Args:
         names: the models to open.
-        default: what answers if a request names none; opened first.
+        default: answers requests that name no model; opened first.
+        opener: opens a bundle and makes it ready to answer.
         on_change: told each new status, from the thread that opens.
-        follow_s: seconds from one look at the registry to the next; 0: it is looked at once.
+        follow_s: seconds from one look at the registry to the next; 0: there is only one look.
         new_models: whether models that appear in the registry are opened too.
     """
 
@@ -100,14 +65,16 @@ class ServedModels:
         folder: BundleFolder,
         names: Sequence[str],
         default: str,
-        opener: VersionOpener,
+        opener: ModelOpener,
+        metrics: Metrics,
         on_change: Callable[[ModelStatus], None],
         *,
         follow_s: float = 0.0,
         new_models: bool = False,
     ) -> None:
         self._folder = folder
-        self._opener = opener
+        self._versions = VersionOpener(folder, opener, metrics)
+        self._metrics = metrics
         self._on_change = on_change
         self._follow_s = follow_s
         self._new_models = new_models
@@ -116,6 +83,8 @@ class ServedModels:
         self._statuses: Mapping[str, ModelStatus] = {
             name: ModelStatus(name=name, state=ModelState.LOADING) for name in names
         }
+        self._untold: set[str] = set()
+        self._errors: dict[tuple[str, str], list[str]] = {}
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="open-models", daemon=True)
 
@@ -169,43 +138,66 @@ class ServedModels:
         return list(self._statuses.values())
 
     def _run(self) -> None:
-        self._update(sorted(self._statuses, key=lambda name: name != self.default))
-        lower_priority()  # what is opened from now on takes the place of what answers
+        self._update_all(sorted(self._statuses, key=lambda name: name != self.default))
+        with self._surviving("", "priority"):
+            lower_priority()  # versions that are opened from now on replace others, which answer
         while self._follow_s and not self._stopping.wait(self._follow_s):
-            self._update([*self._statuses, *self._appeared()])
+            self._update_all(list(self._statuses))
+            if self._new_models:
+                with self._surviving("", "new models"):
+                    self._update_all(self._appeared())
 
     def _appeared(self) -> list[str]:
-        """Models that may be served from now on."""
-        if not self._new_models:
-            return []
+        """Models that have appeared in the registry and have an active version."""
         try:
             there = self._folder.models()
             return [name for name in there if name not in self._statuses and self._folder.active_version(name)]
         except (OSError, RegistryError):  # the next look may see more
             return []
 
-    def _update(self, names: Sequence[str]) -> None:
+    def _update_all(self, names: Sequence[str]) -> None:
         for name in names:
-            if self._stopping.is_set():
-                return
-            before = self._statuses.get(name) or ModelStatus(name=name, state=ModelState.LOADING)
-            try:
-                status = self._look(before)
-            except OSError as error:
-                status = _unseen(before, _UnseenError(f"{name} cannot be read: {error.strerror}."))
-            if _comparable(status) == _comparable(before):
-                continue
+            if not self._stopping.is_set():
+                self._update(name)
+
+    def _update(self, name: str) -> None:
+        """Looks at a model in the registry; tells a new status until it was told without an error."""
+        before = self._statuses.get(name) or ModelStatus(name=name, state=ModelState.LOADING)
+        status = _unseen(before, BundleError(f"{name} cannot be looked up.", remedy="The server's log says why."))
+        with self._surviving(name, "look"):
+            status = self._look(before)
+        if _comparable(status) != _comparable(before):
             if isinstance(status.latest_error, _UnseenError):
                 _log.error("no_active_version", model=name, error=str(status.latest_error))
             self._statuses = {**self._statuses, name: status}
-            self._on_change(status)
+            self._untold.add(name)
+        if name in self._untold:
+            with self._surviving(name, "tell"):
+                self._on_change(self._statuses[name])
+                self._untold.discard(name)
+
+    @contextmanager
+    def _surviving(self, name: str, step: str) -> Iterator[None]:
+        """Counts an unexpected error, and logs it once, however often it comes again in a row."""
+        try:
+            yield
+        except Exception as error:  # whatever it is, the other models and the next look go on
+            self._metrics.follow_errors.labels(name).inc()
+            trace = trace_of(error)
+            if self._errors.get((name, step)) != trace:
+                self._errors[name, step] = trace
+                _log.error("follow_failed", model=name, step=step, trace=trace, effect="what answers goes on")
+        else:
+            self._errors.pop((name, step), None)
 
     def _look(self, before: ModelStatus) -> ModelStatus:
-        """What the registry says of a model now; opens the version that it says shall answer.
+        """What the registry says of a model now; opens the version that should answer."""
+        try:
+            return self._read(before)
+        except OSError as error:
+            return _unseen(before, _UnseenError(f"{before.name} cannot be read: {error.strerror}."))
 
-        Raises:
-            OSError: the registry cannot be read.
-        """
+    def _read(self, before: ModelStatus) -> ModelStatus:
         name = before.name
         versions = self._folder.versions(name)
         active = self._folder.active_version(name)
@@ -224,16 +216,16 @@ class ServedModels:
     def _choose(
         self, name: str, active: str, versions: Sequence[str], answers: ServingModel | None
     ) -> tuple[ServingModel | None, AutocompleteError | None]:
-        """The active version; where it cannot be opened what answers, or the newest older one that can be."""
+        """The active version. If it cannot be opened: what answers now, or else the newest older version that opens."""
         if answers is not None and answers.version == active:
             return answers, None
-        opened = self._opener.open(name, active)
+        opened = self._versions.open(name, active)
         if not isinstance(opened, AutocompleteError):
             return opened, None
         if answers is not None:
             return answers, opened
         for version in reversed([version for version in versions if version < active]):
-            older = self._opener.open(name, version)
+            older = self._versions.open(name, version)
             if not isinstance(older, AutocompleteError):
                 return older, opened
         return None, opened
@@ -243,8 +235,8 @@ class _UnseenError(BundleError):
     """The registry names no version that could answer."""
 
 
-def _unseen(before: ModelStatus, error: _UnseenError) -> ModelStatus:
-    """What answers goes on, though the registry no longer says that it should."""
+def _unseen(before: ModelStatus, error: BundleError) -> ModelStatus:
+    """The status of a model that the registry does not show: if it answers, it goes on answering."""
     state = ModelState.FAILED if before.model is None else ModelState.ACTIVE
     return replace(before, state=state, latest_error=error)
 
@@ -264,3 +256,64 @@ def _no_active_version(name: str, active: str | None) -> _UnseenError:
 
 def _held_back(latest: str, active: str) -> BundleError:
     return BundleError(f"{latest} was published but not activated; {active} answers.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    fingerprint: Hashable
+    error: AutocompleteError
+
+
+class VersionOpener:
+    """Opens versions, with a log line and a count for each.
+
+    It does not try a version again that could not be opened, until its files change.
+    """
+
+    def __init__(self, folder: BundleFolder, opener: ModelOpener, metrics: Metrics) -> None:
+        self._folder = folder
+        self._opener = opener
+        self._metrics = metrics
+        self._failures: dict[tuple[str, str], _Failure] = {}
+
+    def open(self, name: str, version: str) -> ServingModel | AutocompleteError:
+        """The open version, or why it cannot be opened.
+
+        Raises:
+            OSError: its files cannot be listed.
+        """
+        fingerprint = self._folder.fingerprint(name, version)
+        known = self._failures.pop((name, version), None)
+        if known is None or known.fingerprint != fingerprint:
+            opened = self._try(name, version)
+            if isinstance(opened, RegistryError):  # not the version's fault: the next look tries it again
+                return opened
+            outcome = "failed" if isinstance(opened, AutocompleteError) else "opened"
+            self._metrics.model_openings.labels(name, outcome).inc()
+            if not isinstance(opened, AutocompleteError):
+                _log.info("model_opened", model=name, version=version)
+                return opened
+            known = _Failure(fingerprint, opened)
+        self._failures[name, version] = known
+        return known.error
+
+    def _try(self, name: str, version: str) -> ServingModel | AutocompleteError:
+        try:
+            model = self._opener(self._folder.bundle_path(name, version))
+            if model.version != version:  # caches and the follower tell answers apart by version
+                raise BundleError(
+                    f"{name} {version} says in its manifest that it is {model.version}.",
+                    remedy="A version's folder has the name under which training published it.",
+                )
+        except RegistryError as error:  # `RemoteBundles` logs it
+            return error
+        except AutocompleteError as error:
+            _log.error("model_failed", model=name, version=version, error=str(error))
+            return error
+        except Exception as error:  # a bundle that breaks its reader must not stop the other models
+            _log.error("model_failed", model=name, version=version, trace=trace_of(error))
+            return BundleError(
+                f"{name} {version} cannot be opened ({type(error).__name__}).",
+                remedy="Train it again, or copy it again; the server's log holds details.",
+            )
+        return model

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from autocomplete.v1 import autocomplete_service_pb2 as pb
 
-from service.cache.answers import Answers, Computed
+from service.cache.answers import Answers, Computed, answer_key
 from service.ports import AnswerKey, ServingModel
 from service.rpc.convert import completion_response, words_response
 from service.rpc.requests import DEFAULT_SUGGESTIONS, QueryQuestion, WordQuestion
@@ -115,11 +115,9 @@ class Completer:
 
 def _query_key(model: ServingModel, question: QueryQuestion) -> AnswerKey:
     query, _, max_suggestions, exclude_generated, _ = question
-    return COMPLETE_QUERY, model.name, model.version, query, max_suggestions, exclude_generated
+    return answer_key(COMPLETE_QUERY, model, (query, max_suggestions, exclude_generated))
 
 
 def _word_key(model: ServingModel, question: WordQuestion) -> AnswerKey:
-    return (
-        *(PREDICT_NEXT_WORD, model.name, model.version),
-        *(question.text, question.max_suggestions, question.min_probability, question.part.value),
-    )
+    asked = (question.text, question.max_suggestions, question.min_probability, question.part.value)
+    return answer_key(PREDICT_NEXT_WORD, model, asked)

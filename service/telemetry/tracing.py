@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 
-from lm.errors import ConfigError
+from lm.errors import ConfigError, install_hint
 from service.config import ServerSettings
 from suggest.types import StageTiming
 
@@ -95,7 +95,7 @@ def open_tracing(settings: ServerSettings) -> Tracing | None:
     except ModuleNotFoundError as error:
         raise ConfigError(
             f"--trace-endpoint: {error.name} is not installed.",
-            remedy="pip install 'autocomplete-ensemble[tracing]'",
+            remedy=install_hint("tracing"),
         ) from None
     resource = Resource.create({"service.name": "autocomplete"})
     provider = TracerProvider(ParentBasedTraceIdRatio(settings.trace_share), resource, shutdown_on_exit=False)

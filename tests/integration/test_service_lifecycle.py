@@ -16,11 +16,11 @@ from autocomplete.v1 import model_service_pb2_grpc as model_grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from autocomplete_client.health import check
 from lm.errors import BundleDamagedError, ConfigError, UnavailableError
 from service import listen
 from service.app import Server
 from service.config import load_settings
-from service.workers.health_check import check
 from tests.redis_process import free_port
 from tests.service_twins import TwinModel, eventually, registry_of, running, sample
 

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from lm.bundle.bundle_store import Activation
 from lm.bundle.manifest import write_manifest
-from lm.bundle.registry import Registry
+from lm.bundle.registry import Activation, Registry
 from tests.empty_bundle import empty_manifest
 from training.config import Publishing
 from training.progress import Reporter, SilentReporter

@@ -23,8 +23,9 @@ from lm.models.parts import Part
 from lm.models.vocabulary import SPACE
 from lm.text.hangul import typed_prefixes
 from lm.text.normalize import normalize_query
+from service.cache.answers import answer_key
 from service.cache.memory_cache import MemoryCache
-from service.cache.redis_cache import RedisCache, redis_key
+from service.cache.redis_cache import RedisCache
 from service.ports import AnswerCache, AnswerKey
 from service.rpc.convert import completion_response
 from service.telemetry.metrics import Metrics
@@ -144,7 +145,7 @@ def _messages(model: Model, typed: list[str]) -> Iterator[Case]:
     yield "protobuf: serialise a response", lambda: next(responses).SerializeToString()
     yield "metrics: observe a duration", lambda: duration.observe(0.001)
     yield "metrics: observe a completion", lambda: metrics.observe_completion(next(answers), "CompleteQuery")
-    yield "key of an answer in Redis", lambda: redis_key(_key(next(queries)))
+    yield "key of an answer", lambda: answer_key("CompleteQuery", model, (next(queries), 10, False))
 
 
 def _memory() -> MemoryCache:
@@ -152,7 +153,7 @@ def _memory() -> MemoryCache:
 
 
 def _kept(name: str, cache: AnswerCache, payload: bytes) -> Iterator[Case]:
-    keys = [_key(str(number)) for number in range(_KEPT)]
+    keys: list[AnswerKey] = [b"CompleteQuery:model:20260101-000000:%032d" % number for number in range(_KEPT)]
     for key in keys:
         cache.put(key, payload)
     until_s = time.monotonic() + _KEPT_AFTER_S
@@ -163,10 +164,6 @@ def _kept(name: str, cache: AnswerCache, payload: bytes) -> Iterator[Case]:
     order = itertools.cycle(keys)
     yield f"cache ({name}): get", lambda: cache.get(next(order))
     yield f"cache ({name}): put", lambda: cache.put(next(order), payload)
-
-
-def _key(query: str) -> AnswerKey:
-    return ("CompleteQuery", "model", "20260101-000000", query, 10, False)
 
 
 def _median_us(run: Callable[[], object], repeats: int) -> float:
