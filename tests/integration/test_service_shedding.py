@@ -140,7 +140,7 @@ def test_a_caller_who_does_not_read_is_cut_off_and_others_go_on(tmp_path: Path, 
     config = Request(config=Request.Config()).SerializeToString()
     keystroke = Request(keystroke=Request.Keystroke(sequence_number=1, query="new")).SerializeToString()
     with (
-        running(tmp_path, TwinModel(neural_kind=""), max_concurrent=1, stream_idle_s=1e6) as (server, channel),
+        running(tmp_path, TwinModel(neural_kind=""), max_concurrent=1) as (server, channel),
         raw_caller(server.port, window=0) as caller,
     ):
         silent, reading = caller.call("StreamCompleteQuery", config, ends=False), Typist(channel)
@@ -148,12 +148,13 @@ def test_a_caller_who_does_not_read_is_cut_off_and_others_go_on(tmp_path: Path, 
         reading.type(1, "new")
         assert next(reading.answers).is_final
 
-        def cut_off() -> bool:
-            clock.shift_s += 11.0
-            server.soon(server._streams.look)
-            return ends(server, "unread") == 1
+        def sending() -> list[bool]:
+            return sorted(session._sending_since_s is not None for session in list(server._streams._sessions))
 
-        eventually(cut_off)
+        eventually(lambda: sending() == [False, True])
+        clock.shift_s += 11.0
+        server.soon(server._streams.look)
+        eventually(lambda: ends(server, "unread") == 1)
         assert open_streams(server) == 1
         refused = {"method": "StreamCompleteQuery", "model": "", "code": "RESOURCE_EXHAUSTED"}
         assert sample(server, "autocomplete_requests_total", **refused) == 1
