@@ -1,14 +1,14 @@
-"""Whether a call that arrives is taken, and when one that is not should come again.
+"""Whether a call that arrives is taken, and if not, when it should come again.
 
-The wait is estimated as calls that are there times the time that each occupies the server. That time is measured as
-busy time a call that ended in it (the utilisation law, S = B / C; Denning and Buzen, 1978, section 3), and so says what
-threads, cores and Python's lock between them really get done, whatever their numbers.
+The wait of a call is estimated as the number of calls that are there, times the time that each occupies the server.
+That time is measured as busy time per call that ended in it (the utilisation law, S = B / C; Denning and Buzen, 1978,
+section 3). So it says what threads, cores and Python's lock really get done together, whatever their numbers.
 
-A queue that was empty a moment ago is a burst and soon will be empty again; one that has stood for longer is an
+A queue that was empty a moment ago is a burst and will soon be empty again. One that has stood for longer is an
 overload (Nichols and Jacobson, Controlling Queue Delay, 2012). So calls of a burst may wait for longer, as in Maurer's
-Fail at Scale (2015). But a queue that refuses runs empty now and then as well: in an overload, which the share of
-refused calls shows, there are no bursts. Both are counted in calls: when the process itself has paused, time says
-nothing of the load.
+Fail at Scale (2015). But a queue that refuses calls also runs empty now and then. So there are no bursts while the
+share of refused calls says that there is an overload. Both are counted in calls, because time says nothing of the load
+when the process itself has paused.
 """
 
 from __future__ import annotations
@@ -22,21 +22,20 @@ _KEEP = 0.98
 """Of the mean service time: it follows the last 50 calls, so that one slow call is no overload."""
 _LONGEST_RETRY_S = 10.0
 _MOST_OF_MEAN = 5.0
-"""More than this times the mean is no call's own cost but a pause, as when a model is opened."""
+"""More than this times the mean is not what a call costs but a pause, as when a model is opened."""
 _BURST_CALLS = 32
-"""A queue that was empty within so many answers is a burst. Where others kept the machine busy, 6 to 20% of the calls
-were refused at half the load that saturates, without this."""
+"""A queue that was empty within so many answers is a burst. Without this, calls are refused at half the saturating load
+whenever something else keeps the machine busy."""
 _BURST_WAITS = 6.0
-"""So long that the calls of a pause, such as the opening of a model, are taken."""
+"""So long that the calls which arrive during a pause, such as the opening of a model, are taken."""
 _REMEMBER = 0.99
 """Of the share of refused calls: it follows the last 100, so that a pause with a few refusals is no overload."""
 _OVERLOAD_SHARE = 0.05
-"""Of refused calls: above it there are no bursts. At twice the saturating load, where a quarter is refused, the p99 was
-45 ms with bursts, and 28 without; 23 with two threads instead of three."""
+"""Of refused calls; above it there are no bursts."""
 
 
 class Load:
-    """Calls that were taken and have not ended, and how long each occupies the server.
+    """Counts calls at work or waiting, and measures how long each occupies the server.
 
     Args:
         clock: monotonic, in seconds.
@@ -86,7 +85,7 @@ class Load:
 
 
 class Admission:
-    """Takes calls while those that are there let them wait no longer than a bound.
+    """Takes a call if it will not have to wait for longer than a bound.
 
     Args:
         threads: calls worked on at the same time; one that finds a thread free is taken.
