@@ -16,7 +16,7 @@ KERNELS := $(wildcard lm/kernels/*.pyx lm/kernels/*.pxd)
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo up test lint format proto release-api chart dashboards lock clean
+.PHONY: help demo up test lint docs reference format proto release-api chart dashboards lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 13
@@ -36,6 +36,12 @@ lint: $(VENV)/built ## ruff, mypy, import-linter, buf
 	$(BIN)/mypy .
 	$(BIN)/lint-imports
 	$(BIN)/python -m scripts.check_api
+
+docs: $(VENV)/built ## build the documentation into var/site and check its links
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
+reference: $(VENV)/built ## write docs/reference/ from settings, metrics, training fields and protos
+	$(BIN)/python -m scripts.write_reference
 
 format: $(VENV)/built ## format, and mend what ruff can mend
 	$(BIN)/ruff format .

@@ -22,12 +22,9 @@ from benchmarks.bundles import find_bundle
 from benchmarks.query_completion import WORK
 from lm.bundle.bundle import Bundle, open_bundle
 from lm.errors import AutocompleteError, InputError
-from suggest.advice import Advisers
-from suggest.candidates import propose
-from suggest.duplicates import distinct_pool
+from suggest.complete import QueryCompleter
+from suggest.opinions import Advisers, Rescorer, rerank
 from suggest.rank import weight_vector
-from suggest.reranking import rerank
-from suggest.rescoring import Rescorer
 from training.evaluation.metrics import typed_prefix
 from training.evaluation.query_outcomes import wanted_queries
 from training.fit.ranking import Choice, fit_weights
@@ -67,11 +64,10 @@ def main() -> int:
 def _choices(bundle: Bundle, queries: Sequence[str], reporter: Reporter) -> list[Choice]:
     """What is proposed for each query's prefix, with all models' opinions."""
     model, advisers = bundle.language_model("queries"), Advisers(bundle.advisers())
-    rescorer, choices = Rescorer(model), []
+    completer, rescorer, choices = QueryCompleter(bundle), Rescorer(model), []
     with reporter.task("candidates", len(queries)) as task:
         for number, query in enumerate(queries):
-            proposed = propose(model, bundle.queries, typed_prefix(query), bundle.denied)
-            pool = distinct_pool(proposed, bundle.manifest.duplicates)
+            pool = completer.proposed(typed_prefix(query))
             rescored = rescorer.rescore(pool, range(len(pool.tokens)), advisers.advise(pool.candidates))
             choices.append(Choice.of(rerank(model, rescored.candidates), pool.total, query, len(advisers)))
             task.update(number + 1)

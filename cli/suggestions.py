@@ -100,11 +100,11 @@ def ask_bundle(request: Request, folder: Path) -> Response:
     if isinstance(request, pb.PredictNextWordRequest):
         wanted = read_words(request)
         model = open_model(folder)
-        words = model.predict_next_word(wanted.text, max_suggestions=wanted.max_suggestions, explain=request.explain)
+        words = model.predict_next_word(wanted.text, wanted.options)
         return words_response(words, wanted.text, model, explain=request.explain)
     question = read_query(request, request.query)
     model = open_model(folder)
-    completion = model.complete_query(question.query, max_suggestions=question.max_suggestions)
+    completion = model.complete_query(question.query, question.options._replace(explain=False))
     return completion_response(completion, model, explain=request.explain)
 
 

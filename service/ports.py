@@ -7,7 +7,16 @@ from pathlib import Path
 from typing import Protocol
 
 from suggest.budget import Budget
-from suggest.types import GenerationOptions, NextWords, Part, QueryCompletion, TextChunk, TextScore
+from suggest.types import (
+    GenerationOptions,
+    NextWords,
+    Part,
+    QueryCompletion,
+    QueryOptions,
+    TextChunk,
+    TextScore,
+    WordOptions,
+)
 
 
 class LanguageModelInfo(Protocol):
@@ -76,23 +85,15 @@ class ServingModel(Protocol):
     def complete_query(
         self,
         query: str,
-        *,
-        max_suggestions: int = 10,
-        exclude_generated: bool = False,
-        neural: bool = True,
+        options: QueryOptions = QueryOptions(),  # noqa: B008 -- immutable
         budget: Budget | None = None,
-        explain: bool = False,
     ) -> QueryCompletion:
         """Suggests whole queries."""
 
     def predict_next_word(
         self,
         text: str,
-        *,
-        max_suggestions: int = 10,
-        min_probability: float = 0.0,
-        part: Part = Part.ENSEMBLE,
-        explain: bool = False,
+        options: WordOptions = WordOptions(),  # noqa: B008 -- immutable
         budget: Budget | None = None,
     ) -> NextWords:
         """Suggests the next word, or the rest of the one under way."""

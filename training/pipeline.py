@@ -15,10 +15,9 @@ from lm.bundle.bundle import LEXICON_FOLDER, QUERIES_FOLDER, open_bundle
 from lm.bundle.manifest import FORMAT_VERSION, Duplicates, Manifest, Ranking, write_manifest
 from lm.bundle.registry import BundleStore, is_url, open_registry
 from lm.errors import InputError
-from lm.index.denied import DENIED_FOLDER
 from lm.index.lexicon import build_lexicon, count_words
+from lm.index.never_generated import NEVER_GENERATED_FOLDER, build_withheld
 from lm.index.warm_set import most_typed, save_warm_set
-from lm.index.withheld import build_withheld
 from lm.text.normalize import NORMALIZER_VERSION
 from training.config import TrainingConfig
 from training.data.engines import EngineName
@@ -154,7 +153,7 @@ def _query_index(job: Job, data: dict[str, Path], staging: Path) -> int:
 
 def _deny(job: Job, data: dict[str, Path], staging: Path) -> None:
     """Writes what must not be suggested: blocked words, and hashes of the queries that the log kept back."""
-    folder = staging / DENIED_FOLDER
+    folder = staging / NEVER_GENERATED_FOLDER
     folder.mkdir()
     blocked = job.config.screening.blocked_words
     load_blocked_words(job.base / blocked if blocked else None).save(folder)

@@ -109,7 +109,8 @@ class Lexicon:
 
     def _search(self, asked: tuple[str, bool, int, int, float]) -> tuple[Spelling, ...]:
         self._counted.searches = self.searches + 1
-        return tuple(Spelling(*row) for row in self._trie.search(*asked))
+        matches, _ = self._trie.search(*asked)
+        return tuple(Spelling(*row) for row in matches)
 
 
 def count_words(queries: Iterable[tuple[str, float]]) -> dict[str, float]:

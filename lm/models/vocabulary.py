@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lm.arrays import open_array, save_array
+from lm.arrays import open_strings, save_strings, sorted_strings
 from lm.kernels.strings import SortedStrings, spellings
 from lm.memo import Memo
-from lm.text.typed import TypedPrefix
+from lm.text.hangul import TypedPrefix
 
 UNKNOWN, BEGIN, END = 0, 1, 2
 SPECIAL_TOKENS = (b"<unk>", b"<s>", b"</s>")
@@ -139,30 +139,3 @@ class _Spelt(dict[int, str]):
         text = "" if token < FIRST_TOKEN else self._strings[token - FIRST_TOKEN].decode().replace(SPACE, " ")
         self[token] = text
         return text
-
-
-def sorted_strings(encoded: list[bytes]) -> SortedStrings:
-    """Packs strings that are in ascending byte order; those of any other order only for access by position."""
-    lengths = np.fromiter(map(len, encoded), np.int64, len(encoded))
-    return SortedStrings(np.frombuffer(b"".join(encoded), np.uint8), pack_offsets(lengths))
-
-
-def pack_offsets(lengths: NDArray[np.int64]) -> NDArray[np.uint32] | NDArray[np.int64]:
-    """Where strings of these lengths, int64 (n,), start and the last one ends (n + 1,); uint32 below 4 GiB."""
-    offsets = np.zeros(len(lengths) + 1, np.int64)
-    np.cumsum(lengths, out=offsets[1:])
-    return offsets.astype(np.uint32) if offsets[-1] <= np.iinfo(np.uint32).max else offsets
-
-
-def save_strings(folder: Path, name: str, strings: SortedStrings) -> None:
-    """Writes packed strings as `NAME.blob.npy` and `NAME.offsets.npy`."""
-    save_array(folder / f"{name}.blob.npy", strings.blob)
-    save_array(folder / f"{name}.offsets.npy", strings.offsets)
-
-
-def open_strings(folder: Path, name: str) -> SortedStrings:
-    """Maps what `save_strings` wrote."""
-    return SortedStrings(
-        open_array(folder / f"{name}.blob.npy", np.uint8),
-        open_array(folder / f"{name}.offsets.npy", np.uint32, np.int64),
-    )

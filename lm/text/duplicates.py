@@ -8,7 +8,7 @@ from __future__ import annotations
 import collections
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 
@@ -82,3 +82,39 @@ def _singular(word: str) -> str:
     if word.endswith("es"):
         return word if word.endswith(("aes", "ees")) else word[:-1]
     return word if word.endswith(("us", "ss")) else word[:-1]
+
+
+def distinct(texts: Sequence[str], counts: Sequence[float], kinds: Collection[str], plural_ratio: float) -> list[int]:
+    """Rows of the queries that stay if near-duplicates collapse into the most popular form, in their order.
+
+    Of equally popular forms the first stays. A plural is another query more often than a mark of punctuation is: it
+    collapses only among queries of the log, and only into a form that is `plural_ratio` times as popular.
+
+    Args:
+        counts: submissions in the log; 0 for a query that is not in it.
+        kinds: of `KINDS`, differences that make no other query.
+    """
+    rows = near = suspects(texts)
+    same = [kind for kind in kinds if kind != "plural"]
+    if same:
+        rows = sorted(_most_popular(rows, {row: duplicate_key(texts[row], *same) for row in rows}, counts).values())
+    if "plural" in kinds:
+        logged = [row for row in rows if counts[row] > 0]
+        keys = {row: duplicate_key(texts[row], *kinds) for row in logged}
+        best = _most_popular(logged, keys, counts)
+        rows = [row for row in rows if row not in keys or _stays(row, best[keys[row]], counts, plural_ratio)]
+    gone = set(near).difference(rows)
+    return [row for row in range(len(texts)) if row not in gone]
+
+
+def _most_popular(rows: Iterable[int], keys: dict[int, str], counts: Sequence[float]) -> dict[str, int]:
+    """The row of the most popular form of each key."""
+    best: dict[str, int] = {}
+    for row in rows:
+        if counts[row] > counts[best.setdefault(keys[row], row)]:
+            best[keys[row]] = row
+    return best
+
+
+def _stays(row: int, best: int, counts: Sequence[float], ratio: float) -> bool:
+    return row == best or counts[best] < ratio * counts[row]

@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 
 from service.ports import AnswerCache, AnswerKey, ServingModel
 from service.telemetry.metrics import Metrics
-from suggest.budget import Budget
-from suggest.estimate import CostEstimate
+from suggest.budget import Budget, CostEstimate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

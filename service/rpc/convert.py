@@ -21,15 +21,15 @@ from suggest.types import (
     QueryCompletion,
     QuerySuggestion,
     ScoreTerms,
-    Source,
     StageTiming,
+    SuggestionSource,
     TextChunk,
     TextScore,
 )
 
 _SOURCES = {
-    Source.HISTORY: pb.SUGGESTION_SOURCE_HISTORY,
-    Source.GENERATED: pb.SUGGESTION_SOURCE_GENERATED,
+    SuggestionSource.LOG: pb.SUGGESTION_SOURCE_HISTORY,
+    SuggestionSource.GENERATED: pb.SUGGESTION_SOURCE_GENERATED,
 }
 _FINISH_REASONS = {
     None: pb.GenerateTextResponse.FINISH_REASON_UNSPECIFIED,

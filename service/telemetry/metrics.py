@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, Gauge, Histogram, ProcessCollec
 
 from service.telemetry.describe import Description, MetricMaker
 from suggest.budget import LeftOut
-from suggest.types import NextWords, QueryCompletion, Source, StageTiming
+from suggest.types import NextWords, QueryCompletion, StageTiming, SuggestionSource
 
 _LATENCY_BUCKETS_S = (
     *(0.0005, 0.001, 0.002, 0.003, 0.004, 0.006, 0.008, 0.012, 0.016, 0.025, 0.05),
@@ -94,7 +94,7 @@ class Metrics:
             "suggestions", "Suggestions of computed query completions by source.", "source"
         )
         # bound once: `labels` costs as much again as what it is asked for
-        self._of_source = {source: self.suggestions.labels(source.value) for source in Source}
+        self._of_source = {source: self.suggestions.labels(source.value) for source in SuggestionSource}
         self._of_stage: dict[str, Histogram] = {}
         self.empty_answers = self._make.counter("empty_answers", "Computed answers without a suggestion.", "method")
 
@@ -175,8 +175,9 @@ class Metrics:
     def observe_completion(self, completion: QueryCompletion, method: str) -> None:
         """Counts a computed query completion."""
         self._observe(completion.timings, completion.left_out)
-        logged = sum(suggestion.source is Source.HISTORY for suggestion in completion.suggestions)
-        for source, count in ((Source.HISTORY, logged), (Source.GENERATED, len(completion.suggestions) - logged)):
+        logged = sum(suggestion.source is SuggestionSource.LOG for suggestion in completion.suggestions)
+        generated = len(completion.suggestions) - logged
+        for source, count in ((SuggestionSource.LOG, logged), (SuggestionSource.GENERATED, generated)):
             if count:
                 self._of_source[source].inc(count)
         if not completion.suggestions:

@@ -228,10 +228,10 @@ class _Held(TwinModel):
         self.held = query
         self.let = threading.Event()
 
-    def complete_query(self, query: str, **options: Any) -> QueryCompletion:
+    def complete_query(self, query: str, *options: Any) -> QueryCompletion:
         if query == self.held:
             self.let.wait(20)
-        return super().complete_query(query, **options)
+        return super().complete_query(query, *options)
 
 
 def test_late_answers_by_http_change_nothing(browser: Browser, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What an application engineer is told works as it stands: the package by itself, and the README's snippets."""
+"""What an application engineer is told works as it stands: the package by itself, and the snippets of the guide."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ import pytest
 from tests.service_twins import running
 
 _ROOT = Path(__file__).resolve().parents[2]
-_README = (_ROOT / "README.md").read_text(encoding="utf-8")
-_SNIPPETS = re.findall(r"```python\n(.*?)```", _README, re.DOTALL)
+_GUIDE = (_ROOT / "docs" / "guides" / "call-it.md").read_text(encoding="utf-8")
+_SNIPPETS = re.findall(r"```python\n(.*?)```", _GUIDE, re.DOTALL)
 _OUTSIDE = """
 import sys
 before = set(sys.modules)
@@ -117,6 +117,6 @@ def test_the_package_alone_needs_grpc_and_protobuf_and_nothing_else(client_wheel
 @pytest.mark.parametrize("snippet", _SNIPPETS, ids=[str(number) for number in range(len(_SNIPPETS))])
 def test_snippets_of_the_readme_run(snippet: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with running(tmp_path) as (server, _channel):
-        exec(compile(snippet.replace("127.0.0.1:50051", f"127.0.0.1:{server.port}"), "README.md", "exec"), {})
+        exec(compile(snippet.replace("127.0.0.1:50051", f"127.0.0.1:{server.port}"), "call-it.md", "exec"), {})
 
     assert capsys.readouterr().out.strip()

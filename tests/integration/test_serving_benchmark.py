@@ -21,8 +21,8 @@ from benchmarks.serving.tuned_server import changed
 from benchmarks.serving.typing_traffic import fixed_arrivals, poisson_arrivals, prefixes, typing_traffic
 from benchmarks.serving.variants import in_versions, without_neural
 from lm.errors import ConfigError, UnavailableError
-from suggest import candidates
 from suggest.model import open_model
+from suggest.sources import ngram
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = ("cached", "overload", "streams", "primitives", "profile")
@@ -126,12 +126,12 @@ def test_a_changed_constant_changes_answers_and_comes_back(tiny_bundle: Path) ->
         model = open_model(tiny_bundle, verify=False)
         return [each.text for each in model.complete_query("cheap fl").suggestions]
 
-    before, usual = completed(), candidates.BEAM_WIDTH
-    with changed({"suggest.BEAM_WIDTH": 1}):
+    before, usual = completed(), ngram.BEAM_WIDTH
+    with changed({"suggest.sources.BEAM_WIDTH": 1}):
         narrow = completed()
 
     assert narrow != before
-    assert usual == candidates.BEAM_WIDTH
+    assert usual == ngram.BEAM_WIDTH
     assert completed() == before
 
 

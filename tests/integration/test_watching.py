@@ -179,7 +179,7 @@ def test_every_process_ends_at_ctrl_c(tiny_bundle_registry: Path, tmp_path: Path
 
 
 def test_every_alert_says_what_to_do() -> None:
-    runbook = (ROOT / "deploy" / "RUNBOOK.md").read_text(encoding="utf-8")
+    runbook = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
     anchors = {heading.lower() for heading in re.findall(r"^### (\w+)$", runbook, re.MULTILINE)}
     alerts = [rule for rule in _rules() if "alert" in rule]
     linked = set()

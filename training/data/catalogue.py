@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from lm.errors import InputError
-from lm.index.withheld import hash_query
+from lm.index.never_generated import hash_query
 from lm.text.normalize import displayed_query, normalize_query
 from training.config import CatalogueSource, HeldOut, Screening
 from training.data.query_log import WITHHELD_FILE

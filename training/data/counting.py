@@ -1,6 +1,6 @@
 """From screened rows to counted queries: Ibis expressions that any of its backends runs, over numbers and prefixes.
 
-Rows have `query`, `hash` (of `lm.index.withheld`, as int64), `open_end` (its last word may go on), `submissions`,
+Rows have `query`, `hash` (int64, see `lm.index.never_generated`), `open_end` (its last word may go on), `submissions`,
 `time_s` (since 1970, or null), `user` and `session` (hashes; null in logs without,
 `UNKNOWN` where only the row has none),
 `display` (the query as it was written, null where that is normalised), `place` (the order of reading) and `lot`

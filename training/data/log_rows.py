@@ -1,7 +1,7 @@
 """First pass over a query log: every row normalised, judged and written to one Parquet file.
 
 Users and sessions are kept only as keyed hashes, in the work folder, until the counting is done. A query that was
-screened out leaves its hash alone (`lm.index.withheld`), and only if serving does not tell it by its looks.
+screened out leaves its hash alone (`lm.index.never_generated`), and only if serving does not tell it by its looks.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lm.errors import InputError
-from lm.index.withheld import hash_query
+from lm.index.never_generated import hash_query
 from lm.text.normalize import displayed_query, ends_unspaced, normalize_query
 from lm.text.private import looks_private
 from training.config import Screening

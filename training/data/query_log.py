@@ -126,8 +126,8 @@ def write_queries(
     - `train_lm.NAME.txt`: the lines of `train_lm.txt` as often as the logs of that name hold them.
     - `validation.txt`, `test.txt`: one row of the log a line, whatever its count. Which rows depends on seed, file name
       and line, and on the times where there are any: see `counting.recent_half_life_days`.
-    - `withheld.parquet`: `hash` (uint64, of `lm.index.withheld`) of the queries that the log holds and the index does
-      not.
+    - `withheld.parquet`: `hash` (uint64, of `lm.index.never_generated`) of the queries that the log holds and the index
+      does not.
 
     Args:
         base: folder that relative paths start from.

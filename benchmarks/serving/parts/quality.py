@@ -28,7 +28,7 @@ from training.evaluation.query_measures import MEASURES
 from training.evaluation.query_outcomes import outcomes, served, wanted_queries
 from training.progress import SilentReporter, TerminalReporter
 
-_BEAM, _CHOSEN = "suggest.BEAM_WIDTH", "suggest.CHOSEN"
+_BEAM, _CHOSEN = "suggest.sources.BEAM_WIDTH", "suggest.CHOSEN"
 _NAME = "MRR@10 against p50 added"
 _MRR = next(measure for measure in MEASURES if measure.name == "mrr_at_10")
 _DEFAULT, _WARM_UP = "default", 100

@@ -1,4 +1,7 @@
-"""What each part of an ensemble makes of the words that it predicts, for callers who ask."""
+"""Scores of words: what each part of an ensemble makes of the words that it predicts, and of those of a given text.
+
+In scripts that put no spaces between words, a piece of a subword model is a word.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,11 @@ import numpy as np
 
 from lm.models.language_model import LanguageModel
 from lm.models.parts import Part
-from lm.models.vocabulary import END
+from lm.models.vocabulary import END, SPACE, UNKNOWN
 from lm.text.normalize import is_unspaced
 from suggest.cursor import Cursor
 from suggest.decode import Hypothesis, complete_word
-from suggest.types import ScoreTerms
+from suggest.types import ScoreTerms, TextScore, TokenScore
 
 _WIDTH = 16
 
@@ -33,7 +36,7 @@ class Word:
     spellings: tuple[Hypothesis, ...]
 
     @classmethod
-    def of(cls, text: str, spelling: Hypothesis) -> Word:
+    def spelt(cls, text: str, spelling: Hypothesis) -> Word:
         """The word of one spelling."""
         return cls(text, min(spelling.log_prob, 0.0), (spelling,))
 
@@ -90,3 +93,39 @@ def _word_log_prob(model: LanguageModel, context: tuple[int, ...], tokens: tuple
     after_V = model.next_log_probs((*context, *tokens), part)
     low, high = model.word_starts
     return log_prob + float(np.logaddexp(np.logaddexp.reduce(after_V[low:high]), after_V[END]))
+
+
+def score_text(model: LanguageModel, text: str, part: Part) -> TextScore:
+    """Scores a text as one sentence: a score a word, then one for its end.
+
+    Raises:
+        UnsupportedError: the part asked for is not there.
+    """
+    part = model.part(part)
+    tokens = [*model.tokenizer.encode(text), END]
+    log_probs = model.token_log_probs(tokens)[part].tolist()
+    scores: list[TokenScore] = []
+    word: list[int] = []
+    word_log_prob = 0.0
+    for token, log_prob in zip(tokens, log_probs, strict=True):
+        if word and _begins_word(model, word, token):
+            scores.append(_word_score(model, word, word_log_prob))
+            word, word_log_prob = [], 0.0
+        word.append(token)
+        word_log_prob += log_prob
+    scores.append(TokenScore(token="</s>", log_prob=word_log_prob, out_of_vocabulary=False))
+    total = math.fsum(score.log_prob for score in scores)
+    return TextScore(token_scores=tuple(scores), log_prob=total, perplexity=math.exp(min(-total / len(scores), 700.0)))
+
+
+def _begins_word(model: LanguageModel, word: list[int], token: int) -> bool:
+    if token == END or not model.joins:
+        return True
+    text = model.vocabulary.token(token).decode()
+    return text.startswith(SPACE) or (is_unspaced(text[0]) and model.vocabulary.spell(word) != "")
+
+
+def _word_score(model: LanguageModel, word: list[int], log_prob: float) -> TokenScore:
+    unknown = UNKNOWN in word
+    text = "".join(model.vocabulary.token(token).decode() for token in word).replace(SPACE, "")
+    return TokenScore(token=text, log_prob=log_prob, out_of_vocabulary=unknown)

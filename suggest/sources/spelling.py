@@ -1,4 +1,4 @@
-"""Typing errors: what else the user may have meant to type so far.
+"""Typing errors as a source: what else the user may have meant to type so far.
 
 A noisy channel (Kernighan, Church and Gale, 1990; for completions Duan and Hsu, 2011): of the readings of what was
 typed, as it stands and with up to two errors corrected, each has the posterior probability
@@ -22,9 +22,9 @@ import numpy as np
 from lm.index.lexicon import MAX_WORD_LENGTH, Lexicon
 from lm.models.language_model import LanguageModel
 from lm.models.vocabulary import SPACE, UNKNOWN
-from lm.text.typed import TypedPrefix
+from lm.text.hangul import TypedPrefix
 from lm.text.typing_errors import MAX_EDITS
-from suggest.candidates import Pool
+from suggest.sources.source import Proposal, Reading, Request, Source, read_typed
 
 ENOUGH = 3.0
 """Submissions of queries with the typed prefix, or such queries in the log, from which on it is taken as it stands.
@@ -41,8 +41,10 @@ _LEAST_POSTERIOR = math.log(0.03)
 _LEAST_TYPED = -30.0
 """Stands for the posterior of what was typed where no model gives it any probability."""
 _PER_WORD = 5
+_SUSPECTS = 8
+"""Words that are looked up: the last ones, if more are a surprise. At most two errors are corrected."""
 _SCORED = 8
-"""Corrections that the n-gram model is asked of: each takes about 0.06 ms."""
+"""Corrections that the n-gram model is asked of."""
 _LONG = 6
 """Characters from which on a word may hold two errors."""
 _SEARCH_LOSS = 6.0, 8.5
@@ -51,23 +53,6 @@ _WHOLE = 0.2
 """A correction is suggested itself if its last word makes up this share of all words that begin so."""
 _UNKNOWN_COUNT = 0.1
 _BEAM_WIDTH = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Correction:
-    """What may have been meant.
-
-    Attributes:
-        text: the whole typed query, corrected.
-        log_posterior: natural log of its probability given what was typed.
-        edits: errors corrected.
-        whole: whether its last word may be finished, so that it is a suggestion itself.
-    """
-
-    text: str
-    log_posterior: float
-    edits: int
-    whole: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,43 +67,56 @@ class _Change:
     edits: int
 
 
-class Corrector:
-    """Finds typing errors with a language model and a lexicon; threads may share it."""
+class SpellingSource:
+    """Proposes what completes the typed text with its errors corrected; threads may share it.
 
-    def __init__(self, model: LanguageModel, lexicon: Lexicon) -> None:
+    Args:
+        sources: asked for queries that complete a correction.
+    """
+
+    def __init__(self, model: LanguageModel, lexicon: Lexicon, sources: Sequence[Source]) -> None:
         self._model = model
         self._lexicon = lexicon
+        self._sources = sources
 
     @property
     def searches(self) -> int:
         """Searches of the lexicon by this thread so far."""
         return self._lexicon.searches
 
-    def suspects(self, query: str, pool: Pool) -> tuple[int, ...]:
+    def propose(self, request: Request, reading: Reading) -> Sequence[Proposal]:
+        """See `Source.propose`; each proposal belongs to a reading of its own, the most probable first."""
+        readings = self.corrections(reading, self.suspects(reading))
+        return [
+            proposal for other in readings for source in self._sources for proposal in source.propose(request, other)
+        ]
+
+    def suspects(self, reading: Reading) -> tuple[int, ...]:
         """Places of the words that may be misspelt; none where the prefix is popular or no word is a surprise.
 
         Args:
-            query: as `normalize_query` returns it.
-            pool: what `propose` found for it.
+            reading: as it stands, after its candidates were described.
         """
-        logged = int(np.count_nonzero(pool.candidates.counts))
-        if max(pool.total, logged) >= ENOUGH or len(query) < SHORTEST:
+        query = reading.query
+        if max(reading.total, reading.logged) >= ENOUGH or len(query) < SHORTEST:
             return ()
         words = query.split(" ")
-        surprises = self._surprises(pool.context) + ([-pool.typed_log_prob] if words[-1] else [])
+        surprises = self._surprises(reading.context) + ([-reading.typed_log_prob] if words[-1] else [])
         if len(surprises) != len(words) - (not words[-1]):  # words that the model spells otherwise
             return ()
-        return tuple(
+        suspects = [
             place
             for place, (word, surprise) in enumerate(zip(words, surprises, strict=False))
             if 0 < len(word) <= MAX_WORD_LENGTH
             and surprise > SURPRISE
             and surprise > SURPRISE + math.log1p(self._count(word, place == len(words) - 1))
             and not any(map(str.isdigit, word))
-        )
+        ]
+        return tuple(suspects[-_SUSPECTS:])
 
-    def corrections(self, query: str, suspects: Sequence[int], pool: Pool) -> tuple[float, list[Correction]]:
-        """Natural-log posterior of what was typed as it stands, and the corrections that are worth a look."""
+    def corrections(self, reading: Reading, suspects: Sequence[int]) -> list[Reading]:
+        """The corrections that are worth a look, the most probable first; notes the reading's own posterior."""
+        query = reading.query
         words = query.split(" ")
         changes = [change for place in suspects for change in self._changes(words, place)]
         tried: dict[str, tuple[float, int]] = {}
@@ -128,18 +126,22 @@ class Corrector:
             if text != query and (text not in tried or cost < tried[text][0]):
                 tried[text] = cost, edits
         if not tried:
-            return 0.0, []
-        typed = -sum(self._surprises(pool.context)) + pool.typed_log_prob
+            return []
+        typed = -sum(self._surprises(reading.context)) + reading.typed_log_prob
         scores = [typed, *(self._log_prob(text) - cost for text, (cost, _) in tried.items())]
         posteriors = np.array(scores) - np.logaddexp.reduce(scores) if max(scores) > -math.inf else np.zeros(1)
+        reading.log_posterior = max(float(posteriors[0]), _LEAST_TYPED)
         found = [
-            Correction(text, float(log_posterior), edits, self._may_be_whole(text))
+            (float(log_posterior), text, edits)
             for (text, (_, edits)), log_posterior in zip(tried.items(), posteriors[1:], strict=False)
             if log_posterior > _LEAST_POSTERIOR
         ]
-        return max(float(posteriors[0]), _LEAST_TYPED), sorted(found, key=lambda correction: -correction.log_posterior)[
-            :KEPT
-        ]
+        return [self._reading(*kept) for kept in sorted(found, key=lambda row: -row[0])[:KEPT]]
+
+    def _reading(self, log_posterior: float, text: str, edits: int) -> Reading:
+        reading = read_typed(self._model, text, whole=self._may_be_whole(text))
+        reading.log_posterior, reading.edits = log_posterior, edits
+        return reading
 
     def _surprises(self, tokens: Sequence[int]) -> list[float]:
         """Nats by which each finished word surprises the n-gram model."""
