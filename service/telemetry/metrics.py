@@ -58,7 +58,7 @@ class Metrics:
             "method",
             buckets=_LATENCY_BUCKETS_S,
         )
-        self.in_flight = self._make.gauge("requests_in_flight", "Calls being worked on, streams included.")
+        self.in_flight = self._make.gauge("requests_in_flight", "Open calls, at work or waiting, streams included.")
         self.waiting = self._make.gauge("requests_waiting", "Calls that wait for their turn.")
 
     def _streams(self) -> None:
