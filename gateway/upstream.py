@@ -11,7 +11,7 @@ import grpc
 from grpc_health.v1 import health_pb2
 from starlette.requests import HTTPConnection
 
-from autocomplete_client.channel import open_async_channel
+from autocomplete_client.channel import OPTIONS, open_async_channel
 
 Metadata = tuple[tuple[str, str], ...]
 
