@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.bundles import held_out_lines, registry_of
+from benchmarks.serving.servers import THIS, Checkout
 from benchmarks.serving.typing_traffic import prefixes
 from lm.errors import InputError
 from training.evaluation.evaluate import QUERIES_FILE, TEXT_FILE
 
 _WARM_UP = 200
+OTHER = "other checkout"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,11 +49,15 @@ class Bench:
 
     Attributes:
         folder: for files that go with the run.
+        checkout: its server is measured.
+        against: its server is measured by turns with the other one, in parts that can.
     """
 
     bundle: Path
     effort: Effort
     folder: Path
+    checkout: Checkout = THIS
+    against: Checkout | None = None
 
     def queries(self, bundle: Path | None = None) -> list[str]:
         """Held-out queries of the bundle, or of another.
@@ -79,6 +85,10 @@ class Bench:
     def registry(self, bundle: Path | None = None) -> Path:
         """A registry with this bundle alone."""
         return registry_of(bundle or self.bundle, self.new_folder())
+
+    def checkouts(self) -> dict[str, Checkout]:
+        """This checkout, and the one to compare with, by what their figures are called."""
+        return {"": self.checkout} if self.against is None else {"": self.checkout, OTHER: self.against}
 
     def new_folder(self) -> Path:
         """A folder of this run."""

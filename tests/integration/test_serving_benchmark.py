@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ import pytest
 from benchmarks.bundles import find_bundle
 from benchmarks.serving.h2load import rate_of
 from benchmarks.serving.open_loop import offer
-from benchmarks.serving.servers import Started, empty_server
+from benchmarks.serving.servers import Checkout, Started, empty_server
 from benchmarks.serving.synthetic import write_log
 from benchmarks.serving.tuned_server import changed
 from benchmarks.serving.typing_traffic import fixed_arrivals, poisson_arrivals, prefixes, typing_traffic
@@ -35,15 +35,11 @@ def empty() -> Iterator[Started]:
         yield server
 
 
-@pytest.fixture(scope="module")
-def report(tmp_path_factory: pytest.TempPathFactory, tiny_bundle: Path) -> Path:
-    """The folder that a quick run of several parts wrote."""
-    out = tmp_path_factory.mktemp("serving")
+def run_suite(bundle: Path, out: Path, *parts: str, more: Sequence[str] = ()) -> None:
+    """A quick run of some parts."""
+    command = [sys.executable, "-m", "benchmarks.serving", "--quick", "--bundle", str(bundle), "--out", str(out)]
     run = subprocess.run(
-        [
-            *(sys.executable, "-m", "benchmarks.serving", "--quick", "--bundle", str(tiny_bundle)),
-            *("--out", str(out), "--only", ",".join(PARTS)),
-        ],
+        [*command, "--only", ",".join(parts), *more],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "proto")])},
         capture_output=True,
@@ -51,6 +47,13 @@ def report(tmp_path_factory: pytest.TempPathFactory, tiny_bundle: Path) -> Path:
         check=False,
     )
     assert run.returncode == 0, run.stdout + run.stderr
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory, tiny_bundle: Path) -> Path:
+    """The folder that a quick run of several parts wrote."""
+    out = tmp_path_factory.mktemp("serving")
+    run_suite(tiny_bundle, out, *PARTS)
     return out
 
 
@@ -65,6 +68,20 @@ def test_a_quick_run_measures_each_part_and_writes_table_and_plots(report: Path)
         assert all((report / f"{curve['name']}.png").stat().st_size > 0 for curve in part["curves"])
         assert all(curve["name"] + ".png" in table for curve in part["curves"])
         assert part["setting"]["effort"].startswith("quick")
+
+
+def test_another_checkout_is_measured_by_turns_in_the_same_run(tmp_path: Path, tiny_bundle: Path) -> None:
+    run_suite(tiny_bundle, tmp_path, "traffic", "uncached", "words", more=("--against", str(ROOT)))
+
+    found = json.loads((tmp_path / "figures.json").read_text())
+    assert tuple(found) == ("traffic", "uncached", "words", "words, other checkout")
+    for part in ("traffic", "uncached"):
+        assert any(figure["name"].endswith("/ other checkout") for figure in found[part]["figures"])
+
+
+def test_another_checkout_needs_a_virtual_environment(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"no .*\.venv/bin/python\. Run `make"):
+        Checkout(tmp_path).check()
 
 
 def test_every_call_of_a_quick_overload_gets_an_answer_or_a_refusal(report: Path) -> None:

@@ -56,7 +56,7 @@ def measure(bench: Bench) -> Iterator[Result]:
 def uncached_server(bench: Bench, **flags: object) -> Iterator[Started]:
     """A server without a cache."""
     given = {"--cache": "none", **{"--" + name.replace("_", "-"): value for name, value in flags.items()}}
-    with real_server(bench.registry(), flags=given) as server:
+    with real_server(bench.registry(), flags=given, checkout=bench.checkout) as server:
         yield server
 
 

@@ -39,7 +39,7 @@ def _measure(bench: Bench, url: str) -> Iterator[Result]:
     requests = [completion_request(prefix) for prefix in islice(every, bench.effort.calls)]
     flags = {"--cache": "all", "--redis": url, "--redis-timeout-ms": "50", "--cache-entries": "1"}
     with ExitStack() as stack:
-        server = stack.enter_context(real_server(bench.registry(), flags=flags))
+        server = stack.enter_context(real_server(bench.registry(), flags=flags, checkout=bench.checkout))
         call = stack.enter_context(channel(server.address))(COMPLETE)
         answers = [call(request) for request in requests]
         empty = stack.enter_context(empty_server({COMPLETE: median_answer(answers)}))

@@ -30,7 +30,7 @@ def measure(bench: Bench) -> Iterator[Result]:
     """Yields the figures."""
     registry = in_versions(bench.bundle, bench.new_folder(), _VERSIONS)
     flags = {"--cache": "none", "--reload-s": _RELOAD_S}
-    with real_server(registry.root, flags=flags) as server:
+    with real_server(registry.root, flags=flags, checkout=bench.checkout) as server:
         rate = _SHARE * find_saturation(bench, server)
         seconds = max(2 * bench.effort.load_s, _LEAST_S)
         swap = _Swap(registry, server.address, after_s=seconds / 2)

@@ -23,7 +23,7 @@ def measure(bench: Bench) -> Iterator[Result]:
     requests = [words_request(text) for text in typed]
     warm_up = [words_request(text) for text in bench.warm_up()]
     with ExitStack() as stack:
-        real = stack.enter_context(real_server(bench.registry(), flags={"--cache": "none"}))
+        real = stack.enter_context(real_server(bench.registry(), flags={"--cache": "none"}, checkout=bench.checkout))
         call = stack.enter_context(channel(real.address))(PREDICT)
         typical = median_answer(map(call, warm_up))
         empty = stack.enter_context(empty_server({PREDICT: typical}))

@@ -29,7 +29,12 @@ def measure(bench: Bench) -> Iterator[Result]:
     with ExitStack() as stack:
         servers = {
             workers: stack.enter_context(
-                real_server(bench.registry(), flags={"--cache": "none", "--workers": workers}, cores=ALL_CORES)
+                real_server(
+                    bench.registry(),
+                    flags={"--cache": "none", "--workers": workers},
+                    cores=ALL_CORES,
+                    checkout=bench.checkout,
+                )
             )
             for workers in (1, 2)
         }
