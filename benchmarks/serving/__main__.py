@@ -1,8 +1,8 @@
 """The suite of serving: `python -m benchmarks.serving`, from the checkout.
 
 Server on one core, load on another, metrics, default logs and admission on; every figure beside an empty handler's in
-the same run. Writes a table and plots into `var/benchmarks/serving/`. `--train` makes the model first, `--train --big`
-the made-up ones of growing size as well. `--against FOLDER` measures the server of another checkout in the same run.
+the same run. Writes a table into `var/benchmarks/serving/`. `--train` makes the model first, `--train --big`
+larger ones as well. `--against FOLDER` measures the server of another checkout in the same run.
 """
 
 from __future__ import annotations
@@ -16,19 +16,15 @@ import time
 from pathlib import Path
 
 from benchmarks.bundles import find_bundle
-from benchmarks.serving.bench import FULL, OTHER, QUICK, Bench
-from benchmarks.serving.model import SIZES, WORK, serving_bundle, train_serving, train_synthetic
+from benchmarks.serving.bench import FULL, OTHER, QUICK, Bench, Figure
+from benchmarks.serving.model import SIZES, WORK, serving_bundle, train_joined, train_serving
 from benchmarks.serving.report import save, setting
-from benchmarks.serving.results import Figure, Result
 from benchmarks.serving.servers import CLIENT_CORES, THIS, Checkout
 from lm.errors import AutocompleteError
 
-PARTS = (
-    *("cached", "redis", "uncached", "words", "traffic", "quality", "workers", "scale", "overload", "long_calls"),
-    *("streams", "reload", "primitives", "profile"),
-)
-BY_THEMSELVES = ("redis", "words", "workers", "overload", "long_calls", "streams", "reload")
-"""Parts that measure one server, the other checkout's after this one's; `cached`, `uncached`, `traffic` take turns."""
+TAKE_TURNS = ("cached", "uncached", "traffic")
+"""Parts that measure both checkouts by turns. The others measure one server, and then the other one."""
+PARTS = (*TAKE_TURNS, "redis", "workers", "scale", "overload", "long_calls", "streams", "reload", "profile")
 
 
 def main() -> int:
@@ -37,10 +33,10 @@ def main() -> int:
     parser.add_argument("--only", metavar="NAME,...", default=",".join(PARTS), help=f"parts: {', '.join(PARTS)}")
     parser.add_argument("--quick", action="store_true", help="few calls: to see that it works")
     parser.add_argument("--bundle", type=Path, help="measure this bundle or registry instead of that of serving.toml")
-    parser.add_argument("--out", type=Path, default=WORK, help="folder for table and plots")
+    parser.add_argument("--out", type=Path, default=WORK, help="folder for the table")
     parser.add_argument("--against", metavar="FOLDER", type=Path, help="measure the server of another checkout too")
     parser.add_argument("--train", action="store_true", help="train the model of serving.toml")
-    parser.add_argument("--big", action="store_true", help="with --train: the made-up models too")
+    parser.add_argument("--big", action="store_true", help="with --train: the larger models too")
     given = parser.parse_args()
     unknown = set(given.only.split(",")) - set(PARTS)
     if unknown:
@@ -55,7 +51,7 @@ def main() -> int:
 def _train(*, big: bool) -> int:
     print(f"Bundle: {train_serving()}")
     for queries in SIZES if big else ():
-        print(f"Bundle: {train_synthetic(queries)}", flush=True)
+        print(f"Bundle: {train_joined(queries)}", flush=True)
     return 0
 
 
@@ -69,7 +65,7 @@ def _measure(given: argparse.Namespace) -> int:
     os.sched_setaffinity(0, CLIENT_CORES)
     for name in given.only.split(","):
         checkouts = {name: THIS}
-        if against is not None and name in BY_THEMSELVES:
+        if against is not None and name not in TAKE_TURNS:
             checkouts |= {f"{name}, {OTHER}": against}
         for title, checkout in checkouts.items():
             found_in = setting(bundle, given.quick)
@@ -86,18 +82,17 @@ def _measure(given: argparse.Namespace) -> int:
     return 0
 
 
-def _run(name: str, title: str, bench: Bench) -> list[Result]:
+def _run(name: str, title: str, bench: Bench) -> list[Figure]:
     print(f"\n{title}", flush=True)
     begun_s = time.perf_counter()
-    results: list[Result] = []
-    for result in importlib.import_module(f"benchmarks.serving.parts.{name}").measure(bench):
-        results.append(result)
-        if isinstance(result, Figure):
-            met = {True: "  met", False: "  NOT MET", None: ""}[result.met]
-            target = f" (target: {result.target})" if result.target else ""
-            print(f"  {result.name}: {result.measured}{target}{met}", flush=True)
+    figures: list[Figure] = []
+    for figure in importlib.import_module(f"benchmarks.serving.parts.{name}").measure(bench):
+        figures.append(figure)
+        met = {True: "  met", False: "  NOT MET", None: ""}[figure.met]
+        target = f" (target: {figure.target})" if figure.target else ""
+        print(f"  {figure.name}: {figure.measured}{target}{met}", flush=True)
     print(f"  took {time.perf_counter() - begun_s:.0f} s", flush=True)
-    return results
+    return figures
 
 
 if __name__ == "__main__":

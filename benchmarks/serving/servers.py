@@ -81,10 +81,10 @@ class Started:
                 return int(value.split()[0]) / 1024
         raise ValueError(field)
 
-    def cpu_s(self) -> dict[int, float]:
-        """Processor seconds so far of the process and of each of its workers, by process id."""
+    def cpu_s(self) -> float:
+        """Processor seconds so far of the process and its workers."""
         processes = [self.process_id, *_children(self.process_id)]
-        return {process: sum(map(int, _stat(process)[11:13])) / _TICKS for process in processes}
+        return sum(sum(map(int, _stat(process)[11:13])) for process in processes) / _TICKS
 
     def counted(self, metric: str, **labels: str) -> float:
         """A counter's or gauge's value, summed over what the labels leave open."""
@@ -103,7 +103,6 @@ def real_server(
     registry: Path,
     *,
     flags: Mapping[str, object],
-    constants: Mapping[str, object] | None = None,
     cores: Collection[int] = SERVER_CORES,
     checkout: Checkout = THIS,
 ) -> Iterator[Started]:
@@ -112,14 +111,11 @@ def real_server(
     Args:
         checkout: serves.
         flags: settings by the name of their flag.
-        constants: by package, such as `suggest.BEAM_WIDTH`, and what they are instead.
     """
     address, metrics_address = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
     given = {"--registry": registry, "--address": address, "--metrics-address": metrics_address, **flags}
     arguments = [str(part) for pair in given.items() for part in pair]
-    program = ["benchmarks.serving.tuned_server", *(f"{name}={value}" for name, value in (constants or {}).items())]
-    command = [*program, "--", *arguments] if constants else ["cli.main", "serve", *arguments]
-    with _running(command, address, cores, metrics_address, checkout=checkout) as server:
+    with _running(["cli.main", "serve", *arguments], address, cores, metrics_address, checkout=checkout) as server:
         yield server
 
 
