@@ -17,8 +17,7 @@ from lm.text.normalize import normalize_query
 from suggest.model import Model
 from training.evaluation.evaluate import held_out
 from training.evaluation.metrics import typed_prefix
-from training.evaluation.queries import query_completion
-from training.evaluation.query_benchmark import QueryBenchmark
+from training.evaluation.query_benchmark import QueryBenchmark, query_completion
 from training.progress import SilentReporter
 
 _QUIET = SilentReporter()

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lm.models.parts import Part
-from training.evaluation.calibration import reliability
-from training.evaluation.cost import training_s
-from training.evaluation.keystrokes import Keystrokes
+from training.evaluation.next_words import Keystrokes
+from training.evaluation.statistics import reliability
 from training.progress import SilentReporter
+from training.report.measure import training_s
 from training.steps import Workshop, seconds
 
 _OUTCOMES = st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=60)
