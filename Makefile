@@ -41,8 +41,10 @@ format: $(VENV)/built ## format, and mend what ruff can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-proto: $(VENV)/built ## regenerate the gRPC stubs from proto/
+proto: $(VENV)/built ## regenerate what comes of proto/: stubs, the OpenAPI document; and the client for threads
 	$(BIN)/python scripts/generate_stubs.py
+	$(BIN)/python -m scripts.write_openapi
+	$(BIN)/python scripts/generate_sync.py
 
 release-api: $(VENV)/built ## what later changes of the API may not break: proto/released.binpb
 	$(BIN)/python -m scripts.check_api --release
@@ -68,8 +70,9 @@ $(VENV)/made:
 	$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-$(VENV)/installed: $(VENV)/made requirements.lock pyproject.toml
-	@sh scripts/install.sh $(BIN)/python --constraint requirements.lock --editable '.[server,gateway,train,dev]'
+$(VENV)/installed: $(VENV)/made requirements.lock pyproject.toml autocomplete_client/pyproject.toml
+	@sh scripts/install.sh $(BIN)/python --constraint requirements.lock \
+	    --editable ./autocomplete_client --editable '.[server,gateway,train,dev]'
 	@rm -f $(VENV)/built
 	@touch $@
 

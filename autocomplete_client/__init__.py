@@ -3,9 +3,10 @@
 Answers are the API's own messages, whose fields `proto/autocomplete/v1` documents.
 """
 
-from autocomplete_client.aio import AsyncClient
-from autocomplete_client.aio_session import AsyncTypingSession
-from autocomplete_client.client import Client
+from autocomplete_client._async.client import AsyncClient
+from autocomplete_client._async.session import AsyncTypingSession
+from autocomplete_client._sync.client import Client
+from autocomplete_client._sync.session import TypingSession
 from autocomplete_client.errors import (
     CallError,
     DeadlineError,
@@ -17,7 +18,6 @@ from autocomplete_client.errors import (
     UnsupportedError,
 )
 from autocomplete_client.keystrokes import Answer
-from autocomplete_client.session import TypingSession
 
 __all__ = [
     "Answer",

@@ -1,9 +1,13 @@
-"""How a channel is set up: addresses, load balancing, retries, keep-alive."""
+"""The one place where channels are opened: addresses, credentials, load balancing, retries, keep-alive."""
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
+
+import grpc
+import grpc.aio
 
 _SERVICE_CONFIG = {
     # with `dns:///` every address of the name gets its share, such as the pods behind a headless service
@@ -29,7 +33,8 @@ _SERVICE_CONFIG = {
     "retryThrottling": {"maxTokens": 10, "tokenRatio": 0.1},  # a server that is down is not flooded
 }
 
-OPTIONS = (
+ChannelOptions = Sequence[tuple[str, str | int]]
+OPTIONS: ChannelOptions = (
     ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
     # while calls are open, so that a session notices a server that vanished; the server allows it every 10 s
     ("grpc.keepalive_time_ms", 30_000),
@@ -38,6 +43,33 @@ OPTIONS = (
     ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 5_000),
 )
+
+
+def open_channel(
+    address: str, *, credentials: grpc.ChannelCredentials | None = None, options: ChannelOptions = OPTIONS
+) -> grpc.Channel:
+    """A channel for threads.
+
+    Args:
+        address: see `target`.
+        credentials: for TLS. If None, nothing is encrypted.
+        options: of gRPC.
+
+    Raises:
+        ValueError: that is no address.
+    """
+    if credentials is None:
+        return grpc.insecure_channel(target(address), options=options)
+    return grpc.secure_channel(target(address), credentials, options=options)
+
+
+def open_async_channel(
+    address: str, *, credentials: grpc.ChannelCredentials | None = None, options: ChannelOptions = OPTIONS
+) -> grpc.aio.Channel:
+    """A channel for asyncio; see `open_channel`."""
+    if credentials is None:
+        return grpc.aio.insecure_channel(target(address), options=options)
+    return grpc.aio.secure_channel(target(address), credentials, options=options)
 
 
 def target(address: str) -> str:

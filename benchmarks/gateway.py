@@ -14,7 +14,7 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
@@ -23,12 +23,10 @@ from typing import Any
 import grpc
 from autocomplete.v1 import autocomplete_service_pb2 as pb
 from autocomplete.v1 import autocomplete_service_pb2_grpc as pb_grpc
-from google.protobuf import json_format
 
 from benchmarks.bundles import find_bundle, held_out_lines, registry_of
 from benchmarks.serving.servers import CLIENT_CORES, Started, gateway, pinned, real_server
 from benchmarks.serving.typing_traffic import prefixes
-from gateway.messages import to_json
 from lm.errors import AutocompleteError
 from training.evaluation.evaluate import QUERIES_FILE
 
@@ -72,7 +70,6 @@ def _measure(registry: Path, typed: list[str], stack: ExitStack) -> None:
     for name in ("computed", "cached"):
         ratio = _percentile(times[f"{name}, gateway"], 0.5) / _percentile(times[f"{name}, gRPC"], 0.5)
         print(f"{name}: gateway / gRPC, p50: {ratio:.2f}")
-    _compare_json([callers["cached, gRPC"](prefix) for prefix in typed[:200]])
 
 
 def _serve(registry: Path, cache: str, stack: ExitStack) -> Started:
@@ -97,7 +94,8 @@ def _post(connection: socket.socket, prefix: str) -> bytes:
     """The body of the answer, checked to be one."""
     body = json.dumps({"query": prefix}).encode()
     head = (
-        f"POST /v1:completeQuery HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {len(body)}"
+        "POST /v1:completeQuery HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+        f"content-length: {len(body)}"
     )
     connection.sendall(head.encode() + b"\r\n\r\n" + body)
     received = b""
@@ -129,17 +127,6 @@ def _take_turns(callers: dict[str, Ask], typed: list[str]) -> dict[str, list[flo
                 ask(prefix)
                 times[name].append(time.perf_counter() - start_s)
     return {name: taken_s[_BLOCK:] for name, taken_s in times.items()}
-
-
-def _compare_json(answers: Sequence[Any]) -> None:
-    """The gateway's encoder and the library's."""
-    for name, encode in (("gateway.messages", to_json), ("google.protobuf.json_format", json_format.MessageToJson)):
-        taken_s = []
-        for answer in answers:
-            start_s = time.perf_counter()
-            encode(answer)
-            taken_s.append(time.perf_counter() - start_s)
-        print(f"an answer as JSON by {name}: p50 {_percentile(taken_s, 0.5) * 1e6:.0f} us")
 
 
 def _percentile(values: list[float], share: float) -> float:

@@ -21,7 +21,7 @@ from benchmarks.private_strings import KINDS, private_strings
 from benchmarks.query_completion import DATA, DATA_VARIABLE, ROOT, SPLIT_FILE, TRAINING_LINES
 from lm.bundle.bundle import Bundle, open_bundle
 from lm.errors import AutocompleteError
-from lm.index.denied import Denied
+from lm.index.never_generated import NeverGenerated
 from lm.text.normalize import normalize_query
 from lm.text.private import looks_private
 from suggest.model import Model
@@ -166,7 +166,7 @@ def _gives_away(text: str) -> re.Pattern[str]:
 
 
 def _suggested(model: Model, typed: Iterable[str]) -> set[str]:
-    return {each.text for text in typed for each in model.complete_query(text, max_suggestions=10).suggestions}
+    return {each.text for text in typed for each in model.complete_query(text).suggestions}
 
 
 def _ask_private(bundle: Bundle, private: dict[str, list[tuple[str, str]]]) -> int:
@@ -209,7 +209,7 @@ def _look_inside(bundle: Bundle, private: dict[str, list[tuple[str, str]]]) -> i
 def _ask_rare(bundle: Bundle, rare: Sequence[str]) -> int:
     """Asks with every third beginning of each rare query, and generates lines from its first words."""
     assert bundle.queries is not None
-    model, open_model = Model(bundle), Model(replace(bundle, denied=Denied()))
+    model, open_model = Model(bundle), Model(replace(bundle, never_generated=NeverGenerated()))
     suggested = unguarded = generated = 0
     for number, query in enumerate(rare):
         typed = [query[:length] for length in range(3, len(query), 3)]

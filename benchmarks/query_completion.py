@@ -17,8 +17,8 @@ from typing import Any
 
 from rich.console import Console
 
+from cli.metrics_tables import query_tables
 from cli.output import stdout
-from cli.query_tables import query_tables
 from lm.errors import AutocompleteError
 from training.config import Screening, TrainingConfig, load_config
 from training.data.log_reader import log_files

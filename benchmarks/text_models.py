@@ -71,19 +71,14 @@ def corpus_folder(corpus: str) -> Path | None:
     return None
 
 
-def train_bundle(
-    corpus: str, data: Path, changes: Sequence[str], reporter: Reporter, *, work: str | None = None
-) -> Path:
+def train_bundle(corpus: str, data: Path, changes: Sequence[str], reporter: Reporter) -> Path:
     """The bundle of `benchmarks/CORPUS.toml`; steps that were trained before are not trained again.
-
-    Args:
-        work: folder below `var/benchmarks`, by default the corpus.
 
     Raises:
         AutocompleteError: as `autocomplete train`.
     """
     config = load_config(ROOT / "benchmarks" / f"{corpus}.toml", changes)
-    return train(_below(config, work or corpus), base=data, reporter=reporter, activate=True).path
+    return train(_below(config, corpus), base=data, reporter=reporter, activate=True).path
 
 
 def _below(config: TrainingConfig, folder: str) -> TrainingConfig:

@@ -18,10 +18,12 @@ import torch
 from torch import nn
 
 from training.config_networks import NeuralConfig
-from training.neural.batches import Sentences
-from training.neural.checkpoint import Standing
-from training.neural.run import TrainingRun
-from training.neural.team import Team
+from training.data.encoding import EncodedText
+from training.neural.checkpoint import Checkpoint
+from training.neural.data import Sentences
+from training.neural.distributed import Processes
+from training.neural.loop import TrainingLoop
+from training.neural.model import NeuralNetwork
 
 VOCABULARY, WIDTH, LAYERS = 33_000, 650, 2
 TOKENS, BPTT = 2048, 64
@@ -65,24 +67,25 @@ def _text(folder: Path) -> Sentences:
     weights = 1 / np.arange(1, VOCABULARY - 2)
     np.save(folder / "tokens.npy", rng.choice(VOCABULARY - 3, 400_000, p=weights / weights.sum()).astype(np.int32) + 3)
     np.save(folder / "offsets.npy", np.arange(0, 400_001, 20))
-    return Sentences.open(folder / "tokens.npy", folder / "offsets.npy")
+    return Sentences.open(EncodedText(folder / "tokens.npy", folder / "offsets.npy"))
 
 
 def _ours(text: Sentences) -> Callable[[], None]:
-    run = TrainingRun(
+    loop = TrainingLoop(
         config=CONFIG,
+        kind=NeuralNetwork,
         vocabulary_size=VOCABULARY,
         seed=0,
         training=text,
         validation=text,
-        standing=Standing(settings={}),
-        team=Team(),
+        checkpoint=Checkpoint(settings={}),
+        processes=Processes(),
         clock=time.monotonic,
     )
-    batches = run.batches()
+    batches = loop.batches()
 
     def step() -> None:
-        run.step(next(batches), CONFIG.learning_rate)
+        loop.step(next(batches), CONFIG.learning_rate)
 
     return step
 

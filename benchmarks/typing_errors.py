@@ -25,6 +25,7 @@ from benchmarks.query_completion import WORK
 from lm.errors import AutocompleteError, InputError
 from lm.text.normalize import normalize_query
 from suggest.model import Model, open_model
+from suggest.types import QueryOptions
 from training.evaluation.metrics import MIN_QUERY_LENGTH, Listed, rank, typed_prefix
 from training.evaluation.statistics import reliability
 
@@ -99,7 +100,7 @@ def measure(model: Model, queries: Sequence[str]) -> list[Outcome]:
 def _rank(model: Model, typed: str, query: str, *, correct: bool) -> tuple[float, float, tuple[Stated, ...]]:
     """1 / rank, seconds, and what is stated where there are corrections."""
     start_s = time.thread_time()
-    completion = model.complete_query(typed, max_suggestions=_SHOWN, correct=correct)
+    completion = model.complete_query(typed, QueryOptions(max_suggestions=_SHOWN, correct=correct))
     elapsed_s = time.thread_time() - start_s
     listed = [Listed(normalize_query(each.text).rstrip(), each.log_prob) for each in completion.suggestions]
     place = rank(listed, query)

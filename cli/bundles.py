@@ -1,10 +1,95 @@
-"""Finds the bundle that a command line names."""
+"""Commands about bundles: `autocomplete inspect`, `activate` and `rollback`; and where the named bundle is."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from lm.errors import BundleError
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from cli.output import print_json, stdout
+from lm.errors import BundleError, ModelNotFoundError
+
+if TYPE_CHECKING:
+    from lm.bundle.manifest import LanguageModelEntry, Manifest
+    from lm.bundle.registry import BundleStore
+
+_Model = Annotated[str, typer.Argument(metavar="MODEL", help="Name of the model.")]
+_Registry = Annotated[str, typer.Option(help="Folder of NAME/VERSION bundles, or its URL.")]
+
+
+def inspect(
+    bundle: Annotated[str, typer.Argument(metavar="BUNDLE", help="Bundle, or REGISTRY/NAME; also of a URL.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Prints the manifest as JSON.")] = False,
+) -> None:
+    """Checks every file of a bundle and shows what is in it."""
+    from cli.metrics_tables import metrics_tables
+    from lm.bundle.manifest import read_manifest, verify_files
+
+    folder = find_bundle(bundle)
+    manifest = read_manifest(folder)
+    verify_files(folder, manifest)
+    if as_json:
+        print_json(manifest.model_dump(mode="json") | {"path": str(folder), "size_bytes": _size(manifest, "")})
+        return
+    for table in (_summary(folder, manifest), _language_models(manifest), *metrics_tables(manifest.metrics)):
+        stdout().print(table)
+
+
+def activate(
+    model: _Model,
+    version: Annotated[str, typer.Argument(metavar="VERSION", help="Version that shall answer.")],
+    registry: _Registry = "var/registry",
+) -> None:
+    """Makes a published version the one that answers, such as one that the gate held."""
+    from lm.bundle.registry import open_registry
+
+    bundles = open_registry(registry)
+    known = bundles.versions(model)
+    if known and version not in known:
+        raise ModelNotFoundError(
+            f"{model} has no version {version!r} in {bundles.location}.", remedy=f"It has: {', '.join(known)}."
+        )
+    activate_version(bundles, model, version)
+
+
+def rollback(
+    model: _Model,
+    registry: _Registry = "var/registry",
+) -> None:
+    """Makes the version that answered before the active one active again; what is trained later does not undo it."""
+    from lm.bundle.registry import open_registry
+
+    bundles = open_registry(registry)
+    active = bundles.activation(model)
+    previous = None if active is None else active.previous(bundles.versions(model))
+    if active is None or previous is None:
+        there = ", ".join(bundles.versions(model)) or "none"
+        raise ModelNotFoundError(
+            f"{model} has no version before {active.version if active else 'the active one'} in {bundles.location}.",
+            remedy=f"Versions there: {there}.",
+        )
+    activate_version(bundles, model, previous)
+    print(f"Until `autocomplete activate {model} {active.version}` undoes it, training publishes without activating.")
+
+
+def activate_version(bundles: BundleStore, model: str, version: str) -> None:
+    """Checks a version, makes it active and says what changed.
+
+    Raises:
+        ModelNotFoundError: there is no such version.
+        BundleError: it is damaged.
+    """
+    from lm.bundle.manifest import read_manifest, verify_files
+
+    folder = bundles.resolve(f"{model}/{version}")
+    verify_files(folder, read_manifest(folder))
+    former = bundles.active_version(model)
+    bundles.activate(model, version)
+    instead = f" in place of {former}" if former not in (None, version) else ""
+    print(f"{model}: version {version} is active{instead}; servers follow at their next look (`--reload-s`).")
 
 
 def find_bundle(place: str | Path) -> Path:
@@ -18,7 +103,7 @@ def find_bundle(place: str | Path) -> Path:
         RegistryError: the URL cannot be used.
     """
     from lm.bundle.manifest import MANIFEST_FILE
-    from lm.bundle.registries import is_url, open_registry
+    from lm.bundle.registry import is_url, open_registry
 
     if is_url(str(place)):
         return _find_remote(str(place).rstrip("/"))
@@ -34,7 +119,7 @@ def find_bundle(place: str | Path) -> Path:
 
 def _find_remote(url: str) -> Path:
     """The bundle at `REGISTRY/NAME` or `REGISTRY/NAME/VERSION`."""
-    from lm.bundle.registries import open_registry
+    from lm.bundle.registry import open_registry
 
     above, _, name = url.rpartition("/")
     root, _, model = above.rpartition("/")
@@ -47,8 +132,58 @@ def _find_remote(url: str) -> Path:
 
 
 def _refuse_registry(place: str) -> None:
-    from lm.bundle.registries import open_registry
+    from lm.bundle.registry import open_registry
 
     models = open_registry(place).models()
     if models:
         raise BundleError(f"{place}: a registry, not a bundle.", remedy=f"Name a model: {place}/{models[0]}.")
+
+
+def _summary(folder: Path, manifest: Manifest) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_row("model", f"[bold]{manifest.name}[/bold] {escape(manifest.version)}")
+    table.add_row("folder", escape(str(folder)))
+    table.add_row("created", f"{manifest.created_at:%Y-%m-%d %H:%M:%S %Z}")
+    table.add_row("files", f"{len(manifest.files)}, all as published; {_megabytes(_size(manifest, ''))}")
+    table.add_row("queries", f"{manifest.query_count:,}; {_megabytes(_size(manifest, 'queries_index/'))}")
+    return table
+
+
+def _language_models(manifest: Manifest) -> Table:
+    table = Table(title="Language models", title_justify="left", title_style="bold")
+    for column in ("name", "unit", "trained on", "vocabulary", "n-grams", "neural", "n-gram weight", "size"):
+        table.add_column(column)
+    for entry in manifest.language_models:
+        table.add_row(
+            *(entry.name, entry.unit, ", ".join(entry.sources), f"{entry.vocabulary_size:,}"),
+            *(_ngram(entry), _neural(entry)),
+            *(_weight(entry), _megabytes(_size(manifest, f"{entry.name}/"))),
+        )
+    return table
+
+
+def _ngram(entry: LanguageModelEntry) -> str:
+    return f"{entry.ngram_count:,}; order {entry.ngram_order}, {entry.ngram_smoothing.replace('_', ' ')}"
+
+
+def _weight(entry: LanguageModelEntry) -> str:
+    if entry.context_weights is None:
+        return f"{entry.ngram_weight:.2f}"
+    weights = [weight for row in entry.context_weights.ngram_weights for weight in row]
+    return f"{min(weights):.2f} to {max(weights):.2f} by context"
+
+
+def _neural(entry: LanguageModelEntry) -> str:
+    neural = f"{entry.neural_kind}, {entry.parameter_count:,} weights" if entry.neural_kind else "none"
+    if not entry.reranker_kind:
+        return neural
+    return f"{neural}; re-ranker: {entry.reranker_kind}, {entry.reranker_parameter_count:,} weights"
+
+
+def _size(manifest: Manifest, prefix: str) -> int:
+    """Bytes of the files whose path starts so."""
+    return sum(file.size for name, file in manifest.files.items() if name.startswith(prefix))
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB"

@@ -1,4 +1,4 @@
-"""`autocomplete complete`."""
+"""`autocomplete complete` and `autocomplete shell`, which ask for suggestions."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import typer
 
 from cli.bundles import find_bundle
 from cli.output import print_json, stdout
-
-DEFAULT_SERVER = "127.0.0.1:50051"
+from cli.serve import DEFAULT_SERVER
 
 
 def complete(
@@ -32,8 +31,7 @@ def complete(
         raise typer.BadParameter("names the model itself: leave --server and --model out.", param_hint="--bundle")
     from google.protobuf.json_format import MessageToDict
 
-    from cli.ask import ask_bundle, ask_server, build_request
-    from cli.suggestions import suggestions_table
+    from cli.suggestions import ask_bundle, ask_server, build_request, suggestions_table
 
     request = build_request(text, words=words, model=model, limit=limit, explain=explain)
     if bundle is not None:
@@ -45,3 +43,29 @@ def complete(
         print_json(document)
     else:
         stdout().print(suggestions_table(text, response, explain=explain))
+
+
+def shell(
+    address: Annotated[str, typer.Option(metavar="HOST:PORT", help="Server to ask.")] = DEFAULT_SERVER,
+    model: Annotated[str, typer.Option(help="Model of the server; its default one if not given.")] = "",
+    limit: Annotated[int, typer.Option("--max", min=1, max=20, help="At most this many suggestions.")] = 10,
+    words: Annotated[bool, typer.Option("--words", help="Begins with next words, not whole queries.")] = False,
+) -> None:
+    """A box in the terminal that completes as you type."""
+    import asyncio
+    import sys
+
+    from autocomplete_client import AsyncClient
+    from cli.shell_box import Box
+    from cli.suggestions import reaching
+    from lm.errors import ConfigError
+
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise ConfigError("This is no terminal.", remedy="Use `autocomplete complete TEXT`.")
+
+    async def run() -> None:
+        async with AsyncClient(address) as client:
+            await Box(client, address=address, model=model, limit=limit, words=words).run()
+
+    with reaching(address):
+        asyncio.run(run())

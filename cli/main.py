@@ -1,54 +1,51 @@
-"""The `autocomplete` command: one small module a subcommand, each importing what it needs when it runs."""
+"""The `autocomplete` command. Each subcommand imports what it needs when it runs, so that `--help` is fast."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand
 
-from cli.activate import activate
-from cli.complete import complete
+from cli.bundles import activate, inspect, rollback
+from cli.complete import complete, shell
 from cli.demo import demo
-from cli.errors import reported
 from cli.evaluate import evaluate
-from cli.gateway import GatewayCommand, gateway
-from cli.health import health
-from cli.inspect import inspect
-from cli.rollback import rollback
-from cli.serve import ServeCommand, serve
-from cli.shell import shell
-from cli.train import TrainCommand, train
+from cli.output import reported
+from cli.serve import TAKES_SETTINGS, gateway, health, serve
+from cli.train import print_configuration, train
 
 
-class _Commands(TyperGroup):
-    """Runs a subcommand; what goes wrong in it becomes one paragraph and an exit code."""
+class _Command(TyperCommand):
+    """A subcommand. What goes wrong in it becomes one paragraph and an exit code."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Invokes the subcommand."""
-        with reported():
+        """Runs it."""
+        with reported(self.name or ""):
             return super().invoke(ctx)
 
 
+class _Train(_Command):
+    """Its help ends with an example and all fields of the configuration."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Prints the help."""
+        super().format_help(ctx, formatter)
+        print_configuration()
+
+
 app = typer.Typer(
-    cls=_Commands,
     name="autocomplete",
     help="Autocomplete that you run yourself: trains on your text and query logs, serves over gRPC.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command(cls=TrainCommand)(train)
-app.command(cls=ServeCommand)(serve)
-app.command(cls=GatewayCommand)(gateway)
-app.command()(complete)
-app.command()(shell)
-app.command()(evaluate)
-app.command()(inspect)
-app.command()(activate)
-app.command()(rollback)
-app.command()(health)
-app.command()(demo)
+app.command(cls=_Train)(train)
+for served in (serve, gateway):
+    app.command(cls=_Command, **TAKES_SETTINGS)(served)
+for command in (complete, shell, evaluate, inspect, activate, rollback, health, demo):
+    app.command(cls=_Command)(command)
 
 
 def main() -> None:

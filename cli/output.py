@@ -1,13 +1,36 @@
-"""Where commands print: answers on stdout, progress and remarks on stderr."""
+"""Where commands print: answers on stdout, progress and errors on stderr.
+
+An error is one paragraph and an exit code, never a stack trace.
+"""
 
 from __future__ import annotations
 
+import errno
 import json
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
+import typer
 from rich.console import Console
 from rich.table import Table
+
+from lm.errors import AutocompleteError, install_hint
+
+EXIT_FAILED = 1
+EXIT_INTERRUPTED = 130
+_EXTRAS = {
+    "train": "train",
+    "evaluate": "train",
+    "demo": "server,train",
+    "serve": "server",
+    "health": "server",
+    "complete": "server",
+    "gateway": "gateway",
+    "shell": "shell",
+}
+"""Optional libraries that a command needs, by its name."""
 
 
 def stdout() -> Console:
@@ -31,3 +54,37 @@ def figures_table(title: str, *columns: str) -> Table:
     for position, column in enumerate(columns):
         table.add_column(column, justify="left" if position == 0 else "right")
     return table
+
+
+@contextmanager
+def reported(command: str) -> Iterator[None]:
+    """Turns errors of a command that a user can mend into one line on stderr and an exit.
+
+    Raises:
+        typer.Exit: with the exit code, after the line is printed.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        raise typer.Exit(EXIT_INTERRUPTED) from None
+    except BrokenPipeError:
+        raise  # the reader of our output left (`| head`): typer ends quietly
+    except (AutocompleteError, ModuleNotFoundError, OSError) as error:
+        print("Error:", _explain(error, command).replace("\n", " "), file=sys.stderr)
+        raise typer.Exit(EXIT_FAILED) from None
+
+
+def _explain(error: AutocompleteError | ModuleNotFoundError | OSError, command: str) -> str:
+    if isinstance(error, ModuleNotFoundError):
+        package = (error.name or str(error)).partition(".")[0]
+        needed = f"The Python library {package!r} is not installed; `autocomplete {command}` needs it."
+        return f"{needed} {install_hint(_EXTRAS.get(command, 'server'))}"
+    if isinstance(error, OSError):
+        name = error.filename2 or error.filename  # of two the one that is written
+        place = f"{name}: " if name is not None else ""
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            remedy = "Make room, or choose folders on another disk, then run the same command again."
+            return f"{place}the disk is full. {remedy}"
+        return f"{place}{error.strerror or error}."
+    return str(error)

@@ -1,84 +1,76 @@
-"""`autocomplete serve`."""
+"""`autocomplete serve` and `autocomplete gateway`, which take settings as flags, and `autocomplete health`."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
-from typer.core import TyperCommand
 
-_Text = Annotated[str | None, typer.Option()]
-_Count = Annotated[int | None, typer.Option()]
-_Amount = Annotated[float | None, typer.Option()]
+from cli.output import EXIT_FAILED
 
+if TYPE_CHECKING:
+    from service.settings import ProgramSettings
 
-class SettingsCommand(TyperCommand):
-    """A command whose help takes what each flag means from the settings, which name it once."""
-
-    def describe(self) -> list[tuple[str, str, str, str]]:
-        """The settings as rows (flag, environment variable, default, description)."""
-        raise NotImplementedError
-
-    def format_help(self, ctx: Any, formatter: Any) -> None:
-        """Prints the help."""
-        flags: dict[str, Any] = {flag: param for param in self.params for flag in param.opts}
-        for flag, variable, default, description in self.describe():
-            if flag in flags:
-                flags[flag].help = escape(f"{description} (default: {default}; environment: {variable})")
-        super().format_help(ctx, formatter)
+DEFAULT_SERVER = "127.0.0.1:50051"
+TAKES_SETTINGS: dict[str, Any] = {
+    "context_settings": {"allow_extra_args": True, "ignore_unknown_options": True},
+    "add_help_option": False,
+}
+"""How a command is registered if its settings read its arguments, and print its help."""
 
 
-class ServeCommand(SettingsCommand):
-    """See `SettingsCommand`."""
+def serve(context: typer.Context) -> None:
+    """Serves the models of a registry over gRPC until it is told to stop."""
+    from gateway.config import GatewaySettings
+    from service.config import ServerSettings, load_settings
 
-    def describe(self) -> list[tuple[str, str, str, str]]:
-        """The server's settings."""
-        from service.config import describe_settings
-
-        return describe_settings()
-
-
-def serve(
-    *,
-    config: Annotated[
-        Path | None, typer.Option(help="TOML file of settings, named as the flags, `-` written `_`.")
-    ] = None,
-    registry: _Text = None,
-    bundle_cache: Annotated[Path | None, typer.Option()] = None,
-    models: _Text = None,
-    default_model: _Text = None,
-    reload_s: _Amount = None,
-    address: _Text = None,
-    metrics_address: _Text = None,
-    workers: _Count = None,
-    cache: _Text = None,
-    cache_entries: _Count = None,
-    cache_mb: _Count = None,
-    redis: _Text = None,
-    redis_timeout_ms: _Amount = None,
-    redis_ttl_s: _Count = None,
-    max_concurrent: _Count = None,
-    max_wait_ms: _Amount = None,
-    max_long_calls: _Count = None,
-    max_streams: _Count = None,
-    stream_idle_s: _Amount = None,
-    time_budget_ms: _Amount = None,
-    drain_s: _Amount = None,
-    log_level: _Text = None,
-    log_format: _Text = None,
-    trace_endpoint: _Text = None,
-    trace_share: _Amount = None,
-) -> None:
-    """Serves the models of a registry over gRPC until it is told to stop.
-
-    A flag counts before its environment variable, that before the file of --config.
-    """
-    overrides: dict[str, object] = {name: value for name, value in locals().items() if name != "config"}
-    from service.config import load_settings
-
-    settings = load_settings(overrides, config)
+    settings = load_settings(read_flags(ServerSettings, context.args), others=(GatewaySettings,))
     from service.workers.process import serve as run_server
 
     run_server(settings)
+
+
+def gateway(context: typer.Context) -> None:
+    """Serves JSON over HTTP, browsers' address bars and a page to try it. The gRPC server computes all answers."""
+    from gateway.config import GatewaySettings, load_settings
+
+    settings = load_settings(read_flags(GatewaySettings, context.args))
+    from gateway.process import serve as run_gateway
+
+    run_gateway(settings)
+
+
+def health(
+    address: Annotated[str, typer.Option(metavar="HOST:PORT", help="Server to ask.")] = DEFAULT_SERVER,
+    timeout: Annotated[float, typer.Option(help="Seconds to wait for its answer.")] = 2.0,
+) -> None:
+    """Asks whether a server is ready; exits with 0 if it is, else with 1."""
+    from autocomplete_client.health import check
+    from cli.suggestions import reaching
+
+    with reaching(address):
+        ready = check(address, timeout)
+    print(f"{address}: {'serving' if ready else 'not serving'}")
+    if not ready:
+        raise typer.Exit(EXIT_FAILED)
+
+
+def read_flags(kind: type[ProgramSettings], arguments: list[str]) -> dict[str, Any]:
+    """The values of the flags by field name, as they were written; prints the help if it is asked for.
+
+    Raises:
+        typer.BadParameter: there is no such flag, or its value is missing.
+    """
+    from pydantic_settings import CliSettingsSource, SettingsError
+
+    from service.settings import flag_name, nearest
+
+    known = ["--help", *(flag_name(field) for field in kind.model_fields)]
+    for argument in arguments:
+        flag = argument.partition("=")[0]
+        if flag.startswith("--") and flag not in known and flag.replace("--no-", "--", 1) not in known:
+            raise typer.BadParameter(f"No such option: {flag}{nearest(flag, known)}")
+    try:
+        return CliSettingsSource(kind, cli_parse_args=arguments, cli_prog_name=kind.command)()
+    except SettingsError as error:
+        raise typer.BadParameter(str(error).removeprefix("error parsing CLI: ")) from None

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
+from dataclasses import dataclass
 
 from autocomplete.v1 import autocomplete_service_pb2 as pb
 from prompt_toolkit.application import Application, run_in_terminal
@@ -13,10 +15,53 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.layout import BufferControl, FormattedTextControl, HSplit, Layout, VSplit, Window
 
 from autocomplete_client import AsyncClient, AsyncTypingSession, CallError
-from cli.ask import explain
-from cli.shell_rows import Row, query_rows, word_rows
+from cli.suggestions import SOURCES, explain_failure
 
 _KEYS = "Tab take · ↑↓ choose · Enter submit · Ctrl-T {other} · Ctrl-C end"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A suggestion.
+
+    Attributes:
+        text: what the box holds once it is taken.
+        shown: the suggestion, what is not typed in bold.
+        source: where it came from.
+        probability: that it is what the user wants, in [0, 1].
+    """
+
+    text: str
+    shown: StyleAndTextTuples
+    source: str
+    probability: float
+
+
+def query_rows(answer: pb.CompleteQueryResponse) -> list[Row]:
+    """Of whole queries."""
+    return [
+        Row(
+            text=item.text,
+            shown=[("" if part.typed else "bold", part.text) for part in item.segments] or [("", item.text)],
+            source=SOURCES.get(item.source, "other"),
+            probability=item.acceptance_probability,
+        )
+        for item in answer.suggestions
+    ]
+
+
+def word_rows(text: str, answer: pb.PredictNextWordResponse) -> list[Row]:
+    """Of next words; a word that is taken gets a space after it."""
+    kept = text[: answer.replace_start]
+    return [
+        Row(
+            text=f"{kept}{item.text} ",
+            shown=[("", kept), ("bold", item.text)],
+            source="model",
+            probability=math.exp(item.log_probability),
+        )
+        for item in answer.suggestions
+    ]
 
 
 class Box:
@@ -104,7 +149,7 @@ class Box:
 
     def _fail(self, error: CallError) -> None:
         self.rows, self.chosen = [], None
-        self.status = str(explain(error, self._address))
+        self.status = str(explain_failure(error, self._address))
         self.application.invalidate()
 
     def _take(self) -> None:

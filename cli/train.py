@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
-from rich.console import Console
-from typer.core import TyperCommand
 
 from cli.output import stderr, stdout
 
@@ -35,15 +33,6 @@ sources = ["text"]
 vocabulary_size = 20000
 neural = {}
 """
-
-
-class TrainCommand(TyperCommand):
-    """Its help ends with an example and all fields of the configuration."""
-
-    def format_help(self, ctx: Any, formatter: Any) -> None:
-        """Prints the help."""
-        super().format_help(ctx, formatter)
-        _print_configuration(stdout())
 
 
 def train(
@@ -76,7 +65,7 @@ def train(
 
     settings = load_config(config, changes or ())
     if os.environ.get("RANK", "0") != "0":  # `torchrun` started this one beside the one that leads
-        from training.neural.team import end_assistant
+        from training.neural.distributed import end_assistant
 
         assist(settings, base=config.parent, reporter=SilentReporter())
         end_assistant()
@@ -91,9 +80,11 @@ def train(
         console.print(f"Not activated: {published.reason}", markup=False, soft_wrap=True)
 
 
-def _print_configuration(console: Console) -> None:
+def print_configuration() -> None:
+    """Prints an example of a configuration, and all its fields."""
     from training.config import describe
 
+    console = stdout()
     console.print("[bold]A configuration[/bold] (paths are relative to its folder):\n")
     for line in EXAMPLE.splitlines():
         console.print(f"  {line}".rstrip(), markup=False)

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from autocomplete_client.health import check
 from lm.errors import UnavailableError
 from service.config import split_address
-from service.workers.health_check import check
 
 _READY_TIMEOUT_S = 60.0
 _STOP_TIMEOUT_S = 20.0

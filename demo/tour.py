@@ -7,12 +7,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import grpc
 from autocomplete.v1 import autocomplete_service_pb2 as pb
-from autocomplete.v1 import autocomplete_service_pb2_grpc as pb_grpc
 from rich.markup import escape
 from rich.table import Table
 
+from autocomplete_client import CallError, Client
 from lm.errors import UnavailableError
 
 QUERY_PREFIXES = ("what is the ", "how to ", "new yor", "weather in ", "best ", "free o", "map of ", "cheap ")
@@ -22,7 +21,6 @@ _SUGGESTIONS_SHOWN = 3
 _TIMEOUT_S = 10.0
 _SOURCES = {
     pb.SUGGESTION_SOURCE_HISTORY: "from the log",
-    pb.SUGGESTION_SOURCE_TRENDING: "typed lately",
     pb.SUGGESTION_SOURCE_GENERATED: "[cyan]generated[/cyan]",
 }
 
@@ -48,14 +46,13 @@ def take_tour(address: str) -> list[Table]:
         UnavailableError: it does not answer.
     """
     try:
-        with grpc.insecure_channel(address) as channel:
-            stub = pb_grpc.AutocompleteServiceStub(channel)
-            _complete_query(stub, "")  # connects, so that the times shown are those of answers alone
-            queries = [_complete_query(stub, prefix) for prefix in QUERY_PREFIXES]
-            words = [_predict_next_word(stub, prefix) for prefix in TEXT_PREFIXES]
-    except grpc.RpcError as error:
+        with Client(address) as client:
+            _complete_query(client, "")  # connects, so that the times shown are those of answers alone
+            queries = [_complete_query(client, prefix) for prefix in QUERY_PREFIXES]
+            words = [_predict_next_word(client, prefix) for prefix in TEXT_PREFIXES]
+    except CallError as error:
         raise UnavailableError(
-            f"The server at {address} does not answer: {error.details()}.", remedy="Its log says why."
+            f"The server at {address} does not answer: {error.message}.", remedy="Its log says why."
         ) from None
     return [
         _table("Queries that begin with what was typed (CompleteQuery)", "source", queries),
@@ -63,10 +60,9 @@ def take_tour(address: str) -> list[Table]:
     ]
 
 
-def _complete_query(stub: pb_grpc.AutocompleteServiceStub, prefix: str) -> Row:
-    request = pb.CompleteQueryRequest(query=prefix)
+def _complete_query(client: Client, prefix: str) -> Row:
     started = time.perf_counter()
-    answer = stub.CompleteQuery(request, timeout=_TIMEOUT_S)
+    answer = client.complete_query(prefix, timeout_s=_TIMEOUT_S)
     duration_s = time.perf_counter() - started
     shown = answer.suggestions[:_SUGGESTIONS_SHOWN]
     suggestions = tuple((_with_typed_dimmed(item), _SOURCES.get(item.source, "")) for item in shown)
@@ -84,10 +80,9 @@ def _with_typed_dimmed(item: pb.CompleteQueryResponse.QuerySuggestion) -> str:
     return "".join(parts)
 
 
-def _predict_next_word(stub: pb_grpc.AutocompleteServiceStub, prefix: str) -> Row:
-    request = pb.PredictNextWordRequest(text=prefix, max_suggestions=_SUGGESTIONS_SHOWN)
+def _predict_next_word(client: Client, prefix: str) -> Row:
     started = time.perf_counter()
-    answer = stub.PredictNextWord(request, timeout=_TIMEOUT_S)
+    answer = client.predict_next_word(prefix, max_suggestions=_SUGGESTIONS_SHOWN, timeout_s=_TIMEOUT_S)
     duration_s = time.perf_counter() - started
     kept = escape(prefix[: answer.replace_start])
     suggestions = tuple(

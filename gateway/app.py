@@ -1,36 +1,37 @@
-"""Puts the gateway's parts together: the only place that knows all of them."""
+"""Puts the gateway's parts together. No other file knows all of them."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import grpc
-import orjson
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
+from starlette.staticfiles import StaticFiles
 
+from gateway.access import access_middleware
 from gateway.calls import Calls
 from gateway.config import GatewaySettings
 from gateway.contract import methods
-from gateway.errors import error_response, no_such_path, status_from
-from gateway.metrics import Metrics
-from gateway.observe import Observer, name_method
-from gateway.openapi import openapi_document
+from gateway.errors import answer_error, answer_http_error
+from gateway.metrics import Metrics, Observer
 from gateway.opensearch import OpenSearch
-from gateway.page_files import page_routes
 from gateway.sockets import SOCKET_PATH, Sockets
 from gateway.upstream import Upstream
 from lm.errors import AutocompleteError
 
 _HEALTH_TIMEOUT_S = 1.0
+_FOLDER = Path(__file__).parent
+_NO_STORE = {"cache-control": "no-store"}
 
 
 class Gateway:
@@ -40,33 +41,43 @@ class Gateway:
         self._settings = settings
         self._upstream: Upstream | None = None
         self.metrics = Metrics()
-        offered = methods(admin=settings.admin)
-        self._openapi = orjson.dumps(openapi_document(offered))
-        self._sockets = Sockets(settings, self._server, self.metrics)
-        routes = [
-            *Calls(settings, self._server).routes(offered),
-            *OpenSearch(settings, self._server).routes(),
-            WebSocketRoute(SOCKET_PATH, self._sockets.serve),
-            *page_routes(),
-            Route("/openapi.json", self._describe),
-            Route("/healthz", self._alive),
-            Route("/readyz", self._ready),
-            Route("/metrics", self._expose),
-        ]
-        self.app = Observer(
-            Starlette(
-                routes=routes,
-                middleware=_cors(settings),
-                exception_handlers={
-                    HTTPException: _http_error,
-                    AutocompleteError: _error,
-                    grpc.RpcError: _error,
-                    Exception: _error,
-                },
-                lifespan=self._lifespan,
-            ),
-            metrics=self.metrics,
+        public = self.public_routes()
+        # a proxy may strip the base path, or leave it in
+        based = [Mount(settings.base_path, routes=public)] if settings.base_path else []
+        starlette = Starlette(
+            routes=[
+                *self._probes(),
+                Mount("", routes=[*based, *public], middleware=access_middleware(settings)),
+            ],
+            exception_handlers={
+                HTTPException: answer_http_error,
+                AutocompleteError: answer_error,
+                grpc.RpcError: answer_error,
+                Exception: answer_error,
+            },
+            lifespan=self._lifespan,
         )
+        self.app = Observer(starlette, metrics=self.metrics)
+
+    def public_routes(self) -> list[BaseRoute]:
+        """The paths of the API and the page."""
+        files = _Files(directory=_FOLDER / "page")
+        return [
+            *Calls(self._settings, self._server).routes(methods()),
+            WebSocketRoute(SOCKET_PATH, Sockets(self._settings, self._server, self.metrics).serve),
+            *OpenSearch(self._settings, self._server).routes(),
+            Mount("/page", files, name="page", middleware=[Middleware(GZipMiddleware)]),
+            Route("/", files.endpoint("index.html"), name="page"),
+            Route("/openapi.json", _Files(directory=_FOLDER).endpoint("openapi.json"), name="page"),
+        ]
+
+    def _probes(self) -> list[Route]:
+        """Paths for whoever watches over the gateway. They answer under any host name, such as a pod's address."""
+        return [
+            Route("/healthz", self._alive, name="probe"),
+            Route("/readyz", self._ready, name="probe"),
+            Route("/metrics", self._expose, name="probe"),
+        ]
 
     @asynccontextmanager
     async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
@@ -80,45 +91,31 @@ class Gateway:
         assert self._upstream is not None, "asked before the start"
         return self._upstream
 
-    async def _describe(self, request: Request) -> Response:
-        name_method(request.scope, "page")
-        return Response(self._openapi, headers={"cache-control": "no-cache"}, media_type="application/json")
+    async def _alive(self, _request: Request) -> Response:
+        return PlainTextResponse("alive\n", headers=_NO_STORE)
 
-    async def _alive(self, request: Request) -> Response:
-        name_method(request.scope, "probe")
-        return PlainTextResponse("alive\n", headers={"cache-control": "no-store"})
-
-    async def _ready(self, request: Request) -> Response:
-        name_method(request.scope, "probe")
+    async def _ready(self, _request: Request) -> Response:
         ready = await self._server().serving(_HEALTH_TIMEOUT_S)
         text, status = ("ready\n", 200) if ready else ("the completion server does not answer\n", 503)
-        return PlainTextResponse(text, status_code=status, headers={"cache-control": "no-store"})
+        return PlainTextResponse(text, status_code=status, headers=_NO_STORE)
 
-    async def _expose(self, request: Request) -> Response:
-        name_method(request.scope, "probe")
+    async def _expose(self, _request: Request) -> Response:
         return Response(generate_latest(self.metrics.registry), headers={"content-type": CONTENT_TYPE_LATEST})
 
 
-def _cors(settings: GatewaySettings) -> list[Middleware]:
-    if not settings.allowed_origins:
-        return []
-    return [
-        Middleware(
-            CORSMiddleware,
-            allow_origins=settings.allowed_origins,
-            allow_methods=["GET", "POST", "DELETE"],
-            allow_headers=["content-type", "traceparent", "tracestate"],
-            expose_headers=["retry-after"],
-            max_age=3600,
-        )
-    ]
+class _Files(StaticFiles):
+    """Files of a folder. A browser keeps them, but asks each time whether they have changed."""
 
+    def file_response(self, *args: Any, **options: Any) -> Response:
+        """See `StaticFiles`."""
+        response = super().file_response(*args, **options)
+        response.headers["cache-control"] = "no-cache"
+        return response
 
-async def _error(_request: Request, error: Exception) -> Any:
-    return error_response(status_from(error))
+    def endpoint(self, name: str) -> Callable[[Request], Awaitable[Response]]:
+        """An endpoint that answers with one of the files."""
 
+        async def endpoint(request: Request) -> Response:
+            return await self.get_response(name, request.scope)
 
-async def _http_error(request: Request, error: Exception) -> Any:
-    assert isinstance(error, HTTPException)
-    problem = f"{request.method} of this path: {error.detail.lower()}. See /openapi.json."
-    return no_such_path(error.status_code, problem, dict(error.headers or {}))
+        return endpoint

@@ -1,4 +1,4 @@
-"""The methods of the contract over HTTP: a request in JSON, its answer in JSON or, where it streams, in JSON lines."""
+"""The API's methods over HTTP: a request in JSON, its answer in JSON or, if the method streams, in JSON lines."""
 
 from __future__ import annotations
 
@@ -7,18 +7,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import orjson
-from google.protobuf.message_factory import GetMessageClass
-from google.rpc import status_pb2
+from google.protobuf.message import Message
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from gateway.config import GatewaySettings
 from gateway.contract import Binding, Method
-from gateway.errors import status_from
-from gateway.messages import message_encoder, status_document, to_json
-from gateway.observe import name_method
-from gateway.requests import read_request
+from gateway.errors import status_document, status_from
+from gateway.messages import read_request, to_document, to_json
 from gateway.upstream import Upstream, metadata_of
 from lm.errors import RequestError
 
@@ -32,7 +29,7 @@ class Calls:
     """The HTTP side of all methods.
 
     Args:
-        upstream: the server, once there is an event loop.
+        upstream: gives the server, once there is an event loop.
     """
 
     def __init__(self, settings: GatewaySettings, upstream: Callable[[], Upstream]) -> None:
@@ -40,49 +37,56 @@ class Calls:
         self._upstream = upstream
 
     def routes(self, methods: list[Method]) -> list[Route]:
-        """A route for each path, with all verbs that call a method there."""
+        """A route for each path of these methods, which takes all verbs of the path."""
         paths: dict[str, dict[str, Endpoint]] = {}
+        names: dict[str, str] = {}
         for method in methods:
             for binding in method.bindings:
-                paths.setdefault(binding.spelt("{{{}}}"), {})[binding.verb] = self._endpoint(method, binding)
-        return [Route(path, _by_verb(endpoints), methods=list(endpoints)) for path, endpoints in paths.items()]
+                path = binding.spelt("{{{}}}")
+                names[path] = method.name
+                paths.setdefault(path, {})[binding.verb] = self._endpoint(method, binding)
+        return [
+            Route(path, _by_verb(endpoints), methods=list(endpoints), name=names[path])
+            for path, endpoints in paths.items()
+        ]
 
     def _endpoint(self, method: Method, binding: Binding) -> Endpoint:
         answer = self._stream if method.streams_answers else self._answer
 
         async def endpoint(request: Request) -> Response:
-            name_method(request.scope, method.name)
             variables = {
                 name: template.replace("*", request.path_params[name]) for name, template in binding.variables.items()
             }
-            body = await read_body(request, self._settings.max_body_kb * 1024)
+            body = await _read_body(request, self._settings.max_body_kb * 1024)
             message = read_request(method.request, binding, body, request.query_params.multi_items(), variables)
-            return await answer(request, method, message.SerializeToString(), cacheable=binding.verb == "GET")
+            return await answer(request, method, message.SerializeToString())
 
         return endpoint
 
-    async def _answer(self, request: Request, method: Method, payload: bytes, *, cacheable: bool) -> Response:
+    async def _answer(self, request: Request, method: Method, payload: bytes) -> Response:
         answer = await self._upstream().unary(
-            method.full_path,
-            payload,
-            metadata=metadata_of(request.scope["headers"]),
-            timeout_s=self._settings.timeout_s,
+            method.full_path, payload, metadata=metadata_of(request), timeout_s=self._settings.timeout_s
         )
-        message = GetMessageClass(method.response).FromString(answer)
-        headers = completion_caching(message, self._settings.cache_s) if cacheable else _NO_STORE
+        message = method.response.FromString(answer)
+        headers = caching(request, message, self._settings.cache_s)
         return Response(to_json(message), headers=headers, media_type="application/json")
 
-    async def _stream(self, request: Request, method: Method, payload: bytes, *, cacheable: bool) -> Response:  # noqa: ARG002
+    async def _stream(self, request: Request, method: Method, payload: bytes) -> Response:
         answers = self._upstream().answers(
-            method.full_path,
-            payload,
-            metadata=metadata_of(request.scope["headers"]),
-            timeout_s=self._settings.generate_timeout_s,
+            method.full_path, payload, metadata=metadata_of(request), timeout_s=self._settings.generate_timeout_s
         )
         iterator = aiter(answers)
         first = await anext(iterator, None)  # a call that is refused is no stream yet, but an error
-        lines = _lines(method, first, iterator, answers)
+        lines = _lines(method.response, first, iterator, answers)
         return StreamingResponse(lines, headers=_NO_STORE, media_type="application/x-ndjson")
+
+
+def caching(request: Request, message: Any, max_age_s: int) -> dict[str, str]:
+    """Headers of an answer: a browser may keep a completion that it got by GET, unless a better one may follow."""
+    completes = request.method in ("GET", "HEAD") and hasattr(message, "normalized_query")
+    if not completes or message.degraded or message.timings or max_age_s == 0:
+        return _NO_STORE
+    return {"cache-control": f"private, max-age={max_age_s}"}
 
 
 def _by_verb(endpoints: dict[str, Endpoint]) -> Endpoint:
@@ -92,52 +96,42 @@ def _by_verb(endpoints: dict[str, Endpoint]) -> Endpoint:
     return endpoint
 
 
-async def read_body(request: Request, limit: int) -> bytes:
+async def _read_body(request: Request, limit: int) -> bytes:
     """The body of a request.
 
     Raises:
-        RequestError: it is larger than `limit` bytes, is not called JSON, or takes too long to come.
+        RequestError: the body is larger than `limit` bytes, is not called JSON, or takes too long to arrive.
     """
     if request.method in ("GET", "HEAD"):
         return b""
-    chunks, size = [], 0
+    body = bytearray()
     try:
         async with asyncio.timeout(_BODY_TIMEOUT_S):
             async for chunk in request.stream():
-                chunks.append(chunk)
-                size += len(chunk)
-                if size > limit:
+                body += chunk
+                if len(body) > limit:
                     raise RequestError(
-                        "body", f"above {limit // 1024} KB.", fault="TEXT_TOO_LONG", remedy="Send less text."
+                        "body", f"is above {limit // 1024} KB.", fault="TEXT_TOO_LONG", remedy="Send less text."
                     )
     except TimeoutError:
-        raise RequestError("body", "did not come in time.", fault="MALFORMED", remedy="Send it at once.") from None
-    if size and request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        # what a page of another site may send without asking (CORS) is never of this type
-        raise RequestError(
-            "body", "not called JSON.", fault="MALFORMED", remedy="Send the header Content-Type: application/json."
-        )
-    return b"".join(chunks)
+        problem = f"did not arrive within {_BODY_TIMEOUT_S:.0f} seconds."
+        raise RequestError("body", problem, fault="MALFORMED", remedy="Send it at once.") from None
+    if body and request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        # a page of another site can send other types without asking first (CORS), but never this one
+        remedy = "Send the header Content-Type: application/json."
+        raise RequestError("body", "is not called JSON.", fault="MALFORMED", remedy=remedy)
+    return bytes(body)
 
 
-def completion_caching(message: Any, max_age_s: int) -> dict[str, str]:
-    """Headers of an answer to a GET: browsers may keep a completion for a moment, unless a better one is to be had."""
-    completes = hasattr(message, "normalized_query")
-    if not completes or message.degraded or message.timings or max_age_s == 0:
-        return _NO_STORE
-    return {"cache-control": f"private, max-age={max_age_s}"}
-
-
-async def _lines(method: Method, first: bytes | None, rest: Any, call: Any) -> AsyncIterator[bytes]:
-    """A JSON object a line; a failure on the way is a last one, `{"error": Status}`."""
-    kind, encode = GetMessageClass(method.response), message_encoder(method.response)
+async def _lines(kind: type[Message], first: bytes | None, rest: Any, call: Any) -> AsyncIterator[bytes]:
+    """A JSON object a line. After a failure on the way the last line is `{"error": Status}`."""
     try:
         payload = first
         while payload is not None:
-            yield orjson.dumps(encode(kind.FromString(payload)), option=orjson.OPT_APPEND_NEWLINE)
+            yield orjson.dumps(to_document(kind.FromString(payload)), option=orjson.OPT_APPEND_NEWLINE)
             payload = await anext(rest, None)
     except Exception as error:
-        status: status_pb2.Status = status_from(error)
-        yield orjson.dumps({"error": status_document(status)}, option=orjson.OPT_APPEND_NEWLINE)
+        document = {"error": status_document(status_from(error))}
+        yield orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)
     finally:
         call.cancel()

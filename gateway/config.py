@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import Field, field_validator
+from pydantic_settings import NoDecode, SettingsConfigDict
 
-from service.config import split_address
-from service.settings import describe, read_settings
+from service.config import ServerSettings, split_address
+from service.settings import ENVIRONMENT_PREFIX, ProgramSettings, read_settings
 
 _SCHEMES = ("http", "https")
+_LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+_HOST_NAME = re.compile(r"\*|(\*\.)?[A-Za-z0-9_-][A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\]")
 
 
-class GatewaySettings(BaseSettings):
-    """Everything that `autocomplete gateway` can be told."""
+class GatewaySettings(ProgramSettings):
+    """Serves JSON over HTTP, browsers' address bars and a page to try it. The gRPC server computes all answers.
 
-    model_config = SettingsConfigDict(env_prefix="AUTOCOMPLETE_GATEWAY_", extra="forbid", frozen=True)
+    A flag wins over its environment variable, the variable over the file of --config.
+    """
+
+    model_config = SettingsConfigDict(env_prefix=f"{ENVIRONMENT_PREFIX}GATEWAY_")
+    command = "autocomplete gateway"
 
     address: str = Field("127.0.0.1:8080", description="HOST:PORT of HTTP; 0.0.0.0 for all interfaces.")
     server: str = Field(
@@ -34,13 +41,17 @@ class GatewaySettings(BaseSettings):
         60.0, gt=0, description="A WebSocket on which nobody types is closed after it; the page opens another."
     )
     public_url: str | None = Field(
-        None, description="Where browsers reach the gateway, such as https://search.example; unset: as they asked."
+        None,
+        description="Where browsers reach the gateway, such as https://search.example or https://shop.example/search; "
+        "if unset, the host that they ask for.",
+    )
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Host names under which the gateway answers, separated by commas: search.example, *.shop.example, "
+        "10.0.0.5, or `*` for any. localhost, 127.0.0.1, [::1] and the host of --public-url are always allowed.",
     )
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Sites whose pages may call the gateway, separated by commas, or `*`; none if unset."
-    )
-    admin: bool = Field(
-        False, description="Also serves DenyListService, which takes suggestions down: only behind a login."
     )
     cache_s: int = Field(10, ge=0, le=86400, description="How long a browser keeps a completion that it got by GET.")
     max_body_kb: int = Field(64, ge=1, le=1024, description="Size of a request's body, or WebSocket message, at most.")
@@ -58,6 +69,24 @@ class GatewaySettings(BaseSettings):
     )
     log_format: Literal["json", "console"] = Field("json", description="A JSON object a line, or for people.")
 
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """All host names under which the gateway answers."""
+        public = urlsplit(self.public_url or "").hostname
+        named = () if public is None else (f"[{public}]" if ":" in public else public,)
+        return (*_LOOPBACK, *named, *self.allowed_hosts)
+
+    @property
+    def public_origin(self) -> str:
+        """Scheme, host and port of `public_url`; empty if unset."""
+        parts = urlsplit(self.public_url or "")
+        return f"{parts.scheme}://{parts.netloc}" if parts.netloc else ""
+
+    @property
+    def base_path(self) -> str:
+        """The path of `public_url`, such as `/search`; empty if it has none."""
+        return urlsplit(self.public_url or "").path
+
     @field_validator("address")
     @classmethod
     def _http_address(cls, value: str) -> str:
@@ -74,9 +103,17 @@ class GatewaySettings(BaseSettings):
     @field_validator("public_url")
     @classmethod
     def _public_url(cls, value: str | None) -> str | None:
-        return None if not value else _origin(value)
+        return None if not value else _site(value, with_path=True)
 
-    @field_validator("allowed_origins", mode="before")
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _host_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for each in value:
+            if not _HOST_NAME.fullmatch(each):
+                raise ValueError(f"{each!r} is not a host name without scheme and port, such as search.example")
+        return value
+
+    @field_validator("allowed_origins", "allowed_hosts", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
@@ -86,30 +123,20 @@ class GatewaySettings(BaseSettings):
     @field_validator("allowed_origins")
     @classmethod
     def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(each if each == "*" else _origin(each) for each in value)
-
-    @field_validator("admin")
-    @classmethod
-    def _for_named_sites(cls, value: bool, info: ValidationInfo) -> bool:
-        if value and "*" in info.data.get("allowed_origins", ()):
-            raise ValueError("the page of any site could take suggestions down: name the sites of --allowed-origins")
-        return value
+        return tuple(each if each == "*" else _site(each) for each in value)
 
 
-def load_settings(overrides: dict[str, object], config_file: Path | None) -> GatewaySettings:
+def load_settings(overrides: Mapping[str, object], config_file: Path | None = None) -> GatewaySettings:
     """Reads and checks the settings; see `service.settings.read_settings`."""
-    return read_settings(GatewaySettings, overrides, config_file, command="autocomplete gateway")
+    return read_settings(GatewaySettings, overrides, config_file, others=(ServerSettings,))
 
 
-def describe_settings() -> list[tuple[str, str, str, str]]:
-    """All settings as rows; see `service.settings.describe`."""
-    return describe(GatewaySettings)
-
-
-def _origin(url: str) -> str:
-    """The URL, if it is scheme, host and perhaps port alone; without a slash at its end."""
+def _site(url: str, *, with_path: bool = False) -> str:
+    """The URL without a slash at its end, if it is a scheme, a host, perhaps a port and, if allowed, a path."""
     parts = urlsplit(url)
-    if parts.scheme not in _SCHEMES or not parts.hostname or parts.path not in ("", "/") or parts.query:
-        raise ValueError("not scheme and host, such as https://search.example")
+    known = parts.scheme in _SCHEMES and parts.hostname and not parts.query and not parts.fragment
+    if not known or not (with_path or parts.path in ("", "/")):
+        examples = "https://search.example" + (" or https://shop.example/search" if with_path else "")
+        raise ValueError(f"not a scheme and a host, such as {examples}")
     _ = parts.port  # raises ValueError if it is no port
     return url.rstrip("/")

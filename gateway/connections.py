@@ -1,4 +1,8 @@
-"""Bounds on connections, kept where they come in: how many, how fast, how slow and large a head, how slow a reader."""
+"""Bounds on connections: how many, how fast they come, how slow or large a head may be, how slow a reader.
+
+Uvicorn itself bounds none of these; its settings bound idle connections and the size of a WebSocket's messages. So this
+file adds to uvicorn's protocol classes, which `uvicorn.Config` takes as `http` and `ws`.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +29,7 @@ _REFUSAL = (
 
 
 class Admission:
-    """Decides whether a new connection is taken: a count, and a token bucket that holds two seconds' worth."""
+    """Decides whether the gateway takes a new connection, by a count and a token bucket of two seconds' worth."""
 
     def __init__(
         self,
@@ -45,7 +49,7 @@ class Admission:
         self._open = 0
 
     def enter(self) -> bool:
-        """Takes a connection, which `leave` gives back; False if there is no room for it."""
+        """Takes a connection, until `leave`. Returns False if there is no room for it."""
         now_s = self._clock()
         self._tokens = min(self._burst, self._tokens + (now_s - self._seen_s) * self._per_s)
         self._seen_s = now_s
@@ -61,7 +65,7 @@ class Admission:
         return True
 
     def leave(self) -> None:
-        """A connection that was taken has ended."""
+        """Gives back a connection that has ended."""
         self._open -= 1
         self._metrics.open_connections.set(self._open)
 
@@ -71,10 +75,10 @@ class Admission:
 
 
 def bounded_protocols(admission: Admission) -> tuple[type[HttpToolsProtocol], type[WebSocketsSansIOProtocol]]:
-    """Uvicorn's protocols, with a look at each connection as it comes in."""
+    """Uvicorn's protocols for HTTP and WebSockets, with the bounds."""
 
     class ReadInTime(asyncio.Protocol):
-        """Ends a connection whose other side leaves unread what it was sent."""
+        """Ends a connection if the other side does not read what it was sent."""
 
         loop: asyncio.AbstractEventLoop
         transport: asyncio.Transport
@@ -99,20 +103,20 @@ def bounded_protocols(admission: Admission) -> tuple[type[HttpToolsProtocol], ty
 
         def _give_up(self) -> None:
             admission.refused("slow_reader")
-            self.transport.abort()  # `close` would wait for it to read
+            self.transport.abort()  # `close` would wait until the other side reads
 
     class BoundedHttp(ReadInTime, HttpToolsProtocol):
         """One connection, until it becomes a WebSocket."""
 
         _admitted = False
-        _waiting: asyncio.TimerHandle | None = None  # for a connection's first byte, then for the end of each head
+        _waiting: asyncio.TimerHandle | None = None  # for the connection's first byte, then for the end of each head
         _head_bytes = 0
 
         def connection_made(self, transport: Any) -> None:
             self._admitted = admission.enter()
             if self._admitted:
                 super().connection_made(transport)
-                self._waiting = self.loop.call_later(self.timeout_keep_alive, transport.close)  # for its first byte
+                self._waiting = self.loop.call_later(self.timeout_keep_alive, transport.close)
             else:
                 transport.write(_REFUSAL)
                 transport.close()
@@ -124,7 +128,7 @@ def bounded_protocols(admission: Admission) -> tuple[type[HttpToolsProtocol], ty
                 super().connection_lost(exc)
 
         def data_received(self, data: bytes) -> None:
-            for start in range(0, len(data), _SLICE_BYTES):  # up to 256 KB come at once, a whole head among them
+            for start in range(0, len(data), _SLICE_BYTES):  # a whole head, and more, may come at once
                 if not self._admitted or self.transport.is_closing() or self.transport.get_protocol() is not self:
                     return
                 part = data[start : start + _SLICE_BYTES]
@@ -159,7 +163,7 @@ def bounded_protocols(admission: Admission) -> tuple[type[HttpToolsProtocol], ty
         def handle_ping(self) -> None:
             if self.writable.is_set():
                 super().handle_ping()
-            else:  # pongs to who reads none would pile up
+            else:  # without this, pongs would pile up for a client that reads none
                 self.conn.data_to_send()
 
         def connection_lost(self, exc: Exception | None) -> None:

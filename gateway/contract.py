@@ -1,10 +1,15 @@
-"""The contract's methods and how they are called over HTTP: what its `google.api.http` annotations say."""
+"""The API's methods and how HTTP calls them, read from the descriptors of the `.proto` files.
+
+`google.api.http` gives a method's paths. `google.api.visibility` marks what the server does not serve yet: the gateway
+has no path for it, and `/openapi.json` does not mention it.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from autocomplete.v1 import (
     autocomplete_service_pb2,
@@ -12,15 +17,17 @@ from autocomplete.v1 import (
     model_service_pb2,
     user_event_service_pb2,
 )
-from google.api import annotations_pb2
-from google.protobuf.descriptor import Descriptor, MethodDescriptor
+from google.api import annotations_pb2, visibility_pb2
+from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
-ADMIN_SERVICES = frozenset({"autocomplete.v1.DenyListService"})
-"""Services that a public gateway does not offer unless it is told to."""
-
 _FILES = (autocomplete_service_pb2, model_service_pb2, user_event_service_pb2, deny_list_service_pb2)
+_RESTRICTIONS = {
+    extension.containing_type.full_name: extension
+    for extension in visibility_pb2.DESCRIPTOR.extensions_by_name.values()
+}
+"""The extension that restricts a kind of descriptor, by the name of its options."""
 _VERBS = ("get", "put", "post", "delete", "patch")
 _VARIABLE = re.compile(r"\{(\w+)(?:=([^}]+))?\}")
 
@@ -51,30 +58,32 @@ class Binding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Method:
-    """A method of the contract.
+    """A method of the API.
 
     Attributes:
         full_path: what gRPC calls it by, such as `/autocomplete.v1.ModelService/GetModel`.
-        bindings: the annotated one, then its additional ones; none for what HTTP cannot express.
+        bindings: the annotated one, then its additional ones; none if HTTP cannot express the method.
     """
 
     name: str
     service: str
     full_path: str
     request: type[Message]
-    response: Descriptor
+    response: type[Message]
     streams_answers: bool
     bindings: tuple[Binding, ...]
 
 
-def methods(*, admin: bool) -> list[Method]:
-    """All methods of the contract, or those that anybody may call."""
-    found = []
-    for file in _FILES:
-        for service in file.DESCRIPTOR.services_by_name.values():
-            if admin or service.full_name not in ADMIN_SERVICES:
-                found += [_method(descriptor) for descriptor in service.methods]
-    return found
+def methods() -> list[Method]:
+    """All methods that the server serves."""
+    services = (service for file in _FILES for service in file.DESCRIPTOR.services_by_name.values())
+    return [_method(method) for service in services if is_served(service) for method in service.methods]
+
+
+def is_served(descriptor: Any) -> bool:
+    """Whether the server serves a service, a field or an enum's value: nothing restricts its visibility."""
+    options = descriptor.GetOptions()
+    return not options.HasExtension(_RESTRICTIONS[options.DESCRIPTOR.full_name])
 
 
 def _method(descriptor: MethodDescriptor) -> Method:
@@ -84,7 +93,7 @@ def _method(descriptor: MethodDescriptor) -> Method:
         service=service,
         full_path=f"/{service}/{descriptor.name}",
         request=GetMessageClass(descriptor.input_type),
-        response=descriptor.output_type,
+        response=GetMessageClass(descriptor.output_type),
         streams_answers=descriptor.server_streaming,
         bindings=tuple(_bindings(descriptor)),
     )

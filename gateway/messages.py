@@ -1,106 +1,126 @@
-"""Messages as JSON, by the protobuf JSON mapping; fields without presence are always there.
-
-An encoder is made once for each type of message from its descriptor. `python -m benchmarks.gateway` compares it with
-`google.protobuf.json_format`, to which it leaves the well-known types.
-"""
+"""Messages from JSON and to JSON, both by `google.protobuf.json_format`."""
 
 from __future__ import annotations
 
-import base64
-import math
-from collections.abc import Callable
-from functools import cache
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-import numpy as np
 import orjson
 from google.protobuf import json_format
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
-from google.rpc import error_details_pb2, status_pb2
 
-_Encode = Callable[[Any], Any]
-_DETAIL_TYPES = {
-    kind.DESCRIPTOR.full_name
-    for kind in (error_details_pb2.ErrorInfo, error_details_pb2.BadRequest, error_details_pb2.RetryInfo)
-}
+from gateway.contract import Binding
+from lm.errors import RequestError
+
+_BOOLEANS = {"true": True, "false": False}
+# `json_format` says in text alone which field is wrong
+_PARENTS = re.compile(r"Failed to parse (\w+) field: ")
+_PLACE = re.compile(r" at (\w+(?:\.\w+)*)[.]*\Z")
+_UNKNOWN = re.compile(r'no field named "(.*?)" at "([^"]*)"', re.DOTALL)
+
+
+def to_document(message: Message) -> dict[str, Any]:
+    """The message as a JSON object. Fields without presence are always there."""
+    document: dict[str, Any] = json_format.MessageToDict(message, always_print_fields_with_no_presence=True)
+    return document
 
 
 def to_json(message: Message) -> bytes:
     """The message as UTF-8 JSON."""
-    # single precision as numpy's, which orjson writes with as few digits as tell it apart
-    return orjson.dumps(message_encoder(message.DESCRIPTOR)(message), option=orjson.OPT_SERIALIZE_NUMPY)
+    return orjson.dumps(to_document(message))
 
 
-@cache
-def message_encoder(descriptor: Descriptor) -> _Encode:
-    """What makes a dict, for `orjson`, of messages of a type."""
-    if descriptor.full_name == status_pb2.Status.DESCRIPTOR.full_name:
-        return status_document
-    if descriptor.full_name.startswith("google.protobuf."):
-        return json_format.MessageToDict
-    plain: list[tuple[str, str, _Encode | None]] = []
-    optional: list[tuple[str, str, _Encode]] = []
-    for field in descriptor.fields:
-        encode = _value_encoder(field)
-        if field.is_repeated:
-            plain.append((field.json_name, field.name, _each(encode)))
-        elif field.has_presence:
-            optional.append((field.json_name, field.name, encode or _same))
-        else:
-            plain.append((field.json_name, field.name, encode))
+def read_request(
+    kind: type[Message],
+    binding: Binding,
+    body: bytes,
+    parameters: Iterable[tuple[str, str]],
+    path_fields: Mapping[str, str],
+) -> Message:
+    """The request of an HTTP call, put together as `google.api.http` says.
 
-    def document(message: Any) -> dict[str, Any]:
-        made = {}
-        for json_name, name, encode in plain:
-            value = getattr(message, name)
-            made[json_name] = value if encode is None else encode(value)
-        for json_name, name, encode in optional:
-            if message.HasField(name):
-                made[json_name] = encode(getattr(message, name))
-        return made
+    Args:
+        parameters: names and values of the query string.
+        path_fields: what the path's variables matched.
 
+    Raises:
+        RequestError: the call has no such message.
+    """
+    given = list(parameters)
+    document: dict[str, Any] = {}
+    if binding.body == "*":
+        document = parse_object(body)
+        if given:
+            raise _malformed("query string", "must be empty.", "Put all fields into the body.")
+    elif binding.body:
+        document[binding.body] = parse_object(body)
+    elif body.strip():
+        raise _malformed("body", "must be empty.", f"{binding.verb} takes its fields from the query string.")
+    for name, text in given:
+        _add_parameter(document, kind, name, text)
+    return read_message(kind, document | dict(path_fields))
+
+
+def read_message(kind: type[Message], document: dict[str, Any]) -> Message:
+    """The message that a JSON object describes.
+
+    Raises:
+        RequestError: the object has an unknown field, or a value of the wrong type or out of its type's range.
+    """
+    try:
+        return json_format.ParseDict(document, kind())
+    except json_format.ParseError as error:
+        raise _explained(str(error)) from None
+    except (ValueError, TypeError, OverflowError, RecursionError):  # such as half of a surrogate pair
+        raise _malformed("body", "is not a message of the API.", "See /openapi.json.") from None
+
+
+def parse_object(text: bytes | str) -> dict[str, Any]:
+    """The JSON object in a text.
+
+    Raises:
+        RequestError: the text is not a JSON object.
+    """
+    try:
+        document = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise _malformed("body", f"not valid JSON: {error}.", "Send a JSON object in UTF-8.") from None
+    if not isinstance(document, dict):
+        raise _malformed("body", "is not a JSON object.", 'Send one, such as {"query": "new yor"}.')
     return document
 
 
-def status_document(status: status_pb2.Status) -> dict[str, Any]:
-    """A `google.rpc.Status`; details of types that are not the contract's are left out."""
-    details = [
-        json_format.MessageToDict(detail)
-        for detail in status.details
-        if detail.type_url.rpartition("/")[2] in _DETAIL_TYPES
-    ]
-    return {"code": status.code, "message": status.message, "details": details}
+def _add_parameter(document: dict[str, Any], kind: type[Message], name: str, text: str) -> None:
+    descriptor = kind.DESCRIPTOR
+    field = descriptor.fields_by_name.get(name) or descriptor.fields_by_camelcase_name.get(name)
+    if field is None:
+        raise _no_such_field(name, descriptor.full_name)
+    value = _BOOLEANS.get(text, text) if field.type == FieldDescriptor.TYPE_BOOL else text
+    if field.is_repeated:
+        document.setdefault(field.name, []).append(value)
+    elif field.name in document:
+        raise _malformed(name, "is there twice.", "The field takes one value.")
+    else:
+        document[field.name] = value
 
 
-def _value_encoder(field: Any) -> _Encode | None:
-    """What makes one value; None where it is what it is."""
-    kind = field.cpp_type
-    if kind == FieldDescriptor.CPPTYPE_MESSAGE:
-        return message_encoder(field.message_type)
-    if kind == FieldDescriptor.CPPTYPE_ENUM:
-        names = {value.number: value.name for value in field.enum_type.values}
-        return lambda number: names.get(number, number)
-    if field.type == FieldDescriptor.TYPE_BYTES:
-        return lambda value: base64.b64encode(value).decode()
-    return _SCALARS.get(kind)
+def _explained(problem: str) -> RequestError:
+    """The error for what `json_format` says."""
+    unknown = _UNKNOWN.search(problem)
+    if unknown:
+        message, *parents = unknown[2].split(".")
+        return _no_such_field(".".join([*parents, unknown[1]]), message)
+    place = _PLACE.search(problem)
+    path = place[1].split(".")[1:] if place else _PARENTS.findall(problem)
+    reason = _PARENTS.sub("", problem[: place.start()] if place else problem).rstrip(".")
+    return _malformed(".".join(path) or "body", f"{reason}.", "See /openapi.json for its type.")
 
 
-def _each(encode: _Encode | None) -> _Encode:
-    return list if encode is None else lambda values: [encode(value) for value in values]
+def _no_such_field(field: str, message: str) -> RequestError:
+    return _malformed(field, "no such field.", f"See {message.rpartition('.')[2]} in /openapi.json.")
 
 
-def _same(value: Any) -> Any:
-    return value
-
-
-def _not_finite(value: float) -> str:
-    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-
-
-_SCALARS: dict[int, _Encode] = {
-    FieldDescriptor.CPPTYPE_INT64: str,
-    FieldDescriptor.CPPTYPE_UINT64: str,
-    FieldDescriptor.CPPTYPE_FLOAT: lambda value: np.float32(value) if math.isfinite(value) else _not_finite(value),
-    FieldDescriptor.CPPTYPE_DOUBLE: lambda value: value if math.isfinite(value) else _not_finite(value),
-}
+def _malformed(field: str, problem: str, remedy: str) -> RequestError:
+    return RequestError(field, problem, fault="MALFORMED", remedy=remedy)

@@ -1,10 +1,20 @@
-"""What Prometheus sees of the gateway. Names are pinned by a test; labels have few values."""
+"""What the gateway counts and logs; never a request's text or path.
+
+A test pins the metrics' names. Labels have few values.
+"""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from typing import Any
+
+import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _LATENCY_BUCKETS_S = (0.001, 0.002, 0.004, 0.006, 0.01, 0.016, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+_NO_RESPONSE = 499  # the caller left before there was a response
 
 
 class Metrics:
@@ -15,7 +25,7 @@ class Metrics:
         ProcessCollector(registry=registry)
         self.requests = Counter(
             "autocomplete_gateway_requests",
-            "HTTP requests that ended, by method of the contract (or page, probe, other) and HTTP status.",
+            "HTTP requests that ended, by method of the API (or page, probe, other) and HTTP status.",
             ("method", "status"),
             registry=registry,
         )
@@ -34,7 +44,8 @@ class Metrics:
         )
         self.refused_connections = Counter(
             "autocomplete_gateway_refused_connections",
-            "Connections refused or ended, by reason: too_many, too_fast, slow_head, large_head, slow_reader.",
+            "Connections that the gateway refused or ended, by reason: "
+            "too_many, too_fast, slow_head, large_head, slow_reader.",
             ("reason",),
             registry=registry,
         )
@@ -55,3 +66,40 @@ class Metrics:
             ("direction",),
             registry=registry,
         )
+
+
+class Observer:
+    """Counts and times each HTTP request under the name of its route."""
+
+    def __init__(self, app: ASGIApp, *, metrics: Metrics, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._clock = clock
+        self._log = structlog.get_logger("gateway.calls").bind()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        start_s = self._clock()
+        status = _NO_RESPONSE
+
+        async def observed(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        self._metrics.in_flight.inc()
+        try:
+            await self._app(scope, receive, observed)
+        finally:
+            self._metrics.in_flight.dec()
+            self._ended(scope, status, self._clock() - start_s)
+
+    def _ended(self, scope: Any, status: int, took_s: float) -> None:
+        method = getattr(scope.get("route"), "name", None) or "other"
+        self._metrics.requests.labels(method, str(status)).inc()
+        self._metrics.request_duration.labels(method).observe(took_s)
+        self._log.debug("call", method=method, status=status, duration_ms=round(took_s * 1000, 3))

@@ -1,4 +1,4 @@
-"""The gateway as a process: runs until it is told to stop."""
+"""The gateway as a process, which runs until it is told to stop."""
 
 from __future__ import annotations
 
@@ -14,16 +14,25 @@ from gateway.app import Gateway
 from gateway.config import GatewaySettings
 from gateway.connections import Admission, bounded_protocols
 from service.config import split_address
+from service.listen import port_taken
 from service.telemetry.logs import configure_logs
-from service.workers.listening import port_taken
 
 _KEEP_ALIVE_S = 75
 _BACKLOG = 512
+_HEADERS = [  # of every response
+    (
+        "content-security-policy",
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    ),
+    ("x-content-type-options", "nosniff"),
+    ("referrer-policy", "no-referrer"),
+]
 _log = structlog.get_logger("gateway.server")
 
 
 def serve(settings: GatewaySettings) -> None:
-    """Serves until SIGTERM or SIGINT, then stops gracefully; a second signal ends it at once.
+    """Serves until SIGTERM or SIGINT, then stops gracefully. A second signal ends the process at once.
 
     Raises:
         UnavailableError: the port is taken.
@@ -36,17 +45,17 @@ def serve(settings: GatewaySettings) -> None:
 
 
 class HttpServer(uvicorn.Server):
-    """Uvicorn's, but its process ends with exit code 0 after a stop that a signal asked for."""
+    """Uvicorn's server, but after a stop that a signal asked for the process ends with exit code 0."""
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        """Asks for a stop; the second time for one at once."""
+        """Asks for a stop, and the second time for an immediate one."""
         _log.info("stopping", reason=signal.Signals(sig).name)
         self.force_exit = self.should_exit
         self.should_exit = True
 
 
 def http_server(settings: GatewaySettings, gateway: Gateway) -> HttpServer:
-    """An HTTP server for the gateway, with the bounds of the settings."""
+    """An HTTP server for the gateway, within the bounds of the settings."""
     admission = Admission(
         max_connections=settings.max_connections,
         connections_per_s=settings.connections_per_s,
@@ -55,7 +64,7 @@ def http_server(settings: GatewaySettings, gateway: Gateway) -> HttpServer:
     http, socket_protocol = bounded_protocols(admission)
     config = uvicorn.Config(
         gateway.app,
-        loop="asyncio",  # uvloop is no faster here: gRPC's own poller is what both wait for
+        loop="asyncio",  # uvloop is no faster here, because both wait for gRPC's own poller
         http=http,
         ws=socket_protocol,
         ws_max_size=settings.max_body_kb * 1024,
@@ -64,6 +73,7 @@ def http_server(settings: GatewaySettings, gateway: Gateway) -> HttpServer:
         log_config=None,
         access_log=False,  # it would show what was typed
         server_header=False,
+        headers=_HEADERS,
         forwarded_allow_ips=settings.trusted_proxies,
         backlog=_BACKLOG,
         timeout_keep_alive=_KEEP_ALIVE_S,
@@ -84,6 +94,6 @@ def listen(address: str) -> socket.socket:
         listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except OSError as error:
         raise port_taken("--address", address, error) from None
-    # asyncio sets it only where it makes the socket itself; without it the body waits 40 ms for the head's receipt
+    # asyncio sets it only on sockets that it makes itself; without it a body waits until the head is acknowledged
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener

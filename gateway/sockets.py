@@ -1,7 +1,8 @@
-"""`StreamCompleteQuery` as a WebSocket at `/v1:streamCompleteQuery`: the messages as JSON, one gRPC stream a socket.
+"""`StreamCompleteQuery` as a WebSocket at `/v1:streamCompleteQuery`: messages as JSON, one gRPC stream for each socket.
 
-Whichever side ends first ends the other. A failure of the stream is the socket's close code and reason; a client
-opens another one, later where the code is 1013, or asks `CompleteQuery` instead.
+When one side ends, the gateway ends the other. If the stream fails, the gateway closes the socket with a code and a
+reason: 1008 if the client must change what it sends, 1013 when the client should retry later, 1011 otherwise. A client
+then opens another socket, or asks `CompleteQuery` instead.
 """
 
 from __future__ import annotations
@@ -9,18 +10,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
 
 import grpc
 from autocomplete.v1 import autocomplete_service_pb2 as pb
 from google.rpc import code_pb2, status_pb2
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from gateway.access import may_open
 from gateway.config import GatewaySettings
-from gateway.errors import code_name, status_from
-from gateway.messages import to_json
+from gateway.errors import status_from, status_line
+from gateway.messages import parse_object, read_message, to_json
 from gateway.metrics import Metrics
-from gateway.requests import parse_object, read_message
 from gateway.upstream import Upstream, metadata_of
 from lm.errors import RequestError
 
@@ -46,9 +46,9 @@ class Sockets:
         self._open = 0
 
     async def serve(self, socket: WebSocket) -> None:
-        """One socket, from its opening to its end."""
-        if not self._allowed(socket):
-            await socket.close(_POLICY)  # before it is accepted: HTTP 403
+        """Serves one socket, from its opening to its end."""
+        if not may_open(socket, self._settings):
+            await socket.close(_POLICY)  # before it is accepted, so that the page gets HTTP 403
             self._metrics.sockets.labels("refused").inc()
             return
         await socket.accept()
@@ -67,8 +67,8 @@ class Sockets:
             self._metrics.sockets.labels(outcome).inc()
 
     async def _relay(self, socket: WebSocket) -> str:
-        """Carries messages both ways until one side ends; returns the outcome."""
-        call = self._upstream().stream(_METHOD, metadata=metadata_of(socket.scope["headers"]))
+        """Carries messages both ways until one side ends. Returns the outcome."""
+        call = self._upstream().stream(_METHOD, metadata=metadata_of(socket))
         up = asyncio.create_task(self._up(socket, call))
         down = asyncio.create_task(self._down(socket, call))
         try:
@@ -92,7 +92,7 @@ class Sockets:
             request = read_message(pb.StreamCompleteQueryRequest, parse_object(text))
             try:
                 await call.write(request.SerializeToString())
-            except asyncio.InvalidStateError:  # the stream is over: `_down` knows why
+            except asyncio.InvalidStateError:  # the stream has ended, and `_down` knows why
                 return
 
     async def _down(self, socket: WebSocket, call: Any) -> None:
@@ -110,24 +110,16 @@ class Sockets:
         if isinstance(error, TimeoutError):
             await _close(socket, _NORMAL, "idle")
             return "idle"
-        if isinstance(error, KeyError):  # a message of bytes: there is no text in it
+        if isinstance(error, KeyError):  # the message has bytes and no text
             error = RequestError("message", "is not text.", fault="MALFORMED", remedy="Send JSON as text.")
         status = status_from(error) if isinstance(error, Exception) else status_pb2.Status(code=code_pb2.CANCELLED)
-        await _close(socket, _CLOSE_CODES.get(status.code, _FAILED), f"{code_name(status)}: {status.message}")
+        await _close(socket, _CLOSE_CODES.get(status.code, _FAILED), status_line(status))
         return "refused" if isinstance(error, RequestError) else "failed"
-
-    def _allowed(self, socket: WebSocket) -> bool:
-        """Whether the page that opens it, if it is one, is the gateway's own or of an allowed site."""
-        origin = socket.headers.get("origin")
-        if origin is None or "*" in self._settings.allowed_origins or origin in self._settings.allowed_origins:
-            return True
-        public = self._settings.public_url
-        return urlsplit(origin).netloc == socket.headers.get("host") or origin == public
 
 
 async def _close(socket: WebSocket, code: int, reason: str) -> None:
     cut = reason.encode()[:_MAX_REASON_BYTES].decode(errors="ignore")
     try:
         await socket.close(code, cut)
-    except (RuntimeError, WebSocketDisconnect):  # the page has left meanwhile
+    except (RuntimeError, WebSocketDisconnect):  # the page has left in the meantime
         return

@@ -1,22 +1,23 @@
-"""The gRPC server as the gateway calls it: messages stay bytes, so that nothing is parsed twice."""
+"""The gRPC server as the gateway calls it. Messages stay bytes, so that nothing is parsed twice."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from itertools import cycle
 from typing import Any
 
 import grpc
 from grpc_health.v1 import health_pb2
+from starlette.requests import HTTPConnection
 
 Metadata = tuple[tuple[str, str], ...]
 
 _HEALTH = "/grpc.health.v1.Health/Check"
-_FORWARDED = (b"traceparent", b"tracestate")  # W3C trace context
+_FORWARDED = ("traceparent", "tracestate")  # W3C trace context
 _TRACE = re.compile(r"[ -~]{1,512}")
-"""What gRPC can carry, and as much as W3C asks for."""
+"""What gRPC can carry, and at least as long as W3C asks for."""
 _IDEMPOTENT = {
     "autocomplete.v1.AutocompleteService": ("CompleteQuery", "PredictNextWord", "ScoreText"),
     "autocomplete.v1.ModelService": ("GetModel", "ListModels"),
@@ -29,7 +30,7 @@ _SERVICE_CONFIG = json.dumps(
                 "name": [
                     {"service": service, "method": name} for service, names in _IDEMPOTENT.items() for name in names
                 ],
-                "retryPolicy": {  # a worker that died is replaced, and others answer meanwhile
+                "retryPolicy": {  # while a worker that died is being replaced, others answer
                     "maxAttempts": 3,
                     "initialBackoff": "0.02s",
                     "maxBackoff": "0.2s",
@@ -42,21 +43,22 @@ _SERVICE_CONFIG = json.dumps(
 )
 _OPTIONS = (
     ("grpc.service_config", _SERVICE_CONFIG),
-    ("grpc.use_local_subchannel_pool", 1),  # a connection a channel, not one for all
+    ("grpc.use_local_subchannel_pool", 1),  # one connection for each channel, not one for all
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_timeout_ms", 10_000),
-    ("grpc.max_reconnect_backoff_ms", 2_000),  # a server that is back is used at once
+    ("grpc.max_reconnect_backoff_ms", 2_000),  # so that a server that is back is soon used again
     ("grpc.initial_reconnect_backoff_ms", 200),
     ("grpc.min_reconnect_backoff_ms", 200),
 )
 
 
 class Upstream:
-    """Calls by full path over several connections in turn. Made within the event loop that uses it.
+    """Calls methods by their full path, over several connections in turn. Make it within the event loop that uses it.
 
     Args:
         target: what gRPC connects to.
-        channels: how many connections: a worker of the server takes whole connections, so one would leave others idle.
+        channels: how many connections. One worker of the server takes a whole connection, so a single one would leave
+            the other workers idle.
     """
 
     def __init__(self, target: str, channels: int) -> None:
@@ -68,7 +70,7 @@ class Upstream:
         """The serialised answer of a method.
 
         Raises:
-            grpc.RpcError: it failed.
+            grpc.RpcError: the call failed.
         """
         call = self._unary.get(path)
         if call is None:
@@ -77,16 +79,16 @@ class Upstream:
         return answer
 
     def answers(self, path: str, request: bytes, *, metadata: Metadata, timeout_s: float) -> AsyncIterator[bytes]:
-        """The call of a method that streams its answers; closing the iterator cancels it."""
+        """The call of a method that streams its answers: iterate over it, or `cancel` it."""
         call: AsyncIterator[bytes] = next(self._next).unary_stream(path)(request, metadata=metadata, timeout=timeout_s)
         return call
 
     def stream(self, path: str, *, metadata: Metadata) -> Any:
-        """The call of a method that streams both ways: `read`, `write`, `done_writing`, `cancel`."""
+        """The call of a method that streams both ways: `read`, `write`, `cancel`."""
         return next(self._next).stream_stream(path)(metadata=metadata)
 
     async def serving(self, timeout_s: float) -> bool:
-        """Whether the server's health says that it answers."""
+        """Whether the server's health check says that it answers."""
         request = health_pb2.HealthCheckRequest().SerializeToString()
         try:
             answer = await self.unary(_HEALTH, request, metadata=(), timeout_s=timeout_s)
@@ -101,11 +103,7 @@ class Upstream:
             await channel.close()
 
 
-def metadata_of(headers: Iterable[tuple[bytes, bytes]]) -> Metadata:
-    """What of a request's headers goes on to the server; a trace that is none is left out, as W3C says."""
-    found: dict[bytes, str] = {}
-    for name, value in headers:
-        if name in _FORWARDED:
-            text = value.decode("latin-1")
-            found[name] = f"{found[name]},{text}" if name in found else text
-    return tuple((name.decode(), text) for name, text in found.items() if _TRACE.fullmatch(text))
+def metadata_of(request: HTTPConnection) -> Metadata:
+    """The trace headers of a request, for the server. The gateway leaves out what is not a trace, as W3C says."""
+    found = {name: ",".join(request.headers.getlist(name)) for name in _FORWARDED}
+    return tuple((name, text) for name, text in found.items() if _TRACE.fullmatch(text))

@@ -1,4 +1,4 @@
-"""Arrays on disk: one `.npy` file each, opened by memory map and shared between processes."""
+"""Arrays and packed strings on disk: `.npy` files, opened by memory map and shared between processes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lm.errors import BundleDamagedError
+from lm.kernels.strings import SortedStrings
 
 
 def save_array(path: Path, array: NDArray[Any]) -> None:
@@ -32,3 +33,30 @@ def open_array(path: Path, *dtypes: type[np.generic]) -> NDArray[Any]:
         )
     # A plain array: slicing an `np.memmap` costs ten times as much.
     return np.asarray(array)
+
+
+def sorted_strings(encoded: list[bytes]) -> SortedStrings:
+    """Packs strings that are in ascending byte order; those of any other order only for access by position."""
+    lengths = np.fromiter(map(len, encoded), np.int64, len(encoded))
+    return SortedStrings(np.frombuffer(b"".join(encoded), np.uint8), pack_offsets(lengths))
+
+
+def pack_offsets(lengths: NDArray[np.int64]) -> NDArray[np.uint32] | NDArray[np.int64]:
+    """Where strings of these lengths, int64 (n,), start and the last one ends (n + 1,); uint32 below 4 GiB."""
+    offsets = np.zeros(len(lengths) + 1, np.int64)
+    np.cumsum(lengths, out=offsets[1:])
+    return offsets.astype(np.uint32) if offsets[-1] <= np.iinfo(np.uint32).max else offsets
+
+
+def save_strings(folder: Path, name: str, strings: SortedStrings) -> None:
+    """Writes packed strings as `NAME.blob.npy` and `NAME.offsets.npy`."""
+    save_array(folder / f"{name}.blob.npy", strings.blob)
+    save_array(folder / f"{name}.offsets.npy", strings.offsets)
+
+
+def open_strings(folder: Path, name: str) -> SortedStrings:
+    """Maps what `save_strings` wrote."""
+    return SortedStrings(
+        open_array(folder / f"{name}.blob.npy", np.uint8),
+        open_array(folder / f"{name}.offsets.npy", np.uint32, np.int64),
+    )

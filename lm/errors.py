@@ -131,3 +131,12 @@ class OverloadedError(AutocompleteError):
 
 class UnavailableError(AutocompleteError):
     """A server does not answer, or a port is taken."""
+
+
+def install_hint(extras: str) -> str:
+    """How to install optional libraries. No package index has this project, so the hint names its own folder.
+
+    Args:
+        extras: of `pyproject.toml`, separated by commas.
+    """
+    return f"Run `pip install '.[{extras}]'` in the folder of this project's source."

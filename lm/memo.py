@@ -1,31 +1,45 @@
-"""Results of pure functions that were wanted lately.
+"""Results that were wanted lately, in a bounded number of bytes.
 
 While a person types, most candidates of a keystroke were candidates of the one before.
 """
 
 from __future__ import annotations
 
+import sys
+import threading
 from collections.abc import Callable, Hashable, Sequence
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
+
+import numpy as np
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
+_ENTRY_BYTES = 100
+"""What a dictionary takes for an entry besides its key and its value."""
+_ARRAY_BYTES = 112
+"""What an array takes besides its numbers."""
+
 
 class Memo(Generic[K, V]):
-    """Remembers about the last results; threads may share it.
+    """Remembers the last results; threads may share it.
 
-    Two dictionaries take turns: once the younger one is full, the older one goes. A key in use stays, for what is found
-    in the older one moves to the younger. 0.1 us a look-up; an LRU under a lock takes ten times as long.
+    Two dictionaries take turns: when the younger one is full, the older one goes. A key in use stays, because what is
+    found in the older one moves to the younger. A look-up takes no lock.
 
     Args:
-        size: results that a dictionary holds.
+        max_bytes: what all keys and results may hold, see `held_bytes`.
+        largest: an entry that holds more is not kept; None: a thousandth of `max_bytes`, so that one text
+            pushes out few others.
     """
 
-    def __init__(self, size: int) -> None:
-        self._size = size
+    def __init__(self, max_bytes: int, largest: int | None = None) -> None:
+        self._half = max_bytes // 2
+        self._largest = min(largest or max_bytes // 1024, self._half)
         self._young: dict[K, V] = {}
         self._old: dict[K, V] = {}
+        self._young_bytes = 0
+        self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return len(self._young) + len(self._old)
@@ -41,12 +55,19 @@ class Memo(Generic[K, V]):
 
     def put(self, key: K, value: V) -> None:
         """Keeps a result, which is never None."""
-        if len(self._young) >= self._size:
-            self._old, self._young = self._young, {}
-        self._young[key] = value
+        size = held_bytes(key) + held_bytes(value) + _ENTRY_BYTES
+        if size > self._largest:
+            return
+        with self._lock:
+            if key in self._young:
+                return
+            if self._young_bytes + size > self._half:
+                self._old, self._young, self._young_bytes = self._young, {}, 0
+            self._young[key] = value
+            self._young_bytes += size
 
-    def of(self, keys: Sequence[K], compute: Callable[[Sequence[K]], Sequence[V]]) -> list[V]:
-        """The results for some keys, in their order; those that are not known are computed, all at once."""
+    def results(self, keys: Sequence[K], compute: Callable[[Sequence[K]], Sequence[V]]) -> list[V]:
+        """The results for some keys, in their order. All that are not known are computed at once."""
         found = list(map(self.get, keys))
         missing = [place for place, value in enumerate(found) if value is None]
         if missing:
@@ -56,10 +77,26 @@ class Memo(Generic[K, V]):
                 self.put(key, value)
         return found  # type: ignore[return-value]
 
-    def one(self, key: K, compute: Callable[[K], V]) -> V:
+    def result(self, key: K, compute: Callable[[K], V]) -> V:
         """The result for a key."""
         value = self.get(key)
         if value is None:
             value = compute(key)
             self.put(key, value)
         return value
+
+
+def held_bytes(value: Any) -> int:
+    """Bytes that a value keeps from being freed.
+
+    A slice of an array keeps the whole array. Tuples and slotted values count with what they hold; what several of
+    them share counts each time.
+    """
+    if isinstance(value, np.ndarray):
+        while isinstance(value.base, np.ndarray):
+            value = value.base
+        return int(value.nbytes) + _ARRAY_BYTES
+    size = sys.getsizeof(value)
+    if isinstance(value, tuple):
+        return size + sum(map(held_bytes, value))
+    return size + sum(held_bytes(getattr(value, name)) for name in getattr(type(value), "__slots__", ()))

@@ -16,8 +16,8 @@ _DEPLOY = Path(__file__).resolve().parent.parent / "deploy"
 _CHART = _DEPLOY / "helm" / "autocomplete"
 # which class has a program's settings, and which of them the chart's own values say
 _PROGRAMS = {
-    "server": ("service.config", "ServerSettings", "registry bundle_cache address metrics_address redis"),
-    "gateway": ("gateway.config", "GatewaySettings", "address server"),
+    "server": ("service.config", "ServerSettings", "config registry bundle_cache address metrics_address redis"),
+    "gateway": ("gateway.config", "GatewaySettings", "config address server"),
 }
 _BOUNDS = ("enum", "minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum")
 

@@ -18,7 +18,8 @@ def main(extra_arguments: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
         command = [sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed", "--quiet"]
-        command += ["--report", str(report), *extra_arguments, f"{_ROOT}[server,gateway,train,spark,dev]"]
+        command += ["--report", str(report), *extra_arguments]
+        command += [str(_ROOT / "autocomplete_client"), f"{_ROOT}[server,gateway,train,spark,dev]"]
         subprocess.run(command, check=True)
         installed = json.loads(report.read_text(encoding="utf-8"))["install"]
     packages = [item["metadata"] for item in installed if "dir_info" not in item["download_info"]]

@@ -3,87 +3,102 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode
 
 from service.cache.redis_url import read_redis_url
-from service.settings import describe, read_settings
+from service.settings import ProgramSettings, read_settings
 
-ENVIRONMENT_PREFIX = "AUTOCOMPLETE_"
 _MODEL_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 
 
-class ServerSettings(BaseSettings):
-    """Everything that `autocomplete serve` can be told."""
+class ServerSettings(ProgramSettings):
+    """Serves the models of a registry over gRPC until it is told to stop.
 
-    model_config = SettingsConfigDict(env_prefix=ENVIRONMENT_PREFIX, extra="forbid", frozen=True)
+    A flag wins over its environment variable, the variable over the file of --config.
+    """
+
+    command = "autocomplete serve"
+    relative_to_file = ("registry", "bundle_cache")
 
     registry: str = Field(
         "var/registry", description="Folder of `NAME/VERSION` bundles, or its URL, such as s3://BUCKET/PREFIX."
     )
     bundle_cache: Path | None = Field(
         None,
-        description="Folder of this machine for copies of bundles from a URL and for what need not be checked again; "
-        "if unset `autocomplete` in the user's cache folder.",
+        description="Folder on this machine for copies of bundles from a URL, and for the list of files that were "
+        "checked already. If unset, `autocomplete` in the user's cache folder.",
     )
     models: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), description="Models to serve, separated by commas; all of the registry if unset."
+        (), description="Models to serve, separated by commas. If unset, all models of the registry."
     )
     default_model: str | None = Field(
-        None, description="Answers requests that name no model; needed only if there are several."
+        None, description="The model for requests that name none. Only needed if there are several models."
     )
     reload_s: float = Field(
-        2.0, ge=0, description="Time from one look at the registry for other active versions to the next; 0: never."
+        2.0, ge=0, description="Seconds between two looks at the registry for newly activated versions. 0 means never."
     )
-    address: str = Field("127.0.0.1:50051", description="HOST:PORT of gRPC; 0.0.0.0 for all interfaces.")
-    metrics_address: str = Field("127.0.0.1:9464", description="HOST:PORT of Prometheus metrics over HTTP, or `off`.")
+    address: str = Field("127.0.0.1:50051", description="HOST:PORT for gRPC. Host 0.0.0.0 means all interfaces.")
+    metrics_address: str = Field("127.0.0.1:9464", description="HOST:PORT for Prometheus metrics over HTTP, or `off`.")
     workers: int = Field(
-        1, ge=1, le=256, description="Processes that share the port; caches and the limits below are of each."
+        1,
+        ge=1,
+        le=256,
+        description="Worker processes that share the port. Each has its own cache, and each keeps to the limits below.",
     )
     cache: Literal["all", "process", "redis", "none"] = Field(
-        "all", description="Where answers are kept: process and Redis (`all`), one of them alone, nowhere."
+        "all", description="Where answers are kept: in the process and in Redis (`all`), in one of them, or nowhere."
     )
-    cache_entries: int = Field(100_000, ge=1, description="Answers kept in the process at most.")
-    cache_mb: int = Field(64, ge=1, description="Memory that the answers kept in the process may take.")
+    cache_entries: int = Field(100_000, ge=1, description="Maximum number of answers kept in a process.")
+    cache_mb: int = Field(64, ge=1, description="Maximum memory for the answers kept in a process, in megabytes.")
     redis: str | None = Field(
         None,
         repr=False,
-        description="URL of a Redis (a server, Cluster, Sentinel) that shares answers between servers; unset: none.",
+        description="URL of the Redis server, Cluster or Sentinel that servers share answers through. If unset, none.",
     )
     redis_timeout_ms: float = Field(
-        5.0, gt=0, le=1000, description="Time that Redis may take to answer; later counts as a miss."
+        5.0, gt=0, le=1000, description="If Redis takes longer than this, the server computes the answer."
     )
-    redis_ttl_s: int = Field(3600, ge=1, description="How long Redis keeps an answer.")
-    max_concurrent: int = Field(2, ge=1, le=1024, description="Calls worked on at the same time.")
+    redis_ttl_s: int = Field(3600, ge=1, description="Seconds that Redis keeps an answer.")
+    max_concurrent: int = Field(2, ge=1, le=1024, description="Maximum number of calls computed at the same time.")
     max_wait_ms: float = Field(
-        6.0, ge=0, description="Time that a call may have to wait for its turn; others are refused as OVERLOADED."
+        6.0, ge=0, description="A call that would wait longer than this for its turn is refused as OVERLOADED."
     )
     max_long_calls: int = Field(
-        2, ge=1, le=64, description="GenerateText and ScoreText worked on at the same time; as many may wait."
+        2,
+        ge=1,
+        le=64,
+        description="Maximum number of GenerateText and ScoreText calls at the same time. As many more may wait.",
     )
     max_streams: int = Field(
-        1000, ge=1, le=100_000, description="Streams of keystrokes open at the same time; each takes 25 KB."
+        1000, ge=1, le=100_000, description="Maximum number of open keystroke streams. Each takes 25 KB."
     )
     stream_idle_s: float = Field(
-        600.0, gt=0, description="Time without a keystroke after which a stream ends; the next one opens another."
+        600.0,
+        gt=0,
+        description="The server ends a stream after this many seconds without a keystroke. The next keystroke opens "
+        "another.",
     )
     time_budget_ms: float = Field(
-        50.0, gt=0, description="Time that an answer may take, if the caller's deadline is not sooner."
+        50.0, gt=0, description="Time that an answer may take, unless the caller's deadline is sooner."
     )
-    drain_s: float = Field(10.0, ge=0, description="Time that calls under way get to finish at a stop.")
+    drain_s: float = Field(10.0, ge=0, description="Seconds that running calls get to finish when the server stops.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="What is logged; `debug` logs every call. Queries never are."
+        "info", description="What is logged. `debug` logs every call. Queries are never logged."
     )
-    log_format: Literal["json", "console"] = Field("json", description="A JSON object a line, or for people.")
+    log_format: Literal["json", "console"] = Field(
+        "json", description="`json` writes one JSON object a line, `console` is for people."
+    )
     trace_endpoint: str | None = Field(
         None,
-        description="OpenTelemetry collector (OTLP over gRPC), as http://HOST:4317, for traces; unset: none.",
+        description="OpenTelemetry collector (OTLP over gRPC) for traces, such as http://HOST:4317. If unset, none.",
     )
     trace_share: float = Field(
-        1.0, ge=0, le=1, description="Share of the calls that are traced where the caller has not decided."
+        1.0, ge=0, le=1, description="Share of calls that are traced, unless the caller has decided."
     )
 
     @field_validator("registry", mode="before")
@@ -129,7 +144,7 @@ class ServerSettings(BaseSettings):
     @classmethod
     def _collector(cls, value: str | None) -> str | None:
         if value and not value.startswith(("http://", "https://")):
-            raise ValueError("no http:// or https:// URL, such as http://127.0.0.1:4317")
+            raise ValueError("not an http:// or https:// URL, such as http://127.0.0.1:4317")
         return value or None
 
     @field_validator("redis")
@@ -156,15 +171,14 @@ def split_address(address: str) -> tuple[str, int]:
     return bare, int(port)
 
 
-def load_settings(overrides: dict[str, object], config_file: Path | None) -> ServerSettings:
+def load_settings(
+    overrides: Mapping[str, object],
+    config_file: Path | None = None,
+    *,
+    others: Iterable[type[BaseSettings]] = (),
+) -> ServerSettings:
     """Reads and checks the settings; see `service.settings.read_settings`."""
-    paths = ("registry", "bundle_cache")
-    return read_settings(ServerSettings, overrides, config_file, command="autocomplete serve", paths=paths)
-
-
-def describe_settings() -> list[tuple[str, str, str, str]]:
-    """All settings as rows; see `service.settings.describe`."""
-    return describe(ServerSettings)
+    return read_settings(ServerSettings, overrides, config_file, others=others)
 
 
 def _check_model_name(name: str) -> None:

@@ -1,4 +1,4 @@
-"""What serving needs of the rooms below and of the world outside, as protocols at the consumer."""
+"""What the server needs from other packages and from the outside world, as protocols."""
 
 from __future__ import annotations
 
@@ -7,7 +7,16 @@ from pathlib import Path
 from typing import Protocol
 
 from suggest.budget import Budget
-from suggest.types import GenerationOptions, NextWords, Part, QueryCompletion, TextChunk, TextScore
+from suggest.types import (
+    GenerationOptions,
+    NextWords,
+    Part,
+    QueryCompletion,
+    QueryOptions,
+    TextChunk,
+    TextScore,
+    WordOptions,
+)
 
 
 class LanguageModelInfo(Protocol):
@@ -71,28 +80,20 @@ class ServingModel(Protocol):
 
     @property
     def warm_queries(self) -> Sequence[str]:
-        """Beginnings of queries whose answers are worth having ready, the most typed first."""
+        """Beginnings of queries to have answers ready for, the most typed first."""
 
     def complete_query(
         self,
         query: str,
-        *,
-        max_suggestions: int = 10,
-        exclude_generated: bool = False,
-        neural: bool = True,
+        options: QueryOptions = QueryOptions(),  # noqa: B008 -- immutable
         budget: Budget | None = None,
-        explain: bool = False,
     ) -> QueryCompletion:
         """Suggests whole queries."""
 
     def predict_next_word(
         self,
         text: str,
-        *,
-        max_suggestions: int = 10,
-        min_probability: float = 0.0,
-        part: Part = Part.ENSEMBLE,
-        explain: bool = False,
+        options: WordOptions = WordOptions(),  # noqa: B008 -- immutable
         budget: Budget | None = None,
     ) -> NextWords:
         """Suggests the next word, or the rest of the one under way."""
@@ -105,11 +106,11 @@ class ServingModel(Protocol):
 
 
 ModelOpener = Callable[[Path], ServingModel]
-"""Opens a bundle, checking it; `suggest.model.open_model` is one, `service.models.warm.open_warm` another."""
+"""Opens and checks a bundle; `suggest.model.open_model` and `service.models.warm.open_warm` are openers."""
 
 
 class BundleFolder(Protocol):
-    """Where bundles lie; see `service.models.bundles`."""
+    """A place with bundles; see `service.models.bundles`."""
 
     def models(self) -> list[str]:
         """Names of the models that have a version."""
@@ -121,28 +122,24 @@ class BundleFolder(Protocol):
         """The version that should answer."""
 
     def bundle_path(self, model: str, version: str) -> Path:
-        """Where a version lies.
+        """The folder of a version.
 
         Raises:
-            RegistryError: it cannot be had now; later it may.
+            RegistryError: it cannot be fetched now; later it may.
         """
 
     def fingerprint(self, model: str, version: str) -> Hashable:
         """Differs from an earlier one if a file of the version has changed."""
 
     def keep(self, model: str, versions: Collection[str]) -> None:
-        """Tells which versions answer or did just now; copies of others may go."""
+        """Says which versions are in use; copies of other versions may be removed."""
 
     def close(self) -> None:
-        """Ends what is under way."""
+        """Stops work that is under way."""
 
 
-AnswerKey = tuple[str | float, ...]
-"""Everything that an answer depends on: method, model, version, the typed text, then the other fields asked for.
-
-What a bundle denies is part of its version, and there is no deny list besides: one that changes while a version
-answers would have to be a field of the key.
-"""
+AnswerKey = bytes
+"""Stands for everything that an answer depends on; `service.cache.answers.answer_key` makes it."""
 
 
 class AnswerCache(Protocol):
@@ -155,4 +152,4 @@ class AnswerCache(Protocol):
         """Keeps an answer, if it can."""
 
     def close(self) -> None:
-        """Lets go of what it holds open."""
+        """Closes what it holds open."""

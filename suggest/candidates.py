@@ -1,31 +1,108 @@
-"""Candidates for a typed query: the log's most popular completions and what the language model generates.
+"""Candidates: queries that may be suggested, with what log and models say of each.
 
-The n-gram model proposes in one compiled beam. The beam starts at the beginning of the word under the cursor, whose
-typed letters are a constraint on the text: pieces may then fall as they did in training, wherever the cursor stands.
+Sources propose texts. `describe` makes candidates of them: each text once, with its count in the log and its
+probability by the n-gram model, without what must not be suggested. `pool_readings` puts the candidates of several
+readings of what was typed together.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lm.index.denied import Denied
+from lm.bundle.manifest import Duplicates
+from lm.index.never_generated import NeverGenerated
 from lm.index.queries import QueryIndex
-from lm.models.language_model import LanguageModel, State
-from lm.models.parts import Part
-from lm.models.vocabulary import END, SPACE
+from lm.models.language_model import LanguageModel
+from lm.models.vocabulary import END
+from lm.text.duplicates import distinct, duplicate_key
 from lm.text.hangul import typed_prefixes
-from suggest.rank import Candidates
+from suggest.sources.source import Proposal, Reading
 
-BEAM_WIDTH = 20
-"""30 is worth 0.3% of MRR@10, 15 costs 0.6% and 10 2.2% (`benchmarks.serving --only quality`)."""
-MAX_TOKENS = 24
-POPULAR = 16
-"""Completions taken from the log: more than are shown, for the models may reorder them."""
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """N queries that may be suggested.
+
+    Attributes:
+        texts: each once.
+        lengths: characters of each that were not typed, at least 1, float64 (N,).
+        counts: submissions in the log, float64 (N,); 0 for a query that only the models know.
+        log_probs: the models' natural-log probabilities given what was typed, float64 (N,); -inf if they have none.
+        tokens: what the language model spells the rest of each with, at least 1, float64 (N,).
+        advice: natural logs of the advisers' shares, float64 (N, A); None where there are none.
+        unknown_words: words of each that the adviser who knows most of them does not, float64 (N,); None where no one
+            was asked.
+        log_shares: natural logs of the re-ranker's shares, float64 (N,); None where it was not asked.
+        recency: natural logs of one more than the submissions of late, float64 (N,); None where the log has no times.
+        edits: typing errors corrected in each, int64 (N,); None where none were looked for.
+        log_posteriors: natural-log probability, given what was typed, that the user means to type what each begins
+            with, float64 (N,); None where that is certain.
+        totals: submissions of all queries that begin with that, float64 (N,); None where that is certain.
+    """
+
+    texts: Sequence[str]
+    lengths: Floats
+    counts: Floats
+    log_probs: Floats
+    tokens: Floats
+    advice: Floats | None = None
+    unknown_words: Floats | None = None
+    log_shares: Floats | None = None
+    recency: Floats | None = None
+    edits: NDArray[np.int64] | None = None
+    log_posteriors: Floats | None = None
+    totals: Floats | None = None
+
+    @property
+    def joint_log_probs(self) -> Floats:
+        """The models' natural-log probabilities given what was typed, however it is to be read, float64 (N,)."""
+        return self.log_probs if self.log_posteriors is None else self.log_probs + self.log_posteriors
+
+    @property
+    def readings(self) -> list[NDArray[np.int64]]:
+        """The rows of each reading of what was typed."""
+        if self.log_posteriors is None:
+            return [np.arange(len(self.texts))]
+        return [
+            np.flatnonzero(self.log_posteriors == log_posterior) for log_posterior in set(self.log_posteriors.tolist())
+        ]
+
+    def shares_of_reading(self, scores_N: Floats) -> Floats:
+        """Natural logs of each one's share of its reading's list, the softmax of scores, float64 (N,)."""
+        shares_N = np.array(scores_N, np.float64)
+        for rows in self.readings:
+            shares_N[rows] -= np.logaddexp.reduce(shares_N[rows])
+        return shares_N
+
+    def rows(self, rows: Sequence[int] | NDArray[np.int64]) -> Candidates:
+        """Some of them."""
+        chosen = np.asarray(rows, np.int64)
+
+        def picked(column: Any) -> Any:
+            return None if column is None else column[chosen]
+
+        return Candidates(
+            texts=[self.texts[row] for row in rows],
+            lengths=self.lengths[chosen],
+            counts=self.counts[chosen],
+            log_probs=self.log_probs[chosen],
+            tokens=self.tokens[chosen],
+            advice=picked(self.advice),
+            unknown_words=picked(self.unknown_words),
+            log_shares=picked(self.log_shares),
+            recency=picked(self.recency),
+            edits=picked(self.edits),
+            log_posteriors=picked(self.log_posteriors),
+            totals=picked(self.totals),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +110,7 @@ class Pool:
     """Candidates for one typed query.
 
     Attributes:
-        candidates: the log's and the n-gram model's; `log_probs` are the latter's.
+        candidates: the sources'; `log_probs` are the n-gram model's.
         tokens: of each candidate those after the context, `END` last; none if the model cannot spell it.
         firsts: natural-log probability of the first of these by the n-gram model, 0 where there is none.
         context: tokens of the finished words.
@@ -50,10 +127,52 @@ class Pool:
     typed_log_prob: float = 0.0
     parts: tuple[Pool, ...] = ()
 
-    def of(self, rows: Sequence[int]) -> Pool:
+    def rows(self, rows: Sequence[int]) -> Pool:
         """The pool with some of its candidates."""
         tokens, firsts = [self.tokens[row] for row in rows], [self.firsts[row] for row in rows]
-        return replace(self, candidates=self.candidates.of(rows), tokens=tokens, firsts=firsts)
+        return replace(self, candidates=self.candidates.rows(rows), tokens=tokens, firsts=firsts)
+
+    def distinct(self, duplicates: Duplicates) -> Pool:
+        """The pool with near-duplicates collapsed into the most popular form."""
+        texts = self.candidates.texts
+        rows = distinct(texts, self.candidates.counts.tolist(), duplicates.collapse, duplicates.plural_ratio)
+        return self if len(rows) == len(texts) else self.rows(rows)
+
+
+def describe(
+    reading: Reading,
+    proposals: Iterable[Proposal],
+    model: LanguageModel,
+    index: QueryIndex | None,
+    never: NeverGenerated,
+) -> Pool:
+    """What log and n-gram model say of the queries that sources proposed for a reading, each text once.
+
+    Args:
+        never: what is not suggested unless it is in the log.
+    """
+    found = _Found()
+    unscored: list[str] = []
+    for proposal in proposals:
+        if proposal.tokens is None:
+            unscored.append(proposal.text)
+        else:
+            found.add(proposal.text, proposal.tokens, proposal.first, proposal.log_prob)
+    unscored = [text for text in dict.fromkeys(unscored) if text not in found.rows]
+    if unscored:
+        _score(model, reading, unscored, found)
+    positions_N = index.positions(list(found.rows)) if index else np.full(len(found.rows), -1)
+    positions_N = positions_N[found.drop(never, positions_N >= 0)]
+    size = len(found.rows)
+    candidates = Candidates(
+        texts=list(found.rows),
+        lengths=np.maximum(np.fromiter(map(len, found.rows), np.float64, size) - len(reading.query), 1.0),
+        counts=index.counts_at(positions_N) if index else np.zeros(size),
+        log_probs=np.array(found.log_probs, np.float64),
+        tokens=np.maximum(np.fromiter(map(len, found.tokens), np.float64, size), 1.0),
+        recency=index.recency_at(positions_N) if index else None,
+    )
+    return Pool(candidates, found.tokens, found.firsts, reading.context, reading.total, reading.typed_log_prob)
 
 
 class _Found:
@@ -76,95 +195,101 @@ class _Found:
             high, low = max(self.log_probs[row], log_prob), min(self.log_probs[row], log_prob)
             self.log_probs[row] = high + math.log1p(math.exp(low - high))
 
-    def drop_denied(self, denied: Denied, logged_N: NDArray[np.bool_]) -> list[int]:
+    def drop(self, never: NeverGenerated, logged_N: NDArray[np.bool_]) -> list[int]:
         """Drops the texts that are in no log and must not be suggested; returns the rows of the others."""
         texts = list(self.rows)
         generated = (~logged_N).nonzero()[0]
-        denied_N = denied.queries([texts[row] for row in generated.tolist()])
-        if not denied_N.any():  # nearly always
+        dropped_N = never.includes([texts[row] for row in generated.tolist()])
+        if not dropped_N.any():  # nearly always
             return list(range(len(texts)))
-        kept: list[int] = np.setdiff1d(np.arange(len(texts)), generated[denied_N]).tolist()
+        kept: list[int] = np.setdiff1d(np.arange(len(texts)), generated[dropped_N]).tolist()
         self.rows = {texts[row]: place for place, row in enumerate(kept)}
         self.tokens, self.firsts = [self.tokens[row] for row in kept], [self.firsts[row] for row in kept]
         self.log_probs = [self.log_probs[row] for row in kept]
         return kept
 
 
-def propose(model: LanguageModel, index: QueryIndex | None, query: str, denied: Denied, *, whole: bool = False) -> Pool:
-    """Candidates from the log and the n-gram model.
+def _score(model: LanguageModel, reading: Reading, texts: Sequence[str], found: _Found) -> None:
+    """Adds texts with their probabilities by the n-gram model; where it spells the finished words otherwise, none.
 
-    Args:
-        query: as `normalize_query` returns it: a space at its end says that the last word is finished.
-        denied: what must not be generated.
-        whole: suggest the query itself too, as where the user typed it otherwise; where its last word is finished, if
-            it is in the log: the models then expect another word.
+    A query that ends with the finished words does not go on as the others do, so its own probability stands.
     """
-    popular, total = index.completions(query, POPULAR) if index else ([], 0.0)
-    head, _, typed = query.rpartition(" ")
-    context = tuple(model.tokenizer.encode(head)) if head else ()
-    state = model.state(context, Part.NGRAM)
-    sentences, typed_log_prob = _beam(model, state, typed)
-    found, lead, typed_query = _Found(), f"{head} " if head else "", "" if whole else query.rstrip()
-    spell = model.vocabulary.spell
-    for tokens, steps in sentences:
-        text = lead + spell(tokens)
-        if text != typed_query:
-            found.add(text, tokens, steps[0], sum(steps) - typed_log_prob)
-    missing = [text for text, _ in popular if text not in found.rows and text != typed_query]
-    if whole and head and not typed and index is not None and index.count(head):
-        ended = model.ngram.table.score(state.ngram, END)[0]
-        found.add(head, (END,), ended, ended)  # of its own probability: that another word follows is not given
-    if missing:
-        _add_logged(model, found, missing, context, state, typed_log_prob)
-    positions_N = index.positions(list(found.rows)) if index else np.full(len(found.rows), -1)
-    positions_N = positions_N[found.drop_denied(denied, positions_N >= 0)]
-    size, typed_size = len(found.rows), len(query)
-    return Pool(
-        Candidates(
-            texts=list(found.rows),
-            lengths=np.maximum(np.fromiter(map(len, found.rows), np.float64, size) - typed_size, 1.0),
-            counts=index.counts_at(positions_N) if index else np.zeros(size),
-            log_probs=np.array(found.log_probs, np.float64),
-            tokens=np.maximum(np.fromiter(map(len, found.tokens), np.float64, size), 1.0),
-            recency=index.recency_at(positions_N) if index else None,
-        ),
-        found.tokens,
-        found.firsts,
-        context,
-        total,
-        typed_log_prob,
-    )
-
-
-def _beam(model: LanguageModel, state: State, typed: str) -> tuple[list[tuple[list[int], list[float]]], float]:
-    """The best sentences that spell what was typed, with their steps, and its natural-log probability."""
-    beams = [
-        model.ngram.table.beam(state.ngram, model.vocabulary.constraint(prefix).arrays, BEAM_WIDTH, MAX_TOKENS)
-        for prefix in typed_prefixes(SPACE + typed)
-    ]
-    if len(beams) == 1:
-        sentences, typed_log_prob = beams[0]
-        return sentences, typed_log_prob
-    # Hangul in the making: no text is found by two of them.
-    every = sorted((row for sentences, _ in beams for row in sentences), key=lambda row: -sum(row[1]))
-    return every[:BEAM_WIDTH], float(np.logaddexp.reduce([log_prob for _, log_prob in beams]))
-
-
-def _add_logged(
-    model: LanguageModel,
-    found: _Found,
-    texts: Sequence[str],
-    context: tuple[int, ...],
-    state: State,
-    typed_log_prob: float,
-) -> None:
-    """Adds queries of the log that the beam did not come by."""
-    size, rests = len(context), list[list[int]]()
+    size, rests = len(reading.context), list[list[int]]()
     for text in texts:
         tokens = model.tokenizer.encode(text)
-        spelt = math.isfinite(typed_log_prob) and tuple(tokens[:size]) == context
+        spelt = math.isfinite(reading.typed_log_prob) and tuple(tokens[:size]) == reading.context
         rests.append([*tokens[size:], END] if spelt else [])
     every = np.array([token for rest in rests for token in rest], np.int32)
-    sums, firsts = model.ngram.table.score_rows(state.ngram, every, np.cumsum([0, *map(len, rests)]))
+    sums, firsts = model.ngram.table.score_rows(reading.state.ngram, every, np.cumsum([0, *map(len, rests)]))
     for text, rest, log_prob, first in zip(texts, rests, sums.tolist(), firsts.tolist(), strict=True):
-        found.add(text, rest, first, log_prob - typed_log_prob if rest else -math.inf)
+        given = 0.0 if text == reading.head else reading.typed_log_prob
+        found.add(text, rest, first, log_prob - given if rest else -math.inf)
+
+
+def pool_readings(
+    reading: Reading, pool: Pool, corrected: Iterable[tuple[Reading, Pool]], kinds: Sequence[str]
+) -> tuple[Pool, dict[str, Reading]]:
+    """One pool of all readings of what was typed, and of each corrected candidate which reading it completes.
+
+    Args:
+        reading, pool: of what was typed as it stands.
+        corrected: the most probable first; a text that several lead to counts as the first one's.
+        kinds: differences of `lm.text.duplicates` that make no other query: a reading gives way to those before it
+            where these have it as often in the log.
+    """
+    typed = typed_prefixes(reading.query)
+    texts = set(pool.candidates.texts)
+    counts: dict[str, float] = {}
+    _note(pool.candidates, kinds, counts)
+    parts, owners = [(reading, pool)], dict[str, Reading]()
+    for other, proposed in corrected:
+        rows = [
+            row
+            for row, text in enumerate(proposed.candidates.texts)
+            if text not in texts and not any(prefix.begins(text) for prefix in typed)
+            if counts.get(duplicate_key(text, *kinds), -1.0) < proposed.candidates.counts[row]
+        ]
+        part = proposed.rows(rows)
+        _note(part.candidates, kinds, counts)
+        texts.update(part.candidates.texts)
+        owners |= dict.fromkeys(part.candidates.texts, other)
+        parts.append((other, part))
+    return _joined(parts), owners
+
+
+def _note(candidates: Candidates, kinds: Sequence[str], counts: dict[str, float]) -> None:
+    """Notes how often each query of the log was submitted in its most popular form."""
+    for text, count in zip(candidates.texts, candidates.counts.tolist(), strict=True):
+        if count > 0:
+            key = duplicate_key(text, *kinds)
+            counts[key] = max(count, counts.get(key, 0.0))
+
+
+def _joined(parts: Sequence[tuple[Reading, Pool]]) -> Pool:
+    pools = [pool for _, pool in parts]
+    every, sizes = [pool.candidates for pool in pools], [len(pool.tokens) for pool in pools]
+
+    def column(name: str) -> Floats:
+        return np.concatenate([getattr(candidates, name) for candidates in every])
+
+    def repeated(values: Sequence[float], kind: type[Any]) -> NDArray[Any]:
+        return np.repeat(np.array(values, kind), sizes)
+
+    return replace(
+        pools[0],
+        candidates=Candidates(
+            texts=[text for candidates in every for text in candidates.texts],
+            lengths=column("lengths"),
+            counts=column("counts"),
+            log_probs=column("log_probs"),
+            tokens=column("tokens"),
+            recency=column("recency") if every[0].recency is not None else None,
+            edits=repeated([reading.edits for reading, _ in parts], np.int64),
+            log_posteriors=repeated([reading.log_posterior for reading, _ in parts], np.float64),
+            totals=repeated([pool.total for pool in pools], np.float64),
+        ),
+        tokens=[tokens for pool in pools for tokens in pool.tokens],
+        firsts=[first for pool in pools for first in pool.firsts],
+        total=float(sum(np.exp(reading.log_posterior) * pool.total for reading, pool in parts)),
+        parts=tuple(pools),
+    )

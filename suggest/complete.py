@@ -1,8 +1,11 @@
-"""Completes queries: popular and generated ones in one ranked list."""
+"""Completes queries: asks the sources, removes duplicates, ranks."""
 
 from __future__ import annotations
 
+import itertools
 import math
+import operator
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,21 +14,19 @@ from lm.bundle.bundle import Bundle
 from lm.bundle.manifest import Ranking
 from lm.errors import UnsupportedError
 from lm.index.queries import QueryIndex
-from lm.text.hangul import typed_prefixes
+from lm.text.duplicates import distinct
+from lm.text.hangul import TypedPrefix, typed_prefixes
 from lm.text.normalize import normalize_query
-from suggest.advice import Advisers
-from suggest.budget import Budget, OptionalPart
-from suggest.candidates import Pool, propose
-from suggest.duplicates import distinct, distinct_pool
-from suggest.estimate import Allowance, CostEstimate
-from suggest.infix import typed_length, with_infix
-from suggest.rank import Candidates, Floats, first_exact, order
-from suggest.readings import pool_readings
-from suggest.reranking import rerank
-from suggest.rescoring import Rescorer
-from suggest.spelling import Correction, Corrector
-from suggest.stages import Stages
-from suggest.types import QueryCompletion, QuerySuggestion, ScoreTerms, Source
+from suggest.budget import Allowance, Budget, CostEstimate, OptionalPart, Stages
+from suggest.candidates import Candidates, Floats, Pool, describe, pool_readings
+from suggest.opinions import Advisers, Rescorer, rerank
+from suggest.rank import first_exact, order
+from suggest.sources.infix import SHARE, InfixSource, infix_log_probs
+from suggest.sources.log import LogSource
+from suggest.sources.ngram import NgramSource
+from suggest.sources.source import Proposal, Reading, Request, Source, read_typed
+from suggest.sources.spelling import SpellingSource
+from suggest.types import QueryCompletion, QueryOptions, QuerySuggestion, ScoreTerms, SuggestionSource
 
 CHOSEN = 16
 """Candidates that are ranked at last: the shown ten and what may still rise among them."""
@@ -39,15 +40,16 @@ _PROBABLE = math.log(0.5)
 class _Listed:
     """Natural-log probability and row of each candidate, best first, and each model's opinion of them.
 
-    `corrections` says of which correction of what was typed a text is a completion, if of any; `total` are the
-    submissions behind all readings of it; `refiners` are as of `QueryCompletion`.
+    `reading` is what was typed as it stands; `corrections` says of which correction of it a text is a completion, if
+    of any; `total` are the submissions behind all readings; `refiners` are as of `QueryCompletion`.
     """
 
     ranked: list[tuple[float, int]]
     candidates: Candidates
     ngram: Floats
-    neural: Floats | None
-    corrections: dict[str, Correction] = field(default_factory=dict)
+    neural: Floats | None = None
+    reading: Reading | None = None
+    corrections: dict[str, Reading] = field(default_factory=dict)
     total: float = 0.0
     refiners: tuple[OptionalPart, ...] = ()
 
@@ -58,32 +60,26 @@ class QueryCompleter:
     def __init__(self, bundle: Bundle) -> None:
         self._bundle = bundle
         self._model = bundle.language_model("queries")
+        self._duplicates = bundle.manifest.duplicates
         self._ranking = bundle.manifest.ranking
+        self._first_ranking = bundle.manifest.first_ranking
+        self._sources: tuple[Source, ...] = (NgramSource(self._model),)
+        self._infix: Source | None = None
+        if bundle.queries is not None:
+            self._sources += (LogSource(bundle.queries),)
+            self._infix = InfixSource(bundle.queries, self._duplicates.collapse)
+        self._spelling: SpellingSource | None = None
+        if bundle.lexicon is not None:
+            self._spelling = SpellingSource(self._model, bundle.lexicon, self._sources)
         self._advisers = Advisers(bundle.advisers() if self._ranking.advisers else ())
         self._rescorer = Rescorer(self._model)
-        self._first_ranking = bundle.manifest.first_ranking
-        self._neural_cost = CostEstimate(0.002)
         self._reranks = self._model.reranker is not None and self._ranking.reranker > 0
+        self._spelling_cost = CostEstimate(0.002)
+        self._neural_cost = CostEstimate(0.002)
         self._reranker_cost = CostEstimate(0.003)
-        self._corrector = Corrector(self._model, bundle.lexicon) if bundle.lexicon is not None else None
-        self._correction_cost = CostEstimate(0.002)
 
-    def complete(
-        self,
-        query: str,
-        *,
-        max_suggestions: int,
-        exclude_generated: bool,
-        neural: bool,
-        budget: Budget | None,
-        correct: bool = True,
-        explain: bool = False,
-    ) -> QueryCompletion:
+    def complete(self, query: str, options: QueryOptions, budget: Budget | None) -> QueryCompletion:
         """Ranked completions; an empty query gets the most popular ones.
-
-        Args:
-            correct: look for typing errors where what was typed is not as queries usually are.
-            explain: say what the neural model thinks of each whole query, which costs extra.
 
         Raises:
             UnsupportedError: the bundle was trained without queries.
@@ -95,137 +91,203 @@ class QueryCompleter:
             )
         stages, allowance = Stages(), Allowance(budget)
         with stages.stage("parse"):
-            normalized = normalize_query(query)
-        if normalized:
-            listed, total = self._ranked(
-                *(normalized, max_suggestions, exclude_generated, neural, allowance, stages),
-                correct=correct,
-                explain=explain,
-            )
+            request = Request(normalize_query(query), options)
+        if request.query:
+            listed = self._ranked(request, allowance, stages)
         else:
-            listed, total = self._popular(max_suggestions, stages)
+            listed = self._popular(options.max_suggestions, self._bundle.queries, stages)
         with stages.stage("rank"):
-            suggestions = self._suggestions(listed, normalized, self._bundle.queries, max_suggestions)
-            kinds = self._bundle.manifest.duplicates.collapse
-            suggestions = with_infix(self._bundle.queries, normalized, suggestions, total, max_suggestions, kinds)
+            suggestions = self._suggestions(request, listed, self._bundle.queries)
+            if self._infix is not None and listed.reading is not None:
+                suggestions = self._with_infix(request, listed.reading, suggestions, self._infix, self._bundle.queries)
         return QueryCompletion(
             suggestions=suggestions,
-            normalized_query=normalized,
+            normalized_query=request.query,
             corrected_query=_corrected_query(listed, suggestions),
             left_out=allowance.left_out,
             refiners=listed.refiners,
             timings=stages.timings,
         )
 
+    def proposed(self, query: str, *, whole: bool = False) -> Pool:
+        """What log and models propose for a normalised query as it stands, without near-duplicates.
+
+        Args:
+            whole: see `Reading`.
+        """
+        return self._proposed(Request(query), read_typed(self._model, query, whole=whole))
+
     def considered(self, query: str, k: int) -> tuple[Candidates, float]:
         """What is ranked for a normalised query if k are to be shown, and the submissions behind all readings of it."""
-        listed, _ = self._ranked(query, k, False, True, Allowance(None), Stages())
+        listed = self._ranked(Request(query, QueryOptions(max_suggestions=k)), Allowance(None), Stages())
         return listed.candidates, listed.total
 
-    def _ranked(
-        self,
-        query: str,
-        max_suggestions: int,
-        exclude_generated: bool,
-        neural: bool,
-        allowance: Allowance,
-        stages: Stages,
-        *,
-        correct: bool = True,
-        explain: bool = False,
-    ) -> tuple[_Listed, float]:
-        """The list, and submissions of what was typed as it stands."""
+    def _proposed(self, request: Request, reading: Reading) -> Pool:
+        proposals = [proposal for source in self._sources for proposal in source.propose(request, reading)]
+        return self._described(reading, proposals)
+
+    def _described(self, reading: Reading, proposals: Sequence[Proposal]) -> Pool:
+        pool = describe(reading, proposals, self._model, self._bundle.queries, self._bundle.never_generated)
+        pool = pool.distinct(self._duplicates)
+        reading.logged = int(np.count_nonzero(pool.candidates.counts))
+        return pool
+
+    def _ranked(self, request: Request, allowance: Allowance, stages: Stages) -> _Listed:
+        options = request.options
         with stages.stage("ngram"):
-            proposed = propose(self._model, self._bundle.queries, query, self._bundle.denied)
-            pool = distinct_pool(proposed, self._bundle.manifest.duplicates)
-            rows = first_rows(pool, self._first_ranking, max(CHOSEN, max_suggestions + 2), exclude_generated)
-        corrections, total = dict[str, Correction](), pool.total
-        suspects = self._corrector.suspects(query, pool) if correct and self._corrector is not None else ()
-        if self._corrector and suspects and allowance.allows(OptionalPart.SPELLING, self._correction_cost):
-            searches = self._corrector.searches
-            with stages.stage("spelling"):
-                pool, corrections = self._read_otherwise(query, suspects, pool)
-            if self._corrector.searches > searches:  # what was known says nothing of what the next one costs
-                self._correction_cost.observe(stages.timings[-1].duration_s)
+            reading = read_typed(self._model, request.query)
+            pool = self._proposed(request, reading)
+            size = max(CHOSEN, options.max_suggestions + 2)
+            rows = first_rows(pool, self._first_ranking, size, options.exclude_generated)
+        corrections = dict[str, Reading]()
+        if options.correct and self._spelling is not None:
+            pool, corrections = self._corrected(request, reading, pool, self._spelling, allowance, stages)
         if corrections:  # beside those that suit the typed letters, which stay the same
-            rows += _first_corrected(pool, self._first_ranking, max_suggestions + SPARE, exclude_generated)
-        chosen = pool.candidates.of(rows)
+            size = options.max_suggestions + SPARE
+            rows += _first_corrected(pool, self._first_ranking, size, options.exclude_generated)
+        chosen = pool.candidates.rows(rows)
         if self._advisers:
             with stages.stage("advice"):
                 chosen = self._advisers.advise(chosen)
+        candidates, neural = self._judged(options, pool, rows, chosen, allowance, stages)
+        ranked = order(candidates, pool.total, self._ranking)
+        refiners = () if options.neural or not rows else self._refiners(pool)
+        return _Listed(ranked, candidates, chosen.log_probs, neural, reading, corrections, pool.total, refiners)
+
+    def _corrected(
+        self,
+        request: Request,
+        reading: Reading,
+        pool: Pool,
+        spelling: SpellingSource,
+        allowance: Allowance,
+        stages: Stages,
+    ) -> tuple[Pool, dict[str, Reading]]:
+        """The pool with what completes the corrections of typing errors, and which completes which."""
+        if not spelling.suspects(reading) or not allowance.allows(OptionalPart.SPELLING, self._spelling_cost):
+            return pool, {}
+        searches, corrections = spelling.searches, dict[str, Reading]()
+        with stages.stage("spelling"):
+            groups = itertools.groupby(spelling.propose(request, reading), key=operator.attrgetter("reading"))
+            parts = [(other, self._described(other, list(proposals))) for other, proposals in groups]
+            if parts:
+                kinds = [kind for kind in self._duplicates.collapse if kind != "plural"]
+                pool, corrections = pool_readings(reading, pool, parts, kinds)
+        if spelling.searches > searches:  # what was known says nothing of what the next one costs
+            self._spelling_cost.observe(stages.timings[-1].duration_s)
+        return pool, corrections
+
+    def _judged(
+        self,
+        options: QueryOptions,
+        pool: Pool,
+        rows: Sequence[int],
+        chosen: Candidates,
+        allowance: Allowance,
+        stages: Stages,
+    ) -> tuple[Candidates, Floats | None]:
+        """The chosen candidates with the neural parts' opinions, and what the neural model alone says if asked."""
         candidates, opinion = chosen, None
-        asked = neural and bool(rows)
+        asked = options.neural and bool(rows)
         if asked and self._rescorer.helps(pool) and allowance.allows(OptionalPart.NEURAL, self._neural_cost):
             with stages.stage("neural"):
                 rescored = self._rescorer.rescore(pool, rows, chosen)
                 candidates = rescored.candidates
             if rescored.read:
                 self._neural_cost.observe(stages.timings[-1].duration_s)
-            if explain:
+            if options.explain:
                 with stages.stage("explain"):
                     opinion = self._rescorer.opinions(pool, rows, chosen)
         if asked and self._reranks and allowance.allows(OptionalPart.RERANKER, self._reranker_cost, last=True):
             with stages.stage("reranker"), self._reranker_cost.measured():
                 candidates = rerank(self._model, candidates)
-        ranked = order(candidates, pool.total, self._ranking)
-        refiners = () if neural or not rows else self._refiners(pool)
-        return _Listed(ranked, candidates, chosen.log_probs, opinion, corrections, pool.total, refiners), total
+        return candidates, opinion
 
     def _refiners(self, pool: Pool) -> tuple[OptionalPart, ...]:
         could = {OptionalPart.NEURAL: self._rescorer.helps(pool), OptionalPart.RERANKER: self._reranks}
         return tuple(part for part, helps in could.items() if helps)
 
-    def _read_otherwise(self, query: str, suspects: tuple[int, ...], pool: Pool) -> tuple[Pool, dict[str, Correction]]:
-        """The pool with what completes the corrections of typing errors, and which completes which."""
-        assert self._corrector is not None
-        log_posterior, corrections = self._corrector.corrections(query, suspects, pool)
-        if not corrections:
-            return pool, {}
-
-        def proposed(correction: Correction) -> Pool:
-            model, index, denied = self._model, self._bundle.queries, self._bundle.denied
-            found = propose(model, index, correction.text, denied, whole=correction.whole)
-            return distinct_pool(found, self._bundle.manifest.duplicates)
-
-        kinds = [kind for kind in self._bundle.manifest.duplicates.collapse if kind != "plural"]
-        return pool_readings(query, pool, log_posterior, corrections, proposed, kinds)
-
-    def _popular(self, k: int, stages: Stages) -> tuple[_Listed, float]:
+    def _popular(self, k: int, index: QueryIndex, stages: Stages) -> _Listed:
         """The most popular queries with their shares of the log: before a letter is typed no model has an opinion."""
-        assert self._bundle.queries is not None
         with stages.stage("history"):
-            popular, total = self._bundle.queries.completions("", 2 * k)
-            every, counts_of_all = [text for text, _ in popular], [count for _, count in popular]
-            rows = distinct(every, counts_of_all, self._bundle.manifest.duplicates)
-            popular = [popular[row] for row in rows[:k]]
-            counts = np.array([count for _, count in popular], np.float64)
-            unknown = np.full(len(popular), -np.inf)
-            texts = [text for text, _ in popular]
-            lengths = np.array([len(text) for text in texts], np.float64)
-            candidates = Candidates(texts, lengths, counts, unknown, np.ones(len(texts)))
-            ranked = [(math.log(count / total), row) for row, (_, count) in enumerate(popular)]
-        return _Listed(ranked, candidates, unknown, None), total
+            popular, total = index.completions("", 2 * k)
+            texts, counts = [text for text, _ in popular], [count for _, count in popular]
+            rows = distinct(texts, counts, self._duplicates.collapse, self._duplicates.plural_ratio)[:k]
+            unknown = np.full(len(rows), -np.inf)
+            candidates = Candidates(
+                texts=[texts[row] for row in rows],
+                lengths=np.array([len(texts[row]) for row in rows], np.float64),
+                counts=np.array([counts[row] for row in rows], np.float64),
+                log_probs=unknown,
+                tokens=np.ones(len(rows)),
+            )
+            ranked = [(math.log(counts[row] / total), place) for place, row in enumerate(rows)]
+        return _Listed(ranked, candidates, unknown)
 
-    def _suggestions(
-        self, listed: _Listed, query: str, index: QueryIndex, max_suggestions: int
-    ) -> tuple[QuerySuggestion, ...]:
+    def _suggestions(self, request: Request, listed: _Listed, index: QueryIndex) -> tuple[QuerySuggestion, ...]:
         counts, ngram = listed.candidates.counts.tolist(), listed.ngram.tolist()
-        every, corrections, prefixes = listed.candidates.texts, listed.corrections, typed_prefixes(query)
+        texts, prefixes = listed.candidates.texts, typed_prefixes(request.query)
         neural = listed.neural.tolist() if listed.neural is not None else [-math.inf] * len(counts)
-        ranked = listed.ranked[:max_suggestions]
+        ranked = listed.ranked[: request.options.max_suggestions]
         suggestions = []
-        shown = index.shown([every[row] for _, row in ranked])
+        shown = index.shown([texts[row] for _, row in ranked])
         for (log_prob, row), (display, payload) in zip(ranked, shown, strict=True):
-            text, count, correction = every[row], counts[row], corrections.get(every[row])
-            typed = typed_length(text, query, prefixes) if correction is None else len(correction.text.rstrip())
+            text, count, correction = texts[row], counts[row], listed.corrections.get(texts[row])
+            typed = (
+                _typed_length(text, request.query, prefixes) if correction is None else len(correction.query.rstrip())
+            )
             popularity = math.log(count / index.total) if count > 0 else None
-            edits = correction.edits if correction is not None else 0
-            terms = ScoreTerms(popularity, _known(ngram[row]), _known(neural[row]), edits)
-            source = Source.HISTORY if count > 0 else Source.GENERATED
+            terms = ScoreTerms(
+                popularity, _known(ngram[row]), _known(neural[row]), correction.edits if correction else 0
+            )
+            source = SuggestionSource.LOG if count > 0 else SuggestionSource.GENERATED
             suggestions.append(
                 QuerySuggestion(text, display, log_prob, math.exp(log_prob), source, (0, typed), terms, payload)
             )
         return tuple(suggestions)
+
+    def _with_infix(
+        self,
+        request: Request,
+        reading: Reading,
+        listed: tuple[QuerySuggestion, ...],
+        source: Source,
+        index: QueryIndex,
+    ) -> tuple[QuerySuggestion, ...]:
+        """A list with infix completions at its end: where it has room, and in the place of its last generated ones.
+
+        Only what was submitted more often than all queries with the typed prefix takes a place: by evidence of the log
+        the typed text then rather is the beginning of a later word.
+        """
+        k = request.options.max_suggestions
+        generated = [row for row, each in enumerate(listed) if each.source is SuggestionSource.GENERATED]
+        places, room = min(k // SHARE, len(generated)), k - len(listed)
+        reading.listed, reading.places = [suggestion.text for suggestion in listed], room + places
+        matches = source.propose(request, reading)
+        taken = sum(match.submissions > reading.total for match in matches[:places]) - room
+        if taken > 0:
+            gone = set(generated[-taken:])
+            listed = tuple(suggestion for row, suggestion in enumerate(listed) if row not in gone)
+        matches, prefixes = matches[: k - len(listed)], typed_prefixes(request.query)
+        log_probs = infix_log_probs(
+            [match.submissions for match in matches],
+            index.total,
+            [(each.acceptance_prob, each.log_prob) for each in listed],
+        )
+        shown = index.shown([match.text for match in matches])
+        return listed + tuple(
+            QuerySuggestion(
+                text=match.text,
+                display=display,
+                log_prob=log_prob,
+                acceptance_prob=math.exp(log_prob),
+                source=SuggestionSource.LOG,
+                typed=(match.start, _typed_length(match.text[match.start :], request.query, prefixes)),
+                terms=ScoreTerms(popularity_log_prob=math.log(match.submissions / index.total)),
+                payload=payload,
+            )
+            for match, log_prob, (display, payload) in zip(matches, log_probs, shown, strict=True)
+        )
 
 
 def first_rows(pool: Pool, ranking: Ranking, k: int, exclude_generated: bool = False) -> list[int]:
@@ -234,7 +296,7 @@ def first_rows(pool: Pool, ranking: Ranking, k: int, exclude_generated: bool = F
     Generated ones that are not asked for go before the list is cut, or they would take the places of real ones.
     """
     kept = np.flatnonzero(pool.candidates.counts > 0).tolist() if exclude_generated else range(len(pool.tokens))
-    candidates = pool.candidates.of(kept) if exclude_generated else pool.candidates
+    candidates = pool.candidates.rows(kept) if exclude_generated else pool.candidates
     return [kept[row] for _, row in order(candidates, pool.total, ranking)[:k]]
 
 
@@ -244,14 +306,22 @@ def _first_corrected(pool: Pool, ranking: Ranking, k: int, exclude_generated: bo
     kept = [row for row in range(start, len(pool.tokens)) if candidates.counts[row] or not exclude_generated]
     if start and candidates.log_posteriors is not None:
         k -= min(first_exact(float(candidates.log_posteriors[0])), start)
-    return [kept[row] for _, row in order(candidates.of(kept), pool.total, ranking)[: max(k, 0)]]
+    return [kept[row] for _, row in order(candidates.rows(kept), pool.total, ranking)[: max(k, 0)]]
 
 
 def _corrected_query(listed: _Listed, suggestions: tuple[QuerySuggestion, ...]) -> str:
     """The correction that is more probable than all else, if a suggestion completes it."""
     shown = [listed.corrections[each.text] for each in suggestions if each.text in listed.corrections]
-    return next((correction.text for correction in shown if correction.log_posterior > _PROBABLE), "")
+    return next((correction.query for correction in shown if correction.log_posterior > _PROBABLE), "")
 
 
 def _known(log_prob: float) -> float | None:
     return log_prob if math.isfinite(log_prob) else None
+
+
+def _typed_length(text: str, query: str, typed: tuple[TypedPrefix, ...]) -> int:
+    """Code points of a text that are typed; a syllable in the making is not until it is as shown."""
+    if not typed[0].low:
+        return min(len(query), len(text))
+    literal = next((len(prefix.literal) for prefix in typed if prefix.begins(text)), 0)
+    return literal + text.startswith(query[-1], literal)

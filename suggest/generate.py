@@ -10,17 +10,19 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from lm.index.denied import Denied
+from lm.index.never_generated import NeverGenerated
 from lm.models.language_model import LanguageModel, last_sentence
 from lm.models.parts import Part
 from lm.models.vocabulary import BEGIN, END, SPACE, UNKNOWN, Constraint
+from lm.text.hangul import TypedPrefix
 from lm.text.normalize import ends_sentence, last_word_start, normalize_query, split_sentences
-from lm.text.typed import TypedPrefix
 from suggest.cursor import context_tokens, locate
 from suggest.types import FinishReason, GenerationOptions, TextChunk
 
+_DRAWS = 100
+"""Tokens that are drawn, and forbidden, before the text ends instead."""
 _BEFORE = 200
-"""Code points of a prompt in which what is denied may begin."""
+"""Code points of a prompt in which what is never generated may begin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,24 +53,24 @@ class _Opening:
 
 @dataclass(frozen=True, slots=True)
 class _Guard:
-    """Keeps what is denied out of generated text, which is judged word by word as each is finished.
+    """Keeps out of generated text what is never generated. It is judged word by word as each is finished.
 
-    What the user wrote is not ours to judge: a prompt that is denied itself may be continued, by what is not.
+    What the user wrote is not ours to judge: a prompt that is forbidden itself may be continued, by what is not.
     """
 
     model: LanguageModel
     prompt: str
     line: str  # the prompt's last sentence, with the space at its end
     opening: _Opening
-    denied: Denied
+    never: NeverGenerated
 
-    def denies(self, tokens: tuple[int, ...], *, ended: bool) -> bool:
-        """Whether generated tokens bring in what is denied; unless they have ended, their last word may go on."""
+    def forbids(self, tokens: tuple[int, ...], *, ended: bool) -> bool:
+        """Whether tokens bring in what is never generated. Unless they have ended, their last word may go on."""
         text = self._text(tokens)
         return (ended and self._withholds(text)) or self._brings_in(text, finished=ended)
 
-    def finishes_denied(self, tokens: tuple[int, ...]) -> bool:
-        """Whether generated tokens bring in what is denied if their last word does not go on."""
+    def finishes_forbidden(self, tokens: tuple[int, ...]) -> bool:
+        """Whether generated tokens bring in what is never generated if their last word does not go on."""
         return self._brings_in(self._text(tokens), finished=True)
 
     def _text(self, tokens: tuple[int, ...]) -> str:
@@ -76,35 +78,35 @@ class _Guard:
 
     def _withholds(self, text: str) -> bool:
         typed, whole = normalize_query(self.line).strip(), normalize_query(self.line + text).strip()
-        return whole != typed and self.denied.withholds(whole)
+        return whole != typed and self.never.withholds(whole)
 
     def _brings_in(self, text: str, *, finished: bool) -> bool:
         written = self.prompt[-_BEFORE:]
         whole, start = written + text, last_word_start(written)
         head, word = normalize_query(written[:start]), normalize_query(written[start:])
-        if not text[:1].isalnum() and self.denied.continuation(head, word):
+        if not text[:1].isalnum() and self.never.forbids(head, word):
             start = len(whole) - len(text.lstrip())
         before, new = normalize_query(whole[:start]), normalize_query(whole[start:])
         if not finished and self.model.joins:
             new = new[: last_word_start(new)]
-        return self.denied.continuation(before, new)
+        return self.never.forbids(before, new)
 
 
 def generate_text(
-    model: LanguageModel, prompt: str, options: GenerationOptions, denied: Denied | None = None
+    model: LanguageModel, prompt: str, options: GenerationOptions, never: NeverGenerated | None = None
 ) -> Iterator[TextChunk]:
     """Text that continues the prompt, as it is produced; the last chunk says why it ended.
 
     Nothing of the prompt is replaced: subwords may go on with its last word as it is spelt (`한` to `한국`, `하` not).
-    A word model takes that word as finished. What is denied is drawn anew: words and phrases as they are finished,
-    and the end of a line that as a whole is a withheld query.
+    A word model takes that word as finished. What is never generated is drawn anew: words and phrases as they are
+    finished, and the end of a line that as a whole is a withheld query.
 
     Raises:
         UnsupportedError: the part asked for is not there.
     """
     part = model.part(options.part)
     opening = _open(model, prompt)
-    guard = _Guard(model, prompt, _last_line(prompt), opening, denied or Denied())
+    guard = _Guard(model, prompt, _last_line(prompt), opening, never or NeverGenerated())
     if options.beam_width > 1:
         tokens, reason = _beam(model, opening, options, part, guard)
         yield TextChunk(text=_appended(model, prompt, opening, (), tokens), finish_reason=reason)
@@ -117,8 +119,8 @@ def generate_text(
         if token is None or token == END:
             break
         tokens = (*tokens, token)
-        if guard.denies(tokens, ended=True):
-            continue  # a word that is denied unless it goes on is not shown before it does
+        if guard.forbids(tokens, ended=True):
+            continue  # a word that is forbidden unless it goes on is not shown before it does
         text = "".join(
             _appended(model, prompt, opening, tokens[:place], tokens[place : place + 1])
             for place in range(shown, len(tokens))
@@ -137,15 +139,17 @@ def _draw_allowed(
     guard: _Guard,
     tokens: tuple[int, ...],
 ) -> int | None:
-    """A token that brings in nothing denied; None if there is none."""
-    while np.isfinite(masked).any():
+    """A token that brings in nothing forbidden; None if none was found."""
+    for _ in range(_DRAWS):
+        if not np.isfinite(masked).any():
+            break
         token = _draw(masked, options, chance)
         ended = token == END
-        if not guard.denies(tokens if ended else (*tokens, token), ended=ended):
+        if not guard.forbids(tokens if ended else (*tokens, token), ended=ended):
             return token
         masked[token] = -np.inf
         low, high = guard.model.word_starts
-        if low <= token < high and guard.finishes_denied(tokens):
+        if low <= token < high and guard.finishes_forbidden(tokens):
             masked[low:high] = -np.inf  # whatever word comes next
     return None
 
@@ -206,7 +210,7 @@ def _draw(masked: NDArray[np.float64], options: GenerationOptions, chance: rando
 def _beam(
     model: LanguageModel, opening: _Opening, options: GenerationOptions, part: Part, guard: _Guard
 ) -> tuple[tuple[int, ...], FinishReason]:
-    """The best finished sentence of a beam, else its best unfinished one; none if all are denied."""
+    """The best finished sentence of a beam, else its best unfinished one; none if all are forbidden."""
     active: list[tuple[float, tuple[int, ...]]] = [(0.0, ())]
     finished: list[tuple[float, tuple[int, ...]]] = []
     for _ in range(options.max_output_tokens):
@@ -219,7 +223,7 @@ def _beam(
                     break
                 proposals.append((log_prob + float(masked[token]), (*tokens, token)))
         proposals.sort(key=lambda proposal: (-proposal[0], proposal[1]))
-        best_ones = list(islice((each for each in proposals if not _is_denied(guard, each[1])), options.beam_width))
+        best_ones = list(islice((each for each in proposals if not _is_forbidden(guard, each[1])), options.beam_width))
         finished += [proposal for proposal in best_ones if proposal[1][-1] == END]
         active = [proposal for proposal in best_ones if proposal[1][-1] != END]
         best = max((log_prob for log_prob, _ in finished), default=-np.inf)
@@ -228,10 +232,10 @@ def _beam(
             break
     if finished:
         return max(finished)[1][:-1], FinishReason.STOP
-    unfinished = [tokens for _, tokens in active if not guard.denies(tokens, ended=True)]
+    unfinished = [tokens for _, tokens in active if not guard.forbids(tokens, ended=True)]
     return (unfinished[0] if unfinished else ()), FinishReason.LENGTH
 
 
-def _is_denied(guard: _Guard, tokens: tuple[int, ...]) -> bool:
+def _is_forbidden(guard: _Guard, tokens: tuple[int, ...]) -> bool:
     ended = tokens[-1] == END
-    return guard.denies(tokens[:-1] if ended else tokens, ended=ended)
+    return guard.forbids(tokens[:-1] if ended else tokens, ended=ended)

@@ -12,8 +12,16 @@ from lm.models.parts import Part
 from suggest.budget import Budget
 from suggest.complete import QueryCompleter
 from suggest.generate import generate_text
-from suggest.score import score_text
-from suggest.types import GenerationOptions, NextWords, QueryCompletion, TextChunk, TextScore
+from suggest.scores import score_text
+from suggest.types import (
+    GenerationOptions,
+    NextWords,
+    QueryCompletion,
+    QueryOptions,
+    TextChunk,
+    TextScore,
+    WordOptions,
+)
 from suggest.words import WordPredictor
 
 
@@ -24,7 +32,7 @@ class Model:
         self.bundle = bundle
         self._text_model = bundle.language_model("text")
         self._completer = QueryCompleter(bundle)
-        self._predictor = WordPredictor(self._text_model, bundle.denied)
+        self._predictor = WordPredictor(self._text_model, bundle.never_generated)
 
     @property
     def name(self) -> str:
@@ -64,52 +72,28 @@ class Model:
     def complete_query(
         self,
         query: str,
-        *,
-        max_suggestions: int = 10,
-        exclude_generated: bool = False,
-        neural: bool = True,
+        options: QueryOptions = QueryOptions(),  # noqa: B008 -- immutable
         budget: Budget | None = None,
-        correct: bool = True,
-        explain: bool = False,
     ) -> QueryCompletion:
         """Ranked whole queries for what was typed; see `QueryCompleter.complete`."""
-        return self._completer.complete(
-            query,
-            max_suggestions=max_suggestions,
-            exclude_generated=exclude_generated,
-            neural=neural,
-            budget=budget,
-            correct=correct,
-            explain=explain,
-        )
+        return self._completer.complete(query, options, budget)
 
     def predict_next_word(
         self,
         text: str,
-        *,
-        max_suggestions: int = 10,
-        min_probability: float = 0.0,
-        part: Part = Part.ENSEMBLE,
-        explain: bool = False,
+        options: WordOptions = WordOptions(),  # noqa: B008 -- immutable
         budget: Budget | None = None,
     ) -> NextWords:
         """Words that follow the text or complete its last word; see `WordPredictor.predict`."""
-        return self._predictor.predict(
-            text,
-            max_suggestions=max_suggestions,
-            min_probability=min_probability,
-            part=part,
-            explain=explain,
-            budget=budget,
-        )
+        return self._predictor.predict(text, options, budget)
 
     def score_text(self, text: str, *, part: Part = Part.ENSEMBLE) -> TextScore:
-        """Scores of the text's words; see `suggest.score`."""
+        """Scores of the text's words; see `suggest.scores`."""
         return score_text(self._text_model, text, part)
 
     def generate_text(self, prompt: str, options: GenerationOptions) -> Iterator[TextChunk]:
         """Text that continues the prompt; see `suggest.generate`."""
-        return generate_text(self._text_model, prompt, options, self.bundle.denied)
+        return generate_text(self._text_model, prompt, options, self.bundle.never_generated)
 
 
 def open_model(path: Path, *, verify: bool = True, verified: VerifiedBundles | None = None) -> Model:

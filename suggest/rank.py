@@ -10,8 +10,8 @@ A user who has typed something wants one of the listed queries or another one (M
 
 `p` is the models' probability of the query given what was typed, `length` the characters not typed yet and `tokens`
 what the language model spells them with, `total` the submissions of all queries with the typed prefix, `a` the query's
-shares of the list by the bundle's further language models (see `suggest.advice`), `s` that by the re-ranker, where the
-bundle has one that is asked (see `suggest.reranking`), `recent` its submissions of late, where the log has times. The
+shares of the list by the bundle's further language models, `s` that by the re-ranker, where the bundle has one that is
+asked (see `suggest.opinions` for both), `recent` its submissions of late, where the log has times. The
 weights are those under which held-out queries are most probable, so P is calibrated. A language model has seen the
 queries of its log, and so its opinion of them weighs otherwise than that of queries it made up: how much either says,
 and being in the log besides, the data tell.
@@ -20,23 +20,23 @@ Of what suits the typed letters a query of the log is never behind a generated o
 see `utilities`.
 
 Where typing errors were looked for, the list holds several readings of what was typed: as it stands, and corrected.
-`p` is then given the reading, the log of the reading's posterior probability (`suggest.spelling`) is added to `u`, and
-what suits the typed letters is never outranked by a correction that is no more popular. The probability stated comes
-from utilities in which that log has a weight of its own and corrections a constant (see `training.fit.corrections`).
+`p` is then given the reading, the log of the reading's posterior probability (see `suggest.sources.spelling`) is added
+to `u`, and what suits the typed letters is never outranked by a correction that is no more popular. The probability
+stated comes from utilities in which that log has a weight of its own and corrections a constant (see
+`training.fit.corrections`).
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lm.bundle.manifest import Ranking
 from lm.kernels.logit import ranked
+from suggest.candidates import Candidates, Floats
 
 _LEAST_LOG_PROB = -30.0
 """Stands for the models' opinion where they have none, as of letters that they do not know."""
@@ -47,86 +47,6 @@ correction where it is above that: a query that nobody typed before looks much l
 fewer of its completions are likely to be wanted."""
 _LEAST_OTHER = 1e-3
 """The models' probability of all that is not listed is at least this much."""
-
-Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class Candidates:
-    """N queries that may be suggested.
-
-    Attributes:
-        texts: each once.
-        lengths: characters of each that were not typed, at least 1, float64 (N,).
-        counts: submissions in the log, float64 (N,); 0 for a query that only the models know.
-        log_probs: the models' natural-log probabilities given what was typed, float64 (N,); -inf if they have none.
-        tokens: what the language model spells the rest of each with, at least 1, float64 (N,).
-        advice: natural logs of the advisers' shares, float64 (N, A); None where there are none.
-        unknown_words: words of each that the adviser who knows most of them does not, float64 (N,); None where no one
-            was asked.
-        log_shares: natural logs of the re-ranker's shares, float64 (N,); None where it was not asked.
-        recency: natural logs of one more than the submissions of late, float64 (N,); None where the log has no times.
-        edits: typing errors corrected in each, int64 (N,); None where none were looked for.
-        log_posteriors: natural-log probability, given what was typed, that the user means to type what each begins
-            with, float64 (N,); None where that is certain.
-        totals: submissions of all queries that begin with that, float64 (N,); None where that is certain.
-    """
-
-    texts: Sequence[str]
-    lengths: Floats
-    counts: Floats
-    log_probs: Floats
-    tokens: Floats
-    advice: Floats | None = None
-    unknown_words: Floats | None = None
-    log_shares: Floats | None = None
-    recency: Floats | None = None
-    edits: NDArray[np.int64] | None = None
-    log_posteriors: Floats | None = None
-    totals: Floats | None = None
-
-    @property
-    def joint_log_probs(self) -> Floats:
-        """The models' natural-log probabilities given what was typed, however it is to be read, float64 (N,)."""
-        return self.log_probs if self.log_posteriors is None else self.log_probs + self.log_posteriors
-
-    @property
-    def readings(self) -> list[NDArray[np.int64]]:
-        """The rows of each reading of what was typed."""
-        if self.log_posteriors is None:
-            return [np.arange(len(self.texts))]
-        return [
-            np.flatnonzero(self.log_posteriors == log_posterior) for log_posterior in set(self.log_posteriors.tolist())
-        ]
-
-    def log_shares_of(self, scores_N: Floats) -> Floats:
-        """Natural logs of each one's share of its reading's list, the softmax of scores, float64 (N,)."""
-        shares_N = np.array(scores_N, np.float64)
-        for rows in self.readings:
-            shares_N[rows] -= np.logaddexp.reduce(shares_N[rows])
-        return shares_N
-
-    def of(self, rows: Sequence[int] | NDArray[np.int64]) -> Candidates:
-        """Some of them."""
-        chosen = np.asarray(rows, np.int64)
-
-        def picked(column: Any) -> Any:
-            return None if column is None else column[chosen]
-
-        return Candidates(  # by name: 9 us less than over `dataclasses.fields`
-            texts=[self.texts[row] for row in rows],
-            lengths=self.lengths[chosen],
-            counts=self.counts[chosen],
-            log_probs=self.log_probs[chosen],
-            tokens=self.tokens[chosen],
-            advice=picked(self.advice),
-            unknown_words=picked(self.unknown_words),
-            log_shares=picked(self.log_shares),
-            recency=picked(self.recency),
-            edits=picked(self.edits),
-            log_posteriors=picked(self.log_posteriors),
-            totals=picked(self.totals),
-        )
 
 
 @functools.lru_cache(16)
@@ -180,7 +100,7 @@ def utilities(candidates: Candidates, ranking: Ranking) -> Floats:
         return _lifted(candidates, features_NF, weights)
     utilities_N = np.empty(len(features_NF))
     for rows in ((candidates.edits == 0).nonzero()[0], (candidates.edits > 0).nonzero()[0]):
-        utilities_N[rows] = _lifted(candidates.of(rows), features_NF[rows], weights)
+        utilities_N[rows] = _lifted(candidates.rows(rows), features_NF[rows], weights)
     return utilities_N
 
 
@@ -334,7 +254,7 @@ def _above_floor(
     if candidates.log_posteriors is not None:
         alone_N = np.empty(len(utilities_N))
         for rows in candidates.readings:
-            reading = candidates.of(rows)
+            reading = candidates.rows(rows)
             given_N = utilities_N[rows] - candidates.log_posteriors[rows]
             reading_total = total if reading.totals is None else float(reading.totals[0])
             one = replace(reading, log_posteriors=None)

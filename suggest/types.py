@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from lm.models.parts import Part
-from suggest.budget import LeftOut, OptionalPart
+from suggest.budget import LeftOut, OptionalPart, StageTiming
 
 __all__ = [
     "FinishReason",
@@ -19,21 +19,60 @@ __all__ = [
     "NextWords",
     "Part",
     "QueryCompletion",
+    "QueryOptions",
     "QuerySuggestion",
     "ScoreTerms",
-    "Source",
     "StageTiming",
+    "SuggestionSource",
     "TextChunk",
     "TextScore",
     "TokenScore",
+    "WordOptions",
     "WordSuggestion",
 ]
 
 
-class Source(enum.Enum):
-    """What produced a suggestion."""
+class QueryOptions(NamedTuple):
+    """What a caller of `complete_query` chooses besides the query.
 
-    HISTORY = "history"
+    All that an answer depends on besides the model and the query is a field of this value, because the whole value
+    stands in the key of a cached answer.
+
+    Attributes:
+        max_suggestions: length of the list at most.
+        exclude_generated: whether to suggest queries of the log alone.
+        neural: whether the neural parts may take part.
+        correct: whether to look for typing errors where what was typed is not as queries usually are.
+        explain: whether to say what the neural model thinks of each whole query, which costs extra.
+    """
+
+    max_suggestions: int = 10
+    exclude_generated: bool = False
+    neural: bool = True
+    correct: bool = True
+    explain: bool = False
+
+
+class WordOptions(NamedTuple):
+    """What a caller of `predict_next_word` chooses besides the text; as for `QueryOptions`, all of it is in the key.
+
+    Attributes:
+        max_suggestions: length of the list at most.
+        min_probability: words that are less probable are left out.
+        part: which part of the ensemble answers.
+        explain: whether to give the terms of each score; those of an ensemble cost extra.
+    """
+
+    max_suggestions: int = 10
+    min_probability: float = 0.0
+    part: Part = Part.ENSEMBLE
+    explain: bool = False
+
+
+class SuggestionSource(enum.Enum):
+    """What produced a suggestion; the value is its label in the metrics."""
+
+    LOG = "history"
     GENERATED = "generated"
 
 
@@ -42,13 +81,6 @@ class FinishReason(enum.Enum):
 
     STOP = "stop"
     LENGTH = "length"
-
-
-class StageTiming(NamedTuple):
-    """Time that one stage of an answer took."""
-
-    stage: str
-    duration_s: float
 
 
 class ScoreTerms(NamedTuple):
@@ -77,7 +109,7 @@ class QuerySuggestion(NamedTuple):
     display: str
     log_prob: float
     acceptance_prob: float
-    source: Source
+    source: SuggestionSource
     typed: tuple[int, int]
     terms: ScoreTerms
     payload: str = ""

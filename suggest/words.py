@@ -6,51 +6,35 @@ import itertools
 import math
 from collections.abc import Iterator
 
-from lm.index.denied import Denied
+from lm.index.never_generated import NeverGenerated
 from lm.memo import Memo
 from lm.models.language_model import LanguageModel
 from lm.models.parts import Part
 from lm.text.normalize import is_unspaced, last_word_start, normalize_query
-from suggest.budget import Budget, OptionalPart
+from suggest.budget import Allowance, Budget, CostEstimate, OptionalPart, Stages
 from suggest.cursor import Cursor, context_tokens, locate
 from suggest.decode import Hypothesis, complete_word
-from suggest.estimate import Allowance, CostEstimate
-from suggest.explain import Word, explain_words
-from suggest.stages import Stages
-from suggest.types import NextWords, ScoreTerms, WordSuggestion
+from suggest.scores import Word, explain_words
+from suggest.types import NextWords, ScoreTerms, WordOptions, WordSuggestion
 
 SPARE = 8
 """Words asked for beyond those shown, to make up for the punctuation marks left out."""
 _PHRASE = 200
 """Code points before a word in which a blocked phrase may begin."""
-_REMEMBERED = 1 << 8
-_LONGEST_REMEMBERED = 1024
-"""Code points of a text whose tokens are remembered."""
+_CONTEXT_BYTES = 4 << 20
 
 
 class WordPredictor:
     """Predicts words with an open language model; threads may share it."""
 
-    def __init__(self, model: LanguageModel, denied: Denied | None = None) -> None:
+    def __init__(self, model: LanguageModel, never: NeverGenerated | None = None) -> None:
         self._model = model
-        self._denied = denied or Denied()
-        self._contexts: Memo[str, tuple[int, ...]] = Memo(_REMEMBERED)
+        self._never = never or NeverGenerated()
+        self._contexts: Memo[str, tuple[int, ...]] = Memo(_CONTEXT_BYTES, _CONTEXT_BYTES // 128)
         self._cost = CostEstimate(0.001)
 
-    def predict(
-        self,
-        text: str,
-        *,
-        max_suggestions: int,
-        min_probability: float,
-        part: Part,
-        explain: bool,
-        budget: Budget | None,
-    ) -> NextWords:
-        """Words, most probable first; neither marks of punctuation nor what is denied after the text.
-
-        Args:
-            explain: give the terms of each score; those of an ensemble cost extra.
+    def predict(self, text: str, options: WordOptions, budget: Budget | None) -> NextWords:
+        """Words, most probable first; neither marks of punctuation nor what is never generated after the text.
 
         Raises:
             UnsupportedError: the part asked for is not there.
@@ -58,26 +42,26 @@ class WordPredictor:
         stages, allowance = Stages(), Allowance(budget)
         with stages.stage("parse"):
             cursor = locate(self._model, text, self._read)
-            part = self._model.part(part)
+            part = self._model.part(options.part)
         degraded = part is Part.ENSEMBLE and not allowance.allows(OptionalPart.NEURAL, self._cost)
         asked = Part.NGRAM if degraded else part
         with stages.stage("ngram" if asked is Part.NGRAM else "neural"):
-            width = max_suggestions + SPARE
+            width = options.max_suggestions + SPARE
             found = complete_word(self._model, cursor.context, cursor.typed, width, asked, joined=cursor.joined)
         if asked is not Part.NGRAM:
             self._cost.observe(stages.timings[-1].duration_s)
         with stages.stage("rank"):
-            least = math.log(min_probability) if min_probability > 0 else -math.inf
+            least = math.log(options.min_probability) if options.min_probability > 0 else -math.inf
             words = shown_words(self._model, found, cursor.typed)
             before = normalize_query(text[max(cursor.start - _PHRASE, 0) : cursor.start])
             allowed = (
                 word
                 for word in words
-                if word.log_prob >= least and not self._denied.continuation(before, normalize_query(word.text))
+                if word.log_prob >= least and not self._never.forbids(before, normalize_query(word.text))
             )
-            shown = list(itertools.islice(allowed, max_suggestions))
+            shown = list(itertools.islice(allowed, options.max_suggestions))
         terms = [ScoreTerms()] * len(shown)
-        if explain:
+        if options.explain:
             with stages.stage("explain"):
                 terms = self._terms(cursor, shown, asked)
         return NextWords(
@@ -92,9 +76,7 @@ class WordPredictor:
 
     def _read(self, model: LanguageModel, text: str) -> tuple[int, ...]:
         """The context before a word, which stays the same while its letters are typed."""
-        if len(text) > _LONGEST_REMEMBERED:
-            return context_tokens(model, text)
-        return self._contexts.one(text, lambda text: context_tokens(model, text))
+        return self._contexts.result(text, lambda text: context_tokens(model, text))
 
     def _terms(self, cursor: Cursor, words: list[Word], part: Part) -> list[ScoreTerms]:
         if part is Part.ENSEMBLE:
@@ -108,12 +90,12 @@ def shown_words(model: LanguageModel, found: list[Hypothesis], typed: str) -> It
     """Words, best first; tokenisations of one word add their probabilities."""
     spelt = ((model.tokenizer.decode(hypothesis.tokens), hypothesis) for hypothesis in found)
     if not model.joins:
-        yield from (Word.of(text, hypothesis) for text, hypothesis in spelt if is_word(text))
+        yield from (Word.spelt(text, hypothesis) for text, hypothesis in spelt if is_word(text))
         return
     words: dict[str, Word] = {}
     for text, hypothesis in spelt:
         if is_word(text) and _is_one_word(text, typed):
-            words[text] = words[text].spelt_also(hypothesis) if text in words else Word.of(text, hypothesis)
+            words[text] = words[text].spelt_also(hypothesis) if text in words else Word.spelt(text, hypothesis)
     yield from sorted(words.values(), key=lambda word: -word.log_prob)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,7 +41,7 @@ class RunningGateway:
         return f"http://127.0.0.1:{self.port}"
 
     def ask(self, verb: str, path: str, document: Any = None, *, body: bytes | None = None, **headers: str) -> Answer:
-        """One request on a connection of its own; header names have `_` for `-`."""
+        """One request on a connection of its own. Header names have `_` for `-`."""
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         if document is not None:
             body = json.dumps(document).encode()
@@ -54,6 +55,10 @@ class RunningGateway:
             return Answer(status=response.status, headers=found, body=response.read())
         finally:
             connection.close()
+
+    def connection(self) -> socket.socket:
+        """A connection of one's own."""
+        return socket.create_connection(("127.0.0.1", self.port), timeout=20)
 
     def sample(self, name: str, **labels: str) -> float:
         """The value of a metric; 0 if it has none yet."""

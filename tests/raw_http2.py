@@ -19,7 +19,8 @@ class RawCaller:
     def __init__(self, port: int, *, window: int = 65_535) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=20)
         self._next_stream = 1
-        self._send(_PREFACE + _frame(_SETTINGS, 0, 0, struct.pack(">HI", _INITIAL_WINDOW_SIZE, window)))
+        self._send(_PREFACE)
+        self.widen(window)
 
     def call(self, method: str, message: bytes | None, *, ends: bool = True, **headers: str) -> int:
         """Sends a call of a method, by default of `AutocompleteService`; returns its stream's number.
@@ -47,20 +48,29 @@ class RawCaller:
             self._send(_frame(_HEADERS, _END_HEADERS, stream, block) + _frame(_DATA, end, stream, body))
         return stream
 
-    def read_until_ended(self, streams: set[int]) -> None:
-        """Reads until the server has ended all of these calls.
+    def send(self, stream: int, message: bytes) -> None:
+        """Sends the message of a call that has none yet; it is all that the call sends."""
+        self._send(_frame(_DATA, _END_STREAM, stream, struct.pack(">BI", 0, len(message)) + message))
+
+    def widen(self, window: int = 65_535) -> None:
+        """Takes so many bytes of each answer from now on."""
+        self._send(_frame(_SETTINGS, 0, 0, struct.pack(">HI", _INITIAL_WINDOW_SIZE, window)))
+
+    def read_until_ended(self, streams: set[int], *, but: int = 0) -> set[int]:
+        """Reads until the server has ended all of these calls but so many; returns those that it ended.
 
         Raises:
             AssertionError: it closed the connection instead.
         """
         left = set(streams)
-        while left:
+        while len(left) > but:
             head = self._receive(9)
             assert head, f"not ended: {left}"
             self._receive(int.from_bytes(head[:3], "big"))
             kind, flags, stream = head[3], head[4], int.from_bytes(head[5:9], "big")
             if kind == _RST_STREAM or (kind == _HEADERS and flags & _END_STREAM):
                 left.discard(stream)
+        return streams - left
 
     def _send(self, data: bytes) -> None:
         self.socket.sendall(data)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from service.workers.health_check import check
+from autocomplete_client.health import check
 from tests.redis_process import free_port
 from tests.service_twins import eventually
 

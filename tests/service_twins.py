@@ -24,13 +24,15 @@ from suggest.types import (
     NextWords,
     Part,
     QueryCompletion,
+    QueryOptions,
     QuerySuggestion,
     ScoreTerms,
-    Source,
     StageTiming,
+    SuggestionSource,
     TextChunk,
     TextScore,
     TokenScore,
+    WordOptions,
     WordSuggestion,
 )
 from tests.redis_process import free_port
@@ -85,22 +87,19 @@ class TwinModel:
     def complete_query(
         self,
         query: str,
-        *,
-        max_suggestions: int = 10,
-        exclude_generated: bool = False,
-        neural: bool = True,
+        options: QueryOptions = QueryOptions(),  # noqa: B008 -- immutable
         budget: Budget | None = None,
-        explain: bool = False,  # noqa: ARG002
     ) -> QueryCompletion:
+        neural = options.neural
         self._work(query, neural, budget)
         texts = [query + ending for ending in ("a", "b", "c")] if query != "zzz" else []
-        sources = [Source.HISTORY, Source.GENERATED, Source.GENERATED]
+        sources = [SuggestionSource.LOG, SuggestionSource.GENERATED, SuggestionSource.GENERATED]
         if neural:
             texts.reverse()
         kept = [
             (text, source)
             for text, source in zip(texts, sources, strict=False)
-            if not (exclude_generated and source is Source.GENERATED)
+            if not (options.exclude_generated and source is SuggestionSource.GENERATED)
         ]
         return QueryCompletion(
             suggestions=tuple(
@@ -113,7 +112,7 @@ class TwinModel:
                     typed=(0, len(query)),
                     terms=ScoreTerms(popularity_log_prob=-2.0, ngram_log_prob=-3.0),
                 )
-                for rank, (text, source) in enumerate(kept[:max_suggestions])
+                for rank, (text, source) in enumerate(kept[: options.max_suggestions])
             ),
             normalized_query=normalize_query(query),
             left_out=self.left_out,
@@ -124,15 +123,11 @@ class TwinModel:
     def predict_next_word(
         self,
         text: str,
-        *,
-        max_suggestions: int = 10,
-        min_probability: float = 0.0,
-        part: Part = Part.ENSEMBLE,
-        explain: bool = False,  # noqa: ARG002
+        options: WordOptions = WordOptions(),  # noqa: B008 -- immutable
         budget: Budget | None = None,
     ) -> NextWords:
-        self._work(text, part is not Part.NGRAM, budget)
-        words = ("states", "nations")[:max_suggestions] if min_probability < 0.9 else ()
+        self._work(text, options.part is not Part.NGRAM, budget)
+        words = ("states", "nations")[: options.max_suggestions] if options.min_probability < 0.9 else ()
         return NextWords(
             suggestions=tuple(WordSuggestion(text=word, log_prob=-0.5, terms=ScoreTerms()) for word in words),
             replace_start=len(text),

@@ -12,8 +12,7 @@ from lm.models.ngram import NgramModel
 from lm.models.tokenizer import Tokenizer, open_tokenizer
 from lm.models.vocabulary import END, UNKNOWN, Vocabulary
 from training.config import LanguageModelConfig, NgramConfig
-from training.data.encoding import encode
-from training.data.vocabulary import build_vocabulary
+from training.data.encoding import build_vocabulary, encode
 from training.ngram.estimate import train_ngram
 from training.progress import SilentReporter
 

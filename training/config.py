@@ -12,9 +12,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError
 
-from lm.bundle.toml_file import read_toml
 from lm.errors import ConfigError
 from lm.models.ngram import Smoothing
+from lm.toml_file import read_toml
 from training.config_log import Counting, QueryLogSource
 from training.config_networks import NeuralConfig, RerankerConfig
 from training.config_section import Section

@@ -1,4 +1,4 @@
-"""One language model of a bundle: vocabulary, n-gram model, networks, and the weights of their mixture."""
+"""Trains one language model of a bundle: vocabulary, n-gram model, networks, and the weights of their mixture."""
 
 from __future__ import annotations
 
@@ -19,9 +19,8 @@ from lm.models.tokenizer import open_tokenizer
 from lm.models.vocabulary import Vocabulary
 from training.config import LanguageModelConfig
 from training.config_networks import NeuralConfig, RerankerConfig
-from training.data.encoding import EncodedText, encode
-from training.data.query_text import text_file
-from training.data.vocabulary import build_vocabulary
+from training.data.encoding import EncodedText, build_vocabulary, encode
+from training.data.query_log import text_file
 from training.fit.mixture import fit_mixture, held_out_scores
 from training.job import TEXT, Job, read_lines_of
 from training.ngram.estimate import train_ngram
@@ -29,13 +28,17 @@ from training.steps import DONE_FILE, seconds
 
 _MIXTURE_SENTENCES = 2000
 _SHORT_LIST = 8192
-"""Words of which alone the network is asked where no letter is typed yet."""
+"""Where no letter is typed yet, the network is asked for this many frequent words alone."""
 
 
 def train_language_model(
     job: Job, config: LanguageModelConfig, data: dict[str, Path], staging: Path
 ) -> tuple[LanguageModelEntry, dict[str, Any]]:
-    """Trains one language model and lays its files into the bundle; what it is, and how its training went."""
+    """Trains one language model and puts its files into the bundle.
+
+    Returns:
+        Its entry in the manifest, and how its training went.
+    """
     prepared = prepare(job, config, data)
     folder = staging / config.name
     folder.mkdir()
@@ -84,18 +87,19 @@ def train_language_model(
 def _network(
     job: Job, config: LanguageModelConfig, part: NeuralConfig | RerankerConfig, prepared: Path, folder: Path
 ) -> tuple[NeuralDescription, dict[str, Any]]:
-    """Trains a network into the bundle's folder; what it is, and how that went."""
-    from training.neural.train import export_neural, finished_training
+    """Trains a network into the bundle's folder; returns its description and how its training went."""
+    from training.neural.checkpoint import Checkpoint
+    from training.neural.export import export_neural
 
-    wait_for_team()
+    wait_for_processes()
     trained = train_network(job, config, part, prepared)
     folder.mkdir()
     export_neural(trained, folder, _short_list(config, folder.parent) if isinstance(part, NeuralConfig) else None)
-    result = finished_training(trained)
+    result = Checkpoint.load_finished(trained)
     training = {
         "seconds": result.curve[-1].elapsed_s,
         "tokens_per_s": result.tokens_per_s,
-        "steps": result.steps,
+        "steps": result.step,
         "sampled_softmax": part.sampled_softmax,
         "curve": [asdict(point) for point in result.curve],
     }
@@ -103,7 +107,7 @@ def _network(
 
 
 def _short_list(config: LanguageModelConfig, folder: Path) -> NDArray[np.int32] | None:
-    """The most frequent words, if they are few among all."""
+    """The most frequent words, if the vocabulary has far more."""
     unigrams_V = open_array(folder / "order1.log_probs.npy", np.float32)
     if config.unit != "word" or len(unigrams_V) < 2 * _SHORT_LIST:
         return None
@@ -113,7 +117,7 @@ def _short_list(config: LanguageModelConfig, folder: Path) -> NDArray[np.int32] 
 def fit_weights(
     job: Job, entry: LanguageModelEntry, recent_words: int, data: dict[str, Path], staging: Path
 ) -> tuple[LanguageModelEntry, dict[str, Any]]:
-    """Finds the mixture's weights on held-out text; also says what decided."""
+    """Finds the mixture's weights on held-out text; also returns the figures that decided."""
     if not entry.neural_kind and not recent_words:
         return entry, {}
     held_out = read_lines_of(data[entry.sources[0]] / "validation.txt")[:_MIXTURE_SENTENCES]
@@ -123,17 +127,13 @@ def fit_weights(
 
 
 def train_network(job: Job, config: LanguageModelConfig, part: NeuralConfig | RerankerConfig, prepared: Path) -> Path:
-    """Trains a network, this process among others perhaps; the folder with its checkpoint."""
+    """Trains a network, perhaps together with other processes; returns the folder with its checkpoint."""
     from training.neural.train import train_neural
-
-    train, validation = _encoded(prepared, "train"), _encoded(prepared, "validation")
 
     def make(target: Path) -> None:
         train_neural(
-            train_tokens=train.tokens,
-            train_offsets=train.offsets,
-            validation_tokens=validation.tokens,
-            validation_offsets=validation.offsets,
+            _encoded(prepared, "train"),
+            _encoded(prepared, "validation"),
             vocabulary_size=len(Vocabulary.open(prepared)),
             config=part,
             seed=job.config.seed,
@@ -143,11 +143,11 @@ def train_network(job: Job, config: LanguageModelConfig, part: NeuralConfig | Re
 
     key = [prepared.name, part.model_dump(), job.config.seed]
     name = "reranker" if isinstance(part, RerankerConfig) else "neural"
-    return job.workshop.step(f"{config.name}-{name}", key, make, resumable=True, meet=wait_for_team)
+    return job.workshop.step(f"{config.name}-{name}", key, make, resumable=True, meet=wait_for_processes)
 
 
 def prepare(job: Job, config: LanguageModelConfig, data: dict[str, Path]) -> Path:
-    """Vocabulary, and training and validation text as token ids."""
+    """Makes the vocabulary, and training and validation text as token ids; returns their folder."""
     texts = [data[source] / name for source in config.sources for name in _training_files(config, source)]
 
     def make(folder: Path) -> None:
@@ -172,8 +172,8 @@ def _encoded(folder: Path, name: str) -> EncodedText:
     return EncodedText(folder / f"{name}.ids.npy", folder / f"{name}.offsets.npy")
 
 
-def wait_for_team() -> None:
-    """Until all processes that train together have come to this point."""
-    from training.neural.team import Team
+def wait_for_processes() -> None:
+    """Waits until all processes that train together have come to this point."""
+    from training.neural.distributed import Processes
 
-    Team.join().wait()
+    Processes.join().wait()

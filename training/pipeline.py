@@ -14,22 +14,21 @@ import numpy as np
 
 from lm.bundle.bundle import LEXICON_FOLDER, QUERIES_FOLDER, open_bundle
 from lm.bundle.manifest import FORMAT_VERSION, Duplicates, Manifest, Ranking
-from lm.bundle.registries import is_url, open_registry
+from lm.bundle.registry import is_url, open_registry
 from lm.errors import InputError
-from lm.index.denied import DENIED_FOLDER
 from lm.index.lexicon import build_lexicon, count_words
+from lm.index.never_generated import NEVER_GENERATED_FOLDER, build_withheld
 from lm.index.warm_set import most_typed, save_warm_set
-from lm.index.withheld import build_withheld
 from lm.text.normalize import NORMALIZER_VERSION
 from training.config import TrainingConfig
-from training.data.blocked_words import load_blocked_words
 from training.data.engines import EngineName
 from training.data.query_log import WITHHELD_FILE
+from training.data.screening import load_blocked_words
 from training.evaluation.evaluate import EVALUATION_FOLDER, QUERIES_FILE, TEXT_FILE, evaluate_bundle
 from training.fit.corrections import fit_corrections
 from training.fit.ranking import fit_ranking
 from training.job import COUNTS_FILE, QUERIES, TEXT, Job, read_data, read_lines_of
-from training.language_model import fit_weights, prepare, train_language_model, train_network, wait_for_team
+from training.language_model import fit_weights, prepare, train_language_model, train_network, wait_for_processes
 from training.progress import Reporter
 from training.publish import Published, publish
 from training.query_index import index_queries, read_counts
@@ -154,11 +153,11 @@ def assist(config: TrainingConfig, *, base: Path, reporter: Reporter) -> None:
 
     The first process does everything else, in the work folder that they share.
     """
-    job = Job(config, base, Workshop(base / config.work, reporter, leads=False), reporter)
+    job = Job(config, base, Workshop(base / config.work, reporter, is_main=False), reporter)
     for model in config.language_models:
         for part in (model.neural, model.reranker):
             if part is not None:
-                wait_for_team()  # until the first one has prepared the text
+                wait_for_processes()  # until the first one has prepared the text
                 prepared = prepare(job, model, read_data(job))
                 train_network(job, model, part, prepared)
 
@@ -178,7 +177,7 @@ def _query_index(job: Job, data: dict[str, Path], staging: Path) -> int:
 
 def _deny(job: Job, data: dict[str, Path], staging: Path) -> None:
     """Writes what must not be suggested: blocked words, and hashes of the queries that the log kept back."""
-    folder = staging / DENIED_FOLDER
+    folder = staging / NEVER_GENERATED_FOLDER
     folder.mkdir()
     blocked = job.config.screening.blocked_words
     load_blocked_words(job.base / blocked if blocked else None).save(folder)

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from lm.bundle.bundle import open_bundle
-from lm.bundle.bundle_store import Activation, BundleStore
 from lm.bundle.manifest import Manifest
+from lm.bundle.registry import Activation, BundleStore
 from lm.errors import BundleError
 from training.config import Publishing
 from training.evaluation.evaluate import evaluate_bundle

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lm.arrays import pack_offsets
 from lm.index.queries import SparseTexts, save_query_index
 from lm.kernels.strings import SortedStrings
-from lm.models.vocabulary import pack_offsets
 
 if TYPE_CHECKING:
     from pyarrow.parquet import ParquetFile

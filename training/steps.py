@@ -37,17 +37,17 @@ class Workshop:
 
     Args:
         folder: made if it is not there.
-        leads: False for a process that `torchrun` started beside the one that leads. It shares the work of steps that
-            have a meeting point, and leaves locks and the mark that a step is finished to the leader.
+        is_main: False for a process that `torchrun` started beside the main process. It shares the work of steps that
+            have a meeting point, and leaves locks and the mark that a step is finished to the main process.
         clock: seconds.
     """
 
     def __init__(
-        self, folder: Path, reporter: Reporter, *, leads: bool = True, clock: Callable[[], float] = time.monotonic
+        self, folder: Path, reporter: Reporter, *, is_main: bool = True, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._folder = folder
         self._reporter = reporter
-        self._leads = leads
+        self._is_main = is_main
         self._clock = clock
         self._used: dict[Path, str] = {}
         folder.mkdir(parents=True, exist_ok=True)
@@ -83,7 +83,7 @@ class Workshop:
                 folder.mkdir(exist_ok=True)
                 start_s = self._clock()
                 make(folder)
-                if self._leads:
+                if self._is_main:
                     facts = {"seconds": self._clock() - start_s, "made_from": made_from, "files": sums(folder)}
                     (folder / DONE_FILE).write_text(json.dumps(facts), encoding="utf-8")
         self._used[folder] = made_from
@@ -122,7 +122,7 @@ class Workshop:
         self._lock_file(run.name).unlink(missing_ok=True)
 
     def _held(self, name: str, *, together: bool) -> AbstractContextManager[None]:
-        if together and not self._leads:
+        if together and not self._is_main:
             return nullcontext()
         return exclusive(self._lock_file(name), self._reporter, waiting_for=f"it makes {name}")
 

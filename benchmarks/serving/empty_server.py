@@ -13,9 +13,8 @@ from typing import Any
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-from service import app
 from service.config import ServerSettings
-from service.rpc.interceptors import add_handlers
+from service.listen import GRPC_OPTIONS
 from service.rpc.servicers import AUTOCOMPLETE_SERVICE
 
 
@@ -23,9 +22,10 @@ def main() -> None:
     """Serves until it is ended."""
     port, *ready = sys.argv[1:]
     threads = ServerSettings.model_fields["max_concurrent"].default
-    server = grpc.server(ThreadPoolExecutor(threads), options=app._GRPC_OPTIONS)
+    server = grpc.server(ThreadPoolExecutor(threads), options=GRPC_OPTIONS)
     answers = (text.partition("=") for text in ready)
-    add_handlers(server, AUTOCOMPLETE_SERVICE, {name: _handler(bytes.fromhex(answer)) for name, _, answer in answers})
+    handlers = {name: _handler(bytes.fromhex(answer)) for name, _, answer in answers}
+    server.add_registered_method_handlers(AUTOCOMPLETE_SERVICE, handlers)
     servicer = health.HealthServicer()
     servicer.set("", health_pb2.HealthCheckResponse.SERVING)
     health_pb2_grpc.add_HealthServicer_to_server(servicer, server)

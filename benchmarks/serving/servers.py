@@ -17,9 +17,9 @@ from urllib.request import urlopen
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from autocomplete_client.health import check
 from benchmarks.query_completion import ROOT
 from lm.errors import ConfigError, UnavailableError
-from service.workers.health_check import check
 
 _CORES = sorted(os.sched_getaffinity(0))
 CLIENT_CORES, SERVER_CORES = {_CORES[0]}, {_CORES[-1]}

@@ -1,7 +1,9 @@
 // Asks the gateway for completions of what is typed: over a WebSocket, and by HTTP where there is none.
 // Only answers to the newest keystroke are handed on, so a late one never takes the place of a newer one.
 
-const SOCKET_PATH = "/v1:streamCompleteQuery";
+// Addresses are relative to the page, which may lie under a path of a site. They begin with "./", for a browser takes
+// what stands before a colon for a scheme.
+const SOCKET_PATH = "./v1:streamCompleteQuery";
 const SLOW_MS = 1200; // then the page says so
 const LOST_MS = 5000; // then the socket is given up, or the request asked again
 const RETRY_MS = [500, 1000, 2000, 4000, 8000];
@@ -92,7 +94,7 @@ export class Typing {
     this.#config = config;
     this.onAnswer = onAnswer;
     this.onState = onState;
-    this.#poster = new Poster("/v1:completeQuery", {
+    this.#poster = new Poster("./v1:completeQuery", {
       onAnswer: (completion, tag, tookMs) => this.#answered(tag, completion, { final: true, tookMs, way: "HTTP" }),
       onState: (state, error) => this.onState(state, error),
     });
@@ -127,7 +129,7 @@ export class Typing {
   }
 
   #open() {
-    const url = new URL(SOCKET_PATH, location.href);
+    const url = new URL(SOCKET_PATH, document.baseURI);
     url.protocol = url.protocol.replace("http", "ws");
     const socket = new WebSocket(url);
     let asked = false;

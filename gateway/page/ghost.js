@@ -20,7 +20,7 @@ export class GhostText {
   constructor(explain, { onShown, onState }) {
     this.#explain = explain;
     this.onShown = onShown;
-    this.poster = new Poster("/v1:predictNextWord", {
+    this.poster = new Poster("./v1:predictNextWord", {
       onAnswer: (answer, asked, tookMs) => {
         this.#show(answer, asked);
         this.onShown(answer, { query: asked.text, tookMs, way: "HTTP", final: true });

@@ -2,7 +2,6 @@
 
 export const SOURCES = {
   SUGGESTION_SOURCE_HISTORY: "log",
-  SUGGESTION_SOURCE_TRENDING: "trending",
   SUGGESTION_SOURCE_GENERATED: "generated",
 };
 

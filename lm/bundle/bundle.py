@@ -8,8 +8,8 @@ from pathlib import Path
 from lm.bundle.manifest import MANIFEST_FILE, Manifest, read_manifest, sha256
 from lm.bundle.verified import VerifiedBundles
 from lm.errors import BundleDamagedError, UnsupportedError
-from lm.index.denied import DENIED_FOLDER, Denied, open_denied
 from lm.index.lexicon import Lexicon
+from lm.index.never_generated import NEVER_GENERATED_FOLDER, NeverGenerated, open_never_generated
 from lm.index.queries import QueryIndex
 from lm.index.warm_set import open_warm_set
 from lm.models.language_model import LanguageModel
@@ -21,13 +21,13 @@ LEXICON_FOLDER = "lexicon"
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """What a bundle holds; files are mapped, not read.
+    """What a bundle holds. Its files are mapped into memory, not read.
 
     Attributes:
         queries: the query index, or None.
         lexicon: the words of the queries, or None.
-        denied: what is neither suggested nor generated.
-        warm_set: the beginnings of queries that are typed most, in order.
+        never_generated: what models may put together and must not be shown.
+        warm_set: the beginnings of queries that are typed most, the most frequent first.
     """
 
     manifest: Manifest
@@ -35,16 +35,16 @@ class Bundle:
     language_models: tuple[LanguageModel, ...]
     queries: QueryIndex | None
     lexicon: Lexicon | None
-    denied: Denied
+    never_generated: NeverGenerated
     warm_set: tuple[str, ...] = ()
 
     def advisers(self) -> tuple[LanguageModel, ...]:
-        """The language models that were trained mainly on queries, without the one that generates them."""
-        of_queries = [model for model in self.language_models if model.entry.sources[0] == "queries"]
-        return tuple(of_queries[1:])
+        """The language models that were trained mainly on queries, except the first, which generates them."""
+        trained_on_queries = [model for model in self.language_models if model.entry.sources[0] == "queries"]
+        return tuple(trained_on_queries[1:])
 
     def language_model(self, source: str) -> LanguageModel:
-        """The language model for `queries` or for `text`: the first that was trained mainly on it, else any.
+        """The first language model that was trained mainly on `queries` or on `text`; else another one.
 
         Raises:
             UnsupportedError: the bundle has no language model.
@@ -66,7 +66,7 @@ def open_bundle(folder: Path, *, verify: bool = True, verified: VerifiedBundles 
     Args:
         folder: `REGISTRY/NAME/VERSION`.
         verify: compare every file with the manifest first.
-        verified: what need not be compared again; None: nothing.
+        verified: bundles that need no second check; None: every bundle is checked.
 
     Raises:
         BundleError: it is missing, damaged or of another format version.
@@ -81,9 +81,9 @@ def open_bundle(folder: Path, *, verify: bool = True, verified: VerifiedBundles 
     models = tuple(LanguageModel(entry, folder / entry.name) for entry in manifest.language_models)
     queries = QueryIndex(folder / QUERIES_FOLDER) if (folder / QUERIES_FOLDER).is_dir() else None
     lexicon = Lexicon(folder / LEXICON_FOLDER) if (folder / LEXICON_FOLDER).is_dir() else None
-    denied = open_denied(folder / DENIED_FOLDER)
+    never_generated = open_never_generated(folder / NEVER_GENERATED_FOLDER)
     warm_set = open_warm_set(folder)
-    bundle = Bundle(manifest, sha256(folder / MANIFEST_FILE), models, queries, lexicon, denied, warm_set)
+    bundle = Bundle(manifest, sha256(folder / MANIFEST_FILE), models, queries, lexicon, never_generated, warm_set)
     weights, advisers = len(manifest.ranking.advisers), len(bundle.advisers())
     if weights not in (0, advisers):
         raise BundleDamagedError(folder / MANIFEST_FILE, f"has weights of {weights} advisers, but {advisers} are there")

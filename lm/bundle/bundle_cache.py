@@ -1,7 +1,7 @@
-"""Whole copies, on this machine, of the bundles of a registry that lies elsewhere; its processes share them.
+"""Whole copies, on this machine, of the bundles of a registry at a URL. All processes share them.
 
-The folder has the layout of a registry, `ACTIVE` being what was active when the registry could last be asked. Whoever
-wants a version first fetches it, under a lock that the system frees however the process ends; the others wait for it.
+The folder has the layout of a registry; its `ACTIVE` says what was active when the registry last answered. The first
+process that wants a version fetches it under a lock, which the system frees however the process ends; others wait.
 """
 
 from __future__ import annotations
@@ -12,10 +12,9 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
 
-from lm.bundle.bundle_store import Activation
 from lm.bundle.file_lock import file_lock
 from lm.bundle.manifest import MANIFEST_FILE, read_manifest
-from lm.bundle.registry import Registry
+from lm.bundle.registry import Activation, Registry
 from lm.bundle.verified import VerifiedBundles
 from lm.errors import BundleDamagedError, RegistryError
 
@@ -26,7 +25,7 @@ class BundleCache(Registry):
     """Copies below a folder.
 
     Args:
-        verified: what was found to be whole; the rest is checked before it is handed out.
+        verified: bundles that need no second check; others are checked before they are handed out.
     """
 
     def __init__(self, root: Path, verified: VerifiedBundles) -> None:
@@ -35,18 +34,18 @@ class BundleCache(Registry):
         self._stopping = threading.Event()
 
     def close(self) -> None:
-        """Waits for no other process any longer."""
+        """Stops waiting for other processes."""
         self._stopping.set()
 
     def fetch(self, model: str, version: str, manifest: bytes, download: Callable[[Path], None]) -> Path:
         """The folder of a whole copy, made now if there is none.
 
         Args:
-            manifest: the bundle's manifest, which tells it from another one of that name.
+            manifest: the bundle's manifest; a copy with another manifest is replaced.
             download: fills a folder with the bundle's files.
 
         Raises:
-            BundleError: what was downloaded is damaged.
+            BundleError: the downloaded bundle is damaged.
             RegistryError: it cannot be stored, or `close` was called.
         """
         target = self.bundle_path(model, version)
@@ -60,13 +59,13 @@ class BundleCache(Registry):
         return target
 
     def remember(self, model: str, activation: Activation) -> None:
-        """Notes which version is active, for a start without the registry."""
+        """Notes which version is active, for a start while the registry cannot be reached."""
         with suppress(OSError):
             if self.versions(model) and self.activation(model) != activation:
                 self._mark(model, activation)
 
     def keep(self, model: str, versions: Collection[str]) -> None:
-        """Removes the copies of all other versions; who has one of them mapped has it still."""
+        """Removes the copies of all other versions. A process that has one mapped keeps it."""
         for version in self.versions(model):
             if version not in versions:
                 with suppress(OSError):  # another process removes it as well
@@ -83,7 +82,7 @@ class BundleCache(Registry):
 
     def _replace(self, target: Path, download: Callable[[Path], None]) -> None:
         aside = target.with_name(f".{target.name}.partial")
-        for left in target.parent.glob(".*.partial"):  # by killed processes: who fetches now has the lock
+        for left in target.parent.glob(".*.partial"):  # of killed processes: this one has the lock
             if left.is_dir():
                 shutil.rmtree(left, ignore_errors=True)
         aside.mkdir()
@@ -100,10 +99,10 @@ class BundleCache(Registry):
             shutil.rmtree(aside, ignore_errors=True)
 
     def _pause(self) -> None:
-        """Waits a moment for another process that fetches.
+        """Waits a moment while another process fetches.
 
         Raises:
             RegistryError: `close` was called.
         """
         if self._stopping.wait(_RETRY_S):
-            raise RegistryError(f"{self.root}: another process fetches a bundle, and the wait was ended.")
+            raise RegistryError(f"{self.root}: another process fetches a bundle, and waiting for it was stopped.")

@@ -1,4 +1,4 @@
-"""A lock between processes by a file; the system frees it however its holder ends."""
+"""A lock between processes, made of a file. The system frees it however its holder ends."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ from pathlib import Path
 
 @contextmanager
 def file_lock(path: Path, pause: Callable[[], None] | None = None) -> Iterator[None]:
-    """Holds the lock, once whoever holds it lets go.
+    """Waits for the lock and holds it.
 
-    The file is made if it is not there. A folder would not do: over NFS only what is open for writing can be locked.
+    The file is made if it is not there. A folder would not do: over NFS only a file open for writing can be locked.
 
     Args:
-        pause: waits a moment while another holds it, and raises to give up; without it the wait has no end of its own.
+        pause: waits a moment while another process holds the lock, and raises an error to give up. Without it the wait
+            has no end of its own.
 
     Raises:
         OSError: the file cannot be made.
     """
     try:
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    except PermissionError:  # another user made it, who shares the folder: to read is enough, but for NFS
+    except PermissionError:  # another user of the folder made it: except over NFS, reading is enough
         file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         while not _taken(file, wait=pause is None):

@@ -38,10 +38,10 @@ class LanguageModelEntry(_Section):
 
     Attributes:
         sources: what it was trained on, `text` or `queries`, the main one first.
-        pretokenized: whether only spaces part words.
-        ngram_smoothing: how the n-gram model's probabilities came from counts.
-        ngram_weight: the n-gram model's share of the mixture.
-        context_weights: its share by context, which then counts; None if that was no better on held-out text.
+        pretokenized: whether words are separated by spaces alone.
+        ngram_smoothing: how the n-gram model's probabilities were made from counts.
+        ngram_weight: the n-gram model's share of the mixture, if it is the same in every context.
+        context_weights: its share by context; None if that was no better on held-out text.
         recent_words: the cache component; None if it was not asked for, or no better on held-out text.
     """
 
@@ -66,21 +66,21 @@ class LanguageModelEntry(_Section):
 class Ranking(_Section):
     """Weights of the one score by which queries are ranked; see `suggest.rank` for the formula.
 
-    The defaults are typical: what they are fitted from, where there are few held-out queries.
+    The defaults are typical. Fitting starts from them and stays near them if there are few held-out queries.
 
     Attributes:
-        weights: of the models' log probability of a generated query; of theirs of one of the log; of being in the
-            log; of the log of one more than the submissions there; of the log of the length not typed yet, in
-            characters and in tokens; of the number of unknown words, taken negatively. Those of
-            probabilities, submissions and unknown words are at least 0.
-        advisers: of the logs of the shares that the bundle's further language models of queries give; at least 0.
-        reranker: of the log of the re-ranker's share; 0: it is not asked.
-        recency: of the log of one more than the submissions of late; at least 0, and 0 where the log has no times.
-        posterior, corrected: of the log of the posterior of how the typed text is read, at least 0, and of being a
-            correction, in what is stated as acceptance probability; in the order both count 1 and 0.
-        floor: acceptance probability under which a generated query is not shown.
-        other: of the constant, of the log of the models' probability of all that is not listed, and of the log of
-            one more than the prefix's submissions, for a user who wants another query.
+        weights: seven weights, for: the models' log probability of a generated query; their log probability of a query
+            in the log; being in the log; log(1 + submissions); the log of the length that is not typed yet, in
+            characters, and in tokens; minus the number of unknown words. The weights for probabilities, submissions
+            and unknown words are at least 0.
+        advisers: for the logs of the shares that the bundle's further language models of queries give; at least 0.
+        reranker: for the log of the re-ranker's share; 0: it is not asked.
+        recency: for log(1 + recent submissions); at least 0, and 0 if the log has no times.
+        posterior, corrected: for the log posterior of how the typed text was read, at least 0, and for being a
+            correction. They hold for the acceptance probability that is stated; the order uses 1 and 0.
+        floor: a generated query is not shown if its acceptance probability is lower.
+        other: for a user who wants a query that is not listed: the constant, the weight of the log of the models'
+            probability of all such queries, and the weight of log(1 + submissions of the prefix).
     """
 
     weights: tuple[float, float, float, float, float, float, float] = (0.9, 0.6, -0.5, 0.75, -0.3, 0.0, 1.0)
@@ -94,11 +94,11 @@ class Ranking(_Section):
 
 
 class Duplicates(_Section):
-    """Which differences make no other query; see `suggest.duplicates`.
+    """Which differences do not make another query; see `suggest.duplicates`.
 
     Attributes:
         collapse: of `lm.text.duplicates.KINDS`.
-        plural_ratio: how much more popular a form must be to take the place of its plural or singular, at least 1.
+        plural_ratio: how much more popular a form must be to replace its plural or singular; at least 1.
     """
 
     collapse: tuple[str, ...] = KINDS
@@ -106,11 +106,11 @@ class Duplicates(_Section):
 
 
 class Manifest(_Section):
-    """Everything that is known of a bundle without opening its parts.
+    """Everything that is known of a bundle before its parts are opened.
 
     Attributes:
-        ranking: the weights by which the list is ordered.
-        first_ranking: those by which the candidates are chosen, of which all models are then asked.
+        ranking: the weights that order the list.
+        first_ranking: the weights that choose the candidates, before all models are asked about them.
     """
 
     format_version: int
@@ -128,7 +128,7 @@ class Manifest(_Section):
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Writes the manifest of a bundle whose other files are all there, with their sums."""
+    """Writes the manifest, with the digests of all other files of the bundle, which must be there."""
     files = {
         path.relative_to(folder).as_posix(): FileEntry(size=path.stat().st_size, sha256=sha256(path))
         for path in sorted(folder.rglob("*"))
@@ -143,8 +143,8 @@ def read_manifest(folder: Path) -> Manifest:
 
     Raises:
         BundleError: there is no bundle there.
-        BundleVersionError: its format is another one.
-        BundleDamagedError: the manifest is not what training writes.
+        BundleVersionError: it has another format.
+        BundleDamagedError: training writes no such manifest.
     """
     path = folder / MANIFEST_FILE
     try:
@@ -166,8 +166,8 @@ def parse_manifest(content: bytes, path: Path) -> Manifest:
         path: where it lies, for errors.
 
     Raises:
-        BundleVersionError: its format is another one.
-        BundleDamagedError: it is not what training writes.
+        BundleVersionError: it has another format.
+        BundleDamagedError: training writes no such manifest.
     """
     try:
         document = json.loads(content.decode())

@@ -1,7 +1,8 @@
 """A registry at a URL that fsspec opens, such as `s3://BUCKET/PREFIX`.
 
-Objects are whole or not there, trees of them are not: so a bundle's manifest is uploaded last and removed first, and a
-version without one is none; an object beside it says that somebody uploads it. Bundles are opened from copies.
+An object is whole or not there, but a tree of objects is not. So a bundle's manifest is uploaded last and removed
+first, and a version without a manifest does not count. While somebody uploads a version, an object beside it says so.
+Bundles are opened from copies on this machine.
 """
 
 from __future__ import annotations
@@ -15,18 +16,18 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from lm.bundle.bundle_cache import BundleCache
-from lm.bundle.bundle_store import ACTIVE_FILE, Activation, BundleStore, is_model_name
 from lm.bundle.manifest import MANIFEST_FILE, parse_manifest
-from lm.errors import BundleDamagedError, BundleError, MissingToolError, RegistryError
+from lm.bundle.registry import ACTIVE_FILE, Activation, BundleStore, is_model_name
+from lm.errors import BundleDamagedError, BundleError, MissingToolError, RegistryError, install_hint
 
 _TRANSFERS = 4
 """Files that are copied at the same time."""
 _TAGS = ("ETag", "etag", "md5Hash", "mtime", "created")
-"""What fsspec's libraries call that which changes with an object."""
+"""fsspec's libraries use these names for values that change with an object."""
 _CONDITIONAL = ("s3", "s3a")
-"""Where a write can be made to depend on what is there; other libraries hand no such condition on."""
+"""A write can be conditional here; the libraries for other storage do not support it."""
 _CHANGED = ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey")
-"""S3's errors where an object is not what a write was to replace."""
+"""S3's errors if a conditional write finds another object than expected."""
 _EXTRAS = {
     "s3": "s3",
     "s3a": "s3",
@@ -43,7 +44,7 @@ class RemoteRegistry(BundleStore):
 
     Raises:
         MissingToolError: no library for URLs of this kind is installed.
-        RegistryError: the URL, or what the environment says of access to it, cannot be used.
+        RegistryError: the URL or the credentials in the environment cannot be used.
     """
 
     def __init__(self, url: str, cache: BundleCache) -> None:
@@ -52,10 +53,10 @@ class RemoteRegistry(BundleStore):
         self._fs, root = _open(self.location)
         self._root = root.rstrip("/")
         self._stopping = threading.Event()
-        self._whole: dict[str, set[str]] = {}  # versions with a manifest, which none loses but with its folder
+        self._whole: dict[str, set[str]] = {}  # versions with a manifest; they lose it only with their folder
 
     def close(self) -> None:
-        """Ends the copying that is under way."""
+        """Stops copies that are under way."""
         self._stopping.set()
         self.cache.close()
 
@@ -63,7 +64,7 @@ class RemoteRegistry(BundleStore):
         """Names of the models that have a version, sorted.
 
         Raises:
-            RegistryError: the registry cannot be reached; so in all that follows.
+            RegistryError: the registry cannot be reached; every method may raise it.
         """
         return sorted(name for name in self._folders(self._root) if self.versions(name))
 
@@ -129,11 +130,11 @@ class RemoteRegistry(BundleStore):
 
     @contextmanager
     def _claimed(self, model: str, version: str) -> Iterator[None]:
-        """Holds the object that says that a version is being uploaded: of two who would mix their files, one can."""
+        """Holds the object that says that a version is being uploaded, so that two uploads cannot mix their files."""
         claim = f"{self._root}/{model}/.{version}.uploading"
         if not self._write(claim, b"", mode="create"):
             raise BundleError(
-                f"{self.location}/{model}/{version} is being published by another process, or one was killed at it.",
+                f"{self.location}/{model}/{version} is being published, or a process was killed while it did so.",
                 remedy="Publish under another version.",
             )
         try:
@@ -144,7 +145,7 @@ class RemoteRegistry(BundleStore):
 
     def _replace_marker(self, model: str, active: Activation | None, by: Activation) -> bool:
         path = f"{self._root}/{model}/{ACTIVE_FILE}"
-        tag = self._tag(path)  # before the content, which is then of this tag or newer
+        tag = self._tag(path)  # read before the content, which is then as old as the tag or newer
         content = self._read(path)
         if _activation(content) != active:
             return False
@@ -163,7 +164,7 @@ class RemoteRegistry(BundleStore):
         return True
 
     def _tag(self, path: str) -> str | None:
-        """What a conditional write takes for the content that an object has now; None where there is no such write."""
+        """An object's tag for a conditional write; None if the storage has no such write."""
         if urlsplit(self.location).scheme not in _CONDITIONAL:
             return None
         with self._asked():
@@ -240,12 +241,12 @@ class RemoteRegistry(BundleStore):
 
     @contextmanager
     def _asked(self) -> Iterator[None]:
-        """Makes one error of all that a library raises where the registry does not answer as it should."""
+        """Turns every error of the libraries into a `RegistryError`."""
         try:
             yield
         except (BundleError, RegistryError):
             raise
-        except Exception as error:  # each protocol's library has classes of its own, and they share no base
+        except Exception as error:  # each library has its own classes of errors, without a common base
             what = f"{type(error).__name__}: {error}".strip(": ").rstrip(".")
             raise RegistryError(
                 f"{self.location} cannot be used ({what}).",
@@ -265,9 +266,7 @@ def _open(url: str) -> tuple[Any, str]:
         extra = _EXTRAS.get(scheme)
         raise MissingToolError(
             f"{url}: the library for {scheme}:// is not installed ({error.name or error}).",
-            remedy=f"Install it with `pip install 'autocomplete-ensemble[{extra}]'`."
-            if extra
-            else "Install the library of fsspec that opens it.",
+            remedy=install_hint(extra) if extra else "Install the library of fsspec that opens it.",
         ) from None
     except Exception as error:  # libraries read credentials and configuration here
         raise RegistryError(
@@ -281,13 +280,13 @@ def _activation(marker: bytes | None) -> Activation | None:
 
 
 def _says_changed(error: OSError) -> bool:
-    """Whether a conditional write failed for its condition."""
+    """Whether a conditional write failed because of its condition."""
     response = getattr(error.__cause__, "response", None) or {}  # botocore's
     return isinstance(error, FileExistsError) or response.get("Error", {}).get("Code") in _CHANGED
 
 
 def _until(stopping: threading.Event) -> Any:
-    """A callback of fsspec's that breaks off."""
+    """A callback for fsspec that stops a copy."""
     from fsspec.callbacks import Callback
 
     class Until(Callback):  # type: ignore[misc]
@@ -295,6 +294,6 @@ def _until(stopping: threading.Event) -> Any:
 
         def call(self, hook_name: str | None = None, **kwargs: Any) -> Any:  # noqa: ARG002
             if stopping.is_set():
-                raise RegistryError("Copying was broken off.")
+                raise RegistryError("Copying was stopped.")
 
     return Until()

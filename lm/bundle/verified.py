@@ -1,8 +1,7 @@
-"""What was found to be as published, so that the next process that opens it need not read it all to know.
+"""Records of checks, so that the next process that opens a bundle need not read every byte of it again.
 
-SHA-256 reads every byte of a bundle: 1 s for 1 to 2 GB, in each worker and at each start. The record of a check holds
-sizes, inodes and times of all files; `ctime`, which no program can set, is that of their last change. A file that
-changed since, in whatever way but by decay of the disk, is read again.
+A record holds sizes, inodes and times of all files. One of the times, `ctime`, is that of the last change, and no
+program can set it. Files that changed after the check are read again; only decay of the disk goes unnoticed.
 """
 
 from __future__ import annotations
@@ -20,17 +19,17 @@ _TICK_S = 0.02
 
 
 class VerifiedBundles:
-    """Records of checks in a folder that nobody else may write.
+    """Records of checks, in a folder that nobody else may write to.
 
     Args:
-        folder: made if it is not there; None, or one that cannot be written, keeps no record.
+        folder: made if it is not there. If it is None or cannot be written to, no record is kept.
     """
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
 
     def verify(self, bundle: Path, manifest: Manifest) -> None:
-        """Checks every file against the manifest, unless that was done since their last change.
+        """Checks every file against the manifest, unless that was done after their last change.
 
         Raises:
             BundleDamagedError: a file is missing, longer, shorter or other than it was published.
@@ -45,7 +44,7 @@ class VerifiedBundles:
 
 
 def _stamp(bundle: Path, manifest: Manifest) -> str | None:
-    """Differs if a file was changed or replaced; None if one is missing or was changed this very moment."""
+    """Differs if a file was changed or replaced; None if a file is missing."""
     facts = [sha256(bundle / MANIFEST_FILE)]
     newest_s = 0.0
     for name in manifest.files:
@@ -79,3 +78,8 @@ def _write(record: Path, stamp: str) -> None:
     except OSError:  # a read-only or full disk: the next process checks again
         with suppress(OSError):
             aside.unlink()
+
+
+def verified_bundles(cache: Path) -> VerifiedBundles:
+    """The records of checks below a cache folder."""
+    return VerifiedBundles(cache / "verified")

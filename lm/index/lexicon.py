@@ -29,7 +29,7 @@ from lm.text.typing_errors import MAX_EDITS, TypingErrors, kinship
 
 MAX_WORD_LENGTH = 32
 """Longer words are not kept, and not looked for: code points."""
-_SEARCHES_KEPT = 4096
+_SEARCH_BYTES = 4 << 20
 _TYPES: dict[str, type[np.generic]] = {
     "characters": np.uint32,
     "children": np.uint32,
@@ -78,8 +78,8 @@ class Lexicon:
         self.total = float(arrays["masses"][0])
         self._counted = threading.local()
         self._trie = FuzzyTrie(**arrays, kinship=kinship(), costs=asdict(self.errors))
-        # a misspelt word stays so while the next ones are typed, and a search takes up to 0.3 ms
-        self._searched: Memo[tuple[str, bool, int, int, float], tuple[Spelling, ...]] = Memo(_SEARCHES_KEPT)
+        # a misspelt word stays so while the next ones are typed
+        self._searched: Memo[tuple[str, bool, int, int, float], tuple[Spelling, ...]] = Memo(_SEARCH_BYTES)
 
     @property
     def searches(self) -> int:
@@ -105,11 +105,12 @@ class Lexicon:
         """
         if not 0 < len(typed) <= MAX_WORD_LENGTH:
             return []
-        return list(self._searched.one((typed, unfinished, k, max_edits, floor), self._search))
+        return list(self._searched.result((typed, unfinished, k, max_edits, floor), self._search))
 
     def _search(self, asked: tuple[str, bool, int, int, float]) -> tuple[Spelling, ...]:
         self._counted.searches = self.searches + 1
-        return tuple(Spelling(*row) for row in self._trie.search(*asked))
+        matches, _ = self._trie.search(*asked)
+        return tuple(Spelling(*row) for row in matches)
 
 
 def count_words(queries: Iterable[tuple[str, float]]) -> dict[str, float]:

@@ -13,16 +13,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lm.arrays import open_array, save_array
+from lm.arrays import open_array, open_strings, save_array, save_strings, sorted_strings
 from lm.kernels.ranges import RangeMaxima, RangeSums, block_maxima, block_sums
 from lm.kernels.strings import SortedStrings, string_heads
 from lm.kernels.word_starts import WordStarts, sort_word_starts
-from lm.models.vocabulary import open_strings, save_strings, sorted_strings
 from lm.text.hangul import typed_prefixes
 
 _RECENCY_FILE = "recency.npy"
 LAST_WORD = 5
 """Infix completion looks at the words of a query up to this one."""
+MOST_WORD_STARTS = 512
+"""An infix completion looks at so many of them, whatever the data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ class SparseTexts:
         save_array(folder / f"{name}.positions.npy", self._positions)
         save_strings(folder, name, self._strings)
 
-    def of(self, positions_N: NDArray[np.int64]) -> list[str | None]:
+    def texts_at(self, positions_N: NDArray[np.int64]) -> list[str | None]:
         """The texts of the queries at some positions, -1 for one that is not there."""
         if not len(self._positions):
             return [None] * len(positions_N)
@@ -129,16 +130,17 @@ class QueryIndex:
         """The k most popular queries of which a later word begins with what was typed, the second to the fifth.
 
         Equally popular ones come in the byte order of the text from that word on. Of a query that fits at several
-        words the first of them counts. Queries that begin with what was typed are left out.
+        words the first of them counts. Queries that begin with what was typed are left out. No more than the heaviest
+        `MOST_WORD_STARTS` are looked at: where they are nearly all of queries that begin so, the list is short.
         """
         if not typed:
             return []
-        asked, found = k, list[InfixMatch]()
+        asked = min(k, MOST_WORD_STARTS)
         while True:
             found, complete = self._infix(typed, asked)
-            if complete or len(found) >= k:
+            if complete or len(found) >= k or asked == MOST_WORD_STARTS:
                 return found[:k]
-            asked *= 2
+            asked = min(4 * asked, MOST_WORD_STARTS)
 
     def _infix(self, typed: str, asked: int) -> tuple[list[InfixMatch], bool]:
         """What the heaviest word starts give, and whether these were all."""
@@ -181,7 +183,7 @@ class QueryIndex:
     def shown(self, queries: Sequence[str]) -> list[tuple[str, str]]:
         """Each query as users mostly write it, as many code points, and its payload in the catalogue, or nothing."""
         positions_N = self.positions(queries)
-        texts = zip(queries, self._displays.of(positions_N), self._payloads.of(positions_N), strict=True)
+        texts = zip(queries, self._displays.texts_at(positions_N), self._payloads.texts_at(positions_N), strict=True)
         return [(display or query, payload or "") for query, display, payload in texts]
 
 

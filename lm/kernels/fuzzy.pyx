@@ -10,6 +10,7 @@ from libcpp.algorithm cimport pop_heap, push_heap
 from libcpp.vector cimport vector
 
 cdef enum:
+    MOST_VISITS = 50000  # nodes that a search looks at, whatever the words are; usually a tenth of them at most
     EDITS = 2
     BAND = 5  # typed positions depth - 2 .. depth + 2
 
@@ -184,8 +185,10 @@ cdef class FuzzyTrie:
             floor: the least score that counts.
 
         Returns:
-            (spelling, score, cost, edits), best first; score is the natural log of the words' count less the cost.
+            (matches, visited): a list of (spelling, score, cost, edits), best first, where score is the natural log of
+            the words' count less the cost; and how many nodes were looked at.
         """
+        cdef int32_t visited = 0
         cdef vector[uint32_t] letters
         cdef vector[Visit] visits
         cdef vector[Open] heap
@@ -194,29 +197,30 @@ cdef class FuzzyTrie:
             letters.push_back(ord(character))
         if letters.size() and self._children.shape[0] > 1:
             with nogil:
-                self._search(letters, unfinished, k, min(max_edits, <int>EDITS), floor, visits, heap, found)
+                visited = self._search(letters, unfinished, k, min(max_edits, <int>EDITS), floor, visits, heap, found)
         cdef Match match
         matches = []
         for match in found:
             matches.append((self._spell(visits, match.visit), match.score, match.cost, match.edits))
         matches.sort(key=lambda row: (-row[1], row[0]))
-        return matches
+        return matches, visited
 
-    cdef void _search(self, vector[uint32_t]& letters, bint unfinished, int k, int max_edits, float floor,
-                      vector[Visit]& visits, vector[Open]& heap, vector[Match]& found) noexcept nogil:
+    cdef int32_t _search(self, vector[uint32_t]& letters, bint unfinished, int k, int max_edits, float floor,
+                         vector[Visit]& visits, vector[Open]& heap, vector[Match]& found) noexcept nogil:
         cdef int32_t size = <int32_t>letters.size(), node, edits, band, best_edits
         cdef const uint32_t* typed = letters.data()
         cdef Visit visit, above, higher
         cdef Open entry
         cdef Match match
         cdef float weight, cost, lowest
+        cdef int32_t visited = 0
         cdef bint exact  # only children without a further error can still count
         visit.node, visit.parent, visit.depth, visit.settled = 0, -1, 0, INFINITY
         self._fill(&visit, NULL, NULL, typed, size)
         visits.push_back(visit)
         entry.bound, entry.visit = INFINITY, 0
         heap.push_back(entry)
-        while heap.size() > 0:
+        while heap.size() > 0 and visited < MOST_VISITS:
             pop_heap(heap.begin(), heap.end(), &_lower_bound)
             entry = heap.back()
             heap.pop_back()
@@ -229,6 +233,7 @@ cdef class FuzzyTrie:
             exact = <float>log(self._masses[above.node]) - self._least(
                 &above, &higher if above.parent >= 0 else NULL, typed, size, max_edits, True) < lowest
             for node in range(<int32_t>self._children[above.node], <int32_t>self._children[above.node + 1]):
+                visited += 1
                 if exact and not _is_next(self._characters[node], &above, typed, size):
                     continue
                 visit.node, visit.parent, visit.depth = node, entry.visit, above.depth + 1
@@ -267,6 +272,7 @@ cdef class FuzzyTrie:
                     heap.push_back(entry)
                     push_heap(heap.begin(), heap.end(), &_lower_bound)
                 entry.visit = visit.parent
+        return visited
 
     cdef str _spell(self, vector[Visit]& visits, int32_t visit):
         characters = []

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from cachetools import LRUCache
 from numpy.typing import NDArray
 
 from lm.bundle.manifest import LanguageModelEntry
 from lm.errors import BundleDamagedError, UnsupportedError
+from lm.memo import Memo
 from lm.models.mixture import Mixture, log_add
 from lm.models.neural import NeuralModel, NeuralState
 from lm.models.ngram import NgramModel
@@ -22,7 +20,7 @@ from lm.models.reranker import Reranker
 from lm.models.tokenizer import Tokenizer, open_tokenizer
 from lm.models.vocabulary import BEGIN, END, SPACE, Vocabulary
 
-_STATES_KEPT = 1024  # about 4 KB each with an LSTM of 512
+_STATE_BYTES = 16 << 20
 _DISTRIBUTION_BYTES = 32 << 20
 _MOST_STEPS = 8
 """Tokens back for which a known state is looked for: those of a long word."""
@@ -34,7 +32,8 @@ class State:
 
     Attributes:
         ngram: context of the successor table.
-        neural: the neural model's state, batch of one, and `hidden` float32 (1, E), its last output.
+        neural: the neural model's state, batch of one, and `hidden` float32 (1, E), its last output; arrays of
+            their own and not views, which would keep the outputs after all other tokens too.
         recent: the recent words, if they count.
     """
 
@@ -81,11 +80,10 @@ class LanguageModel:
             raise BundleDamagedError(folder, "the mixture's weights are of an n-gram model of another order")
         self.recent_words = entry.recent_words
         self._word_starts = self.vocabulary.prefix_range(SPACE.encode())
-        self._states: LRUCache[tuple[bool, tuple[int, ...]], State] = LRUCache(_STATES_KEPT)
-        self._distributions: LRUCache[tuple[Part, tuple[int, ...]], NDArray[np.float32]] = LRUCache(
-            _DISTRIBUTION_BYTES, getsizeof=_size
+        self._states: Memo[tuple[bool, tuple[int, ...]], State] = Memo(_STATE_BYTES, _STATE_BYTES // 16)
+        self._distributions: Memo[tuple[str, tuple[int, ...]], NDArray[np.float32]] = Memo(
+            _DISTRIBUTION_BYTES, _DISTRIBUTION_BYTES
         )
-        self._lock = threading.Lock()
 
     @property
     def joins(self) -> bool:
@@ -132,24 +130,25 @@ class LanguageModel:
         """
         key = tuple(context)
         neural = part is not Part.NGRAM
-        known = self._cached_state(neural, key)
+        known = self._states.get((neural, key))
         if known is not None:
             return known
         state = self._go_on(key, part) or self._begin(key, neural)
-        with self._lock:
-            self._states[neural, key] = state
+        self._states.put((neural, key), state)
         return state
 
     def _go_on(self, key: tuple[int, ...], part: Part) -> State | None:
-        """The state from that after some tokens less, if one is known: a word more is a few steps, a sentence many."""
-        for size in range(len(key) - 1, max(len(key) - 1 - _MOST_STEPS, -1), -1):
-            known = self._cached_state(part is not Part.NGRAM, key[:size])
+        """The state from that after some tokens less, if one is known: a word more is a few steps, a sentence many.
+
+        It goes back to the beginning of the sentence at most, for `END` makes more of a state than other tokens do.
+        """
+        most = max(min(len(last_sentence(key)), _MOST_STEPS), 1)
+        for size in range(len(key) - 1, max(len(key) - 1 - most, -1), -1):
+            known = self._states.get((part is not Part.NGRAM, key[:size]))
             if known is not None:
                 if size + 1 == len(key):
                     return self.advance([known], key[-1:], part)[0]
                 return self._read(known, key[size:])
-            if key[size] == END:
-                return None
         return None
 
     def _read(self, state: State, tokens: tuple[int, ...]) -> State:
@@ -159,11 +158,7 @@ class LanguageModel:
         if self.neural is None or state.neural is None:
             return State(ngram, recent=recent)
         hidden_BTE, following = self.neural.advance(np.array([tokens], np.int64), state.neural)
-        return State(ngram, following, hidden_BTE[:, -1], recent)
-
-    def _cached_state(self, neural: bool, key: tuple[int, ...]) -> State | None:
-        with self._lock:
-            return self._states.get((neural, key))
+        return State(ngram, following, hidden_BTE[:, -1].copy(), recent)
 
     def _begin(self, context: tuple[int, ...], neural: bool) -> State:
         sentence = last_sentence(context)
@@ -175,7 +170,7 @@ class LanguageModel:
         # `<s>` stands for the end of the sentence before: a model that carries its state reads it at each beginning.
         tokens_BT = np.array([(BEGIN, *(BEGIN if token == END else token for token in remembered))], np.int64)
         hidden_BTE, following = self.neural.advance(tokens_BT, self.neural.initial_state())
-        return State(ngram, following, hidden_BTE[:, -1], recent)
+        return State(ngram, following, hidden_BTE[:, -1].copy(), recent)
 
     def remember(self, recent: tuple[int, ...], tokens: Iterable[int]) -> tuple[int, ...]:
         """The recent words after more tokens; none where they do not count."""
@@ -199,7 +194,7 @@ class LanguageModel:
         read = [BEGIN if token == END else token for token in tokens]
         hidden_BTE, following = self.neural.advance(np.array(read, np.int64)[:, None], batch)
         return [
-            State(ngram, following[:, row : row + 1], hidden_BTE[row, -1:], recents[row])
+            State(ngram, following[:, row : row + 1].copy(), hidden_BTE[row, -1:].copy(), recents[row])
             for row, ngram in enumerate(ngrams)
         ]
 
@@ -225,23 +220,20 @@ class LanguageModel:
 
     def knows_next(self, context: tuple[int, ...], part: Part) -> bool:
         """Whether `next_log_probs` costs nothing."""
-        with self._lock:
-            return (part, context) in self._distributions
+        return self._distributions.get((part.value, context)) is not None
 
     def next_log_probs(self, context: Sequence[int], part: Part) -> NDArray[np.float32]:
-        """Natural-log probabilities of all tokens after a sentence's first ones, float32 (V,).
+        """Natural-log probabilities of all tokens after a sentence's first ones, float32 (V,), read-only.
 
         Kept, so that a letter typed inside a word costs a slice and not a step.
         """
-        key = (part, tuple(context))
-        with self._lock:
-            known = self._distributions.get(key)
+        key = (part.value, tuple(context))
+        known = self._distributions.get(key)
         if known is not None:
             return known
         log_probs: NDArray[np.float32] = self.log_probs([self.state(context, part)], part)[0]
-        if log_probs.nbytes <= _DISTRIBUTION_BYTES:
-            with self._lock:
-                self._distributions[key] = log_probs
+        log_probs.flags.writeable = False
+        self._distributions.put(key, log_probs)
         return log_probs
 
     @property
@@ -317,7 +309,3 @@ class LanguageModel:
 def last_sentence(context: tuple[int, ...]) -> tuple[int, ...]:
     """The tokens of a context after its last `END`."""
     return context[len(context) - context[::-1].index(END) :] if END in context else context
-
-
-def _size(array: NDArray[Any]) -> int:
-    return array.nbytes

@@ -13,18 +13,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lm.arrays import open_array, save_array
+from lm.arrays import open_strings, save_strings, sorted_strings
 from lm.kernels.strings import SortedStrings, spellings
 from lm.memo import Memo
-from lm.text.typed import TypedPrefix
+from lm.text.hangul import TypedPrefix
 
 UNKNOWN, BEGIN, END = 0, 1, 2
 SPECIAL_TOKENS = (b"<unk>", b"<s>", b"</s>")
 FIRST_TOKEN = len(SPECIAL_TOKENS)
 SPACE = "▁"
-_CONSTRAINTS_KEPT = 4096
-_LONGEST_KEPT = 64
-"""Code points of typed text whose constraint is kept at most: it takes 12 bytes and more for each byte of the text."""
+_CONSTRAINT_BYTES = 8 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +74,7 @@ class Vocabulary:
     def __init__(self, strings: SortedStrings) -> None:
         self._strings = strings
         self._spelt = _Spelt(strings)
-        self._constraints: Memo[TypedPrefix, Constraint] = Memo(_CONSTRAINTS_KEPT)  # 0.4 us; 6 us for a new one
+        self._constraints: Memo[TypedPrefix, Constraint] = Memo(_CONSTRAINT_BYTES)
 
     @classmethod
     def from_tokens(cls, tokens: Iterable[str]) -> Vocabulary:
@@ -125,9 +123,7 @@ class Vocabulary:
 
     def constraint(self, typed: TypedPrefix) -> Constraint:
         """Which tokens spell what was typed, where each word begins with `▁`."""
-        if len(typed.literal) > _LONGEST_KEPT:
-            return self._constraint(typed)
-        return self._constraints.one(typed, self._constraint)
+        return self._constraints.result(typed, self._constraint)
 
     def _constraint(self, typed: TypedPrefix) -> Constraint:
         return Constraint(*spellings(self._strings, typed.literal.encode(), *typed.bounds(), FIRST_TOKEN))
@@ -143,30 +139,3 @@ class _Spelt(dict[int, str]):
         text = "" if token < FIRST_TOKEN else self._strings[token - FIRST_TOKEN].decode().replace(SPACE, " ")
         self[token] = text
         return text
-
-
-def sorted_strings(encoded: list[bytes]) -> SortedStrings:
-    """Packs strings that are in ascending byte order; those of any other order only for access by position."""
-    lengths = np.fromiter(map(len, encoded), np.int64, len(encoded))
-    return SortedStrings(np.frombuffer(b"".join(encoded), np.uint8), pack_offsets(lengths))
-
-
-def pack_offsets(lengths: NDArray[np.int64]) -> NDArray[np.uint32] | NDArray[np.int64]:
-    """Where strings of these lengths, int64 (n,), start and the last one ends (n + 1,); uint32 below 4 GiB."""
-    offsets = np.zeros(len(lengths) + 1, np.int64)
-    np.cumsum(lengths, out=offsets[1:])
-    return offsets.astype(np.uint32) if offsets[-1] <= np.iinfo(np.uint32).max else offsets
-
-
-def save_strings(folder: Path, name: str, strings: SortedStrings) -> None:
-    """Writes packed strings as `NAME.blob.npy` and `NAME.offsets.npy`."""
-    save_array(folder / f"{name}.blob.npy", strings.blob)
-    save_array(folder / f"{name}.offsets.npy", strings.offsets)
-
-
-def open_strings(folder: Path, name: str) -> SortedStrings:
-    """Maps what `save_strings` wrote."""
-    return SortedStrings(
-        open_array(folder / f"{name}.blob.npy", np.uint8),
-        open_array(folder / f"{name}.offsets.npy", np.uint32, np.int64),
-    )

@@ -18,6 +18,8 @@ _FILE = "blocked_words.txt"
 # Soft hyphen, grapheme joiner, zero-width space, (non-)joiner and no-break space, word joiner, variation selectors.
 _INVISIBLE = re.compile("[\u00ad\u034f\u200b-\u200d\u2060\ufe00-\ufe0f\ufeff]+")
 
+_CHARACTERS_KEPT = 1 << 13  # of the million that there may be
+
 
 class _Parted(dict[int, str]):
     """What each character is for `str.translate`: marks and symbols a space, invisible ones nothing."""
@@ -25,7 +27,9 @@ class _Parted(dict[int, str]):
     def __missing__(self, code: int) -> str:
         character = chr(code)
         mark = unicodedata.category(character)[0] in "PS"
-        self[code] = parted = " " if mark else _INVISIBLE.sub("", character)
+        parted = " " if mark else _INVISIBLE.sub("", character)
+        if len(self) < _CHARACTERS_KEPT:
+            self[code] = parted
         return parted
 
 

@@ -6,14 +6,14 @@ Which of these differences count for none is the bundle's choice, see `lm.bundle
 from __future__ import annotations
 
 import collections
-import functools
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 
 from lm.kernels.strings import letter_sums
+from lm.memo import Memo
 
 KINDS = ("accents", "punctuation", "plural", "word_order")
 
@@ -29,7 +29,7 @@ _VALUES[[code for code in range(128) if not chr(code).isalnum() or chr(code) in 
 
 
 def suspects(queries: Sequence[str]) -> list[int]:
-    """Rows of the queries of which others may be near-duplicates, of whatever kind: 4 us for 24, 3 us a key."""
+    """Rows of the queries of which others may be near-duplicates, of whatever kind: quicker than their keys."""
     sums = letter_sums(queries, _VALUES)
     if sums is None:
         return list(range(len(queries)))
@@ -38,13 +38,20 @@ def suspects(queries: Sequence[str]) -> list[int]:
     return [row for row, each in enumerate(listed) if often[each] > 1] if len(often) < len(listed) else []
 
 
-@functools.lru_cache(1 << 16)
+_KEYS: Memo[tuple[str, tuple[str, ...]], str] = Memo(8 << 20)
+
+
 def duplicate_key(query: str, *kinds: str) -> str:
     """What near-duplicates of a normalised query have in common, for some of `KINDS`.
 
     Accents are those of Latin letters: on others a mark may make another letter. Plurals are English, by the
     S-stemmer (Harman, 1991) with boxes and shoes besides. A query of marks alone keeps them.
     """
+    return _KEYS.result((query, kinds), _duplicate_key)
+
+
+def _duplicate_key(asked: tuple[str, tuple[str, ...]]) -> str:
+    query, kinds = asked
     key = query
     if "accents" in kinds and not key.isascii():
         key = unicodedata.normalize("NFC", _LATIN_MARKS.sub("", unicodedata.normalize("NFD", key)))
@@ -65,7 +72,6 @@ def _without_marks(text: str) -> str:
     return "".join(" " if not each.isascii() and unicodedata.category(each)[0] == "P" else each for each in text)
 
 
-@functools.lru_cache(1 << 14)  # words come again in other queries
 def _singular(word: str) -> str:
     if len(word) < 4 or not word.isascii() or not word.endswith("s"):
         return word
@@ -76,3 +82,39 @@ def _singular(word: str) -> str:
     if word.endswith("es"):
         return word if word.endswith(("aes", "ees")) else word[:-1]
     return word if word.endswith(("us", "ss")) else word[:-1]
+
+
+def distinct(texts: Sequence[str], counts: Sequence[float], kinds: Collection[str], plural_ratio: float) -> list[int]:
+    """Rows of the queries that stay if near-duplicates collapse into the most popular form, in their order.
+
+    Of equally popular forms the first stays. A plural is another query more often than a mark of punctuation is: it
+    collapses only among queries of the log, and only into a form that is `plural_ratio` times as popular.
+
+    Args:
+        counts: submissions in the log; 0 for a query that is not in it.
+        kinds: of `KINDS`, differences that make no other query.
+    """
+    rows = near = suspects(texts)
+    same = [kind for kind in kinds if kind != "plural"]
+    if same:
+        rows = sorted(_most_popular(rows, {row: duplicate_key(texts[row], *same) for row in rows}, counts).values())
+    if "plural" in kinds:
+        logged = [row for row in rows if counts[row] > 0]
+        keys = {row: duplicate_key(texts[row], *kinds) for row in logged}
+        best = _most_popular(logged, keys, counts)
+        rows = [row for row in rows if row not in keys or _stays(row, best[keys[row]], counts, plural_ratio)]
+    gone = set(near).difference(rows)
+    return [row for row in range(len(texts)) if row not in gone]
+
+
+def _most_popular(rows: Iterable[int], keys: dict[int, str], counts: Sequence[float]) -> dict[str, int]:
+    """The row of the most popular form of each key."""
+    best: dict[str, int] = {}
+    for row in rows:
+        if counts[row] > counts[best.setdefault(keys[row], row)]:
+            best[keys[row]] = row
+    return best
+
+
+def _stays(row: int, best: int, counts: Sequence[float], ratio: float) -> bool:
+    return row == best or counts[best] < ratio * counts[row]

@@ -1,4 +1,4 @@
-"""Hangul in the making: which texts a typist may be about to write who sees a given one.
+"""What was typed, as beginnings that a text may have; for Hangul in the making there are several.
 
 A syllable grows letter by letter: `ㅎ`, `하`, `한`; its last consonant may yet move to the next one (`하나`), its
 vowel or last consonant may become a compound (`고` `과`, `갑` `값`). A text matches if the keys that write it on a
@@ -10,8 +10,7 @@ what matches is a few ranges of texts, for a syllable is `U+AC00 + (initial * 21
 from __future__ import annotations
 
 from collections.abc import Iterable
-
-from lm.text.typed import TypedPrefix
+from dataclasses import dataclass
 
 INITIALS = "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎ"
 VOWELS = "ㅏㅐㅑㅒㅓㅔㅕㅖㅗㅘㅙㅚㅛㅜㅝㅞㅟㅠㅡㅢㅣ"
@@ -22,6 +21,30 @@ _COMPOUNDS = (
 )
 COMPOUNDS = {row[0]: (row[2], row[3]) for row in _COMPOUNDS.split()}
 """Letters that take two keys. A doubled consonant such as `ㄲ` is one key with shift."""
+
+
+@dataclass(frozen=True, slots=True)
+class TypedPrefix:
+    """One beginning: a literal text and, where `low` is given, one more character of [`low`, `high`].
+
+    UTF-8 keeps the order of code points, so texts that begin so are one range of those sorted by their bytes.
+    """
+
+    literal: str
+    low: str = ""
+    high: str = ""
+
+    def begins(self, text: str) -> bool:
+        """Whether the text begins so."""
+        if not text.startswith(self.literal):
+            return False
+        position = len(self.literal)
+        return not self.low or self.low <= text[position : position + 1] <= self.high
+
+    def bounds(self) -> tuple[bytes, bytes]:
+        """UTF-8 of the first beginning and of the last; equal where there is but one."""
+        literal = self.literal.encode()
+        return literal + self.low.encode(), literal + self.high.encode()
 
 
 def syllable(initial: int, vowel: int, final: int = 0) -> str:

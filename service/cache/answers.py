@@ -1,15 +1,16 @@
-"""Where answers come from: the process, Redis, or one computation for all who ask the same at once."""
+"""Answers come from the process, from Redis, or from one computation for all who ask the same at once."""
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from concurrent.futures import Future, wait
+from dataclasses import dataclass, field
 
-from service.ports import AnswerCache, AnswerKey
+from service.ports import AnswerCache, AnswerKey, ServingModel
 from service.telemetry.metrics import Metrics
-from suggest.budget import Budget
-from suggest.estimate import CostEstimate
+from suggest.budget import Budget, CostEstimate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +18,7 @@ class Tier:
     """A cache and its name in the metrics.
 
     Attributes:
-        shared: with other servers, so that a look takes a round trip.
+        shared: other servers use it too, so a look-up takes a round trip.
     """
 
     name: str
@@ -27,10 +28,18 @@ class Tier:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Computed:
-    """A computed answer; one with `keep` false is given out and forgotten."""
+    """A computed answer; it is cached only if `keep` is true."""
 
     payload: bytes
     keep: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Flight:
+    """A computation under way, which may take `allowed_s`."""
+
+    allowed_s: float
+    computed: Future[Computed] = field(default_factory=Future)
 
 
 class Answers:
@@ -53,7 +62,7 @@ class Answers:
         return bool(self._near)
 
     def at_hand(self, key: AnswerKey) -> bytes | None:
-        """The answer if the process holds it; does not wait. One that it lacks counts as a miss once `find` looks."""
+        """The answer if the process holds it; does not wait. If it does not, `find` counts the miss."""
         for tier in self._near:
             found = tier.cache.get(key)
             if found is not None:
@@ -71,7 +80,7 @@ class Answers:
         return found
 
     def answer(self, key: AnswerKey, compute: Callable[[Budget], Computed], new_budget: Callable[[], Budget]) -> bytes:
-        """The answer: found, or as `join_or_compute` has it.
+        """The answer: found, or computed by `join_or_compute`.
 
         Args:
             new_budget: when the answer must be ready; asked only if no tier holds it.
@@ -80,13 +89,13 @@ class Answers:
         return found if found is not None else self.join_or_compute(key, compute, new_budget())
 
     def join_or_compute(self, key: AnswerKey, compute: Callable[[Budget], Computed], budget: Budget) -> bytes:
-        """The answer that no tier held: awaited from a caller who asked the same before, or computed.
+        """The answer that no tier held: computed, or awaited from a caller who asked the same before.
 
-        Who waits for another's computation leaves in time for an answer without the slow parts. Who has more time
-        than the other had does not make do with an answer for which that one's time was too short.
+        A caller that waits for another's computation stops in time to compute an answer without the slow parts. If the
+        other had too little time for a whole answer, a caller with more time computes it again.
 
         Args:
-            compute: makes the answer within a budget; what it raises reaches all who wait for it.
+            compute: makes the answer within a budget; its error reaches all who wait for it.
             budget: when the answer must be ready.
         """
         while True:
@@ -94,18 +103,19 @@ class Answers:
                 flight = self._flights.get(key)
                 leads = flight is None
                 if flight is None:
-                    flight = self._flights[key] = _Flight(budget.remaining_s())
+                    flight = self._flights[key] = _Flight(allowed_s=budget.remaining_s())
             if leads:
-                return self._lead(key, flight, compute, budget)
-            if not flight.wait(max(budget.remaining_s() - 2 * self._hurried_cost.mean_s, 0.0)):
+                return self._lead(key, compute, budget)
+            done, _ = wait([flight.computed], max(budget.remaining_s() - 2 * self._hurried_cost.mean_s, 0.0))
+            if not done:
                 return self._hurry(compute, budget)
             self._joined.inc()
-            computed = flight.result()
+            computed = flight.computed.result()
             if computed.keep or budget.remaining_s() < flight.allowed_s:
                 return computed.payload
 
     def prepare(self, key: AnswerKey, compute: Callable[[], Computed]) -> bool:
-        """Has all tiers hold an answer before somebody asks; True if none held it. Look-ups do not count."""
+        """Puts an answer into all tiers before somebody asks; True if none held it. These look-ups are not counted."""
         looked: list[Tier] = []
         for tier in (*self._near, *self._far):
             found = tier.cache.get(key)
@@ -119,33 +129,34 @@ class Answers:
         return True
 
     def keep(self, key: AnswerKey, answer: bytes) -> None:
-        """Has all tiers hold an answer that was computed elsewhere."""
+        """Puts an answer that was computed elsewhere into all tiers."""
         self._put((*self._near, *self._far), key, answer)
 
     def _hurry(self, compute: Callable[[Budget], Computed], budget: Budget) -> bytes:
-        """The answer without the parts that can be left out: somebody else has been at them for long."""
+        """The answer without the parts that can be left out: another caller computes them, and it takes too long."""
         self._left.inc()
         with self._hurried_cost.measured():
             return compute(Budget(budget.clock(), budget.clock, limit=budget.limit)).payload
 
-    def _lead(self, key: AnswerKey, flight: _Flight, compute: Callable[[Budget], Computed], budget: Budget) -> bytes:
+    def _lead(self, key: AnswerKey, compute: Callable[[Budget], Computed], budget: Budget) -> bytes:
         try:
-            # the process first: the one before may have come back between this caller's look and its turn to lead
+            # the process first: another caller may have finished between this one's look and its turn to lead
             found = next((tier.cache.get(key) for tier in self._near), None)
             computed = compute(budget) if found is None else Computed(payload=found, keep=True)
-            flight.computed = computed
             if computed.keep and found is None:
                 self._put(self._near, key, computed.payload)
         except BaseException as error:
-            flight.error = error
+            self._land(key).set_exception(error)
             raise
-        finally:
-            with self._lock:
-                del self._flights[key]
-            flight.land()
+        self._land(key).set_result(computed)
         if computed.keep and found is None:
             self._put(self._far, key, computed.payload)
         return computed.payload
+
+    def _land(self, key: AnswerKey) -> Future[Computed]:
+        """Ends a flight; its outcome is then set, which lets go on whoever waits."""
+        with self._lock:
+            return self._flights.pop(key).computed
 
     def _look(self, tiers: Sequence[Tier], key: AnswerKey) -> bytes | None:
         for tier in tiers:
@@ -160,28 +171,14 @@ class Answers:
             tier.cache.put(key, answer)
 
 
-class _Flight:
-    """A computation under way, which may take `allowed_s`."""
+def answer_key(method: str, model: ServingModel, asked: object) -> AnswerKey:
+    """The key of an answer. It shows the method, the model and its version, but only a digest of what was typed.
 
-    def __init__(self, allowed_s: float) -> None:
-        self.allowed_s = allowed_s
-        self._landing = threading.Lock()  # made in a tenth of an event's time, and mostly nobody waits
-        self._landing.acquire()
-        self.computed: Computed | None = None
-        self.error: BaseException | None = None
+    What a bundle denies is part of its version.
 
-    def land(self) -> None:
-        """Lets all who wait go on."""
-        self._landing.release()
-
-    def wait(self, timeout_s: float) -> bool:
-        """Whether it has landed within so much time."""
-        landed = self._landing.acquire(timeout=timeout_s)
-        if landed:
-            self._landing.release()
-        return landed
-
-    def result(self) -> Computed:
-        if self.computed is None:
-            raise self.error or RuntimeError("the computation gave nothing")
-        return self.computed
+    Args:
+        asked: all that was asked. Its `repr` must show it whole, as that of a tuple or a data class does, so that
+            whatever is added to it stands in the key as well.
+    """
+    digest = hashlib.blake2b(repr(asked).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    return f"{method}:{model.name}:{model.version}:{digest}".encode()

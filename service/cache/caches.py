@@ -1,4 +1,4 @@
-"""The tiers in which answers are kept, as the settings say."""
+"""The tiers that keep answers, as the settings say."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _log = structlog.get_logger("service.server")
 
 
 class Caches:
-    """The process's cache and Redis, each if it is wanted.
+    """The process's cache and Redis, each if the settings ask for it.
 
     Raises:
-        ConfigError: the URL of Redis holds a parameter that is none.
+        ConfigError: redis-py does not know a parameter of Redis's URL.
     """
 
     def __init__(self, settings: ServerSettings, metrics: Metrics) -> None:
@@ -40,13 +40,16 @@ class Caches:
             self.tiers.append(Tier(name="redis", cache=self._redis, shared=True))
 
     def start(self) -> None:
-        """Reaches for Redis, and says in the log where answers are not shared."""
-        if self._redis is None:
+        """Connects to Redis; the log says if answers are not kept or not shared."""
+        if not self.tiers:
+            _log.info("no_cache", effect="no answers are kept")
+        elif self._redis is None:
             _log.info("no_redis", effect="answers are kept in this process alone")
         elif not self._redis.ping():
-            _log.warning("redis_unreachable", effect="answers are not shared until it answers")
+            kept = "shared" if len(self.tiers) > 1 else "kept"
+            _log.warning("redis_unreachable", effect=f"answers are not {kept} until it answers")
 
     def close(self) -> None:
-        """Lets go of Redis."""
+        """Closes Redis's connections and forgets all answers."""
         for tier in self.tiers:
             tier.cache.close()

@@ -1,139 +1,139 @@
-"""Answers shared between servers through Redis. It fails open: Redis down is a metric and a slower answer.
+"""Answers that servers share through Redis. It fails open: without Redis answers take longer, and a metric says so.
 
-A caller waits for one round trip on a connection that is open, and for nothing else. All the rest is done by one
-thread behind it: it opens connections, gives answers to Redis, many in one round trip, and asks whether a Redis that
-failed is back. A look-up takes 21 us on loopback, of which 15 are the system's; redis-py's client with its pool of
-connections takes 29.
+A caller asks on a connection that is open and waits no longer than its time limit. One thread behind the callers does
+everything that may take longer: it opens connections, finds out which server holds a key, stores answers, many in one
+round trip, and, after failures, tries until Redis is back.
 """
 
 from __future__ import annotations
 
-import hashlib
+import itertools
 import queue
 import threading
 import time
 import zlib
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future
 from functools import partial
+from typing import Any
 
 import redis
 import structlog
+from redis.exceptions import AskError, ClusterDownError, MaxConnectionsError, RedisClusterException
 
 from lm.errors import ConfigError
 from lm.text.normalize import NORMALIZER_VERSION
-from service.cache.breaker import CircuitBreaker
-from service.cache.redis_nodes import Node, nodes_of
+from service.cache.redis_clients import NotOpenError, RedisClients
 from service.cache.redis_url import read_redis_url
-from service.ports import AnswerKey
 from service.telemetry.metrics import Metrics
 
-_FORMAT = 1
-"""Part of every key; raised when the form of stored answers changes."""
-_CHECKSUM_BYTES = 4
-_FAILURES_TO_OPEN = 3
+_FORMAT = 2
+"""Part of every key; raised when the form of keys or of stored answers changes."""
+_FAILURES_TO_LOSE = 3
 _RETRY_AFTER_S = 1.0
 _MAX_WAITING = 1000
-"""Answers that wait to be given to Redis; more are dropped."""
+"""Answers that wait to be stored; more are dropped."""
 _BATCH = 64
 _GATHER_S = 0.002
-"""Between the first answer that waits and the round trip that takes it along: under load several gather."""
+"""Between the first answer that waits and the round trip that stores it: under load several gather."""
 _STOP_TIMEOUT_S = 2.0
-_MOVED_ERRORS = (redis.exceptions.AskError, redis.ReadOnlyError, redis.exceptions.ClusterDownError)
+_CHECKSUM_BYTES = 4
+_ELSEWHERE = (NotOpenError, AskError, ClusterDownError, MaxConnectionsError, RedisClusterException)
+"""Errors after which the thread behind looks as well: it connects, and redis-py finds the server that has the key."""
 _log = structlog.get_logger("service.redis")
 
 
 class RedisCache:
-    """A cache in Redis; each value carries a checksum, so that a foreign or cut one is a miss.
+    """A cache in Redis. Each value carries a checksum, so a foreign or cut value is a miss.
 
-    Values are not compressed: of typical answers, 250 to 700 bytes, zlib leaves 68%, and takes 170 us a value.
+    After some failures in a row Redis is lost: callers keep away until the thread behind them has reached it again.
 
     Args:
         url: see `service.cache.redis_url`.
-        timeout_s: time that Redis may take to answer.
-        ttl_s: how long an answer is kept.
+        timeout_s: time that a caller waits for Redis.
+        ttl_s: how long Redis keeps an answer.
 
     Raises:
-        ConfigError: the URL is none.
+        ConfigError: the URL cannot be used.
     """
 
     def __init__(self, url: str, *, timeout_s: float, ttl_s: int, metrics: Metrics) -> None:
         try:
-            self._nodes = nodes_of(read_redis_url(url), timeout_s)
+            form = read_redis_url(url)
+            self._clients = RedisClients(form, timeout_s)
         except ValueError as error:
             raise ConfigError(f"--redis: {error}.", remedy="Such as redis://HOST:6379/0.") from None
-        self._ttl_s = str(ttl_s)
+        self._ttl_s = ttl_s
         self._metrics = metrics
-        self._breaker = CircuitBreaker(failures=_FAILURES_TO_OPEN)
-        self._waiting: deque[tuple[bytes, bytes]] = deque()
-        self._announced = False
-        self._moved = False
+        self._lock = threading.Lock()
+        self._failures = 0  # in a row
         self._available = False
-        self._tasks: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._client: Any = None  # until Redis is reached
+        self._is_cluster = form.kind == "cluster"
+        self._waiting: deque[tuple[bytes, bytes]] = deque()
+        self._write_planned = self._look_planned = False
+        self._probes = itertools.count()
+        self._tasks: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="redis", daemon=True)
         self._thread.start()
 
     def ping(self) -> bool:
-        """Whether Redis answers now; says so in the log and the metrics if not. Opens a connection to each server."""
-        return self._attempt("ping", self._reach)
+        """Whether Redis answers now; the log and the metrics say so if not."""
+        answers: Future[bool] = Future()
+        self._tasks.put(lambda: answers.set_result(self._attempt("ping", self._reach)))
+        return answers.result()
 
-    def get(self, key: AnswerKey) -> bytes | None:
+    def get(self, key: bytes) -> bytes | None:
         """See `AnswerCache.get`."""
-        if self._breaker.is_open:
+        if self._lost:
             return None
         name = redis_key(key)
-        node = self._nodes.locate(name)
-        if node is None:
-            self._look_around()
+        try:
+            value = self._server_of(name).get(name)
+        except _ELSEWHERE:
+            if not self._look_planned:
+                self._look_planned = True
+                self._tasks.put(partial(self._attempt, "connect", partial(self._look, name)))
             return None
-        while (connection := node.take()) is not None:
-            try:
-                connection.send_command("GET", name, check_health=False)
-                value = connection.read_response(disable_decoding=True)
-            except redis.ConnectionError:
-                connection.disconnect()
-                continue  # closed by the other side since it was used last, as the others may be
-            except _MOVED_ERRORS:
-                node.give(connection)
-                self._look_around()
-                return None
-            except redis.RedisError as error:
-                if isinstance(error, redis.ResponseError):
-                    node.give(connection)
-                self._failed("get", error)
-                return None
-            node.give(connection)
-            self._succeeded()
-            return _unsealed(value) if isinstance(value, bytes) else None
-        if not node.wanted:
-            node.wanted = True
-            self._tasks.put(lambda: self._open(node))
-        return None
+        except redis.RedisError as error:
+            self._failed("get", error)
+            return None
+        self._succeeded()
+        return _unsealed(value) if isinstance(value, bytes) else None
 
-    def put(self, key: AnswerKey, answer: bytes) -> None:
+    def put(self, key: bytes, answer: bytes) -> None:
         """See `AnswerCache.put`; the answer is in Redis a little later."""
-        if self._breaker.is_open:
+        if self._lost:
             return
         if len(self._waiting) >= _MAX_WAITING:
             self._metrics.redis_dropped.inc()
             return
         self._waiting.append((redis_key(key), _sealed(answer)))
-        if not self._announced:
-            self._announced = True
+        if not self._write_planned:
+            self._write_planned = True
             self._tasks.put(self._write)
 
     def close(self) -> None:
-        """See `AnswerCache.close`; what waits is given to Redis, if it takes it."""
+        """See `AnswerCache.close`; answers that wait are stored first, if Redis takes them."""
         self._tasks.put(None)
         self._thread.join(_STOP_TIMEOUT_S)
-        for node in self._nodes.all():
-            node.close()
+        if self._client is not None:
+            self._client.close()
+
+    def _server_of(self, name: bytes) -> Any:
+        """The client of the server that has a key: that of a cluster would ask other servers while the caller waits."""
+        if self._client is None:
+            raise NotOpenError("Redis was not reached yet")
+        client = self._client
+        return client.get_redis_connection(client.get_node_from_key(name)) if self._is_cluster else client
 
     def _run(self) -> None:
         """What the thread does: tasks and, while Redis is away, an attempt every second."""
+        self._clients.may_connect()
         while True:
             try:
-                task = self._tasks.get(timeout=_RETRY_AFTER_S if self._breaker.is_open else None)
+                task = self._tasks.get(timeout=_RETRY_AFTER_S if self._lost else None)
             except queue.Empty:
                 self._waiting.clear()
                 self._attempt("ping", self._reach)
@@ -142,7 +142,7 @@ class RedisCache:
                 return
             task()
 
-    def _attempt(self, operation: str, call: Callable[[], None]) -> bool:
+    def _attempt(self, operation: str, call: Callable[[], object]) -> bool:
         try:
             call()
         except Exception as error:  # whatever it is, the thread goes on
@@ -151,93 +151,61 @@ class RedisCache:
         return True
 
     def _reach(self) -> None:
-        """Asks who is where, and each server for an answer; one that answers is enough.
-
-        Raises:
-            redis.RedisError: none does.
-        """
-        self._moved = False
-        self._nodes.refresh()
-        reached, failure = False, redis.RedisError("no server")
-        for node in self._nodes.all():
-            try:
-                node.ping()
-                reached = True
-            except redis.RedisError as error:
-                failure = error
-        if not reached:
-            raise failure
+        """Sees whether Redis answers; in a cluster it asks another server each time."""
+        self._look(b"autocomplete:probe:%d" % next(self._probes))
         self._succeeded()
 
-    def _open(self, node: Node) -> None:
-        if not self._breaker.is_open and not self._attempt("connect", node.open):
-            self._look_around()
-
-    def _look_around(self) -> None:
-        """Has it found out anew who is where."""
-        if not self._moved:
-            self._moved = True
-            self._tasks.put(self._refresh)
-
-    def _refresh(self) -> None:
-        self._attempt("topology", self._nodes.refresh)
-        self._moved = False
+    def _look(self, name: bytes) -> None:
+        """Opens a connection to the server that has a key, wherever it is now."""
+        self._look_planned = False
+        if self._client is None:
+            self._client = self._clients.connect()
+        self._client.get(name)
 
     def _write(self) -> None:
-        """Gives what waits to Redis."""
+        """Stores what waits."""
         time.sleep(_GATHER_S)
-        self._announced = False
-        by_node: dict[Node, list[tuple[bytes, bytes]]] = {}
-        for _ in range(len(self._waiting)):
-            name, value = self._waiting.popleft()
-            node = self._nodes.locate(name)
-            if node is not None:
-                by_node.setdefault(node, []).append((name, value))
-        for node, entries in by_node.items():
-            for start in range(0, len(entries), _BATCH):
-                batch = entries[start : start + _BATCH]
-                if not self._breaker.is_open:
-                    self._attempt("set", partial(self._set, node, batch))
+        self._write_planned = False
+        for _ in range(0, len(self._waiting), _BATCH):
+            batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), _BATCH))]
+            if self._client is not None and not self._lost:
+                self._attempt("set", partial(self._store, batch))
 
-    def _set(self, node: Node, batch: list[tuple[bytes, bytes]]) -> None:
-        """Raises redis.RedisError: the server does not take one of them."""
-        connection = node.own()
-        commands = [("SET", name, value, "EX", self._ttl_s) for name, value in batch]
-        connection.send_packed_command(connection.pack_commands(commands), check_health=False)
-        refusal: redis.ResponseError | None = None
-        for _ in batch:
-            try:
-                connection.read_response()
-            except _MOVED_ERRORS:
-                self._look_around()
-            except redis.ResponseError as error:  # the other replies are still to be read
-                refusal = error
-        if refusal is not None:
-            raise refusal
+    def _store(self, batch: list[tuple[bytes, bytes]]) -> None:
+        pipeline = self._client.pipeline(transaction=False)
+        for name, value in batch:
+            pipeline.set(name, value, ex=self._ttl_s)
+        pipeline.execute()
         self._succeeded()
 
+    @property
+    def _lost(self) -> bool:
+        return self._failures >= _FAILURES_TO_LOSE
+
     def _succeeded(self) -> None:
-        if self._breaker.succeeded():
+        if self._available and self._failures == 0:  # the usual case takes no lock
+            return
+        with self._lock:
+            was_lost, self._failures, self._available = self._lost, 0, True
+        self._metrics.redis_available.set(1)
+        if was_lost:
             _log.info("redis_back")
-        if not self._available:
-            self._available = True
-            self._metrics.redis_available.set(1)
 
     def _failed(self, operation: str, error: Exception) -> None:
         self._metrics.redis_errors.labels(operation).inc()
-        if self._breaker.failed():
+        with self._lock:
+            self._failures += 1
+            if self._failures != _FAILURES_TO_LOSE:
+                return
             self._available = False
-            self._metrics.redis_available.set(0)
-            # wakes the thread, which then tries again by itself
-            self._tasks.put(lambda: None)
-            _log.warning("redis_lost", error=type(error).__name__, effect="answers are not shared")
+        self._metrics.redis_available.set(0)
+        self._tasks.put(lambda: None)  # wakes the thread, which then tries again by itself
+        _log.warning("redis_lost", error=type(error).__name__, effect="answers are not shared")
 
 
-def redis_key(key: AnswerKey) -> bytes:
-    """The key in Redis: who looks at it sees which model was asked, but no text."""
-    method, model, version, *fields = key
-    digest = hashlib.blake2b(repr(fields).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
-    return f"autocomplete:{_FORMAT}:{NORMALIZER_VERSION}:{method}:{model}:{version}:{digest}".encode()
+def redis_key(key: bytes) -> bytes:
+    """The name of an answer in Redis."""
+    return b"autocomplete:%d:%d:%b" % (_FORMAT, NORMALIZER_VERSION, key)
 
 
 def _sealed(answer: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""Has the answers to a bundle's most typed beginnings ready, behind the calls and before anybody asks."""
+"""Prepares the answers to the beginnings that people type most, in the background, before anybody asks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from service.telemetry.metrics import Metrics
 from service.workers.priority import lower_priority
 
 _REST = 4.0
-"""Times as long as an answer took nothing is done after it: a fifth of a core at most, less if calls slow it down."""
+"""A pause after each answer, in multiples of the time that it took: a fifth of a core at most."""
 _BUSY_S = 0.05
 _log = structlog.get_logger("service.warm_set")
 
@@ -23,9 +23,9 @@ class WarmSets:
     """Fills the caches in the background, a thread for each model, most typed first.
 
     Args:
-        prepare: has the caches hold the answer to a query; True if they did not before.
-        limit: answers of one model at most.
-        busy: whether calls wait, which go before.
+        prepare: puts the answer to a query into the caches; True if it was not there.
+        limit: answers for one model at most.
+        busy: whether calls wait; they go first.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class WarmSets:
         self._threads: list[threading.Thread] = []
 
     def begin(self, model: ServingModel) -> None:
-        """Starts on a model, and leaves its former version."""
+        """Starts on a model, and stops work on its former version."""
         stop = threading.Event()
         thread = threading.Thread(target=self._run, args=(model, stop), name="warm-set", daemon=True)
         with self._lock:
@@ -59,7 +59,7 @@ class WarmSets:
             thread.start()
 
     def close(self) -> None:
-        """Ends after the answers under way."""
+        """Stops once the answers under way are finished."""
         with self._lock:
             for stop in self._stops.values():
                 stop.set()
@@ -80,7 +80,7 @@ class WarmSets:
                 outcome = "computed" if self._prepare(model, text) else "found"
                 self._metrics.warmed_answers.labels(model.name, outcome).inc()
                 stop.wait(_REST * (self._clock() - start_s))
-        except Exception as error:  # whoever asks this query gets the error; the others are answered as ever
+        except Exception as error:  # whoever asks this query gets the error; other queries are answered as usual
             _log.warning("warm_set_left", model=model.name, version=model.version, trace=trace_of(error))
             return
         _log.info("warm_set_ready", model=model.name, version=model.version, answers=len(texts))

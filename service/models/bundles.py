@@ -1,21 +1,21 @@
-"""Where the server's bundles come from, by its settings: a folder, or a registry at a URL and its copies here."""
+"""The server's bundles, as its settings say: from a folder, or from a registry at a URL and its copies here."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
 
 import structlog
 
-from lm.bundle.registries import open_registry, verified_bundles
-from lm.bundle.registry import Registry
+from lm.bundle.registry import Registry, open_registry
 from lm.bundle.remote_registry import RemoteRegistry
+from lm.bundle.verified import verified_bundles
 from lm.errors import ConfigError
 from lm.models.user_cache import writable_cache
 from service.config import ServerSettings
-from service.models.bundle_registry import choose_models
 from service.models.remote_bundles import RemoteBundles
+from service.models.warm import open_warm
 from service.ports import BundleFolder, ModelOpener
 from service.telemetry.metrics import Metrics
 
@@ -23,10 +23,10 @@ _log = structlog.get_logger("service.models")
 
 
 class LocalBundles(Registry):
-    """A registry in a folder: nothing is copied, so there is nothing to keep or to end."""
+    """A registry in a folder. Nothing is copied, so there is nothing to remove or to end."""
 
     def keep(self, model: str, versions: Collection[str]) -> None:
-        """Leaves all versions where they are."""
+        """Leaves all versions in place."""
 
     def close(self) -> None:
         """Has nothing to end."""
@@ -49,19 +49,36 @@ def chosen_models(bundles: BundleFolder, settings: ServerSettings) -> tuple[tupl
     """The names of the models to serve and of the default one.
 
     Raises:
-        ConfigError: the registry is empty, or a model that was named is not in it.
+        ConfigError: the registry is empty, a model that was named is not in it, or the default is not clear.
         RegistryError: it cannot be reached, and there is no copy of its bundles.
     """
-    try:
-        return choose_models(bundles, settings.models, settings.default_model)
-    except ConfigError as error:
-        raise ConfigError(f"{settings.registry}: {error.problem}", remedy=error.remedy) from None
+    there = bundles.models()
+    if not there:
+        raise ConfigError(
+            f"{settings.registry}: The registry holds no model.",
+            remedy="Train one with `autocomplete train CONFIG`, or name another folder by --registry.",
+        )
+    for name in settings.models:
+        if name not in there:
+            raise _no_model("--models", name, there, settings)
+    names = settings.models or tuple(there)
+    if settings.default_model is None and len(names) > 1:
+        raise ConfigError(
+            f"{settings.registry}: --default-model: needed, as there are several models: {', '.join(names)}.",
+            remedy=f"Such as --default-model {names[0]}.",
+        )
+    default = settings.default_model or names[0]
+    if default not in names:
+        raise _no_model("--default-model", default, names, settings)
+    return names, default
+
+
+def _no_model(flag: str, name: str, names: Sequence[str], settings: ServerSettings) -> ConfigError:
+    return ConfigError(f"{settings.registry}: {flag}: no model {name!r}.", remedy=f"There are: {', '.join(names)}.")
 
 
 def bundle_opener(settings: ServerSettings) -> ModelOpener:
-    """Opens bundles ready to answer, each checked once a machine and not once a process."""
-    from service.models.warm import open_warm
-
+    """Opens bundles ready to answer. Each bundle is checked once a machine, not once a process."""
     try:
         cache = settings.bundle_cache or writable_cache()
     except OSError as error:

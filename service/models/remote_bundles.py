@@ -1,7 +1,7 @@
-"""The bundles of a registry at a URL as the server sees them: whatever becomes of the network, there are answers.
+"""The bundles of a registry at a URL, as the server sees them: whatever happens to the network, it has answers.
 
-What the registry said last stands while it cannot be reached, and at a start what the copies on this machine say. It is
-then asked less and less often, and that is logged once and counted.
+While the registry cannot be reached, its last answers count, and at a start those of the copies on this machine. The
+server then asks it less and less often; the outage is logged once and counted.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import structlog
 
-from lm.bundle.bundle_store import Activation
+from lm.bundle.registry import Activation
 from lm.bundle.remote_registry import RemoteRegistry
 from lm.errors import RegistryError
 from service.telemetry.metrics import Metrics
@@ -46,7 +46,7 @@ class RemoteBundles:
         self._closed = False
 
     def close(self) -> None:
-        """Ends a copying that is under way."""
+        """Stops a copy that is under way."""
         self._closed = True
         self._registry.close()
 
@@ -73,11 +73,11 @@ class RemoteBundles:
         return None if activation is None else activation.version
 
     def bundle_path(self, model: str, version: str) -> Path:
-        """Where a whole copy lies, made now if there is none.
+        """The folder of a whole copy, which is made if there is none.
 
         Raises:
-            BundleError: it is damaged.
-            RegistryError: there is none, and the registry cannot be reached.
+            BundleError: the bundle is damaged.
+            RegistryError: there is no copy, and the registry cannot be reached.
         """
         path = self._cache.bundle_path(model, version)
         if self._error is not None and version in self._cache.versions(model):
@@ -110,7 +110,7 @@ class RemoteBundles:
         )
 
     def _said_by(self, key: tuple[str, ...], ask: Callable[[], _T], copied: Callable[[], _T]) -> _T:
-        """What the registry says; if it cannot be asked what it said last, else what the copies say."""
+        """What the registry says. If it cannot be asked: what it said last, or else what the copies say."""
         try:
             said = self._ask(ask)
         except RegistryError:
@@ -132,7 +132,7 @@ class RemoteBundles:
         return answer
 
     def _failed(self, error: RegistryError) -> None:
-        if self._closed:  # broken off, and not broken
+        if self._closed:  # `close` stopped it
             return
         with self._lock:
             if self._error is None:

@@ -116,13 +116,16 @@ class Admission:
         self._promised_s = -math.inf
         self._refused_share = 0.0
 
-    def retry_after_s(self) -> float | None:
+    def retry_after_s(self, unread: int = 0) -> float | None:
         """None if a call that arrives now is taken, else when it should come again, in whole hundredths of a second.
 
-        Those who are refused are told to come after those who were refused before them, one service time each: all
-        at once they would be refused again.
+        Each refused call is told to come one service time after the one refused before it: if all came at once, they
+        would be refused again.
+
+        Args:
+            unread: calls that were taken but are no load yet, because their message is still under way.
         """
-        calls, service_s = self._load.calls, self._load.service_s
+        calls, service_s = self._load.calls + unread, self._load.service_s
         wait_s = calls * service_s
         burst = self._load.since_empty < _BURST_CALLS and self._refused_share < _OVERLOAD_SHARE
         max_wait_s = self._max_wait_s * (_BURST_WAITS if burst else 1.0)

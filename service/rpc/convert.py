@@ -12,7 +12,7 @@ from autocomplete.v1 import model_service_pb2 as model_pb
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from service.models.bundle_registry import ModelState, ModelStatus
+from service.models.served_models import ModelState, ModelStatus
 from service.ports import ServingModel
 from service.rpc.status import status_of
 from suggest.types import (
@@ -21,15 +21,15 @@ from suggest.types import (
     QueryCompletion,
     QuerySuggestion,
     ScoreTerms,
-    Source,
     StageTiming,
+    SuggestionSource,
     TextChunk,
     TextScore,
 )
 
 _SOURCES = {
-    Source.HISTORY: pb.SUGGESTION_SOURCE_HISTORY,
-    Source.GENERATED: pb.SUGGESTION_SOURCE_GENERATED,
+    SuggestionSource.LOG: pb.SUGGESTION_SOURCE_HISTORY,
+    SuggestionSource.GENERATED: pb.SUGGESTION_SOURCE_GENERATED,
 }
 _FINISH_REASONS = {
     None: pb.GenerateTextResponse.FINISH_REASON_UNSPECIFIED,

@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from autocomplete.v1 import autocomplete_service_pb2 as pb
 
 from lm.errors import AutocompleteError
-from service.models.bundle_registry import BundleRegistry
+from service.models.served_models import ServedModels
 from service.ports import ServingModel
 from service.rpc.completer import Completer
-from service.rpc.inbox import Keystroke, Refusal
 from service.rpc.requests import QueryQuestion, read_query
 from service.rpc.status import is_for_callers, status_of
 from service.telemetry.metrics import Metrics
@@ -25,6 +24,15 @@ from suggest.budget import Budget, OptionalPart, Shortage
 METHOD = "StreamCompleteQuery"
 _COMPLETION_TAG = bytes([pb.StreamCompleteQueryResponse.DESCRIPTOR.fields_by_name["completion"].number << 3 | 2])
 Config = pb.StreamCompleteQueryRequest.Config
+
+
+@dataclass(frozen=True, slots=True)
+class Keystroke:
+    """The input box after one edit."""
+
+    sequence_number: int
+    query: str
+    received_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +58,7 @@ class KeystrokeAnswers:
     def __init__(
         self,
         *,
-        models: BundleRegistry,
+        models: ServedModels,
         completer: Completer,
         metrics: Metrics,
         time_budget_s: float,
@@ -91,7 +99,7 @@ class KeystrokeAnswers:
             )
             return _response(keystroke.sequence_number, fast.SerializeToString(), is_final=False), owed
         except AutocompleteError as error:
-            return self._refusal(keystroke.sequence_number, error), None
+            return self.refuse(keystroke.sequence_number, error), None
 
     def refined(self, owed: Refinement) -> bytes:
         """The last answer to a keystroke; the fast one once more, as degraded, if its turn came too late."""
@@ -103,19 +111,20 @@ class KeystrokeAnswers:
         try:
             payload = self._completer.compute_query(owed.model, owed.question, owed.budget)
         except AutocompleteError as error:
-            return self._refusal(owed.keystroke.sequence_number, error)
+            return self.refuse(owed.keystroke.sequence_number, error)
         return self._final(owed.keystroke, payload)
-
-    def refuse(self, refusal: Refusal) -> bytes:
-        """The answer to a keystroke that cannot be answered."""
-        return self._refusal(refusal.sequence_number, refusal.error)
 
     def _final(self, keystroke: Keystroke, payload: bytes) -> bytes:
         self._answered.inc()
         self._duration.observe(self._clock() - keystroke.received_s)
         return _response(keystroke.sequence_number, payload, is_final=True)
 
-    def _refusal(self, number: int, error: AutocompleteError) -> bytes:
+    def refuse(self, number: int, error: AutocompleteError) -> bytes:
+        """The answer to a keystroke that cannot be answered.
+
+        Raises:
+            AutocompleteError: the error is no fault of the caller's.
+        """
         if not is_for_callers(error):
             raise error
         self._refused.inc()

@@ -12,7 +12,7 @@ from autocomplete.v1 import model_service_pb2 as model_pb
 
 from lm.errors import RequestError
 from lm.text.normalize import normalize_query
-from suggest.types import GenerationOptions, Part
+from suggest.types import GenerationOptions, Part, QueryOptions, WordOptions
 
 MAX_QUERY_LENGTH = 256
 MAX_TEXT_LENGTH = 4096
@@ -37,21 +37,15 @@ class QueryQuestion(NamedTuple):
 
     query: str
     model: str
-    max_suggestions: int
-    exclude_generated: bool
-    explain: bool
+    options: QueryOptions
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WordQuestion:
+class WordQuestion(NamedTuple):
     """What `PredictNextWord` was asked."""
 
     text: str
     model: str
-    max_suggestions: int
-    min_probability: float
-    explain: bool
-    part: Part
+    options: WordOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,13 +89,12 @@ def read_query(fields: QueryFields, query: str, *, prefix: str = "") -> QueryQue
     """
     _check_length("query", query, MAX_QUERY_LENGTH)
     _check_length(prefix + "user_pseudo_id", fields.user_pseudo_id, MAX_USER_ID_LENGTH)
-    return QueryQuestion(  # by position: 0.3 us; 1.5 us by name
-        normalize_query(query),
-        read_model_name(prefix + "model", fields.model),
-        _suggestions(prefix + "max_suggestions", fields.max_suggestions),
-        fields.exclude_generated,
-        fields.explain,
+    options = QueryOptions(
+        max_suggestions=_suggestions(prefix + "max_suggestions", fields.max_suggestions),
+        exclude_generated=fields.exclude_generated,
+        explain=fields.explain,
     )
+    return QueryQuestion(normalize_query(query), read_model_name(prefix + "model", fields.model), options)
 
 
 def read_words(request: pb.PredictNextWordRequest) -> WordQuestion:
@@ -112,14 +105,13 @@ def read_words(request: pb.PredictNextWordRequest) -> WordQuestion:
     """
     _check_length("text", request.text, MAX_TEXT_LENGTH)
     _check_range("min_probability", request.min_probability, 0.0, 1.0)
-    return WordQuestion(
-        text=request.text,
-        model=read_model_name("model", request.model),
+    options = WordOptions(
         max_suggestions=_suggestions("max_suggestions", request.max_suggestions),
         min_probability=request.min_probability,
-        explain=request.explain,
         part=_part(request.part),
+        explain=request.explain,
     )
+    return WordQuestion(request.text, read_model_name("model", request.model), options)
 
 
 def read_score(request: pb.ScoreTextRequest) -> ScoreQuestion:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Any
 
 import grpc
@@ -13,11 +14,11 @@ from autocomplete.v1 import autocomplete_service_pb2 as pb
 from autocomplete.v1 import model_service_pb2 as model_pb
 
 from lm.errors import RequestError
-from service.models.bundle_registry import BundleRegistry, ModelStatus
-from service.rpc.arrival import arrived_s
+from service.models.served_models import ModelStatus, ServedModels
+from service.rpc.calls import Call, Calls
 from service.rpc.completer import Completer
 from service.rpc.convert import chunk_response, model_message, score_response
-from service.rpc.open_sessions import OpenSessions
+from service.rpc.lanes import Lanes
 from service.rpc.requests import (
     read_generation,
     read_model_name,
@@ -26,6 +27,7 @@ from service.rpc.requests import (
     read_score,
     read_words,
 )
+from service.rpc.streams import Streams
 from suggest.budget import Budget, Shortage
 
 AUTOCOMPLETE_SERVICE = pb.DESCRIPTOR.services_by_name["AutocompleteService"].full_name
@@ -39,7 +41,7 @@ class AutocompleteServicer:
     """`autocomplete.v1.AutocompleteService`.
 
     Args:
-        sessions: answers `StreamCompleteQuery`.
+        streams: answers `StreamCompleteQuery`.
         time_budget_s: time that an answer may take if the caller's deadline is not sooner.
         clock: monotonic, in seconds.
     """
@@ -47,84 +49,74 @@ class AutocompleteServicer:
     def __init__(
         self,
         *,
-        models: BundleRegistry,
+        models: ServedModels,
         completer: Completer,
-        sessions: OpenSessions,
+        streams: Streams,
         time_budget_s: float,
         clock: Callable[[], float],
     ) -> None:
         self._models = models
         self._completer = completer
-        self._sessions = sessions
+        self._streams = streams
         self._time_budget_s = time_budget_s
         self._clock = clock
 
-    def complete_query(self, request: pb.CompleteQueryRequest, context: Any) -> bytes:
-        """`CompleteQuery`."""
+    async def complete_query(self, request: pb.CompleteQueryRequest, call: Call) -> bytes:
+        """`CompleteQuery`; an answer that the process holds needs no thread."""
         question = read_query(request, request.query)
         model = self._models.get(question.model)
-        return self._completer.complete_query(model, question, lambda: self._budget(context, arrived_s()))
+        answer = self._completer.query_at_hand(model, question)
+        if answer is None:
+            answer = await call.compute(self._completer.complete_query, model, question, partial(self._budget, call))
+        return answer
 
-    def query_at_hand(self, request: pb.CompleteQueryRequest) -> bytes | None:
-        """The answer to `CompleteQuery` if the process holds it."""
-        question = read_query(request, request.query)
-        return self._completer.query_at_hand(self._models.get(question.model), question)
-
-    def words_at_hand(self, request: pb.PredictNextWordRequest) -> bytes | None:
-        """The answer to `PredictNextWord` if the process holds it."""
-        question = read_words(request)
-        return self._completer.words_at_hand(self._models.get(question.model), question)
-
-    def predict_next_word(self, request: pb.PredictNextWordRequest, context: Any) -> bytes:
-        """`PredictNextWord`."""
+    async def predict_next_word(self, request: pb.PredictNextWordRequest, call: Call) -> bytes:
+        """`PredictNextWord`; an answer that the process holds needs no thread."""
         question = read_words(request)
         model = self._models.get(question.model)
-        return self._completer.predict_next_word(model, question, lambda: self._budget(context, arrived_s()))
+        answer = self._completer.words_at_hand(model, question)
+        if answer is None:
+            answer = await call.compute(self._completer.predict_next_word, model, question, partial(self._budget, call))
+        return answer
 
-    def score_text(self, request: pb.ScoreTextRequest, _context: Any) -> pb.ScoreTextResponse:
+    async def score_text(self, request: pb.ScoreTextRequest, call: Call) -> bytes:
         """`ScoreText`."""
         question = read_score(request)
         model = self._models.get(question.model)
-        return score_response(model.score_text(question.text, part=question.part), model)
+        score = await call.compute(partial(model.score_text, question.text, part=question.part))
+        return score_response(score, model).SerializeToString()
 
-    def generate_text(self, request: pb.GenerateTextRequest, _context: Any) -> Iterator[pb.GenerateTextResponse]:
-        """`GenerateText`."""
+    async def generate_text(self, request: pb.GenerateTextRequest, call: Call) -> AsyncIterator[bytes]:
+        """`GenerateText`; between two stretches of text it holds no thread."""
         question = read_generation(request)
-        model = self._models.get(question.model)
-        for chunk in model.generate_text(question.prompt, question.options):
-            yield chunk_response(chunk)
+        chunks = self._models.get(question.model).generate_text(question.prompt, question.options)
+        while (chunk := await call.compute(next, chunks, None)) is not None:
+            yield chunk_response(chunk).SerializeToString()
 
-    def _budget(self, context: Any, since_s: float) -> Budget:
-        """What is left of the caller's time, or of the server's own since a question arrived."""
-        now_s = self._clock()
-        by_caller_s = now_s + context.time_remaining() - _WAY_BACK_S
-        by_setting_s = since_s + self._time_budget_s
+    def _budget(self, call: Call) -> Budget:
+        """What is left of the caller's time, or of the server's own since the call arrived."""
+        by_caller_s = call.deadline_s - _WAY_BACK_S
+        by_setting_s = call.arrived_s + self._time_budget_s
         limit = Shortage.DEADLINE if by_caller_s < by_setting_s else Shortage.TIME_BUDGET
-        return Budget(min(by_caller_s, by_setting_s), self._clock, waited_s=now_s - since_s, limit=limit)
+        waited_s = self._clock() - call.arrived_s
+        return Budget(min(by_caller_s, by_setting_s), self._clock, waited_s=waited_s, limit=limit)
 
-    def at_hand(self) -> dict[str, Callable[[Any], bytes | None]]:
-        """By method, what finds an answer that the process holds."""
-        if not self._completer.answers_kept_here:
-            return {}
-        return {"CompleteQuery": self.query_at_hand, "PredictNextWord": self.words_at_hand}
-
-    def handlers(self) -> dict[str, Any]:
-        """The methods by name; an answer that is serialised already goes out as it is."""
+    def handlers(self, calls: Calls, lanes: Lanes) -> dict[str, Any]:
+        """gRPC's handlers by method."""
+        short, long = lanes.calls, lanes.long_calls
         return {
-            "CompleteQuery": grpc.unary_unary_rpc_method_handler(
-                self.complete_query, pb.CompleteQueryRequest.FromString, bytes
+            "CompleteQuery": calls.unary(
+                "CompleteQuery", short, pb.CompleteQueryRequest.FromString, self.complete_query
             ),
-            "PredictNextWord": grpc.unary_unary_rpc_method_handler(
-                self.predict_next_word, pb.PredictNextWordRequest.FromString, bytes
+            "PredictNextWord": calls.unary(
+                "PredictNextWord", short, pb.PredictNextWordRequest.FromString, self.predict_next_word
             ),
-            "StreamCompleteQuery": grpc.stream_stream_rpc_method_handler(self._sessions.handler()),
-            "ScoreText": grpc.unary_unary_rpc_method_handler(
-                self.score_text, pb.ScoreTextRequest.FromString, pb.ScoreTextResponse.SerializeToString
+            "StreamCompleteQuery": grpc.stream_stream_rpc_method_handler(
+                calls.handler("StreamCompleteQuery", self._streams.answer)
             ),
-            "GenerateText": grpc.unary_stream_rpc_method_handler(
-                self.generate_text,
-                pb.GenerateTextRequest.FromString,
-                pb.GenerateTextResponse.SerializeToString,
+            "ScoreText": calls.unary("ScoreText", long, pb.ScoreTextRequest.FromString, self.score_text),
+            "GenerateText": calls.streaming(
+                "GenerateText", long, pb.GenerateTextRequest.FromString, self.generate_text
             ),
         }
 
@@ -132,14 +124,15 @@ class AutocompleteServicer:
 class ModelServicer:
     """`autocomplete.v1.ModelService`."""
 
-    def __init__(self, models: BundleRegistry) -> None:
+    def __init__(self, models: ServedModels) -> None:
         self._models = models
 
-    def get_model(self, request: model_pb.GetModelRequest, _context: Any) -> model_pb.Model:
+    async def get_model(self, request: model_pb.GetModelRequest, _call: Call) -> bytes:
         """`GetModel`."""
-        return model_message(self._models.status(read_model_name("name", request.name, required=True)))
+        status = self._models.status(read_model_name("name", request.name, required=True))
+        return model_message(status).SerializeToString()
 
-    def list_models(self, request: model_pb.ListModelsRequest, _context: Any) -> model_pb.ListModelsResponse:
+    async def list_models(self, request: model_pb.ListModelsRequest, _call: Call) -> bytes:
         """`ListModels`."""
         page_size = read_page_size(request)
         after = _place(request.page_token) if request.page_token else None
@@ -149,18 +142,14 @@ class ModelServicer:
         return model_pb.ListModelsResponse(
             models=[model_message(status) for _, _, status in page],
             next_page_token=_token(*page[-1][:2]) if len(rest) > page_size else "",
-        )
+        ).SerializeToString()
 
-    def handlers(self) -> dict[str, Any]:
-        """The methods by name."""
+    def handlers(self, calls: Calls, lanes: Lanes) -> dict[str, Any]:
+        """gRPC's handlers by method."""
         return {
-            "GetModel": grpc.unary_unary_rpc_method_handler(
-                self.get_model, model_pb.GetModelRequest.FromString, model_pb.Model.SerializeToString
-            ),
-            "ListModels": grpc.unary_unary_rpc_method_handler(
-                self.list_models,
-                model_pb.ListModelsRequest.FromString,
-                model_pb.ListModelsResponse.SerializeToString,
+            "GetModel": calls.unary("GetModel", lanes.calls, model_pb.GetModelRequest.FromString, self.get_model),
+            "ListModels": calls.unary(
+                "ListModels", lanes.calls, model_pb.ListModelsRequest.FromString, self.list_models
             ),
         }
 

@@ -1,13 +1,15 @@
-"""A stream of keystrokes: the newest one is answered, and no thread is held while there is nothing to answer.
+"""A stream of keystrokes: only the newest one is answered, fast at first and then refined.
 
-A session does one thing at a time: it waits for its turn (`turns.py`), has an answer made, or sends one. Only then
-comes the next, so a caller who does not read costs one unsent message and no further work.
+A session does one thing at a time: it waits for its turn (`turns.py`), has an answer made, or sends one. So a caller
+who does not read costs one unsent message and no further work. A task beside it reads what is typed.
 """
 
 from __future__ import annotations
 
-import threading
+import asyncio
+from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,31 +17,25 @@ import grpc
 from autocomplete.v1 import autocomplete_service_pb2 as pb
 from google.protobuf.message import DecodeError
 
-from lm.errors import AutocompleteError, OverloadedError, RequestError
-from service.rpc.guard import final_status
-from service.rpc.inbox import Inbox, Keystroke, Refusal
-from service.rpc.keystrokes import Config, KeystrokeAnswers, Refinement
-from service.rpc.turns import TurnQueue
+from lm.errors import OverloadedError, RequestError
+from service.rpc.calls import StatusError
+from service.rpc.keystrokes import Config, Keystroke, KeystrokeAnswers, Refinement
+from service.rpc.turns import Turn, Turns
 from service.telemetry.metrics import Metrics
 
-_UNREAD = "The caller has not read an answer for {:g} s."
 _RETRY_AFTER_S = 1.0
+_MAX_REFUSALS = 16
+"""Refusals that may wait; a caller who sends nonsense faster than it reads gets no answer to some of it."""
 
 
-class Call(Protocol):
-    """What a session needs of `service.rpc.event_call.EventCall`."""
+class Context(Protocol):
+    """What a session needs of gRPC's context."""
 
-    def receive(self, on_message: Callable[[bytes | None], None]) -> bool:
-        """Has the next message handed over."""
+    async def read(self) -> object:
+        """The next message, or `grpc.aio.EOF`."""
 
-    def send(self, message: bytes, on_sent: Callable[[bool], None]) -> bool:
-        """Sends a message."""
-
-    def end(self, status: grpc.Status | None = None) -> None:
-        """Ends the call."""
-
-    def cancel(self, code: grpc.StatusCode, details: str) -> None:
-        """Ends the call at once."""
+    async def write(self, message: bytes) -> None:
+        """Sends a message; returns as soon as flow control lets the next one follow."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +43,7 @@ class Limits:
     """What a session may do to the server.
 
     Attributes:
-        superseded: keystrokes that may be superseded from one look to the next; then reading pauses until that one.
+        superseded: keystrokes that may be superseded from one look to the next; then reading pauses until that look.
         floods: looks in a row at which reading was paused, after which the stream ends.
         unread_s: time that an answer may wait to be read, after which the stream ends.
         idle_s: time without a keystroke after which the stream ends.
@@ -60,173 +56,188 @@ class Limits:
 
 
 class Session:
-    """One stream.
+    """One stream; its methods belong to the event loop.
 
     Args:
         clock: monotonic, in seconds.
+
+    Attributes:
+        end_reason: why the server ends it; empty if the caller does.
     """
 
     def __init__(
         self,
-        call: Call,
+        context: Context,
         *,
         answers: KeystrokeAnswers,
-        turns: TurnQueue,
+        turns: Turns,
         limits: Limits,
         metrics: Metrics,
         clock: Callable[[], float],
     ) -> None:
-        self._call = call
+        self._context = context
         self._answers = answers
         self._turns = turns
         self._limits = limits
         self._superseded = metrics.keystrokes.labels("superseded")
         self._throttled = metrics.stream_throttles
         self._clock = clock
-        self._lock = threading.Lock()
         self._config: Config | None = None
         self._latest = -1
-        self._inbox = Inbox()
+        self._newest: Keystroke | None = None
+        self._refusals: deque[tuple[int, RequestError]] = deque(maxlen=_MAX_REFUSALS)
         self._owed: Refinement | None = None
+        self._turn: Turn | None = None
+        """The one that the session waits for, if it is for a refined answer."""
+        self._something = asyncio.Event()
+        self._read_on = asyncio.Event()
         self._busy = False
         self._sending_since_s: float | None = None
+        self._answering: asyncio.Future[None] | None = None
         self._heard_s = clock()
         self._allowance = limits.superseded
         self._paused = False
         self._floods = 0
         self._closing = False
-        self._over = False
-        self._status: grpc.Status | None = None
+        self._error: Exception | None = None
         self.end_reason = ""
-        """Why the server's side ended it; empty if the caller did."""
 
-    def start(self) -> None:
-        """Reads the first message."""
-        self._call.receive(self.received)
+    async def run(self) -> None:
+        """Answers keystrokes until the stream ends.
 
-    def received(self, message: bytes | None) -> None:
-        """Takes a message in; None is the last one."""
-        with self._lock:
-            if self._closing:  # what waits is all that will be answered
-                return
-            if message is None:
-                self._close("finished")
-            else:
-                self._heard_s = self._clock()
-                try:
-                    self._take_in(message)
-                except AutocompleteError as error:
-                    self._close("error", error)
-                else:
-                    self._read_on()
-            self._advance()
-
-    def play(self) -> None:
-        """Has one answer made and sends it; see `service.rpc.turns.Player`."""
-        with self._lock:
-            turn = self._inbox.take()
-            owed, self._owed = self._owed, None
+        Raises:
+            AutocompleteError: the caller's fault ended it.
+            StatusError: the caller does not read.
+        """
+        reading = asyncio.create_task(self._read())
+        self._answering = asyncio.create_task(self._answer())
         try:
-            message, refinement = self._work(turn, owed)
-        except Exception as error:
-            with self._lock:
-                self._inbox.clear()
-                self._closing, self.end_reason, self._status = True, "error", final_status(error)
-                self._rest()
-            return
-        with self._lock:
-            if self._over:
-                return
-            self._owed = refinement
-            if message and self._call.send(message, self._sent):
-                self._sending_since_s = self._clock()
-            else:
-                self._rest()
+            await self._answering
+        except asyncio.CancelledError:
+            if self.end_reason != "unread" or not self._answering.cancelled():
+                raise
+            details = f"The caller has not read an answer for {self._limits.unread_s:g} s."
+            raise StatusError(grpc.StatusCode.RESOURCE_EXHAUSTED, details) from None
+        except Exception:
+            self.end_reason = "error"
+            raise
+        finally:
+            self._answering.cancel()
+            reading.cancel()
+            with suppress(asyncio.CancelledError):
+                await reading
+        if self._error is not None:
+            raise self._error
 
     def close(self) -> None:
-        """Ends the session after what it is at, for the server stops."""
-        with self._lock:
-            self._close("stopped")
-            self._advance()
-
-    def abandon(self) -> None:
-        """Forgets what waits: the call is over."""
-        with self._lock:
-            self._closing = self._over = True
-            self._inbox.clear()
-            self._owed = None
-        self._turns.discard(self)
+        """Ends it after the keystroke that it is at, as the server stops."""
+        self._close("stopped")
 
     def look(self) -> None:
-        """Sheds a caller who floods, does not read or is idle; to be called every second."""
+        """Ends it if its caller floods, does not read or is idle; to be called every second."""
         now_s, limits = self._clock(), self._limits
-        with self._lock:
-            self._allowance = limits.superseded
-            self._floods = self._floods + 1 if self._paused else 0
-            if self._sending_since_s is not None and now_s - self._sending_since_s > limits.unread_s:
-                self._closing, self.end_reason = True, "unread"  # even of one that has typed all it wanted
-                self._call.cancel(grpc.StatusCode.RESOURCE_EXHAUSTED, _UNREAD.format(limits.unread_s))
-            elif self._closing:
-                pass
-            elif self._floods >= limits.floods:
-                self._inbox.clear()
-                problem = OverloadedError("Keystrokes come faster than they can be read.", retry_after_s=_RETRY_AFTER_S)
-                self._close("flood", problem)
-            elif not self._busy and now_s - self._heard_s > limits.idle_s:
-                self._close("idle")
-            elif self._paused:
-                self._paused = False
-                self._read_on()
-            self._advance()
-
-    def _work(self, turn: Keystroke | Refusal | None, owed: Refinement | None) -> tuple[bytes, Refinement | None]:
-        if isinstance(turn, Refusal):
-            return self._answers.refuse(turn), owed
-        if turn is not None:
-            if owed is not None:
-                self._superseded.inc()
-            assert self._config is not None
-            return self._answers.first(self._config, turn)
-        return (self._answers.refined(owed), None) if owed is not None else (b"", None)
-
-    def _sent(self, _went_out: bool) -> None:
-        with self._lock:
-            self._sending_since_s = None
-            self._rest()
-
-    def _rest(self) -> None:
-        self._busy = False
-        self._advance()
-
-    def _advance(self) -> None:
-        """Goes on to what is to be done next, if nothing is under way."""
-        if self._over:
-            return
-        if self._busy:
-            if self._inbox and self._sending_since_s is None:
-                self._turns.promote(self)
-        elif self._inbox:
-            self._busy = True
-            self._turns.ask_fast(self)
-        elif self._owed is not None:
-            self._busy = True
-            self._turns.ask_refined(self)
+        self._allowance = limits.superseded
+        self._floods = self._floods + 1 if self._paused else 0
+        if self._sending_since_s is not None and now_s - self._sending_since_s > limits.unread_s:
+            self._closing, self.end_reason = True, "unread"  # even if the caller has typed all it wanted
+            assert self._answering is not None
+            self._answering.cancel()
         elif self._closing:
-            self._over = True
-            self._call.end(self._status)
-
-    def _close(self, reason: str, error: Exception | None = None) -> None:
-        """Takes nothing more in; what waits is still answered."""
-        if not self._closing:
-            self._closing, self.end_reason = True, reason
-            self._status = None if error is None else final_status(error)
-
-    def _read_on(self) -> None:
-        if self._allowance > 0:
-            self._call.receive(self.received)
+            pass
+        elif self._floods >= limits.floods:
+            self._newest = None
+            self._refusals.clear()
+            problem = OverloadedError("Keystrokes come faster than they can be read.", retry_after_s=_RETRY_AFTER_S)
+            self._close("flood", problem)
+        elif not self._busy and now_s - self._heard_s > limits.idle_s:
+            self._close("idle")
         else:
+            self._paused = False
+            self._read_on.set()
+
+    async def _answer(self) -> None:
+        while True:
+            if self._refusals:
+                await self._send(self._answers.refuse(*self._refusals.popleft()))
+            elif self._newest is not None:
+                await self._answer_newest()
+            elif self._owed is not None:
+                await self._refine(self._owed)
+            elif self._closing:
+                return
+            else:
+                self._busy = False
+                self._something.clear()
+                await self._something.wait()
+                self._busy = True
+
+    async def _answer_newest(self) -> None:
+        if not await self._has_turn(self._turns.ask()):
+            return
+        try:
+            keystroke, self._newest = self._newest, None
+            if keystroke is None:  # forgotten while it waited
+                return
+            if self._owed is not None:
+                self._superseded.inc()
+            message, self._owed = await self._turns.compute(self._answers.first, self._config, keystroke)
+        finally:
+            self._turns.give_back()
+        await self._send(message)
+
+    async def _refine(self, owed: Refinement) -> None:
+        self._turn = self._turns.ask(refined=True)
+        try:
+            if not await self._has_turn(self._turn):  # there is a newer keystroke
+                return
+        finally:
+            self._turn = None
+        self._owed = None
+        try:
+            message = await self._turns.compute(self._answers.refined, owed)
+        finally:
+            self._turns.give_back()
+        await self._send(message)
+
+    async def _has_turn(self, turn: Turn) -> bool:
+        try:
+            return await turn
+        except asyncio.CancelledError:
+            self._turns.give_up(turn)
+            raise
+
+    async def _send(self, message: bytes) -> None:
+        self._sending_since_s = self._clock()
+        try:
+            await self._context.write(message)
+        finally:
+            self._sending_since_s = None
+
+    async def _read(self) -> None:
+        try:
+            while not self._closing:
+                message = await self._context.read()
+                if self._closing:  # only what came before is answered
+                    return
+                if message is grpc.aio.EOF:
+                    await self._context.read()  # by its answer, gRPC has told of a caller who cancelled
+                    self._close("finished")
+                    return
+                self._heard_s = self._clock()
+                assert isinstance(message, bytes)
+                self._take_in(message)
+                await self._pause_if_flooded()
+        except grpc.aio.BaseError:  # the caller has left
+            self._close("finished")
+        except Exception as error:
+            self._close("error", error)
+
+    async def _pause_if_flooded(self) -> None:
+        if self._allowance <= 0:
             self._paused = True
             self._throttled.inc()
+            self._read_on.clear()
+            await self._read_on.wait()
 
     def _take_in(self, message: bytes) -> None:
         try:
@@ -249,15 +260,25 @@ class Session:
         number = keystroke.sequence_number
         if number > self._latest:
             self._latest = number
-            if not self._inbox.put(Keystroke(number, keystroke.query, self._clock())):
+            if self._newest is not None:
                 self._superseded.inc()
                 self._allowance -= 1
-            return
-        error = RequestError(
-            "keystroke.sequence_number",
-            f"is {number}.",
-            fault="MALFORMED",
-            remedy=f"It must be greater than {self._latest}.",
-        )
-        if not self._inbox.refuse(Refusal(number, error)):
-            self._allowance -= 1
+            self._newest = Keystroke(number, keystroke.query, self._clock())
+        else:
+            remedy = f"It must be greater than {self._latest}."
+            error = RequestError("keystroke.sequence_number", f"is {number}.", fault="MALFORMED", remedy=remedy)
+            if self._refusals:
+                self._allowance -= 1
+            self._refusals.append((number, error))
+        self._wake()
+
+    def _close(self, reason: str, error: Exception | None = None) -> None:
+        """Takes nothing more in; what waits is still answered."""
+        if not self._closing:
+            self._closing, self.end_reason, self._error = True, reason, error
+            self._wake()
+
+    def _wake(self) -> None:
+        self._something.set()
+        if self._turn is not None and not self._turn.done() and (self._newest is not None or self._refusals):
+            self._turns.give_up(self._turn)

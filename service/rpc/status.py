@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass
 from typing import Any
 
 import grpc
+import structlog
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
@@ -21,9 +23,11 @@ from lm.errors import (
     RequestError,
     UnsupportedError,
 )
+from service.telemetry.logs import trace_of
 
 ERROR_DOMAIN = "autocomplete.v1"
 _LOADING_RETRY_AFTER_S = 1.0
+_log = structlog.get_logger("service.rpc")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +76,13 @@ def internal_status(error_id: str) -> status_pb2.Status:
     return _status(code_pb2.INTERNAL, f"Internal error {error_id}; the server's log has details.", [])
 
 
-def to_grpc(status: status_pb2.Status) -> grpc.Status:
-    """The status in the form that `context.abort_with_status` takes."""
-    return rpc_status.to_status(status)
+def final_status(error: Exception) -> grpc.Status:
+    """The status with which a call ends; an unexpected error goes to the log."""
+    if isinstance(error, AutocompleteError) and is_for_callers(error):
+        return rpc_status.to_status(status_of(error))
+    error_id = secrets.token_hex(6)
+    _log.error("internal_error", error_id=error_id, trace=trace_of(error))
+    return rpc_status.to_status(internal_status(error_id))
 
 
 def _retry_info(delay_s: float) -> error_details_pb2.RetryInfo:

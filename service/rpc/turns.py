@@ -2,92 +2,79 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
+import asyncio
 from collections.abc import Callable
-from typing import Protocol
+from concurrent.futures import Executor
+from typing import TypeVar
+
+Result = TypeVar("Result")
+Turn = asyncio.Future[bool]
+"""Done with True once it has come, with False if it was given up."""
 
 
-class Player(Protocol):
-    """A session, to its turns."""
+class Turns:
+    """Threads for keystrokes and the turns of those who wait for one; its methods belong to the event loop.
 
-    def play(self) -> None:
-        """Does one piece of work; never raises."""
-
-
-class TurnQueue:
-    """Sessions that wait for a thread, each at most once, in the order in which they came.
-
-    Refined answers wait until nobody waits for a fast one, but no longer than `patience_s`: then the session only has
-    to be told that there is no time for one, which takes next to none.
+    Refined answers wait until nobody waits for a fast one, but no longer than `patience_s`: then there is no time to
+    compute one, and saying so takes next to no time.
 
     Args:
+        pool: makes the answers.
+        threads: how many it makes at the same time.
         patience_s: time that an answer may take.
         clock: monotonic, in seconds.
     """
 
-    def __init__(self, patience_s: float, clock: Callable[[], float]) -> None:
+    def __init__(self, pool: Executor, threads: int, patience_s: float, clock: Callable[[], float]) -> None:
+        self._free = threads
         self._patience_s = patience_s
         self._clock = clock
-        self._condition = threading.Condition()
-        self._fast: OrderedDict[Player, None] = OrderedDict()
-        self._refined: OrderedDict[Player, float] = OrderedDict()
-        self._closed = False
+        self._pool = pool
+        self._fast: dict[Turn, float] = {}
+        self._refined: dict[Turn, float] = {}
 
     def __len__(self) -> int:
+        """Streams that wait."""
         return len(self._fast) + len(self._refined)
 
-    def ask_fast(self, player: Player) -> None:
-        """Queues a session for a fast answer."""
-        with self._condition:
-            self._fast[player] = None
-            self._condition.notify()
+    def ask(self, *, refined: bool = False) -> Turn:
+        """A turn, which has come once it is done; whoever asks must `give_back` it or give it up."""
+        turn: Turn = asyncio.get_running_loop().create_future()
+        (self._refined if refined else self._fast)[turn] = self._clock()
+        self._hand_out()
+        return turn
 
-    def ask_refined(self, player: Player) -> None:
-        """Queues a session for a refined answer."""
-        with self._condition:
-            self._refined[player] = self._clock()
-            self._condition.notify()
+    def give_up(self, turn: Turn) -> None:
+        """Takes back a request for a turn; one that has come is given back."""
+        self._fast.pop(turn, None)
+        self._refined.pop(turn, None)
+        if not turn.done():
+            turn.set_result(False)
+        elif not turn.cancelled() and turn.result():
+            self.give_back()
 
-    def promote(self, player: Player) -> None:
-        """Has a session that waits for a refined answer, if it does, wait for a fast one: it was typed on."""
-        with self._condition:
-            if self._refined.pop(player, None) is not None:
-                self._fast[player] = None
+    def give_back(self) -> None:
+        """Ends a turn."""
+        self._free += 1
+        self._hand_out()
 
-    def discard(self, player: Player) -> None:
-        """Forgets a session that has ended."""
-        with self._condition:
-            self._fast.pop(player, None)
-            self._refined.pop(player, None)
-
-    def take(self) -> Player | None:
-        """Whose turn it is; waits for one. None once the queue is closed."""
-        with self._condition:
-            self._condition.wait_for(lambda: self._fast or self._refined or self._closed)
-            if self._closed:
-                return None
-            if not self._fast or self._is_overdue():
-                return self._refined.popitem(last=False)[0]
-            return self._fast.popitem(last=False)[0]
+    async def compute(self, work: Callable[..., Result], /, *args: object) -> Result:
+        """Has a thread do the work of one whose turn has come."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work, *args)
 
     def close(self) -> None:
-        """Lets all threads go."""
-        with self._condition:
-            self._closed = True
-            self._condition.notify_all()
+        """Lets the threads go."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _hand_out(self) -> None:
+        while self._free and (self._fast or self._refined):
+            waiting = self._refined if not self._fast or self._is_overdue() else self._fast
+            turn = next(iter(waiting))
+            del waiting[turn]
+            if not turn.done():  # its stream has not ended
+                self._free -= 1
+                turn.set_result(True)
 
     def _is_overdue(self) -> bool:
         since_s = next(iter(self._refined.values()), None)
         return since_s is not None and self._clock() - since_s > self._patience_s
-
-
-def start_threads(turns: TurnQueue, count: int) -> None:
-    """Starts threads that take turns until the queue is closed."""
-
-    def work() -> None:
-        while (player := turns.take()) is not None:
-            player.play()
-
-    for number in range(count):
-        threading.Thread(target=work, name=f"keystrokes-{number}", daemon=True).start()

@@ -15,11 +15,11 @@ from typing import Any
 import structlog
 
 _PROGRAMS = ("service", "gateway")
-"""Beginnings of the loggers' names that `level` holds for."""
+"""`level` holds for loggers with names that begin so."""
 
 
 def configure_logs(level: str, log_format: str) -> None:
-    """Sets up the program's logs, those of libraries (warnings and worse) included.
+    """Sets up the program's logs, and those of libraries from warnings on.
 
     Args:
         level: `debug`, `info`, `warning` or `error`.
@@ -55,7 +55,7 @@ def configure_logs(level: str, log_format: str) -> None:
 
 
 def trace_of(error: BaseException) -> list[str]:
-    """Where an error came from: `file:line function` of each frame, innermost last, and its type."""
+    """Where an error came from: `file:line function` of each frame, innermost last, then the error's type."""
     frames = traceback.extract_tb(error.__traceback__)
     return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames] + [type(error).__qualname__]
 

@@ -1,18 +1,19 @@
 """What Prometheus sees of the server. Names are pinned by a test: dashboards and alerts are built on them.
 
-Labels have few values: models outside the registry count as `other`, methods are those that exist.
-How a gauge of several workers is put together (`multiprocess_mode`): most are summed, states of models that all of them
-serve are those of the worker that has most, and Redis counts as away if one of them cannot reach it.
+Labels have few values: models outside the registry count as `other`, methods are those that exist. Gauges of several
+workers are summed unless they say otherwise: all workers serve the same models, so the worker that has most counts, and
+Redis counts as away if one worker cannot reach it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client import CollectorRegistry, Gauge, Histogram, ProcessCollector
 
+from service.telemetry.describe import Description, MetricMaker
 from suggest.budget import LeftOut
-from suggest.types import NextWords, QueryCompletion, Source, StageTiming
+from suggest.types import NextWords, QueryCompletion, StageTiming, SuggestionSource
 
 _LATENCY_BUCKETS_S = (
     *(0.0005, 0.001, 0.002, 0.003, 0.004, 0.006, 0.008, 0.012, 0.016, 0.025, 0.05),
@@ -34,183 +35,129 @@ class Metrics:
         self._shared = shared
         self._watched: list[tuple[Gauge, Callable[[], float]]] = []
         ProcessCollector(registry=registry)
-        self._calls(registry)
-        self._answers(registry)
-        self._caches(registry)
-        self._models(registry)
+        self._make = MetricMaker(registry)
+        self._calls()
+        self._streams()
+        self._answers()
+        self._caches()
+        self._models()
 
-    def _calls(self, registry: CollectorRegistry) -> None:
-        self.requests = Counter(
-            "autocomplete_requests",
+    def described(self) -> list[Description]:
+        """All metrics, in order."""
+        return list(self._make.described)
+
+    def _calls(self) -> None:
+        self.requests = self._make.counter(
+            "requests",
             "Calls that ended, by method, model (empty where a call names none, or is refused unread) and gRPC code.",
-            ("method", "model", "code"),
-            registry=registry,
+            *("method", "model", "code"),
         )
-        self.request_duration = Histogram(
-            "autocomplete_request_duration_seconds",
+        self.request_duration = self._make.histogram(
+            "request_duration_seconds",
             "Time from a call's start of work to its answer; in a stream, from keystroke to last answer.",
-            ("method",),
+            "method",
             buckets=_LATENCY_BUCKETS_S,
-            registry=registry,
         )
-        self.in_flight = Gauge(
-            "autocomplete_requests_in_flight",
-            "Calls being worked on, streams included.",
-            multiprocess_mode="livesum",
-            registry=registry,
-        )
-        self.waiting = Gauge(
-            "autocomplete_requests_waiting",
-            "Calls that wait for their turn.",
-            multiprocess_mode="livesum",
-            registry=registry,
-        )
-        self.open_streams = Gauge(
-            "autocomplete_open_streams", "Streams open now.", multiprocess_mode="livesum", registry=registry
-        )
-        self.keystrokes = Counter(
-            "autocomplete_stream_keystrokes",
-            "Keystrokes of streams by outcome: answered, superseded, refused.",
-            ("outcome",),
-            registry=registry,
-        )
-        self._streams(registry)
+        self.in_flight = self._make.gauge("requests_in_flight", "Calls being worked on, streams included.")
+        self.waiting = self._make.gauge("requests_waiting", "Calls that wait for their turn.")
 
-    def _streams(self, registry: CollectorRegistry) -> None:
-        self.stream_ends = Counter(
-            "autocomplete_stream_ends",
+    def _streams(self) -> None:
+        self.open_streams = self._make.gauge("open_streams", "Streams open now.")
+        self.keystrokes = self._make.counter(
+            "stream_keystrokes", "Keystrokes of streams by outcome: answered, superseded, refused.", "outcome"
+        )
+        self.stream_ends = self._make.counter(
+            "stream_ends",
             "Streams of keystrokes that ended, by reason: finished, cancelled (or vanished), error, stopped; "
             "shed: idle, unread, flood.",
-            ("reason",),
-            registry=registry,
+            "reason",
         )
-        self.stream_throttles = Counter(
-            "autocomplete_stream_throttles",
-            "Pauses in reading a stream whose caller typed faster than anybody types.",
-            registry=registry,
+        self.stream_throttles = self._make.counter(
+            "stream_throttles", "Pauses in reading a stream whose caller typed faster than anybody types."
         )
-        self.streams_waiting = Gauge(
-            "autocomplete_streams_waiting",
-            "Streams with a keystroke that waits for its turn.",
-            multiprocess_mode="livesum",
-            registry=registry,
-        )
+        self.streams_waiting = self._make.gauge("streams_waiting", "Streams with a keystroke that waits for its turn.")
 
-    def _answers(self, registry: CollectorRegistry) -> None:
-        self.stage_duration = Histogram(
-            "autocomplete_stage_duration_seconds",
+    def _answers(self) -> None:
+        self.stage_duration = self._make.histogram(
+            "stage_duration_seconds",
             "Time that a stage of a computed answer took.",
-            ("stage",),
+            "stage",
             buckets=_STAGE_BUCKETS_S,
-            registry=registry,
         )
-        self.degraded = Counter(
-            "autocomplete_degraded_answers",
+        self.degraded = self._make.counter(
+            "degraded_answers",
             "Parts (neural, spelling, reranker) left out of answers because time was short, by reason: deadline (the "
             "caller's), time_budget (the server's), overload (there was enough, but it went by in the queue).",
-            ("reason", "part"),
-            registry=registry,
+            *("reason", "part"),
         )
-        self.suggestions = Counter(
-            "autocomplete_suggestions",
-            "Suggestions of computed query completions by source.",
-            ("source",),
-            registry=registry,
+        self.suggestions = self._make.counter(
+            "suggestions", "Suggestions of computed query completions by source.", "source"
         )
         # bound once: `labels` costs as much again as what it is asked for
-        self._of_source = {source: self.suggestions.labels(source.value) for source in Source}
+        self._of_source = {source: self.suggestions.labels(source.value) for source in SuggestionSource}
         self._of_stage: dict[str, Histogram] = {}
-        self.empty_answers = Counter(
-            "autocomplete_empty_answers",
-            "Computed answers without a suggestion.",
-            ("method",),
-            registry=registry,
-        )
+        self.empty_answers = self._make.counter("empty_answers", "Computed answers without a suggestion.", "method")
 
-    def _caches(self, registry: CollectorRegistry) -> None:
-        self.cache_lookups = Counter(
-            "autocomplete_cache_lookups",
+    def _caches(self) -> None:
+        self.cache_lookups = self._make.counter(
+            "cache_lookups",
             "Look-ups of answers by tier (process, redis; flight: one under way was joined) and outcome.",
-            ("tier", "outcome"),
-            registry=registry,
+            *("tier", "outcome"),
         )
-        self.cache_entries = Gauge(
-            "autocomplete_process_cache_entries",
-            "Answers kept in the process.",
-            multiprocess_mode="livesum",
-            registry=registry,
-        )
-        self.cache_bytes = Gauge(
-            "autocomplete_process_cache_bytes",
-            "Memory of the answers kept in the process.",
-            multiprocess_mode="livesum",
-            registry=registry,
-        )
-        self.warmed_answers = Counter(
-            "autocomplete_warmed_answers",
+        self.cache_entries = self._make.gauge("process_cache_entries", "Answers kept in the process.")
+        self.cache_bytes = self._make.gauge("process_cache_bytes", "Memory of the answers kept in the process.")
+        self.warmed_answers = self._make.counter(
+            "warmed_answers",
             "Answers made ready before anybody asked, by model and outcome: computed, found (in a cache).",
-            ("model", "outcome"),
-            registry=registry,
+            *("model", "outcome"),
         )
-        self.redis_errors = Counter(
-            "autocomplete_redis_errors", "Failed Redis operations.", ("operation",), registry=registry
+        self.redis_errors = self._make.counter(
+            "redis_errors", "Failed Redis operations: get, set, connect, ping.", "operation"
         )
-        self.redis_dropped = Counter(
-            "autocomplete_redis_dropped_answers",
-            "Answers not given to Redis, as too many waited for it.",
-            registry=registry,
+        self.redis_dropped = self._make.counter(
+            "redis_dropped_answers", "Answers not stored in Redis because too many waited for it."
         )
-        self.redis_available = Gauge(
-            "autocomplete_redis_available",
-            "1 while Redis answers; 0 while it does not or none is set.",
-            multiprocess_mode="livemin",
-            registry=registry,
+        self.redis_available = self._make.gauge(
+            "redis_available", "1 while Redis answers; 0 while it does not or none is set.", workers="livemin"
         )
 
-    def _models(self, registry: CollectorRegistry) -> None:
-        self.model_info = Gauge(
-            "autocomplete_model_info",
-            "1 for the version of each model that answers.",
-            ("model", "version"),
-            multiprocess_mode="livemax",
-            registry=registry,
+    def _models(self) -> None:
+        self.model_info = self._make.gauge(
+            "model_info", "1 for the version of each model that answers.", *("model", "version"), workers="livemax"
         )
-        self.model_created = Gauge(
-            "autocomplete_model_created_timestamp_seconds",
+        self.model_created = self._make.gauge(
+            "model_created_timestamp_seconds",
             "When training of the version that answers finished.",
-            ("model",),
-            multiprocess_mode="livemostrecent",
-            registry=registry,
+            "model",
+            workers="livemostrecent",
         )
-        self.models = Gauge(
-            "autocomplete_models",
-            "Models by state: loading, active, failed.",
-            ("state",),
-            multiprocess_mode="livemax",
-            registry=registry,
+        self.models = self._make.gauge(
+            "models", "Models by state: loading, active, failed.", "state", workers="livemax"
         )
-        self.model_openings = Counter(
-            "autocomplete_model_openings",
+        self.model_openings = self._make.counter(
+            "model_openings",
             "Versions that were opened to answer, or could not be, by model and outcome: opened, failed.",
-            ("model", "outcome"),
-            registry=registry,
+            *("model", "outcome"),
         )
-
-        self.registry_errors = Counter(
-            "autocomplete_registry_errors",
-            "Looks at a registry at a URL that failed; what answers goes on.",
-            registry=registry,
+        self.follow_errors = self._make.counter(
+            "follow_errors",
+            "Unexpected errors while the registry is followed, by model (empty: looking for new ones); the next look "
+            "tries again.",
+            "model",
+        )
+        self.registry_errors = self._make.counter(
+            "registry_errors", "Looks at a registry at a URL that failed; what answers goes on."
         )
 
     def watch(self, gauge: Gauge, read: Callable[[], float]) -> None:
-        """Has a gauge show what a function returns."""
+        """Makes a gauge show what a function returns."""
         if self._shared:
             self._watched.append((gauge, read))
         else:
             gauge.set_function(read)
 
     def refresh(self) -> None:
-        """Brings shared gauges that are watched up to date; nothing asks for them when others read the files."""
+        """Updates the gauges that are watched and shared: whoever reads their files cannot ask."""
         for gauge, read in self._watched:
             gauge.set(read())
 
@@ -222,14 +169,15 @@ class Metrics:
         if former is None or former == version:
             return
         self.model_info.labels(model, former).set(0)
-        if not self._shared:  # files keep it, as 0
+        if not self._shared:  # files keep it as 0
             self.model_info.remove(model, former)
 
     def observe_completion(self, completion: QueryCompletion, method: str) -> None:
         """Counts a computed query completion."""
         self._observe(completion.timings, completion.left_out)
-        logged = sum(suggestion.source is Source.HISTORY for suggestion in completion.suggestions)
-        for source, count in ((Source.HISTORY, logged), (Source.GENERATED, len(completion.suggestions) - logged)):
+        logged = sum(suggestion.source is SuggestionSource.LOG for suggestion in completion.suggestions)
+        generated = len(completion.suggestions) - logged
+        for source, count in ((SuggestionSource.LOG, logged), (SuggestionSource.GENERATED, generated)):
             if count:
                 self._of_source[source].inc(count)
         if not completion.suggestions:

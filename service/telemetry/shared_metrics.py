@@ -7,10 +7,12 @@ import resource
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Metric, ProcessCollector
+from prometheus_client import CollectorRegistry, Metric, ProcessCollector
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
+
+from service.telemetry.describe import Description, MetricMaker
 
 
 class SharedMetrics:
@@ -26,20 +28,21 @@ class SharedMetrics:
         self.registry = CollectorRegistry()
         self.registry.register(_Processes(worker_pids))
         self.registry.register(_Files(Path(folder)))
-        self.workers = Gauge("autocomplete_workers", "Worker processes that answer.", registry=self.registry)
-        self.restarts = Counter(
-            "autocomplete_worker_restarts",
-            "Workers that were started in place of one that died.",
-            registry=self.registry,
-        )
+        self._make = MetricMaker(self.registry)
+        self.workers = self._make.gauge("workers", "Worker processes that answer.")
+        self.restarts = self._make.counter("worker_restarts", "Workers that were started in place of one that died.")
+
+    def described(self) -> list[Description]:
+        """The metrics that only a server of several workers has, in order."""
+        return list(self._make.described)
 
     def worker_died(self, slot: int) -> None:
-        """Forgets what was true of a worker as long as it lived, such as its open streams."""
+        """Forgets what was true only while a worker lived, such as its open streams."""
         mark_process_dead(slot, self._folder)  # type: ignore[no-untyped-call]
 
 
 class _Files(Collector):
-    """The metrics that workers keep in files; one that a worker has only just made is empty, and holds none yet."""
+    """The metrics that workers keep in files. A file that a worker has only just made is empty."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -52,7 +55,7 @@ class _Files(Collector):
 
 
 class _Processes(Collector):
-    """Memory, CPU time and open files, summed over supervisor and workers; CPU time of the dead included."""
+    """Memory, CPU time and open files of supervisor and workers; dead workers' CPU time counts as well."""
 
     _SUMMED = ("resident_memory_bytes", "virtual_memory_bytes", "cpu_seconds", "open_fds")
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import grpc
 
-from lm.errors import ConfigError
-from service.cache.endings import told_of_end
+from lm.errors import ConfigError, install_hint
 from service.config import ServerSettings
 from suggest.types import StageTiming
 
@@ -39,30 +39,12 @@ class Tracing:
         self._propagator = TraceContextTextMapPropagator()
         self._trace = trace
 
-    def unary(self, method: str, behavior: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-        """Traces a call with one answer; its stages and lines of the log know its span."""
-
-        def traced(request: Any, context: Any) -> Any:
-            span = self._begin(method, context)
-            outcome = grpc.StatusCode.UNKNOWN
-            try:
-                with self._trace.use_span(span, record_exception=False, set_status_on_exception=False):
-                    response = behavior(request, context)
-                outcome = grpc.StatusCode.OK
-                return response
-            finally:
-                self._end(span, context.code() or outcome)
-
-        return traced
-
-    def stream(self, method: str, behavior: Callable[[Any, Any], Iterator[Any]]) -> Callable[[Any, Any], Iterator[Any]]:
-        """Traces a call with many answers."""
-
-        def traced(request: Any, context: Any) -> Iterator[Any]:
-            span = self._begin(method, context)
-            yield from told_of_end(behavior(request, context), context, lambda code: self._end(span, code))
-
-        return traced
+    @contextmanager
+    def call(self, method: str, metadata: Iterable[tuple[str, Any]]) -> Iterator[Callable[[grpc.StatusCode], None]]:
+        """Traces a call; its stages and lines of the log know its span. What it yields must be told gRPC's code."""
+        span = self._begin(method, metadata)
+        with self._trace.use_span(span, record_exception=False, set_status_on_exception=False):
+            yield lambda code: self._end(span, code)
 
     def stages(self, timings: Iterable[StageTiming]) -> None:
         """Makes spans of the stages of an answer that has just been computed, one after the other until now."""
@@ -79,8 +61,8 @@ class Tracing:
         """Sends what has not been sent yet."""
         self._provider.shutdown()
 
-    def _begin(self, method: str, context: Any) -> Span:
-        carrier = {key: value for key, value in context.invocation_metadata() if key in _KEYS}
+    def _begin(self, method: str, metadata: Iterable[tuple[str, Any]]) -> Span:
+        carrier = {key: value for key, value in metadata if key in _KEYS}
         return self._tracer.start_span(
             f"autocomplete.v1/{method}",
             self._propagator.extract(carrier),
@@ -113,7 +95,7 @@ def open_tracing(settings: ServerSettings) -> Tracing | None:
     except ModuleNotFoundError as error:
         raise ConfigError(
             f"--trace-endpoint: {error.name} is not installed.",
-            remedy="pip install 'autocomplete-ensemble[tracing]'",
+            remedy=install_hint("tracing"),
         ) from None
     resource = Resource.create({"service.name": "autocomplete"})
     provider = TracerProvider(ParentBasedTraceIdRatio(settings.trace_share), resource, shutdown_on_exit=False)

@@ -11,7 +11,7 @@ import os
 import signal
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import connection, resource_tracker
@@ -23,9 +23,10 @@ from prometheus_client import start_http_server
 
 from lm.errors import UnavailableError
 from service.config import ServerSettings, split_address
+from service.listen import port_taken, reserve_port
 from service.models.bundles import chosen_models, open_bundles
 from service.telemetry.shared_metrics import SharedMetrics
-from service.workers.listening import port_taken, reserve_port
+from service.workers.worker import FAILED, SERVES, run_worker
 
 _STABLE_S = 30.0
 """A worker that has lived as long is replaced at once."""
@@ -33,6 +34,11 @@ _FIRST_DELAY_S = 0.5
 _LONGEST_DELAY_S = 30.0
 _GRACE_S = 10.0
 """Beyond the drain: the end of an opening that is under way, and of the process."""
+_LOOK_S = 1.0
+_SILENT_LOOKS = 7
+"""Looks in a row at which a worker has said nothing since the last one: then it hangs."""
+_STARTUP_LOOKS = 120
+"""More of them for a worker that has only just been started."""
 _log = structlog.get_logger("service.supervisor")
 
 
@@ -56,16 +62,61 @@ class _Worker:
     due_s: float = 0.0
 
 
+class Pulses:
+    """Tells which workers hang.
+
+    Silence is counted in looks rather than seconds: while the supervisor itself is stopped, nobody is silent.
+
+    Args:
+        clock: monotonic, in seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._due_s = clock() + _LOOK_S
+        self._missed: dict[int, int] = {}
+
+    @property
+    def due_in_s(self) -> float:
+        """Time until the next look."""
+        return max(self._due_s - self._clock(), 0.0)
+
+    def begin(self, slot: int) -> None:
+        """A worker was started."""
+        self._missed[slot] = -_STARTUP_LOOKS
+
+    def beat(self, slot: int) -> None:
+        """A worker lives."""
+        self._missed[slot] = 0
+
+    def end(self, slot: int) -> None:
+        """A worker has ended."""
+        self._missed.pop(slot, None)
+
+    def hanging(self) -> list[int]:
+        """Looks, if it is time to; returns the workers that have been silent for too long."""
+        if self.due_in_s > 0:
+            return []
+        self._due_s = self._clock() + _LOOK_S
+        self._missed = {slot: missed + 1 for slot, missed in self._missed.items()}
+        return [slot for slot, missed in self._missed.items() if missed > _SILENT_LOOKS]
+
+
 class Supervisor:
     """Keeps `settings.workers` processes running.
+
+    Args:
+        clock: monotonic, in seconds.
 
     Raises:
         ConfigError: the registry is empty, or a model that was named is not in it.
         RegistryError: the registry cannot be reached, and there is no copy of its bundles.
     """
 
-    def __init__(self, settings: ServerSettings) -> None:
+    def __init__(self, settings: ServerSettings, clock: Callable[[], float] = time.monotonic) -> None:
         self._settings = settings
+        self._clock = clock
+        self._pulses = Pulses(clock)
         _, self._default = chosen_models(open_bundles(settings), settings)
         self._workers = [_Worker(slot=slot) for slot in range(settings.workers)]
         self._served = False
@@ -93,31 +144,42 @@ class Supervisor:
 
     def _watch(self, fields: dict[str, Any], folder: str, metrics: SharedMetrics) -> None:
         while not self._stopping:
-            now_s = time.monotonic()
+            now_s = self._clock()
             for worker in self._workers:
                 if worker.process is None and worker.due_s <= now_s:
                     if worker.due_s:
                         metrics.restarts.inc()
-                    _start(worker, fields, folder)
+                    self._start(worker, fields, folder)
             waits_s = [worker.due_s - now_s for worker in self._workers if worker.process is None]
             pipes = [worker.pipe for worker in self._workers if worker.pipe is not None]
-            readable = connection.wait([self._woken, *pipes], timeout=max(min(waits_s), 0.0) if waits_s else None)
+            timeout_s = max(min([self._pulses.due_in_s, *waits_s]), 0.0)
+            readable = connection.wait([self._woken, *pipes], timeout=timeout_s)
             for worker in self._workers:
                 if worker.pipe in readable and not self._hears(worker):
                     self._bury(worker, metrics)
+            self._end_hanging()
             metrics.workers.set(sum(worker.serves for worker in self._workers))
+
+    def _end_hanging(self) -> None:
+        """Ends workers that hang; the end of their pipes then has them replaced as any that died."""
+        for slot in self._pulses.hanging():
+            process = self._workers[slot].process
+            if process is not None:
+                _log.error("worker_hangs", worker=slot, pid=process.pid)
+                process.kill()
 
     def _hears(self, worker: _Worker) -> bool:
         """Takes in what a worker says; False if it has ended."""
         assert worker.pipe is not None
         try:
-            said = worker.pipe.recv()
+            what, text = worker.pipe.recv()
         except (EOFError, OSError):
             return False
-        if said is None:
+        self._pulses.beat(worker.slot)
+        if what == SERVES:
             worker.serves = self._served = True
-        else:
-            worker.failure = said
+        elif what == FAILED:
+            worker.failure = text
         return True
 
     def _bury(self, worker: _Worker, metrics: SharedMetrics) -> None:
@@ -130,10 +192,11 @@ class Supervisor:
         assert worker.pipe is not None
         worker.process.join()
         worker.pipe.close()
-        lived_s = time.monotonic() - worker.started_s
+        self._pulses.end(worker.slot)
+        lived_s = self._clock() - worker.started_s
         worker.early_deaths = 0 if lived_s >= _STABLE_S else worker.early_deaths + 1
         delay_s = restart_delay_s(worker.early_deaths)
-        worker.due_s = time.monotonic() + delay_s
+        worker.due_s = self._clock() + delay_s
         code = worker.process.exitcode
         reason = worker.failure or f"A worker ended with exit code {code} before it served."
         worker.process, worker.pipe, worker.serves, worker.failure = None, None, False, ""
@@ -141,6 +204,24 @@ class Supervisor:
         if not self._served:
             raise UnavailableError(reason)
         _log.error("worker_ended", worker=worker.slot, exit_code=code, restart_in_s=delay_s)
+
+    def _start(self, worker: _Worker, fields: dict[str, Any], folder: str) -> None:
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        process = context.Process(
+            target=run_worker, args=(fields, worker.slot, folder, theirs), name=f"worker-{worker.slot}", daemon=True
+        )
+        resource_tracker.ensure_running()  # otherwise a part of the start, which would let SIGINT through again
+        # inherited: Ctrl-C reaches the whole group of processes, and the supervisor alone decides what comes of it
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        theirs.close()
+        worker.process, worker.pipe, worker.started_s = process, ours, self._clock()
+        self._pulses.begin(worker.slot)
+        _log.info("worker_started", worker=worker.slot, pid=process.pid)
 
     def _stop_all(self) -> None:
         running = [worker.process for worker in self._workers if worker.process is not None]
@@ -195,26 +276,6 @@ def restart_delay_s(early_deaths: int) -> float:
     if early_deaths <= 1:
         return 0.0
     return float(min(_FIRST_DELAY_S * 2.0 ** min(early_deaths - 2, 20), _LONGEST_DELAY_S))
-
-
-def _start(worker: _Worker, fields: dict[str, Any], folder: str) -> None:
-    from service.workers.worker import run_worker
-
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(
-        target=run_worker, args=(fields, worker.slot, folder, theirs), name=f"worker-{worker.slot}", daemon=True
-    )
-    resource_tracker.ensure_running()  # otherwise a part of the start, which would let SIGINT through again
-    # inherited: Ctrl-C reaches the whole group of processes, and the supervisor alone decides what comes of it
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        process.start()
-    finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    theirs.close()
-    worker.process, worker.pipe, worker.started_s = process, ours, time.monotonic()
-    _log.info("worker_started", worker=worker.slot, pid=process.pid)
 
 
 @contextmanager

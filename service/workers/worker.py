@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -16,7 +17,10 @@ from service.config import ServerSettings
 from service.telemetry.logs import configure_logs
 from service.workers.process import run
 
-_REFRESH_S = 1.0
+BEAT_S = 1.0
+"""Time between two signs of life, which are also when shared metrics are brought up to date."""
+SERVES, BEATS, FAILED = "serves", "beats", "failed"
+"""What a worker says to its supervisor, each with a text."""
 
 
 def run_worker(settings: dict[str, Any], slot: int, metrics_folder: str, supervisor: Connection) -> None:
@@ -26,17 +30,24 @@ def run_worker(settings: dict[str, Any], slot: int, metrics_folder: str, supervi
         settings: the fields of `ServerSettings`, checked.
         slot: the worker's number; a replacement takes it over, and goes on with the counts in its files.
         metrics_folder: where the workers' metrics lie.
-        supervisor: gets None once calls are answered, or why they never will be; its end is the supervisor's end.
+        supervisor: is told once calls are answered, or why they never will be, and of every beat; its end is the
+            supervisor's end.
     """
     share_metrics(metrics_folder, slot)
     checked = ServerSettings.model_construct(**settings)
     configure_logs(checked.log_level, checked.log_format)
+    sending = threading.Lock()
+
+    def say(what: str, text: str = "") -> None:
+        with sending:
+            supervisor.send((what, text))
+
     try:
-        server = Server(checked, on_serving=lambda: supervisor.send(None))
-        threading.Thread(target=_watch, args=(supervisor, server), name="supervisor-watch", daemon=True).start()
+        server = Server(checked, on_serving=lambda: say(SERVES))
+        threading.Thread(target=_watch, args=(supervisor, server, say), name="supervisor-watch", daemon=True).start()
         run(server)
     except AutocompleteError as error:
-        supervisor.send(str(error))
+        say(FAILED, str(error))
         sys.exit(1)
 
 
@@ -46,7 +57,14 @@ def share_metrics(folder: str, slot: int) -> None:
     values.ValueClass = values.MultiProcessValue(lambda: slot)  # type: ignore[no-untyped-call]
 
 
-def _watch(supervisor: Connection, server: Server) -> None:
-    while not supervisor.poll(_REFRESH_S):  # it sends nothing: what can be read is the end
+def _watch(supervisor: Connection, server: Server, say: Callable[[str], None]) -> None:
+    """Says that the process lives for as long as its event loop turns, until the supervisor is gone."""
+    turned = threading.Event()
+    server.soon(turned.set)
+    while not supervisor.poll(BEAT_S):  # the supervisor says nothing, so what can be read is its end
         server.metrics.refresh()
+        if turned.is_set():
+            say(BEATS)
+            turned.clear()
+            server.soon(turned.set)
     server.request_stop("the supervisor is gone")

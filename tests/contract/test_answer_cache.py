@@ -35,7 +35,7 @@ def cache(request: pytest.FixtureRequest) -> Iterator[AnswerCache]:
 
 @pytest.fixture
 def key() -> AnswerKey:
-    return "Test", "model", "1", f"{uuid.uuid4()}", 10, False
+    return f"Test:model:1:{uuid.uuid4()}".encode()
 
 
 def test_what_was_not_put_is_not_there(cache: AnswerCache, key: AnswerKey) -> None:
@@ -55,7 +55,7 @@ def test_the_last_put_counts(cache: AnswerCache, key: AnswerKey) -> None:
 
 
 def test_keys_are_apart(cache: AnswerCache, key: AnswerKey) -> None:
-    others = [(*key[:3], f"{key[3]}é", *key[4:]), (*key[:3], f"{key[3]} ", *key[4:]), (*key[:4], 11, False)]
+    others = [key + ending for ending in (b"\xc3\xa9", b" ", b"\x00\r\n")]
     cache.put(key, b"one")
     for number, other in enumerate(others):
         cache.put(other, b"%d" % number)
@@ -64,7 +64,7 @@ def test_keys_are_apart(cache: AnswerCache, key: AnswerKey) -> None:
 
 def test_threads_find_what_threads_have_put(cache: AnswerCache, key: AnswerKey) -> None:
     def work(number: int) -> None:
-        mine = (*key[:3], f"{key[3]} {number}", *key[4:])
+        mine = b"%b %d" % (key, number)
         cache.put(mine, b"%d" % number)
         eventually(lambda: cache.get(mine) == b"%d" % number)
 

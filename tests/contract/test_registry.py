@@ -13,9 +13,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from lm.bundle.bundle_store import Activation, BundleStore
 from lm.bundle.manifest import MANIFEST_FILE, read_manifest, verify_files
-from lm.bundle.registries import open_registry
+from lm.bundle.registry import Activation, BundleStore, open_registry
 from lm.bundle.remote_registry import RemoteRegistry
 from lm.errors import BundleDamagedError, BundleError, MissingToolError, ModelNotFoundError, RegistryError
 from tests.empty_bundle import finished
@@ -243,7 +242,7 @@ def test_a_library_that_is_missing_is_named(
     monkeypatch.setitem(sys.modules, library, None)
     loaded = importlib.import_module("fsspec.registry")._registry
     monkeypatch.delitem(loaded, urlsplit(url).scheme, raising=False)
-    with pytest.raises(MissingToolError, match=f"autocomplete-ensemble{remedy}"):
+    with pytest.raises(MissingToolError, match=rf"pip install '\.{remedy}'"):
         open_registry(url, tmp_path)
 
 

@@ -16,6 +16,7 @@ from suggest.budget import LeftOut, OptionalPart, Shortage
 from suggest.types import QueryCompletion
 from tests.chromium import chromium
 from tests.gateways import running_gateway
+from tests.path_proxy import site_with_gateway
 from tests.redis_process import free_port
 from tests.service_twins import TwinModel, running
 
@@ -227,10 +228,10 @@ class _Held(TwinModel):
         self.held = query
         self.let = threading.Event()
 
-    def complete_query(self, query: str, **options: Any) -> QueryCompletion:
+    def complete_query(self, query: str, *options: Any) -> QueryCompletion:
         if query == self.held:
             self.let.wait(20)
-        return super().complete_query(query, **options)
+        return super().complete_query(query, *options)
 
 
 def test_late_answers_by_http_change_nothing(browser: Browser, tmp_path: Path) -> None:
@@ -330,6 +331,20 @@ def test_a_query_of_the_address_bar_is_chosen(browser: Browser, site: str) -> No
         page.goto(page.url + "?q=new+york")
         expect(page.locator("#query")).to_have_value("new york")
         expect(page.locator("#chosen")).to_contain_text("Chosen: new york")
+
+
+def test_it_works_under_a_path_of_a_site(browser: Browser, tmp_path: Path) -> None:
+    url = f"http://127.0.0.1:{(port := free_port())}/auto"
+    with (
+        running(tmp_path) as (server, _),
+        running_gateway(f"127.0.0.1:{server.port}", public_url=url) as gateway,
+        site_with_gateway(gateway.port, prefix="/auto", site_port=port),
+        opened(browser, f"{url}/") as page,
+    ):
+        page.locator("#text").press_sequentially("the united ")
+        expect(page.locator("#ghost")).to_have_text("states")
+        complete(page, "new yor")
+        expect(page.locator("#link-text")).to_have_text("live")
 
 
 def test_roles_names_and_references_are_whole(browser: Browser, site: str) -> None:

@@ -16,7 +16,7 @@ from autocomplete.v1 import autocomplete_service_pb2_grpc as pb_grpc
 
 from lm.bundle.manifest import read_manifest, write_manifest
 from lm.bundle.registry import Registry
-from service.workers.supervisor import restart_delay_s
+from service.workers.supervisor import Pulses, restart_delay_s
 from tests.redis_process import free_port
 from tests.service_process import Process, started
 from tests.service_twins import eventually
@@ -89,6 +89,68 @@ def test_a_killed_worker_is_replaced_and_what_it_counted_stays(tiny_bundle_regis
     assert code == 0, errors
     assert "Traceback" not in errors
     assert errors.count('"worker_ended"') == 2
+
+
+def test_a_worker_that_hangs_is_replaced(tiny_bundle_registry: Path) -> None:
+    metrics = Metrics()
+    with started(tiny_bundle_registry, workers=2, metrics_address=metrics.address) as process:
+        eventually(lambda: metrics.value("autocomplete_workers") == 2, timeout_s=60)
+        hanging, _ = worker_pids(process)
+        os.kill(hanging, signal.SIGSTOP)
+        eventually(lambda: gone({hanging}), timeout_s=60)
+        eventually(lambda: metrics.value("autocomplete_worker_restarts_total") == 1)
+        eventually(lambda: metrics.value("autocomplete_workers") == 2, timeout_s=60)
+        ask(process.address, 12)
+        process.popen.terminate()
+        code, errors = process.end()
+    assert code == 0, errors
+    assert errors.count('"worker_hangs"') == errors.count('"worker_ended"') == 1
+
+
+def looks(pulses: Pulses, clock: list[float], times: int) -> list[list[int]]:
+    """Which workers hang, at so many looks a second apart."""
+    found = []
+    for _ in range(times):
+        clock[0] += 1.0
+        found.append(pulses.hanging())
+    return found
+
+
+def test_a_worker_hangs_once_it_has_been_silent_for_too_many_looks() -> None:
+    clock = [100.0]
+    pulses = Pulses(lambda: clock[0])
+    for slot in (0, 1):
+        pulses.begin(slot)
+        pulses.beat(slot)
+    for _ in range(20):
+        assert looks(pulses, clock, 1) == [[]]
+        pulses.beat(0)
+        pulses.beat(1)
+    silent = []
+    for _ in range(9):
+        silent += looks(pulses, clock, 1)
+        pulses.beat(0)
+    assert silent == [[]] * 7 + [[1]] * 2
+    pulses.end(1)
+    assert looks(pulses, clock, 1) == [[]]
+
+
+def test_a_worker_has_longer_until_its_first_beat() -> None:
+    clock = [100.0]
+    pulses = Pulses(lambda: clock[0])
+    pulses.begin(0)
+    assert looks(pulses, clock, 128) == [[]] * 127 + [[0]]
+
+
+def test_nobody_is_silent_while_the_supervisor_itself_is_stopped() -> None:
+    clock = [100.0]
+    pulses = Pulses(lambda: clock[0])
+    pulses.beat(0)
+    clock[0] += 3600.0
+    assert pulses.hanging() == []
+    assert pulses.due_in_s == 1.0
+    pulses.beat(0)
+    assert looks(pulses, clock, 7) == [[]] * 7
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from training.config_networks import NeuralConfig
+from training.data.encoding import EncodedText
 from training.neural.train import train_neural
 from training.progress import SilentReporter
 
@@ -27,7 +28,7 @@ CONFIG = NeuralConfig.model_validate(
 GOLDEN = (3.931, 2.898, 2.492, 2.392)
 
 
-def write_part(folder: Path, name: str, sentences: int, rng: np.random.Generator) -> tuple[Path, Path]:
+def write_part(folder: Path, name: str, sentences: int, rng: np.random.Generator) -> EncodedText:
     """Sentences in which every token leaves three likely successors."""
     offsets, tokens = [0], []
     for _ in range(sentences):
@@ -36,26 +37,22 @@ def write_part(folder: Path, name: str, sentences: int, rng: np.random.Generator
             tokens.append(token)
             token = (token * 7 + int(rng.integers(0, 3))) % 100 + 3
         offsets.append(len(tokens))
-    paths = folder / f"{name}_tokens.npy", folder / f"{name}_offsets.npy"
-    np.save(paths[0], np.array(tokens, np.int32))
-    np.save(paths[1], np.array(offsets, np.int64))
-    return paths
+    text = EncodedText(folder / f"{name}_tokens.npy", folder / f"{name}_offsets.npy")
+    np.save(text.tokens, np.array(tokens, np.int32))
+    np.save(text.offsets, np.array(offsets, np.int64))
+    return text
 
 
 def test_losses_are_the_known_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})
     rng = np.random.default_rng(0)
-    train_tokens, train_offsets = write_part(tmp_path, "train", 1500, rng)
-    validation_tokens, validation_offsets = write_part(tmp_path, "validation", 200, rng)
-    result = train_neural(
-        train_tokens=train_tokens,
-        train_offsets=train_offsets,
-        validation_tokens=validation_tokens,
-        validation_offsets=validation_offsets,
+    finished = train_neural(
+        write_part(tmp_path, "train", 1500, rng),
+        write_part(tmp_path, "validation", 200, rng),
         vocabulary_size=103,
         config=CONFIG,
         seed=0,
         work=tmp_path / "work",
         reporter=SilentReporter(),
     )
-    assert [point.validation_loss for point in result.curve] == pytest.approx(GOLDEN, rel=0.02)
+    assert [point.validation_loss for point in finished.curve] == pytest.approx(GOLDEN, rel=0.02)

@@ -13,11 +13,11 @@ from lm.bundle.bundle import open_bundle
 from lm.bundle.manifest import MANIFEST_FILE, read_manifest
 from lm.errors import BundleDamagedError
 from lm.models.vocabulary import END, UNKNOWN
-from suggest.advice import Advisers
-from suggest.candidates import propose
+from suggest.candidates import Candidates
+from suggest.complete import QueryCompleter
 from suggest.model import Model
-from suggest.rank import Candidates
-from suggest.types import Source
+from suggest.opinions import Advisers
+from suggest.types import QueryOptions, SuggestionSource
 from tests.tiny_bundle import train_tiny
 
 
@@ -25,7 +25,7 @@ def test_advice_is_the_share_of_each_whole_query(tiny_bundle: Path) -> None:
     bundle = open_bundle(tiny_bundle, verify=False)
     words = bundle.language_model("text")
     pieces = bundle.language_model("queries")
-    candidates = propose(pieces, bundle.queries, "new yor", bundle.denied).candidates
+    candidates = QueryCompleter(bundle).proposed("new yor").candidates
     assert len(candidates.texts) > 5
     advised = Advisers([words, pieces]).advise(candidates)
     assert advised.advice is not None
@@ -49,7 +49,7 @@ def test_without_advisers_or_candidates_nothing_changes(tiny_bundle: Path) -> No
     bundle = open_bundle(tiny_bundle, verify=False)
     none = Candidates([], np.zeros(0), np.zeros(0), np.zeros(0), np.zeros(0))
     assert Advisers(bundle.language_models).advise(none) is none
-    some = propose(bundle.language_model("queries"), bundle.queries, "ne", bundle.denied).candidates
+    some = QueryCompleter(bundle).proposed("ne").candidates
     assert Advisers([]).advise(some) is some
 
 
@@ -75,6 +75,6 @@ def test_a_bundles_advisers_are_its_further_models_of_queries(tmp_path: Path, sa
     assert bundle.language_model("queries").entry.name == "queries"
     assert bundle.manifest.ranking.advisers[0] > 0.1
     assert bundle.manifest.first_ranking.advisers == ()
-    listed = Model(bundle).complete_query("weather in ", max_suggestions=10).suggestions
+    listed = Model(bundle).complete_query("weather in ", QueryOptions(max_suggestions=10)).suggestions
     assert len(listed) >= 5
-    assert any(suggestion.source is Source.GENERATED for suggestion in listed)
+    assert any(suggestion.source is SuggestionSource.GENERATED for suggestion in listed)

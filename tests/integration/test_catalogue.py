@@ -17,8 +17,9 @@ from typer.testing import CliRunner
 from cli.main import app
 from lm.bundle.registry import Registry
 from lm.errors import ConfigError, InputError
-from lm.index.withheld import hash_query
+from lm.index.never_generated import hash_query
 from suggest.model import Model, open_model
+from suggest.types import QueryOptions
 from training.config import CatalogueSource, HeldOut, Screening, TrainingConfig, load_config
 from training.config_log import Counting, QueryLogSource
 from training.data.catalogue import write_catalogue
@@ -108,7 +109,7 @@ def test_titles_are_shown_as_written_with_their_payloads(model: Model) -> None:
 
 
 def test_the_box_left_empty_offers_the_heaviest(model: Model) -> None:
-    shown = [suggestion.display for suggestion in model.complete_query("", max_suggestions=3).suggestions]
+    shown = [suggestion.display for suggestion in model.complete_query("", QueryOptions(max_suggestions=3)).suggestions]
 
     assert shown == _PRODUCTS[::-1][:3]
 

@@ -147,7 +147,7 @@ def test_text_that_breaks_off_is_an_error_and_no_end(tmp_path: Path) -> None:
 
 
 def test_streams_that_stay_taken_are_an_answer_that_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("autocomplete_client.session.PATIENCE_S", 0.5)
+    monkeypatch.setattr("autocomplete_client._sync.session.PATIENCE_S", 0.5)
     with (
         running(tmp_path, max_streams=1) as (server, _),
         Client(f"127.0.0.1:{server.port}") as client,

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+import os
 import re
 import subprocess
 import sys
+import sysconfig
+import venv
 import zipfile
+from email import message_from_string
 from pathlib import Path
 
 import pytest
@@ -23,11 +28,73 @@ print(*{name.partition(".")[0] for name in set(sys.modules) - before} - sys.stdl
 """
 
 
-def test_the_package_alone_needs_grpc_and_protobuf_and_nothing_else(tmp_path: Path) -> None:
-    build = ["-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", str(tmp_path)]
-    subprocess.run([sys.executable, *build, _ROOT / "autocomplete_client"], check=True, cwd=tmp_path)
-    (wheel,) = tmp_path.glob("*-py3-none-any.whl")
+@pytest.fixture(scope="module")
+def client_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("client")
+    build = ["-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder)]
+    subprocess.run([sys.executable, *build, _ROOT / "autocomplete_client"], check=True, cwd=folder)
+    (wheel,) = folder.glob("*-py3-none-any.whl")
+    return wheel
+
+
+@pytest.fixture(scope="module")
+def server_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As `pip wheel` makes it, but without the compiled kernels, which take a minute."""
+    folder = tmp_path_factory.mktemp("server")
+    places = f"[build]\nbuild_base={folder}/build\n[egg_info]\negg_base={folder}\n"
+    places += f"[bdist_wheel]\nskip_build=1\nbdist_dir={folder}/bdist\ndist_dir={folder}\n"
+    (folder / "places.cfg").write_text(places, encoding="utf-8")
+    build = [sys.executable, "setup.py", "--quiet", "build_py", "bdist_wheel"]
+    environment = {**os.environ, "DIST_EXTRA_CONFIG": str(folder / "places.cfg")}
+    subprocess.run(build, check=True, cwd=_ROOT, env=environment, capture_output=True)
+    (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
+def _read(wheel: Path, name: str) -> str:
     with zipfile.ZipFile(wheel) as archive:
+        (path,) = [each for each in archive.namelist() if each.endswith(f".dist-info/{name}")]
+        return archive.read(path).decode("utf-8")
+
+
+def _files(wheel: Path) -> set[str]:
+    return {row[0] for row in csv.reader(_read(wheel, "RECORD").splitlines())}
+
+
+def test_no_file_belongs_to_both_wheels(client_wheel: Path, server_wheel: Path) -> None:
+    client, server = _files(client_wheel), _files(server_wheel)
+
+    assert "service/app.py" in server
+    assert {"autocomplete_client/client.py", "autocomplete/v1/autocomplete_service_pb2.py"} <= client
+    assert client & server == set()
+
+
+def test_the_server_requires_a_client_that_no_index_can_have(client_wheel: Path, server_wheel: Path) -> None:
+    client, server = (message_from_string(_read(wheel, "METADATA")) for wheel in (client_wheel, server_wheel))
+    public, _, local = client["Version"].partition("+")
+
+    assert f"{client['Name']}=={client['Version']}" in server.get_all("Requires-Dist", [])
+    assert public == server["Version"]
+    assert local, "PyPI would take this version from anyone, and `pip install .` would fetch it"
+
+
+def test_the_client_stays_whole_when_the_server_goes(client_wheel: Path, server_wheel: Path, tmp_path: Path) -> None:
+    venv.create(tmp_path / "venv", with_pip=False)
+    python = tmp_path / "venv" / "bin" / "python"
+    pip = [sys.executable, "-m", "pip", "--python", str(python), "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*pip, "install", "--no-index", "--no-deps", client_wheel, server_wheel], check=True)
+    subprocess.run([*pip, "uninstall", "--yes", "autocomplete-ensemble"], check=True)
+
+    (own,) = (tmp_path / "venv" / "lib").glob("python*/site-packages")
+    (own / "libraries.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
+    run = [str(python), "-c", "import autocomplete_client as client; print(client.__file__)"]
+    shown = subprocess.run(run, cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+
+    assert Path(shown.strip()).is_relative_to(tmp_path)
+
+
+def test_the_package_alone_needs_grpc_and_protobuf_and_nothing_else(client_wheel: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(client_wheel) as archive:
         names = archive.namelist()
         archive.extractall(tmp_path / "site")
     run = subprocess.run(

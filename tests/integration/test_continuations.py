@@ -10,8 +10,8 @@ import pytest
 from lm.models.language_model import LanguageModel
 from lm.models.parts import Part
 from lm.models.vocabulary import END
-from suggest.continuations import neural_log_probs
 from suggest.model import Model, open_model
+from suggest.opinions import continuation_log_probs
 
 
 @pytest.fixture(scope="module")
@@ -33,9 +33,9 @@ def test_shared_beginnings_change_nothing(model: Model, head: str) -> None:
     texts = ["york", "york times", "york city", "york times sunday", "jersey", "jersey", "zealand holidays in may", "x"]
     continuations = [[*language_model.tokenizer.encode(text), END] for text in texts] + [[END]]
     expected = np.concatenate([one_by_one(language_model, context, tokens) for tokens in continuations])
-    [shared] = neural_log_probs(language_model, [(context, continuations)])
+    [shared] = continuation_log_probs(language_model, [(context, continuations)])
     assert shared == pytest.approx(expected, abs=1e-5)
-    [ended] = neural_log_probs(language_model, [(context, [[END]])])
+    [ended] = continuation_log_probs(language_model, [(context, [[END]])])
     assert ended == pytest.approx(expected[-1:], abs=1e-5)
 
 
@@ -47,6 +47,6 @@ def test_several_contexts_at_once_are_as_one_by_one(model: Model) -> None:
         ((), [[END]]),
         (tuple(encode("how to")), [[*encode("york"), END], [END], [*encode("york times"), END]]),
     ]
-    for (context, continuations), found in zip(groups, neural_log_probs(language_model, groups), strict=True):
+    for (context, continuations), found in zip(groups, continuation_log_probs(language_model, groups), strict=True):
         expected = np.concatenate([one_by_one(language_model, context, tokens) for tokens in continuations])
         assert found == pytest.approx(expected, abs=1e-5)

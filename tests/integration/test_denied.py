@@ -13,12 +13,11 @@ from pyarrow.parquet import write_table
 from lm.bundle.bundle import open_bundle
 from lm.bundle.manifest import read_manifest, write_manifest
 from lm.errors import InputError
-from lm.index.denied import DENIED_FOLDER, Denied
-from lm.index.withheld import Withheld, build_withheld, hash_query
+from lm.index.never_generated import NEVER_GENERATED_FOLDER, NeverGenerated, Withheld, build_withheld, hash_query
 from lm.text.blocked_words import BlockedWords
 from suggest.generate import generate_text
 from suggest.model import Model, open_model
-from suggest.types import GenerationOptions
+from suggest.types import GenerationOptions, WordOptions
 from training.config import TrainingConfig
 from training.data.query_log import WITHHELD_FILE
 from training.evaluation.evaluate import EVALUATION_FOLDER, held_out
@@ -63,14 +62,14 @@ def model(bundle: Path) -> Model:
 
 
 def test_the_bundle_says_which_words_are_blocked(bundle: Path) -> None:
-    words = (bundle / DENIED_FOLDER / "blocked_words.txt").read_text(encoding="utf-8").splitlines()
+    words = (bundle / NEVER_GENERATED_FOLDER / "blocked_words.txt").read_text(encoding="utf-8").splitlines()
     assert {"acme", "red tape", "bitch"} <= set(words)
-    assert any(name.startswith(DENIED_FOLDER) for name in read_manifest(bundle).files)
+    assert any(name.startswith(NEVER_GENERATED_FOLDER) for name in read_manifest(bundle).files)
 
 
 def test_next_words_leave_out_blocked_words_and_ends_of_phrases(model: Model) -> None:
     def words(text: str) -> set[str]:
-        return {word.text for word in model.predict_next_word(text, max_suggestions=20).suggestions}
+        return {word.text for word in model.predict_next_word(text, WordOptions(max_suggestions=20)).suggestions}
 
     assert "bitch" not in words("a quick ") | words("a quick b")
     assert "tape" not in words("the red ")
@@ -90,22 +89,22 @@ def test_generated_text_leaves_them_out(model: Model, beam_width: int) -> None:
             assert chunks[-1].finish_reason is not None
 
 
-def _generated(model: Model, prompt: str, denied: Denied, options: GenerationOptions) -> str:
+def _generated(model: Model, prompt: str, never: NeverGenerated, options: GenerationOptions) -> str:
     """What the subword model writes."""
     subwords = model.bundle.language_model("queries")
-    return "".join(chunk.text for chunk in generate_text(subwords, prompt, options, denied))
+    return "".join(chunk.text for chunk in generate_text(subwords, prompt, options, never))
 
 
-def _samples(model: Model, prompt: str, denied: Denied) -> list[list[str]]:
+def _samples(model: Model, prompt: str, never: NeverGenerated) -> list[list[str]]:
     """The words of some texts."""
     options = [GenerationOptions(max_output_tokens=12, seed=seed) for seed in range(30)]
-    return [_generated(model, prompt, denied, each).split() for each in options]
+    return [_generated(model, prompt, never, each).split() for each in options]
 
 
 def test_a_prompt_that_is_denied_itself_lets_nothing_pass(model: Model) -> None:
-    denied = Denied(BlockedWords(["new", "york", "times"]))
+    never = NeverGenerated(BlockedWords(["new", "york", "times"]))
     for prompt in ("new", "new "):
-        samples = _samples(model, prompt, denied)
+        samples = _samples(model, prompt, never)
         assert any(samples)
         assert not any({"york", "times"} & set(words) for words in samples)
 
@@ -113,20 +112,20 @@ def test_a_prompt_that_is_denied_itself_lets_nothing_pass(model: Model) -> None:
 @pytest.mark.parametrize("prompt", ["old york", "old york "])
 def test_what_is_denied_is_found_on_both_sides_of_the_prompts_end(model: Model, prompt: str, tmp_path: Path) -> None:
     build_withheld(tmp_path, [hash_query("old york map")])
-    assert ["map"] in _samples(model, prompt, Denied())
-    for denied in (Denied(BlockedWords(["york map"])), Denied(withheld=Withheld(tmp_path))):
-        samples = _samples(model, prompt, denied)
+    assert ["map"] in _samples(model, prompt, NeverGenerated())
+    for never in (NeverGenerated(BlockedWords(["york map"])), NeverGenerated(withheld=Withheld(tmp_path))):
+        samples = _samples(model, prompt, never)
         assert any(samples)
         assert ["map"] not in samples
 
 
 def test_behind_a_blocked_word_no_other_word_is_tried(model: Model) -> None:
-    class Counting(Denied):
+    class Counting(NeverGenerated):
         judged = 0
 
-        def continuation(self, before: str, text: str) -> bool:
+        def forbids(self, before: str, text: str) -> bool:
             Counting.judged += 1
-            return super().continuation(before, text)
+            return super().forbids(before, text)
 
     low, high = model.bundle.language_model("queries").word_starts
     options = GenerationOptions(temperature=0, max_output_tokens=3)
@@ -141,14 +140,14 @@ def test_a_withheld_query_is_neither_suggested_nor_generated(bundle: Path, tmp_p
     every = {each.text for text in ("n", "new ", "o", "old ") for each in whole.complete_query(text).suggestions}
     made_up = {text for text in every if not whole.bundle.queries.count(text)}  # type: ignore[union-attr]
     assert "old york times" in made_up
-    build_withheld(copy / DENIED_FOLDER, [hash_query("old york times"), hash_query("new york times")])
+    build_withheld(copy / NEVER_GENERATED_FOLDER, [hash_query("old york times"), hash_query("new york times")])
     write_manifest(copy, read_manifest(copy))
     fewer = open_model(copy)
     left = {each.text for text in ("n", "new ", "o", "old ") for each in fewer.complete_query(text).suggestions}
 
     assert "old york times" not in left
     assert "new york times" in left  # of the log itself
-    assert open_bundle(copy).denied.query("old york times")
+    assert open_bundle(copy).never_generated.query("old york times")
 
 
 def test_training_takes_the_hashes_of_the_query_step(bundle: Path) -> None:
@@ -162,8 +161,8 @@ def test_training_takes_the_hashes_of_the_query_step(bundle: Path) -> None:
     with pytest.raises(InputError, match=r"withheld\.parquet: is not there, so rare queries could be generated"):
         train(_config(blocked_words="ours.txt"), base=base, reporter=SilentReporter())
     (step / WITHHELD_FILE).write_bytes(counted)
-    denied = open_bundle(again).denied
-    assert denied.queries(["old york times", "weather", "new york"]).tolist() == [True, True, False]
+    never = open_bundle(again).never_generated
+    assert never.includes(["old york times", "weather", "new york"]).tolist() == [True, True, False]
 
 
 def test_a_bundle_may_leave_out_what_it_was_measured_on(bundle: Path) -> None:

@@ -15,7 +15,8 @@ import yaml
 
 from gateway.config import GatewaySettings
 from scripts.compose_processes import read_compose
-from service.config import ENVIRONMENT_PREFIX, ServerSettings
+from service.config import ServerSettings
+from service.settings import ENVIRONMENT_PREFIX
 
 _ROOT = Path(__file__).resolve().parents[2]
 _BIN = Path(sys.executable).parent  # not resolved: the virtual environment's, where the tools are

@@ -14,7 +14,8 @@ from lm.bundle.manifest import read_manifest
 from lm.bundle.registry import Registry
 from tests.redis_process import free_port
 from training.config_networks import NeuralConfig
-from training.neural.checkpoint import Standing
+from training.data.encoding import EncodedText
+from training.neural.checkpoint import Checkpoint
 from training.neural.train import train_neural
 from training.progress import SilentReporter
 
@@ -41,10 +42,10 @@ run_training(Path(sys.argv[1]), sys.argv[2], json.loads(sys.argv[3]))
 def run_training(folder: Path, work: str, settings: dict[str, object]) -> None:
     """Trains on the arrays in `folder`; what each process of a team calls."""
     train_neural(
-        train_tokens=folder / "train.tokens.npy",
-        train_offsets=folder / "train.offsets.npy",
-        validation_tokens=folder / "validation.tokens.npy",
-        validation_offsets=folder / "validation.offsets.npy",
+        *(
+            EncodedText(folder / f"{part}.tokens.npy", folder / f"{part}.offsets.npy")
+            for part in ("train", "validation")
+        ),
         vocabulary_size=VOCABULARY,
         config=NeuralConfig.model_validate(SETTINGS | settings),
         seed=7,
@@ -82,7 +83,7 @@ def test_losses_are_those_of_one_process_with_the_same_batch(folder: Path, setti
         env=os.environ | {"OMP_NUM_THREADS": "1"},
         check=True,
     )
-    one, two = (Standing.load(folder / f"{name}-{count}") for count in ("one", "two"))
+    one, two = (Checkpoint.load(folder / f"{name}-{count}") for count in ("one", "two"))
     assert one is not None
     assert two is not None
     assert one.step == two.step == 12

@@ -19,8 +19,8 @@ from lm.models.vocabulary import BEGIN, END, FIRST_TOKEN
 from lm.text.normalize import normalize_query, split_words
 from suggest.decode import complete_word
 from suggest.model import Model
-from suggest.score import score_text
-from suggest.types import GenerationOptions
+from suggest.scores import score_text
+from suggest.types import GenerationOptions, QueryOptions, WordOptions
 from suggest.words import WordPredictor, is_word
 from training.evaluation.evaluate import HeldOut, held_out
 from training.evaluation.metrics import typed_prefix
@@ -170,14 +170,7 @@ def test_next_words_of_subwords_are_those_that_are_served(bundle: Bundle, data: 
             before = "".join(f"{each} " for each in words[:place])
             ranks = []
             for typed in range(len(word)):
-                served = predictor.predict(
-                    before + word[:typed],
-                    max_suggestions=5,
-                    min_probability=0,
-                    part=Part.ENSEMBLE,
-                    explain=False,
-                    budget=None,
-                )
+                served = predictor.predict(before + word[:typed], WordOptions(max_suggestions=5), None)
                 texts = [suggestion.text for suggestion in served.suggestions]
                 ranks.append(texts.index(word) if word in texts else 9)
             naive.add(len(word), ranks)
@@ -191,7 +184,7 @@ def test_queries_calibration_counts_every_suggestion(bundle: Bundle, data: HeldO
     shown = [
         (suggestion.acceptance_prob, suggestion.text == query)
         for query in queries
-        for suggestion in model.complete_query(typed_prefix(query), max_suggestions=10).suggestions
+        for suggestion in model.complete_query(typed_prefix(query), QueryOptions(max_suggestions=10)).suggestions
     ]
     calibration = query_completion(bundle, queries, _QUIET)["calibration"]
     assert calibration["shown"] == len(shown)

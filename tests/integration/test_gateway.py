@@ -15,15 +15,18 @@ from xml.etree import ElementTree
 
 import grpc
 import pytest
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
+from gateway import app
 from gateway.config import GatewaySettings, load_settings
 from gateway.contract import Method, methods
 from gateway.process import listen
 from lm.errors import ConfigError, OverloadedError
+from scripts.write_openapi import main
 from service.app import Server
 from suggest.budget import LeftOut, OptionalPart, Shortage
 from tests.gateways import RunningGateway, running_gateway
@@ -98,7 +101,7 @@ def test_generated_text_arrives_as_it_is_produced_and_ends_with_its_reader(tmp_p
         with socket.create_connection(("127.0.0.1", gateway.port), timeout=20) as reader:
             head = (
                 "POST /v1:generateText HTTP/1.1",
-                *("host: x", "content-type: application/json", f"content-length: {len(body)}", "", ""),
+                *("host: localhost", "content-type: application/json", f"content-length: {len(body)}", "", ""),
             )
             reader.sendall("\r\n".join(head).encode() + body)
             assert reader.recv(4096)
@@ -130,14 +133,14 @@ def echo() -> Iterator[tuple[_Echo, RunningGateway]]:
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     try:
-        with running_gateway(f"127.0.0.1:{port}", admin=True) as gateway:
+        with running_gateway(f"127.0.0.1:{port}") as gateway:
             yield handler, gateway
     finally:
         server.stop(None).wait()
 
 
 def _bindings() -> list[tuple[Method, Any]]:
-    return [(method, binding) for method in methods(admin=True) for binding in method.bindings]
+    return [(method, binding) for method in methods() for binding in method.bindings]
 
 
 @pytest.mark.parametrize(("method", "binding"), _bindings(), ids=lambda each: getattr(each, "name", ""))
@@ -153,9 +156,30 @@ def test_every_annotated_method_is_reached(echo: tuple[_Echo, RunningGateway], m
         assert getattr(sent, name) == template.replace("*", "x1")
 
 
-def test_take_downs_are_offered_only_if_asked_for(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("verb", "path", "document"),
+    [
+        ("POST", "/v1/userEvents:write", {}),
+        ("GET", "/v1/denyListEntries", None),
+        ("POST", "/v1/denyListEntries", {}),
+        ("DELETE", "/v1/denyListEntries/x", None),
+    ],
+)
+def test_what_is_not_served_yet_is_a_path_like_any_unknown_one(
+    tmp_path: Path, verb: str, path: str, document: Any
+) -> None:
     with both(tmp_path) as (gateway, _):
-        assert gateway.ask("GET", "/v1/denyListEntries").status == 404
+        unserved, unknown = gateway.ask(verb, path, document), gateway.ask(verb, "/v1/nothing", document)
+    assert unserved.status == unknown.status == 404
+    assert unserved.json == unknown.json
+
+
+def test_the_gateway_offers_what_the_server_serves(tmp_path: Path) -> None:
+    with both(tmp_path) as (_, server), grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+        request = reflection_pb2.ServerReflectionRequest(list_services="")
+        (listed,) = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(iter([request]))
+    served = {each.name for each in listed.list_services_response.service}
+    assert {method.service for method in methods()} == {name for name in served if name.startswith("autocomplete.")}
 
 
 def _reason(document: Any) -> tuple[int, str, list[str]]:
@@ -181,7 +205,6 @@ def _reason(document: Any) -> tuple[int, str, list[str]]:
         ("GET", "/suggest", None, 400, 3, "MALFORMED", ["q"]),
         ("GET", "/v1/models/a/b", None, 404, 5, "", []),
         ("PUT", "/v1:completeQuery", {}, 405, 12, "", []),
-        ("POST", "/v1/userEvents:write", {}, 501, 12, "", []),
     ],
 )
 def test_errors_are_statuses(
@@ -317,7 +340,7 @@ def test_a_browser_finds_the_search_engine(tmp_path: Path) -> None:
 
 
 def test_the_public_url_is_the_one_that_was_asked(tmp_path: Path) -> None:
-    with both(tmp_path) as (gateway, _):
+    with both(tmp_path, allowed_hosts="a.example") as (gateway, _):
         plain = gateway.ask("GET", "/opensearch.xml", host="a.example:81")
         proxied = gateway.ask("GET", "/opensearch.xml", host="a.example", x_forwarded_proto="https")
         wrong = gateway.ask("GET", "/opensearch.xml", host='a"><x')
@@ -346,12 +369,13 @@ def test_other_sites_may_call_only_if_allowed(tmp_path: Path) -> None:
 def test_the_pages_files_are_small_tagged_and_bound_to_their_origin(tmp_path: Path) -> None:
     with both(tmp_path) as (gateway, _):
         page = gateway.ask("GET", "/")
-        files = set(re.findall(rb'(?:src|href)="(/page/[^"]+)"', page.body))
+        files = set(re.findall(rb'(?:src|href)="(page/[^"]+)"', page.body))
         for path in files:
-            found = gateway.ask("GET", path.decode(), accept_encoding="gzip")
+            found = gateway.ask("GET", f"/{path.decode()}", accept_encoding="gzip")
             assert found.status == 200
-            assert found.headers["content-encoding"] == "gzip"
-            again = gateway.ask("GET", path.decode(), if_none_match=found.headers["etag"])
+            assert found.headers["cache-control"] == "no-cache"
+            assert int(found.headers["content-length"]) < 500 or found.headers["content-encoding"] == "gzip"
+            again = gateway.ask("GET", f"/{path.decode()}", if_none_match=found.headers["etag"])
             assert (again.status, again.body) == (304, b"")
         assert gateway.ask("GET", "/page/../config.py").status == 404
     assert len(files) >= 2
@@ -360,13 +384,12 @@ def test_the_pages_files_are_small_tagged_and_bound_to_their_origin(tmp_path: Pa
 
 
 def test_the_openapi_document_is_valid_and_has_every_path(tmp_path: Path) -> None:
-    with both(tmp_path, admin=True) as (gateway, _):
+    with both(tmp_path) as (gateway, _):
         document = gateway.ask("GET", "/openapi.json").json
     OpenAPIV31SpecValidator(document).validate()
     operations = {(path, verb): about for path, each in document["paths"].items() for verb, about in each.items()}
-    for _method, binding in _bindings():
-        path = re.sub(r"\{(\w+)=(\w+)/\*\}", r"\2/{\1}", binding.path)
-        assert (path, binding.verb.lower()) in operations
+    bound = {(binding.spelt("{{{}}}"), binding.verb.lower()) for _, binding in _bindings()}
+    assert operations.keys() == bound | {("/suggest", "get")}
     request = document["components"]["schemas"]["CompleteQueryRequest"]["properties"]
     assert request["maxSuggestions"]["type"] == "integer"
     assert "at most 256 characters" in request["query"]["description"]
@@ -379,6 +402,14 @@ def test_the_openapi_document_is_valid_and_has_every_path(tmp_path: Path) -> Non
         if not about["description"]
     ]
     assert undescribed == []
+
+
+def test_the_openapi_document_is_that_of_the_protos_and_offers_what_is_served(tmp_path: Path) -> None:
+    main(tmp_path / "openapi.json")
+    fresh = (tmp_path / "openapi.json").read_text(encoding="utf-8")
+    committed = Path(app.__file__).with_name("openapi.json").read_text(encoding="utf-8")
+    assert committed == fresh, "run `make proto` and commit what it changes"
+    assert not re.search(r"user_?(event|pseudo)|deny_?list|trending", committed, re.IGNORECASE)
 
 
 def test_names_of_metrics_are_pinned(tmp_path: Path) -> None:
@@ -433,8 +464,8 @@ def test_an_endless_head_is_cut_off(tmp_path: Path) -> None:
     ("field", "value", "problem"),
     [
         ("server", "50051", "not HOST:PORT"),
-        ("public_url", "search.example", "not scheme and host"),
-        ("allowed_origins", "https://a.example/page", "not scheme and host"),
+        ("public_url", "search.example", "not a scheme and a host"),
+        ("allowed_origins", "https://a.example/page", "not a scheme and a host"),
         ("max_sockets", "0", "greater than or equal to 1"),
     ],
 )
@@ -442,12 +473,6 @@ def test_wrong_settings_name_their_flag(field: str, value: str, problem: str) ->
     with pytest.raises(ConfigError, match=problem) as caught:
         load_settings({field: value}, None)
     assert str(caught.value).startswith("--" + field.replace("_", "-"))
-
-
-def test_take_downs_are_not_offered_to_any_site() -> None:
-    with pytest.raises(ConfigError, match=r"--admin.*name the sites"):
-        load_settings({"admin": True, "allowed_origins": "*"}, None)
-    assert load_settings({"admin": True, "allowed_origins": "https://a.example"}, None).admin
 
 
 def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from tests.redis_process import free_port
 from tests.service_twins import eventually, running
 
 _UPGRADE = (
-    b"GET /v1:streamCompleteQuery HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"GET /v1:streamCompleteQuery HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 )
 _REFUSED = "autocomplete_gateway_refused_connections_total"
@@ -40,7 +40,7 @@ def connection(gateway: RunningGateway) -> Iterator[socket.socket]:
 @pytest.mark.parametrize(("size", "large"), [(30_000, False), (60_000, True), (200_000, True)])
 def test_a_head_that_comes_at_once_is_bounded_too(gateway: RunningGateway, size: int, large: bool) -> None:
     with connection(gateway) as sender:
-        sender.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\nx-more: " + b"y" * size + b"\r\n\r\n")
+        sender.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nx-more: " + b"y" * size + b"\r\n\r\n")
         try:
             answer = sender.recv(4096)
         except ConnectionResetError:
@@ -57,7 +57,7 @@ def test_a_body_larger_than_a_head_may_be_is_read(gateway: RunningGateway) -> No
 
 def test_who_reads_nothing_is_cut_off(gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.connections._READ_TIMEOUT_S", 0.2)
-    request = b"GET /openapi.json HTTP/1.1\r\nHost: a\r\n\r\n"
+    request = b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n"
     with connection(gateway) as sender:
         sender.sendall(request * 400)  # more than the system holds for it
         eventually(lambda: gateway.sample(_REFUSED, reason="slow_reader") == 1)

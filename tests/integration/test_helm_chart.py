@@ -13,7 +13,8 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from service.config import ENVIRONMENT_PREFIX, ServerSettings, load_settings
+from service.config import ServerSettings, load_settings
+from service.settings import ENVIRONMENT_PREFIX
 from tests.helm_charts import (
     CHART,
     FULL,

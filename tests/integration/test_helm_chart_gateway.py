@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+import gateway
 from gateway.config import GatewaySettings, load_settings
 from gateway.contract import methods
-from gateway.openapi import openapi_document
-from gateway.page_files import page_routes
 from gateway.sockets import SOCKET_PATH
 from tests.helm_charts import FULL, container_of, only, rendered, variables
+
+_PAGE = Path(gateway.__file__).parent / "page"
 
 
 def test_gateway_takes_its_variables(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -23,7 +26,16 @@ def test_gateway_takes_its_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     (port,) = container["ports"]
     assert settings.address == f"0.0.0.0:{port['containerPort']}"
     assert settings.public_url == "https://search.example"
-    assert settings.admin is FULL["gateway"]["settings"]["admin"]
+    assert settings.cache_s == FULL["gateway"]["settings"]["cache_s"]
+
+
+def test_gateway_answers_under_the_names_of_its_service_and_ingress() -> None:
+    given = variables(container_of(rendered("full"), "-gateway"), "AUTOCOMPLETE_GATEWAY_")
+    service = only(rendered("full"), "Service", "-gateway")["metadata"]["name"]
+    hosts = (given["AUTOCOMPLETE_GATEWAY_ALLOWED_HOSTS"] or "").split(",")
+    assert hosts[0] == service
+    assert f"{service}.search.svc.cluster.local" in hosts
+    assert hosts[-1] == "search.example"
 
 
 def _paths() -> dict[str, str]:
@@ -36,11 +48,10 @@ def _shown(path: str) -> bool:
     return path in _paths() or any(path.startswith(f"{folder}/") for folder in folders)
 
 
-def test_ingress_shows_the_contract_and_the_page_but_no_figures() -> None:
-    public, everything = (set(openapi_document(methods(admin=admin))["paths"]) for admin in (False, True))
-    page = {route.path for route in page_routes()}
-    private = {"/metrics", "/healthz", "/readyz"} | (everything - public)
-    offered = (public | page | {SOCKET_PATH, "/openapi.json", "/opensearch.xml"}) - private
-    assert {"/", "/suggest", "/v1:completeQuery"} <= offered
+def test_ingress_shows_the_api_and_the_page_but_no_figures() -> None:
+    api = {binding.spelt("x") for method in methods() for binding in method.bindings}
+    page = {f"/page/{path.name}" for path in _PAGE.iterdir()}
+    offered = api | page | {SOCKET_PATH, "/", "/suggest", "/openapi.json", "/opensearch.xml"}
+    assert {"/v1:completeQuery", "/page/main.js"} <= offered
     assert not {path for path in offered if not _shown(path)}
-    assert not {path for path in private if _shown(path)}
+    assert not {path for path in ("/metrics", "/healthz", "/readyz", "/v1/userEvents:write") if _shown(path)}

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import gc
+import sys
 import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
+import numpy as np
 import pytest
 
+from lm.models import language_model as language_models
 from lm.models.language_model import LanguageModel
+from lm.models.parts import Part
 from lm.models.vocabulary import SPACE
 from lm.text.hangul import typed_prefixes
 from suggest.model import open_model
@@ -50,3 +56,53 @@ def test_tokens_of_long_texts_are_not_remembered(language_model: LanguageModel, 
 def test_what_spells_a_long_word_is_not_remembered(language_model: LanguageModel) -> None:
     vocabulary = language_model.vocabulary
     assert kept(lambda text: vocabulary.constraint(typed_prefixes(SPACE + text)[0]), "") < 1000
+
+
+def reachable_bytes(root: Any) -> int:
+    """Bytes of all that an object leads to; of a slice of an array those of the whole array."""
+    seen: dict[int, Any] = {}
+    waiting = [root]
+    total = 0
+    while waiting:
+        each = waiting.pop()
+        if id(each) in seen or isinstance(each, type | ModuleType | Callable):
+            continue
+        seen[id(each)] = each
+        if isinstance(each, np.ndarray):
+            view = isinstance(each.base, np.ndarray)  # else its memory is its own, or onnxruntime's for it alone
+            total += 0 if view else each.nbytes
+            waiting += [each.base] if view else []
+        else:
+            total += sys.getsizeof(each)
+            waiting += gc.get_referents(each)
+    return total
+
+
+@pytest.mark.parametrize("part", [Part.ENSEMBLE, Part.NGRAM, Part.NEURAL])
+def test_long_contexts_hold_no_more_than_the_bound(
+    tiny_bundle: Path, part: Part, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bound = 1 << 20
+    monkeypatch.setattr(language_models, "_STATE_BYTES", bound)
+    monkeypatch.setattr(language_models, "_DISTRIBUTION_BYTES", bound)
+    entry = open_model(tiny_bundle).bundle.language_model("text").entry
+    model = LanguageModel(entry, tiny_bundle / entry.name)
+    rng = np.random.default_rng(1)
+    for length in (*range(400, 440), 4000):
+        context = tuple(rng.integers(3, len(model.vocabulary), length).tolist())
+        model.next_log_probs(context, part)  # reads it whole
+        model.next_log_probs((*context, 5, 6, 7), part)  # goes on by a few tokens
+        model.advance([model.state(context, part)] * 8, range(8, 16), part)
+    model.next_log_probs((5,), part)
+    assert len(model._states) > 10
+    assert reachable_bytes([model._states, model._distributions]) <= 2 * bound
+
+
+def test_states_after_one_of_many_tokens_keep_no_others(tiny_bundle: Path) -> None:
+    model = open_model(tiny_bundle).bundle.language_model("text")
+    states = model.advance([model.state((), Part.ENSEMBLE)] * 16, range(16), Part.ENSEMBLE)
+    states += [model.state(tuple(range(3, 300)), Part.ENSEMBLE)]
+    for state in states:
+        for array in (state.neural, state.hidden):
+            assert array is not None
+            assert not isinstance(array.base, np.ndarray) or array.base.nbytes == array.nbytes

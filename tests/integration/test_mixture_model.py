@@ -16,10 +16,10 @@ from lm.models.mixture import ContextWeights
 from lm.models.parts import Part
 from lm.models.recent_words import RecentWords
 from lm.models.vocabulary import BEGIN, END, FIRST_TOKEN, UNKNOWN
-from suggest.candidates import Pool
+from suggest.candidates import Candidates, Pool
 from suggest.model import open_model
-from suggest.rank import Candidates
-from suggest.rescoring import Rescorer
+from suggest.opinions import Rescorer
+from suggest.types import WordOptions
 from tests.tiny_bundle import train_tiny
 
 
@@ -188,7 +188,7 @@ def test_recent_words_are_trained_and_read_from_the_sentences_before(sample_data
     perplexity = manifest.metrics["language_models"]["text"]["perplexity"]
     assert perplexity["ensemble"] < perplexity["ngram"]
     model = open_model(published.path)
-    alone = model.predict_next_word("We need f", max_suggestions=100)
-    after = model.predict_next_word("Freedom won. Freedom rings. We need f", max_suggestions=100)
+    alone = model.predict_next_word("We need f", WordOptions(max_suggestions=100))
+    after = model.predict_next_word("Freedom won. Freedom rings. We need f", WordOptions(max_suggestions=100))
     ranks = [[word.text for word in words.suggestions].index("freedom") for words in (after, alone)]
     assert ranks[0] < ranks[1]

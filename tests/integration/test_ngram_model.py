@@ -13,7 +13,7 @@ import pytest
 from lm.errors import BundleDamagedError
 from lm.models.ngram import NgramModel
 from lm.models.vocabulary import BEGIN, END, SPACE, UNKNOWN, Constraint
-from lm.text.typed import TypedPrefix
+from lm.text.hangul import TypedPrefix
 from tests.trained_ngrams import COUNT_CONFIGS, KENLM_CONFIGS, SENTENCES, TrainedNgram, train_on_made_up_text
 
 

@@ -17,7 +17,6 @@ from benchmarks.serving import open_loop
 from benchmarks.serving.open_loop import Connection, offer
 from benchmarks.serving.typing_traffic import fixed_arrivals
 from lm.errors import UnavailableError
-from service.rpc.interceptors import add_handlers
 from service.rpc.servicers import AUTOCOMPLETE_SERVICE
 
 _REFUSED = b"refuse"
@@ -34,7 +33,8 @@ def _answer(request: bytes, context: Any) -> bytes:
 @contextmanager
 def serving(behavior: Callable[[bytes, Any], bytes] = _answer) -> Iterator[tuple[str, Any]]:
     server = grpc.server(ThreadPoolExecutor(4))
-    add_handlers(server, AUTOCOMPLETE_SERVICE, {"CompleteQuery": grpc.unary_unary_rpc_method_handler(behavior)})
+    handlers = {"CompleteQuery": grpc.unary_unary_rpc_method_handler(behavior)}
+    server.add_registered_method_handlers(AUTOCOMPLETE_SERVICE, handlers)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     try:

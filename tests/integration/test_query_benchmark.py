@@ -15,6 +15,7 @@ from lm.bundle.bundle import Bundle, open_bundle
 from lm.bundle.manifest import Ranking, read_manifest, write_manifest
 from lm.text.normalize import normalize_query
 from suggest.model import Model
+from suggest.types import QueryOptions
 from training.evaluation.evaluate import held_out
 from training.evaluation.metrics import typed_prefix
 from training.evaluation.query_benchmark import QueryBenchmark, query_completion
@@ -60,7 +61,7 @@ def test_figures_are_those_of_lists_looked_at_one_by_one(bundle: Bundle, lines: 
     texts = [query for query in (normalize_query(line).rstrip() for line in lines) if len(query) >= 3]
 
     def place(typed: str, right: list[str]) -> int:
-        shown = model.complete_query(typed, max_suggestions=10).suggestions
+        shown = model.complete_query(typed, QueryOptions(max_suggestions=10)).suggestions
         scores = [each.log_prob for each in shown]  # with corrections they need not fall
         worst = sorted(shown, key=lambda each: (scores.index(each.log_prob), each.text in right))
         return next((place for place, each in enumerate(worst, 1) if each.text in right), 0)
@@ -79,7 +80,10 @@ def test_figures_are_those_of_lists_looked_at_one_by_one(bundle: Bundle, lines: 
         strokes += min(typed + 1, len(query))
         there = 0
         while there < len(query):
-            first = [each.text for each in model.complete_query(query[:there], max_suggestions=10).suggestions[:3]]
+            first = [
+                each.text
+                for each in model.complete_query(query[:there], QueryOptions(max_suggestions=10)).suggestions[:3]
+            ]
             ends = [
                 len(each) for each in first if each in [query, *beginnings] and len(each) > len(query[:there].rstrip())
             ]

@@ -15,6 +15,7 @@ from lm.bundle.bundle import Bundle, open_bundle
 from lm.errors import BundleDamagedError
 from suggest.budget import Budget, OptionalPart
 from suggest.model import Model
+from suggest.types import QueryOptions
 from tests.tiny_bundle import train_tiny
 
 SMALL = {"embedding_size": 32, "hidden_size": 32, "tokens_per_batch": 512, "max_steps": 60}
@@ -72,7 +73,7 @@ def test_what_suits_the_whole_query_rises(bundle: Bundle) -> None:
 
 def test_it_is_not_run_without_a_weight_without_time_or_where_no_network_is_wanted(bundle: Bundle) -> None:
     def stages(model: Model, *, neural: bool = True, budget: Budget | None = None) -> tuple[bool, bool]:
-        completion = model.complete_query("how to ", neural=neural, budget=budget)
+        completion = model.complete_query("how to ", QueryOptions(neural=neural), budget=budget)
         return "reranker" in [timing.stage for timing in completion.timings], completion.degraded
 
     late = Budget(0.0, lambda: 1.0)
@@ -85,9 +86,9 @@ def test_it_is_not_run_without_a_weight_without_time_or_where_no_network_is_want
 def test_what_could_refine_a_fast_answer_is_named(bundle: Bundle) -> None:
     for weight, refiners in ((0.3, (OptionalPart.RERANKER,)), (0.0, ())):
         model = serving(bundle, weight)
-        assert model.complete_query("how to ", neural=False).refiners == refiners
+        assert model.complete_query("how to ", QueryOptions(neural=False)).refiners == refiners
         assert model.complete_query("how to ").refiners == ()
-        assert model.complete_query("日本" * 20, neural=False).refiners == ()
+        assert model.complete_query("日本" * 20, QueryOptions(neural=False)).refiners == ()
 
 
 def test_a_prefix_that_nothing_completes_is_no_error(bundle: Bundle) -> None:

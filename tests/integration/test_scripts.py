@@ -10,7 +10,7 @@ from lm.models.vocabulary import END, SPACE
 from lm.text.hangul import typed_prefixes
 from suggest.decode import complete_word
 from suggest.model import Model
-from suggest.types import FinishReason, GenerationOptions, Source
+from suggest.types import FinishReason, GenerationOptions, QueryOptions, SuggestionSource, WordOptions
 from tests.script_bundles import (
     CHINESE_QUERIES,
     CHINESE_SENTENCES,
@@ -51,14 +51,14 @@ def thai(tmp_path_factory: pytest.TempPathFactory) -> Model:
     return subword_bundle(tmp_path_factory.mktemp("thai"), THAI_SENTENCES, THAI_QUERIES, 90)
 
 
-def _queries(model: Model, typed: str, source: Source | None = None) -> list[str]:
-    found = model.complete_query(typed, max_suggestions=20).suggestions
+def _queries(model: Model, typed: str, source: SuggestionSource | None = None) -> list[str]:
+    found = model.complete_query(typed, QueryOptions(max_suggestions=20)).suggestions
     return [suggestion.text for suggestion in found if source in (None, suggestion.source)]
 
 
 def _words(model: Model, text: str) -> list[str]:
     """The whole texts that the suggestions make."""
-    answer = model.predict_next_word(text, max_suggestions=10)
+    answer = model.predict_next_word(text, WordOptions(max_suggestions=10))
     return [text[: answer.replace_start] + word.text for word in answer.suggestions]
 
 
@@ -75,7 +75,7 @@ def test_a_query_is_offered_at_every_keystroke(korean: Model, query: str) -> Non
     shown = [*displays(keys_of(first))]
     shown += [f"{first} {typed}" for typed in (displays(keys_of(rest)) if rest else [])]
     for typed in shown[:-1]:
-        assert query in _queries(korean, typed, Source.HISTORY), typed
+        assert query in _queries(korean, typed, SuggestionSource.LOG), typed
 
 
 @pytest.mark.parametrize(
@@ -95,16 +95,19 @@ def test_the_most_popular_query_in_the_making_is_first(korean: Model, typed: str
 
 @pytest.mark.parametrize("typed", ["ㅎ", "하", "한", "장바ㄱ", "닭", "값ㅆ", "고", "ㅋ", "한국 ㅇ"])
 def test_a_korean_list_holds_what_is_promised(korean: Model, typed: str) -> None:
-    answer = korean.complete_query(typed, max_suggestions=20)
+    answer = korean.complete_query(typed, QueryOptions(max_suggestions=20))
     scores = [suggestion.log_prob for suggestion in answer.suggestions]
     assert scores == sorted(scores, reverse=True)
     assert np.exp(scores).sum() <= 1.001
-    assert {suggestion.source for suggestion in answer.suggestions} == {Source.HISTORY, Source.GENERATED}
+    assert {suggestion.source for suggestion in answer.suggestions} == {
+        SuggestionSource.LOG,
+        SuggestionSource.GENERATED,
+    }
     texts = [suggestion.text for suggestion in answer.suggestions]
     assert len(set(texts)) == len(texts)
     for suggestion in answer.suggestions:
         assert any(prefix.begins(suggestion.text) for prefix in typed_prefixes(typed))
-        assert suggestion.terms.ngram_log_prob is not None or suggestion.source is Source.HISTORY
+        assert suggestion.terms.ngram_log_prob is not None or suggestion.source is SuggestionSource.LOG
 
 
 @pytest.mark.parametrize(
@@ -202,8 +205,8 @@ def test_generated_text_leaves_the_prompt_as_it_is(korean: Model, korean_subword
 )
 def test_queries_without_spaces_complete(request: pytest.FixtureRequest, language: str, typed: str, query: str) -> None:
     model: Model = request.getfixturevalue(language)
-    assert query in _queries(model, typed, Source.HISTORY)
-    assert _queries(model, typed, Source.GENERATED)
+    assert query in _queries(model, typed, SuggestionSource.LOG)
+    assert _queries(model, typed, SuggestionSource.GENERATED)
 
 
 @pytest.mark.parametrize(
@@ -229,7 +232,7 @@ def test_a_stretch_without_spaces_goes_on_from_the_cursor(
     request: pytest.FixtureRequest, language: str, text: str, whole: str
 ) -> None:
     model: Model = request.getfixturevalue(language)
-    answer = model.predict_next_word(text, max_suggestions=5)
+    answer = model.predict_next_word(text, WordOptions(max_suggestions=5))
     texts = [text[: answer.replace_start] + word.text for word in answer.suggestions]
     assert any(each.startswith(whole) for each in texts), texts
     assert np.exp([word.log_prob for word in answer.suggestions]).sum() <= 1.001

@@ -14,9 +14,9 @@ from autocomplete.v1 import autocomplete_service_pb2 as pb
 from autocomplete.v1 import autocomplete_service_pb2_grpc as pb_grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from service import app
+from service import listen
 from service.app import Server
-from service.rpc import lanes
+from service.rpc import calls
 from tests.integration.test_service_calls import refusal
 from tests.raw_http2 import raw_caller
 from tests.service_twins import TwinModel, eventually, running, sample
@@ -114,13 +114,14 @@ def test_generation_ends_when_its_caller_leaves(tmp_path: Path) -> None:
 
 
 def test_generation_ends_when_its_caller_reads_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lanes, "_STALL_LIMIT_S", 0.3)
+    monkeypatch.setattr(calls, "_UNREAD_S", 0.3)
     request = pb.GenerateTextRequest(prompt="a", max_output_tokens=2)
     with running(tmp_path, max_long_calls=2) as (server, channel), raw_caller(server.port, window=0) as caller:
         streams = {caller.call("GenerateText", request.SerializeToString()) for _ in range(4)}
+        eventually(lambda: counted(server, "GenerateText", "CANCELLED") == 4)
+        assert nothing_is_left(server)
+        caller.widen()
         caller.read_until_ended(streams)
-        eventually(lambda: nothing_is_left(server))
-        assert counted(server, "GenerateText", "CANCELLED") == 4
         assert len(list(pb_grpc.AutocompleteServiceStub(channel).GenerateText(request))) == 2
 
 
@@ -139,6 +140,13 @@ def test_answers_that_nobody_reads_hold_no_thread(tmp_path: Path) -> None:
 _HEALTH = "/grpc.health.v1.Health/"
 
 
+def is_scored(channel: grpc.Channel) -> bool:
+    """Whether a call of `ScoreText` is answered; False if it is refused."""
+    call = pb_grpc.AutocompleteServiceStub(channel).ScoreText.future(pb.ScoreTextRequest(text="a"), timeout=20)
+    assert call.code() in (_CODES.OK, _CODES.RESOURCE_EXHAUSTED)
+    return call.code() is _CODES.OK
+
+
 def test_calls_whose_message_never_comes_hold_no_thread(tmp_path: Path) -> None:
     methods = ("CompleteQuery", "PredictNextWord", "ScoreText", "GenerateText", _HEALTH + "Check", _HEALTH + "Watch")
     with running(tmp_path, max_concurrent=1, max_long_calls=1) as (server, channel):
@@ -148,12 +156,26 @@ def test_calls_whose_message_never_comes_hold_no_thread(tmp_path: Path) -> None:
                 caller.call(method, None, ends=False)
             stub.CompleteQuery(pb.CompleteQueryRequest(query="a"), timeout=20)  # and they have arrived
             caller.read_until_ended({caller.call("ScoreText", pb.ScoreTextRequest(text="a").SerializeToString())})
-            assert stub.ScoreText(pb.ScoreTextRequest(text="a"), timeout=20).token_scores
+            eventually(lambda: is_scored(channel))  # a place is lost to the next call once a message is late
             assert stub.CompleteQuery(pb.CompleteQueryRequest(query="b"), timeout=20).suggestions
             health = health_pb2_grpc.HealthStub(channel)
             assert health.Check(health_pb2.HealthCheckRequest(), timeout=20).status
             assert sample(server, "autocomplete_requests_waiting") == 0
         eventually(lambda: nothing_is_left(server))
+
+
+def test_calls_whose_messages_come_late_are_refused_as_they_arrive(tmp_path: Path) -> None:
+    message = pb.CompleteQueryRequest(query="late").SerializeToString()
+    with running(tmp_path, max_concurrent=1, max_wait_ms=5) as (server, _), raw_caller(server.port) as caller:
+        streams = {caller.call("CompleteQuery", None, ends=False) for _ in range(800)}
+        refused = caller.read_until_ended(streams, but=31)  # six times 5 ms for a burst, of 1 ms each, and the first
+        eventually(lambda: counted(server, "CompleteQuery", "RESOURCE_EXHAUSTED", model="") == 769)
+        assert len(refused) == 769
+        for stream in streams - refused:
+            caller.send(stream, message)
+        caller.read_until_ended(streams - refused)
+        eventually(lambda: nothing_is_left(server))
+        assert counted(server, "CompleteQuery", "OK") == 31
 
 
 def test_a_call_that_ends_without_a_message(tmp_path: Path) -> None:
@@ -164,10 +186,15 @@ def test_a_call_that_ends_without_a_message(tmp_path: Path) -> None:
 
 
 def test_a_flood_is_answered_to_the_last_call(tmp_path: Path) -> None:
-    with running(tmp_path, max_concurrent=1, max_wait_ms=1) as (server, channel):
+    twin = TwinModel()
+    twin.gate.clear()
+    with running(tmp_path, twin, max_concurrent=1, max_wait_ms=1) as (server, channel):
         call = channel.unary_unary(_SERVICE + "CompleteQuery")
         requests = [pb.CompleteQueryRequest(query=f"q{number}").SerializeToString() for number in range(500)]
-        codes = Counter(future.code() for future in [call.future(request, timeout=20) for request in requests])
+        calls = [call.future(request, timeout=20) for request in requests]
+        eventually(lambda: counted(server, "CompleteQuery", "RESOURCE_EXHAUSTED", model="") > 0)
+        twin.gate.set()
+        codes = Counter(each.code() for each in calls)
         assert codes[_CODES.OK] > 0
         assert codes[_CODES.RESOURCE_EXHAUSTED] > 0
         assert codes[_CODES.OK] + codes[_CODES.RESOURCE_EXHAUSTED] == 500
@@ -177,8 +204,8 @@ def test_a_flood_is_answered_to_the_last_call(tmp_path: Path) -> None:
 
 
 def test_a_connection_that_says_nothing_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shorter = {**dict(app._GRPC_OPTIONS), "grpc.server_handshake_timeout_ms": 300}
-    monkeypatch.setattr(app, "_GRPC_OPTIONS", tuple(shorter.items()))
+    shorter = {**dict(listen.GRPC_OPTIONS), "grpc.server_handshake_timeout_ms": 300}
+    monkeypatch.setattr(listen, "GRPC_OPTIONS", tuple(shorter.items()))
     with running(tmp_path) as (server, _):
         silent = socket.create_connection(("127.0.0.1", server.port), timeout=20)
         while silent.recv(1024):

@@ -16,11 +16,11 @@ from autocomplete.v1 import model_service_pb2_grpc as model_grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from autocomplete_client.health import check
 from lm.errors import BundleDamagedError, ConfigError, UnavailableError
-from service import app
+from service import listen
 from service.app import Server
 from service.config import load_settings
-from service.workers.health_check import check
 from tests.redis_process import free_port
 from tests.service_twins import TwinModel, eventually, registry_of, running, sample
 
@@ -63,9 +63,9 @@ def test_health_answers_while_all_threads_are_busy(tmp_path: Path) -> None:
 
 
 def test_connections_are_renewed_and_calls_under_way_let_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    options = dict(app._GRPC_OPTIONS)
+    options = dict(listen.GRPC_OPTIONS)
     assert options["grpc.max_connection_age_ms"] >= 60_000
-    monkeypatch.setattr(app, "_GRPC_OPTIONS", tuple((options | {"grpc.max_connection_age_ms": 50}).items()))
+    monkeypatch.setattr(listen, "GRPC_OPTIONS", tuple((options | {"grpc.max_connection_age_ms": 50}).items()))
     states: list[grpc.ChannelConnectivity] = []
     requests: queue.SimpleQueue[pb.StreamCompleteQueryRequest | None] = queue.SimpleQueue()
     with running(tmp_path) as (_, channel):
@@ -86,10 +86,10 @@ def test_connections_are_renewed_and_calls_under_way_let_end(tmp_path: Path, mon
 def test_a_stream_that_never_ends_does_not_hold_its_connection_for_good(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    options = dict(app._GRPC_OPTIONS)
+    options = dict(listen.GRPC_OPTIONS)
     assert options["grpc.max_connection_age_grace_ms"] >= 600_000
     short = {"grpc.max_connection_age_ms": 50, "grpc.max_connection_age_grace_ms": 100}
-    monkeypatch.setattr(app, "_GRPC_OPTIONS", tuple((options | short).items()))
+    monkeypatch.setattr(listen, "GRPC_OPTIONS", tuple((options | short).items()))
     requests: queue.SimpleQueue[pb.StreamCompleteQueryRequest | None] = queue.SimpleQueue()
     with running(tmp_path) as (server, channel):
         stub = pb_grpc.AutocompleteServiceStub(channel)

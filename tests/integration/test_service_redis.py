@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import socket
+import socketserver
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,15 +19,13 @@ from redis.crc import key_slot
 
 from lm.errors import ConfigError
 from service.cache.redis_cache import RedisCache, redis_key
-from service.cache.redis_nodes import nodes_of
-from service.cache.redis_url import read_redis_url
 from service.ports import AnswerKey
 from service.telemetry.metrics import Metrics
-from tests.redis_process import RedisProcess, free_port
+from tests.redis_process import HOST, RedisProcess, free_port
 from tests.redis_topologies import RedisCluster, RedisWithSentinel
 from tests.service_twins import TwinModel, eventually, running, sample
 
-KEY: AnswerKey = ("Method", "model", "1", "text", 10)
+KEY: AnswerKey = b"Method:model:1:text"
 
 
 @pytest.fixture
@@ -46,6 +48,25 @@ def cache_of(
     assert cache.ping() is reached
     yield cache, lambda name, **labels: metrics.registry.get_sample_value(name, labels) or 0.0
     cache.close()
+
+
+@contextmanager
+def slowed(server: RedisProcess, *, seconds: float) -> Iterator[int]:
+    """The port of a proxy that hands each answer of a Redis on late."""
+
+    class Slow(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with socket.create_connection((HOST, server.port)) as behind:
+                while asked := self.request.recv(65536):
+                    behind.sendall(asked)
+                    time.sleep(seconds)
+                    self.request.sendall(behind.recv(65536))
+
+    with socketserver.ThreadingTCPServer((HOST, 0), Slow) as proxy:
+        proxy.daemon_threads = True
+        threading.Thread(target=proxy.serve_forever, daemon=True).start()
+        yield proxy.server_address[1]
+        proxy.shutdown()
 
 
 def test_two_servers_share_answers(tmp_path: Path, own_redis: RedisProcess) -> None:
@@ -153,47 +174,47 @@ def test_connections_that_redis_closes_are_replaced(own_redis: RedisProcess) -> 
         assert value("autocomplete_redis_errors_total", operation="get") == 0
 
 
-def test_the_threads_own_connection_is_replaced_and_never_connects_by_itself(own_redis: RedisProcess) -> None:
-    node = nodes_of(read_redis_url(own_redis.url), 0.2).locate(b"key")
-    assert node is not None
-    connections = [node.own()]
-    assert node.own() is connections[0]
-    with redis.Redis.from_url(own_redis.url) as client:
-        client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
-        connections.append(node.own())
-        connections[-1].disconnect()  # as an error in it does
-        connections.append(node.own())
-        client.execute_command("CLIENT", "PAUSE", 600)
-        connections[-1].send_command("PING", check_health=False)
-        with pytest.raises(redis.TimeoutError):  # it goes by the limit for answers, not by that for connecting
-            connections[-1].read_response()
-    assert len(set(map(id, connections))) == 3
-    assert not any(connection.is_connected for connection in connections)
-    own_redis.stop()
-    with pytest.raises(redis.ConnectionError):
-        node.own()
+def test_no_caller_waits_for_a_connection(own_redis: RedisProcess) -> None:
+    with cache_of(own_redis.url) as (cache, value):
+        cache.put(KEY, b"answer")
+        eventually(lambda: cache.get(KEY) == b"answer")
+        own_redis.stop()
+        with socket.create_server((HOST, own_redis.port)):  # takes connections and says nothing
+            eventually(lambda: cache.get(KEY) is None and value("autocomplete_redis_available") == 0)
+            assert value("autocomplete_redis_errors_total", operation="get") == 0
+            assert value("autocomplete_redis_errors_total", operation="connect") == 3
+        own_redis.start()
+        eventually(lambda: value("autocomplete_redis_available") == 1)
 
 
-def test_a_closed_connection_is_handed_to_nobody(own_redis: RedisProcess) -> None:
-    node = nodes_of(read_redis_url(own_redis.url), 1.0).locate(b"key")
-    assert node is not None
-    node.open()
-    connection = node.take()
-    assert connection is not None
-    node.give(connection)
-    assert node.take() is connection
-    connection.disconnect()
-    node.give(connection)
-    assert node.take() is None
+def test_a_redis_that_is_always_slower_than_the_limit_stays_away(own_redis: RedisProcess) -> None:
+    with (
+        slowed(own_redis, seconds=0.2) as port,
+        cache_of(f"redis://{HOST}:{port}", timeout_s=0.05, reached=False) as (cache, value),
+    ):
+        eventually(lambda: cache.get(KEY) is None and value("autocomplete_redis_errors_total", operation="ping") >= 3)
+        assert value("autocomplete_redis_available") == 0
 
 
 def test_answers_that_redis_does_not_take_fast_enough_are_dropped(own_redis: RedisProcess) -> None:
     with cache_of(own_redis.url, timeout_s=1.0) as (cache, value), redis.Redis.from_url(own_redis.url) as client:
         client.execute_command("CLIENT", "PAUSE", 500)
         for number in range(3000):
-            cache.put((*KEY[:3], f"text {number}"), b"answer")
+            cache.put(b"%b %d" % (KEY, number), b"answer")
         assert value("autocomplete_redis_dropped_answers_total") > 0
-        eventually(lambda: cache.get((*KEY[:3], "text 0")) == b"answer")
+        eventually(lambda: cache.get(b"%b 0" % KEY) == b"answer")
+
+
+def test_a_slow_server_of_a_cluster_is_a_miss_and_then_nobody_waits(redis_cluster: RedisCluster) -> None:
+    with cache_of(redis_cluster.url, timeout_s=0.2) as (cache, value):
+        cache.put(KEY, b"answer")
+        eventually(lambda: cache.get(KEY) == b"answer")
+        for node in redis_cluster.nodes:
+            with redis.Redis(port=node.port) as client:
+                client.execute_command("CLIENT", "PAUSE", 2000)
+        eventually(lambda: cache.get(KEY) is None and value("autocomplete_redis_available") == 0)
+        assert value("autocomplete_redis_errors_total", operation="get") <= 3
+        eventually(lambda: cache.get(KEY) == b"answer")
 
 
 def test_a_slot_that_moves_is_found_at_its_new_server(redis_cluster: RedisCluster) -> None:
@@ -226,9 +247,10 @@ def test_the_replica_that_sentinels_make_the_master_takes_over(redis_sentinel: R
         eventually(finds_a_new_one)
 
 
-@pytest.mark.parametrize("form", ["redis://{}:{}/3", "redis+cluster://{}:{}", "redis+sentinel://{}:{}/answers"])
-def test_a_redis_that_cannot_be_reached_is_no_error(form: str) -> None:
-    with cache_of(form.format("127.0.0.1", free_port()), reached=False) as (cache, value):
+@pytest.mark.parametrize("transport", ["redis", "rediss"])
+@pytest.mark.parametrize("form", ["{}://{}:{}/3", "{}+cluster://{}:{}", "{}+sentinel://{}:{}/answers"])
+def test_a_redis_that_cannot_be_reached_is_no_error(form: str, transport: str) -> None:
+    with cache_of(form.format(transport, "127.0.0.1", free_port()), reached=False) as (cache, value):
         cache.put(KEY, b"answer")
         assert cache.get(KEY) is None
         assert value("autocomplete_redis_errors_total", operation="ping") == 1

@@ -15,9 +15,8 @@ from autocomplete.v1 import model_service_pb2_grpc as model_grpc
 from typer.testing import CliRunner
 
 from cli.main import app
-from lm.bundle.bundle_store import BundleStore
 from lm.bundle.manifest import read_manifest
-from lm.bundle.registries import open_registry
+from lm.bundle.registry import BundleStore, open_registry
 from tests.reloading import FIRST, SECOND, Load, answers, serving, version_of, versioned
 from tests.service_twins import eventually, sample
 

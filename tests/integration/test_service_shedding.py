@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -18,9 +18,9 @@ from autocomplete.v1 import autocomplete_service_pb2 as pb
 from autocomplete.v1 import autocomplete_service_pb2_grpc as pb_grpc
 from grpc_status import rpc_status
 
-from service import app
+from service import listen
 from service.app import Server
-from service.rpc import open_sessions
+from service.rpc import streams
 from service.rpc.session import Limits
 from tests.service_twins import TwinModel, eventually, running, sample
 from tests.typist import Typist
@@ -56,31 +56,44 @@ def open_streams(server: Server) -> float:
     return sample(server, "autocomplete_open_streams")
 
 
-def test_many_streams_hold_no_thread_and_let_calls_through(tmp_path: Path) -> None:
-    async def type_all(server: Server, port: int) -> tuple[list[int], int]:
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-            stub = pb_grpc.AutocompleteServiceStub(channel)
-            calls = [stub.StreamCompleteQuery() for _ in range(MANY)]
-            threads = threading.active_count()
-            for number, call in enumerate(calls):
-                await call.write(Request(config=Request.Config()))
-                await call.write(Request(keystroke=Request.Keystroke(sequence_number=number, query=f"q{number}")))
-            answers = [await call.read() for call in calls]
-            whole = await stub.CompleteQuery(pb.CompleteQueryRequest(query="new"), timeout=20)
-            assert whole.suggestions
-            assert open_streams(server) == MANY
-            more = threading.active_count() - threads
-            for call in calls[: MANY // 2]:
-                await call.done_writing()
-                assert await call.read() is grpc.aio.EOF
-            for call in calls[MANY // 2 :]:
-                call.cancel()
-            return [answer.sequence_number for answer in answers if answer.is_final], more
+MANY_CALLERS = """
+import asyncio, sys
+import grpc
+from autocomplete.v1 import autocomplete_service_pb2 as pb, autocomplete_service_pb2_grpc as pb_grpc
+Request = pb.StreamCompleteQueryRequest
+async def type_all(address, count):
+    async with grpc.aio.insecure_channel(address) as channel:
+        stub = pb_grpc.AutocompleteServiceStub(channel)
+        calls = [stub.StreamCompleteQuery() for _ in range(count)]
+        for number, call in enumerate(calls):
+            await call.write(Request(config=Request.Config()))
+            await call.write(Request(keystroke=Request.Keystroke(sequence_number=number, query=f"q{number}")))
+        answers = [await call.read() for call in calls]
+        print([answer.sequence_number for answer in answers if answer.is_final], flush=True)
+        sys.stdin.readline()
+        for call in calls[: count // 2]:
+            await call.done_writing()
+            assert await call.read() is grpc.aio.EOF
+        for call in calls[count // 2 :]:
+            call.cancel()
+asyncio.run(type_all(sys.argv[1], int(sys.argv[2])))
+"""
 
-    with running(tmp_path, TwinModel(neural_kind="")) as (server, _):
-        numbers, more_threads = asyncio.run(type_all(server, server.port))
-        assert numbers == list(range(MANY))
-        assert more_threads < 30
+
+def test_many_streams_hold_no_thread_and_let_calls_through(tmp_path: Path) -> None:
+    with running(tmp_path, TwinModel(neural_kind="")) as (server, channel):
+        threads = threading.active_count()
+        command = [sys.executable, "-c", MANY_CALLERS, f"127.0.0.1:{server.port}", str(MANY)]
+        callers = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ)
+        try:
+            assert callers.stdout is not None
+            assert json.loads(callers.stdout.readline()) == list(range(MANY))
+            stub = pb_grpc.AutocompleteServiceStub(channel)
+            assert stub.CompleteQuery(pb.CompleteQueryRequest(query="new"), timeout=20).suggestions
+            assert open_streams(server) == MANY
+            assert threading.active_count() - threads < 30
+        finally:
+            callers.communicate(b"\n")
         eventually(lambda: open_streams(server) == 0)
         assert (ends(server, "finished"), ends(server, "cancelled")) == (MANY // 2, MANY // 2)
         assert sample(server, "autocomplete_requests_in_flight") == 0
@@ -104,9 +117,9 @@ for answer in pb_grpc.AutocompleteServiceStub(channel).StreamCompleteQuery(messa
 @pytest.mark.parametrize("way", [signal.SIGSTOP, signal.SIGKILL], ids=["half-open", "killed"])
 def test_a_caller_that_vanishes_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: int) -> None:
     quick = tuple(
-        (name, 300 if "keepalive" in name or "timeout" in name else value) for name, value in app._GRPC_OPTIONS
+        (name, 300 if "keepalive" in name or "timeout" in name else value) for name, value in listen.GRPC_OPTIONS
     )
-    monkeypatch.setattr(app, "_GRPC_OPTIONS", quick)
+    monkeypatch.setattr(listen, "GRPC_OPTIONS", quick)
     with running(tmp_path, TwinModel(neural_kind="")) as (server, _):
         command = [sys.executable, "-c", VANISHING, f"127.0.0.1:{server.port}"]
         caller = subprocess.Popen(command, stdout=subprocess.PIPE, env=os.environ)
@@ -140,7 +153,7 @@ def test_a_caller_who_does_not_read_is_cut_off_and_others_go_on(tmp_path: Path, 
         reading.type(1, "new")
         assert next(reading.answers).is_final
         clock.shift_s += 11.0
-        server._sessions.look()
+        server._loop.soon(server._streams.look)
         eventually(lambda: ends(server, "unread") == 1)
         eventually(lambda: open_streams(server) == 1)
         with pytest.raises(grpc.RpcError) as caught:
@@ -153,7 +166,7 @@ def test_a_caller_who_does_not_read_is_cut_off_and_others_go_on(tmp_path: Path, 
 
 
 def test_a_flood_is_read_slowly_then_refused_and_others_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(open_sessions, "_LOOK_S", 0.05)
+    monkeypatch.setattr(streams, "_LOOK_S", 0.05)
     twin = TwinModel()
     twin.gate.clear()
     with running(tmp_path, twin, time_budget_ms=20_000) as (server, channel):
@@ -187,7 +200,7 @@ def test_an_idle_stream_ends_without_an_error(tmp_path: Path, clock: ShiftedCloc
         typing.type(2, "newer")
         assert next(typing.answers).is_final
         clock.shift_s += 8  # less than who does not read is granted
-        server._sessions.look()
+        server._loop.soon(server._streams.look)
         assert list(idle.answers) == []
         assert idle.answers.code() is grpc.StatusCode.OK
         eventually(lambda: ends(server, "idle") == 1)

@@ -164,19 +164,19 @@ def test_a_step_under_way_is_waited_for_and_made_once(tmp_path: Path) -> None:
     assert found == ["whole"]
 
 
-def test_processes_of_a_team_are_in_a_step_together_and_the_leader_alone_marks_it(tmp_path: Path) -> None:
+def test_processes_of_a_team_are_in_a_step_together_and_the_main_one_alone_marks_it(tmp_path: Path) -> None:
     barrier = threading.Barrier(2, timeout=20)
 
     def meet() -> None:
         barrier.wait()
 
-    def run(*, leads: bool) -> None:
-        workshop = Workshop(tmp_path, SilentReporter(), leads=leads)
+    def run(*, is_main: bool) -> None:
+        workshop = Workshop(tmp_path, SilentReporter(), is_main=is_main)
         folders.append(workshop.step("a", 1, lambda _: meet(), resumable=True, meet=meet))
 
     folders: list[Path] = []
     for _ in ("made", "found"):
-        threads = [threading.Thread(target=run, kwargs={"leads": leads}) for leads in (True, False)]
+        threads = [threading.Thread(target=run, kwargs={"is_main": is_main}) for is_main in (True, False)]
         for thread in threads:
             thread.start()
         for thread in threads:

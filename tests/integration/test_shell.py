@@ -110,7 +110,7 @@ def test_next_words_are_a_second_mode(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("words", [False, True])
 def test_a_server_that_is_down_is_said_and_the_box_goes_on(words: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("autocomplete_client.aio_session.PATIENCE_S", 0.2)
+    monkeypatch.setattr("autocomplete_client._async.session.PATIENCE_S", 0.2)
     address = f"127.0.0.1:{free_port()}"
 
     async def script(box: Box, keys: PipeInput) -> None:

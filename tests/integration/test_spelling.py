@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from autocomplete.v1 import autocomplete_service_pb2 as pb
@@ -13,12 +11,12 @@ from demo.sample_data import SampleData
 from lm.index.lexicon import Lexicon
 from service.rpc.convert import completion_response
 from suggest.budget import Budget
-from suggest.candidates import Pool, propose
+from suggest.candidates import Candidates, Pool, pool_readings
+from suggest.complete import QueryCompleter
 from suggest.model import Model, open_model
-from suggest.rank import Candidates
-from suggest.readings import pool_readings
-from suggest.spelling import Correction, Corrector
-from suggest.types import QueryCompletion
+from suggest.sources.source import read_typed
+from suggest.sources.spelling import SpellingSource
+from suggest.types import QueryCompletion, QueryOptions
 from tests.tiny_bundle import train_tiny
 
 
@@ -64,7 +62,7 @@ def test_completions_of_what_was_meant_are_there(model: Model, typed: str, meant
     completion = model.complete_query(typed)
     found = corrected(completion)
     assert any(text.startswith(meant) for text in found), completion
-    assert corrected(model.complete_query(typed, correct=False)) == []
+    assert corrected(model.complete_query(typed, QueryOptions(correct=False))) == []
     assert completion.corrected_query == meant
     for suggestion in completion.suggestions:
         assert suggestion.terms.edit_count == 0 or not suggestion.text.startswith(typed)
@@ -94,10 +92,12 @@ def test_near_duplicates_collapse_over_readings(model: Model) -> None:
     exact = pool(("cars blue", 5.0), ("cars odd", 0.0), ("cars few", 1.0))
     first = pool(("blue, cars", 4.0), ("odd, cars", 0.0), ("few, cars", 2.0), ("green cars", 1.0))
     second = pool(("cars, green", 1.0), ("cars green!", 2.0), ("new cars", 1.0))
-    proposed = {"first": first, "second": second}
-    corrections = [Correction(text, -1.0, 1, whole=False) for text in proposed]
-    joined, owners = pool_readings("carz", exact, -1.0, corrections, lambda each: proposed[each.text], kinds)
-    assert {text: correction.text for text, correction in owners.items()} == {
+    language_model = model.bundle.language_model("queries")
+    typed, *others = [read_typed(language_model, text) for text in ("carz", "first", "second")]
+    for other in others:
+        other.edits = 1
+    joined, owners = pool_readings(typed, exact, list(zip(others, (first, second), strict=True)), kinds)
+    assert {text: correction.query for text, correction in owners.items()} == {
         "odd, cars": "first",
         "few, cars": "first",
         "green cars": "first",
@@ -112,18 +112,19 @@ def test_usual_prefixes_are_taken_as_they_stand(model: Model, typed: str) -> Non
     completion = model.complete_query(typed)
     assert corrected(completion) == []
     assert "spelling" not in [timing.stage for timing in completion.timings]
-    assert completion.suggestions == model.complete_query(typed, correct=False).suggestions
+    assert completion.suggestions == model.complete_query(typed, QueryOptions(correct=False)).suggestions
 
 
 def test_three_queries_of_the_log_are_enough_however_little_they_weigh(model: Model) -> None:
     bundle, typed = model.bundle, "univrsity of tex"
     assert bundle.lexicon is not None
-    corrector = Corrector(bundle.language_model("queries"), bundle.lexicon)
-    pool = propose(bundle.language_model("queries"), bundle.queries, typed, bundle.denied)
+    language_model = bundle.language_model("queries")
+    spelling = SpellingSource(language_model, bundle.lexicon, ())
+    pool = QueryCompleter(bundle).proposed(typed)
     for logged, suspects in ((2, True), (3, False)):
-        counts = np.where(np.arange(len(pool.tokens)) < logged, 0.1, 0.0)
-        aged = replace(pool, candidates=replace(pool.candidates, counts=counts), total=0.1 * logged)
-        assert bool(corrector.suspects(typed, aged)) == suspects
+        reading = read_typed(language_model, typed)
+        reading.typed_log_prob, reading.logged, reading.total = pool.typed_log_prob, logged, 0.1 * logged
+        assert bool(spelling.suspects(reading)) == suspects
 
 
 def test_numbers_are_not_corrected(model: Model) -> None:
@@ -135,7 +136,7 @@ def test_numbers_are_not_corrected(model: Model) -> None:
 def test_only_logged_ones_where_asked(model: Model) -> None:
     index = model.bundle.queries
     assert index is not None
-    completion = model.complete_query("univrsity of tex", exclude_generated=True)
+    completion = model.complete_query("univrsity of tex", QueryOptions(exclude_generated=True))
     assert completion.suggestions
     assert all(index.count(suggestion.text) for suggestion in completion.suggestions)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,15 +12,14 @@ import pytest
 from lm.errors import UnsupportedError
 from lm.models.parts import Part
 from lm.models.vocabulary import END, SPACE
-from lm.text.duplicates import duplicate_key
+from lm.text.duplicates import distinct, duplicate_key
 from suggest.budget import Budget, LeftOut, OptionalPart, Shortage
-from suggest.candidates import propose
+from suggest.complete import QueryCompleter
 from suggest.cursor import Cursor
 from suggest.decode import complete_word
-from suggest.duplicates import distinct
-from suggest.explain import Word, explain_words
 from suggest.model import Model, open_model
-from suggest.types import FinishReason, GenerationOptions, Source
+from suggest.scores import Word, explain_words
+from suggest.types import FinishReason, GenerationOptions, QueryOptions, SuggestionSource, WordOptions
 
 PREFIXES = ["new yor", "what is the ", "how to ", "w", "weather in ", "cheap fl", "zzqxv", "日本", "ㅎ", "a" * 200]
 
@@ -87,7 +87,7 @@ def test_query_lists_hold_what_is_promised(model: Model, prefix: str) -> None:
     assert scores == sorted(scores, reverse=True)
     assert np.exp(scores).sum() <= 1.001
     for suggestion in completion.suggestions:
-        assert (suggestion.source is Source.HISTORY) == (index.count(suggestion.text) > 0)
+        assert (suggestion.source is SuggestionSource.LOG) == (index.count(suggestion.text) > 0)
         assert 0 < suggestion.acceptance_prob < 1
 
 
@@ -95,10 +95,10 @@ def test_query_lists_hold_what_is_promised(model: Model, prefix: str) -> None:
 def test_only_real_queries_where_asked(model: Model, prefix: str) -> None:
     index = model.bundle.queries
     assert index is not None
-    completion = model.complete_query(prefix, exclude_generated=True)
+    completion = model.complete_query(prefix, QueryOptions(exclude_generated=True))
     there, _ = index.completions(prefix, 10)
     assert sum(suggestion.typed[0] == 0 for suggestion in completion.suggestions) == len(there)
-    assert all(suggestion.source is Source.HISTORY for suggestion in completion.suggestions)
+    assert all(suggestion.source is SuggestionSource.LOG for suggestion in completion.suggestions)
 
 
 @pytest.mark.parametrize("beginning", ["zzqx vrrp ", "quarterly kzzt of the blorb for "])
@@ -108,7 +108,7 @@ def test_a_query_that_nobody_began_so_goes_on_from_its_end(model: Model, beginni
 
 
 def test_a_long_word_that_is_all_but_impossible_has_a_probability(model: Model) -> None:
-    pool = propose(model.bundle.language_model("queries"), None, "q" * 20, model.bundle.denied)
+    pool = QueryCompleter(replace(model.bundle, queries=None)).proposed("q" * 20)
     assert -700 < pool.typed_log_prob < -104  # beyond what 32 bits hold as a probability
     assert len(pool.candidates.texts) > 0
     assert (pool.candidates.log_probs <= 1e-3).all()
@@ -134,22 +134,24 @@ def test_without_time_the_neural_part_is_left_out(model: Model) -> None:
 
 
 def test_words_replace_what_was_typed_of_them(model: Model) -> None:
-    words = model.predict_next_word("We met.  The United St", max_suggestions=3)
+    words = model.predict_next_word("We met.  The United St", WordOptions(max_suggestions=3))
     assert words.suggestions[0].text == "states"
     assert words.replace_start == len("We met.  The United ")
-    assert model.predict_next_word("the united st", min_probability=0.9).suggestions[0].text == "states"
-    assert len(model.predict_next_word("the united st", min_probability=0.9).suggestions) == 1
+    assert model.predict_next_word("the united st", WordOptions(min_probability=0.9)).suggestions[0].text == "states"
+    assert len(model.predict_next_word("the united st", WordOptions(min_probability=0.9)).suggestions) == 1
 
 
 @pytest.mark.parametrize("text", ["of the united ", "of the united st", "we mu"])
 def test_an_ensembles_words_are_explained_by_its_parts(model: Model, text: str) -> None:
-    explained = model.predict_next_word(text, explain=True).suggestions
+    explained = model.predict_next_word(text, WordOptions(explain=True)).suggestions
     plain = model.predict_next_word(text).suggestions
     assert [word.text for word in explained] == [word.text for word in plain]
     assert all(word.terms.ngram_log_prob is None and word.terms.neural_log_prob is None for word in plain)
     for part in (Part.NGRAM, Part.NEURAL):
         name = f"{part.value}_log_prob"
-        alone = {word.text: word for word in model.predict_next_word(text, part=part, explain=True).suggestions}
+        alone = {
+            word.text: word for word in model.predict_next_word(text, WordOptions(part=part, explain=True)).suggestions
+        }
         for word in explained:
             term = getattr(word.terms, name)
             assert term is not None
@@ -163,7 +165,7 @@ def test_subword_explanations_mix_to_the_ensembles_score(model: Model) -> None:
     language_model = model.bundle.language_model("queries")
     context = tuple(language_model.tokenizer.encode("new"))
     found = complete_word(language_model, context, "yo", 8, Part.ENSEMBLE)
-    words = [Word.of("", each) for each in found]
+    words = [Word.spelt("", each) for each in found]
     terms = explain_words(language_model, Cursor(4, context, "yo"), words)
     for part, name in ((Part.NGRAM, "ngram_log_prob"), (Part.NEURAL, "neural_log_prob")):
         alone = {each.tokens: each.log_prob for each in complete_word(language_model, context, "yo", 16, part)}
@@ -212,7 +214,7 @@ def test_a_later_word_completes_below_all_that_begin_so(model: Model) -> None:
     infix = 0
     for typed in ["york t", "hotel", "lyrics ", "of a"]:
         for k in (1, 5, 10, 20):
-            shown = model.complete_query(typed, max_suggestions=k).suggestions
+            shown = model.complete_query(typed, QueryOptions(max_suggestions=k)).suggestions
             begins = [suggestion.typed[0] == 0 for suggestion in shown]
             assert begins == sorted(begins, reverse=True)
             probabilities = [np.float32(suggestion.log_prob) for suggestion in shown]
@@ -229,7 +231,9 @@ def test_a_later_word_completes_below_all_that_begin_so(model: Model) -> None:
 
 @pytest.mark.parametrize("typed", ["", "ca", "new", "hotel", "york t"])
 def test_no_list_holds_two_forms_of_a_query(model: Model, typed: str) -> None:
-    shown = [suggestion.text for suggestion in model.complete_query(typed, max_suggestions=20).suggestions]
+    shown = [
+        suggestion.text for suggestion in model.complete_query(typed, QueryOptions(max_suggestions=20)).suggestions
+    ]
 
     assert len({duplicate_key(text, "accents", "punctuation", "word_order") for text in shown}) == len(shown)
 
@@ -237,9 +241,12 @@ def test_no_list_holds_two_forms_of_a_query(model: Model, typed: str) -> None:
 def test_the_box_left_empty_offers_the_most_popular_queries(model: Model) -> None:
     index = model.bundle.queries
     assert index is not None
-    shown = model.complete_query("", max_suggestions=5).suggestions
+    shown = model.complete_query("", QueryOptions(max_suggestions=5)).suggestions
     every, _ = index.completions("", 10)
-    kept = distinct([text for text, _ in every], [count for _, count in every], model.bundle.manifest.duplicates)
+    duplicates = model.bundle.manifest.duplicates
+    kept = distinct(
+        [text for text, _ in every], [count for _, count in every], duplicates.collapse, duplicates.plural_ratio
+    )
 
     assert [suggestion.text for suggestion in shown] == [every[row][0] for row in kept][:5]
     assert all(suggestion.typed == (0, 0) for suggestion in shown)
@@ -250,7 +257,7 @@ def test_the_typed_query_itself_is_as_probable_as_its_end(model: Model) -> None:
     language_model = model.bundle.language_model("queries")
     assert model.bundle.queries is not None
     [(query, _)], _ = model.bundle.queries.completions("new york", 1)
-    pool = propose(language_model, model.bundle.queries, query + " ", model.bundle.denied, whole=True)
+    pool = QueryCompleter(model.bundle).proposed(query + " ", whole=True)
     row = list(pool.candidates.texts).index(query)
     ended = language_model.next_log_probs(pool.context, Part.NGRAM)[END]
     assert tuple(pool.tokens[row]) == (END,)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from lm.errors import ConfigError
 from lm.models.ngram import NgramModel, Smoothing
 from lm.models.vocabulary import BEGIN, END, FIRST_TOKEN, SPACE, UNKNOWN, Constraint, Vocabulary
-from lm.text.typed import TypedPrefix
+from lm.text.hangul import TypedPrefix
 from training.config import NgramConfig
 from training.data.encoding import EncodedText
 from training.ngram.estimate import train_ngram

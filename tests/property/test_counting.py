@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow.parquet import write_table
 
-from lm.index.withheld import hash_query
+from lm.index.never_generated import hash_query
 from training.config import Screening
 from training.config_log import Counting
 from training.data.counting import count_queries, judge_queries, judge_rows, withheld_hashes

@@ -6,8 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lm.bundle.manifest import Duplicates
-from lm.text.duplicates import KINDS, duplicate_key, suspects
-from suggest.duplicates import distinct
+from lm.text.duplicates import KINDS, distinct, duplicate_key, suspects
 
 _WORDS = st.sampled_from(
     [
@@ -57,7 +56,7 @@ def test_what_stays(texts: list[str], data: st.DataObject, collapse: tuple[str, 
     counts = [data.draw(st.integers(0, 9)) for _ in texts]
     duplicates = Duplicates(collapse=collapse, plural_ratio=ratio)
 
-    assert distinct(texts, counts, duplicates) == _naive(texts, counts, duplicates)
+    assert distinct(texts, counts, duplicates.collapse, duplicates.plural_ratio) == _naive(texts, counts, duplicates)
 
 
 @given(text=st.text(max_size=20), kinds=_COLLAPSE)

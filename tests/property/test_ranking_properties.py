@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lm.bundle.manifest import Ranking
+from suggest.candidates import Candidates
 from suggest.rank import (
-    Candidates,
     features,
     first_exact,
     order,
@@ -182,9 +182,9 @@ def test_corrections_drop_nothing_that_suits_the_typed_letters(
 def test_shares_are_of_the_list_of_a_reading() -> None:
     scores = np.log([1.0, 3.0, 5.0, 5.0])
     candidates = listed([(0.0, -4.0, 1)] * 4)
-    assert np.exp(candidates.log_shares_of(scores)) == pytest.approx([1 / 14, 3 / 14, 5 / 14, 5 / 14])
+    assert np.exp(candidates.shares_of_reading(scores)) == pytest.approx([1 / 14, 3 / 14, 5 / 14, 5 / 14])
     two = dataclasses.replace(candidates, log_posteriors=np.log([0.1, 0.1, 0.9, 0.9]))
-    assert np.exp(two.log_shares_of(scores)) == pytest.approx([0.25, 0.75, 0.5, 0.5])
+    assert np.exp(two.shares_of_reading(scores)) == pytest.approx([0.25, 0.75, 0.5, 0.5])
 
 
 @given(st.lists(row, min_size=1, max_size=10), totals, rankings, st.randoms())
@@ -194,7 +194,7 @@ def test_the_order_of_candidates_does_not_matter(
     candidates = listed(rows)
     shuffled = list(range(len(rows)))
     random.shuffle(shuffled)  # type: ignore[attr-defined]
-    other = candidates.of(shuffled)
+    other = candidates.rows(shuffled)
     texts = [candidates.texts[place] for _, place in order(candidates, total, ranking)]
     assert [other.texts[place] for _, place in order(other, total, ranking)] == texts
 

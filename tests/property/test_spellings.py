@@ -126,3 +126,12 @@ def test_an_empty_and_a_damaged_lexicon(tmp_path: Path) -> None:
 
 def test_a_very_long_word_is_not_looked_for() -> None:
     assert opened({"new": 1.0}).spellings("new" * 40, unfinished=True, k=3) == []
+
+
+def test_a_search_has_a_bound_whatever_the_words_are(tmp_path: Path) -> None:
+    """Words that all are alike, and of which none is what was typed: nothing tells early that one is better."""
+    letters = [chr(0xAC00 + number) for number in range(60)]
+    build_lexicon(tmp_path, {a + b + c: 1.0 for a in letters for b in letters for c in letters})
+    matches, visited = Lexicon(tmp_path)._trie.search("xyzuvw", False, 5, 2, -math.inf)
+    assert visited <= 50_000 + len(letters)
+    assert len(matches) <= 5

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lm.arrays import sorted_strings
 from lm.kernels.strings import SortedStrings, string_heads
-from lm.models.vocabulary import sorted_strings
 
 # two low letters, a high byte and a null byte: prefixes of one another are the rule
 _STRINGS = st.lists(st.sampled_from([b"\x00", b"a", b"b", b"\xff"]), max_size=4).map(b"".join)

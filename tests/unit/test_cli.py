@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -13,14 +15,17 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from cli.bundles import find_bundle
-from cli.errors import reported
 from cli.main import app
 from cli.metrics_tables import metrics_tables
+from cli.output import reported
 from cli.train import EXAMPLE
+from gateway.config import GatewaySettings
 from lm.errors import BundleError, InputError, ModelNotFoundError
-from service.config import describe_settings
+from service.config import ServerSettings
+from service.settings import ProgramSettings, describe
 from tests.service_twins import registry_of
-from training.config import describe, load_config
+from training.config import describe as describe_training
+from training.config import load_config
 
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -56,17 +61,54 @@ def test_help_of_train_has_every_field_and_an_example_that_is_valid(tmp_path: Pa
     (tmp_path / "example.toml").write_text(EXAMPLE, encoding="utf-8")
 
     assert load_config(tmp_path / "example.toml").name == "shop"
-    for field, _, description in describe():
+    for field, _, description in describe_training():
         assert f"  {field}" in shown
         assert description in shown
 
 
-def test_help_of_serve_has_every_setting() -> None:
-    shown = CliRunner(env={"COLUMNS": "200"}).invoke(app, ["serve", "--help"]).stdout
+def test_no_help_offers_what_no_server_does_yet() -> None:
+    commands = [command.callback.__name__ for command in app.registered_commands if command.callback]
+    for arguments in ([], *([name] for name in commands)):
+        shown = CliRunner(env={"COLUMNS": "200"}).invoke(app, [*arguments, "--help"]).stdout
+        found = re.search(r"takes? .*down|deny|user events?|personal history|trending|DenyList|UserEvent", shown)
+        if arguments != ["gateway"]:
+            assert found is None, found
 
-    for flag, variable, _, _ in describe_settings():
+
+@pytest.mark.parametrize(("command", "kind"), [("serve", ServerSettings), ("gateway", GatewaySettings)])
+def test_help_has_every_setting(command: str, kind: type[ProgramSettings]) -> None:
+    shown = CliRunner(env={"COLUMNS": "200"}).invoke(app, [command, "--help"]).stdout
+
+    for flag, variable, _, description in describe(kind):
         assert flag in shown
         assert variable in shown
+        assert description.split()[0] in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["--wrokers", "2"], "No such option: --wrokers (did you mean --workers?)"),
+        (["--workers"], "--workers: expected one argument"),
+        (["here"], "unrecognized arguments: here"),
+    ],
+)
+def test_a_wrong_flag_is_a_usage_error(arguments: list[str], problem: str) -> None:
+    run = CliRunner(env={"COLUMNS": "200"}).invoke(app, ["serve", *arguments])
+
+    assert run.exit_code == 2
+    assert problem in run.stderr
+
+
+def test_flags_reach_the_program_as_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "server.toml").write_text("workers = 3\nmax_streams = 7\n", encoding="utf-8")
+    served: list[ServerSettings] = []
+    monkeypatch.setattr("service.workers.process.serve", served.append)
+    flags = ["--config", str(tmp_path / "server.toml"), "--models=a, b", "--workers", "2"]
+
+    assert CliRunner().invoke(app, ["serve", *flags]).exit_code == 0
+    (settings,) = served
+    assert (settings.models, settings.workers, settings.max_streams) == (("a", "b"), 2, 7)
 
 
 @pytest.mark.parametrize(
@@ -75,14 +117,17 @@ def test_help_of_serve_has_every_setting() -> None:
         (InputError("a.txt", "is\nempty.", remedy="Fill it."), "Error: a.txt: is empty. Fill it.\n"),
         (FileNotFoundError(errno.ENOENT, "No such file", "b.txt"), "Error: b.txt: No such file.\n"),
         (OSError(errno.ENOSPC, "No space left"), "Error: the disk is full. Make room,"),
-        (ModuleNotFoundError("x", name="torch.nn"), "pip install 'autocomplete-ensemble[train]'"),
-        (ModuleNotFoundError("x", name="structlog"), "pip install 'autocomplete-ensemble[server]'"),
+        (ModuleNotFoundError("x", name="torch.nn"), "'torch' is not installed; `autocomplete train` needs it."),
+        (
+            ModuleNotFoundError("x", name="torch"),
+            "Run `pip install '.[train]'` in the folder of this project's source.",
+        ),
     ],
 )
 def test_an_error_is_one_line_and_exit_code_1(
     error: Exception, expected: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(typer.Exit) as caught, reported():
+    with pytest.raises(typer.Exit) as caught, reported("train"):
         raise error
 
     shown = capsys.readouterr().err
@@ -91,8 +136,27 @@ def test_an_error_is_one_line_and_exit_code_1(
     assert shown.count("\n") == 1
 
 
+def test_every_hint_names_extras_that_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    extras = tomllib.loads((_ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+
+    for command in app.registered_commands:
+        assert command.callback is not None
+        with pytest.raises(typer.Exit), reported(command.callback.__name__):
+            raise ModuleNotFoundError("x", name="x")
+        hint = re.search(r"pip install '\.\[(.+)\]'", capsys.readouterr().err)
+        assert hint is not None
+        assert set(hint[1].split(",")) <= set(extras)
+
+
+def test_no_text_tells_to_install_a_package_that_no_index_has() -> None:
+    files = (path for path in _ROOT.glob("[a-z]*/**/*") if path.suffix in (".py", ".sh", ".md", ".html"))
+    named = re.compile(r"pip install [^`\n]*autocomplete[-_]ensemble")
+
+    assert [path for path in files if named.search(path.read_text(encoding="utf-8"))] == []
+
+
 def test_an_interrupt_is_said_and_exit_code_130(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(typer.Exit) as caught, reported():
+    with pytest.raises(typer.Exit) as caught, reported("train"):
         raise KeyboardInterrupt
 
     assert caught.value.exit_code == 130

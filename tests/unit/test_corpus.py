@@ -114,11 +114,11 @@ def test_too_little_text_leaves_nothing_behind(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
-        ("{", "line 2: no JSON: "),
-        ("[" * 100_000, "line 2: no JSON: "),
-        ('["text"]', "line 2: no JSON object"),
-        ('{"body": "x"}', "line 2: the field `text` is not there; fields of this line: `body`"),
-        ('{"text": 3}', "line 2: the field `text` holds no text"),
+        ("{", "line 2: not JSON: "),
+        ("[" * 100_000, "line 2: not JSON: "),
+        ('["text"]', "line 2: not a JSON object"),
+        ('{"body": "x"}', "line 2: there is no field `text`; those there are: `body`"),
+        ('{"text": 3}', "line 2: `text` is 3, not text"),
     ],
 )
 def test_bad_json_lines(tmp_path: Path, line: str, problem: str) -> None:
@@ -131,7 +131,7 @@ def test_bad_json_lines(tmp_path: Path, line: str, problem: str) -> None:
 
 def test_a_parquet_column_that_is_no_text(tmp_path: Path) -> None:
     write_table(pyarrow.table({"text": [1, 2]}), tmp_path / "a.parquet")
-    with pytest.raises(InputError, match="the column `text` holds int64, not text"):
+    with pytest.raises(InputError, match="the column `text` holds BIGINT, not text"):
         list(read_paragraphs([TextSource(path="a.parquet")], tmp_path))
 
 

@@ -7,16 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lm.index.denied import Denied
-from lm.index.withheld import Withheld, build_withheld, hash_query
+from lm.index.never_generated import NeverGenerated, Withheld, build_withheld, hash_query
 from lm.text.blocked_words import BlockedWords
 from suggest.candidates import _Found
 
 
 @pytest.fixture
-def denied(tmp_path: Path) -> Denied:
+def never(tmp_path: Path) -> NeverGenerated:
     build_withheld(tmp_path, [hash_query("old york times")])
-    return Denied(BlockedWords(["acme", "red tape"]), Withheld(tmp_path))
+    return NeverGenerated(BlockedWords(["acme", "red tape"]), Withheld(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -30,8 +29,8 @@ def denied(tmp_path: Path) -> Denied:
         ("the red ", "tape"),
     ],
 )
-def test_what_only_together_looks_private_or_is_blocked(denied: Denied, before: str, text: str) -> None:
-    assert denied.continuation(before, text)
+def test_what_only_together_looks_private_or_is_blocked(never: NeverGenerated, before: str, text: str) -> None:
+    assert never.forbids(before, text)
 
 
 @pytest.mark.parametrize(
@@ -44,19 +43,19 @@ def test_what_only_together_looks_private_or_is_blocked(denied: Denied, before: 
         ("acme ", "shoes"),
     ],
 )
-def test_what_the_user_wrote_denies_nothing_else(denied: Denied, before: str, text: str) -> None:
-    assert not denied.continuation(before, text)
+def test_what_the_user_wrote_denies_nothing_else(never: NeverGenerated, before: str, text: str) -> None:
+    assert not never.forbids(before, text)
 
 
-def test_a_query_is_withheld_whatever_is_blocked(denied: Denied) -> None:
-    assert denied.withholds("old york times")
-    assert not denied.withholds("acme")
-    assert denied.queries(["old york times", "acme", "york"]).tolist() == [True, True, False]
+def test_a_query_is_withheld_whatever_is_blocked(never: NeverGenerated) -> None:
+    assert never.withholds("old york times")
+    assert not never.withholds("acme")
+    assert never.includes(["old york times", "acme", "york"]).tolist() == [True, True, False]
 
 
-def test_candidates_are_judged_as_normalised_text(denied: Denied) -> None:
+def test_candidates_are_judged_as_normalised_text(never: NeverGenerated) -> None:
     found = _Found()
     for text in ("Old York Times", "ACME shoes", "Jane.Doe@Example.com", "New York "):
         found.add(text, (3,), -1.0, -1.0)
-    assert found.drop_denied(denied, np.zeros(4, bool)) == [3]
+    assert found.drop(never, np.zeros(4, bool)) == [3]
     assert list(found.rows) == ["New York "]

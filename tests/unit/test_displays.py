@@ -6,7 +6,7 @@ import ibis
 import pytest
 
 from lm.text.normalize import displayed_query, normalize_query
-from training.data.displays import displays
+from training.data.counting import displays
 
 
 def _displays(rows: list[tuple[str, int]]) -> dict[str, str]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from suggest.budget import Budget, LeftOut, OptionalPart, Shortage
-from suggest.estimate import Allowance, CostEstimate
+from suggest.budget import Allowance, Budget, CostEstimate, LeftOut, OptionalPart, Shortage
 
 
 def ending(in_s: float, *, waited_s: float = 0.0, limit: Shortage = Shortage.TIME_BUDGET) -> Budget:

@@ -10,9 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lm.text.hangul import letters, syllable, typed_prefixes
+from lm.text.hangul import TypedPrefix, letters, syllable, typed_prefixes
 from lm.text.normalize import normalize_query
-from lm.text.typed import TypedPrefix
 from tests.two_set_keyboard import CONSONANTS, VOWELS, displays, keys_of
 
 few = settings(max_examples=300, deadline=None)

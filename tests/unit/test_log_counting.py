@@ -10,7 +10,7 @@ import pytest
 from pyarrow.parquet import read_table
 
 from lm.errors import ConfigError, InputError, MissingToolError
-from lm.index.withheld import hash_query
+from lm.index.never_generated import hash_query
 from training.config import HeldOut, Screening, load_config
 from training.config_log import Counting, QueryLogSource
 from training.data.engines import EngineName, check_spark

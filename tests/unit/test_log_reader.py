@@ -5,11 +5,11 @@ from __future__ import annotations
 import gzip
 import lzma
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import pyarrow
 import pytest
-import zstandard
 from pyarrow.parquet import write_table
 
 from lm.errors import InputError
@@ -30,7 +30,7 @@ def test_all_formats_say_the_same(tmp_path: Path, name: str) -> None:
         case "xz":
             data = lzma.compress(data)
         case "zst":
-            data = zstandard.compress(data)
+            data = pyarrow.compress(data, codec="zstd", asbytes=True)
         case "parquet":
             write_table(pyarrow.table(table), tmp_path / name)
     if not name.endswith("parquet"):
@@ -68,5 +68,92 @@ def test_bad_counts_of_parquet(tmp_path: Path, count: float | None) -> None:
 
 def test_a_parquet_query_that_is_no_text(tmp_path: Path) -> None:
     write_table(pyarrow.table({"query": [1]}), tmp_path / "a.parquet")
-    with pytest.raises(InputError, match="the column `query` holds int64, not text"):
+    with pytest.raises(InputError, match="the column `query` holds BIGINT, not text"):
         list(read_log(QueryLogSource(path="a.parquet"), tmp_path / "a.parquet"))
+
+
+def read_table(folder: Path, text: str, **fields: str) -> list[tuple[int, float | None]]:
+    (folder / "log.tsv").write_text(text, encoding="utf-8")
+    source = QueryLogSource.model_validate({"path": "log.tsv", **fields})
+    return [(row.submissions, row.time_s) for row in read_log(source, folder / "log.tsv")]
+
+
+@pytest.mark.parametrize("count", ["43", " 43 ", "43.0", "43.", "43.000", "+43", "4.3E1", "4.3e+01", "\u0664\u0663"])
+def test_counts_as_tables_write_them(tmp_path: Path, count: str) -> None:
+    assert read_table(tmp_path, f"query\tn\none\t{count}\n", count_column="n") == [(43, None)]
+
+
+@pytest.mark.parametrize("count", ["43.5", "1_0", "4e", "0x10", "nan", "inf", "1e-3", "-", "--3", "1e999", "many"])
+def test_what_is_no_count(tmp_path: Path, count: str) -> None:
+    with pytest.raises(InputError, match="line 2: the count"):
+        read_table(tmp_path, f"query\tn\none\t{count}\n", count_column="n")
+
+
+@pytest.mark.parametrize("count", ["8,000", "8 000", "1.234.567", "8'000", "8\u202f000", "8,000.00"])
+def test_a_count_with_separators_is_told_apart(tmp_path: Path, count: str) -> None:
+    with pytest.raises(InputError, match=r"is no whole number\. Write it without separators"):
+        read_table(tmp_path, f"query\tn\none\t{count}\n", count_column="n")
+
+
+@pytest.mark.parametrize(
+    ("values", "fits"),
+    [
+        (pyarrow.array([43], pyarrow.int8()), True),
+        (pyarrow.array([43], pyarrow.uint64()), True),
+        (pyarrow.array([43.0], pyarrow.float32()), True),
+        (pyarrow.array([43]).dictionary_encode(), True),
+        (pyarrow.array(["43.0"]), True),
+        (pyarrow.array([Decimal("43.00")]), True),
+        (pyarrow.array([Decimal(43)], pyarrow.decimal256(50, 0)), True),
+        (pyarrow.array([Decimal("43.50")]), False),
+        (pyarrow.array([2**63], pyarrow.uint64()), False),
+    ],
+)
+def test_counts_as_parquet_stores_them(tmp_path: Path, values: pyarrow.Array, fits: bool) -> None:
+    write_table(pyarrow.table({"query": ["one"], "n": values}), tmp_path / "a.parquet")
+    rows = read_log(QueryLogSource(path="a.parquet", count_column="n"), tmp_path / "a.parquet")
+    if fits:
+        assert next(rows).submissions == 43
+    else:
+        with pytest.raises(InputError, match=r"a\.parquet, line 1: the count"):
+            next(rows)
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        "2024-01-01 10:00:00 UTC",
+        "2024-01-01 10:00:00.000000 UTC",
+        "2024-01-01 10:00:00 utc",
+        "2024-01-01 10:00:00 GMT",
+        "2024-01-01 10:00:00UTC",
+        "2024-01-01T10:00:00 Z",
+        "2024-01-01T10:00:00Z",
+        "2024-01-01 10:00:00+00",
+        "2024-01-01 12:00:00 +0200",
+        "2024-01-01 08:00:00.000 -02:00",
+        "2024-01-01 10:00:00 +0000 UTC",
+        "20240101T100000",
+        "1704103200.0",
+        "1.7041032E9",
+        "1.7041032E12",
+    ],
+)
+def test_times_as_databases_export_them(tmp_path: Path, time: str) -> None:
+    expected = datetime(2024, 1, 1, 10, tzinfo=UTC).timestamp()
+    assert read_table(tmp_path, f"query\tt\none\t{time}\n", time_column="t") == [(1, expected)]
+
+
+def test_a_date_is_midnight_in_utc(tmp_path: Path) -> None:
+    expected = [(1, datetime(2024, 1, 1, tzinfo=UTC).timestamp())] * 3
+    assert (
+        read_table(tmp_path, "query\tt\na\t2024-01-01\nb\t20240101\nc\t2024-01-01 UTC\n", time_column="t") == expected
+    )
+
+
+@pytest.mark.parametrize(
+    "time", ["", "UTC", "2024-01-01 10:00:00 PST", "10:00 UTC", "2024-13-01 10:00:00 UTC", "-1704103200"]
+)
+def test_what_is_no_time(tmp_path: Path, time: str) -> None:
+    with pytest.raises(InputError, match=r"line 2: the time .* cannot be read"):
+        read_table(tmp_path, f"query\tt\none\t{time}\n", time_column="t")

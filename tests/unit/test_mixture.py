@@ -47,7 +47,7 @@ def test_a_context_is_in_the_bucket_of_the_bounds_it_exceeds(backoffs: list[list
     orders = data.draw(st.lists(st.integers(0, len(backoffs) - 1), min_size=1, max_size=20))
     values = data.draw(st.lists(st.floats(-10, 1, width=32), min_size=len(orders), max_size=len(orders)))
     buckets = ContextBuckets(backoffs)
-    found = buckets.of(np.array(orders, np.int8), np.array(values, np.float32))
+    found = buckets.numbers(np.array(orders, np.int8), np.array(values, np.float32))
     expected = [
         order * buckets.per_order + sum(value > bound for bound in backoffs[order])
         for order, value in zip(orders, values, strict=True)

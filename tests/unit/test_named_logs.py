@@ -85,3 +85,22 @@ def test_queries_may_be_held_out_of_the_logs_of_a_name_alone(tmp_path: Path) -> 
     assert everything.count("old shoes") == 48
     assert everything.count("both") == 48 - held.count("both")
     assert (out / "train_lm.recent.txt").read_text().splitlines().count("both") == 18 - held.count("both")
+
+
+def test_an_empty_file_leaves_its_name_without_lines(tmp_path: Path) -> None:
+    (tmp_path / "old.txt").write_text("old shoes\n" * 50)
+    (tmp_path / "new.txt").write_text("")
+    (tmp_path / "out").mkdir()
+    counts = write_queries(
+        [QueryLogSource(path="old.txt"), QueryLogSource(path="new.txt", name="recent")],
+        tmp_path,
+        tmp_path / "out",
+        screening=Screening(),
+        counting=Counting(),
+        held_out=HeldOut(),
+        seed=0,
+        now=NOW,
+        reporter=SilentReporter(),
+    )
+    assert counts.files == 1
+    assert (tmp_path / "out" / "train_lm.recent.txt").read_text() == ""

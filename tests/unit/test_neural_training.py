@@ -14,16 +14,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lm.errors import AutocompleteError, ConfigError, InputError
 from lm.models.neural import NeuralModel
 from lm.models.reranker import Reranker
 from training.config_networks import NeuralConfig, RerankerConfig
-from training.neural import memory, run, validation
-from training.neural.checkpoint import CHECKPOINT_FILE, Standing
-from training.neural.loss import SampledLoss
-from training.neural.train import NeuralTraining, export_neural, train_neural
-from training.neural.training_log import LOG_FILE
+from training.data.encoding import EncodedText
+from training.neural import device, loop, loss
+from training.neural.checkpoint import CHECKPOINT_FILE, LOG_FILE, Checkpoint
+from training.neural.export import export_neural
+from training.neural.loop import AVERAGING_PATIENCE, stalled
+from training.neural.train import train_neural
 from training.progress import SilentReporter
 
 VOCABULARY = 60
@@ -71,8 +74,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.fixture
-def train(data: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., NeuralTraining]:
-    monkeypatch.setattr(run, "REPORT_EVERY_S", 0)
+def train(data: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Checkpoint]:
+    monkeypatch.setattr(loop, "REPORT_EVERY_S", 0)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})  # threads cost such a small model more than they give
 
     def call(
@@ -82,9 +85,9 @@ def train(data: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         clock: Callable[[], float] = time.monotonic,
         config: type[NeuralConfig | RerankerConfig] = NeuralConfig,
         **settings: object,
-    ) -> NeuralTraining:
+    ) -> Checkpoint:
         return train_neural(
-            **data,
+            *(EncodedText(data[f"{part}_tokens"], data[f"{part}_offsets"]) for part in ("train", "validation")),
             vocabulary_size=VOCABULARY,
             config=config.model_validate(SMALL | settings),
             seed=7,
@@ -97,9 +100,9 @@ def train(data: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def weights(work: Path) -> dict[str, torch.Tensor]:
-    standing = Standing.load(work)
-    assert standing is not None
-    return standing.model | {f"best {name}": tensor for name, tensor in standing.best_model.items()}
+    checkpoint = Checkpoint.load(work)
+    assert checkpoint is not None
+    return checkpoint.model | {f"best {name}": tensor for name, tensor in checkpoint.best_model.items()}
 
 
 def assert_same_weights(one: Path, other: Path) -> None:
@@ -108,36 +111,29 @@ def assert_same_weights(one: Path, other: Path) -> None:
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
-def stop_at(update: int, stop: Callable[[], None]) -> CallingReporter:
+def stop_at(update: int) -> CallingReporter:
+    """Types Ctrl-C at an update of the progress."""
     seen = 0
 
     def count(_: float, __: str) -> None:
         nonlocal seen
         seen += 1
         if seen == update:
-            stop()
+            os.kill(os.getpid(), signal.SIGINT)
 
     return CallingReporter(count)
 
 
-def interrupt() -> None:
-    raise KeyboardInterrupt
-
-
-def ctrl_c() -> None:
-    os.kill(os.getpid(), signal.SIGINT)
-
-
 @pytest.mark.parametrize("config", [NeuralConfig, RerankerConfig])
 def test_training_learns_and_repeats(
-    train: Callable[..., NeuralTraining], tmp_path: Path, config: type[NeuralConfig | RerankerConfig]
+    train: Callable[..., Checkpoint], tmp_path: Path, config: type[NeuralConfig | RerankerConfig]
 ) -> None:
     settings = {"config": config, "sampled_softmax": 0, "max_steps": 60, "learning_rate": 0.02}
     first = train("a", **settings)
-    assert first.validation_loss < 0.75 * np.log(VOCABULARY)
+    assert first.best_loss < 0.75 * np.log(VOCABULARY)
     assert [point.step for point in first.curve] == [15, 30, 45, 60]
-    assert first.validation_loss == min(point.validation_loss for point in first.curve)
-    assert train("b", **settings).validation_loss == first.validation_loss
+    assert first.best_loss == min(point.validation_loss for point in first.curve)
+    assert train("b", **settings).best_loss == first.best_loss
     assert_same_weights(tmp_path / "a", tmp_path / "b")
 
 
@@ -147,62 +143,59 @@ AVERAGED: dict[str, object] = {"optimizer": "asgd", "learning_rate": 30.0, "meas
 
 
 @pytest.mark.parametrize(
-    ("settings", "stop", "update"),
+    ("settings", "update"),
     [
-        ({}, interrupt, 1),
-        ({}, interrupt, 7),
-        ({}, ctrl_c, 1),
-        ({}, ctrl_c, 7),
-        (STREAMS, ctrl_c, 7),
-        (AVERAGED, ctrl_c, 10),
-        (RERANKER, ctrl_c, 7),
+        ({}, 1),
+        ({}, 7),
+        (STREAMS, 7),
+        (AVERAGED, 10),
+        (RERANKER, 7),
     ],
 )
 def test_interrupted_training_goes_on_as_if_it_had_not_been(
-    train: Callable[..., NeuralTraining],
+    train: Callable[..., Checkpoint],
     tmp_path: Path,
     settings: dict[str, object],
-    stop: Callable[[], None],
     update: int,
 ) -> None:
     whole = train("whole", **settings)
     with pytest.raises(KeyboardInterrupt):
-        train("parts", reporter=stop_at(update, stop), **settings)
-    standing = Standing.load(tmp_path / "parts")
-    assert standing is not None
-    assert 0 < standing.step < 12
+        train("parts", reporter=stop_at(update), **settings)
+    checkpoint = Checkpoint.load(tmp_path / "parts")
+    assert checkpoint is not None
+    assert 0 < checkpoint.step < 12
     parts = train("parts", checkpoint_every_s=1.0, **settings)
-    assert parts.steps == whole.steps == 12
-    assert parts.validation_loss == whole.validation_loss
+    assert parts.step == whole.step == 12
+    assert parts.best_loss == whole.best_loss
     losses = [(point.step, point.train_loss, point.validation_loss) for point in parts.curve]
     assert losses == [(point.step, point.train_loss, point.validation_loss) for point in whole.curve]
     assert_same_weights(tmp_path / "whole", tmp_path / "parts")
 
 
-def test_sigint_is_handled_as_before_afterwards(train: Callable[..., NeuralTraining]) -> None:
+def test_sigint_is_handled_as_before_afterwards(train: Callable[..., Checkpoint]) -> None:
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
-        train(reporter=stop_at(1, ctrl_c))
+        train(reporter=stop_at(1))
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_finished_training_is_not_repeated(train: Callable[..., NeuralTraining]) -> None:
+def test_finished_training_is_not_repeated(train: Callable[..., Checkpoint]) -> None:
     first = train()
     updates: list[float] = []
-    assert train(reporter=CallingReporter(lambda done, _: updates.append(done))) == first
+    assert train(reporter=CallingReporter(lambda done, _: updates.append(done))).curve == first.curve
     assert not updates
 
 
-def test_progress_says_loss_and_rate(train: Callable[..., NeuralTraining]) -> None:
+def test_progress_says_step_loss_and_rate(train: Callable[..., Checkpoint]) -> None:
     updates: list[tuple[float, str]] = []
     train(reporter=CallingReporter(lambda done, note: updates.append((done, note))))
     shares = [done for done, _ in updates]
     assert shares == sorted(shares)
     assert shares[-1] == 1.0
-    assert all(word in updates[0][1] for word in ("loss", "perplexity", "tokens/s"))
+    assert all(word in updates[0][1] for word in ("step 1", "loss", "perplexity", "tokens/s"))
 
 
-def test_minutes_bound_training(train: Callable[..., NeuralTraining]) -> None:
+def test_minutes_bound_training(train: Callable[..., Checkpoint]) -> None:
     now_s = 0.0
 
     def clock() -> float:
@@ -211,17 +204,17 @@ def test_minutes_bound_training(train: Callable[..., NeuralTraining]) -> None:
         return now_s
 
     result = train(max_steps=10_000, max_minutes=0.5, clock=clock)
-    assert 5 < result.steps < 60
+    assert 5 < result.step < 60
     assert result.curve[-1].elapsed_s >= 30
 
 
 def test_divergence_is_told_and_the_last_checkpoint_kept(
-    train: Callable[..., NeuralTraining], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    train: Callable[..., Checkpoint], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(KeyboardInterrupt):
-        train(reporter=stop_at(4, interrupt))
+        train(reporter=stop_at(4))
     before = (tmp_path / "work" / CHECKPOINT_FILE).read_bytes()
-    monkeypatch.setattr(SampledLoss, "__call__", lambda *_: torch.tensor(torch.nan, requires_grad=True))
+    monkeypatch.setattr(loss, "log_normalizer", lambda *_: torch.tensor(torch.nan, requires_grad=True))
     with pytest.raises(
         AutocompleteError, match=r"diverged at step 5, on a batch of .*: the loss is nan.*learning_rate"
     ):
@@ -229,7 +222,7 @@ def test_divergence_is_told_and_the_last_checkpoint_kept(
     assert (tmp_path / "work" / CHECKPOINT_FILE).read_bytes() == before
 
 
-def test_checkpoint_of_other_settings_is_refused_by_name(train: Callable[..., NeuralTraining]) -> None:
+def test_checkpoint_of_other_settings_is_refused_by_name(train: Callable[..., Checkpoint]) -> None:
     train()
     with pytest.raises(InputError, match="other settings: dropout, kind, max_steps"):
         train(dropout=0.3, kind="gru", max_steps=13)
@@ -238,14 +231,14 @@ def test_checkpoint_of_other_settings_is_refused_by_name(train: Callable[..., Ne
 
 
 @pytest.mark.parametrize("damage", [b"", b"PK\x03\x04 cut off", b"\x80\x02garbage"])
-def test_damaged_checkpoint_is_told(train: Callable[..., NeuralTraining], tmp_path: Path, damage: bytes) -> None:
+def test_damaged_checkpoint_is_told(train: Callable[..., Checkpoint], tmp_path: Path, damage: bytes) -> None:
     (tmp_path / "work").mkdir()
     (tmp_path / "work" / CHECKPOINT_FILE).write_bytes(damage)
     with pytest.raises(InputError, match="Delete it"):
         train()
 
 
-def test_device_that_is_not_there_is_told_with_those_that_are(train: Callable[..., NeuralTraining]) -> None:
+def test_device_that_is_not_there_is_told_with_those_that_are(train: Callable[..., Checkpoint]) -> None:
     with pytest.raises(ConfigError, match="There is: cpu"):
         train(device="abacus")
 
@@ -253,10 +246,10 @@ def test_device_that_is_not_there_is_told_with_those_that_are(train: Callable[..
 @pytest.mark.parametrize("kind", ["lstm", "gru", "rnn", "window"])
 @pytest.mark.parametrize("width", [16, 24])  # of the state: as the vectors, so that nothing projects it, and wider
 def test_export_gives_the_loss_that_training_measured(
-    train: Callable[..., NeuralTraining], data: dict[str, Path], tmp_path: Path, kind: str, width: int
+    train: Callable[..., Checkpoint], data: dict[str, Path], tmp_path: Path, kind: str, width: int
 ) -> None:
     result = train(kind=kind, hidden_size=width, sampled_softmax=0, max_steps=60, learning_rate=0.02)
-    assert result.validation_loss < 0.75 * np.log(VOCABULARY)
+    assert result.best_loss < 0.75 * np.log(VOCABULARY)
     export_neural(tmp_path / "work", tmp_path / "out")
     served = NeuralModel(tmp_path / "out")
     tokens, offsets = np.load(data["validation_tokens"]), np.load(data["validation_offsets"])
@@ -265,11 +258,11 @@ def test_export_gives_the_loss_that_training_measured(
         sentence = tokens[begin:end].astype(np.int64)
         hidden, _ = served.advance(np.concatenate([[1], sentence])[None], served.initial_state())
         log_probs.append(served.target_log_probs(hidden[0], np.concatenate([sentence, [2]])))
-    assert -np.concatenate(log_probs).mean() == pytest.approx(result.validation_loss, rel=0.005)
+    assert -np.concatenate(log_probs).mean() == pytest.approx(result.best_loss, rel=0.005)
 
 
 def test_export_of_a_reranker_knows_what_training_learned(
-    train: Callable[..., NeuralTraining], data: dict[str, Path], tmp_path: Path
+    train: Callable[..., Checkpoint], data: dict[str, Path], tmp_path: Path
 ) -> None:
     result = train(config=RerankerConfig, sampled_softmax=0, max_steps=60, learning_rate=0.02)
     export_neural(tmp_path / "work", tmp_path / "out")
@@ -277,23 +270,23 @@ def test_export_of_a_reranker_knows_what_training_learned(
     tokens, offsets = np.load(data["validation_tokens"]), np.load(data["validation_offsets"])
     sentences = [tokens[begin:end].tolist() for begin, end in pairwise(offsets)]
     loss = -served.scores(sentences).sum() / (len(tokens) + len(sentences))  # `</s>`, all but certain, costs nothing
-    assert loss == pytest.approx(result.validation_loss, rel=0.05)
+    assert loss == pytest.approx(result.best_loss, rel=0.05)
     assert served.description.kind == "bidirectional lstm"
 
 
-def test_export_without_finished_training_is_refused(train: Callable[..., NeuralTraining], tmp_path: Path) -> None:
+def test_export_without_finished_training_is_refused(train: Callable[..., Checkpoint], tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no finished training"):
         export_neural(tmp_path / "work", tmp_path / "out")
     with pytest.raises(KeyboardInterrupt):
-        train(reporter=stop_at(2, interrupt))
+        train(reporter=stop_at(2))
     with pytest.raises(InputError, match="no finished training"):
         export_neural(tmp_path / "work", tmp_path / "out")
 
 
 def test_a_model_that_carries_its_state_is_validated_as_it_reads_on(
-    train: Callable[..., NeuralTraining], data: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    train: Callable[..., Checkpoint], data: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(validation, "_STREAMS", 1)
+    monkeypatch.setattr(loop, "VALIDATION_STREAMS", 1)
     result = train(**STREAMS, sampled_softmax=0, max_steps=60, learning_rate=0.02)
     export_neural(tmp_path / "work", tmp_path / "out")
     served = NeuralModel(tmp_path / "out")
@@ -304,7 +297,7 @@ def test_a_model_that_carries_its_state_is_validated_as_it_reads_on(
         sentence = tokens[begin:end].astype(np.int64)
         hidden, state = served.advance(np.concatenate([[1], sentence])[None], state)
         log_probs.append(served.target_log_probs(hidden[0], np.concatenate([sentence, [2]])))
-    assert -np.concatenate(log_probs).mean() == pytest.approx(result.validation_loss, rel=0.005)
+    assert -np.concatenate(log_probs).mean() == pytest.approx(result.best_loss, rel=0.005)
 
 
 @pytest.mark.parametrize(
@@ -321,35 +314,41 @@ def test_a_model_that_carries_its_state_is_validated_as_it_reads_on(
     ids=str,
 )
 def test_every_option_changes_what_is_learnt_and_repeats(
-    train: Callable[..., NeuralTraining], tmp_path: Path, settings: dict[str, object]
+    train: Callable[..., Checkpoint], tmp_path: Path, settings: dict[str, object]
 ) -> None:
     plain, one, two = train("plain"), train("one", **settings), train("two", **settings)
-    assert one.validation_loss == two.validation_loss != plain.validation_loss
+    assert one.best_loss == two.best_loss != plain.best_loss
     assert_same_weights(tmp_path / "one", tmp_path / "two")
 
 
-def test_training_stops_early_when_validation_gets_no_better(train: Callable[..., NeuralTraining]) -> None:
+def test_training_stops_early_when_validation_gets_no_better(train: Callable[..., Checkpoint]) -> None:
     result = train(max_steps=40, measurements=20, learning_rate=1.0, early_stopping=3)
     losses = [point.validation_loss for point in result.curve]
-    assert result.steps < 40
+    assert result.step < 40
     assert min(losses[-4:-1]) > min(losses[:-4])
-    assert result.validation_loss == min(losses)
+    assert result.best_loss == min(losses)
 
 
-def test_the_average_begins_by_itself_and_is_what_is_kept(train: Callable[..., NeuralTraining], tmp_path: Path) -> None:
+@given(st.lists(st.floats(0, 10), max_size=15))
+def test_averaging_begins_when_the_newest_loss_is_worse_than_the_best_of_long_ago(losses: list[float]) -> None:
+    long_ago = losses[: max(0, len(losses) - AVERAGING_PATIENCE)]
+    assert stalled(losses) == (bool(long_ago) and losses[-1] > min(long_ago))
+
+
+def test_the_average_begins_by_itself_and_is_what_is_kept(train: Callable[..., Checkpoint], tmp_path: Path) -> None:
     train(**(AVERAGED | {"max_steps": 60, "measurements": 30}))
-    standing = Standing.load(tmp_path / "work")
-    assert standing is not None
-    assert 0 < standing.averaged_steps < 60
-    assert any(not torch.equal(standing.model[name], value) for name, value in standing.best_model.items())
+    checkpoint = Checkpoint.load(tmp_path / "work")
+    assert checkpoint is not None
+    assert 0 < checkpoint.averaged_steps < 60
+    assert any(not torch.equal(checkpoint.model[name], value) for name, value in checkpoint.best_model.items())
 
 
 def test_the_log_has_a_line_for_what_was_measured_and_goes_on_after_the_checkpoint(
-    train: Callable[..., NeuralTraining], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    train: Callable[..., Checkpoint], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run, "LOG_EVERY_STEPS", 1)
+    monkeypatch.setattr(loop, "LOG_EVERY_STEPS", 1)
     with pytest.raises(KeyboardInterrupt):
-        train(reporter=stop_at(5, interrupt))
+        train(reporter=stop_at(5))
     train()
     with (tmp_path / "work" / LOG_FILE).open() as file:
         rows = list(csv.DictReader(file))
@@ -359,22 +358,22 @@ def test_the_log_has_a_line_for_what_was_measured_and_goes_on_after_the_checkpoi
 
 
 def test_too_little_memory_is_told_with_what_would_fit(
-    train: Callable[..., NeuralTraining], monkeypatch: pytest.MonkeyPatch
+    train: Callable[..., Checkpoint], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(memory, "free_bytes", lambda _: 3 << 20)
+    monkeypatch.setattr(device, "free_bytes", lambda _: 3 << 20)
     with pytest.raises(ConfigError, match=r"needs about .* are free.*tokens_per_batch to \d+ or less"):
         train(tokens_per_batch=100_000)
-    monkeypatch.setattr(memory, "free_bytes", lambda _: 1 << 10)
+    monkeypatch.setattr(device, "free_bytes", lambda _: 1 << 10)
     with pytest.raises(ConfigError, match="smaller hidden_size"):
         train()
 
 
 def test_memory_that_runs_out_in_a_step_is_told(
-    train: Callable[..., NeuralTraining], monkeypatch: pytest.MonkeyPatch
+    train: Callable[..., Checkpoint], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> torch.Tensor:
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes.")
 
-    monkeypatch.setattr(SampledLoss, "__call__", fail)
+    monkeypatch.setattr(loss, "log_normalizer", fail)
     with pytest.raises(ConfigError, match="training needs about"):
         train()

@@ -10,10 +10,8 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from lm.bundle.bundle_store import Activation, BundleStore
 from lm.bundle.manifest import MANIFEST_FILE
-from lm.bundle.registries import open_registry
-from lm.bundle.registry import Registry
+from lm.bundle.registry import Activation, BundleStore, Registry, open_registry
 from tests.empty_bundle import empty_manifest
 from training.config import Publishing
 from training.progress import Reporter, SilentReporter

@@ -8,8 +8,13 @@ from pathlib import Path
 import pytest
 
 from lm.errors import BundleDamagedError
-from lm.index.queries import InfixMatch, QueryIndex, QueryRow, build_query_index
+from lm.index.queries import MOST_WORD_STARTS, InfixMatch, QueryIndex, QueryRow, build_query_index
+from lm.kernels.ranges import RangeMaxima
+from lm.models.language_model import State
+from lm.text.duplicates import KINDS
 from lm.text.hangul import typed_prefixes
+from suggest.sources.infix import InfixSource
+from suggest.sources.source import Reading, Request
 
 _COUNTS = {"new york": 50, "new york times": 50, "new": 7, "news": 90, "nüsse": 3, "weather": 20, "日本": 4}
 
@@ -112,3 +117,33 @@ def test_a_file_of_another_type_is_damage(tmp_path: Path) -> None:
 
     with pytest.raises(BundleDamagedError, match=r"counts\.npy: holds float64, not float32"):
         QueryIndex(tmp_path)
+
+
+class _Counting:
+    """Counts the entries that a tree of maxima gives out."""
+
+    def __init__(self, maxima: RangeMaxima) -> None:
+        self._maxima = maxima
+        self.given = 0
+
+    def heaviest(self, low: int, high: int, k: int) -> list[int]:
+        found = self._maxima.heaviest(low, high, k)
+        self.given += len(found)
+        return found
+
+
+@pytest.mark.parametrize("title", ["acme {} x by acme", "acme x{}x by acme", "acme by x acme{}"])
+def test_an_infix_look_up_has_a_bound_whatever_the_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, title: str
+) -> None:
+    """Nearly all words that begin so are in queries that begin so, or in near-duplicates of each other."""
+    counts = {title.format("-" * (number % 60) + "!" * (number // 60)): 1 + number % 9 for number in range(3000)}
+    index = _index(tmp_path, counts)
+    counting = _Counting(index._word_maxima)
+    monkeypatch.setattr(index, "_word_maxima", counting)
+    for typed in ("a", "acme", "b", "by acme", "x"):
+        counting.given = 0
+        reading = Reading(typed, "", typed, (), State(0), places=10)
+        proposals = InfixSource(index, KINDS).propose(Request(typed), reading)
+        assert all(proposal.text[proposal.start :].startswith(typed) for proposal in proposals)
+        assert counting.given <= 4 * MOST_WORD_STARTS

@@ -46,6 +46,7 @@ def test_sentinels_name_a_service_and_a_database() -> None:
         ("redis+sentinel://one", "names no service"),
         ("redis+sentinel://one/service/zero", "database is not a number"),
         ("redis+sentinel://one/service/0/secret", "more parts"),
+        ("redis://:secret@one,two", "several hosts"),
     ],
 )
 def test_what_is_none_says_why_and_shows_no_password(url: str, problem: str) -> None:

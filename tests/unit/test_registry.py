@@ -14,9 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lm.bundle.bundle_store import Activation
 from lm.bundle.manifest import MANIFEST_FILE
-from lm.bundle.registry import Registry
+from lm.bundle.registry import Activation, Registry
 from lm.errors import BundleError, ModelNotFoundError
 
 

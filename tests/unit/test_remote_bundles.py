@@ -12,12 +12,11 @@ from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
 from lm.bundle.manifest import read_manifest
-from lm.bundle.registries import open_registry
+from lm.bundle.registry import open_registry
 from lm.bundle.remote_registry import RemoteRegistry
 from lm.errors import RegistryError
-from service.models.bundle_registry import BundleRegistry
 from service.models.remote_bundles import RemoteBundles
-from service.models.version_opener import VersionOpener
+from service.models.served_models import ServedModels, VersionOpener
 from service.telemetry.metrics import Metrics
 from tests.empty_bundle import finished
 from tests.service_twins import TwinModel, eventually
@@ -172,9 +171,15 @@ def test_what_killed_fetches_of_other_versions_left_goes(network: Network) -> No
 
 def test_a_registry_that_was_emptied_and_then_lost_is_followed_again(network: Network) -> None:
     network.publish("1")
-    opener = VersionOpener(network.bundles, lambda path: TwinModel("search", version=path.name), network.metrics)
-    registry = BundleRegistry(
-        network.bundles, ["search"], "search", opener, lambda _status: None, follow_s=0.002, new_models=True
+    registry = ServedModels(
+        network.bundles,
+        ["search"],
+        "search",
+        lambda path: TwinModel("search", version=path.name),
+        network.metrics,
+        lambda _status: None,
+        follow_s=0.002,
+        new_models=True,
     )
     registry.start()
     try:

@@ -15,9 +15,9 @@ from lm.errors import BundleDamagedError
 from lm.models.reranker import Reranker, surroundings
 from lm.models.vocabulary import BEGIN, END
 from training.config_networks import RerankerConfig
-from training.neural.batches import Batch
-from training.neural.bidirectional import BidirectionalNetwork
+from training.neural.data import Batch
 from training.neural.export import write_model
+from training.neural.model import BidirectionalNetwork
 
 VOCABULARY = 300
 TEXTS = [[7, 8, 9, 10], [5], [11, 11, 250, 30, 31, 32, 33], [7, 8]]
@@ -66,7 +66,7 @@ def masked_log_prob(model: BidirectionalNetwork, text: list[int], place: int) ->
 
         def read(encoder: torch.nn.Module, tokens: list[int]) -> torch.Tensor:
             vectors = model.embedding(torch.tensor([tokens])) * model.input_scale
-            hidden: torch.Tensor = encoder(vectors, model.initial_state(1)).hidden
+            hidden: torch.Tensor = encoder(vectors, model.initial_state(1))[0]
             return hidden[0, -1]
 
         before = read(model.encoder, [BEGIN, *text[:place]])

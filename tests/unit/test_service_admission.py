@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import threading
 from collections.abc import Sequence
 
 import pytest
@@ -11,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.rpc.admission import Admission, Load
-from service.rpc.pools import InlinePool, WorkerPool
 
 
 class Clock:
@@ -187,29 +185,3 @@ def test_calls_at_work_and_waiting_are_bounded() -> None:
     assert admission.retry_after_s() == pytest.approx(0.01)
     load.end()
     assert admission.retry_after_s() is None
-
-
-def test_a_pool_knows_what_is_there() -> None:
-    load = Load(Clock())
-    pool = WorkerPool(1, "test", load)
-    begun, release = threading.Event(), threading.Event()
-
-    def hold() -> bool:
-        begun.set()
-        return release.wait(20)
-
-    first = pool.submit(hold)
-    begun.wait(20)
-    others = [pool.submit(int, text) for text in ("1", "no number", "2")]
-    assert load.calls == 4
-    release.set()
-    assert first.result()
-    assert [others[0].result(), others[2].result()] == [1, 2]
-    with pytest.raises(ValueError, match="no number"):
-        others[1].result()
-    pool.shutdown()
-    assert load.calls == 0
-
-
-def test_work_is_done_where_it_is_handed_in() -> None:
-    assert InlinePool(1).submit(threading.get_ident).result() == threading.get_ident()

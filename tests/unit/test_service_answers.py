@@ -6,14 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from prometheus_client import CollectorRegistry
 
-from service.cache.answers import Answers, Computed, Tier
+from service.cache.answers import Answers, Computed, Tier, answer_key
 from service.cache.memory_cache import MemoryCache
 from service.ports import AnswerKey
 from service.telemetry.metrics import Metrics
 from suggest.budget import Budget
-from tests.service_twins import eventually
+from tests.service_twins import TwinModel, eventually
 
-KEY: AnswerKey = ("Method", "model", "1", "text", 10)
+KEY: AnswerKey = b"Method:model:1:text"
 
 
 def ample() -> Budget:
@@ -175,6 +175,23 @@ def test_who_has_more_time_than_the_one_before_does_not_make_do_with_a_degraded_
         release.set()
         assert (leader.result(), equal.result(), richer.result()) == (b"poor", b"poor", b"answer")
     assert setup.computations == 1
+
+
+def test_the_key_shows_all_that_was_asked_but_no_text() -> None:
+    model = TwinModel("films", version="20260101T000000Z")
+    key = answer_key("CompleteQuery", model, ("private words", 10))
+    assert key.startswith(b"CompleteQuery:films:20260101T000000Z:")
+    assert b"private" not in key
+    others = [
+        answer_key("CompleteQuery", model, ("private words", 11)),
+        answer_key("CompleteQuery", model, ("private words ", 10)),
+        answer_key("CompleteQuery", model, ("private words\ud800", 10)),
+        answer_key("PredictNextWord", model, ("private words", 10)),
+        answer_key("CompleteQuery", TwinModel("books", version="20260101T000000Z"), ("private words", 10)),
+        answer_key("CompleteQuery", TwinModel("films", version="20260102T000000Z"), ("private words", 10)),
+    ]
+    assert len({key, *others}) == 7
+    assert answer_key("CompleteQuery", model, ("private words", 10)) == key
 
 
 def _misses(setup: Setup) -> float:

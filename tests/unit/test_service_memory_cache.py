@@ -3,14 +3,19 @@ from __future__ import annotations
 import threading
 import tracemalloc
 
-from autocomplete.v1 import autocomplete_service_pb2 as pb
+import pytest
+from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
 
+from service.cache.caches import Caches
 from service.cache.memory_cache import MemoryCache
+from service.config import load_settings
 from service.ports import AnswerKey
+from service.telemetry.metrics import Metrics
 
 
 def key(text: str) -> AnswerKey:
-    return "Method", "model", "1", text, 10, False
+    return f"Method:model:20260101-000000:{text:>32}".encode()
 
 
 def test_the_least_recently_used_goes_first() -> None:
@@ -48,21 +53,6 @@ def test_replacing_counts_once() -> None:
     assert cache.byte_count == size
 
 
-def test_what_becomes_of_a_text_elsewhere_changes_no_sum() -> None:
-    cache = MemoryCache(max_entries=1, max_bytes=100_000)
-    cache.put(key("가" * 10), b"answer")
-    size = cache.byte_count
-    for number in range(10):
-        asked = key("가" * 9 + str(number))
-        if number % 2:
-            pb.CompleteQueryResponse(normalized_query=str(asked[3]))  # the text keeps its UTF-8 from now on
-        cache.put(asked, b"answer")
-        cache.put(key("가" * 9 + str(number)), b"answer")
-        pb.CompleteQueryResponse(normalized_query=str(asked[3]))
-    cache.put(key("가" * 10), b"answer")
-    assert cache.byte_count == size
-
-
 def test_bytes_are_those_that_the_process_takes() -> None:
     tracemalloc.start()
     cache = MemoryCache(max_entries=10_000, max_bytes=100_000_000)
@@ -72,6 +62,26 @@ def test_bytes_are_those_that_the_process_takes() -> None:
     taken = tracemalloc.get_traced_memory()[0] - before
     tracemalloc.stop()
     assert abs(cache.byte_count / taken - 1) < 0.1
+
+
+@pytest.mark.parametrize(
+    ("settings", "effect"),
+    [
+        ({"cache": "none"}, "no answers are kept"),
+        ({"cache": "none", "redis": "redis://127.0.0.1:1"}, "no answers are kept"),
+        ({"cache": "redis"}, "no answers are kept"),  # and no Redis is set
+        ({"cache": "process", "redis": "redis://127.0.0.1:1"}, "answers are kept in this process alone"),
+        ({}, "answers are kept in this process alone"),
+        ({"cache": "redis", "redis": "redis://127.0.0.1:1"}, "answers are not kept until it answers"),
+        ({"redis": "redis://127.0.0.1:1"}, "answers are not shared until it answers"),
+    ],
+)
+def test_the_log_says_where_answers_are_kept(settings: dict[str, object], effect: str) -> None:
+    caches = Caches(load_settings(settings, None), Metrics(CollectorRegistry()))
+    with capture_logs() as lines:
+        caches.start()
+    caches.close()
+    assert [line["effect"] for line in lines] == [effect]
 
 
 def test_threads_that_evict_what_others_read_do_no_harm() -> None:

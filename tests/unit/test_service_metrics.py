@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry, values
-from prometheus_client.metrics import MetricWrapperBase
 
 from service.telemetry.metrics import Metrics
 from service.telemetry.shared_metrics import SharedMetrics
@@ -32,6 +31,7 @@ NAMES = {
     "autocomplete_redis_errors": ("operation",),
     "autocomplete_redis_dropped_answers": (),
     "autocomplete_registry_errors": (),
+    "autocomplete_follow_errors": ("model",),
     "autocomplete_redis_available": (),
     "autocomplete_model_info": ("model", "version"),
     "autocomplete_model_created_timestamp_seconds": ("model",),
@@ -41,13 +41,16 @@ NAMES = {
 
 
 def test_names_are_pinned() -> None:
+    described = Metrics(CollectorRegistry()).described()
+    assert {each.name.removesuffix("_total"): each.labels for each in described} == NAMES
+    assert all(each.text for each in described)
+
+
+def test_what_is_described_is_what_prometheus_sees() -> None:
     metrics = Metrics(CollectorRegistry())
-    found = {
-        metric._name: metric._labelnames  # no public way to the labels of an empty metric
-        for metric in vars(metrics).values()
-        if isinstance(metric, MetricWrapperBase)
-    }
-    assert found == NAMES
+    kinds = {metric.name: metric.type for metric in metrics.registry.collect()}
+    for each in metrics.described():
+        assert kinds[each.name.removesuffix("_total")] == each.kind
 
 
 def test_the_process_is_watched() -> None:

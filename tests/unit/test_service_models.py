@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from copy import copy
 from functools import partial
 from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
 
 from lm.errors import (
     AutocompleteError,
@@ -16,8 +18,9 @@ from lm.errors import (
     ModelLoadingError,
     ModelNotFoundError,
 )
-from service.models.bundle_registry import BundleRegistry, ModelState, ModelStatus, choose_models
-from service.models.version_opener import VersionOpener
+from service.config import load_settings
+from service.models.bundles import chosen_models
+from service.models.served_models import ModelState, ModelStatus, ServedModels, VersionOpener
 from service.telemetry.metrics import Metrics
 from tests.service_twins import TwinModel, eventually
 
@@ -29,19 +32,24 @@ class Folder:
         self.versions_of = versions
         self.active = active
         self.changes: Counter[tuple[str, str]] = Counter()
-        self.failure: OSError | None = None
+        self.failure: Exception | None = None
+        self.broken = set[str]()
         self.looks: Counter[str] = Counter()
 
     def models(self) -> list[str]:
+        if self.failure is not None:
+            raise copy(self.failure)
         return sorted(self.versions_of)
 
     def versions(self, model: str) -> list[str]:
         self.looks[model] += 1
         if self.failure is not None:
-            raise self.failure
+            raise copy(self.failure)
         return self.versions_of.get(model, [])
 
     def active_version(self, model: str) -> str | None:
+        if model in self.broken:
+            raise KeyError(model)
         return self.active.get(model)
 
     def bundle_path(self, model: str, version: str) -> Path:
@@ -57,7 +65,7 @@ class Folder:
         pass
 
 
-def opened(folder: Folder, *, broken: dict[str, Exception] | None = None) -> BundleRegistry:
+def opened(folder: Folder, *, broken: dict[str, Exception] | None = None) -> ServedModels:
     def opener(path: Path) -> TwinModel:
         failure = (broken or {}).get(path.name)
         if failure is not None:
@@ -67,8 +75,8 @@ def opened(folder: Folder, *, broken: dict[str, Exception] | None = None) -> Bun
     def ignore(_status: ModelStatus) -> None:
         pass
 
-    versions = VersionOpener(folder, opener, Metrics(CollectorRegistry()))
-    registry = BundleRegistry(folder, folder.models(), folder.models()[0], versions, ignore)
+    metrics = Metrics(CollectorRegistry())
+    registry = ServedModels(folder, folder.models(), folder.models()[0], opener, metrics, ignore)
     registry.start()
     registry._thread.join()
     return registry
@@ -123,17 +131,24 @@ def test_without_an_active_version_a_model_fails() -> None:
 class Followed:
     """A registry that is followed, and what was opened of it."""
 
-    def __init__(self, folder: Folder, *, new_models: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Folder,
+        *,
+        new_models: bool = False,
+        on_change: Callable[[ModelStatus], None] = lambda _status: None,
+    ) -> None:
         self.folder = folder
         self.opened: list[str] = []
         self.broken: set[str] = set()
         self.metrics = Metrics(CollectorRegistry())
-        self.registry = BundleRegistry(
+        self.registry = ServedModels(
             folder,
             folder.models(),
             folder.models()[0],
-            VersionOpener(folder, self._open, self.metrics),
-            lambda _status: None,
+            self._open,
+            self.metrics,
+            on_change,
             follow_s=0.002,
             new_models=new_models,
         )
@@ -160,6 +175,10 @@ class Followed:
         """Waits until all of the registry has been looked at anew."""
         third = self.folder.looks["m"] + 3
         eventually(lambda: self.folder.looks["m"] >= third)
+
+    def failed(self, model: str) -> float:
+        name = "autocomplete_follow_errors_total"
+        return self.metrics.registry.get_sample_value(name, {"model": model}) or 0.0
 
     def counted(self, outcome: str, model: str = "m") -> float:
         labels = {"model": model, "outcome": outcome}
@@ -219,6 +238,49 @@ def test_what_leaves_the_registry_goes_on_answering() -> None:
         eventually(lambda: followed.answers("2"))
 
 
+def test_a_change_that_could_not_be_told_is_told_again_and_following_goes_on() -> None:
+    told: list[tuple[str, str]] = []
+    failures = [KeyError("health"), KeyError("health"), None]
+
+    def on_change(status: ModelStatus) -> None:
+        failure = failures.pop(0) if failures else None
+        if failure is not None:
+            raise failure
+        told.append((status.name, status.model.version if status.model else ""))
+
+    folder = Folder({"m": ["1"], "n": ["7"]}, {"m": "1", "n": "7"})
+    with capture_logs() as lines, Followed(folder, on_change=on_change) as followed:
+        eventually(lambda: len(told) == 2)
+        assert sorted(told) == [("m", "1"), ("n", "7")]
+        folder.versions_of["m"], folder.active["m"] = ["1", "2"], "2"
+        eventually(lambda: told[2:] == [("m", "2")])
+        assert sum(followed.failed(model) for model in ("m", "n")) == 2
+    failed = [line for line in lines if line["event"] == "follow_failed"]
+    assert [line["trace"][-1] for line in failed] == ["KeyError", "KeyError"]
+
+
+def test_a_look_at_the_registry_that_breaks_in_any_way_is_counted_logged_once_and_survived() -> None:
+    folder = Folder({"m": ["1"]}, {"m": "1"})
+    with capture_logs() as lines, Followed(folder, new_models=True) as followed:
+        folder.failure = ValueError("a name that nobody expected")
+        eventually(lambda: followed.failed("m") >= 3 and followed.failed("") >= 3)
+        assert followed.answers("1")
+        assert "m cannot be looked up" in str(followed.registry.status("m").latest_error)
+        folder.failure = None
+        folder.versions_of["m"], folder.active["m"] = ["1", "2"], "2"
+        eventually(lambda: followed.answers("2"))
+        assert followed.registry.status("m").latest_error is None
+    assert sorted(line["model"] for line in lines if line["event"] == "follow_failed") == ["", "m"]
+
+
+def test_a_model_that_cannot_be_looked_up_fails_and_does_not_load_for_ever() -> None:
+    folder = Folder({"m": ["1"], "n": ["7"]}, {"m": "1", "n": "7"})
+    folder.broken.add("m")
+    registry = opened(folder)
+    assert registry.status("m").state is ModelState.FAILED
+    assert registry.get("n").version == "7"
+
+
 def test_an_active_version_that_is_not_there_is_named() -> None:
     status = opened(Folder({"m": ["1"]}, {"m": "../m/1"})).status("m")
     assert status.state is ModelState.FAILED
@@ -250,8 +312,7 @@ def test_unknown_and_loading_models() -> None:
         return TwinModel()
 
     folder = Folder({"m": ["1"]}, {"m": "1"})
-    versions = VersionOpener(folder, opener, Metrics(CollectorRegistry()))
-    registry = BundleRegistry(folder, ["m"], "m", versions, lambda _status: None)
+    registry = ServedModels(folder, ["m"], "m", opener, Metrics(CollectorRegistry()), lambda _status: None)
     with pytest.raises(ModelLoadingError):
         registry.get("m")
     with pytest.raises(ModelNotFoundError, match="There are: models/m"):
@@ -259,16 +320,20 @@ def test_unknown_and_loading_models() -> None:
 
 
 def test_the_default_model() -> None:
-    two = Folder({"a": ["1"], "b": ["1"]}, {})
-    assert choose_models(Folder({"a": ["1"]}, {}), (), None) == (("a",), "a")
-    assert choose_models(two, (), "b") == (("a", "b"), "b")
-    assert choose_models(two, ("b",), None) == (("b",), "b")
-    for wanted, default, message in (
-        ((), None, "--default-model: needed"),
-        (("c",), None, "--models: no model 'c'"),
-        (("a",), "b", "--default-model: no model 'b'"),
+    one, two = Folder({"a": ["1"]}, {}), Folder({"a": ["1"], "b": ["1"]}, {})
+
+    def chosen(folder: Folder, **settings: object) -> tuple[tuple[str, ...], str]:
+        return chosen_models(folder, load_settings(settings, None))
+
+    assert chosen(one) == (("a",), "a")
+    assert chosen(two, default_model="b") == (("a", "b"), "b")
+    assert chosen(two, models="b") == (("b",), "b")
+    for settings, message in (
+        ({}, "--default-model: needed"),
+        ({"models": "c"}, "--models: no model 'c'"),
+        ({"models": "a", "default_model": "b"}, "--default-model: no model 'b'"),
     ):
         with pytest.raises(ConfigError, match=message):
-            choose_models(two, wanted, default)
+            chosen(two, **settings)
     with pytest.raises(ConfigError, match="holds no model"):
-        choose_models(Folder({}, {}), (), None)
+        chosen(Folder({}, {}))

@@ -6,20 +6,18 @@ from autocomplete.v1 import autocomplete_service_pb2 as pb
 from autocomplete.v1 import model_service_pb2 as model_pb
 
 from service.rpc.requests import read_generation, read_page_size, read_query, read_score, read_words
-from suggest.types import GenerationOptions, Part
+from suggest.types import GenerationOptions, Part, QueryOptions, WordOptions
 
 
 def test_defaults_of_a_query() -> None:
     question = read_query(pb.CompleteQueryRequest(), "")
-    assert (question.query, question.model, question.max_suggestions) == ("", "", 10)
-    assert not question.exclude_generated
-    assert not question.explain
+    assert (question.query, question.model, question.options) == ("", "", QueryOptions())
 
 
 def test_a_query_is_normalized_and_its_numbers_are_coerced() -> None:
     request = pb.CompleteQueryRequest(model="models/a-b_1", max_suggestions=1000)
     question = read_query(request, " New  York\t")
-    assert (question.query, question.model, question.max_suggestions) == ("new york ", "a-b_1", 20)
+    assert (question.query, question.model, question.options.max_suggestions) == ("new york ", "a-b_1", 20)
 
 
 def test_lengths_are_counted_in_code_points() -> None:
@@ -29,7 +27,8 @@ def test_lengths_are_counted_in_code_points() -> None:
 
 def test_a_text_is_taken_as_it_is() -> None:
     question = read_words(pb.PredictNextWordRequest(text=" The  U", part=pb.ENSEMBLE_PART_NGRAM, min_probability=1))
-    assert (question.text, question.part, question.min_probability) == (" The  U", Part.NGRAM, 1.0)
+    assert question.text == " The  U"
+    assert question.options == WordOptions(part=Part.NGRAM, min_probability=1.0)
     assert read_score(pb.ScoreTextRequest(text=" ")).text == " "
 
 

@@ -1,8 +1,13 @@
+"""Whose turn it is, with the clock passed in."""
+
 from __future__ import annotations
 
-import threading
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
 
-from service.rpc.turns import TurnQueue, start_threads
+import pytest
+
+from service.rpc.turns import Turn, Turns
 
 
 class Clock:
@@ -13,75 +18,82 @@ class Clock:
         return self.now_s
 
 
-class Named:
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.played = threading.Event()
+class Queue:
+    """Turns of one thread, which the test has."""
 
-    def play(self) -> None:
-        self.played.set()
+    def __init__(self, patience_s: float = 1.0) -> None:
+        self.clock = Clock()
+        self.turns = Turns(ThreadPoolExecutor(1), 1, patience_s, self.clock)
+        self.asked = {"ours": self.turns.ask()}
 
+    def ask(self, name: str, *, refined: bool = False) -> Turn:
+        self.asked[name] = self.turns.ask(refined=refined)
+        return self.asked[name]
 
-A, B, C, D = (Named(name) for name in "abcd")
-
-
-def taken(turns: TurnQueue) -> str:
-    players = [turns.take() for _ in range(len(turns))]
-    return "".join(player.name for player in players if isinstance(player, Named))
-
-
-def test_turns_go_round_and_fast_answers_come_before_refined_ones() -> None:
-    turns = TurnQueue(1.0, Clock())
-    turns.ask_refined(A)
-    turns.ask_fast(B)
-    turns.ask_refined(C)
-    turns.ask_fast(D)
-    turns.ask_fast(B)  # it has its place already
-    assert len(turns) == 4
-    assert taken(turns) == "bdac"
+    def order(self) -> str:
+        """Whose turn it is one after the other."""
+        order, come = "", {"ours"}
+        while len(self.turns):
+            self.turns.give_back()
+            (name,) = {name for name, turn in self.asked.items() if turn.done() and turn.result()} - come
+            come.add(name)
+            order += name
+        return order
 
 
-def test_who_types_on_moves_from_the_refined_to_the_fast() -> None:
-    turns = TurnQueue(1.0, Clock())
-    for player in (A, B):
-        turns.ask_refined(player)
-    turns.promote(B)
-    turns.promote(C)  # it waits for nothing
-    assert taken(turns) == "ba"
+def test_fast_answers_come_before_refined_ones_in_the_order_in_which_they_are_asked() -> None:
+    async def run() -> None:
+        queue = Queue()
+        queue.ask("a", refined=True)
+        queue.ask("b")
+        queue.ask("c", refined=True)
+        queue.ask("d")
+        assert len(queue.turns) == 4
+        assert queue.order() == "bdac"
+
+    asyncio.run(run())
 
 
 def test_a_refined_answer_whose_time_is_up_waits_no_longer() -> None:
-    clock = Clock()
-    turns = TurnQueue(0.05, clock)
-    turns.ask_refined(A)
-    clock.now_s = 0.02
-    turns.ask_refined(C)
-    turns.ask_fast(B)
-    turns.ask_fast(D)
-    clock.now_s = 0.06
-    assert taken(turns) == "abdc"
+    async def run() -> None:
+        queue = Queue(patience_s=0.05)
+        queue.ask("a", refined=True)
+        queue.clock.now_s = 0.02
+        queue.ask("c", refined=True)
+        queue.ask("b")
+        queue.ask("d")
+        queue.clock.now_s = 0.06
+        assert queue.order() == "abdc"
+
+    asyncio.run(run())
 
 
-def test_who_has_ended_gets_no_turn() -> None:
-    turns = TurnQueue(1.0, Clock())
-    turns.ask_fast(A)
-    turns.ask_refined(B)
-    turns.ask_fast(C)
-    for player in (A, B, D):
-        turns.discard(player)
-    assert taken(turns) == "c"
+def test_a_turn_that_is_given_up_is_nobodys_and_one_that_had_come_is_the_next_ones() -> None:
+    async def run() -> None:
+        queue = Queue()
+        waiting, cancelled = queue.ask("a"), queue.ask("b", refined=True)
+        queue.ask("c")
+        queue.turns.give_up(waiting)
+        assert not await waiting
+        cancelled.cancel()
+        queue.turns.give_up(cancelled)
+        assert len(queue.turns) == 1
+        queue.turns.give_up(queue.asked["ours"])
+        assert await queue.asked["c"]
+
+    asyncio.run(run())
 
 
-def test_threads_play_until_the_queue_is_closed() -> None:
-    before = set(threading.enumerate())
-    turns = TurnQueue(1.0, Clock())
-    start_threads(turns, 2)
-    threads = set(threading.enumerate()) - before
-    player = Named("x")
-    turns.ask_fast(player)
-    assert player.played.wait(20)
-    turns.close()
-    for thread in threads:
-        thread.join(20)
-    assert len(threads) == 2
-    assert not any(thread.is_alive() for thread in threads)
+def test_work_that_fails_costs_no_thread() -> None:
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    async def run() -> None:
+        turns = Turns(ThreadPoolExecutor(1), 1, 1.0, Clock())
+        for _ in range(3):
+            with pytest.raises(ZeroDivisionError):
+                await turns.compute(fail)
+        assert await turns.compute(int, "7") == 7
+        turns.close()
+
+    asyncio.run(run())

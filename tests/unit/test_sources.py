@@ -5,18 +5,20 @@ from pathlib import Path
 
 import pyarrow
 import pytest
-import zstandard
 from pyarrow.parquet import write_table
 
 from lm.errors import InputError
+from training.config_log import QueryLogSource
 from training.data import sources
-from training.data.sources import find_files, kind_of, open_parquet, read_lines
+from training.data.sources import find_files, kind_of, leave_out_empty, read_lines, source_files
+from training.data.tables import read_parquet
+from training.progress import SilentReporter
 
 PACKERS: dict[str, Callable[[bytes], bytes]] = {
     "": bytes,
     ".gz": gzip.compress,
     ".xz": lzma.compress,
-    ".zst": zstandard.compress,
+    ".zst": lambda plain: bytes(pyarrow.compress(plain, codec="zstd", asbytes=True)),
 }
 
 
@@ -125,13 +127,9 @@ def test_parquet_files(tmp_path: Path, ending: str) -> None:
     write_table(pyarrow.table({"text": ["one"]}), plain)
     path = tmp_path / f"a.parquet{ending}"
     path.write_bytes(PACKERS[ending](plain.read_bytes()))
-    with open_parquet(path, ["text"]) as file:
-        assert file.read().to_pydict() == {"text": ["one"]}
-    with (
-        pytest.raises(InputError, match="no column `body`; those there are: `text`"),
-        open_parquet(path, ["body"]),
-    ):
-        pass
+    assert list(read_parquet(path, ["text"])) == [["one"]]
+    with pytest.raises(InputError, match="no column `body`; those there are: `text`"):
+        list(read_parquet(path, ["body"]))
 
 
 @pytest.mark.parametrize("keep", [200, 8])
@@ -139,5 +137,33 @@ def test_a_damaged_parquet_file(tmp_path: Path, keep: int) -> None:
     path = tmp_path / "a.parquet"
     write_table(pyarrow.table({"text": ["one"] * 100}), path)
     path.write_bytes(path.read_bytes()[:keep])
-    with pytest.raises(InputError, match="no Parquet file, or a damaged one"), open_parquet(path, []):
-        pass
+    with pytest.raises(InputError, match="no Parquet file, or a damaged one"):
+        list(read_parquet(path, ["text"]))
+
+
+class _Listener(SilentReporter):
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+
+def test_an_empty_file_in_a_pattern_is_left_out_with_a_warning(tmp_path: Path) -> None:
+    contents = {"a.txt": b"one\n", "b.txt": b"", "c.txt": b"\xef\xbb\xbf\n", "d.txt.gz": gzip.compress(b" \r\n")}
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+    listener = _Listener()
+    files = source_files([QueryLogSource(path="*.txt*")], tmp_path, (".txt",))
+    assert [path.name for _, path in leave_out_empty(files, listener)] == ["a.txt"]
+    assert listener.said == [f"Warning: {tmp_path / name} is empty. It is left out." for name in list(contents)[1:]]
+    with pytest.raises(InputError, match=r"b\.txt: is empty, and so are the other 2 files\. Give a file"):
+        leave_out_empty(files[1:], listener)
+    with pytest.raises(InputError, match=r"b\.txt: is empty\. Give a file"):
+        leave_out_empty(files[1:2], listener)
+
+
+def test_utf16_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes("query,n\none,1\n".encode("utf-16"))
+    with pytest.raises(InputError, match=r"line 1, byte 0: not UTF-8.*iconv -f UTF-16 -t UTF-8"):
+        list(read_lines(tmp_path / "a.csv"))

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 from lm.errors import BundleDamagedError
 from lm.models.vocabulary import FIRST_TOKEN, SPECIAL_TOKENS, UNKNOWN, Constraint, Vocabulary
-from lm.text.hangul import typed_prefixes
-from lm.text.typed import TypedPrefix
+from lm.text.hangul import TypedPrefix, typed_prefixes
 
 _WORDS = ["▁zoo", "▁über", "▁a", "▁ab", "▁abc", "▁日本"]
 _PIECES = ["▁", "▁a", "▁ab", "a", "b", "ab", "abc", "bc", "c", "ü", "▁ü", "abcd"]

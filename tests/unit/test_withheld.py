@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lm.errors import BundleDamagedError
-from lm.index.withheld import Withheld, build_withheld, hash_query
+from lm.index.never_generated import Withheld, build_withheld, hash_query
 
 _QUERIES = st.lists(st.text(max_size=6), max_size=40)
 

@@ -21,14 +21,13 @@ from typing import Any
 import numpy as np
 
 from lm.errors import InputError
-from lm.index.withheld import hash_query
+from lm.index.never_generated import hash_query
 from lm.text.normalize import displayed_query, normalize_query
 from training.config import CatalogueSource, HeldOut, Screening
-from training.data.bad_rows import BadRows
-from training.data.log_reader import read_columns
 from training.data.query_log import WITHHELD_FILE
 from training.data.screening import Screen, load_screen
-from training.data.sources import find_files, kind_of, read_lines
+from training.data.sources import kind_of, leave_out_empty, source_files
+from training.data.tables import read_columns, read_objects
 from training.progress import Reporter
 
 CATALOGUE_KINDS = (".tsv", ".csv", ".jsonl", ".parquet")
@@ -82,7 +81,7 @@ def write_catalogue(
     Raises:
         InputError: a file, a line, a column or a weight cannot be used, or too few entries are left.
     """
-    files = [(source, path) for source in sources for path in find_files(source.path, base)]
+    files = leave_out_empty(source_files(sources, base, CATALOGUE_KINDS), reporter)
     screen = load_screen(base / screening.blocked_words if screening.blocked_words else None)
     entries, dropped, rows = _read(files, screen, screening.max_length, reporter)
     if log is None and len(entries) < _MIN_ENTRIES:
@@ -148,7 +147,7 @@ def _rows(source: CatalogueSource, path: Path) -> Iterator[tuple[int, str, Any, 
     columns = [column for column in wanted if column is not None]
     places = [columns.index(column) if column is not None else None for column in wanted]
     json_lines = kind_of(path, CATALOGUE_KINDS) == ".jsonl"
-    for line, fields in _read_jsonl(path, columns) if json_lines else read_columns(path, columns, BadRows()):
+    for line, fields in _read_jsonl(path, columns) if json_lines else read_columns(path, columns):
         text, weight, payload = (None if place is None else fields[place] for place in places)
         if text is not None and not isinstance(text, str):
             raise InputError(path, f"`{source.text_column}` is {text!r}, not text.", line=line, remedy="Mend the line.")
@@ -156,26 +155,10 @@ def _rows(source: CatalogueSource, path: Path) -> Iterator[tuple[int, str, Any, 
 
 
 def _read_jsonl(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, list[Any]]]:
-    for number, line in read_lines(path):
-        if not line.strip():
-            continue
-        try:
-            document = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise InputError(path, f"not JSON: {error}.", line=number, remedy="Write one object a line.") from None
+    for number, line, record in read_objects(path, columns[0], "text_column"):
         if r"\ud" in line.lower():
-            _check_characters(path, number, document)
-        if not isinstance(document, dict):
-            raise InputError(path, "not a JSON object.", line=number, remedy="Write one object a line.")
-        if columns[0] not in document:
-            names = ", ".join(f"`{name}`" for name in document) or "none"
-            raise InputError(
-                path,
-                f"there is no field `{columns[0]}`; those there are: {names}.",
-                line=number,
-                remedy="Name the field in `text_column`.",
-            )
-        yield number, [document.get(column) for column in columns]
+            _check_characters(path, number, record)
+        yield number, [record.get(column) for column in columns]
 
 
 def _check_characters(path: Path, line: int, document: object) -> None:

@@ -6,20 +6,20 @@ Neighbouring sentences speak of the same things, so whole blocks of them are hel
 from __future__ import annotations
 
 import heapq
-import json
+import itertools
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from hashlib import md5
 from pathlib import Path
-from typing import Any
 
 from lm.errors import InputError
 from lm.text.normalize import normalize_text, split_sentences
 from training.config import HeldOut, TextSource
 from training.data.screening import Screen
-from training.data.sources import Meter, Place, find_files, kind_of, open_parquet, read_lines
+from training.data.sources import Meter, Place, kind_of, leave_out_empty, read_lines, source_files
+from training.data.tables import Progress, read_objects, read_parquet
 from training.progress import Reporter
 
 TEXT_KINDS = (".txt", ".jsonl", ".parquet")
@@ -51,10 +51,7 @@ def corpus_files(sources: Sequence[TextSource], base: Path) -> list[tuple[TextSo
     Raises:
         InputError: one is missing or has an ending that says nothing.
     """
-    files = [(source, path) for source in sources for path in find_files(source.path, base)]
-    for _, path in files:
-        kind_of(path, TEXT_KINDS)
-    return files
+    return source_files(sources, base, TEXT_KINDS)
 
 
 def read_paragraphs(sources: Sequence[TextSource], base: Path) -> Iterator[tuple[str, Place]]:
@@ -70,15 +67,15 @@ def read_paragraphs(sources: Sequence[TextSource], base: Path) -> Iterator[tuple
         yield from _read_file(source, path, None)
 
 
-def _read_file(source: TextSource, path: Path, progress: Callable[[int], None] | None) -> Iterator[tuple[str, Place]]:
+def _read_file(source: TextSource, path: Path, progress: Progress | None) -> Iterator[tuple[str, Place]]:
     match kind_of(path, TEXT_KINDS):
         case ".txt":
             documents = read_lines(path, max_lines=source.max_lines, progress=progress)
         case ".jsonl":
-            lines = read_lines(path, max_lines=source.max_lines, progress=progress)
-            documents = ((number, _field(path, number, line, source.column)) for number, line in lines)
+            documents = _json_texts(path, source, progress)
         case _:
-            documents = _rows(path, source, progress)
+            rows = itertools.islice(read_parquet(path, [source.column], progress), source.max_lines)
+            documents = ((number, text or "") for number, (text,) in enumerate(rows, start=1))
     for number, document in documents:
         place = Place(path, number)
         for paragraph in document.splitlines():
@@ -86,48 +83,13 @@ def _read_file(source: TextSource, path: Path, progress: Callable[[int], None] |
                 yield paragraph, place
 
 
-def _field(path: Path, number: int, line: str, field: str) -> str:
-    if not line.strip():
-        return ""
-    try:
-        record: Any = json.loads(line)
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise InputError(
-            path, f"no JSON: {error}.", line=number, remedy="A `.jsonl` file has one JSON object a line."
-        ) from None
-    if not isinstance(record, dict):
-        raise InputError(path, "no JSON object.", line=number, remedy=f'Such as {{"{field}": "Some text."}}.')
-    if not isinstance(record.get(field), str):
-        fault = "holds no text" if field in record else "is not there"
-        names = ", ".join(f"`{name}`" for name in record) or "none"
-        raise InputError(
-            path,
-            f"the field `{field}` {fault}; fields of this line: {names}.",
-            line=number,
-            remedy="Name the field as `column` in the configuration.",
-        )
-    text: str = record[field]
-    # JSON can spell half a surrogate pair, which no UTF-8 file can hold.
-    return text.encode("utf-8", "replace").decode("utf-8")
-
-
-def _rows(path: Path, source: TextSource, progress: Callable[[int], None] | None) -> Iterator[tuple[int, str]]:
-    import pyarrow
-
-    size = path.stat().st_size
-    number = 0
-    with open_parquet(path, [source.column]) as file:
-        kind = file.schema_arrow.field(source.column).type
-        if not (pyarrow.types.is_string(kind) or pyarrow.types.is_large_string(kind)):
-            raise InputError(path, f"the column `{source.column}` holds {kind}, not text.")
-        for batch in file.iter_batches(batch_size=1024, columns=[source.column]):
-            for text in batch.column(0).to_pylist():
-                number += 1
-                if source.max_lines is not None and number > source.max_lines:
-                    return
-                yield number, text or ""
-            if progress and file.metadata.num_rows:
-                progress(size * number // file.metadata.num_rows)
+def _json_texts(path: Path, source: TextSource, progress: Progress | None) -> Iterator[tuple[int, str]]:
+    for number, _, record in read_objects(path, source.column, "column", source.max_lines, progress):
+        text = record[source.column]
+        if not isinstance(text, str):
+            raise InputError(path, f"`{source.column}` is {text!r}, not text.", line=number, remedy="Mend the line.")
+        # JSON can spell half a surrogate pair, which no UTF-8 file can hold.
+        yield number, text.encode("utf-8", "replace").decode("utf-8")
 
 
 def write_sentences(
@@ -153,7 +115,7 @@ def write_sentences(
     Raises:
         InputError: as `read_paragraphs`; or there are too few sentences to hold any out.
     """
-    files = corpus_files(sources, base)
+    files = leave_out_empty(corpus_files(sources, base), reporter)
     every = out_folder / "sentences.part"
     asides = {name: out_folder / f"{name}.txt.part" for name in _PARTS}
     try:

@@ -1,6 +1,6 @@
 """From screened rows to counted queries: Ibis expressions that any of its backends runs, over numbers and prefixes.
 
-Rows have `query`, `hash` (of `lm.index.withheld`, as int64), `open_end` (its last word may go on), `submissions`,
+Rows have `query`, `hash` (int64, see `lm.index.never_generated`), `open_end` (its last word may go on), `submissions`,
 `time_s` (since 1970, or null), `user` and `session` (hashes; null in logs without,
 `UNKNOWN` where only the row has none),
 `display` (the query as it was written, null where that is normalised), `place` (the order of reading) and `lot`
@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from training.config import Screening
 from training.config_log import Counting
-from training.data.half_typed import goes_on, half_typed_queries
 from training.data.log_rows import UNKNOWN
 
 if TYPE_CHECKING:
@@ -160,3 +159,72 @@ def withheld_hashes(rows: ir.Table, screened: ir.Table, queries: ir.Table) -> ir
     found = rows.filter(rows.fate != REPEAT).select("hash")
     indexed = queries.filter(queries.indexed).select("hash")
     return ibis.union(found, screened.select("hash")).distinct().anti_join(indexed, "hash")
+
+
+def goes_on(query: ir.StringValue, longer: ir.StringValue) -> ir.BooleanValue:
+    """Whether the second one begins with the first and goes on without a space: it may finish its last word."""
+    # none follows where both are equal
+    following = longer.substr(query.length(), 1)
+    return longer.startswith(query) & (following != "") & (following != " ")
+
+
+def half_typed_queries(queries: ir.Table, ratio: float) -> ir.Table:
+    """The column `query` of those that look like the beginning of one that is far more frequent.
+
+    Such is `faceb` beside `facebook`. `face` is not one where queries such as `face wash` are no less frequent than
+    itself: they say that it is whole. Users, where a log names them, say better what they did not finish, so queries
+    that any such user typed are left alone.
+
+    Args:
+        queries: distinct, with `submissions`, `users` and `open_end`.
+        ratio: how many times as frequent the longer one is at least.
+    """
+    # a query that was submitted once is the rarest that a longer one may be compared with
+    longer = _beginnings(queries.filter(queries.submissions >= ratio))
+    longer = longer.filter(longer.following != " ")
+    longer = longer.group_by("beginning").agg(most=longer.submissions.max())
+    short = queries.filter(queries.open_end & (queries.users == 0)).select("query", "submissions")
+    short = short.inner_join(longer, short.query == longer.beginning)
+    short = short.filter(short.most >= short.submissions * ratio).select("query", "submissions")
+    return _without_whole_ones(short, queries)
+
+
+def _without_whole_ones(short: ir.Table, queries: ir.Table) -> ir.Table:
+    """Those of `short` after which a space comes less often than they stand alone."""
+    first_words = short.select(first=short.query.split(" ")[0]).distinct()
+    of_words = queries.filter(queries.query.contains(" "))
+    of_words = of_words.mutate(first=of_words.query.split(" ")[0]).semi_join(first_words, "first")
+    whole = _beginnings(of_words)
+    whole = whole.filter(whole.following == " ").group_by("beginning").agg(times=whole.submissions.sum())
+    joined = short.left_join(whole, short.query == whole.beginning)
+    return joined.filter(joined.times.fill_null(0) < joined.submissions).select("query")
+
+
+def _beginnings(queries: ir.Table) -> ir.Table:
+    """Each query's proper prefixes as `beginning`, with the character that follows and its submissions."""
+    import ibis
+
+    long = queries.filter(queries.query.length() > 1)
+    cut = long.select("query", "submissions", length=ibis.range(1, long.query.length())).unnest("length")
+    return cut.select(
+        "submissions", beginning=cut.query.substr(0, cut.length), following=cut.query.substr(cut.length, 1)
+    )
+
+
+def displays(rows: ir.Table) -> ir.Table:
+    """`query` and `display` of the queries that are mostly written otherwise than normalised.
+
+    Of spellings submitted equally often the normalised one comes first, then the first in the order of their text.
+
+    Args:
+        rows: `query`, `submissions` and `display`, null where a row has the normalised spelling.
+    """
+    import ibis
+
+    otherwise = rows.filter(rows.display.notnull()).select("query").distinct()
+    some = rows.semi_join(otherwise, "query")  # most queries have one spelling: these need no ranking
+    written = some.group_by("query", "display").agg(submissions=some.submissions.sum())
+    order = [ibis.desc(written.submissions), ibis.asc(written.display, nulls_first=True)]
+    place = ibis.row_number().over(ibis.window(group_by=written.query, order_by=order))
+    ranked = written.mutate(spelling=place)
+    return ranked.filter((ranked.spelling == 0) & ranked.display.notnull()).select("query", "display")

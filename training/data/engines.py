@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from lm.errors import MissingToolError
+from lm.errors import MissingToolError, install_hint
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 EngineName = Literal["duckdb", "spark"]
 
-_MEMORY_LIMIT = "1GB"  # of DuckDB, which goes on on disk beyond that
-_INSTALL_SPARK = "`pip install 'autocomplete-ensemble[spark]'`, or leave --engine out: DuckDB needs no Spark."
+MEMORY_LIMIT = "1GB"  # of DuckDB, which works on disk beyond that
+_INSTALL_SPARK = install_hint("spark") + " Or leave --engine out: DuckDB needs no Spark."
 _INSTALL_JAVA = (
     "Spark 4.0 runs on Java 17 or 21: `apt install openjdk-17-jre-headless`, or set JAVA_HOME; or leave --engine out."
 )
@@ -93,7 +93,7 @@ def open_engine(name: EngineName, folder: Path) -> Iterator[Engine]:
 def _duckdb(folder: Path) -> Iterator[Any]:
     import ibis
 
-    connection = ibis.duckdb.connect(memory_limit=_MEMORY_LIMIT, temp_directory=str(folder / "spill"))
+    connection = ibis.duckdb.connect(memory_limit=MEMORY_LIMIT, temp_directory=str(folder / "spill"))
     try:
         connection.raw_sql("SET enable_progress_bar = false")
         # what order matters in is sorted; keeping that of the input costs memory

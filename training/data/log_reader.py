@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-import csv
 import itertools
 import math
-from collections.abc import Callable, Generator, Iterator, Sequence
+import re
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from datetime import UTC, date, datetime
 from datetime import time as clock_time
+from decimal import Decimal
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from lm.errors import InputError
 from training.config_log import QueryLogSource
-from training.data.bad_rows import BadRows
-from training.data.sources import check_columns, find_files, kind_of, open_parquet, read_lines
+from training.data.sources import BadRows, kind_of, read_lines, source_files
+from training.data.tables import MAX_ROW_BYTES, TABLE_KINDS, Progress, read_columns
 
-LOG_KINDS = (".txt", ".tsv", ".csv", ".parquet")
+LOG_KINDS = (".txt", *TABLE_KINDS)
 _MAX_COUNT = 10**9
 _LATEST_S = 253402300799.0  # the last second that `datetime` knows
-
-_MAX_ROW_BYTES = 65536
-
-Progress = Callable[[int], None]
+_NUMBER = re.compile(r"[+-]?\d{1,20}(?:\.\d{0,20})?(?:[eE][+-]?\d{1,3})?")
+_GROUPED = re.compile(r"\d{1,3}(?:[,.'\u2019_ \u00a0\u202f]\d{3})+(?:[.,]\d*)?")
+_ZONED = re.compile(r"(.*?\d) ?([+-]\d\d(?::?\d\d)?)? ?(?:UTC|GMT|Z)?", re.IGNORECASE)
 
 
 class LogRow(NamedTuple):
@@ -43,7 +43,7 @@ def log_files(sources: Sequence[QueryLogSource], base: Path) -> list[tuple[Query
     Raises:
         InputError: one is missing, or has an ending that says nothing or no columns where some are asked for.
     """
-    files = [(source, path) for source in sources for path in find_files(source.path, base)]
+    files = source_files(sources, base, LOG_KINDS)
     for source, path in files:
         if kind_of(path, LOG_KINDS) == ".txt" and any(_columns(source)[1:]):
             raise InputError(
@@ -53,6 +53,16 @@ def log_files(sources: Sequence[QueryLogSource], base: Path) -> list[tuple[Query
                 "header.",
             )
     return files
+
+
+def _columns(source: QueryLogSource) -> tuple[str, str | None, str | None, str | None, str | None]:
+    return (
+        source.query_column,
+        source.count_column,
+        source.time_column,
+        source.user_column,
+        source.session_column,
+    )
 
 
 def read_log(
@@ -68,9 +78,8 @@ def read_log(
         InputError: the file or a column cannot be used, or a row that `bad_rows` does not let pass.
     """
     bad = bad_rows or BadRows()
-    kind = kind_of(path, LOG_KINDS)
-    if kind == ".txt":
-        limits = {"max_lines": source.max_lines, "max_bytes": _MAX_ROW_BYTES}
+    if kind_of(path, LOG_KINDS) == ".txt":
+        limits = {"max_lines": source.max_lines, "max_bytes": MAX_ROW_BYTES}
         for number, line in read_lines(path, **limits, on_fault=bad.report, progress=progress):
             yield LogRow(number, line, 1, None, None, None)
         return
@@ -78,148 +87,53 @@ def read_log(
     columns = [column for column in wanted if column is not None]
     places = [columns.index(column) if column is not None else len(columns) for column in wanted]
     _, count_at, time_at, user_at, session_at = places
-    with closing(read_columns(path, columns, bad, progress)) as table:
+    with closing(read_columns(path, columns, bad.report, progress)) as table:
         for number, fields in itertools.islice(table, source.max_lines):
             fields.append(None)  # what a log without the column has there
             try:
-                count = 1 if source.count_column is None else _count(path, number, fields[count_at])
-                time_s = None if source.time_column is None else _time(path, number, fields[time_at])
+                count = 1 if source.count_column is None else _count(fields[count_at])
+                time_s = None if source.time_column is None else _time(fields[time_at])
             except _FieldError as fault:
-                bad.report(fault.kind, fault.error)
+                bad.report(fault.kind, InputError(path, fault.problem, line=number, remedy=fault.remedy))
                 continue
             user = None if source.user_column is None else _name(fields[user_at])
             session = None if source.session_column is None else _name(fields[session_at])
             yield LogRow(number, fields[0] or "", count, time_s, user, session)
 
 
-def read_columns(
-    path: Path, columns: Sequence[str], bad_rows: BadRows, progress: Progress | None = None
-) -> Generator[tuple[int, list[Any]], None, None]:
-    """Some columns of a table, `.tsv`, `.csv` or `.parquet`, the first of them text; each row with its line.
-
-    Raises:
-        InputError: the file or a column cannot be used, or a row that `bad_rows` does not let pass.
-    """
-    read_table = {".tsv": _read_tsv, ".csv": _read_csv, ".parquet": _read_parquet}[kind_of(path, LOG_KINDS)]
-    return read_table(path, columns, bad_rows, progress)
-
-
-def _columns(source: QueryLogSource) -> tuple[str, str | None, str | None, str | None, str | None]:
-    return (
-        source.query_column,
-        source.count_column,
-        source.time_column,
-        source.user_column,
-        source.session_column,
-    )
-
-
-_Table = Generator[tuple[int, list[Any]], None, None]
-
-
-def _read_tsv(path: Path, columns: Sequence[str], bad: BadRows, progress: Progress | None) -> _Table:
-    """Fields of a table whose quotes mean nothing."""
-    lines = read_lines(path, max_bytes=_MAX_ROW_BYTES, on_fault=bad.report, progress=progress)
-    return _pick(path, columns, ((number, line.split("\t")) for number, line in lines), bad)
-
-
-def _read_csv(path: Path, columns: Sequence[str], bad: BadRows, progress: Progress | None) -> _Table:
-    """Fields of a table whose quoted fields may hold commas and line breaks."""
-    begun = 0  # the line in which the row began that is being read
-
-    def lines() -> Iterator[str]:
-        nonlocal begun
-        for number, line in read_lines(path, max_bytes=_MAX_ROW_BYTES, on_fault=bad.report, progress=progress):
-            begun = begun or number
-            yield line + "\n"
-
-    def rows() -> Iterator[tuple[int, list[str]]]:
-        nonlocal begun
-        reader = csv.reader(lines(), strict=True)
-        while True:
-            begun = 0
-            try:
-                fields = next(reader)
-            except StopIteration:
-                return
-            except csv.Error as error:
-                remedy = 'A quote inside a quoted field is written twice: "".'
-                bad.report("not_csv", InputError(path, f"no proper CSV: {error}.", line=begun, remedy=remedy))
-                continue
-            if fields:
-                yield begun, fields
-
-    return _pick(path, columns, rows(), bad)
-
-
-def _pick(path: Path, columns: Sequence[str], rows: Iterator[tuple[int, list[str]]], bad: BadRows) -> _Table:
-    """The wanted columns of rows of which the first is the header."""
-    _, header = next(rows, (1, []))
-    check_columns(path, columns, header)
-    places = [header.index(column) for column in columns]
-    for number, fields in rows:
-        if len(fields) != len(header):
-            problem = f"{len(fields)} fields, but the header has {len(header)}."
-            remedy = "Mend the line; in `.tsv` a query may hold no tab, in `.csv` a comma must be quoted."
-            bad.report("wrong_fields", InputError(path, problem, line=number, remedy=remedy))
-            continue
-        yield number, [fields[place] for place in places]
-
-
-def _read_parquet(path: Path, columns: Sequence[str], _bad: BadRows, progress: Progress | None) -> _Table:
-    import pyarrow
-
-    size = path.stat().st_size
-    number = 0
-    with open_parquet(path, columns) as file:
-        kind = file.schema_arrow.field(columns[0]).type
-        if not (pyarrow.types.is_string(kind) or pyarrow.types.is_large_string(kind)):
-            raise InputError(path, f"the column `{columns[0]}` holds {kind}, not text.")
-        for batch in file.iter_batches(batch_size=16384, columns=list(columns)):
-            lists = [_plain(batch.column(column)).to_pylist() for column in columns]
-            for fields in zip(*lists, strict=True):
-                number += 1
-                yield number, list(fields)
-            if progress and file.metadata.num_rows:
-                progress(size * number // file.metadata.num_rows)
-
-
-def _plain(values: Any) -> Any:
-    """Times of nanoseconds in microseconds, the finest that Python has."""
-    import pyarrow
-
-    if pyarrow.types.is_timestamp(values.type):
-        return values.cast(pyarrow.timestamp("us", tz=values.type.tz), safe=False)
-    return values
-
-
 class _FieldError(Exception):
-    """A field that cannot be read: a kind to count its row under, and the error to stop with."""
+    """A field that cannot be read: a kind to count its row under, what is wrong, and what to do."""
 
-    def __init__(self, kind: str, error: InputError) -> None:
-        super().__init__(kind)
+    def __init__(self, kind: str, problem: str, remedy: str) -> None:
+        super().__init__(kind, problem, remedy)
         self.kind = kind
-        self.error = error
+        self.problem = problem
+        self.remedy = remedy
 
 
-def _count(path: Path, number: int, value: object) -> int:
-    count: int | None = None
+def _count(value: object) -> int:
+    """A whole number, which may be written or stored as a fraction: `43`, `43.0`, `4.3E1`."""
+    number: Decimal | None = None
     if isinstance(value, str):
-        digits = value.strip()
-        count = int(digits) if digits.removeprefix("-").isdecimal() and len(digits) < 20 else None
-    elif isinstance(value, int | float) and math.isfinite(value) and value == int(value):
-        count = int(value)
-    if count is not None and 0 <= count <= _MAX_COUNT:
-        return count
-    if count is None:
-        problem, remedy = f"the count {value!r} is no whole number.", "Mend or drop the line."
-    else:
-        problem = f"the count {count} is {'negative' if count < 0 else f'above {_MAX_COUNT:,}'}."
-        remedy = "Is count_column the right one? Mend or drop the line."
-    raise _FieldError("bad_count", InputError(path, problem, line=number, remedy=remedy))
+        if value.isdecimal() and len(value) < 10:  # as most logs have them
+            return int(value)
+        number = Decimal(value.strip()) if _NUMBER.fullmatch(value.strip()) else None
+    elif isinstance(value, int | float | Decimal) and math.isfinite(value):
+        number = Decimal(value)
+    if number is None or number != number.to_integral_value():
+        remedy = "Mend or drop the line."
+        if isinstance(value, str) and _GROUPED.fullmatch(value.strip()):
+            remedy = "Write it without separators, such as 8000 for 8,000."
+        raise _FieldError("bad_count", f"the count {value!r} is no whole number.", remedy)
+    if not 0 <= number <= _MAX_COUNT:
+        problem = "negative" if number < 0 else f"above {_MAX_COUNT:,}"
+        raise _FieldError(
+            "bad_count", f"the count {number} is {problem}.", "Is count_column the right one? Mend or drop the line."
+        )
+    return int(number)
 
 
-def _time(path: Path, number: int, value: object) -> float:
+def _time(value: object) -> float:
     """Seconds since 1970 of a time in ISO 8601 (UTC if it names no zone), or seconds or milliseconds since 1970."""
     if isinstance(value, str) and value.isdecimal() and len(value) == 10:  # seconds, as most logs have them
         return float(value)
@@ -227,19 +141,17 @@ def _time(path: Path, number: int, value: object) -> float:
         time_s = _parse_time(value)
     except (ValueError, OverflowError):
         time_s = None
-    if time_s is not None:
-        return time_s
-    error = InputError(
-        path,
-        f"the time {value!r} cannot be read.",
-        line=number,
-        remedy="Write it as 2006-03-01 07:17:12 or in seconds since 1970, or leave time_column out.",
-    )
-    raise _FieldError("bad_time", error)
+    if time_s is None:
+        raise _FieldError(
+            "bad_time",
+            f"the time {value!r} cannot be read.",
+            "Write it as 2006-03-01 07:17:12 or in seconds since 1970, or leave time_column out.",
+        )
+    return time_s
 
 
 def _parse_time(value: object) -> float | None:
-    if isinstance(value, int | float):
+    if isinstance(value, int | float | Decimal):
         return _since_1970(float(value))
     if isinstance(value, datetime):
         time = value
@@ -248,13 +160,24 @@ def _parse_time(value: object) -> float | None:
     elif isinstance(value, str):
         text = value.strip()
         # ISO's short form of a date has 8 digits
-        if len(text) > 8 and text.replace(".", "", 1).isdecimal():
+        if len(text) > 8 and _NUMBER.fullmatch(text):
             return _since_1970(float(text))
-        time = datetime.fromisoformat(text)
+        time = _parse_iso(text)
     else:
         return None
     seconds = (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
     return seconds if seconds >= 0 else None
+
+
+def _parse_iso(text: str) -> datetime:
+    """A time in ISO 8601, or as databases export it: `2024-01-01 10:00:00 UTC`, `2024-01-01 10:00:00.5 +0200`."""
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        zoned = _ZONED.fullmatch(text)
+        if not zoned:
+            raise
+        return datetime.fromisoformat(zoned[1] + (zoned[2] or ""))
 
 
 def _since_1970(value: float) -> float | None:

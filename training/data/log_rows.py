@@ -1,11 +1,12 @@
 """First pass over a query log: every row normalised, judged and written to one Parquet file.
 
 Users and sessions are kept only as keyed hashes, in the work folder, until the counting is done. A query that was
-screened out leaves its hash alone (`lm.index.withheld`), and only if serving does not tell it by its looks.
+screened out leaves its hash alone (`lm.index.never_generated`), and only if serving does not tell it by its looks.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -20,15 +21,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lm.errors import InputError
-from lm.index.withheld import hash_query
+from lm.index.never_generated import hash_query
 from lm.text.normalize import displayed_query, ends_unspaced, normalize_query
 from lm.text.private import looks_private
 from training.config import Screening
 from training.config_log import QueryLogSource
-from training.data.bad_rows import BadRows
 from training.data.log_reader import LogRow, read_log
 from training.data.screening import Screen
-from training.data.sources import Meter
+from training.data.sources import BadRows, Meter
 from training.progress import Reporter
 
 if TYPE_CHECKING:
@@ -55,8 +55,9 @@ class RowTally:
     Attributes:
         rows: read; `submissions` are their counts summed, bad ones left out; `kept` is how many were written.
         dropped: rows dropped for what their query holds, by reason; `bad`: rows that could not be used, by kind.
-        first_time_s: of the log, seconds since 1970, if it has times; so `last_time_s`.
+        times_s: the earliest and the latest time of each file that has times, seconds since 1970.
         places: where the rows of the logs of each name stand, half-open ranges of `place`.
+        withheld: hashes of queries that were screened out and are to be withheld.
     """
 
     rows: int = 0
@@ -64,21 +65,19 @@ class RowTally:
     kept: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
     bad: Counter[str] = field(default_factory=Counter)
-    first_time_s: float | None = None
-    last_time_s: float | None = None
+    times_s: list[float] = field(default_factory=list)
     places: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
+    withheld: set[int] = field(default_factory=set)
 
-    def add(self, other: RowTally) -> None:
-        """Adds what another file held."""
-        self.rows += other.rows + other.bad.total()
-        self.submissions += other.submissions
-        self.dropped += other.dropped
-        self.bad += other.bad
-        times = [
-            t for t in (self.first_time_s, self.last_time_s, other.first_time_s, other.last_time_s) if t is not None
-        ]
-        if times:
-            self.first_time_s, self.last_time_s = min(times), max(times)
+    @property
+    def first_time_s(self) -> float | None:
+        """The earliest time of the log, if it has times."""
+        return min(self.times_s, default=None)
+
+    @property
+    def last_time_s(self) -> float | None:
+        """The latest time of the log, if it has times."""
+        return max(self.times_s, default=None)
 
 
 class Judgement(NamedTuple):
@@ -160,34 +159,39 @@ def write_rows(
         InputError: a file cannot be used, or a row in a log whose section says so; names it, with line, byte or
             column where there is one.
     """
-    tally = RowTally()
-    with reporter.task("Reading the query log") as task, _Writer(folder, seed) as writer:
+    import pyarrow
+    from pyarrow.parquet import ParquetWriter, write_table
+
+    tally, schema = RowTally(), _schema()
+    with (
+        reporter.task("Reading the query log") as task,
+        ParquetWriter(folder / "rows.parquet", schema, compression="zstd") as parquet,
+    ):
         meter = Meter(task, [path for _, path in files])
         for source, path in files:
-            first_place = writer.place
             name = path.relative_to(base).as_posix() if path.is_relative_to(base) else path.name
-            bad = BadRows(stop=source.on_bad_row == "stop")
-            writer.begin_file(name)
+            first_place, bad = tally.kept, BadRows(stop=source.on_bad_row == "stop")
             with closing(read_log(source, path, bad, meter.at)) as rows:
-                found = _write_file(rows, path, now_s + _CLOCK_SKEW_S, bad, judge, writer)
-            found.bad = bad.counts
-            tally.add(found)
+                kept = _judged(rows, path, now_s + _CLOCK_SKEW_S, bad, judge, tally)
+                while batch := list(itertools.islice(kept, _BATCH_ROWS)):
+                    parquet.write_batch(_batch(batch, tally.kept, _file_key(seed, name), schema))
+                    tally.kept += len(batch)
+            tally.rows += bad.counts.total()
+            tally.bad += bad.counts
             if source.name is not None:
-                tally.places.setdefault(source.name, []).append((first_place, writer.place))
+                tally.places.setdefault(source.name, []).append((first_place, tally.kept))
             meter.finish(path)
-    tally.kept = writer.written
+    hashes = pyarrow.array(sorted(tally.withheld), pyarrow.int64())
+    write_table(pyarrow.table({"hash": hashes}), folder / "screened.parquet")
     return tally
 
 
-def _write_file(
-    rows: Iterator[LogRow], path: Path, latest_s: float, bad: BadRows, judge: RowJudge, writer: _Writer
-) -> RowTally:
-    """Writes the rows of one file that stay; times after `latest_s` are bad."""
-    read = submitted = 0
-    dropped: Counter[str] = Counter()
+def _judged(
+    rows: Iterator[LogRow], path: Path, latest_s: float, bad: BadRows, judge: RowJudge, tally: RowTally
+) -> Iterator[tuple[object, ...]]:
+    """The rows of one file that stay, as `_batch` takes them; times after `latest_s` are bad."""
     first_s, last_s = math.inf, -math.inf
-    hash_name, judge_text, add = judge.hash_name, judge.judge, writer.add
-    # 8 us a row, half of that for reading it; names that are looked up once, and comparisons in place of calls, count
+    judge_text, hash_name = judge.judge, judge.hash_name
     for line, text, submissions, time_s, user, session in rows:
         if time_s is not None:
             if time_s > latest_s:
@@ -196,94 +200,50 @@ def _write_file(
                 continue
             first_s = min(first_s, time_s)
             last_s = max(last_s, time_s)
-        read += 1
-        submitted += submissions
+        tally.rows += 1
+        tally.submissions += submissions
         query, hashed, open_end, reason, display = judge_text(text)
         if reason is None and submissions:
             user_id = None if user is None else hash_name(user)
             session_id = None if session is None else hash_name(session)
-            add((line, query, hashed, open_end, submissions, time_s, user_id, session_id, display))
+            yield line, query, hashed, open_end, submissions, time_s, user_id, session_id, display
             continue
-        dropped[reason or "never_submitted"] += 1
+        tally.dropped[reason or "never_submitted"] += 1
         if hashed and reason is not None:
-            writer.withhold(hashed)
-    tally = RowTally(rows=read, submissions=submitted, dropped=dropped)
+            tally.withheld.add(hashed)
     if last_s >= first_s:
-        tally.first_time_s, tally.last_time_s = first_s, last_s
-    return tally
+        tally.times_s += first_s, last_s
 
 
-class _Writer:
-    """Writes kept rows in batches, with the place and the lot of each."""
+def _schema() -> pyarrow.Schema:
+    import pyarrow
 
-    def __init__(self, folder: Path, seed: int) -> None:
-        import pyarrow
-        from pyarrow.parquet import ParquetWriter
+    kinds = {
+        "query": pyarrow.string(),
+        "display": pyarrow.string(),
+        "open_end": pyarrow.bool_(),
+        "time_s": pyarrow.float64(),
+    }
+    names = ("query", "hash", "open_end", "submissions", "time_s", "user", "session", "display", "place", "lot")
+    return pyarrow.schema([(name, kinds.get(name, pyarrow.int64())) for name in names])
 
-        self.written = 0
-        self._seed = seed
-        self._file_key = np.uint64(0)
-        self._rows: list[tuple[object, ...]] = []
-        self._hashes: set[int] = set()
-        kinds = {
-            "query": pyarrow.string(),
-            "display": pyarrow.string(),
-            "open_end": pyarrow.bool_(),
-            "time_s": pyarrow.float64(),
-        }
-        names = ("query", "hash", "open_end", "submissions", "time_s", "user", "session", "display", "place", "lot")
-        self._schema = pyarrow.schema([(name, kinds.get(name, pyarrow.int64())) for name in names])
-        self._parquet = ParquetWriter(folder / "rows.parquet", self._schema, compression="zstd")
-        self._screened = folder / "screened.parquet"
 
-    def __enter__(self) -> _Writer:
-        return self
+def _batch(
+    rows: Sequence[tuple[object, ...]], first_place: int, file_key: np.uint64, schema: pyarrow.Schema
+) -> pyarrow.RecordBatch:
+    """Rows with their place and lot; each begins with its line."""
+    import pyarrow
 
-    def __exit__(self, failed: object, *_: object) -> None:
-        import pyarrow
-        from pyarrow.parquet import write_table
+    lines, *columns = zip(*rows, strict=True)
+    places = np.arange(first_place, first_place + len(rows))
+    arrays = [*columns, places, _lots(np.array(lines, np.uint64), file_key)]
+    values = [pyarrow.array(array, kind) for array, kind in zip(arrays, schema.types, strict=True)]
+    return pyarrow.record_batch(values, schema=schema)
 
-        if failed is None:
-            self._flush()
-            hashes = pyarrow.array(sorted(self._hashes), pyarrow.int64())
-            write_table(pyarrow.table({"hash": hashes}), self._screened)
-        self._parquet.close()
 
-    @property
-    def place(self) -> int:
-        """The place of the next row."""
-        return self.written + len(self._rows)
-
-    def begin_file(self, name: str) -> None:
-        """What comes next stands in this file."""
-        self._flush()
-        digest = md5(f"{self._seed}:{name}".encode(), usedforsecurity=False).digest()
-        self._file_key = np.uint64(int.from_bytes(digest[:8], "big"))
-
-    def withhold(self, hashed: int) -> None:
-        """A query with this hash was screened out."""
-        self._hashes.add(hashed)
-
-    def add(self, row: tuple[object, ...]) -> None:
-        """A row: its line, then its columns."""
-        self._rows.append(row)
-        if len(self._rows) == _BATCH_ROWS:
-            self._flush()
-
-    def _flush(self) -> None:
-        if self._rows:
-            self._parquet.write_batch(self._batch())
-            self.written += len(self._rows)
-            self._rows = []
-
-    def _batch(self) -> pyarrow.RecordBatch:
-        import pyarrow
-
-        lines, *columns = zip(*self._rows, strict=True)
-        places = np.arange(self.written, self.written + len(lines))
-        arrays = [*columns, places, _lots(np.array(lines, np.uint64), self._file_key)]
-        values = [pyarrow.array(array, kind) for array, kind in zip(arrays, self._schema.types, strict=True)]
-        return pyarrow.record_batch(values, schema=self._schema)
+def _file_key(seed: int, name: str) -> np.uint64:
+    digest = md5(f"{seed}:{name}".encode(), usedforsecurity=False).digest()
+    return np.uint64(int.from_bytes(digest[:8], "big"))
 
 
 def _lots(lines_N: NDArray[np.uint64], key: np.uint64) -> NDArray[np.int64]:

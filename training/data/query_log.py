@@ -22,24 +22,30 @@ from training.data.counting import (
     REPEAT,
     ROBOT,
     count_queries,
+    displays,
     has_recent,
     judge_queries,
     judge_rows,
+    model_thresholds,
     withheld_hashes,
 )
-from training.data.displays import displays
 from training.data.engines import Engine, EngineName, open_engine
 from training.data.held_out import MIN_ROWS, among, hold_out
 from training.data.log_reader import log_files
 from training.data.log_rows import RowJudge, RowTally, write_rows
-from training.data.query_text import text_file, write_text
 from training.data.screening import load_screen
+from training.data.sources import leave_out_empty
 from training.progress import Reporter, Task
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 WITHHELD_FILE = "withheld.parquet"
+
+
+def text_file(log: str | None = None) -> str:
+    """The file of what is learnt from all query logs, or from those of one name."""
+    return f"train_lm.{log}.txt" if log else "train_lm.txt"
 
 
 _OUTPUTS = ("train.parquet", text_file(), "validation.txt", "test.txt", WITHHELD_FILE)
@@ -111,17 +117,17 @@ def write_queries(
     reporter: Reporter,
     engine: EngineName = "duckdb",
 ) -> QueryCounts:
-    """Writes what a query log says: `train.parquet`, `train_lm.txt`, `validation.txt`, `test.txt`, `withheld.parquet`.
+    """Writes what a query log says. Thresholds do not apply to held-out rows, and these count for no threshold.
 
-    `train.parquet` holds `query`, `count` (float) and `display` (of `training.data.displays`, mostly null), in byte
-    order of the query, of the queries that pass all thresholds of the index; `train_lm.txt` those that pass the
-    models', each as often as it counts from the threshold on (a query that just passes it once), rounded, shuffled. The
-    held-out parts hold one row of the log a line, whatever its count; which rows depends on seed, file
-    name and line alone and, where the log has times, on these: see `counting.recent_half_life_days`.
-    `train.parquet` then has `recent` (float) too. Thresholds do not apply to them, and their rows count for no
-    threshold.
-    `train_lm.NAME.txt` is what the logs of that name hold of `train_lm.txt`, each query as often as it counts there.
-    `withheld.parquet` holds `hash` (uint64, of `lm.index.withheld`) of the queries that the index does not.
+    - `train.parquet`: the queries that pass all thresholds of the index, in byte order, as `query`, `count` (float)
+      and `display` (of `training.data.counting.displays`, mostly null); where the log has times, also `recent` (float).
+    - `train_lm.txt`: the queries that pass the models' thresholds, shuffled, each as often as it counts from the
+      threshold on (once if it just passes), rounded.
+    - `train_lm.NAME.txt`: the lines of `train_lm.txt` as often as the logs of that name hold them.
+    - `validation.txt`, `test.txt`: one row of the log a line, whatever its count. Which rows depends on seed, file name
+      and line, and on the times where there are any: see `counting.recent_half_life_days`.
+    - `withheld.parquet`: `hash` (uint64, of `lm.index.never_generated`) of the queries that the log holds and the index
+      does not.
 
     Args:
         base: folder that relative paths start from.
@@ -133,7 +139,7 @@ def write_queries(
         ConfigError: there is too little in the logs that held-out queries are drawn from.
         MissingToolError: the engine is not installed.
     """
-    files = log_files(sources, base)
+    files = leave_out_empty(log_files(sources, base), reporter)
     screen = load_screen(base / screening.blocked_words if screening.blocked_words else None)
     log = files[0][1] if files else base
     with tempfile.TemporaryDirectory(dir=out_folder, prefix="reading-") as work:
@@ -141,6 +147,8 @@ def write_queries(
         with open_engine(engine, folder) as running:  # first: what it lacks must not show after hours of reading
             judge = RowJudge(screening, screen, seed)
             tally = write_rows(files, base, folder, judge=judge, seed=seed, now_s=now.timestamp(), reporter=reporter)
+            names = {source.name for source in sources if source.name}
+            tally.places = {name: tally.places.get(name, []) for name in names}  # the files of a name may all be empty
             counter = _Counter(running, folder, screening, counting, seed, tally)
             with reporter.task("Counting queries", len(_OUTPUTS)) as task:
                 parts = counter.write(held_out, task)
@@ -200,12 +208,12 @@ class _Counter:
         self._write_withheld(training, queries)
         task.update(4)
         learnt = queries.filter(queries.learnt)
-        lines = write_text(self._engine, learnt, self._folder / text_file(), self._screening, self._seed)
+        lines = _write_text(self._engine, learnt, self._folder / text_file(), self._screening, self._seed)
         for name, places in self._tally.places.items():
             rows_there = training.filter((training.fate == KEPT) & among(training.place, places))
             there = count_queries(rows_there, self._counting, self._tally.last_time_s)
             path = self._folder / text_file(name)
-            write_text(self._engine, there.semi_join(learnt, "query"), path, self._screening, self._seed)
+            _write_text(self._engine, there.semi_join(learnt, "query"), path, self._screening, self._seed)
         return {**counts, **sizes, **self._count_queries(queries), "model_submissions": lines}
 
     def _count_fates(self, rows: ir.Table) -> dict[str, int]:
@@ -239,6 +247,31 @@ class _Counter:
         )
         (row,) = self._engine.fetch(numbers).to_pylist()
         return {name: int(value or 0) for name, value in row.items()} | {"withheld_queries": self._withheld}
+
+
+def _write_text(engine: Engine, learnt: ir.Table, path: Path, screening: Screening, seed: int) -> int:
+    """Writes each query as often as it counts from the threshold on, in the order of a hash; returns how many lines.
+
+    Args:
+        learnt: counted queries (`training.data.counting`).
+    """
+    import ibis
+    from pyarrow.parquet import ParquetFile
+
+    # From the threshold on: if every query stood there twice or more, no n-gram would stand there once, and
+    # Kneser-Ney's discounts, estimated from how many do, could not be estimated.
+    users, count = model_thresholds(screening)
+    least = ibis.ifelse(learnt.users >= users, users, count)
+    times = ibis.greatest((learnt["count"].round() - least + 1).cast("int64"), ibis.literal(1).cast("int64"))
+    copies = learnt.select("query", copy=ibis.range(0, times, 1)).unnest("copy")
+    salted = copies.query + ibis.literal(f"\t{seed}\t") + copies.copy.cast("string")
+    shuffled = copies.select("query", place=salted.hexdigest("md5")).order_by("place").select("query")
+    parquet = path.with_suffix(".parquet")
+    engine.write(shuffled, parquet)
+    with ParquetFile(parquet) as file, path.open("w", encoding="utf-8", newline="\n") as out:
+        for batch in file.iter_batches():
+            out.writelines(query + "\n" for query in batch["query"].to_pylist())
+        return int(file.metadata.num_rows)
 
 
 def _utc(time_s: float | None) -> str | None:

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from importlib import resources
 from pathlib import Path
 
-from lm.text.blocked_words import BlockedWords
+from lm.errors import InputError
+from lm.text.blocked_words import BlockedWords, blockable_words
+from lm.text.normalize import normalize_query
 from lm.text.private import KNOWN_KEY, LETTERED_ID, MIN_DIGITS, NUMBER, TOKEN, YEAR, holds_email, looks_private, plain
-from training.data.blocked_words import load_blocked_words
+from training.data.sources import read_lines
 
 _SSN = re.compile(r"(?<!\d)(?!000|666|9)\d{3}([- ])(?!00)\d{2}\1(?!0000)\d{4}(?!\d)")
 _IBAN_COMPACT = re.compile(r"(?<![a-z0-9])[a-z]{2}\d{2}[a-z0-9]{11,30}(?![a-z0-9])")
@@ -212,3 +215,35 @@ def load_screen(blocked_words: Path | None = None) -> Screen:
         InputError: the operator's file cannot be read, or a line is not made of words.
     """
     return Screen(load_blocked_words(blocked_words))
+
+
+def load_blocked_words(path: Path | None = None) -> BlockedWords:
+    """The built-in English list and, if given, an operator's own beside it: a word or a phrase a line.
+
+    Raises:
+        InputError: the operator's file cannot be read, or a line holds something else.
+    """
+    built_in = resources.files(__package__).joinpath("blocked_words_en.txt").read_text(encoding="utf-8")
+    entries = {entry for line in built_in.splitlines() if (entry := _strip_comment(line))}
+    return BlockedWords(entries if path is None else entries | _read_entries(path))
+
+
+def _strip_comment(line: str) -> str:
+    return normalize_query(line.split("#", 1)[0]).rstrip()
+
+
+def _read_entries(path: Path) -> set[str]:
+    if path.is_dir():
+        raise InputError(path, "is a folder.", remedy="Name the file of blocked words in it.")
+    entries = set()
+    for number, line in read_lines(path):
+        entry = _strip_comment(line)
+        if entry and not blockable_words(entry):
+            raise InputError(
+                path,
+                f"{entry!r} is not made of words of letters and digits.",
+                line=number,
+                remedy="Write one word or phrase a line, without marks or patterns; `#` begins a comment.",
+            )
+        entries.add(entry)
+    return entries - {""}

@@ -1,4 +1,4 @@
-"""The files that training reads: found, decompressed, cut into lines, and every fault named by its place."""
+"""The files that training reads: found, decompressed and cut into lines. Every fault is named with its place."""
 
 from __future__ import annotations
 
@@ -7,23 +7,71 @@ import glob
 import gzip
 import io
 import lzma
-import shutil
-import tempfile
 import zlib
-from collections.abc import Callable, Collection, Iterator
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
+from typing import IO, BinaryIO, NamedTuple, Protocol, TypeVar, cast
 
 from lm.errors import InputError
-from training.progress import Task
-
-if TYPE_CHECKING:
-    from pyarrow.parquet import ParquetFile
+from training.progress import Reporter, Task
 
 COMPRESSIONS = (".gz", ".xz", ".zst")
 MAX_LINE_BYTES = 10_000_000
 _LINES_PER_REPORT = 4096
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+class Source(Protocol):
+    """A section of the configuration that names files."""
+
+    @property
+    def path(self) -> str:
+        """A file, or a glob pattern."""
+
+
+_Source = TypeVar("_Source", bound=Source)
+
+
+Report = Callable[[str, InputError], None]
+"""Told of a row or line that cannot be used: its kind, such as `bad_time`, and the error that names its place."""
+
+
+def stop_at(_kind: str, error: InputError) -> None:
+    """Ends the run.
+
+    Raises:
+        InputError: always.
+    """
+    raise error
+
+
+class BadRows:
+    """What happens to rows of a log that cannot be used: the first ends the run, or all are dropped and counted.
+
+    Attributes:
+        counts: how many were dropped, by kind.
+    """
+
+    def __init__(self, *, stop: bool = True) -> None:
+        self._stop = stop
+        self.counts: Counter[str] = Counter()
+
+    def report(self, kind: str, error: InputError) -> None:
+        """Notes a bad row.
+
+        Args:
+            kind: what is wrong with it, such as `bad_time`.
+            error: the same with its place.
+
+        Raises:
+            InputError: the run stops at bad rows.
+        """
+        if self._stop:
+            error.remedy = f'{error.remedy} `on_bad_row = "drop"` counts such rows and goes on.'.strip()
+            raise error
+        self.counts[kind] += 1
 
 
 class Place(NamedTuple):
@@ -71,6 +119,45 @@ def find_files(pattern: str, base: Path) -> list[Path]:
     return files
 
 
+def source_files(sources: Sequence[_Source], base: Path, kinds: Collection[str]) -> list[tuple[_Source, Path]]:
+    """All files of some sources in the order in which they are read.
+
+    Raises:
+        InputError: a source has no file, or the ending of one is none of `kinds`.
+    """
+    files = [(source, path) for source in sources for path in find_files(source.path, base)]
+    for _, path in files:
+        kind_of(path, kinds)
+    return files
+
+
+def leave_out_empty(files: Sequence[tuple[_Source, Path]], reporter: Reporter) -> list[tuple[_Source, Path]]:
+    """The files that hold anything. The others are named to the user: an export of a quiet day is often empty.
+
+    Raises:
+        InputError: all are empty, or one cannot be read.
+    """
+    empty = {path for _, path in files if _is_empty(path)}
+    filled = [(source, path) for source, path in files if path not in empty]
+    if files and not filled:
+        others = f", and so are the other {len(empty) - 1} files" if len(empty) > 1 else ""
+        raise InputError(files[0][1], f"is empty{others}.", remedy="Give a file that holds text, or leave it out.")
+    for path in sorted(empty):
+        reporter.say(f"Warning: {path} is empty. It is left out.")
+    return filled
+
+
+def _is_empty(path: Path) -> bool:
+    """Whether a file, decompressed, holds no more than a byte order mark and white space."""
+    if not path.stat().st_size:
+        return True
+    with open_bytes(path) as (stream, _):
+        while block := stream.read(1 << 16):
+            if block.removeprefix(codecs.BOM_UTF8).strip():
+                return False
+    return True
+
+
 def kind_of(path: Path, kinds: Collection[str]) -> str:
     """The ending that says how a file is read, compression aside.
 
@@ -88,39 +175,6 @@ def kind_of(path: Path, kinds: Collection[str]) -> str:
     return kind
 
 
-class _ZstdReader(io.RawIOBase):
-    """Decompresses Zstandard frames; unlike the library's own reader it notices that one is cut off."""
-
-    def __init__(self, raw: BinaryIO) -> None:
-        import zstandard
-
-        self._raw = raw
-        self._make = zstandard.ZstdDecompressor().decompressobj
-        self._frame: Any = None
-        self._packed = b""
-        self._ready = memoryview(b"")
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        while not self._ready:
-            packed = self._packed or self._raw.read(1 << 16)
-            self._packed = b""
-            if not packed:
-                if self._frame is not None:
-                    raise EOFError("the last frame has no end")
-                return 0
-            self._frame = self._frame or self._make()
-            self._ready = memoryview(self._frame.decompress(packed))
-            if self._frame.eof:
-                self._packed, self._frame = self._frame.unused_data, None
-        taken = min(len(buffer), len(self._ready))
-        buffer[:taken] = self._ready[:taken]
-        self._ready = self._ready[taken:]
-        return taken
-
-
 def _decompressed(path: Path, raw: BinaryIO) -> IO[bytes]:
     match path.suffix.lower():
         case ".gz":
@@ -128,7 +182,9 @@ def _decompressed(path: Path, raw: BinaryIO) -> IO[bytes]:
         case ".xz":
             return lzma.LZMAFile(raw)
         case ".zst":
-            return io.BufferedReader(_ZstdReader(raw), 1 << 17)
+            import pyarrow
+
+            return io.BufferedReader(pyarrow.CompressedInputStream(raw, "zstd"), 1 << 17)
         case _:
             return raw
 
@@ -140,8 +196,6 @@ def open_bytes(path: Path) -> Iterator[tuple[IO[bytes], Callable[[], int]]]:
     Raises:
         InputError: it cannot be read, is empty, cut off or damaged; also while the caller reads.
     """
-    import zstandard
-
     try:
         with path.open("rb") as raw:
             if not raw.peek(1):
@@ -149,17 +203,21 @@ def open_bytes(path: Path) -> Iterator[tuple[IO[bytes], Callable[[], int]]]:
             with _decompressed(path, raw) as stream:
                 yield stream, raw.tell
     except EOFError:
-        raise InputError(path, "the archive is cut off.", remedy="Copy or download the file again.") from None
-    except (gzip.BadGzipFile, zlib.error, lzma.LZMAError, zstandard.ZstdError) as error:
-        raise InputError(
-            path,
-            f"the archive is damaged, or of another kind than its ending says ({error}).",
-            remedy="Copy or download the file again.",
-        ) from None
+        raise _damaged(path, "is cut off") from None
+    except (gzip.BadGzipFile, zlib.error, lzma.LZMAError) as error:
+        raise _damaged(path, f"is damaged, or of another kind than its ending says ({error})") from None
     except OSError as error:
+        if error.errno is None and error.filename is None:  # of Arrow
+            cut = "Truncated" in str(error)
+            problem = "is cut off" if cut else f"is damaged, or of another kind than its ending says ({error})"
+            raise _damaged(path, problem) from None
         if error.filename is None or Path(error.filename) != path:
             raise
         raise InputError(path, f"cannot be read: {error.strerror}.") from None
+
+
+def _damaged(path: Path, problem: str) -> InputError:
+    return InputError(path, f"the archive {problem}.", remedy="Copy or download the file again.")
 
 
 def read_lines(
@@ -167,18 +225,18 @@ def read_lines(
     *,
     max_lines: int | None = None,
     max_bytes: int | None = None,
-    on_fault: Callable[[str, InputError], None] | None = None,
+    on_fault: Report = stop_at,
     progress: Callable[[int], None] | None = None,
 ) -> Iterator[tuple[int, str]]:
     r"""Lines of a UTF-8 file with their numbers from 1, without `\n` or `\r\n`; a byte order mark is skipped.
 
     Args:
         max_bytes: of a line, by default 10 MB; more is a fault.
-        on_fault: told the kind and place of a line that is a fault; unless it raises, the line is left out.
+        on_fault: told of a line that is a fault; unless it raises, the line is left out.
         progress: told from time to time at which byte of the file, as it lies on disk, reading stands.
 
     Raises:
-        InputError: as `open_bytes`; without `on_fault`, a line is not UTF-8 or too long.
+        InputError: as `open_bytes`; or a line is not UTF-8 or too long, and `on_fault` raises.
     """
     limit = MAX_LINE_BYTES if max_bytes is None else max_bytes
     with open_bytes(path) as (stream, position):
@@ -192,8 +250,6 @@ def read_lines(
             try:
                 yield number, _decode(path, line, number, offset, limit)
             except _LineError as fault:
-                if on_fault is None:
-                    raise fault.error from None
                 on_fault(fault.kind, fault.error)
                 offset += _skip_rest(stream, line)
             offset += len(line)
@@ -223,12 +279,13 @@ def _decode(path: Path, line: bytes, number: int, offset: int, max_bytes: int) -
     try:
         return line[skipped:].decode("utf-8").removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError as undecodable:
+        old = "UTF-16" if number == 1 and line.startswith(_UTF16) else "OLD"
         error = InputError(
             path,
             "not UTF-8.",
             line=number,
             byte=offset + skipped + undecodable.start,
-            remedy="Save it as UTF-8, such as with `iconv -f OLD -t UTF-8`.",
+            remedy=f"Save it as UTF-8, such as with `iconv -f {old} -t UTF-8`.",
         )
         raise _LineError("not_utf8", error) from None
 
@@ -240,49 +297,3 @@ def _skip_rest(stream: IO[bytes], line: bytes) -> int:
         line = stream.readline(1 << 16)
         skipped += len(line)
     return skipped
-
-
-@contextmanager
-def open_parquet(path: Path, columns: Collection[str]) -> Iterator[ParquetFile]:
-    """Opens a Parquet file, one in `.gz`, `.xz` or `.zst` too, and sees to it that it has these columns.
-
-    Raises:
-        InputError: it is no Parquet file, is damaged, or lacks a column; names those there are.
-    """
-    import pyarrow
-    from pyarrow.parquet import ParquetFile
-
-    with tempfile.TemporaryDirectory() as folder:
-        plain = path
-        with open_bytes(path) as (stream, _):
-            if path.suffix.lower() in COMPRESSIONS:
-                plain = Path(folder) / "plain.parquet"
-                with plain.open("wb") as copy:
-                    shutil.copyfileobj(stream, copy, 1 << 20)
-        try:
-            with ParquetFile(plain) as file:
-                check_columns(path, columns, file.schema_arrow.names)
-                yield file
-        except (pyarrow.ArrowInvalid, pyarrow.ArrowException, OSError) as error:
-            if isinstance(error, OSError) and error.errno is not None:
-                raise
-            reason = str(error).split("\n", 1)[0].rstrip(".")
-            raise InputError(
-                path, f"no Parquet file, or a damaged one: {reason}.", remedy="Write or copy it again."
-            ) from None
-
-
-def check_columns(path: Path, wanted: Collection[str], found: Collection[str]) -> None:
-    """Sees to it that a table has the columns that the configuration names.
-
-    Raises:
-        InputError: one is missing; names those there are.
-    """
-    for column in wanted:
-        if column not in found:
-            names = ", ".join(f"`{name}`" for name in found) or "none"
-            raise InputError(
-                path,
-                f"there is no column `{column}`; those there are: {names}.",
-                remedy="Name the column in the configuration.",
-            )

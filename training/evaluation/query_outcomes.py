@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from lm.index.queries import QueryIndex
 from lm.text.normalize import normalize_query
 from suggest.model import Model
+from suggest.types import QueryOptions
 from training.evaluation.metrics import (
     LOOKED_AT,
     MIN_QUERY_LENGTH,
@@ -57,10 +58,10 @@ class Outcome:
 def served(model: Model, *, exclude_generated: bool = False, neural: bool = True) -> Complete:
     """The very list that a server shows, without a time limit."""
 
+    options = QueryOptions(max_suggestions=SHOWN, exclude_generated=exclude_generated, neural=neural)
+
     def complete(typed: str) -> list[Listed]:
-        completion = model.complete_query(
-            typed, max_suggestions=SHOWN, exclude_generated=exclude_generated, neural=neural
-        )
+        completion = model.complete_query(typed, options)
         return [
             Listed(normalize_query(each.text).rstrip(), each.log_prob, each.acceptance_prob)
             for each in completion.suggestions

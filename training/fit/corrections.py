@@ -10,9 +10,10 @@ from lm.bundle.bundle import Bundle
 from lm.bundle.manifest import Ranking
 from lm.text.normalize import normalize_query
 from lm.text.typing_errors import TypingErrors, kinship
+from suggest.candidates import Candidates
 from suggest.complete import QueryCompleter
-from suggest.rank import Candidates, other_features, utilities
-from suggest.spelling import SHORTEST
+from suggest.rank import other_features, utilities
+from suggest.sources.spelling import SHORTEST
 from training.evaluation.metrics import MIN_QUERY_LENGTH, typed_prefix
 from training.fit.ranking import Choice, fit
 from training.progress import Reporter

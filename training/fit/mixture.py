@@ -154,7 +154,7 @@ def context_weights(
     whole = np.full(scores.order_count, ngram_weight(scores))
     orders = scores.orders.astype(np.int64)
     by_order = bucket_weights(scores.ngram, scores.neural, orders, whole, pseudo_count)
-    buckets = dealt.of(scores.orders, scores.backoffs)
+    buckets = dealt.numbers(scores.orders, scores.backoffs)
     prior = np.repeat(by_order, dealt.per_order)
     weights = bucket_weights(scores.ngram, scores.neural, buckets, prior, pseudo_count)
     rows = weights.reshape(scores.order_count, dealt.per_order).tolist()

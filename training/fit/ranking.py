@@ -11,13 +11,10 @@ from numpy.typing import NDArray
 
 from lm.bundle.bundle import Bundle
 from lm.bundle.manifest import Ranking
-from suggest.advice import Advisers
-from suggest.candidates import Pool, propose
-from suggest.complete import CHOSEN, first_rows
-from suggest.duplicates import distinct_pool
-from suggest.rank import Candidates, features, other_features, weight_vector
-from suggest.reranking import rerank
-from suggest.rescoring import Rescorer
+from suggest.candidates import Candidates, Pool
+from suggest.complete import CHOSEN, QueryCompleter, first_rows
+from suggest.opinions import Advisers, Rescorer, rerank
+from suggest.rank import features, other_features, weight_vector
 from training.evaluation.metrics import MIN_QUERY_LENGTH, typed_prefix
 from training.progress import Reporter
 
@@ -44,12 +41,11 @@ def fit_ranking(bundle: Bundle, queries: Sequence[str], reporter: Reporter) -> t
     """
     model, advisers = bundle.language_model("queries"), Advisers(bundle.advisers())
     queries = [query for query in queries if len(query) >= MIN_QUERY_LENGTH][:_QUERIES]
-    rescorer = Rescorer(model)
+    completer, rescorer = QueryCompleter(bundle), Rescorer(model)
     pools: list[Pool] = []
     with reporter.task("ranking weights", 2 * len(queries)) as task:
         for number, query in enumerate(queries):
-            pool = propose(model, bundle.queries, typed_prefix(query), bundle.denied)
-            pools.append(distinct_pool(pool, bundle.manifest.duplicates))
+            pools.append(completer.proposed(typed_prefix(query)))
             task.update(number + 1)
         first = fit_weights(
             [Choice.of(pool.candidates, pool.total, query) for pool, query in zip(pools, queries, strict=True)]
@@ -57,7 +53,7 @@ def fit_ranking(bundle: Bundle, queries: Sequence[str], reporter: Reporter) -> t
         choices = []
         for number, (pool, query) in enumerate(zip(pools, queries, strict=True)):
             rows = first_rows(pool, first, CHOSEN)
-            advised = advisers.advise(pool.candidates.of(rows))
+            advised = advisers.advise(pool.candidates.rows(rows))
             rescored = rescorer.rescore(pool, rows, advised)
             choices.append(Choice.of(rerank(model, rescored.candidates), pool.total, query, len(advisers)))
             task.update(len(queries) + number + 1)

@@ -1,10 +1,11 @@
-"""Where training stands, on disk: written aside and renamed, so that there is always a whole one."""
+"""What a training run keeps in its work folder: the checkpoint, from which it resumes, and a log for people."""
 
 from __future__ import annotations
 
+import csv
 import io
 import pickle
-from dataclasses import dataclass, field, fields
+from dataclasses import astuple, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ from torch import Tensor
 
 from lm.errors import InputError
 
-CHECKPOINT_FILE = "checkpoint.pt"
+CHECKPOINT_FILE, LOG_FILE = "checkpoint.pt", "log.csv"
+_LOG_FIELDS = ("step", "elapsed_s", "learning_rate", "train_loss", "gradient_norm", "tokens_per_s", "validation_loss")
+_DAMAGE = (OSError, RuntimeError, EOFError, LookupError, ValueError, TypeError, AttributeError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,20 +37,20 @@ class CurvePoint:
 
 
 @dataclass(slots=True, kw_only=True)
-class Standing:
-    """Everything that training needs to go on exactly as if it had not been interrupted.
+class Checkpoint:
+    """Everything that training needs to go on as if it had not been interrupted.
 
     Random numbers are not in it: those of a step are drawn from the seed and the step's number.
 
     Attributes:
-        settings: what the run was started with; a run with others is another run.
-        step: optimiser steps done; they also say how far in the data it is.
+        settings: what the run was started with; a run with other settings is another run.
+        step: optimiser steps done; this also says how far in the data the run is.
         elapsed_s: seconds of training.
         token_count: targets trained on.
         loss_sum, loss_steps: of the steps since the last measurement.
         model, optimizer: state dictionaries; the optimizer's is empty once training has finished.
-        state: of all streams after the last step, (S, B, D), where it is carried on.
-        average, averaged_steps: the mean of the weights, and how many steps are in it, where they are averaged.
+        state: of all streams after the last step, (S, B, D), if the model carries its state.
+        average, averaged_steps: the mean of the weights and the number of steps in it, once averaging has begun.
         best_model: state dictionary with the lowest validation loss, `best_loss`.
     """
 
@@ -68,41 +71,69 @@ class Standing:
     best_model: dict[str, Tensor] = field(default_factory=dict)
 
     def save(self, work: Path) -> None:
-        """Writes the checkpoint of a work folder."""
+        """Writes the checkpoint of a work folder: aside, then renamed, so that there is always a whole one."""
         content = {item.name: getattr(self, item.name) for item in fields(self)}
-        content["curve"] = [
-            (point.step, point.elapsed_s, point.train_loss, point.validation_loss) for point in self.curve
-        ]
+        content["curve"] = [astuple(point) for point in self.curve]
         aside = work / (CHECKPOINT_FILE + ".part")
         buffer = io.BytesIO()  # torch reports a full disk as a RuntimeError, Python as what it is
         torch.save(content, buffer)
         aside.write_bytes(buffer.getbuffer())
         aside.replace(work / CHECKPOINT_FILE)
 
+    @property
+    def tokens_per_s(self) -> float:
+        """Targets trained on in a second, measurements included."""
+        return self.token_count / max(self.elapsed_s, 1e-9)
+
     @classmethod
-    def load(cls, work: Path) -> Standing | None:
-        """Reads the checkpoint of a work folder, None where there is none yet.
+    def load_finished(cls, work: Path) -> Checkpoint:
+        """Reads the checkpoint of a finished run.
 
         Raises:
-            InputError: it is damaged.
+            InputError: there is no finished run in the folder, or the checkpoint is damaged.
+        """
+        checkpoint = cls.load(work)
+        if checkpoint is None or not checkpoint.finished:
+            raise InputError(work, "holds no finished training.", remedy="Train first, then export.")
+        return checkpoint
+
+    @classmethod
+    def load(cls, work: Path) -> Checkpoint | None:
+        """Reads the checkpoint of a work folder; None if there is none yet.
+
+        Raises:
+            InputError: the checkpoint is damaged.
         """
         path = work / CHECKPOINT_FILE
         try:
             content = torch.load(path, map_location="cpu", weights_only=True)
-            points = content.pop("curve")
-            curve = [
-                CurvePoint(step=step, elapsed_s=elapsed_s, train_loss=train, validation_loss=validation)
-                for step, elapsed_s, train, validation in points
-            ]
+            names = [item.name for item in fields(CurvePoint)]
+            curve = [CurvePoint(**dict(zip(names, point, strict=True))) for point in content.pop("curve")]
             return cls(**content, curve=curve)
         except FileNotFoundError:
             return None
-        except (OSError, RuntimeError, EOFError, KeyError, ValueError, TypeError, AttributeError) as error:
-            raise _damaged(path, error) from None
-        except pickle.UnpicklingError as error:  # also raised for contents that are not plain weights
-            raise _damaged(path, error) from None
+        except (pickle.UnpicklingError, *_DAMAGE) as error:  # the former also if a file holds more than plain values
+            reason = str(error).split("\n")[0]
+            remedy = "Delete it; training then starts afresh."
+            raise InputError(path, f"is not a checkpoint ({reason}).", remedy=remedy) from None
 
 
-def _damaged(path: Path, error: Exception) -> InputError:
-    reason = str(error).split("\n")[0]
-    return InputError(path, f"is not a checkpoint ({reason}).", remedy="Delete it; training then starts afresh.")
+class TrainingLog:
+    """The log of a run: a CSV file that spreadsheets, pandas and TensorBoard's importers read."""
+
+    def __init__(self, work: Path, step: int) -> None:
+        """Goes on after a step: lines that an interrupted run wrote after its last checkpoint are removed."""
+        self._path = work / LOG_FILE
+        kept: list[list[str]] = []
+        if self._path.is_file():
+            with self._path.open(encoding="utf-8", newline="") as file:
+                kept = [row for row in csv.reader(file) if row and row[0].isdigit() and int(row[0]) <= step]
+        with self._path.open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows([_LOG_FIELDS, *kept])
+
+    def write(self, step: int, elapsed_s: float, **figures: float) -> None:
+        """Appends a line; losses are nats a token, and a column without a figure stays empty."""
+        cells = {"step": str(step), "elapsed_s": f"{elapsed_s:.1f}"}
+        cells |= {name: f"{value:.6g}" for name, value in figures.items()}
+        with self._path.open("a", encoding="utf-8", newline="") as file:
+            csv.DictWriter(file, _LOG_FIELDS).writerow(cells)

@@ -1,4 +1,4 @@
-"""Export of trained weights to the files that serving opens."""
+"""Writes trained weights as the files that serving opens."""
 
 from __future__ import annotations
 
@@ -12,63 +12,74 @@ from torch import Tensor, nn
 
 from lm.arrays import save_array
 from lm.models.neural import DESCRIPTION_FILE, OUTPUT_FILE, RECURRENT_FILE, SHORT_LIST_FILE, SHORT_LIST_TOKENS_FILE
-from training.neural.bidirectional import BidirectionalNetwork
-from training.neural.cells import CELLS, LayerWeights
-from training.neural.encoders import WindowEncoder
-from training.neural.graphs import bidirectional_graph, output_graph, recurrent_graph, short_list_graph, window_graph
-from training.neural.model import NeuralNetwork
+from training.config_networks import NeuralConfig
+from training.neural import graphs
+from training.neural.checkpoint import Checkpoint
+from training.neural.model import BidirectionalNetwork, NeuralNetwork, WindowEncoder, network_class
 
 
-def write_model(model: NeuralNetwork, out_folder: Path) -> None:
-    """Quantises a model and writes both graphs and their description; equal weights give equal bytes."""
+def export_neural(work: Path, out_folder: Path, short_list: NDArray[np.int32] | None = None) -> None:
+    """Writes the best weights of a finished run as `NeuralModel` or `Reranker` of `lm.models` opens them.
+
+    Args:
+        short_list: tokens for which the output layer is written once more, by itself; ascending (S,).
+
+    Raises:
+        InputError: there is no finished run in the folder.
+    """
+    checkpoint = Checkpoint.load_finished(work)
+    settings = checkpoint.settings
+    config = NeuralConfig(**{name: settings[name] for name in NeuralConfig.model_fields if name in settings})
+    network = network_class(settings)(settings["vocabulary_size"], config)
+    network.load_state_dict(checkpoint.best_model)
+    write_model(network, out_folder)
+    if short_list is not None:
+        weight_SE, bias_S = _array(network.output_weight())[short_list], _array(network.bias())[short_list]
+        save_array(out_folder / SHORT_LIST_TOKENS_FILE, short_list)
+        _write(out_folder / SHORT_LIST_FILE, graphs.short_list(weight_SE, bias_S))
+
+
+def write_model(network: NeuralNetwork, out_folder: Path) -> None:
+    """Quantises a network and writes both graphs and their description. Equal weights give equal bytes."""
     out_folder.mkdir(parents=True, exist_ok=True)
-    description = json.dumps(asdict(model.describe()), indent=1) + "\n"
-    _write(out_folder / RECURRENT_FILE, _reader(model))
-    _write(out_folder / OUTPUT_FILE, output_graph(_array(model.output_weight()), _array(model.bias())))
+    description = json.dumps(asdict(network.describe()), indent=1) + "\n"
+    _write(out_folder / RECURRENT_FILE, _reader(network))
+    _write(out_folder / OUTPUT_FILE, graphs.output(_array(network.output_weight()), _array(network.bias())))
     _write(out_folder / DESCRIPTION_FILE, description.encode())
 
 
-def write_short_list(model: NeuralNetwork, tokens: NDArray[np.int32], out_folder: Path) -> None:
-    """Writes the output layer of some tokens, ids in ascending order (S,), beside the model."""
-    weight_SE, bias_S = _array(model.output_weight())[tokens], _array(model.bias())[tokens]
-    save_array(out_folder / SHORT_LIST_TOKENS_FILE, tokens)
-    _write(out_folder / SHORT_LIST_FILE, short_list_graph(weight_SE, bias_S))
+def _reader(network: NeuralNetwork) -> bytes:
+    """The graph that reads tokens; the scale of inputs goes into the first weights that meet them."""
+    kind, scale = network.config.kind, np.float32(network.input_scale)
+    embedding_VE = _array(network.embedding.weight)
+    projection_HE = None if network.projection is None else _array(network.projection.weight).T
+    if isinstance(network, BidirectionalNetwork):
+        encoders = (network.encoder, network.backward_encoder)
+        ahead, back = (_layer(kind, encoder.get_submodule("layers.0"), scale) for encoder in encoders)
+        combination = _array(network.combination.weight).T, _array(network.combination.bias)
+        assert projection_HE is not None
+        return graphs.bidirectional(embedding_VE, (ahead, back), combination, projection_HE)
+    if isinstance(network.encoder, WindowEncoder):
+        hidden = network.encoder.hidden
+        return graphs.window(embedding_VE * scale, _array(hidden.weight).T, _array(hidden.bias), projection_HE)
+    scales = [scale] + [np.float32(1)] * len(network.encoder.layers)
+    layers = [_layer(kind, *pair) for pair in zip(network.encoder.layers, scales, strict=False)]
+    return graphs.recurrent(embedding_VE, layers, projection_HE)
 
 
-def _reader(model: NeuralNetwork) -> bytes:
-    embedding_VE = _array(model.embedding.weight)
-    projection_HE = None if model.projection is None else _array(model.projection.weight).T
-    encoder, scale = model.encoder, np.float32(model.input_scale)
-    if isinstance(model, BidirectionalNetwork):
-        return _bidirectional(model, scale)
-    if isinstance(encoder, WindowEncoder):
-        weight_FH, bias_H = _array(encoder.hidden.weight).T, _array(encoder.hidden.bias)
-        return window_graph(embedding_VE * scale, weight_FH, bias_H, projection_HE)
-    cell = CELLS[encoder.kind]
-    scales = [scale] + [np.float32(1)] * len(encoder.layers)
-    layers = [
-        _layer(layer, scales[index], two_biases=cell.two_biases).gates(cell.order)
-        for index, layer in enumerate(encoder.layers)
-    ]
-    return recurrent_graph(cell, embedding_VE, layers, projection_HE)
+def _layer(kind: str, layer: nn.Module, input_scale: np.float32) -> graphs.Layer:
+    def weights(name: str) -> NDArray[np.float32]:
+        """As (inputs, gates * hidden), gates in the order that the graphs want."""
+        columns = _array(layer.get_parameter(f"{name}_l0")).T
+        blocks = np.split(columns, len(graphs.GATES[kind]), axis=-1)
+        return np.concatenate([blocks[gate] for gate in graphs.GATES[kind]], axis=-1)
 
-
-def _bidirectional(model: BidirectionalNetwork, scale: np.float32) -> bytes:
-    cell = CELLS[model.config.kind]
-    ahead, back = (
-        _layer(encoder.get_submodule("layers.0"), scale, two_biases=cell.two_biases).gates(cell.order)
-        for encoder in (model.encoder, model.backward_encoder)
-    )
-    combination = _array(model.combination.weight).T, _array(model.combination.bias)
-    projection_HE = _array(model.get_parameter("projection.weight")).T
-    return bidirectional_graph(cell, _array(model.embedding.weight), (ahead, back), combination, projection_HE)
-
-
-def _layer(layer: nn.Module, input_scale: np.float32, *, two_biases: bool) -> LayerWeights:
-    bias, recurrent_bias = _array(layer.get_parameter("bias_ih_l0")), _array(layer.get_parameter("bias_hh_l0"))
-    return LayerWeights(
-        input=_array(layer.get_parameter("weight_ih_l0")).T * input_scale,
-        recurrent=_array(layer.get_parameter("weight_hh_l0")).T,
+    bias, recurrent_bias = weights("bias_ih"), weights("bias_hh")
+    two_biases = kind == "gru"  # a gate acts on the recurrent share after its bias was added
+    return graphs.Layer(
+        kind=kind,
+        input=weights("weight_ih") * input_scale,
+        recurrent=weights("weight_hh"),
         bias=bias if two_biases else bias + recurrent_bias,
         recurrent_bias=recurrent_bias if two_biases else None,
     )

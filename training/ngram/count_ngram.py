@@ -1,8 +1,8 @@
-"""N-gram models straight from counts: add-delta smoothing and stupid back-off. Baselines, small and exact.
+"""N-gram models straight from counts: add-delta smoothing and stupid back-off, as small and exact baselines.
 
-A sentence is counted with one `<s>` before it, which is a context and never predicted, and `</s>` after it; contexts
-at its beginning are shorter. `c(h)` is how often h was continued, `h'` is h without its first token, and V are the
-tokens that can be predicted: all but `<s>`.
+Each sentence is counted with one `<s>` before it, which is a context and never predicted, and `</s>` after it.
+Contexts at its beginning are shorter. `c(h)` is how often h was continued, `h'` is h without its first token, and V
+are the tokens that can be predicted: all but `<s>`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from training.data.encoding import EncodedText
 from training.progress import Reporter
 
 BACKOFF = 0.4
-"""Stupid back-off's factor, as its authors set it."""
+"""The factor of stupid back-off, as its authors set it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def train_counts(
 
 
 def count_ngrams(train: EncodedText, vocabulary_size: int, order: int) -> list[Counts]:
-    """Counts the n-grams of all orders up to `order`; needs about 180 bytes of memory a token of text for order 5.
+    """Counts the n-grams of all orders up to `order`, in memory.
 
     Raises:
         ConfigError: the text has no sentence.
@@ -98,7 +98,7 @@ def _delimited(train: EncodedText) -> NDArray[np.int32]:
 
 @dataclass(frozen=True, slots=True)
 class _Smoothed:
-    """An order's natural-log probabilities and, as contexts, back-off weights as `lm.models.ngram` has them, (n,)."""
+    """Of one order: natural-log probabilities, and back-off weights as `lm.models.ngram` has them, (n,)."""
 
     log_probs: NDArray[np.float64]
     backoffs: NDArray[np.float64]
@@ -108,7 +108,7 @@ def _add_delta(orders: list[Counts], delta: float) -> list[_Smoothed]:
     """Lidstone's law after the longest context h that was continued: `(c(hw) + delta) / (c(h) + delta |V|)`.
 
     (Lidstone, 1920; Chen and Goodman, 1999, section 2.1.) A token that never followed h has
-    `delta / (c(h) + delta |V|)`, which stands in the place of the back-off weight.
+    `delta / (c(h) + delta |V|)`, which takes the place of the back-off weight.
     """
     size = len(orders[0].tokens) - 1
     smoothed = []
@@ -150,12 +150,12 @@ def _stupid_backoff(orders: list[Counts]) -> list[_Smoothed]:
 
 
 def _log(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Logarithms, of zero minus infinity."""
+    """Logarithms; that of zero is minus infinity."""
     return np.log(values, out=np.full(len(values), -np.inf), where=values > 0)
 
 
 def _levels(orders: list[Counts], smoothed: list[_Smoothed]) -> list[dict[str, NDArray[Any]]]:
-    """As `save_table` takes them."""
+    """The orders as `save_table` takes them."""
     levels: list[dict[str, NDArray[Any]]] = []
     for order, values in zip(orders, smoothed, strict=True):
         if levels:

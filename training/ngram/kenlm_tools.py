@@ -1,7 +1,7 @@
-"""KenLM's programs, which no package ships: found, or built once from PyPI's source archive and kept.
+"""KenLM's programs, which no package ships. They are looked up, or built once from PyPI's source archive and kept.
 
-Needs pip, `make` and a C++ compiler. CMake and Boost come from PyPI for the time of the build; Boost's two
-shared libraries stay beside the programs (`bin/../lib`), so the folder can be copied, into an image too.
+The build needs pip, `make` and a C++ compiler. CMake and Boost come from PyPI and are removed after the build. Boost's
+two shared libraries stay beside the programs (`bin/../lib`), so the folder can be copied, also into an image.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ _BUILD_TOOLS = (
         ),
         size=36_166_169,
     ),
-    Pinned(  # pip asks the source archive for its metadata before it hands it over; this answers
+    Pinned(  # pip builds the source archive's metadata before it hands the archive over
         name="setuptools",
         version="84.2.1",
         sha256=("ca140b45d5325a9478f880e351484f62fef15f336462e449ca0c03c873d589c2",),
@@ -78,61 +78,52 @@ class KenlmTools:
 
 
 def ensure_kenlm_tools(reporter: Reporter) -> KenlmTools:
-    """Finds KenLM's programs, or builds them (about a minute on two cores) into the user's cache.
+    """Finds KenLM's programs, or builds them into the user's cache.
 
-    Looks into the folder that `AUTOCOMPLETE_KENLM_BIN` names, if set, else into the cache.
+    If `AUTOCOMPLETE_KENLM_BIN` is set, the programs must be in the folder that it names.
 
     Raises:
-        InputError: that folder lacks a program, a download is not as it should be, or the disk is full.
+        InputError: that folder lacks a program, a download has the wrong checksum, or the disk is full.
         MissingToolError: there is no C++ compiler, `make` or pip, or the build fails.
         UnavailableError: the package index cannot be reached.
     """
     named = os.environ.get(KENLM_BIN_VARIABLE)
     if named:
-        return _named(Path(named))
+        if missing := _missing(Path(named)):
+            raise InputError(
+                Path(named),
+                f"{KENLM_BIN_VARIABLE} names this folder, which lacks {', '.join(missing)}.",
+                remedy="Name a folder with KenLM's programs, or unset it to have them built.",
+            )
+        return _tools(Path(named))
     home = cache_folder()
-    if _complete(home / "bin"):
-        return _tools(home / "bin")
-    _require_compiler()
-    with (
-        reports_disk_errors(home.parent),
-        exclusive(home.with_name(home.name + ".lock"), reporter, waiting_for="it builds KenLM"),
-    ):
-        if not _complete(home / "bin"):
-            _build(home, reporter)
+    if _missing(home / "bin"):
+        _require_compiler()
+        with (
+            reports_disk_errors(home.parent),
+            exclusive(home.with_name(home.name + ".lock"), reporter, waiting_for="it builds KenLM"),
+        ):
+            if _missing(home / "bin"):  # else another process has built it by now
+                _build(home, reporter)
     return _tools(home / "bin")
 
 
 def cache_folder() -> Path:
-    """Where built programs are kept: a folder for each processor and C library, as they are not portable.
+    """Where built programs are kept. They are not portable, so each processor and C library has a folder of its own.
 
-    A build replaces it as a whole: nothing else may lie in it.
+    A build replaces the whole folder.
     """
     c_library = "".join(platform.libc_ver()) or platform.system().lower()
     return cache_home() / f"kenlm-{_KENLM.version}-{platform.machine()}-{c_library}"
-
-
-def _named(folder: Path) -> KenlmTools:
-    missing = [name for name in PROGRAMS if not _runnable(folder / name)]
-    if missing:
-        raise InputError(
-            folder,
-            f"{KENLM_BIN_VARIABLE} names this folder, which lacks {', '.join(missing)}.",
-            remedy="Name a folder with KenLM's programs, or unset it to have them built.",
-        )
-    return _tools(folder)
 
 
 def _tools(folder: Path) -> KenlmTools:
     return KenlmTools(**{name: folder / name for name in PROGRAMS})
 
 
-def _complete(folder: Path) -> bool:
-    return all(_runnable(folder / name) for name in PROGRAMS)
-
-
-def _runnable(path: Path) -> bool:
-    return path.is_file() and os.access(path, os.X_OK)
+def _missing(folder: Path) -> list[str]:
+    paths = [folder / name for name in PROGRAMS]
+    return [path.name for path in paths if not (path.is_file() and os.access(path, os.X_OK))]
 
 
 def _require_compiler() -> None:
@@ -150,7 +141,7 @@ def _require_compiler() -> None:
 
 
 def _build(home: Path, reporter: Reporter) -> None:
-    """Builds in a folder beside `home`, then renames; what a killed build left behind is swept first."""
+    """Builds in a folder beside `home`, then renames it. Removes first what a killed build left behind."""
     prefix = f".{home.name}-"
     for left_over in home.parent.glob(prefix + "*"):
         shutil.rmtree(left_over, ignore_errors=True)
@@ -191,9 +182,9 @@ def _compile(source: Path, tools: Path, aside: Path, task: Task) -> None:
         [
             *(str(cmake), "-S", str(source), "-B", str(build), "-G", "Unix Makefiles", "-Wno-author"),
             *("-DCMAKE_BUILD_TYPE=Release", f"-DCMAKE_PREFIX_PATH={boost}", "-DCMAKE_SKIP_RPATH=ON"),
-            # libraries are looked up beside the program, wherever the two folders are copied to
+            # programs look up libraries beside themselves, wherever the two folders are copied to
             f"-DCMAKE_EXE_LINKER_FLAGS=-Wl,-rpath,'$ORIGIN/../lib' -Wl,-rpath-link,'{boost}/lib'",
-            # input is always plain text here, and each of these would be one more library to have
+            # input is always plain text here, and each of these would be one more library to need
             *(f"-DCMAKE_DISABLE_FIND_PACKAGE_{name}=ON" for name in ("ZLIB", "BZip2", "LibLZMA", "Eigen3")),
         ],
         task,
@@ -202,9 +193,9 @@ def _compile(source: Path, tools: Path, aside: Path, task: Task) -> None:
 
 
 def _run(arguments: Sequence[str], task: Task) -> None:
-    """Runs a build step; a failure names its last error line."""
+    """Runs a build step."""
     lines: list[str] = []
-    # an outer `make` says through these how it was called, which is not meant for this build
+    # an outer `make` passes its own options through these variables; they are not meant for this build
     variables = {key: value for key, value in os.environ.items() if key not in _MAKE_VARIABLES}
     with subprocess.Popen(
         arguments,
@@ -225,15 +216,15 @@ def _run(arguments: Sequence[str], task: Task) -> None:
         return
     if any("No space left on device" in line for line in lines):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    told = next((line for line in lines if "error" in line.lower()), lines[-1] if lines else "no message")
+    message = next((line for line in lines if "error" in line.lower()), lines[-1] if lines else "no message")
     raise MissingToolError(
-        f"KenLM could not be built: {told}",
+        f"KenLM could not be built: {message}",
         remedy=f"`apt install g++ make`, or set {KENLM_BIN_VARIABLE} to a folder with KenLM's programs.",
     )
 
 
 def _install(built: Path, tools: Path, done: Path) -> None:
-    """Lays out `bin` and `lib`, and sees whether the programs start with nothing else."""
+    """Lays out `bin` and `lib`, and checks that the programs start with nothing else."""
     (done / "bin").mkdir(parents=True)
     (done / "lib").mkdir()
     for name in _BOOST_LIBRARIES:
@@ -247,9 +238,9 @@ def _install(built: Path, tools: Path, done: Path) -> None:
             text=True,
             check=False,
         )
-        if started.returncode not in (0, 1):  # each prints its help and, some of them, 1
-            said = (started.stderr or started.stdout).strip()[:200]
+        if started.returncode not in (0, 1):  # after their help some programs exit with 1
+            message = (started.stderr or started.stdout).strip()[:200]
             raise MissingToolError(
-                f"KenLM's {name} was built but does not start: {said}",
+                f"KenLM's {name} was built but does not start: {message}",
                 remedy=f"Set {KENLM_BIN_VARIABLE} to a folder with KenLM's programs.",
             )

@@ -1,19 +1,16 @@
-"""Fetches pinned packages with pip, so that a user's own index, proxy and certificates hold here too."""
+"""Fetches pinned packages with pip, so that the user's own index, proxy and certificates are used here too."""
 
 from __future__ import annotations
 
 import errno
 import os
-import queue
 import re
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 from lm.errors import InputError, MissingToolError, UnavailableError
 from training.progress import Task
@@ -29,11 +26,11 @@ _NOT_OFFERED = re.compile(r"Could not find a version|No matching distribution", 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pinned:
-    """One release of a package, and what its files must be.
+    """One release of a package, and the checksums of its files.
 
     Attributes:
-        sha256: of each file that may be taken (one a platform).
-        size: bytes of the file, roughly; for the progress bar.
+        sha256: of each file that may be used (one for each platform).
+        size: about how many bytes the file has; for the progress bar.
     """
 
     name: str
@@ -53,7 +50,7 @@ def run_pip(
     task: Task,
     environment: Mapping[str, str] | None = None,
 ) -> None:
-    """Runs `pip COMMAND` for exactly these files and nothing that they depend on.
+    """Runs `pip COMMAND` for exactly these files, without their dependencies.
 
     Args:
         command: `install` or `download` and its options.
@@ -79,7 +76,7 @@ def run_pip(
         "PIP_ROOT_USER_ACTION": "ignore",
         **(environment or {}),
     }
-    lines, code = _watch(arguments, variables, temporary, sum(package.size for package in packages), task)
+    lines, code = _watch(arguments, variables, scratch, sum(package.size for package in packages), task)
     if code:
         raise _explain(lines, packages)
 
@@ -89,48 +86,41 @@ def _requirement(package: Pinned) -> str:
 
 
 def _watch(
-    arguments: Sequence[str], variables: Mapping[str, str], temporary: Path, total: int, task: Task
+    arguments: Sequence[str], variables: Mapping[str, str], scratch: Path, total: int, task: Task
 ) -> tuple[list[str], int]:
-    """Runs a program; its last line and the bytes it has fetched go to the task."""
-    lines: list[str] = []
-    arriving: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-    with subprocess.Popen(
-        arguments,
-        env=dict(variables),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-    ) as process:
-        assert process.stdout is not None
-        threading.Thread(target=_pump, args=(process.stdout, arriving), daemon=True).start()
+    """Runs a program; the bytes that it has fetched and its newest line go to the task."""
+    log = scratch / "output.txt"
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(
+            arguments, env=dict(variables), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+        ) as process,
+    ):
         fetched = 0
         try:
-            while True:
-                try:
-                    line = arriving.get(timeout=_POLL_S)
-                except queue.Empty:
-                    fetched = max(fetched, min(_size(temporary), total))
-                    task.update(fetched, total=total, note=_note(lines))
-                    continue
-                if line is None:
-                    break
-                lines.append(line)
-        finally:
-            if process.poll() is None and sys.exc_info()[0] is not None:
-                process.terminate()
-        return lines, process.wait()
+            while (code := _exit_code(process)) is None:
+                fetched = max(fetched, min(_size(scratch), total))
+                task.update(fetched, total=total, note=_note(_lines(log)))
+        except BaseException:
+            process.terminate()
+            raise
+    return _lines(log), code
 
 
-def _pump(stream: IO[str], arriving: queue.SimpleQueue[str | None]) -> None:
-    for line in stream:
-        arriving.put(line.rstrip())
-    arriving.put(None)
+def _exit_code(process: subprocess.Popen[bytes]) -> int | None:
+    """Waits a little for a program to end."""
+    try:
+        return process.wait(_POLL_S)
+    except subprocess.TimeoutExpired:
+        return None
+
+
+def _lines(log: Path) -> list[str]:
+    return log.read_text(encoding="utf-8", errors="replace").splitlines()
 
 
 def _size(folder: Path) -> int:
-    """Bytes of all files; files that go away while it looks count nothing."""
+    """Bytes of all files. A file that is removed in the meantime counts nothing."""
     total = 0
     for parent, _, names in os.walk(folder):
         for name in names:
@@ -142,7 +132,7 @@ def _size(folder: Path) -> int:
 
 
 def _note(lines: Sequence[str]) -> str:
-    """What pip said last, short, and free of the brackets that are mark-up to a terminal."""
+    """The newest line of pip, short, without the brackets that are mark-up to a terminal."""
     last = next((line for line in reversed(lines) if line.strip() and not line.startswith("WARNING")), "")
     return last.strip().replace("[", "(").replace("]", ")")[:60]
 
@@ -158,7 +148,7 @@ def _explain(lines: Sequence[str], packages: Sequence[Pinned]) -> Exception:
     if "DO NOT MATCH THE HASHES" in text:
         return InputError(
             names,
-            "the package index gave a file whose checksum is not the expected one.",
+            "the package index gave a file, but its checksum is not the expected one.",
             remedy="Try again after `python -m pip cache purge`; if it stays so, do not trust that index.",
         )
     if "No space left on device" in text or f"Errno {errno.ENOSPC}" in text:
@@ -174,12 +164,12 @@ def _explain(lines: Sequence[str], packages: Sequence[Pinned]) -> Exception:
             remedy="Use CPython 3.11 to 3.13 on Linux (x86-64 or ARM), or an index that mirrors all of PyPI.",
         )
     last = next((line for line in reversed(lines) if line.startswith("ERROR")), _note(lines))
-    return MissingToolError(f"pip could not fetch {names}: {last}.", remedy="Mend that and start again.")
+    return MissingToolError(f"pip could not fetch {names}: {last}.", remedy="Correct that and start again.")
 
 
 @contextmanager
 def reports_disk_errors(folder: Path) -> Iterator[None]:
-    """Turns a full disk or a folder that may not be written into an error with a remedy.
+    """Turns a full disk, or a folder without write permission, into an error with a remedy.
 
     Raises:
         InputError: names `folder`.
@@ -192,5 +182,5 @@ def reports_disk_errors(folder: Path) -> Iterator[None]:
             raise InputError(folder, "the disk is full.", remedy=remedy) from None
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             problem = f"cannot be written: {error.strerror}."
-            raise InputError(folder, problem, remedy="Give yourself the right to write there.") from None
+            raise InputError(folder, problem, remedy="Give yourself write permission there.") from None
         raise

@@ -27,8 +27,9 @@ if _version_not_supported:
 
 
 class DenyListServiceStub:
-    """Takes suggestions down. An entry holds on every replica within two seconds,
-    cached answers included, and outlives retraining.
+    """Not served yet: every method answers `UNIMPLEMENTED`.
+
+    Takes suggestions down.
     """
 
     def __init__(self, channel):
@@ -55,8 +56,9 @@ class DenyListServiceStub:
 
 
 class DenyListServiceServicer:
-    """Takes suggestions down. An entry holds on every replica within two seconds,
-    cached answers included, and outlives retraining.
+    """Not served yet: every method answers `UNIMPLEMENTED`.
+
+    Takes suggestions down.
     """
 
     def CreateDenyListEntry(self, request, context):
@@ -107,8 +109,9 @@ def add_DenyListServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class DenyListService:
-    """Takes suggestions down. An entry holds on every replica within two seconds,
-    cached answers included, and outlives retraining.
+    """Not served yet: every method answers `UNIMPLEMENTED`.
+
+    Takes suggestions down.
     """
 
     @staticmethod

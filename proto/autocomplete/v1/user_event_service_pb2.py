@@ -24,10 +24,11 @@ _sym_db = _symbol_database.Default()
 
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
+from google.api import visibility_pb2 as google_dot_api_dot_visibility__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(autocomplete/v1/user_event_service.proto\x12\x0f\x61utocomplete.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbe\x03\n\tUserEvent\x12\x16\n\x08\x65vent_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01\x12>\n\nevent_type\x18\x02 \x01(\x0e\x32$.autocomplete.v1.UserEvent.EventTypeB\x04\xe2\x41\x01\x02\x12\x1f\n\x11\x61ttribution_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x13\n\x05query\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12$\n\x11selected_position\x18\x05 \x01(\x05\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12\x1a\n\x0ctyped_length\x18\x06 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x1c\n\x0euser_pseudo_id\x18\x07 \x01(\tB\x04\xe2\x41\x01\x01\x12\x34\n\nevent_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\"w\n\tEventType\x12\x1a\n\x16\x45VENT_TYPE_UNSPECIFIED\x10\x00\x12\x19\n\x15\x45VENT_TYPE_IMPRESSION\x10\x01\x12\x18\n\x14\x45VENT_TYPE_SELECTION\x10\x02\x12\x19\n\x15\x45VENT_TYPE_SUBMISSION\x10\x03\x42\x14\n\x12_selected_position\"M\n\x15WriteUserEventRequest\x12\x34\n\nuser_event\x18\x01 \x01(\x0b\x32\x1a.autocomplete.v1.UserEventB\x04\xe2\x41\x01\x02\x32\x92\x01\n\x10UserEventService\x12~\n\x0eWriteUserEvent\x12&.autocomplete.v1.WriteUserEventRequest\x1a\x1a.autocomplete.v1.UserEvent\"(\x82\xd3\xe4\x93\x02\"\"\x14/v1/userEvents:write:\nuser_eventb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(autocomplete/v1/user_event_service.proto\x12\x0f\x61utocomplete.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/api/visibility.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbe\x03\n\tUserEvent\x12\x16\n\x08\x65vent_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01\x12>\n\nevent_type\x18\x02 \x01(\x0e\x32$.autocomplete.v1.UserEvent.EventTypeB\x04\xe2\x41\x01\x02\x12\x1f\n\x11\x61ttribution_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x13\n\x05query\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12$\n\x11selected_position\x18\x05 \x01(\x05\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12\x1a\n\x0ctyped_length\x18\x06 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x1c\n\x0euser_pseudo_id\x18\x07 \x01(\tB\x04\xe2\x41\x01\x01\x12\x34\n\nevent_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\"w\n\tEventType\x12\x1a\n\x16\x45VENT_TYPE_UNSPECIFIED\x10\x00\x12\x19\n\x15\x45VENT_TYPE_IMPRESSION\x10\x01\x12\x18\n\x14\x45VENT_TYPE_SELECTION\x10\x02\x12\x19\n\x15\x45VENT_TYPE_SUBMISSION\x10\x03\x42\x14\n\x12_selected_position\"M\n\x15WriteUserEventRequest\x12\x34\n\nuser_event\x18\x01 \x01(\x0b\x32\x1a.autocomplete.v1.UserEventB\x04\xe2\x41\x01\x02\x32\xa3\x01\n\x10UserEventService\x12~\n\x0eWriteUserEvent\x12&.autocomplete.v1.WriteUserEventRequest\x1a\x1a.autocomplete.v1.UserEvent\"(\x82\xd3\xe4\x93\x02\"\"\x14/v1/userEvents:write:\nuser_event\x1a\x0f\xfa\xd2\xe4\x93\x02\t\x12\x07PLANNEDb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -52,14 +53,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_USEREVENT'].fields_by_name['event_time']._serialized_options = b'\342A\001\001'
   _globals['_WRITEUSEREVENTREQUEST'].fields_by_name['user_event']._loaded_options = None
   _globals['_WRITEUSEREVENTREQUEST'].fields_by_name['user_event']._serialized_options = b'\342A\001\002'
+  _globals['_USEREVENTSERVICE']._loaded_options = None
+  _globals['_USEREVENTSERVICE']._serialized_options = b'\372\322\344\223\002\t\022\007PLANNED'
   _globals['_USEREVENTSERVICE'].methods_by_name['WriteUserEvent']._loaded_options = None
   _globals['_USEREVENTSERVICE'].methods_by_name['WriteUserEvent']._serialized_options = b'\202\323\344\223\002\"\"\024/v1/userEvents:write:\nuser_event'
-  _globals['_USEREVENT']._serialized_start=158
-  _globals['_USEREVENT']._serialized_end=604
-  _globals['_USEREVENT_EVENTTYPE']._serialized_start=463
-  _globals['_USEREVENT_EVENTTYPE']._serialized_end=582
-  _globals['_WRITEUSEREVENTREQUEST']._serialized_start=606
-  _globals['_WRITEUSEREVENTREQUEST']._serialized_end=683
-  _globals['_USEREVENTSERVICE']._serialized_start=686
-  _globals['_USEREVENTSERVICE']._serialized_end=832
+  _globals['_USEREVENT']._serialized_start=187
+  _globals['_USEREVENT']._serialized_end=633
+  _globals['_USEREVENT_EVENTTYPE']._serialized_start=492
+  _globals['_USEREVENT_EVENTTYPE']._serialized_end=611
+  _globals['_WRITEUSEREVENTREQUEST']._serialized_start=635
+  _globals['_WRITEUSEREVENTREQUEST']._serialized_end=712
+  _globals['_USEREVENTSERVICE']._serialized_start=715
+  _globals['_USEREVENTSERVICE']._serialized_end=878
 # @@protoc_insertion_point(module_scope)

@@ -26,8 +26,9 @@ if _version_not_supported:
 
 
 class UserEventServiceStub:
-    """Takes in what users did with suggestions. Submitted queries are learnt
-    online; all events count towards the quality metrics.
+    """Not served yet: the method answers `UNIMPLEMENTED`.
+
+    Takes in what users did with suggestions.
     """
 
     def __init__(self, channel):
@@ -44,8 +45,9 @@ class UserEventServiceStub:
 
 
 class UserEventServiceServicer:
-    """Takes in what users did with suggestions. Submitted queries are learnt
-    online; all events count towards the quality metrics.
+    """Not served yet: the method answers `UNIMPLEMENTED`.
+
+    Takes in what users did with suggestions.
     """
 
     def WriteUserEvent(self, request, context):
@@ -73,8 +75,9 @@ def add_UserEventServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class UserEventService:
-    """Takes in what users did with suggestions. Submitted queries are learnt
-    online; all events count towards the quality metrics.
+    """Not served yet: the method answers `UNIMPLEMENTED`.
+
+    Takes in what users did with suggestions.
     """
 
     @staticmethod

@@ -1,0 +1,155 @@
+"""A typing session: a stream of keystrokes that is opened again when it breaks."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Self
+
+import grpc
+from autocomplete.v1 import autocomplete_service_pb2 as pb
+
+from autocomplete_client.concurrency import AsyncBackground, AsyncCondition
+from autocomplete_client.errors import CallError, UnavailableError, from_rpc
+from autocomplete_client.keystrokes import Answer, Keystrokes
+from autocomplete_client.requests import SessionOptions, trace_metadata
+from autocomplete_client.retry import Attempts
+
+PATIENCE_S = 5.0  # how long a broken stream is opened again before the keystroke is given up
+CLOSING_S = 1.0  # how long the server may take to end a stream that was finished
+
+
+class AsyncTypingSession:
+    """Sends keystrokes and hands out answers to the newest; a client's `session` makes it.
+
+    `type` never waits; of a `TypingSession` any thread may call it, while one at a time may read. What fails is an
+    `Answer` with an `error`.
+
+    Args:
+        method: `StreamCompleteQuery` of a stub.
+        options: what holds for all keystrokes.
+        clock: seconds that only grow.
+    """
+
+    def __init__(self, method: Any, options: SessionOptions, *, clock: Callable[[], float] = time.monotonic) -> None:
+        fields = dict(options)
+        self._metadata = trace_metadata(str(fields.pop("traceparent", "")))
+        self._keystrokes = Keystrokes(fields, clock)
+        self._method = method
+        self._changed = AsyncCondition()
+        self._answers: deque[Answer] = deque()
+        self._stream: Any = None
+        self._stream_count = 0
+        self._closed = False
+        self._reader = AsyncBackground(self._run)
+
+    def type(self, query: str) -> None:
+        """Says that the box now holds `query`, the whole of it; answers to what it held before are dropped."""
+        with self._changed:
+            self._keystrokes.type(query)
+            self._answers.clear()
+            self._changed.notify_all()
+
+    def answers(self) -> AsyncIterator[Answer]:
+        """Answers to the newest keystroke, each better than the one before, until its final one."""
+        return self._read(lambda: not self._keystrokes.waiting)
+
+    def __aiter__(self) -> AsyncIterator[Answer]:
+        """Answers to all that will be typed, until the session is closed: for what only shows them."""
+        return self._read(lambda: False)
+
+    async def close(self) -> None:
+        """Ends the stream."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        await self._reader.join(CLOSING_S)
+        if (stream := self._stream) is not None:
+            stream.cancel()
+
+    async def __aenter__(self) -> Self:
+        self._reader.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def _read(self, done: Callable[[], bool]) -> AsyncIterator[Answer]:
+        while True:
+            with self._changed:
+                await self._changed.wait_for(lambda: bool(self._answers) or self._closed or done())
+                if not self._answers:
+                    return
+                answer = self._answers.popleft()
+            yield answer
+
+    async def _run(self) -> None:
+        try:
+            await self._answer_all()
+        finally:  # also if the client was closed first: nobody waits for ever
+            with self._changed:
+                self._closed = True
+                self._changed.notify_all()
+
+    async def _answer_all(self) -> None:
+        attempts = Attempts(PATIENCE_S, back_off=True)
+        while await self._until(lambda: self._keystrokes.waiting):
+            heard, failure = await self._converse()
+            if heard:
+                attempts = Attempts(PATIENCE_S, back_off=True)
+            with self._changed:
+                if not self._keystrokes.waiting:
+                    continue  # it ended between two keystrokes: the next one opens another
+            try:
+                pause_s = attempts.pause_s(failure)
+            except CallError:
+                with self._changed:
+                    self._put(self._keystrokes.fail(failure))
+                attempts = Attempts(PATIENCE_S, back_off=True)
+            else:
+                await self._until(lambda: False, pause_s)
+
+    async def _converse(self) -> tuple[bool, CallError]:
+        """Reads a stream to its end; returns whether anything was heard, and why it ended."""
+        heard = False
+        with self._changed:
+            self._keystrokes.send_again()
+            self._stream_count += 1
+        messages = self._messages(self._stream_count)
+        self._stream = stream = self._method(messages, metadata=self._metadata)
+        try:
+            async for response in stream:
+                heard = True
+                with self._changed:
+                    self._put(self._keystrokes.accept(response))
+            failure: CallError = UnavailableError(grpc.StatusCode.UNAVAILABLE, "The server ended the stream.")
+        except grpc.RpcError as error:
+            failure = from_rpc(error)
+        finally:
+            stream.cancel()
+            with self._changed:
+                self._stream_count += 1  # ends the messages of this stream
+                self._changed.notify_all()
+        return heard, failure
+
+    async def _messages(self, stream: int) -> AsyncIterator[pb.StreamCompleteQueryRequest]:
+        """The keystrokes for a stream, until it or the session ends."""
+        yield self._keystrokes.config
+        while await self._until(lambda: self._keystrokes.unsent or self._stream_count != stream):
+            with self._changed:
+                if self._stream_count != stream:
+                    return
+                message = self._keystrokes.next_message()
+            yield message
+
+    def _put(self, answer: Answer | None) -> None:
+        if answer is not None:
+            self._answers.append(answer)
+            self._changed.notify_all()
+
+    async def _until(self, condition: Callable[[], bool], timeout_s: float | None = None) -> bool:
+        """Waits for a condition, the end of the session or of the time; returns whether the session goes on."""
+        with self._changed:
+            await self._changed.wait_for(lambda: self._closed or condition(), timeout_s)
+            return not self._closed

@@ -1,0 +1,72 @@
+"""Which hosts the gateway answers as, and which sites' pages may call it.
+
+The owner of a page elsewhere can point its domain name at the gateway's address (DNS rebinding). The browser then takes
+the gateway for a part of that site. The gateway notices it by the header `Host`, which holds the other name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocket
+
+from gateway.config import GatewaySettings
+from gateway.errors import error_response
+from lm.errors import RequestError
+
+_PASSED = "autocomplete.host"
+
+
+def access_middleware(settings: GatewaySettings) -> list[Middleware]:
+    """What each request goes through before it reaches a path of the API or the page."""
+    cors = Middleware(
+        CORSMiddleware,
+        allow_origins=settings.allowed_origins,
+        allow_methods=["GET", "POST"],
+        allow_headers=["content-type", "traceparent", "tracestate"],
+        expose_headers=["retry-after"],
+        max_age=3600,
+    )
+    return [Middleware(KnownHosts, hosts=settings.hosts), *([cors] if settings.allowed_origins else [])]
+
+
+class KnownHosts:
+    """Starlette's check of the header `Host`, but the refusal is a status that says what to set."""
+
+    def __init__(self, app: ASGIApp, hosts: tuple[str, ...]) -> None:
+        self._app = app
+        self._check = TrustedHostMiddleware(self._pass, hosts, www_redirect=False)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI."""
+
+        async def explained(message: MutableMapping[str, Any]) -> None:
+            if _PASSED in scope:
+                await send(message)
+            elif message["type"].endswith(".start"):
+                await error_response(_unknown_host())(scope, receive, send)
+
+        await self._check(scope, receive, explained)
+
+    async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope[_PASSED] = True
+        await self._app(scope, receive, send)
+
+
+def may_open(socket: WebSocket, settings: GatewaySettings) -> bool:
+    """Whether a WebSocket comes from the gateway's own page, a page of an allowed site, or from no page at all."""
+    origin = socket.headers.get("origin")
+    if origin is None or "*" in settings.allowed_origins or origin in settings.allowed_origins:
+        return True
+    return urlsplit(origin).netloc == socket.headers.get("host") or origin == settings.public_origin
+
+
+def _unknown_host() -> RequestError:
+    remedy = "Add the name to --allowed-hosts (AUTOCOMPLETE_GATEWAY_ALLOWED_HOSTS), or set --public-url."
+    return RequestError("host", "the gateway does not answer under this name.", fault="MALFORMED", remedy=remedy)

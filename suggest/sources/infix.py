@@ -1,0 +1,74 @@
+"""Queries of the log of which a later word begins with what was typed: `york t` gives `new york times`.
+
+They come after all queries that begin with what was typed. Who types usually begins at the beginning: such a query is
+wanted only by a user who wants none of those, and then what was typed says nothing that is certain. So its
+probability is what the list leaves, times the query's share of the whole log: a cautious estimate.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from lm.index.queries import InfixMatch, QueryIndex
+from lm.text.duplicates import duplicate_key, suspects
+from suggest.sources.source import Proposal, Reading, Request
+
+_LEAST_LEFT = 1e-6
+"""The list leaves at least this probability to other queries."""
+SHARE = 4
+"""One place in so many may be taken from generated ones by queries that are more popular than the whole prefix."""
+
+
+class InfixSource:
+    """Proposes queries that hold what was typed further on, the most popular first; threads may share it.
+
+    Args:
+        kinds: differences of `lm.text.duplicates` that make no other query.
+    """
+
+    def __init__(self, index: QueryIndex, kinds: Sequence[str]) -> None:
+        self._index = index
+        self._kinds = kinds
+
+    def propose(self, request: Request, reading: Reading) -> Sequence[Proposal]:
+        """See `Source.propose`; none of which a near-duplicate is listed, and as many as the list has places for."""
+        if reading.places < 1:
+            return []
+        return [
+            Proposal(match.text, reading, start=match.start, submissions=match.count)
+            for match in self._other_matches(request.query, reading.listed, reading.places)
+        ]
+
+    def _other_matches(self, query: str, listed: Sequence[str], k: int) -> list[InfixMatch]:
+        """The k most popular ones of which no near-duplicate is listed."""
+        asked = k + 2  # mostly enough
+        while True:
+            matches = self._index.infix_completions(query, asked)
+            every = [*listed, *(match.text for match in matches)]
+            keys = {row: duplicate_key(every[row], *self._kinds) for row in suspects(every)}
+            there = {key for row, key in keys.items() if row < len(listed)}
+            others = []
+            for row, match in enumerate(matches, len(listed)):
+                key = keys.get(row)
+                if key is None or key not in there:
+                    others.append(match)
+                if key is not None:
+                    there.add(key)
+            if len(others) >= k or len(matches) < asked:  # the index looks no further than its bound
+                return others[:k]
+            asked *= 4
+
+
+def infix_log_probs(counts: Sequence[float], total: float, listed: Sequence[tuple[float, float]]) -> list[float]:
+    """Natural-log probabilities of infix completions, below those of the list before them.
+
+    Args:
+        counts: their submissions.
+        total: submissions of all queries of the log.
+        listed: acceptance probability and its natural log of each query before them.
+    """
+    left = max(1.0 - sum(probability for probability, _ in listed), _LEAST_LEFT)
+    ceiling = min((log_prob for _, log_prob in listed), default=0.0)
+    ceiling -= 1e-6 * (1.0 - ceiling)  # below the last one's in the 32 bits of an answer too
+    return [min(math.log(left) + math.log(count / total), ceiling) for count in counts]

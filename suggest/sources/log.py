@@ -1,0 +1,26 @@
+"""The query log as a source: the most popular queries that begin with what was typed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lm.index.queries import QueryIndex
+from suggest.sources.source import Proposal, Reading, Request
+
+POPULAR = 16
+"""Completions taken from the log: more than are shown, for the models may reorder them."""
+
+
+class LogSource:
+    """Proposes queries of the log, and notes how often those that begin so were submitted."""
+
+    def __init__(self, index: QueryIndex) -> None:
+        self._index = index
+
+    def propose(self, request: Request, reading: Reading) -> Sequence[Proposal]:  # noqa: ARG002
+        """See `Source.propose`."""
+        popular, reading.total = self._index.completions(reading.query, POPULAR)
+        proposals = [Proposal(text, reading) for text, _ in popular if text != reading.excluded]
+        if reading.whole and reading.head and not reading.typed and self._index.count(reading.head):
+            proposals.insert(0, Proposal(reading.head, reading))
+        return proposals

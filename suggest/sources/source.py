@@ -1,0 +1,112 @@
+"""What a source of suggested queries is.
+
+A source proposes queries for what was typed. `suggest.complete` asks all of them, finds out what log and models say of
+each query, removes duplicates and ranks. To add a source, write a class in a file here and name it in
+`suggest.complete`. What a caller may choose for it is a field of `suggest.types.QueryOptions`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from lm.models.language_model import LanguageModel, State
+from lm.models.parts import Part
+from suggest.types import QueryOptions
+
+
+class Request(NamedTuple):
+    """What was asked.
+
+    Attributes:
+        query: as typed, normalised: a space at its end says that the last word is finished.
+        options: what the caller chose.
+    """
+
+    query: str
+    options: QueryOptions = QueryOptions()
+
+
+@dataclass(slots=True, eq=False)
+class Reading:
+    """One reading of what was typed: as it stands, or with typing errors corrected. Sources note what they learn.
+
+    Attributes:
+        query: what was typed, read so.
+        head: the finished words, without the space after them.
+        typed: the typed part of the last word.
+        context: tokens of the finished words, and `state` what the n-gram model remembers of them.
+        whole: whether to propose the query itself too, as where the user typed it otherwise. Where its last word is
+            finished, only if it is in the log, because the models then expect another word.
+        edits: typing errors corrected.
+        log_posterior: natural-log probability that it is what the user means to type; noted by the spelling.
+        total: submissions of all queries in the log that begin so; noted by the log.
+        typed_log_prob: natural-log probability of `typed` after the finished words; noted by the n-gram model.
+        logged: candidates that are in the log; noted once they are described.
+        listed: texts of the ranked list, and `places` how many of its places others may take; noted once it is there.
+    """
+
+    query: str
+    head: str
+    typed: str
+    context: tuple[int, ...]
+    state: State
+    whole: bool = False
+    edits: int = 0
+    log_posterior: float = 0.0
+    total: float = 0.0
+    typed_log_prob: float = 0.0
+    logged: int = 0
+    listed: Sequence[str] = ()
+    places: int = 0
+
+    @property
+    def excluded(self) -> str:
+        """What is not proposed: the query as the user typed it."""
+        return "" if self.whole else self.query.rstrip()
+
+
+class Proposal(NamedTuple):
+    """A query that a source proposes.
+
+    Attributes:
+        text: normalised.
+        reading: which reading of what was typed it completes.
+        tokens: of the language model, those after the reading's context, `END` last; None if the source does not know.
+        first: natural-log probability of the first of them by the n-gram model.
+        log_prob: of the whole query by the n-gram model, given what was typed.
+        start: code points before what was typed in it.
+        submissions: in the log, where the source knows.
+    """
+
+    text: str
+    reading: Reading
+    tokens: Sequence[int] | None = None
+    first: float = 0.0
+    log_prob: float = 0.0
+    start: int = 0
+    submissions: float = 0.0
+
+
+class Source(Protocol):
+    """Proposes queries; threads may share it. Its work has a bound, whatever was typed and whatever the data."""
+
+    def propose(self, request: Request, reading: Reading) -> Sequence[Proposal]:
+        """Queries for what was typed, each once.
+
+        Args:
+            request: what was asked.
+            reading: how what was typed is to be read, and what the sources asked before found out about it.
+        """
+
+
+def read_typed(model: LanguageModel, query: str, *, whole: bool = False) -> Reading:
+    """A reading of what was typed, of which nothing is noted yet.
+
+    The finished words are the context. The typed letters of the last word are a constraint on what follows, so that
+    pieces may fall as they did in training, wherever the cursor stands.
+    """
+    head, _, typed = query.rpartition(" ")
+    context = tuple(model.tokenizer.encode(head)) if head else ()
+    return Reading(query, head, typed, context, model.state(context, Part.NGRAM), whole)

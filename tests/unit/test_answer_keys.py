@@ -1,0 +1,67 @@
+"""The key of a cached answer holds all that the answer depends on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+import pytest
+
+from service.cache.redis_cache import redis_key
+from service.ports import AnswerKey, ServingModel
+from service.rpc.completer import _query_key, _word_key
+from service.rpc.requests import QueryQuestion, WordQuestion
+from suggest.types import Part, QueryOptions, WordOptions
+
+OTHER: dict[str, Any] = {
+    "max_suggestions": 3,
+    "exclude_generated": True,
+    "neural": False,
+    "correct": False,
+    "explain": True,
+    "min_probability": 0.5,
+    "part": Part.NGRAM,
+}
+
+
+@dataclass
+class Named:
+    """All that a key asks of a model."""
+
+    name: str = "shop"
+    version: str = "20260101-000000"
+
+
+def query_key(options: QueryOptions, query: str = "new", model: Named | None = None) -> AnswerKey:
+    return _query_key(cast(ServingModel, model or Named()), QueryQuestion(query, "", options))
+
+
+def word_key(options: WordOptions, text: str = "new", model: Named | None = None) -> AnswerKey:
+    return _word_key(cast(ServingModel, model or Named()), WordQuestion(text, "", options))
+
+
+@pytest.mark.parametrize("field", QueryOptions._fields)
+def test_every_option_of_a_query_changes_the_key(field: str) -> None:
+    usual, changed = query_key(QueryOptions()), query_key(QueryOptions()._replace(**{field: OTHER[field]}))
+    assert usual != changed
+    assert redis_key(usual) != redis_key(changed)
+
+
+@pytest.mark.parametrize("field", WordOptions._fields)
+def test_every_option_of_words_changes_the_key(field: str) -> None:
+    usual, changed = word_key(WordOptions()), word_key(WordOptions()._replace(**{field: OTHER[field]}))
+    assert usual != changed
+    assert redis_key(usual) != redis_key(changed)
+
+
+def test_method_model_version_and_text_change_the_key() -> None:
+    keys = [
+        query_key(QueryOptions()),
+        query_key(QueryOptions(), query="new "),
+        query_key(QueryOptions(), model=Named(name="other")),
+        query_key(QueryOptions(), model=Named(version="20260102-000000")),
+        word_key(WordOptions()),
+        word_key(WordOptions(), text="new "),
+    ]
+    assert len(set(keys)) == len({redis_key(key) for key in keys}) == len(keys)
+    assert query_key(QueryOptions()) == query_key(QueryOptions())

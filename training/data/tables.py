@@ -1,0 +1,224 @@
+"""Columns of tables, whatever the format, each row with the line that it stands in.
+
+DuckDB reads Parquet. Text goes line by line instead: DuckDB's `read_csv` does not say in which line a row stands, loses
+all rows from an open quote to the next one, and refuses a file that mixes the line ends of Windows and Unix.
+"""
+
+from __future__ import annotations
+
+import csv
+import glob
+import itertools
+import json
+import shutil
+import tempfile
+from collections import deque
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from lm.errors import InputError
+from training.data.engines import MEMORY_LIMIT
+from training.data.sources import COMPRESSIONS, Report, kind_of, open_bytes, read_lines, stop_at
+
+TABLE_KINDS = (".tsv", ".csv", ".parquet")
+MAX_ROW_BYTES = 65536
+_BATCH_ROWS = 16384
+
+Progress = Callable[[int], None]
+Rows = Generator[tuple[int, list[Any]], None, None]
+
+
+def read_columns(
+    path: Path, columns: Sequence[str], on_fault: Report = stop_at, progress: Progress | None = None
+) -> Rows:
+    """Some columns of a `.tsv`, `.csv` or `.parquet`, the first of them text; each row with its line.
+
+    Args:
+        on_fault: told of a row that cannot be used; unless it raises, the row is left out.
+        progress: told from time to time at which byte of the file reading stands.
+
+    Raises:
+        InputError: the file or a column cannot be used, or a row, and `on_fault` raises.
+    """
+    if kind_of(path, TABLE_KINDS) == ".parquet":
+        yield from enumerate(read_parquet(path, columns, progress), start=1)
+        return
+    lines = read_lines(path, max_bytes=MAX_ROW_BYTES, on_fault=on_fault, progress=progress)
+    if kind_of(path, TABLE_KINDS) == ".csv":
+        yield from _pick(path, columns, _CsvRows(path, lines, on_fault), on_fault)
+    else:
+        yield from _pick(path, columns, ((number, line.split("\t")) for number, line in lines), on_fault)
+
+
+def _pick(path: Path, columns: Sequence[str], rows: Iterator[tuple[int, list[str]]], on_fault: Report) -> Rows:
+    """The wanted columns of rows of which the first is the header."""
+    _, header = next(rows, (1, []))
+    check_columns(path, columns, header)
+    places = [header.index(column) for column in columns]
+    for number, fields in rows:
+        if len(fields) != len(header):
+            problem = f"{len(fields)} fields, but the header has {len(header)}."
+            remedy = "Mend the line; in `.tsv` a query may hold no tab, in `.csv` a comma must be quoted."
+            on_fault("wrong_fields", InputError(path, problem, line=number, remedy=remedy))
+            continue
+        yield number, [fields[place] for place in places]
+
+
+class _CsvRows:
+    """Rows of a CSV file, each with the line that it begins in; quoted fields may hold commas and line breaks.
+
+    A quote that is never closed costs one row: reading goes on at the line after the one that it stands in.
+    """
+
+    def __init__(self, path: Path, lines: Iterator[tuple[int, str]], on_fault: Report) -> None:
+        self._path = path
+        self._lines = lines
+        self._on_fault = on_fault
+        self._again: deque[tuple[int, str]] = deque()  # lines that a broken row took, to be read once more
+        self._taken: list[tuple[int, str]] = []  # the lines of the row under way
+        self._width = 0
+
+    def __iter__(self) -> Iterator[tuple[int, list[str]]]:
+        return self
+
+    def __next__(self) -> tuple[int, list[str]]:
+        while True:
+            fields = self._read_row()
+            if fields:
+                self._width = self._width or len(fields)
+                return self._taken[0][0], fields
+
+    def _read_row(self) -> list[str] | None:
+        """The fields of the next row, none of an empty line, None of one that cannot be used."""
+        self._taken = []
+        lines = self._take_lines()
+        first = next(lines)
+        if '"' not in first:
+            return first[:-1].split(",") if first != "\n" else []
+        try:
+            fields = next(csv.reader(itertools.chain([first], lines), strict=True))
+        except csv.Error as error:
+            self._give_up("a quote is not closed" if "end of data" in str(error) else str(error))
+            return None
+        if len(self._taken) > 1 and self._width and len(fields) != self._width:
+            self._give_up("a quote is not closed in its line, and what follows does not fit the header")
+            return None
+        return fields
+
+    def _take_lines(self) -> Iterator[str]:
+        size = 0
+        while size <= MAX_ROW_BYTES:
+            numbered = self._again.popleft() if self._again else next(self._lines, None)
+            if numbered is None:
+                return
+            self._taken.append(numbered)
+            size += len(numbered[1]) + 1
+            yield numbered[1] + "\n"
+
+    def _give_up(self, problem: str) -> None:
+        number = self._taken[0][0]
+        self._again.extendleft(reversed(self._taken[1:]))
+        remedy = 'A quote inside a quoted field is written twice: "".'
+        self._on_fault("not_csv", InputError(self._path, f"no proper CSV: {problem}.", line=number, remedy=remedy))
+
+
+def read_objects(
+    path: Path, field: str, setting: str, max_lines: int | None = None, progress: Progress | None = None
+) -> Iterator[tuple[int, str, dict[str, Any]]]:
+    """Objects of a file with one JSON object a line, each with its line: number and text. Empty lines are left out.
+
+    Args:
+        field: that each object has.
+        setting: of the configuration, that names the field.
+
+    Raises:
+        InputError: a line is not such an object.
+    """
+    for number, line in read_lines(path, max_lines=max_lines, progress=progress):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise InputError(path, f"not JSON: {error}.", line=number, remedy="Write one object a line.") from None
+        if not isinstance(record, dict):
+            raise InputError(path, "not a JSON object.", line=number, remedy="Write one object a line.")
+        if field not in record:
+            names = ", ".join(f"`{name}`" for name in record) or "none"
+            problem = f"there is no field `{field}`; those there are: {names}."
+            raise InputError(path, problem, line=number, remedy=f"Name the field in `{setting}`.")
+        yield number, line, record
+
+
+def read_parquet(
+    path: Path, columns: Sequence[str], progress: Progress | None = None
+) -> Generator[list[Any], None, None]:
+    """Some columns of a Parquet file, also one in `.gz`, `.xz` or `.zst`, as plain Python values.
+
+    Text may be stored as any kind of string, dictionary or bytes. Times come in UTC and without a zone.
+
+    Raises:
+        InputError: it is no Parquet file, is damaged, lacks a column, or the first column is not text.
+    """
+    import duckdb
+
+    with tempfile.TemporaryDirectory() as folder:
+        plain = _decompressed(path, Path(folder))
+        try:
+            with duckdb.connect(config={"memory_limit": MEMORY_LIMIT, "temp_directory": folder}) as connection:
+                connection.execute("SET TimeZone = 'UTC'")
+                table = connection.read_parquet(glob.escape(str(plain)))
+                kinds = dict(zip(table.columns, map(str, table.types), strict=True))
+                check_columns(path, columns, kinds)
+                if kinds[columns[0]] not in ("VARCHAR", "BLOB"):
+                    raise InputError(path, f"the column `{columns[0]}` holds {kinds[columns[0]]}, not text.")
+                rows, size = 0, path.stat().st_size
+                total = table.aggregate("count(*)").fetchall()[0][0]
+                text, *others = (_expression(column, kinds[column]) for column in columns)
+                text = f"decode({text})" if kinds[columns[0]] == "BLOB" else text
+                wanted = table.project(", ".join([text, *others]))
+                for batch in wanted.to_arrow_reader(_BATCH_ROWS):
+                    yield from map(list, zip(*(column.to_pylist() for column in batch.columns), strict=True))
+                    rows += batch.num_rows
+                    if progress:
+                        progress(size * rows // total)
+        except duckdb.Error as error:
+            reason = str(error).split("\n", 1)[0].rstrip(".!")
+            raise InputError(
+                path, f"no Parquet file, or a damaged one: {reason}.", remedy="Write or copy it again."
+            ) from None
+
+
+def _expression(column: str, kind: str) -> str:
+    name = '"' + column.replace('"', '""') + '"'
+    if not kind.startswith(("TIMESTAMP", "DATE")):
+        return name
+    time = f"{name}::TIMESTAMPTZ::TIMESTAMP" if "TZ" in kind or "ZONE" in kind else f"{name}::TIMESTAMP"
+    return f"least({time}, TIMESTAMP '9999-12-31')"  # the last year that Python knows
+
+
+def _decompressed(path: Path, folder: Path) -> Path:
+    with open_bytes(path) as (stream, _):
+        if path.suffix.lower() not in COMPRESSIONS:
+            return path
+        plain = folder / "plain.parquet"
+        with plain.open("wb") as copy:
+            shutil.copyfileobj(stream, copy, 1 << 20)
+        return plain
+
+
+def check_columns(path: Path, wanted: Collection[str], found: Collection[str]) -> None:
+    """Sees to it that a table has the columns that the configuration names.
+
+    Raises:
+        InputError: one is missing; names those there are.
+    """
+    for column in wanted:
+        if column not in found:
+            names = ", ".join(f"`{name}`" for name in found) or "none"
+            raise InputError(
+                path,
+                f"there is no column `{column}`; those there are: {names}.",
+                remedy="Name the column in the configuration.",
+            )
