@@ -10,8 +10,10 @@ from collections.abc import Callable
 from typing import Any
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client import CollectorRegistry, ProcessCollector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.telemetry.describe import Description, MetricMaker
 
 _LATENCY_BUCKETS_S = (0.001, 0.002, 0.004, 0.006, 0.01, 0.016, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 _NO_RESPONSE = 499  # the caller left before there was a response
@@ -21,51 +23,41 @@ class Metrics:
     """The gateway's metrics, in a collector registry of their own."""
 
     def __init__(self) -> None:
-        registry = self.registry = CollectorRegistry()
-        ProcessCollector(registry=registry)
-        self.requests = Counter(
-            "autocomplete_gateway_requests",
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        make = self._make = MetricMaker(self.registry, "autocomplete_gateway_")
+        self.requests = make.counter(
+            "requests",
             "HTTP requests that ended, by method of the API (or page, probe, other) and HTTP status.",
-            ("method", "status"),
-            registry=registry,
+            *("method", "status"),
         )
-        self.request_duration = Histogram(
-            "autocomplete_gateway_request_duration_seconds",
+        self.request_duration = make.histogram(
+            "request_duration_seconds",
             "Time from a request's headers to the end of its response.",
-            ("method",),
+            "method",
             buckets=_LATENCY_BUCKETS_S,
-            registry=registry,
         )
-        self.in_flight = Gauge(
-            "autocomplete_gateway_requests_in_flight", "HTTP requests being worked on.", registry=registry
-        )
-        self.open_connections = Gauge(
-            "autocomplete_gateway_open_connections", "Connections open now, WebSockets included.", registry=registry
-        )
-        self.refused_connections = Counter(
-            "autocomplete_gateway_refused_connections",
+        self.in_flight = make.gauge("requests_in_flight", "HTTP requests being worked on.")
+        self.open_connections = make.gauge("open_connections", "Connections open now, WebSockets included.")
+        self.refused_connections = make.counter(
+            "refused_connections",
             "Connections that the gateway refused or ended, by reason: "
             "too_many, too_fast, slow_head, large_head, slow_reader.",
-            ("reason",),
-            registry=registry,
+            "reason",
         )
-        self.open_sockets = Gauge(
-            "autocomplete_gateway_open_sockets",
-            "WebSockets open now; each is a stream of the server.",
-            registry=registry,
-        )
-        self.sockets = Counter(
-            "autocomplete_gateway_sockets",
+        self.open_sockets = make.gauge("open_sockets", "WebSockets open now; each is a stream of the server.")
+        self.sockets = make.counter(
+            "sockets",
             "WebSockets that ended, by outcome: closed (by the page), idle, refused, failed (by the server).",
-            ("outcome",),
-            registry=registry,
+            "outcome",
         )
-        self.socket_messages = Counter(
-            "autocomplete_gateway_socket_messages",
-            "Messages of WebSockets by direction: in, out.",
-            ("direction",),
-            registry=registry,
+        self.socket_messages = make.counter(
+            "socket_messages", "Messages of WebSockets by direction: in, out.", "direction"
         )
+
+    def described(self) -> list[Description]:
+        """All metrics of the gateway, in order."""
+        return list(self._make.described)
 
 
 class Observer:

@@ -22,11 +22,11 @@ from service.models.bundles import bundle_opener, chosen_models, open_bundles
 from service.models.served_models import ModelState, ModelStatus, ServedModels
 from service.models.warm import settle_memory
 from service.ports import ModelOpener
+from service.rpc.admission import Lanes
 from service.rpc.calls import Calls
 from service.rpc.completer import Completer
 from service.rpc.health import HEALTH_SERVICE, Health
 from service.rpc.keystrokes import KeystrokeAnswers
-from service.rpc.lanes import Lanes
 from service.rpc.servicers import AUTOCOMPLETE_SERVICE, MODEL_SERVICE, AutocompleteServicer, ModelServicer
 from service.rpc.streams import Streams
 from service.telemetry.metrics import Metrics

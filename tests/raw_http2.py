@@ -48,9 +48,13 @@ class RawCaller:
             self._send(_frame(_HEADERS, _END_HEADERS, stream, block) + _frame(_DATA, end, stream, body))
         return stream
 
-    def send(self, stream: int, message: bytes) -> None:
-        """Sends the message of a call that has none yet; it is all that the call sends."""
-        self._send(_frame(_DATA, _END_STREAM, stream, struct.pack(">BI", 0, len(message)) + message))
+    def send(self, stream: int, message: bytes, *, ends: bool = True) -> None:
+        """Sends one more message of a call.
+
+        Args:
+            ends: whether this is the last one.
+        """
+        self._send(_frame(_DATA, _END_STREAM * ends, stream, struct.pack(">BI", 0, len(message)) + message))
 
     def widen(self, window: int = 65_535) -> None:
         """Takes so many bytes of each answer from now on."""

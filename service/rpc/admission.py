@@ -1,42 +1,60 @@
-"""Whether a call that arrives is taken, and when one that is not should come again.
+"""Who is admitted: lanes of calls, each of which admits calls as they arrive, counts them and has threads for them.
 
-The wait is estimated as calls that are there times the time that each occupies the server. That time is measured as
-busy time a call that ended in it (the utilisation law, S = B / C; Denning and Buzen, 1978, section 3), and so says what
-threads, cores and Python's lock between them really get done, whatever their numbers.
+Short calls, long calls and health checks have a lane each, so that none keeps another waiting.
 
-A queue that was empty a moment ago is a burst and soon will be empty again; one that has stood for longer is an
+The wait of a call is estimated as the number of calls that are there, times the time that each occupies the server.
+That time is measured as busy time per call that ended in it (the utilisation law, S = B / C; Denning and Buzen, 1978,
+section 3). So it says what threads, cores and Python's lock really get done together, whatever their numbers.
+
+A queue that was empty a moment ago is a burst and will soon be empty again. One that has stood for longer is an
 overload (Nichols and Jacobson, Controlling Queue Delay, 2012). So calls of a burst may wait for longer, as in Maurer's
-Fail at Scale (2015). But a queue that refuses runs empty now and then as well: in an overload, which the share of
-refused calls shows, there are no bursts. Both are counted in calls: when the process itself has paused, time says
-nothing of the load.
+Fail at Scale (2015). But a queue that refuses calls also runs empty now and then. So there are no bursts while the
+share of refused calls says that there is an overload. Both are counted in calls, because time says nothing of the load
+when the process itself has paused.
 """
 
 from __future__ import annotations
 
+import asyncio
 import math
+import random
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from typing import Any, TypeVar
+
+import grpc
+
+from lm.errors import OverloadedError
+from service.config import ServerSettings
+from service.telemetry.metrics import Metrics
+from service.workers.priority import lower_priority
 
 _FIRST_SERVICE_S = 0.001
 _KEEP = 0.98
 """Of the mean service time: it follows the last 50 calls, so that one slow call is no overload."""
 _LONGEST_RETRY_S = 10.0
 _MOST_OF_MEAN = 5.0
-"""More than this times the mean is no call's own cost but a pause, as when a model is opened."""
+"""More than this times the mean is not what a call costs but a pause, as when a model is opened."""
 _BURST_CALLS = 32
-"""A queue that was empty within so many answers is a burst. Where others kept the machine busy, 6 to 20% of the calls
-were refused at half the load that saturates, without this."""
+"""A queue that was empty within so many answers is a burst. Without this, calls are refused at half the saturating load
+whenever something else keeps the machine busy."""
 _BURST_WAITS = 6.0
-"""So long that the calls of a pause, such as the opening of a model, are taken."""
+"""So long that the calls which arrive during a pause, such as the opening of a model, are taken."""
 _REMEMBER = 0.99
 """Of the share of refused calls: it follows the last 100, so that a pause with a few refusals is no overload."""
 _OVERLOAD_SHARE = 0.05
-"""Of refused calls: above it there are no bursts. At twice the saturating load, where a quarter is refused, the p99 was
-45 ms with bursts, and 28 without; 23 with two threads instead of three."""
+"""Of refused calls; above it there are no bursts."""
+_LATE_S = 0.1
+"""A message usually comes with its call. One that takes longer loses its place as soon as another call needs it."""
+_RETRY_AFTER_S = 1.0
+
+Result = TypeVar("Result")
 
 
 class Load:
-    """Calls that were taken and have not ended, and how long each occupies the server.
+    """Counts calls at work or waiting, and measures how long each occupies the server.
 
     Args:
         clock: monotonic, in seconds.
@@ -86,7 +104,7 @@ class Load:
 
 
 class Admission:
-    """Takes calls while those that are there let them wait no longer than a bound.
+    """Takes a call if it will not have to wait for longer than a bound.
 
     Args:
         threads: calls worked on at the same time; one that finds a thread free is taken.
@@ -137,3 +155,131 @@ class Admission:
         turn_s = max(self._promised_s, now_s + wait_s) + service_s
         self._promised_s = min(turn_s, now_s + _LONGEST_RETRY_S)
         return math.ceil((self._promised_s - now_s) * (1 + self._chance()) * 100) / 100
+
+
+class NoMessageError(Exception):
+    """A call ended without the one message that its method takes."""
+
+
+class Lane:
+    """One lane. Its methods belong to the event loop.
+
+    Args:
+        name: of its threads.
+        threads: how many answers it computes at the same time.
+        max_wait_s: the longest estimated wait of a call that it takes.
+        max_calls: calls that it has at the same time.
+        background: whether its threads run only when others leave the processor idle.
+        clock: monotonic, in seconds.
+        chance: a random number from 0 to 1; see `Admission`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        threads: int,
+        max_wait_s: float = math.inf,
+        max_calls: float = math.inf,
+        background: bool = False,
+        clock: Callable[[], float],
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self._threads = threads
+        self._clock = clock
+        self._load = Load(clock)
+        self._admission = Admission(
+            self._load, threads=threads, max_wait_s=max_wait_s, max_calls=max_calls, clock=clock, chance=chance
+        )
+        self._unread: dict[asyncio.Task[Any], float] = {}
+        initializer = lower_priority if background else None
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name, initializer=initializer)
+
+    @property
+    def waiting(self) -> int:
+        """Calls that have no thread yet."""
+        return max(self._load.calls - self._threads, 0)
+
+    async def take(self, context: Any) -> bytes:
+        """Takes a call that has just arrived and returns its message; the caller must `leave` afterwards.
+
+        A call counts from its arrival on, even while its message is still under way.
+
+        Raises:
+            OverloadedError: there is no room for it, or its message was late and another call needed its place.
+            NoMessageError: it ended without a message.
+        """
+        retry_after_s = self._admission.retry_after_s(len(self._unread))
+        if retry_after_s is not None and not self._drop_late():
+            raise OverloadedError("Too many calls are waiting.", retry_after_s=retry_after_s)
+        task = asyncio.current_task()
+        assert task is not None
+        self._unread[task] = self._clock()
+        try:
+            message = await context.read()
+        except asyncio.CancelledError:
+            if task in self._unread:  # the caller has left
+                raise
+            task.uncancel()
+            raise OverloadedError("The call's message did not come in time.", retry_after_s=_RETRY_AFTER_S) from None
+        finally:
+            self._unread.pop(task, None)
+        if message is grpc.aio.EOF:
+            raise NoMessageError
+        self._load.arrive()
+        return bytes(message)
+
+    def leave(self) -> None:
+        """Ends a call that was taken."""
+        self._load.end()
+
+    async def compute(self, work: Callable[..., Result], /, *args: Any) -> Result:
+        """Has a thread do the work, unless the call is cancelled before one is free."""
+        job = self._pool.submit(copy_context().run, work, *args)  # a trace goes on in the thread
+        try:
+            return await asyncio.wrap_future(job)
+        except asyncio.CancelledError:
+            if not job.cancel():  # a thread is still at it, and counts until it is free
+                self._load.arrive()
+                job.add_done_callback(lambda _job: self._load.end())
+            raise
+
+    def close(self) -> None:
+        """Lets the threads go."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _drop_late(self) -> bool:
+        """Drops the call that has waited longest for its message, if it is late; whether there was one."""
+        for task, since_s in self._unread.items():
+            if self._clock() - since_s < _LATE_S:
+                break
+            del self._unread[task]
+            task.cancel()
+            return True
+        return False
+
+
+class Lanes:
+    """The lanes of a server.
+
+    Args:
+        clock: monotonic, in seconds.
+    """
+
+    def __init__(self, settings: ServerSettings, metrics: Metrics, clock: Callable[[], float]) -> None:
+        long_calls = settings.max_long_calls
+        self.calls = Lane("call", threads=settings.max_concurrent, max_wait_s=settings.max_wait_ms / 1000, clock=clock)
+        self.long_calls = Lane("long-call", threads=long_calls, max_calls=2 * long_calls, background=True, clock=clock)
+        self.health = Lane("health", threads=1, clock=clock)
+        """Never full: nobody computes in it."""
+        metrics.watch(metrics.waiting, lambda: self.waiting)
+
+    @property
+    def waiting(self) -> int:
+        """Calls that have no thread yet."""
+        return self.calls.waiting + self.long_calls.waiting
+
+    def close(self) -> None:
+        """Lets all threads go."""
+        for lane in (self.calls, self.long_calls, self.health):
+            lane.close()

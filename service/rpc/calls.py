@@ -16,7 +16,7 @@ import structlog
 from google.protobuf.message import DecodeError
 
 from lm.errors import RequestError
-from service.rpc.lanes import Lane, NoMessageError
+from service.rpc.admission import Lane, NoMessageError
 from service.rpc.status import final_status
 from service.telemetry.metrics import Metrics
 from service.telemetry.tracing import Tracing

@@ -15,10 +15,10 @@ from autocomplete.v1 import model_service_pb2 as model_pb
 
 from lm.errors import RequestError
 from service.models.served_models import ModelStatus, ServedModels
+from service.rpc.admission import Lanes
 from service.rpc.calls import Call, Calls
 from service.rpc.completer import Completer
 from service.rpc.convert import chunk_response, model_message, score_response
-from service.rpc.lanes import Lanes
 from service.rpc.requests import (
     read_generation,
     read_model_name,

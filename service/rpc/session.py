@@ -1,6 +1,6 @@
 """A stream of keystrokes: only the newest one is answered, fast at first and then refined.
 
-A session does one thing at a time: it waits for its turn (`turns.py`), has an answer made, or sends one. So a caller
+A session does one thing at a time: it waits for its turn (`Turns`), has an answer made, or sends one. So a caller
 who does not read costs one unsent message and no further work. A task beside it reads what is typed.
 """
 
@@ -19,8 +19,7 @@ from google.protobuf.message import DecodeError
 
 from lm.errors import OverloadedError, RequestError
 from service.rpc.calls import StatusError
-from service.rpc.keystrokes import Config, Keystroke, KeystrokeAnswers, Refinement
-from service.rpc.turns import Turn, Turns
+from service.rpc.keystrokes import Config, Keystroke, KeystrokeAnswers, Refinement, Turn, Turns
 from service.telemetry.metrics import Metrics
 
 _RETRY_AFTER_S = 1.0

@@ -8,8 +8,6 @@ from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-_PREFIX = "autocomplete_"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Description:
@@ -29,14 +27,15 @@ class Description:
 class MetricMaker:
     """Makes metrics in a collector registry, all under one prefix, and keeps their descriptions in order."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry, prefix: str = "autocomplete_") -> None:
         self._registry = registry
+        self._prefix = prefix
         self.described: list[Description] = []
 
     def counter(self, name: str, text: str, *labels: str) -> Counter:
         """A number that only grows."""
         self._describe(f"{name}_total", "counter", labels, text)
-        return Counter(_PREFIX + name, text, labels, registry=self._registry)
+        return Counter(self._prefix + name, text, labels, registry=self._registry)
 
     def gauge(
         self,
@@ -51,12 +50,12 @@ class MetricMaker:
             workers: how the numbers of several workers are put together.
         """
         self._describe(name, "gauge", labels, text)
-        return Gauge(_PREFIX + name, text, labels, multiprocess_mode=workers, registry=self._registry)
+        return Gauge(self._prefix + name, text, labels, multiprocess_mode=workers, registry=self._registry)
 
     def histogram(self, name: str, text: str, *labels: str, buckets: Sequence[float]) -> Histogram:
         """Numbers counted by size, in seconds."""
         self._describe(name, "histogram", labels, text)
-        return Histogram(_PREFIX + name, text, labels, buckets=buckets, registry=self._registry)
+        return Histogram(self._prefix + name, text, labels, buckets=buckets, registry=self._registry)
 
     def _describe(self, name: str, kind: str, labels: tuple[str, ...], text: str) -> None:
-        self.described.append(Description(name=_PREFIX + name, kind=kind, labels=labels, text=text))
+        self.described.append(Description(name=self._prefix + name, kind=kind, labels=labels, text=text))

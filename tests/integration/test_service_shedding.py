@@ -22,6 +22,7 @@ from service import listen
 from service.app import Server
 from service.rpc import streams
 from service.rpc.session import Limits
+from tests.raw_http2 import raw_caller
 from tests.service_twins import TwinModel, eventually, running, sample
 from tests.typist import Typist
 
@@ -136,37 +137,36 @@ def test_a_caller_that_vanishes_is_given_up(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_a_caller_who_does_not_read_is_cut_off_and_others_go_on(tmp_path: Path, clock: ShiftedClock) -> None:
-    with running(tmp_path, TwinModel(neural_kind=""), max_concurrent=1) as (server, channel):
-        silent, reading = Typist(channel), Typist(channel)
-
-        def answered() -> float:
-            return sample(server, "autocomplete_stream_keystrokes_total", outcome="answered")
-
-        number = 0
-        while answered() == number:  # until flow control holds the answers back
-            number += 1
-            silent.type(number, "x" * 250)
-            until_s = time.monotonic() + 1.0
-            while answered() < number and time.monotonic() < until_s:
-                time.sleep(0.001)
-        assert number > 10
+    config = Request(config=Request.Config()).SerializeToString()
+    keystroke = Request(keystroke=Request.Keystroke(sequence_number=1, query="new")).SerializeToString()
+    with (
+        running(tmp_path, TwinModel(neural_kind=""), max_concurrent=1) as (server, channel),
+        raw_caller(server.port, window=0) as caller,
+    ):
+        silent, reading = caller.call("StreamCompleteQuery", config, ends=False), Typist(channel)
+        caller.send(silent, keystroke, ends=False)
         reading.type(1, "new")
         assert next(reading.answers).is_final
+
+        def sending() -> list[bool]:
+            return sorted(session._sending_since_s is not None for session in list(server._streams._sessions))
+
+        eventually(lambda: sending() == [False, True])
         clock.shift_s += 11.0
-        server._loop.soon(server._streams.look)
+        server.soon(server._streams.look)
         eventually(lambda: ends(server, "unread") == 1)
-        eventually(lambda: open_streams(server) == 1)
-        with pytest.raises(grpc.RpcError) as caught:
-            list(silent.answers)
-        assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert open_streams(server) == 1
+        refused = {"method": "StreamCompleteQuery", "model": "", "code": "RESOURCE_EXHAUSTED"}
+        assert sample(server, "autocomplete_requests_total", **refused) == 1
+        caller.widen()
+        caller.read_until_ended({silent})
         reading.type(2, "newer")
         assert next(reading.answers).sequence_number == 2
-        silent.finish()
         reading.finish()
 
 
 def test_a_flood_is_read_slowly_then_refused_and_others_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streams, "_LOOK_S", 0.05)
+    monkeypatch.setattr(streams, "_LOOK_S", 1000.0)  # the test looks
     twin = TwinModel()
     twin.gate.clear()
     with running(tmp_path, twin, time_budget_ms=20_000) as (server, channel):
@@ -176,7 +176,9 @@ def test_a_flood_is_read_slowly_then_refused_and_others_go_on(tmp_path: Path, mo
         eventually(lambda: sample(server, "autocomplete_stream_throttles_total") >= 1)
         typing.type(1, "new")
         assert not next(typing.answers).is_final
-        eventually(lambda: sample(server, "autocomplete_stream_throttles_total") >= Limits().floods)
+        for number in range(Limits().floods):
+            eventually(lambda number=number: sample(server, "autocomplete_stream_throttles_total") == number + 1)  # type: ignore[misc]
+            server.soon(server._streams.look)
         twin.gate.set()
         assert next(typing.answers).is_final
         with pytest.raises(grpc.RpcError) as caught:
@@ -200,7 +202,7 @@ def test_an_idle_stream_ends_without_an_error(tmp_path: Path, clock: ShiftedCloc
         typing.type(2, "newer")
         assert next(typing.answers).is_final
         clock.shift_s += 8  # less than who does not read is granted
-        server._loop.soon(server._streams.look)
+        server.soon(server._streams.look)
         assert list(idle.answers) == []
         assert idle.answers.code() is grpc.StatusCode.OK
         eventually(lambda: ends(server, "idle") == 1)

@@ -10,8 +10,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from lm.errors import ModelNotFoundError
+from service.rpc.admission import Lane
 from service.rpc.calls import Call, Calls
-from service.rpc.lanes import Lane
 from service.telemetry.metrics import Metrics
 
 

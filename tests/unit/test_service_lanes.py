@@ -11,7 +11,7 @@ import grpc
 import pytest
 
 from lm.errors import OverloadedError
-from service.rpc.lanes import Lane, NoMessageError
+from service.rpc.admission import Lane, NoMessageError
 
 
 class Clock:

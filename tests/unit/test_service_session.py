@@ -19,9 +19,8 @@ from service.models.served_models import ServedModels
 from service.ports import AnswerKey, ServingModel
 from service.rpc.calls import StatusError
 from service.rpc.completer import Completer
-from service.rpc.keystrokes import Keystroke, KeystrokeAnswers
+from service.rpc.keystrokes import Keystroke, KeystrokeAnswers, Turns
 from service.rpc.session import Limits, Session
-from service.rpc.turns import Turns
 from service.telemetry.metrics import Metrics
 from suggest.budget import OptionalPart
 from tests.service_twins import TwinModel

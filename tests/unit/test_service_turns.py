@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from service.rpc.turns import Turn, Turns
+from service.rpc.keystrokes import Turn, Turns
 
 
 class Clock:
