@@ -66,7 +66,7 @@ def _write_report(
 
     from training.progress import TerminalReporter
     from training.report.measure import measure_bundles
-    from training.report.write import check_folder, write_report
+    from training.report.page import check_folder, write_report
 
     check_folder(report)
     reporter = TerminalReporter(stderr())
