@@ -16,7 +16,7 @@ KERNELS := $(wildcard lm/kernels/*.pyx lm/kernels/*.pxd)
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo up test lint docs reference format proto release-api chart dashboards lock clean
+.PHONY: help demo up test lint docs reference format proto release-api chart lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 13
@@ -58,15 +58,12 @@ release-api: $(VENV)/built ## what later changes of the API may not break: proto
 chart: $(VENV)/built ## copy settings and rules into the Helm chart
 	@$(BIN)/python scripts/write_chart.py
 
-dashboards: $(VENV)/built ## write Grafana's dashboards from their description
-	$(BIN)/python scripts/write_dashboards.py
-
 lock: $(VENV)/made ## resolve the newest versions into requirements.lock
 	$(BIN)/python scripts/write_lock.py
 
 clean: ## remove what was built and installed; what was trained (var/) stays
-	rm -rf $(VENV) build dist *.egg-info lm/kernels/*.so .mypy_cache .ruff_cache .pytest_cache .hypothesis \
-	    .import_linter_cache
+	rm -rf $(VENV) build autocomplete_client/build dist *.egg-info autocomplete_client/*.egg-info lm/kernels/*.so \
+	    .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Stamps, so that a second run does nothing: environment, dependencies, compiled kernels, Spark.

@@ -10,7 +10,7 @@ import grpc
 import grpc.aio
 
 _SERVICE_CONFIG = {
-    # with `dns:///` every address of the name gets its share, such as the pods behind a headless service
+    # with `dns:///` all addresses of a name share the calls, such as the pods behind a headless service
     "loadBalancingConfig": [{"round_robin": {}}],
     "methodConfig": [
         {
@@ -18,7 +18,7 @@ _SERVICE_CONFIG = {
                 {"service": "autocomplete.v1.AutocompleteService"},
                 {"service": "autocomplete.v1.ModelService"},
             ],
-            # no method of these changes anything; a stream is tried again only before its first answer
+            # none of these methods changes anything; gRPC tries a stream again only before its first answer
             "retryPolicy": {
                 "maxAttempts": 4,
                 "initialBackoff": "0.05s",
@@ -27,7 +27,7 @@ _SERVICE_CONFIG = {
                 "retryableStatusCodes": ["UNAVAILABLE"],
             },
         },
-        # a session sends its newest keystroke again itself: the older ones are of no use
+        # a session itself sends its newest keystroke again; the older ones no longer matter
         {"name": [{"service": "autocomplete.v1.AutocompleteService", "method": "StreamCompleteQuery"}]},
     ],
     "retryThrottling": {"maxTokens": 10, "tokenRatio": 0.1},  # a server that is down is not flooded
@@ -36,7 +36,7 @@ _SERVICE_CONFIG = {
 ChannelOptions = Sequence[tuple[str, str | int]]
 OPTIONS: ChannelOptions = (
     ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
-    # while calls are open, so that a session notices a server that vanished; the server allows it every 10 s
+    # sent while calls are open, so that a session notices a server that vanished; the server allows one every 10 s
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.initial_reconnect_backoff_ms", 100),
@@ -73,7 +73,7 @@ def open_async_channel(
 
 
 def target(address: str) -> str:
-    """The gRPC target of HOST:PORT, resolved by DNS; what has a scheme already, such as `unix:/run/a.sock`, stays.
+    """The gRPC target for HOST:PORT, resolved by DNS. A target with a scheme, such as `unix:/run/a.sock`, stays.
 
     Raises:
         ValueError: it is neither.

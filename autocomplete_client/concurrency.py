@@ -34,7 +34,7 @@ class AsyncCondition:
         """Nothing to do."""
 
     def notify_all(self) -> None:
-        """Has all that wait look again."""
+        """Wakes all waiting tasks, so that they look at their predicates again."""
         self._changed.set()
 
     async def wait_for(self, predicate: Callable[[], bool], timeout: float | None = None) -> bool:
@@ -42,7 +42,7 @@ class AsyncCondition:
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout):
                 while not predicate():
-                    self._changed.clear()  # whoever waits already has been woken
+                    self._changed.clear()  # all tasks that waited have been woken
                     await self._changed.wait()
         return predicate()
 

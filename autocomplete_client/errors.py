@@ -1,4 +1,4 @@
-"""What a call that fails raises: one table of gRPC codes, and what `google.rpc.Status` says besides."""
+"""The errors of failed calls: one class for each gRPC code, with the details of `google.rpc.Status`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 @dataclass(frozen=True, slots=True)
 class FieldViolation:
-    """A field of the request that is wrong, and in what."""
+    """A wrong field of the request, and what is wrong with it."""
 
     field: str
     description: str
@@ -27,8 +27,8 @@ class CallError(Exception):
         message: what the server says, or gRPC where no server answered.
         reason: an `ErrorReason` of the API without its prefix, such as `TEXT_TOO_LONG`; empty if the service gave none.
         violations: fields that are wrong.
-        retry_delay_s: after how long the server wants to be asked again; None if it did not say.
-        from_service: the service itself says so, and not the network, gRPC or a proxy.
+        retry_delay_s: seconds after which the server wants to be asked again; None if it did not say.
+        from_service: the service itself sent the error, not the network, gRPC or a proxy.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class UnsupportedError(CallError):
 
 
 class OverloadedError(CallError):
-    """More load than the server answers in time; ask again after `retry_delay_s`."""
+    """The server has more load than it can answer in time. Ask again after `retry_delay_s`."""
 
 
 class UnavailableError(CallError):
@@ -85,7 +85,7 @@ _TABLE: dict[grpc.StatusCode, type[CallError]] = {
 
 
 def from_rpc(error: grpc.RpcError) -> CallError:
-    """The error of a call that ended badly."""
+    """The error for a failed call."""
     for key, value in error.trailing_metadata() or ():
         if key == _DETAILS_KEY:
             return from_status(status_pb2.Status.FromString(value))
@@ -94,7 +94,7 @@ def from_rpc(error: grpc.RpcError) -> CallError:
 
 
 def from_status(status: status_pb2.Status) -> CallError:
-    """The error that the service describes, such as that of a refused keystroke."""
+    """The error for a status in a message, such as that of a refused keystroke."""
     info, bad, retry = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest(), error_details_pb2.RetryInfo()
     found = {type(part) for detail in status.details for part in (info, bad, retry) if detail.Unpack(part)}
     code = _CODES.get(status.code, grpc.StatusCode.UNKNOWN)

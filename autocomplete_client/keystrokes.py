@@ -1,4 +1,4 @@
-"""What a typing session knows of its keystrokes: which is the newest, what of it is sent, which answers count."""
+"""The keystrokes of a typing session: which is the newest, whether it was sent, which answers count."""
 
 from __future__ import annotations
 
@@ -53,22 +53,22 @@ class Keystrokes:
         self.unsent = False
 
     def type(self, query: str) -> None:
-        """Notes the newest one, in place of any before it."""
+        """Replaces the newest keystroke."""
         self._number += 1
         self._query, self._typed_s = query, self._clock()
         self.waiting = self.unsent = True
 
     def send_again(self) -> None:
-        """What was not answered goes to another stream."""
+        """Marks an unanswered keystroke as unsent, for another stream."""
         self.unsent = self.waiting
 
     def next_message(self) -> pb.StreamCompleteQueryRequest:
-        """The newest keystroke as a message; it counts as sent."""
+        """The newest keystroke as a message. It counts as sent from now on."""
         self.unsent = False
         return _Request(keystroke=_Request.Keystroke(sequence_number=self._number, query=self._query))
 
     def accept(self, response: pb.StreamCompleteQueryResponse) -> Answer | None:
-        """The answer that a message holds; None if it answers an older keystroke."""
+        """The answer in a message; None if it is for an older keystroke."""
         if response.sequence_number != self._number or not self.waiting:
             return None
         if response.HasField("error"):
@@ -77,7 +77,7 @@ class Keystrokes:
         return self._answer(completion=response.completion, is_final=response.is_final)
 
     def fail(self, error: CallError) -> Answer:
-        """The answer that says that there is none."""
+        """An answer that carries the error."""
         self.waiting = self.unsent = False
         return self._answer(error=error)
 

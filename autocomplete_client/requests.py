@@ -1,4 +1,4 @@
-"""What callers may say of a call, and the requests that come of it: shared by both clients."""
+"""The options of each call, and the requests made from them. Both clients share this."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ MODELS_TIMEOUT_S = 5.0
 
 
 class CallOptions(TypedDict, total=False):
-    """What each call takes."""
+    """Options of every call."""
 
-    timeout_s: float  # for all tries together; a default of the method if not given
+    timeout_s: float  # for all tries together; each method has a default
     traceparent: str  # W3C trace context, passed through
 
 
 class QueryFields(TypedDict, total=False):
-    """Fields of `CompleteQueryRequest`, and what holds for a typing session."""
+    """Options that `complete_query` and a typing session share."""
 
     model: str  # with or without `models/`
     max_suggestions: int
@@ -33,17 +33,17 @@ class QueryFields(TypedDict, total=False):
 
 
 class QueryOptions(QueryFields, CallOptions, total=False):
-    """Of `complete_query`."""
+    """Options of `complete_query`."""
 
 
 class SessionOptions(QueryFields, total=False):
-    """Of a typing session."""
+    """Options of a typing session."""
 
     traceparent: str
 
 
 class WordOptions(CallOptions, total=False):
-    """Of `predict_next_word`: see `PredictNextWordRequest`."""
+    """Options of `predict_next_word`; see `PredictNextWordRequest`."""
 
     model: str
     max_suggestions: int
@@ -53,14 +53,14 @@ class WordOptions(CallOptions, total=False):
 
 
 class ScoreOptions(CallOptions, total=False):
-    """Of `score_text`: see `ScoreTextRequest`."""
+    """Options of `score_text`; see `ScoreTextRequest`."""
 
     model: str
     part: pb.EnsemblePart
 
 
 class GenerationOptions(CallOptions, total=False):
-    """Of `generate_text`: see `GenerateTextRequest`."""
+    """Options of `generate_text`; see `GenerateTextRequest`."""
 
     model: str
     max_output_tokens: int
@@ -74,7 +74,7 @@ class GenerationOptions(CallOptions, total=False):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request and what goes with it."""
+    """A request with its deadline and metadata."""
 
     request: Any
     timeout_s: float
@@ -84,7 +84,7 @@ class Call:
 def build_call(
     message: Callable[..., Any], timeout_s: float, options: Mapping[str, object], **fields: str | int
 ) -> Call:
-    """The call of a method.
+    """Makes the call of a method.
 
     Args:
         message: its request type.

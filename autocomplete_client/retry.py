@@ -1,4 +1,4 @@
-"""When a call is tried again beyond what gRPC's service config does: after the delay that the server asks for."""
+"""Retries beyond those of gRPC's service config: after the delay that the server asks for."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Attempts:
         return delay_s
 
     def _delay_s(self, failure: CallError) -> float | None:
-        # gRPC itself says INTERNAL of a keystroke that it writes to a stream that has just ended
+        # gRPC itself says INTERNAL if a keystroke is written to a stream that has just ended
         lost = self._back_off and failure.code is grpc.StatusCode.INTERNAL and not failure.from_service
         if failure.code not in _RETRYABLE and not lost:
             return None

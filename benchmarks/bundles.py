@@ -1,10 +1,11 @@
-"""The bundle under measurement and what is typed into it."""
+"""The bundle under measurement, what is typed into it, and bundles made of it."""
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
-from lm.bundle.manifest import MANIFEST_FILE
+from lm.bundle.manifest import MANIFEST_FILE, Manifest, read_manifest, write_manifest
 from lm.bundle.registry import Registry
 from lm.errors import InputError
 from training.evaluation.evaluate import EVALUATION_FOLDER
@@ -43,3 +44,37 @@ def held_out_lines(bundle: Path, name: str) -> list[str]:
     if not folder.is_dir():
         raise InputError(folder, "no such folder.", remedy="Name a bundle trained with `publishing.keep_held_out`.")
     return (folder / name).read_text(encoding="utf-8").splitlines() if (folder / name).is_file() else []
+
+
+def without_neural(bundle: Path, root: Path) -> Path:
+    """The bundle with its n-gram models alone, active in a registry `root`."""
+    manifest = read_manifest(bundle)
+    bare = {"neural_kind": "", "parameter_count": 0, "reranker_kind": "", "reranker_parameter_count": 0}
+    models = tuple(model.model_copy(update=bare) for model in manifest.language_models)
+    ranking = manifest.ranking.model_copy(update={"reranker": 0.0})
+    changed = manifest.model_copy(update={"language_models": models, "ranking": ranking})
+    left_out = [model.name + "/" + part for model in manifest.language_models for part in ("neural", "reranker")]
+    return _publish(bundle, root, changed, left_out)
+
+
+def in_versions(bundle: Path, root: Path, versions: tuple[str, ...]) -> Registry:
+    """A registry `root` with the bundle in several versions, the last one active."""
+    for version in versions:
+        _publish(bundle, root, read_manifest(bundle).model_copy(update={"version": version}), ())
+    return Registry(root)
+
+
+def _publish(bundle: Path, root: Path, manifest: Manifest, left_out: list[str] | tuple[str, ...]) -> Path:
+    folder = root / manifest.name / manifest.version
+    shutil.copytree(bundle.resolve(), folder, copy_function=_link)
+    for part in left_out:
+        shutil.rmtree(folder / part, ignore_errors=True)
+    (folder / MANIFEST_FILE).unlink()  # a link: not to be written through
+    write_manifest(folder, manifest)
+    Registry(root).activate(manifest.name, manifest.version)
+    return root
+
+
+def _link(source: str, target: str) -> str:
+    Path(target).symlink_to(source)
+    return target

@@ -26,8 +26,8 @@ from lm.errors import AutocompleteError, InputError
 from lm.text.normalize import normalize_query
 from suggest.model import Model, open_model
 from suggest.types import QueryOptions
-from training.evaluation.calibration import reliability
 from training.evaluation.metrics import MIN_QUERY_LENGTH, Listed, rank, typed_prefix
+from training.evaluation.statistics import reliability
 
 MIN_PREFIX = 5
 TARGET = 0.75  # success@10 with an error by that without

@@ -1,4 +1,4 @@
-"""Commands about bundles: `autocomplete inspect`, `activate` and `rollback`; and where the named bundle is."""
+"""The commands `inspect`, `activate` and `rollback`, and how any command finds the bundle that it is given."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ _Registry = Annotated[str, typer.Option(help="Folder of NAME/VERSION bundles, or
 
 
 def inspect(
-    bundle: Annotated[str, typer.Argument(metavar="BUNDLE", help="Bundle, or REGISTRY/NAME; also of a URL.")],
+    bundle: Annotated[
+        str,
+        typer.Argument(metavar="BUNDLE", help="Folder or URL of a bundle, or REGISTRY/NAME."),
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="Prints the manifest as JSON.")] = False,
 ) -> None:
     """Checks every file of a bundle and shows what is in it."""
@@ -40,10 +43,10 @@ def inspect(
 
 def activate(
     model: _Model,
-    version: Annotated[str, typer.Argument(metavar="VERSION", help="Version that shall answer.")],
+    version: Annotated[str, typer.Argument(metavar="VERSION", help="Version that answers from now on.")],
     registry: _Registry = "var/registry",
 ) -> None:
-    """Makes a published version the one that answers, such as one that the gate held."""
+    """Activates a published version, such as one that measured worse and was therefore not activated."""
     from lm.bundle.registry import open_registry
 
     bundles = open_registry(registry)
@@ -59,7 +62,7 @@ def rollback(
     model: _Model,
     registry: _Registry = "var/registry",
 ) -> None:
-    """Makes the version that answered before the active one active again; what is trained later does not undo it."""
+    """Activates the version before the active one again. Later training publishes, but does not activate."""
     from lm.bundle.registry import open_registry
 
     bundles = open_registry(registry)
@@ -89,13 +92,14 @@ def activate_version(bundles: BundleStore, model: str, version: str) -> None:
     former = bundles.active_version(model)
     bundles.activate(model, version)
     instead = f" in place of {former}" if former not in (None, version) else ""
-    print(f"{model}: version {version} is active{instead}; servers follow at their next look (`--reload-s`).")
+    print(f"{model}: version {version} is active{instead}; servers follow within their `--reload-s`.")
 
 
 def find_bundle(place: str | Path) -> Path:
-    """The folder of a bundle, given itself or as `REGISTRY/NAME`, whose active version it then is.
+    """The folder of a bundle on this machine. A bundle at a URL is copied.
 
-    Of a registry at a URL it is a copy on this machine.
+    Args:
+        place: the bundle itself, or `REGISTRY/NAME` for the active version of a model.
 
     Raises:
         ModelNotFoundError: the model has no active version.
@@ -181,7 +185,7 @@ def _neural(entry: LanguageModelEntry) -> str:
 
 
 def _size(manifest: Manifest, prefix: str) -> int:
-    """Bytes of the files whose path starts so."""
+    """Bytes of all files with this prefix in their path."""
     return sum(file.size for name, file in manifest.files.items() if name.startswith(prefix))
 
 

@@ -12,23 +12,24 @@ from cli.serve import DEFAULT_SERVER
 
 
 def complete(
-    text: Annotated[str, typer.Argument(help="What was typed; a trailing space ends its last word.")],
+    text: Annotated[str, typer.Argument(help="The typed text. A space at its end ends the last word.")],
     *,
     server: Annotated[
-        str | None, typer.Option(metavar="HOST:PORT", help=f"Server to ask; {DEFAULT_SERVER} if not given.")
+        str | None, typer.Option(metavar="HOST:PORT", help=f"Server to ask. If not given, {DEFAULT_SERVER}.")
     ] = None,
     bundle: Annotated[
-        str | None, typer.Option(help="Bundle, or REGISTRY/NAME, also of a URL, to open instead of asking a server.")
+        str | None,
+        typer.Option(help="Bundle to open instead of asking a server, or REGISTRY/NAME; also a URL."),
     ] = None,
-    words: Annotated[bool, typer.Option("--words", help="Next words of a text, not whole queries.")] = False,
-    model: Annotated[str, typer.Option(help="Model of the server; its default one if not given.")] = "",
-    limit: Annotated[int, typer.Option("--max", help="At most this many suggestions.")] = 10,
+    words: Annotated[bool, typer.Option("--words", help="Suggests next words of a text, not whole queries.")] = False,
+    model: Annotated[str, typer.Option(help="Model to ask. If not given, the server's default one.")] = "",
+    limit: Annotated[int, typer.Option("--max", help="Maximum number of suggestions.")] = 10,
     explain: Annotated[bool, typer.Option("--explain", help="Shows the terms of each score.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Prints the response message as JSON.")] = False,
 ) -> None:
     """Completes a query, or predicts the next word of a text."""
     if bundle is not None and (server is not None or model):
-        raise typer.BadParameter("names the model itself: leave --server and --model out.", param_hint="--bundle")
+        raise typer.BadParameter("it already names the model: leave out --server and --model.", param_hint="--bundle")
     from google.protobuf.json_format import MessageToDict
 
     from cli.suggestions import ask_bundle, ask_server, build_request, suggestions_table
@@ -47,11 +48,11 @@ def complete(
 
 def shell(
     address: Annotated[str, typer.Option(metavar="HOST:PORT", help="Server to ask.")] = DEFAULT_SERVER,
-    model: Annotated[str, typer.Option(help="Model of the server; its default one if not given.")] = "",
-    limit: Annotated[int, typer.Option("--max", min=1, max=20, help="At most this many suggestions.")] = 10,
-    words: Annotated[bool, typer.Option("--words", help="Begins with next words, not whole queries.")] = False,
+    model: Annotated[str, typer.Option(help="Model to ask. If not given, the server's default one.")] = "",
+    limit: Annotated[int, typer.Option("--max", min=1, max=20, help="Maximum number of suggestions.")] = 10,
+    words: Annotated[bool, typer.Option("--words", help="Starts with next words, not whole queries.")] = False,
 ) -> None:
-    """A box in the terminal that completes as you type."""
+    """Opens a search box in the terminal that completes as you type."""
     import asyncio
     import sys
 
@@ -61,7 +62,7 @@ def shell(
     from lm.errors import ConfigError
 
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise ConfigError("This is no terminal.", remedy="Use `autocomplete complete TEXT`.")
+        raise ConfigError("This is not a terminal.", remedy="Use `autocomplete complete TEXT`.")
 
     async def run() -> None:
         async with AsyncClient(address) as client:

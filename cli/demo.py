@@ -12,10 +12,10 @@ from cli.output import stdout
 
 def demo(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the server.")] = 50051,
-    folder: Annotated[Path, typer.Option(help="Gets the sample, the models and the log.")] = Path("var/demo"),
+    folder: Annotated[Path, typer.Option(help="Folder for the sample, the models and the log.")] = Path("var/demo"),
     exit_after_tour: Annotated[bool, typer.Option("--exit", help="Stops after the tour.")] = False,
     train_only: Annotated[
-        bool, typer.Option("--train-only", help="Only trains, and only if the folder's registry has no other models.")
+        bool, typer.Option("--train-only", help="Trains and stops. Does nothing if the registry has other models.")
     ] = False,
 ) -> None:
     """Trains on sample data, serves the result and shows what it suggests, until Ctrl-C."""

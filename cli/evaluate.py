@@ -13,24 +13,25 @@ from cli.output import print_json, stderr, stdout
 
 def evaluate(
     bundles: Annotated[
-        list[str], typer.Argument(metavar="BUNDLE...", help="Bundles, or REGISTRY/NAME; also of a URL.")
+        list[str],
+        typer.Argument(metavar="BUNDLE...", help="Folders or URLs of bundles, or REGISTRY/NAME."),
     ],
     text: Annotated[Path | None, typer.Option(help="Running text to measure on.")] = None,
     queries: Annotated[Path | None, typer.Option(help="Queries to measure on, one a line.")] = None,
     report: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Measures more, and writes report.html and report.json into this folder."),
+        typer.Option(metavar="DIR", help="Measures more and writes report.html and report.json into this folder."),
     ] = None,
     max_sentences: Annotated[
-        int, typer.Option(min=1, help="With --report: lines at most that next words are predicted on.")
+        int, typer.Option(min=1, help="With --report: maximum number of lines for predicting next words.")
     ] = 500,
     max_typed: Annotated[
         int,
-        typer.Option(min=0, help="Queries at most that are typed letter by letter, which takes long."),
+        typer.Option(min=0, help="Maximum number of queries to type letter by letter. This takes long."),
     ] = 1000,
     as_json: Annotated[bool, typer.Option("--json", help="Prints the metrics as JSON.")] = False,
 ) -> None:
-    """Measures bundles, on the held-out data that each keeps unless files are given, and compares them in a report."""
+    """Measures bundles and compares them. Without files, each is measured on the data that its training held out."""
     folders = [find_bundle(bundle) for bundle in bundles]
     if report is not None:
         document = _write_report(folders, text, queries, report, max_sentences, max_typed)
@@ -65,7 +66,7 @@ def _write_report(
 
     from training.progress import TerminalReporter
     from training.report.measure import measure_bundles
-    from training.report.write import check_folder, write_report
+    from training.report.page import check_folder, write_report
 
     check_folder(report)
     reporter = TerminalReporter(stderr())

@@ -16,7 +16,7 @@ TAKES_SETTINGS: dict[str, Any] = {
     "context_settings": {"allow_extra_args": True, "ignore_unknown_options": True},
     "add_help_option": False,
 }
-"""How a command is registered if its settings read its arguments, and print its help."""
+"""Registers a command so that typer leaves arguments and `--help` to its settings."""
 
 
 def serve(context: typer.Context) -> None:
@@ -44,7 +44,7 @@ def health(
     address: Annotated[str, typer.Option(metavar="HOST:PORT", help="Server to ask.")] = DEFAULT_SERVER,
     timeout: Annotated[float, typer.Option(help="Seconds to wait for its answer.")] = 2.0,
 ) -> None:
-    """Asks whether a server is ready; exits with 0 if it is, else with 1."""
+    """Asks whether a server is ready. The exit code is 0 if it is, else 1."""
     from autocomplete_client.health import check
     from cli.suggestions import reaching
 
@@ -56,7 +56,7 @@ def health(
 
 
 def read_flags(kind: type[ProgramSettings], arguments: list[str]) -> dict[str, Any]:
-    """The values of the flags by field name, as they were written; prints the help if it is asked for.
+    """The written values of the flags, by field name. Prints the help if it is asked for.
 
     Raises:
         typer.BadParameter: there is no such flag, or its value is missing.

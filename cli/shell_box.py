@@ -38,7 +38,7 @@ class Row:
 
 
 def query_rows(answer: pb.CompleteQueryResponse) -> list[Row]:
-    """Of whole queries."""
+    """Rows for whole queries."""
     return [
         Row(
             text=item.text,
@@ -51,7 +51,7 @@ def query_rows(answer: pb.CompleteQueryResponse) -> list[Row]:
 
 
 def word_rows(text: str, answer: pb.PredictNextWordResponse) -> list[Row]:
-    """Of next words; a word that is taken gets a space after it."""
+    """Rows for next words. A word that is taken gets a space after it."""
     kept = text[: answer.replace_start]
     return [
         Row(
@@ -104,7 +104,7 @@ class Box:
                 showing.cancel()
 
     def _ask(self) -> None:
-        """Asks about what the box holds now; what it held before no longer matters."""
+        """Asks about the box as it is now. Answers to what it held before are dropped."""
         self.chosen = None
         self._forget_words()
         if self.words:
@@ -160,7 +160,7 @@ class Box:
             self.buffer.cursor_position = len(text)
 
     def _choose(self, step: int) -> None:
-        """Moves the choice; before the first and after the last one is the typed text itself."""
+        """Moves the choice. Beyond both ends of the list, the typed text itself is chosen."""
         places = [None, *range(len(self.rows))]
         self.chosen = places[(places.index(self.chosen) + step) % len(places)]
 

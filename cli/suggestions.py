@@ -59,7 +59,7 @@ def ask_server(request: Request, address: str) -> Response:
 
 @contextmanager
 def reaching(address: str) -> Iterator[None]:
-    """Turns the client's errors into those that a user of the command line can mend.
+    """Turns the client's errors into errors of the command line.
 
     Raises:
         AutocompleteError: as `ask_server`.
@@ -109,7 +109,7 @@ def ask_bundle(request: Request, folder: Path) -> Response:
 
 
 def suggestions_table(text: str, response: Response, *, explain: bool) -> Table:
-    """Suggestion, source and probability; with `explain` the terms of the score, as log probabilities, and edits."""
+    """Suggestions with source and probability; with `explain` also the log probabilities in the score and the edits."""
     caption = f"{response.model} {response.model_version}" + (", degraded" if response.degraded else "")
     if isinstance(response, pb.CompleteQueryResponse) and response.corrected_query:
         caption = f"corrected to: {escape(response.corrected_query)}\n{caption}"

@@ -36,27 +36,27 @@ neural = {}
 
 
 def train(
-    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="TOML file; see below.")],
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="TOML file. All its fields are listed below.")],
     changes: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="FIELD=VALUE", help="Overrides a field; may be given several times."),
+        typer.Option("--set", metavar="FIELD=VALUE", help="Overrides a field. May be given several times."),
     ] = None,
     activate: Annotated[
         bool, typer.Option("--activate", help="Activates the bundle even if it measures worse.")
     ] = False,
     engine: Annotated[
         Literal["duckdb", "spark"],
-        typer.Option("--engine", help="What counts the query log; Spark is for clusters (`pip install '.[spark]'`)."),
+        typer.Option("--engine", help="Engine that counts the query log. Spark is for clusters."),
     ] = "duckdb",
 ) -> None:
     """Trains a model and publishes it as a bundle REGISTRY/NAME/VERSION.
 
-    Interrupted and started again, it goes on after the last finished step.
+    If training is interrupted, the same command continues after the last finished step.
 
-    The new bundle becomes the active one, unless it measures worse than that on held-out data.
+    The new bundle becomes the active one, unless it measures worse than the active one on held-out data.
 
-    On several machines, or processes: `torchrun --nnodes N --nproc-per-node M --no-python autocomplete train CONFIG`;
-    they share the folder of the configuration and split each batch of the neural models.
+    For several machines or processes: `torchrun --nnodes N --nproc-per-node M --no-python autocomplete train CONFIG`.
+    They share the folder of the configuration and split each batch of the neural models.
     """
     from training.config import load_config
     from training.pipeline import assist

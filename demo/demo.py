@@ -1,4 +1,4 @@
-"""The quick start: sample data, training, a server, a guided tour. All it makes lies under one folder."""
+"""The quick start: sample data, training, a server, a guided tour. All files lie in one folder."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class _Folders:
 
 
 def run_demo(folder: Path, address: str, exit_after_tour: bool, console: Console) -> None:
-    """Trains on the sample unless that is done, serves, shows the tour, and serves on until Ctrl-C.
+    """Trains on the sample if that is not done yet, starts a server, shows the tour, and serves until Ctrl-C.
 
     Args:
         folder: gets `sample/`, `registry/`, `work/` and `server.log`.
@@ -71,7 +71,7 @@ def run_demo(folder: Path, address: str, exit_after_tour: bool, console: Console
     if not is_port_free(address):
         raise UnavailableError(
             f"{address} is taken by another program.",
-            remedy="Stop that, or choose another port: `autocomplete demo --port 50052`.",
+            remedy="Stop that program, or choose another port: `autocomplete demo --port 50052`.",
         )
     folders = _Folders(root=folder.resolve())
     _announce(folders, address, console)
@@ -97,7 +97,7 @@ def run_demo(folder: Path, address: str, exit_after_tour: bool, console: Console
 
 
 def train_demo(folder: Path, console: Console) -> None:
-    """Trains on the sample unless the registry in `folder` holds models: what serves it then has something to serve.
+    """Trains on the sample, unless the registry in `folder` has other models already.
 
     Raises:
         AutocompleteError: what the data or the training want, each with its remedy.
@@ -119,7 +119,7 @@ def _announce(folders: _Folders, address: str, console: Console) -> None:
 
 
 def _train(folders: _Folders, reporter: Reporter) -> None:
-    """Trains unless the registry has a bundle of this very configuration."""
+    """Trains, unless the registry has a bundle of exactly this configuration."""
     sample = ensure_sample_data(folders.sample, reporter)
     config = _config(folders, sample)
     digest = hashlib.sha256(f"{FORMAT_VERSION} {config.model_dump_json()}".encode()).hexdigest()
@@ -175,7 +175,7 @@ def _show(address: str, metrics_address: str, console: Console) -> None:
 
 @contextmanager
 def _stopped_like_by_ctrl_c() -> Iterator[None]:
-    """A terminal that closes, or `kill`, ends the server as gracefully as Ctrl-C does."""
+    """Closing the terminal, or `kill`, stops the server as gracefully as Ctrl-C does."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt

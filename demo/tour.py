@@ -27,7 +27,7 @@ _SOURCES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """What a prefix was answered with.
+    """The answer to a prefix.
 
     Attributes:
         suggestions: text and where it comes from, best first, as mark-up.

@@ -6,7 +6,7 @@ the gateway for a part of that site. The gateway notices it by the header `Host`
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+from collections.abc import Collection, MutableMapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,8 +23,13 @@ from lm.errors import RequestError
 _PASSED = "autocomplete.host"
 
 
-def access_middleware(settings: GatewaySettings) -> list[Middleware]:
-    """What each request goes through before it reaches a path of the API or the page."""
+def access_middleware(settings: GatewaySettings, *, open_paths: Collection[str]) -> list[Middleware]:
+    """What each request goes through before it reaches its path.
+
+    Args:
+        open_paths: paths that answer under any host name, for whoever watches over the gateway: a probe or Prometheus
+            asks by a pod's address. They hold nothing that was typed.
+    """
     cors = Middleware(
         CORSMiddleware,
         allow_origins=settings.allowed_origins,
@@ -33,18 +38,23 @@ def access_middleware(settings: GatewaySettings) -> list[Middleware]:
         expose_headers=["retry-after"],
         max_age=3600,
     )
-    return [Middleware(KnownHosts, hosts=settings.hosts), *([cors] if settings.allowed_origins else [])]
+    known = Middleware(KnownHosts, hosts=settings.hosts, open_paths=open_paths)
+    return [known, cors] if settings.allowed_origins else [known]
 
 
 class KnownHosts:
     """Starlette's check of the header `Host`, but the refusal is a status that says what to set."""
 
-    def __init__(self, app: ASGIApp, hosts: tuple[str, ...]) -> None:
+    def __init__(self, app: ASGIApp, hosts: tuple[str, ...], open_paths: Collection[str]) -> None:
         self._app = app
+        self._open_paths = open_paths
         self._check = TrustedHostMiddleware(self._pass, hosts, www_redirect=False)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
+        if scope["type"] == "lifespan" or scope["path"] in self._open_paths:
+            await self._app(scope, receive, send)
+            return
 
         async def explained(message: MutableMapping[str, Any]) -> None:
             if _PASSED in scope:

@@ -41,14 +41,17 @@ class Gateway:
         self._settings = settings
         self._upstream: Upstream | None = None
         self.metrics = Metrics()
-        public = self.public_routes()
-        # a proxy may strip the base path, or leave it in
-        based = [Mount(settings.base_path, routes=public)] if settings.base_path else []
+        routes = self._routes()
+        if settings.base_path:  # a proxy may strip the base path, or leave it in
+            routes.append(Mount(settings.base_path, routes=routes.copy()))
+        probes = [
+            Route("/healthz", self._alive, name="probe"),
+            Route("/readyz", self._ready, name="probe"),
+            Route("/metrics", self._expose, name="probe"),
+        ]
         starlette = Starlette(
-            routes=[
-                *self._probes(),
-                Mount("", routes=[*based, *public], middleware=access_middleware(settings)),
-            ],
+            routes=[*routes, *probes],
+            middleware=access_middleware(settings, open_paths={route.path for route in probes}),
             exception_handlers={
                 HTTPException: answer_http_error,
                 AutocompleteError: answer_error,
@@ -59,8 +62,8 @@ class Gateway:
         )
         self.app = Observer(starlette, metrics=self.metrics)
 
-    def public_routes(self) -> list[BaseRoute]:
-        """The paths of the API and the page."""
+    def _routes(self) -> list[BaseRoute]:
+        """The API and the page."""
         files = _Files(directory=_FOLDER / "page")
         return [
             *Calls(self._settings, self._server).routes(methods()),
@@ -69,14 +72,6 @@ class Gateway:
             Mount("/page", files, name="page", middleware=[Middleware(GZipMiddleware)]),
             Route("/", files.endpoint("index.html"), name="page"),
             Route("/openapi.json", _Files(directory=_FOLDER).endpoint("openapi.json"), name="page"),
-        ]
-
-    def _probes(self) -> list[Route]:
-        """Paths for whoever watches over the gateway. They answer under any host name, such as a pod's address."""
-        return [
-            Route("/healthz", self._alive, name="probe"),
-            Route("/readyz", self._ready, name="probe"),
-            Route("/metrics", self._expose, name="probe"),
         ]
 
     @asynccontextmanager

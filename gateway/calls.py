@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
+from cachetools import LRUCache, cached
 from google.protobuf.message import Message
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -22,7 +23,13 @@ from lm.errors import RequestError
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 _BODY_TIMEOUT_S = 10.0
+_ENCODED_BYTES = 16 * 2**20
 _NO_STORE = {"cache-control": "no-store"}
+
+
+class _Encoded(NamedTuple):
+    json: bytes
+    lasts: bool
 
 
 class Calls:
@@ -67,9 +74,9 @@ class Calls:
         answer = await self._upstream().unary(
             method.full_path, payload, metadata=metadata_of(request), timeout_s=self._settings.timeout_s
         )
-        message = method.response.FromString(answer)
-        headers = caching(request, message, self._settings.cache_s)
-        return Response(to_json(message), headers=headers, media_type="application/json")
+        encoded = _encoded(method.response, answer)
+        headers = caching(request, encoded.lasts, self._settings.cache_s)
+        return Response(encoded.json, headers=headers, media_type="application/json")
 
     async def _stream(self, request: Request, method: Method, payload: bytes) -> Response:
         answers = self._upstream().answers(
@@ -81,12 +88,23 @@ class Calls:
         return StreamingResponse(lines, headers=_NO_STORE, media_type="application/x-ndjson")
 
 
-def caching(request: Request, message: Any, max_age_s: int) -> dict[str, str]:
-    """Headers of an answer: a browser may keep a completion that it got by GET, unless a better one may follow."""
-    completes = request.method in ("GET", "HEAD") and hasattr(message, "normalized_query")
-    if not completes or message.degraded or message.timings or max_age_s == 0:
-        return _NO_STORE
-    return {"cache-control": f"private, max-age={max_age_s}"}
+def lasts(message: Any) -> bool:
+    """Whether an answer stays the best one for a while: a completion by the whole ensemble, without timings."""
+    return hasattr(message, "normalized_query") and not message.degraded and not message.timings
+
+
+def caching(request: Request, lasts: bool, max_age_s: int) -> dict[str, str]:
+    """Headers of an answer. A browser may keep one that lasts if it got it by GET."""
+    if lasts and request.method in ("GET", "HEAD") and max_age_s > 0:
+        return {"cache-control": f"private, max-age={max_age_s}"}
+    return _NO_STORE
+
+
+# as long as the server answers from its cache, the same answers come again and again
+@cached(LRUCache(_ENCODED_BYTES, getsizeof=lambda encoded: 2 * len(encoded.json)))
+def _encoded(kind: type[Message], answer: bytes) -> _Encoded:
+    message = kind.FromString(answer)
+    return _Encoded(to_json(message), lasts(message))
 
 
 def _by_verb(endpoints: dict[str, Endpoint]) -> Endpoint:

@@ -28,22 +28,25 @@ class GatewaySettings(ProgramSettings):
     model_config = SettingsConfigDict(env_prefix=f"{ENVIRONMENT_PREFIX}GATEWAY_")
     command = "autocomplete gateway"
 
-    address: str = Field("127.0.0.1:8080", description="HOST:PORT of HTTP; 0.0.0.0 for all interfaces.")
+    address: str = Field("127.0.0.1:8080", description="HOST:PORT for HTTP. Host 0.0.0.0 means all interfaces.")
     server: str = Field(
-        "127.0.0.1:50051", description="The gRPC server: HOST:PORT, or dns:///HOST:PORT for all addresses of a name."
+        "127.0.0.1:50051",
+        description="HOST:PORT of the gRPC server. All addresses of the name share the calls.",
     )
     channels: int = Field(
-        4, ge=1, le=64, description="Connections to the server; each is answered by one of its workers."
+        4, ge=1, le=64, description="Number of connections to the server. One of its workers answers each connection."
     )
-    timeout_s: float = Field(2.0, gt=0, le=60, description="Time that an answer of the server may take.")
-    generate_timeout_s: float = Field(60.0, gt=0, le=600, description="Time that generated text may take.")
+    timeout_s: float = Field(2.0, gt=0, le=60, description="Seconds that an answer of the server may take.")
+    generate_timeout_s: float = Field(60.0, gt=0, le=600, description="Seconds that generated text may take.")
     socket_idle_s: float = Field(
-        60.0, gt=0, description="A WebSocket on which nobody types is closed after it; the page opens another."
+        60.0,
+        gt=0,
+        description="The gateway closes a WebSocket after this many seconds without typing. The page opens another.",
     )
     public_url: str | None = Field(
         None,
-        description="Where browsers reach the gateway, such as https://search.example or https://shop.example/search; "
-        "if unset, the host that they ask for.",
+        description="Where browsers reach the gateway, such as https://search.example or https://shop.example/search. "
+        "If unset, the host that they ask for.",
     )
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
@@ -51,23 +54,32 @@ class GatewaySettings(ProgramSettings):
         "10.0.0.5, or `*` for any. localhost, 127.0.0.1, [::1] and the host of --public-url are always allowed.",
     )
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), description="Sites whose pages may call the gateway, separated by commas, or `*`; none if unset."
+        (),
+        description="Sites whose pages may call the gateway, separated by commas, or `*` for all. If unset, none.",
     )
-    cache_s: int = Field(10, ge=0, le=86400, description="How long a browser keeps a completion that it got by GET.")
-    max_body_kb: int = Field(64, ge=1, le=1024, description="Size of a request's body, or WebSocket message, at most.")
-    max_connections: int = Field(1000, ge=1, description="Connections open at the same time; more are refused.")
+    cache_s: int = Field(10, ge=0, le=86400, description="Seconds that a browser keeps the answer to a GET request.")
+    max_body_kb: int = Field(64, ge=1, le=1024, description="Maximum size of a request body or WebSocket message.")
+    max_connections: int = Field(1000, ge=1, description="Maximum number of open connections. More are refused.")
     connections_per_s: float = Field(
-        200.0, gt=0, description="New connections a second, twice as many for a moment; more are refused."
+        200.0,
+        gt=0,
+        description="Maximum number of new connections a second, briefly twice as many. More are refused.",
     )
-    max_sockets: int = Field(200, ge=1, description="WebSockets open at the same time; each is a stream of the server.")
+    max_sockets: int = Field(
+        200, ge=1, description="Maximum number of open WebSockets. Each is a stream to the server."
+    )
     trusted_proxies: str = Field(
-        "127.0.0.1", description="Addresses, or networks, of proxies whose X-Forwarded-* headers count; `*`: all."
+        "127.0.0.1",
+        description="Addresses or networks of trusted proxies, separated by commas, or `*` for all. Only their "
+        "X-Forwarded-* headers count.",
     )
-    drain_s: float = Field(10.0, ge=0, description="Time that requests under way get to finish at a stop.")
+    drain_s: float = Field(10.0, ge=0, description="Seconds that running requests get to finish at a stop.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="What is logged; `debug` logs every request. Queries never are."
+        "info", description="What is logged. `debug` logs every request. Queries are never logged."
     )
-    log_format: Literal["json", "console"] = Field("json", description="A JSON object a line, or for people.")
+    log_format: Literal["json", "console"] = Field(
+        "json", description="`json` writes one JSON object a line, `console` is for people."
+    )
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -135,7 +147,7 @@ def _site(url: str, *, with_path: bool = False) -> str:
     """The URL without a slash at its end, if it is a scheme, a host, perhaps a port and, if allowed, a path."""
     parts = urlsplit(url)
     known = parts.scheme in _SCHEMES and parts.hostname and not parts.query and not parts.fragment
-    if not known or not (with_path or parts.path in ("", "/")):
+    if not known or not re.fullmatch(r"(/[\w.~-]+)*/?" if with_path else "/?", parts.path):
         examples = "https://search.example" + (" or https://shop.example/search" if with_path else "")
         raise ValueError(f"not a scheme and a host, such as {examples}")
     _ = parts.port  # raises ValueError if it is no port

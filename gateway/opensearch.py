@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from gateway.calls import caching
+from gateway.calls import caching, lasts
 from gateway.config import GatewaySettings
 from gateway.upstream import Upstream, metadata_of
 from lm.errors import RequestError
@@ -64,7 +64,7 @@ class OpenSearch:
         )
         return Response(
             orjson.dumps([query, [suggestion.text for suggestion in answer.suggestions], [], []]),
-            headers=caching(request, answer, self._settings.cache_s),
+            headers=caching(request, lasts(answer), self._settings.cache_s),
             media_type="application/x-suggestions+json",
         )
 

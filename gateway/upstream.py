@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import AsyncIterator
 from itertools import cycle
@@ -12,44 +11,16 @@ import grpc
 from grpc_health.v1 import health_pb2
 from starlette.requests import HTTPConnection
 
+from autocomplete_client.channel import OPTIONS, open_async_channel
+
 Metadata = tuple[tuple[str, str], ...]
 
 _HEALTH = "/grpc.health.v1.Health/Check"
-_FORWARDED = ("traceparent", "tracestate")  # W3C trace context
+_FORWARDED = (b"traceparent", b"tracestate")  # W3C trace context
 _TRACE = re.compile(r"[ -~]{1,512}")
 """What gRPC can carry, and at least as long as W3C asks for."""
-_IDEMPOTENT = {
-    "autocomplete.v1.AutocompleteService": ("CompleteQuery", "PredictNextWord", "ScoreText"),
-    "autocomplete.v1.ModelService": ("GetModel", "ListModels"),
-}
-_SERVICE_CONFIG = json.dumps(
-    {
-        "loadBalancingConfig": [{"round_robin": {}}],
-        "methodConfig": [
-            {
-                "name": [
-                    {"service": service, "method": name} for service, names in _IDEMPOTENT.items() for name in names
-                ],
-                "retryPolicy": {  # while a worker that died is being replaced, others answer
-                    "maxAttempts": 3,
-                    "initialBackoff": "0.02s",
-                    "maxBackoff": "0.2s",
-                    "backoffMultiplier": 4,
-                    "retryableStatusCodes": ["UNAVAILABLE"],
-                },
-            }
-        ],
-    }
-)
-_OPTIONS = (
-    ("grpc.service_config", _SERVICE_CONFIG),
-    ("grpc.use_local_subchannel_pool", 1),  # one connection for each channel, not one for all
-    ("grpc.keepalive_time_ms", 60_000),
-    ("grpc.keepalive_timeout_ms", 10_000),
-    ("grpc.max_reconnect_backoff_ms", 2_000),  # so that a server that is back is soon used again
-    ("grpc.initial_reconnect_backoff_ms", 200),
-    ("grpc.min_reconnect_backoff_ms", 200),
-)
+# one connection for each channel, not one for all
+_OPTIONS = (*OPTIONS, ("grpc.use_local_subchannel_pool", 1))
 
 
 class Upstream:
@@ -62,7 +33,7 @@ class Upstream:
     """
 
     def __init__(self, target: str, channels: int) -> None:
-        self._channels = [grpc.aio.insecure_channel(target, options=_OPTIONS) for _ in range(channels)]
+        self._channels = [open_async_channel(target, options=_OPTIONS) for _ in range(channels)]
         self._next = cycle(self._channels)
         self._unary: dict[str, Any] = {}
 
@@ -105,5 +76,9 @@ class Upstream:
 
 def metadata_of(request: HTTPConnection) -> Metadata:
     """The trace headers of a request, for the server. The gateway leaves out what is not a trace, as W3C says."""
-    found = {name: ",".join(request.headers.getlist(name)) for name in _FORWARDED}
-    return tuple((name, text) for name, text in found.items() if _TRACE.fullmatch(text))
+    found: dict[bytes, str] = {}
+    for name, value in request.headers.raw:
+        if name in _FORWARDED:
+            text = value.decode("latin-1")
+            found[name] = f"{found[name]},{text}" if name in found else text
+    return tuple((name.decode(), text) for name, text in found.items() if _TRACE.fullmatch(text))

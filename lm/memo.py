@@ -6,7 +6,6 @@ While a person types, most candidates of a keystroke were candidates of the one 
 from __future__ import annotations
 
 import sys
-import threading
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Generic, TypeVar
 
@@ -15,8 +14,8 @@ import numpy as np
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
-_ENTRY_BYTES = 100
-"""What a dictionary takes for an entry besides its key and its value."""
+_ENTRY_BYTES = 160
+"""What an entry takes besides its key and its value, with a number or two that these may refer to."""
 _ARRAY_BYTES = 112
 """What an array takes besides its numbers."""
 
@@ -25,21 +24,23 @@ class Memo(Generic[K, V]):
     """Remembers the last results; threads may share it.
 
     Two dictionaries take turns: when the younger one is full, the older one goes. A key in use stays, because what is
-    found in the older one moves to the younger. A look-up takes no lock.
+    found in the older one moves to the younger. There is no lock: where two threads put at once, the size of one entry
+    may go uncounted until the dictionaries change places.
 
     Args:
-        max_bytes: what all keys and results may hold, see `held_bytes`.
+        max_bytes: what all keys and results may hold.
+        deep: whether keys or results hold others, as arrays and tuples of texts do; then `held_bytes` measures them.
         largest: an entry that holds more is not kept; None: a thousandth of `max_bytes`, so that one text
             pushes out few others.
     """
 
-    def __init__(self, max_bytes: int, largest: int | None = None) -> None:
+    def __init__(self, max_bytes: int, *, deep: bool = False, largest: int | None = None) -> None:
         self._half = max_bytes // 2
         self._largest = min(largest or max_bytes // 1024, self._half)
+        self._size_of = held_bytes if deep else sys.getsizeof
         self._young: dict[K, V] = {}
         self._old: dict[K, V] = {}
         self._young_bytes = 0
-        self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return len(self._young) + len(self._old)
@@ -55,16 +56,13 @@ class Memo(Generic[K, V]):
 
     def put(self, key: K, value: V) -> None:
         """Keeps a result, which is never None."""
-        size = held_bytes(key) + held_bytes(value) + _ENTRY_BYTES
+        size = self._size_of(key) + self._size_of(value) + _ENTRY_BYTES
         if size > self._largest:
             return
-        with self._lock:
-            if key in self._young:
-                return
-            if self._young_bytes + size > self._half:
-                self._old, self._young, self._young_bytes = self._young, {}, 0
-            self._young[key] = value
-            self._young_bytes += size
+        if self._young_bytes + size > self._half:
+            self._old, self._young, self._young_bytes = self._young, {}, 0
+        self._young[key] = value
+        self._young_bytes += size
 
     def results(self, keys: Sequence[K], compute: Callable[[Sequence[K]], Sequence[V]]) -> list[V]:
         """The results for some keys, in their order. All that are not known are computed at once."""

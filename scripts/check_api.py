@@ -25,7 +25,7 @@ def check(root: Path = PROTO, *, release: bool = False) -> int:
     """Checks the `.proto` files below `root`, then releases them if asked to; returns an exit status."""
     with tempfile.TemporaryDirectory() as folder:
         image = Path(folder) / "image.binpb"
-        # compiled by protoc, which finds Google's files where pip has put them; buf would fetch them from its registry
+        # protoc finds Google's files where pip put them; buf would fetch them from its registry
         described = ("--include_imports", "--include_source_info", f"--descriptor_set_out={image}")
         status = compile_protos(*described, root=root)
         steps: list[tuple[str | Path, ...]] = [("lint", image)]
@@ -41,5 +41,5 @@ def check(root: Path = PROTO, *, release: bool = False) -> int:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--release", action="store_true", help="makes the API as it is the released one")
+    parser.add_argument("--release", action="store_true", help="make the present API the released one")
     sys.exit(check(release=parser.parse_args().release))

@@ -14,7 +14,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from importlib.util import find_spec
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +23,12 @@ import yaml
 _LOOPBACK = "127.0.0.1"
 _DATA_TARGET = "/var/lib/autocomplete"
 _PROGRAMS = {"redis": "redis-server", "prometheus": "prometheus", "grafana": "grafana"}
-"""What services of foreign images run; what Python runs is in this environment."""
+"""Programs of the services with images that are not ours. Python programs are in this environment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """A service as this machine can run it.
+    """A service as a process of this machine.
 
     Attributes:
         command: program and arguments.
@@ -77,9 +77,9 @@ def local_services(services: Mapping[str, Any], *, data: Path, state: Path, shif
         state: gets all other volumes, temporary folders and copies of mounted files.
         shift: is added to every port.
     """
-    return [
-        _Translation(services, name, data.resolve(), state.resolve(), shift).service() for name in _ordered(services)
-    ]
+    needs = {name: sorted(service.get("depends_on", ())) for name, service in services.items()}
+    ordered = TopologicalSorter(needs).static_order()
+    return [_Translation(services, name, data.resolve(), state.resolve(), shift).service() for name in ordered]
 
 
 def _ports(service: Mapping[str, Any]) -> list[int]:
@@ -88,7 +88,7 @@ def _ports(service: Mapping[str, Any]) -> list[int]:
 
 
 class _Translation:
-    """Of one service."""
+    """Turns one service of the file into a process of this machine."""
 
     def __init__(self, services: Mapping[str, Any], name: str, data: Path, state: Path, shift: int) -> None:
         self._name = name
@@ -136,11 +136,10 @@ class _Translation:
 
     def _missing(self) -> str:
         program = _PROGRAMS.get(self._name)
-        if program is not None:
-            found = shutil.which(program, path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-            return "" if found else f"no program `{program}`"
-        room = self._described["command"][1]
-        return "" if find_spec(f"cli.{room}") else f"no command `autocomplete {room}`"
+        if program is None:
+            return ""
+        found = shutil.which(program, path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+        return "" if found else f"no program `{program}`"
 
     def _command(self, arguments: Iterable[str]) -> tuple[str, ...]:
         program, *rest = [self._local(argument) for argument in arguments] or [""]
@@ -154,7 +153,7 @@ class _Translation:
         return self._command(["sh", "-c", *arguments] if kind == "CMD-SHELL" else arguments)
 
     def _local(self, text: str) -> str:
-        """A text with the addresses and paths of this machine; a doubled dollar sign is Compose's spelling of one."""
+        """The text with addresses and paths of this machine. Compose writes a dollar sign as two."""
         text = text.replace("$$", "$").replace("0.0.0.0", _LOOPBACK)
         text = self._port.sub(lambda match: str(int(match[0]) + self._shift), self._host.sub(_LOOPBACK, text))
         for target, place in self._places.items():
@@ -173,25 +172,10 @@ class _Translation:
 
 
 def _without_discovery(text: str) -> str:
-    """A configuration of Prometheus that asks no DNS: a name has one address here."""
+    """Prometheus's configuration without DNS look-ups: here every name has one address."""
     document = yaml.safe_load(text)
     for job in document["scrape_configs"]:
         for found in job.pop("dns_sd_configs", ()):
             targets = [f"{name}:{found['port']}" for name in found["names"]]
             job.setdefault("static_configs", []).append({"targets": targets})
     return yaml.safe_dump(document, sort_keys=False)
-
-
-def _ordered(services: Mapping[str, Any]) -> list[str]:
-    """Names, each after those that it depends on."""
-    done: list[str] = []
-
-    def visit(name: str) -> None:
-        if name not in done:
-            for need in sorted(services[name].get("depends_on", ())):
-                visit(need)
-            done.append(name)
-
-    for name in services:
-        visit(name)
-    return done

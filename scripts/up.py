@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -15,6 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import IO
 
+from demo.server import is_port_free
 from lm.bundle.registry import Registry
 from scripts.compose_processes import Service, local_services, read_compose
 
@@ -34,7 +34,7 @@ class Running:
         self.start()
 
     def start(self) -> None:
-        """Starts the process, in a session of its own: Ctrl-C reaches this program alone, which ends all in order."""
+        """Starts the process in a session of its own: Ctrl-C reaches only this program, which stops all in order."""
         self.ended_s = None
         self.process = subprocess.Popen(
             self.service.command,
@@ -50,7 +50,7 @@ class Running:
         self._printer.start()
 
     def watch(self, now_s: float) -> None:
-        """Starts it again, a second after it has ended."""
+        """Starts the process again a second after it ended."""
         if self.process.poll() is None or not self.service.restarts:
             return
         if self.ended_s is None:
@@ -60,7 +60,7 @@ class Running:
             self.start()
 
     def stop(self) -> None:
-        """Asks it to end; what does not is killed, and whatever it started with it."""
+        """Asks the process to stop. If it does not, kills it and all that it started."""
         if self.process.poll() is None:
             self.process.terminate()
             try:
@@ -71,7 +71,7 @@ class Running:
         self._printer.join()
 
     def kill(self) -> None:
-        """Ends it at once, and whatever it started."""
+        """Kills the process and all that it started."""
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
@@ -79,18 +79,13 @@ class Running:
 
 def main(arguments: list[str]) -> int:
     """Runs until SIGINT or SIGTERM; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="make up", description=__doc__)
-    parser.add_argument("--shift", type=int, default=0, help="is added to every port, where some are taken")
-    parser.add_argument("--data", type=Path, help="folder with `registry`; else var, else var/demo, trained if need be")
-    parser.add_argument("--state", type=Path, default=_ROOT / "var" / "up", help="gets what the services write")
-    given = parser.parse_args(arguments)
-    data = given.data or _data_folder()
-    services = local_services(
-        read_compose(_ROOT / "docker-compose.yml", os.environ), data=data, state=given.state, shift=given.shift
-    )
-    taken = [port for service in services if not service.missing for port in service.ports if not _is_free(port)]
+    given = _arguments(arguments)
+    compose = read_compose(_ROOT / "docker-compose.yml", os.environ)
+    services = local_services(compose, data=given.data or _data_folder(), state=given.state, shift=given.shift)
+    ports = [port for service in services if not service.missing for port in service.ports]
+    taken = [str(port) for port in ports if not is_port_free(f"127.0.0.1:{port}")]
     if taken:
-        say("up", f"port {', '.join(map(str, taken))} is taken: stop what listens there, or add --shift 1000")
+        say("up", f"port {', '.join(taken)} is taken: stop what listens there, or add --shift 1000")
         return 1
     signal.signal(signal.SIGTERM, _interrupt)
     running: list[Running] = []
@@ -114,8 +109,16 @@ def main(arguments: list[str]) -> int:
         _stop_all(running)
 
 
+def _arguments(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make up", description=__doc__)
+    parser.add_argument("--shift", type=int, default=0, help="add this to every port, if some are taken")
+    parser.add_argument("--data", type=Path, help="folder that holds `registry`; by default var, or else var/demo")
+    parser.add_argument("--state", type=Path, default=_ROOT / "var" / "up", help="folder for what the services write")
+    return parser.parse_args(arguments)
+
+
 def _stop_all(running: list[Running]) -> None:
-    """Ends all, those first that nothing needs; a second Ctrl-C kills what is left."""
+    """Stops all, in reverse order. A second Ctrl-C kills the rest."""
     try:
         for each in reversed(running):
             each.stop()
@@ -130,18 +133,8 @@ def _data_folder() -> Path:
     return own if Registry(own / "registry").models() else own / "demo"
 
 
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # one that has just been left counts as free
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
-
-
 def _start(service: Service, running: list[Running]) -> bool:
-    """Starts a service once those before it are as it needs them; False if one cannot be."""
+    """Starts a service once the services that it needs are ready; returns False if one of them fails."""
     if service.missing:
         say(service.name, f"left out: {service.missing} on this machine")
         return True
@@ -169,7 +162,7 @@ def _becomes_healthy(running: Running) -> bool:
 
 
 def is_healthy(service: Service) -> bool:
-    """What the service's own health check says."""
+    """Whether the service passes its own health check."""
     check = subprocess.run(service.health, env=dict(service.environment), cwd=_ROOT, capture_output=True, check=False)
     return check.returncode == 0
 

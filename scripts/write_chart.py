@@ -1,6 +1,6 @@
-"""Writes what the Helm chart has from elsewhere, in place or in a FOLDER: `make chart`.
+"""Copies settings and rules into the Helm chart, in place or in a FOLDER: `make chart`.
 
-That is what the programs' settings may be, in `values.schema.json`, and Prometheus's rules, for Helm reads no file
+`values.schema.json` gets the settings of both programs, and `rules/` Prometheus's rules, since Helm reads no file
 outside the chart.
 """
 
@@ -14,7 +14,7 @@ from typing import Any
 
 _DEPLOY = Path(__file__).resolve().parent.parent / "deploy"
 _CHART = _DEPLOY / "helm" / "autocomplete"
-# which class has a program's settings, and which of them the chart's own values say
+# for each program: module and class of its settings, and those that other values of the chart decide
 _PROGRAMS = {
     "server": ("service.config", "ServerSettings", "config registry bundle_cache address metrics_address redis"),
     "gateway": ("gateway.config", "GatewaySettings", "config address server"),
@@ -23,7 +23,7 @@ _BOUNDS = ("enum", "minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum")
 
 
 def settings_schema(module: str, name: str, said: str) -> dict[str, Any]:
-    """The JSON schema of a map of settings, as variables of the environment give them."""
+    """The JSON schema of a map of settings."""
     fields = getattr(import_module(module), name).model_json_schema()["properties"]
     return {
         "type": "object",

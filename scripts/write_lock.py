@@ -14,7 +14,7 @@ _HEADER = "# Versions of everything, for pip's `--constraint`; written by `make 
 
 
 def main(extra_arguments: list[str]) -> None:
-    """Writes the lock; more arguments (such as `--constraint FILE`) go to pip."""
+    """Writes the lock. Further arguments, such as `--constraint FILE`, go to pip."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
         command = [sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed", "--quiet"]
@@ -23,7 +23,7 @@ def main(extra_arguments: list[str]) -> None:
         subprocess.run(command, check=True)
         installed = json.loads(report.read_text(encoding="utf-8"))["install"]
     packages = [item["metadata"] for item in installed if "dir_info" not in item["download_info"]]
-    # a local version such as `2.13.0+cpu` is one index's build of a release, and others lack it
+    # only some indexes have a local version such as `2.13.0+cpu`
     pins = {package["name"].lower(): package["version"].partition("+")[0] for package in packages}
     _LOCK.write_text(_HEADER + "".join(f"{name}=={pins[name]}\n" for name in sorted(pins)), encoding="utf-8")
 

@@ -93,16 +93,19 @@ def read_settings(
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0]) if first["loc"] else ""
+        place = f"{file}: {name}"
         if name in flags:
             place = flag_name(name)
         elif name in variables:
             place = variable_name(kind, name)
-        else:
-            place = f"{file}: {name}"
-        problem = first["msg"].removeprefix("Value error, ")
-        if first["type"] == "extra_forbidden":
-            problem = "no such setting" + nearest(name, kind.model_fields)
-        raise ConfigError(f"{place}: {problem}.", remedy=f"`{kind.command} --help` documents every setting.") from None
+        raise _config_error(kind, name, place, first["type"], first["msg"]) from None
+
+
+def _config_error(kind: type[ProgramSettings], name: str, place: str, fault: str, message: str) -> ConfigError:
+    problem = message.removeprefix("Value error, ")
+    if fault == "extra_forbidden":
+        problem = "no such setting" + nearest(name, kind.model_fields)
+    return ConfigError(f"{place}: {problem}.", remedy=f"`{kind.command} --help` documents every setting.")
 
 
 def describe(kind: type[BaseSettings]) -> list[tuple[str, str, str, str]]:

@@ -70,8 +70,8 @@ class Budget:
 class CostEstimate:
     """Exponentially weighted means of a cost in seconds and of its deviation; threads may share it, last writer wins.
 
-    A cost fits where its mean and four deviations do, as in TCP's timer (RFC 6298): of answers to be ready in 3 ms 9%
-    were late; 37% where twice the mean was enough.
+    A cost fits where its mean and four deviations do, as in TCP's timer (RFC 6298). Where only twice the mean had
+    to fit, four times as many answers were late.
     """
 
     def __init__(self, initial_s: float) -> None:

@@ -153,11 +153,11 @@ def describe(
     """
     found = _Found()
     unscored: list[str] = []
-    for proposal in proposals:
-        if proposal.tokens is None:
-            unscored.append(proposal.text)
+    for text, _, tokens, first, log_prob, _, _ in proposals:
+        if tokens is None:
+            unscored.append(text)
         else:
-            found.add(proposal.text, proposal.tokens, proposal.first, proposal.log_prob)
+            found.add(text, tokens, first, log_prob)
     unscored = [text for text in dict.fromkeys(unscored) if text not in found.rows]
     if unscored:
         _score(model, reading, unscored, found)

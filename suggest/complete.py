@@ -40,8 +40,8 @@ _PROBABLE = math.log(0.5)
 class _Listed:
     """Natural-log probability and row of each candidate, best first, and each model's opinion of them.
 
-    `reading` is what was typed as it stands; `corrections` says of which correction of it a text is a completion, if
-    of any; `total` are the submissions behind all readings; `refiners` are as of `QueryCompletion`.
+    `reading` is what was typed as it stands; `corrections` has the correction that a text completes, if it completes
+    one; `total` are the submissions behind all readings; `refiners` are as of `QueryCompletion`.
     """
 
     ranked: list[tuple[float, int]]
@@ -230,20 +230,15 @@ class QueryCompleter:
         neural = listed.neural.tolist() if listed.neural is not None else [-math.inf] * len(counts)
         ranked = listed.ranked[: request.options.max_suggestions]
         suggestions = []
-        shown = index.shown([texts[row] for _, row in ranked])
-        for (log_prob, row), (display, payload) in zip(ranked, shown, strict=True):
-            text, count, correction = texts[row], counts[row], listed.corrections.get(texts[row])
-            typed = (
-                _typed_length(text, request.query, prefixes) if correction is None else len(correction.query.rstrip())
-            )
-            popularity = math.log(count / index.total) if count > 0 else None
-            terms = ScoreTerms(
-                popularity, _known(ngram[row]), _known(neural[row]), correction.edits if correction else 0
-            )
-            source = SuggestionSource.LOG if count > 0 else SuggestionSource.GENERATED
-            suggestions.append(
-                QuerySuggestion(text, display, log_prob, math.exp(log_prob), source, (0, typed), terms, payload)
-            )
+        for (log_prob, row), shown in zip(ranked, index.shown([texts[row] for _, row in ranked]), strict=True):
+            text, correction = texts[row], listed.corrections.get(texts[row])
+            if correction is None:
+                typed, edits = _typed_length(text, request.query, prefixes), 0
+            else:
+                typed, edits = len(correction.query.rstrip()), correction.edits
+            popularity = math.log(counts[row] / index.total) if counts[row] > 0 else None
+            terms = ScoreTerms(popularity, _known(ngram[row]), _known(neural[row]), edits)
+            suggestions.append(_suggestion(text, shown, log_prob, (0, typed), terms))
         return tuple(suggestions)
 
     def _with_infix(
@@ -256,38 +251,44 @@ class QueryCompleter:
     ) -> tuple[QuerySuggestion, ...]:
         """A list with infix completions at its end: where it has room, and in the place of its last generated ones.
 
-        Only what was submitted more often than all queries with the typed prefix takes a place: by evidence of the log
-        the typed text then rather is the beginning of a later word.
+        Only what was submitted more often than all queries with the typed prefix takes such a place: the log then says
+        that the typed text rather begins a later word.
         """
         k = request.options.max_suggestions
         generated = [row for row, each in enumerate(listed) if each.source is SuggestionSource.GENERATED]
         places, room = min(k // SHARE, len(generated)), k - len(listed)
+        if places + room < 1:
+            return listed
         reading.listed, reading.places = [suggestion.text for suggestion in listed], room + places
         matches = source.propose(request, reading)
+        if not matches:
+            return listed
         taken = sum(match.submissions > reading.total for match in matches[:places]) - room
         if taken > 0:
             gone = set(generated[-taken:])
             listed = tuple(suggestion for row, suggestion in enumerate(listed) if row not in gone)
         matches, prefixes = matches[: k - len(listed)], typed_prefixes(request.query)
-        log_probs = infix_log_probs(
-            [match.submissions for match in matches],
-            index.total,
-            [(each.acceptance_prob, each.log_prob) for each in listed],
-        )
-        shown = index.shown([match.text for match in matches])
+        popularity = [math.log(match.submissions / index.total) for match in matches]
+        log_probs = infix_log_probs(popularity, [(each.acceptance_prob, each.log_prob) for each in listed])
+        rows = zip(matches, popularity, log_probs, index.shown([match.text for match in matches]), strict=True)
         return listed + tuple(
-            QuerySuggestion(
-                text=match.text,
-                display=display,
-                log_prob=log_prob,
-                acceptance_prob=math.exp(log_prob),
-                source=SuggestionSource.LOG,
-                typed=(match.start, _typed_length(match.text[match.start :], request.query, prefixes)),
-                terms=ScoreTerms(popularity_log_prob=math.log(match.submissions / index.total)),
-                payload=payload,
+            _suggestion(
+                match.text,
+                shown,
+                log_prob,
+                (match.start, _typed_length(match.text[match.start :], request.query, prefixes)),
+                ScoreTerms(popularity_log_prob=popular),
             )
-            for match, log_prob, (display, payload) in zip(matches, log_probs, shown, strict=True)
+            for match, popular, log_prob, shown in rows
         )
+
+
+def _suggestion(
+    text: str, shown: tuple[str, str], log_prob: float, typed: tuple[int, int], terms: ScoreTerms
+) -> QuerySuggestion:
+    """A suggestion; one without a popularity is in no log."""
+    source = SuggestionSource.GENERATED if terms.popularity_log_prob is None else SuggestionSource.LOG
+    return QuerySuggestion(text, shown[0], log_prob, math.exp(log_prob), source, typed, terms, shown[1])
 
 
 def first_rows(pool: Pool, ranking: Ranking, k: int, exclude_generated: bool = False) -> list[int]:

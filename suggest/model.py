@@ -66,7 +66,7 @@ class Model:
 
     @property
     def warm_queries(self) -> tuple[str, ...]:
-        """Beginnings of queries whose answers are worth having ready, the most typed first."""
+        """Beginnings of queries that are worth having answers ready for, the most typed first."""
         return self.bundle.warm_set
 
     def complete_query(

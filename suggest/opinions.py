@@ -128,7 +128,7 @@ class Rescorer:
     def opinions(self, pool: Pool, rows: Sequence[int], chosen: Candidates) -> Floats:
         """The neural model's natural-log probabilities of whole candidates given what was typed, float64 (N,).
 
-        It reads them to their ends; who wants to know pays for it. -inf where it cannot tell.
+        It reads them to their ends, which costs extra. -inf where it cannot tell.
 
         Args:
             rows, chosen: as for `rescore`.

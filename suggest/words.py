@@ -30,7 +30,7 @@ class WordPredictor:
     def __init__(self, model: LanguageModel, never: NeverGenerated | None = None) -> None:
         self._model = model
         self._never = never or NeverGenerated()
-        self._contexts: Memo[str, tuple[int, ...]] = Memo(_CONTEXT_BYTES, _CONTEXT_BYTES // 128)
+        self._contexts: Memo[str, tuple[int, ...]] = Memo(_CONTEXT_BYTES, deep=True, largest=_CONTEXT_BYTES // 128)
         self._cost = CostEstimate(0.001)
 
     def predict(self, text: str, options: WordOptions, budget: Budget | None) -> NextWords:

@@ -1,12 +1,12 @@
-"""The training configuration: one TOML file, every field documented here.
+"""The training configuration: one TOML file. Paths are relative to its folder.
 
-`autocomplete train --help` prints `describe()`; a path is relative to the configuration file.
+Each field has a description here. `autocomplete train --help` and the reference in the documentation print them.
 """
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,92 +21,99 @@ from training.config_section import Section
 
 
 class TextSource(Section):
-    """Running text: `.txt` (a paragraph a line), `.jsonl` or `.parquet`, each also `.gz`, `.xz`, `.zst`."""
+    """Running text: `.txt` (a paragraph a line), `.jsonl` or `.parquet`, each also as `.gz`, `.xz` or `.zst`."""
 
-    path: str = Field(description="File, or glob pattern such as `speeches/*.txt`.")
-    column: str = Field("text", description="Field of `.jsonl`, column of `.parquet` that holds the text.")
+    path: str = Field(description="File, or pattern such as `speeches/*.txt`.")
+    column: str = Field("text", description="Field (`.jsonl`) or column (`.parquet`) that holds the text.")
     part: Literal["split", "train", "validation", "test"] = Field(
-        "split", description="What the file is for; `split` holds some blocks of its sentences out."
+        "split",
+        description="What the text is used for. `split` holds out some blocks of sentences and trains on the rest.",
     )
     sentences: Literal["split", "lines"] = Field(
-        "split", description="`split` finds the sentences of each paragraph; `lines`: a line is a sentence."
+        "split", description="`split` finds the sentences of each paragraph. `lines` takes each line as a sentence."
     )
     screened: bool = Field(
-        True, description="Drop sentences with personal data or keys; false for published corpora, measured whole."
+        True,
+        description="Drop sentences that hold personal data or keys. Set it to false for a published corpus that must"
+        " be measured whole.",
     )
-    max_lines: int | None = Field(None, ge=1, description="Read only this many lines of each file.")
+    max_lines: int | None = Field(None, ge=1, description="Read at most this many lines of each file.")
 
 
 class CatalogueSource(Section):
-    """Titles or products with weights, a query log's stand-in: `.tsv`, `.csv`, `.jsonl`, `.parquet`."""
+    """Titles or products with weights: `.tsv`, `.csv`, `.jsonl` or `.parquet`. They can replace a query log."""
 
-    path: str = Field(description="File, or glob pattern.")
-    text_column: str = Field("text", description="Column that holds the title; it is shown as it is written.")
+    path: str = Field(description="File, or pattern.")
+    text_column: str = Field("text", description="Column that holds the title. Suggestions show it as it is written.")
     weight_column: str | None = Field(
-        None, description="Column with how often an entry is wanted, as a log's counts; 1 if unset. 0 drops the entry."
+        None,
+        description="Column that says how often an entry is wanted, like a log's counts. Unset: every entry weighs 1."
+        " An entry of weight 0 is dropped.",
     )
     payload_column: str | None = Field(
-        None, description="Column with what answers hold beside the entry, such as an identifier or JSON."
+        None, description="Column that answers return with the entry, such as an identifier or JSON."
     )
 
 
 class Screening(Section):
-    """What of the query log may enter the index and the models."""
+    """Which queries of the log may enter the index and the models."""
 
     min_users: int = Field(
         3,
         ge=1,
-        description="Distinct users that must have typed a query (logs with a user column; rows without one count as"
-        " none).",
+        description="Index a query only if this many different users typed it. For logs with a user column; rows"
+        " without a user do not count.",
     )
-    min_count: int = Field(2, ge=1, description="Times that a query must have been typed (logs without a user column).")
+    min_count: int = Field(
+        2, ge=1, description="Index a query only if it was typed this many times. For logs without a user column."
+    )
     model_min_users: int | None = Field(
-        None, ge=1, description="As `min_users`, for what the language models learn; unset: the same."
+        None, ge=1, description="Like `min_users`, for what the language models learn. Unset: the same."
     )
     model_min_count: int | None = Field(
-        None, ge=1, description="As `min_count`, for what the language models learn; unset: the same."
+        None, ge=1, description="Like `min_count`, for what the language models learn. Unset: the same."
     )
     min_length: int = Field(
-        3, ge=1, description="Shorter queries are dropped (code points); 2 for Korean, Chinese, Japanese."
+        3, ge=1, description="Drop shorter queries (code points). Use 2 for Korean, Chinese or Japanese."
     )
-    max_length: int = Field(100, ge=8, le=256, description="Longer queries are dropped (code points).")
+    max_length: int = Field(100, ge=8, le=256, description="Drop longer queries (code points).")
     blocked_words: str | None = Field(
         None,
-        description="File of words and phrases never suggested, one a line, beside the built-in English list.",
+        description="File of words and phrases that are never suggested, one a line. They are added to the built-in"
+        " English list.",
     )
 
 
 class Duplicates(Section):
-    """Which differences make no other query: in a list only the most popular form stands."""
+    """Which queries count as the same. A list shows only the most popular form."""
 
     collapse: tuple[Literal["accents", "punctuation", "plural", "word_order"], ...] = Field(
         ("accents", "punctuation", "plural", "word_order"),
-        description="Differences that count for none; plurals are English, accents those of Latin letters.",
+        description="Differences to ignore. Plurals are English ones, accents those of Latin letters.",
     )
     plural_ratio: float = Field(
         3.0,
         ge=1,
-        description="A query gives way to its plural or singular only if that is so many times as popular; at 1, 0.5%"
-        " of MRR@10 is lost on the benchmark's queries.",
+        description="A singular or plural is hidden only if the other form is this many times as popular.",
     )
 
 
 class HeldOut(Section):
-    """What is kept from training: `validation` tunes weights, `test` measures."""
+    """What is kept out of training: `validation` tunes the weights, `test` measures the result."""
 
-    validation_fraction: float = Field(0.04, gt=0, lt=0.5, description="Share of lines that tune weights.")
-    test_fraction: float = Field(0.04, gt=0, lt=0.5, description="Share of lines that measure.")
+    validation_fraction: float = Field(0.04, gt=0, lt=0.5, description="Share of the lines that tunes the weights.")
+    test_fraction: float = Field(0.04, gt=0, lt=0.5, description="Share of the lines that measures the result.")
     max_queries: int = Field(4000, ge=10, description="At most this many queries in each part.")
     max_sentences: int = Field(20000, ge=10, description="At most this many sentences in each part.")
     query_log: str | None = Field(
         None,
-        description="Name of the query logs that held-out queries are drawn from, those most like what will be typed;"
-        " unset: all.",
+        description="Name of the query logs to draw held-out queries from: those most like what people will type."
+        " Unset: all logs.",
     )
 
 
 class NgramConfig(Section):
-    """N-gram model: modified Kneser-Ney by KenLM, or counts with a simpler smoothing as a baseline."""
+    """N-gram model: modified Kneser-Ney by KenLM, or a simpler smoothing as a baseline."""
 
     smoothing: Smoothing = Field(
         "kneser_ney",
@@ -115,53 +122,50 @@ class NgramConfig(Section):
     order: int = Field(5, ge=1, le=6, description="Longest n-gram; `kneser_ney` takes 2 or more.")
     delta: float = Field(0.003, gt=0, le=10, description="What `add_delta` adds to every count.")
     prune: tuple[int, ...] = Field(
-        (), description="Counts at or under which n-grams are dropped, one an order; empty keeps all (`kneser_ney`)."
+        (),
+        description="For each order, drop n-grams with this count or a lower one. Empty keeps all (`kneser_ney`).",
     )
     quantize_bits: int | None = Field(
         None,
         ge=2,
         le=16,
-        description="Bits of each probability and back-off weight in KenLM's file; unset keeps all 32. Probabilities"
-        " then sum to 1 only roughly (`kneser_ney`).",
+        description="Bits of each probability and back-off weight in KenLM's file. Unset keeps all 32. With fewer bits"
+        " the probabilities sum to 1 only roughly (`kneser_ney`).",
     )
     discount_fallback: bool = Field(
-        False, description="Estimate even where the text is too small for its discounts: for tests only."
+        False, description="Train even if the text is too small to estimate its discounts. For tests only."
     )
-    memory: str = Field("1G", pattern=r"^\d+[MG]$", description="Memory that `lmplz` may sort in.")
+    memory: str = Field("1G", pattern=r"^\d+[MG]$", description="Memory that `lmplz` may use to sort.")
 
 
 class LanguageModelConfig(Section):
-    """A language model: one unit and vocabulary, an n-gram model, a neural model and their mixture."""
+    """A language model: a unit with its vocabulary, an n-gram model, a neural model and their mixture."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,30}$", description="Its name in the bundle.")
     unit: Literal["word", "subword"] = Field(
-        description="`subword` completes queries, and text without spaces between words; `word` completes text."
+        description="`subword` completes queries, and text without spaces between words. `word` completes text."
     )
     sources: tuple[Literal["text", "queries"], ...] = Field(
-        min_length=1, description="What it is trained on; the first one also tunes and measures it."
+        min_length=1, description="What it learns from. Held-out data of the first one tunes and measures it."
     )
     query_logs: tuple[str, ...] = Field(
         (),
-        description="Names of the query logs that it is trained on, as where one log is nearest to what will be typed;"
-        " empty: all of them, and the catalogue.",
+        description="Names of the query logs that it learns from, for example only the log nearest to what people will"
+        " type. Empty: all logs and the catalogue.",
     )
-    vocabulary_size: int = Field(4000, ge=64, description="Words (most frequent ones) or BPE pieces.")
-    min_count: int = Field(1, ge=1, description="Words seen fewer times are unknown (unit `word`).")
-    lowercase: bool = Field(True, description="Fold case before training and look-up.")
-    pretokenized: bool = Field(
-        False, description="Words are what stands between spaces, as in published corpora (unit `word`)."
-    )
+    vocabulary_size: int = Field(4000, ge=64, description="Number of words (the most frequent ones) or of BPE pieces.")
+    min_count: int = Field(1, ge=1, description="Rarer words are treated as unknown (unit `word`).")
+    lowercase: bool = Field(True, description="Fold case, in training and in look-ups.")
+    pretokenized: bool = Field(False, description="Only spaces separate words, as in published corpora (unit `word`).")
     ngram: NgramConfig = Field(default_factory=NgramConfig)
-    neural: NeuralConfig | None = Field(None, description="Left out: an n-gram model alone.")
-    reranker: RerankerConfig | None = Field(
-        None, description="Left out: none; on the benchmark's queries it gained nothing (models of queries)."
-    )
+    neural: NeuralConfig | None = Field(None, description="Unset: the model is an n-gram model alone.")
+    reranker: RerankerConfig | None = Field(None, description="Unset: none. For models of queries only.")
     recent_words: int = Field(
         0,
         ge=0,
         le=10000,
-        description="Words of the same text that become more probable again, if that predicts held-out text better; "
-        "0: none (unit `word`).",
+        description="Number of words of the same text to remember and make more probable, if that predicts held-out"
+        " text better. 0: none (unit `word`).",
     )
 
 
@@ -172,20 +176,23 @@ class Publishing(Section):
         "var/registry",
         description="Folder of `NAME/VERSION` bundles, or its URL, such as s3://BUCKET/PREFIX (`pip install '.[s3]'`).",
     )
-    keep_versions: int = Field(3, ge=1, description="Versions kept of a model, the active one besides.")
+    keep_versions: int = Field(3, ge=1, description="Versions of a model to keep, besides the active one.")
     gate_tolerance: float = Field(
-        0.02, ge=0, description="How much worse (relative) than the active bundle a new one may measure."
+        0.02,
+        ge=0,
+        description="A new bundle becomes active if it measures at most this much worse than the active one"
+        " (relative).",
     )
     warm_queries: int = Field(
         2000,
         ge=0,
-        description="Beginnings of up to three characters, the most typed of the queries, that a server answers before"
-        " anybody asks; 0: none.",
+        description="Number of popular beginnings, of up to three characters, that a server answers in advance when it"
+        " opens the bundle. 0: none.",
     )
     keep_held_out: bool = Field(
         True,
-        description="Keep held-out text and queries, rare ones too, as plain text in the bundle's `evaluation/`, so"
-        " that `autocomplete evaluate` needs no files.",
+        description="Keep held-out text and queries, rare ones too, as plain text in the bundle's `evaluation/`."
+        " `autocomplete evaluate` then needs no files.",
     )
 
 
@@ -194,11 +201,15 @@ class TrainingConfig(Section):
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$", description="The model's name, in `models/NAME`.")
     seed: int = Field(0, ge=0, description="Seed of everything random.")
-    work: str = Field("var/work", description="Folder for what can be resumed; safe to delete.")
+    work: str = Field(
+        "var/work",
+        description="Folder for finished steps, so that a stopped training can continue. Several trainings can share"
+        " it. You may delete it.",
+    )
     text: tuple[TextSource, ...] = Field((), description="Running text.")
     query_log: tuple[QueryLogSource, ...] = Field((), description="Query logs.")
     catalogue: tuple[CatalogueSource, ...] = Field(
-        (), description="Catalogues: they serve as queries, alone or beside logs."
+        (), description="Catalogues. They serve as queries, alone or beside logs."
     )
     screening: Screening = Field(default_factory=Screening)
     duplicates: Duplicates = Field(default_factory=Duplicates)
@@ -206,8 +217,8 @@ class TrainingConfig(Section):
     held_out: HeldOut = Field(default_factory=HeldOut)
     language_models: tuple[LanguageModelConfig, ...] = Field(
         min_length=1,
-        description="The first that has queries generates them, further ones whose first source is queries advise"
-        " the ranking; the first that has text generates text.",
+        description="The first model that learns queries generates them. Further models with queries as first source"
+        " advise the ranking. The first model that learns text generates text.",
     )
     publishing: Publishing = Field(default_factory=Publishing)
 
@@ -234,54 +245,43 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> TrainingConfig:
         raise ConfigError(
             f"{path}: {field}: {first['msg']}.", remedy="`autocomplete train --help` documents every field."
         ) from None
-    _check(path, config)
+    for field, problem, remedy in _mistakes(config):
+        raise ConfigError(f"{path}: {field}: {problem}", remedy=remedy)
     return config
 
 
-def _check(path: Path, config: TrainingConfig) -> None:
-    if config.held_out.query_log is not None:
-        _check_log_name(f"{path}: held_out.query_log", config.held_out.query_log, config)
+def _mistakes(config: TrainingConfig) -> Iterator[tuple[str, str, str]]:
+    """Fields that do not go together: the field, what is wrong, and what to do."""
+    logs = {log.name for log in config.query_log}
+    if config.held_out.query_log not in {None, *logs}:
+        yield "held_out.query_log", *_no_log(config.held_out.query_log)
     names = [model.name for model in config.language_models]
     if len(set(names)) < len(names):
-        raise ConfigError(f"{path}: language_models: two have the same name.", remedy="Rename one.")
+        yield "language_models", "two have the same name.", "Rename one."
     if config.counting.half_life_days and not any(source.time_column for source in config.query_log):
-        raise ConfigError(
-            f"{path}: counting.half_life_days: no query log has times.",
-            remedy="Name a log's time_column, or take half_life_days out.",
-        )
+        remedy = "Name a log's time_column, or take half_life_days out."
+        yield "counting.half_life_days", "no query log has times.", remedy
     for model in config.language_models:
+        section = f"language_models.{model.name}"
         for source in model.sources:
             if not (config.text if source == "text" else config.query_log or config.catalogue):
-                section = "[[text]]" if source == "text" else "[[query_log]] or [[catalogue]]"
-                raise ConfigError(
-                    f"{path}: language_models.{model.name}.sources: there is no {source}.",
-                    remedy=f"Add a {section} section, or take `{source}` out.",
-                )
+                sections = "[[text]]" if source == "text" else "[[query_log]] or [[catalogue]]"
+                remedy = f"Add a {sections} section, or take `{source}` out."
+                yield f"{section}.sources", f"there is no {source}.", remedy
         for name in model.query_logs:
-            _check_log_name(f"{path}: language_models.{model.name}.query_logs", name, config)
-        _check_ngram(f"{path}: language_models.{model.name}.ngram", model.ngram)
-        if len(model.ngram.prune) > model.ngram.order:
-            raise ConfigError(
-                f"{path}: language_models.{model.name}.ngram.prune: more counts than orders.",
-                remedy=f"Give at most {model.ngram.order}.",
-            )
+            if name not in logs:
+                yield f"{section}.query_logs", *_no_log(name)
+        yield from _ngram_mistakes(f"{section}.ngram", model.ngram)
         if model.reranker is not None and model.sources[0] != "queries":
-            raise ConfigError(
-                f"{path}: language_models.{model.name}.reranker: its first source is text; only queries are re-ranked.",
-                remedy='Leave it out, or put "queries" first in `sources`.',
-            )
+            remedy = 'Leave it out, or put "queries" first in `sources`.'
+            yield f"{section}.reranker", "its first source is text; only queries are re-ranked.", remedy
         if model.recent_words and model.unit != "word":
-            raise ConfigError(
-                f"{path}: language_models.{model.name}.recent_words: its unit is {model.unit}; only words come again.",
-                remedy='Leave it out, or set `unit = "word"`.',
-            )
+            remedy = 'Leave it out, or set `unit = "word"`.'
+            yield f"{section}.recent_words", f"its unit is {model.unit}; only words come again.", remedy
 
 
-def _check_log_name(field: str, name: str, config: TrainingConfig) -> None:
-    if all(log.name != name for log in config.query_log):
-        raise ConfigError(
-            f"{field}: no [[query_log]] has the name {name!r}.", remedy="Give one that name, or leave the field out."
-        )
+def _no_log(name: str | None) -> tuple[str, str]:
+    return f"no [[query_log]] has the name {name!r}.", "Give one that name, or leave the field out."
 
 
 _ONLY_WITH = {
@@ -292,18 +292,16 @@ _ONLY_WITH = {
 }
 
 
-def _check_ngram(section: str, ngram: NgramConfig) -> None:
+def _ngram_mistakes(section: str, ngram: NgramConfig) -> Iterator[tuple[str, str, str]]:
     for field, smoothing in _ONLY_WITH.items():
         if ngram.smoothing != smoothing and getattr(ngram, field) != NgramConfig.model_fields[field].default:
-            raise ConfigError(
-                f'{section}.{field}: is for smoothing = "{smoothing}", not "{ngram.smoothing}".',
-                remedy=f'Take it out, or set smoothing = "{smoothing}".',
-            )
+            problem = f'is for smoothing = "{smoothing}", not "{ngram.smoothing}".'
+            yield f"{section}.{field}", problem, f'Take it out, or set smoothing = "{smoothing}".'
     if ngram.smoothing == "kneser_ney" and ngram.order < 2:
-        raise ConfigError(
-            f"{section}.order: `kneser_ney` has no order 1.",
-            remedy='Set order = 2 or more, or smoothing = "add_delta".',
-        )
+        remedy = 'Set order = 2 or more, or smoothing = "add_delta".'
+        yield f"{section}.order", "`kneser_ney` has no order 1.", remedy
+    if len(ngram.prune) > ngram.order:
+        yield f"{section}.prune", "more counts than orders.", f"Give at most {ngram.order}."
 
 
 def _apply(document: dict[str, Any], override: str) -> None:
@@ -326,7 +324,7 @@ def _apply(document: dict[str, Any], override: str) -> None:
 
 
 def _child(table: Any, name: str, override: str) -> Any:
-    """The table below; in an array of tables a number picks one, `name` of an entry too."""
+    """The table of that name. In an array of tables, a position or an entry's `name` picks one."""
     if isinstance(table, list):
         for position, item in enumerate(table):
             if name in (str(position), item.get("name")):
@@ -339,7 +337,7 @@ def _child(table: Any, name: str, override: str) -> Any:
 
 
 def describe(section: type[BaseModel] = TrainingConfig, prefix: str = "") -> list[tuple[str, str, str]]:
-    """All fields as rows (dotted name, default, description), for `--help` and the README."""
+    """All fields as rows (dotted name, default, description)."""
     rows: list[tuple[str, str, str]] = []
     for name, field in section.model_fields.items():
         nested = _section_of(field.annotation)

@@ -10,7 +10,7 @@ from training.config_section import Section
 
 
 class QueryLogSource(Section):
-    """A query log: `.txt` (a query a line), `.tsv`, `.csv`, `.parquet`; all but the last also compressed."""
+    """A query log: `.txt` (a query a line), `.tsv`, `.csv` or `.parquet`, also with `.gz`, `.xz` or `.zst` behind."""
 
     path: str = Field(description="File, or glob pattern.")
     query_column: str = Field("query", description="Column that holds the query (`.txt` has no columns).")
@@ -18,23 +18,25 @@ class QueryLogSource(Section):
     time_column: str | None = Field(None, description="Column with the time of submission (UTC unless it says).")
     user_column: str | None = Field(None, description="Column with a pseudonymous user id.")
     session_column: str | None = Field(
-        None, description="Column with the session: one's queries follow each other; not taken for a user."
+        None, description="Column with the session. Queries of one session follow each other; a session is no user."
     )
     on_bad_row: Literal["stop", "drop"] = Field(
         "stop",
-        description="A row that cannot be used (not UTF-8, above 64 KB, another number of fields, no count, no time, "
-        "a time more than a day ahead): `stop` names its line and ends the run, `drop` counts it and goes on.",
+        description="For rows that cannot be used (not UTF-8, above 64 KB, a quote that is not closed, another number "
+        "of fields, no count, no time, a time more than a day ahead): `stop` names the line and ends the run, `drop` "
+        "counts the row and goes on.",
     )
     max_lines: int | None = Field(None, ge=1, description="Read only this many lines of each file.")
     name: str | None = Field(
         None,
         pattern=r"^[a-z][a-z0-9_-]{0,30}$",
-        description="What language models that are trained on it alone call it (`query_logs`); logs may share one.",
+        description="A name by which a language model can be trained on this log alone (`query_logs`). Logs may share "
+        "one.",
     )
 
 
 class Counting(Section):
-    """How submissions are counted; what is left out is counted by reason in the bundle's metrics."""
+    """How submissions are counted. The bundle's metrics say how many were left out, by reason."""
 
     robot_submissions: int = Field(
         1000,

@@ -6,6 +6,6 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Section(BaseModel):
-    """A section: its fields cannot be changed, and one that it does not know is an error."""
+    """A section. Its fields cannot be changed, and an unknown field is an error. Each field has a `description`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)

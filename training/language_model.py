@@ -143,7 +143,7 @@ def train_network(job: Job, config: LanguageModelConfig, part: NeuralConfig | Re
 
     key = [prepared.name, part.model_dump(), job.config.seed]
     name = "reranker" if isinstance(part, RerankerConfig) else "neural"
-    return job.workshop.step(f"{config.name}-{name}", key, make, resumable=True)
+    return job.workshop.step(f"{config.name}-{name}", key, make, resumable=True, meet=wait_for_processes)
 
 
 def prepare(job: Job, config: LanguageModelConfig, data: dict[str, Path]) -> Path:

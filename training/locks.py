@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from lm.bundle.file_lock import file_lock
 from training.progress import Reporter
 
 _RETRY_S = 0.2
@@ -15,26 +15,22 @@ _RETRY_S = 0.2
 
 @contextmanager
 def exclusive(lock_file: Path, reporter: Reporter, *, waiting_for: str) -> Iterator[None]:
-    """Holds a lock that the system frees by itself when its process ends, however that ends.
+    """Holds a lock. The system frees it when the process ends, however it ends.
 
     Args:
-        lock_file: made if it is not there, and left behind.
-        waiting_for: shown while another process holds it.
+        lock_file: made if it is not there, and never removed: another process may be about to lock it.
+        waiting_for: shown while another process holds the lock.
     """
     lock_file.parent.mkdir(parents=True, exist_ok=True)
-    with lock_file.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            with reporter.task(f"Waiting for another process: {waiting_for}"):
-                while not _taken(file.fileno()):
-                    time.sleep(_RETRY_S)
-        yield
+    with ExitStack() as waiting:
 
+        def pause() -> None:
+            if not told:
+                waiting.enter_context(reporter.task(f"Waiting for another process: {waiting_for}"))
+                told.append(True)
+            time.sleep(_RETRY_S)
 
-def _taken(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+        told: list[bool] = []
+        with file_lock(lock_file, pause):
+            waiting.close()
+            yield

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from lm.bundle.bundle import LEXICON_FOLDER, QUERIES_FOLDER, open_bundle
-from lm.bundle.manifest import FORMAT_VERSION, Duplicates, Manifest, Ranking, write_manifest
-from lm.bundle.registry import BundleStore, is_url, open_registry
+from lm.bundle.manifest import FORMAT_VERSION, Duplicates, Manifest, Ranking
+from lm.bundle.registry import is_url, open_registry
 from lm.errors import InputError
 from lm.index.lexicon import build_lexicon, count_words
 from lm.index.never_generated import NEVER_GENERATED_FOLDER, build_withheld
@@ -31,7 +32,7 @@ from training.language_model import fit_weights, prepare, train_language_model, 
 from training.progress import Reporter
 from training.publish import Published, publish
 from training.query_index import index_queries, read_counts
-from training.steps import Workshop
+from training.steps import BundleFolder, Workshop
 
 
 def train(
@@ -56,64 +57,95 @@ def train(
     """
     location = config.publishing.registry
     registry = open_registry(location if is_url(location) else base / location)
-    job = Job(config, base, Workshop(base / config.work), reporter, engine, now())
+    job = Job(config, base, Workshop(base / config.work, reporter), reporter, engine, now())
     data = read_data(job)
-    staging = base / config.work / "bundle"
-    shutil.rmtree(staging, ignore_errors=True)
-    staging.mkdir(parents=True)
-    trained = [train_language_model(job, model, data, staging) for model in config.language_models]
-    mixed = [
-        fit_weights(job, entry, model.recent_words, data, staging)
-        for (entry, _), model in zip(trained, config.language_models, strict=True)
-    ]
-    _deny(job, data, staging)
-    version = _free_version(registry, config.name, now())
+    sentences, queries = (read_lines_of(data[name] / "test.txt") if name in data else [] for name in (TEXT, QUERIES))
+    with job.workshop.bundle_folder() as bundle:
+        trained = _build(job, data, bundle)
+        metrics = evaluate_bundle(
+            open_bundle(bundle.path, verify=False), sentences=sentences, queries=queries, reporter=reporter
+        )
+        manifest = trained.manifest.model_copy(
+            update={"created_at": now(), "metrics": _with_training(metrics, trained, data)}
+        )
+        job.workshop.check()
+        return publish(
+            bundle,
+            manifest,
+            registry,
+            config.publishing,
+            sentences=sentences,
+            queries=queries,
+            activate=activate,
+            reporter=reporter,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Trained:
+    """A bundle before it is measured.
+
+    Attributes:
+        training: how the training of each language model went, by its name.
+        mixture: what decided about the weights of each mixture.
+    """
+
+    manifest: Manifest
+    training: dict[str, dict[str, Any]]
+    mixture: dict[str, dict[str, Any]]
+
+
+def _build(job: Job, data: dict[str, Path], bundle: BundleFolder) -> _Trained:
+    """Trains all parts and puts them into the bundle's folder, with a manifest that has no metrics yet."""
+    config, entries = job.config, []
+    training, mixture = dict[str, dict[str, Any]](), dict[str, dict[str, Any]]()
+    for model in config.language_models:
+        with bundle.adding() as folder:
+            entry, training[model.name] = train_language_model(job, model, data, folder)
+        entry, decided = fit_weights(job, entry, model.recent_words, data, folder)
+        entries.append(entry)
+        mixture |= {model.name: decided} if decided else {}
+    with bundle.adding() as folder:
+        _deny(job, data, folder)
+        query_count = _query_index(job, data, folder)
+        if config.publishing.keep_held_out:
+            _keep_held_out(data, folder)
     manifest = Manifest(
         format_version=FORMAT_VERSION,
         name=config.name,
-        version=version,
-        created_at=now(),
+        version="unpublished",
+        created_at=job.now,
         normalizer_version=NORMALIZER_VERSION,
-        language_models=tuple(entry for entry, _ in mixed),
-        query_count=_query_index(job, data, staging),
+        language_models=tuple(entries),
+        query_count=query_count,
         duplicates=Duplicates.model_validate(config.duplicates.model_dump()),
         ranking=Ranking(),
         metrics={},
         files={},
     )
-    write_manifest(staging, manifest)
+    bundle.write(manifest)
     if QUERIES in data:
-        validation = read_lines_of(data[QUERIES] / "validation.txt")
-        bundle = open_bundle(staging, verify=False)
-        first, ranking = fit_ranking(bundle, validation, reporter)
-        manifest = manifest.model_copy(update={"first_ranking": first, "ranking": ranking})
-        ranking = fit_corrections(replace(bundle, manifest=manifest), validation, config.seed, reporter)
-        manifest = manifest.model_copy(update={"ranking": ranking})
-        write_manifest(staging, manifest)
-    sentences, queries = (read_lines_of(data[name] / "test.txt") if name in data else [] for name in (TEXT, QUERIES))
-    if config.publishing.keep_held_out:
-        _keep_held_out(data, staging)
-    metrics = evaluate_bundle(
-        open_bundle(staging, verify=False), sentences=sentences, queries=queries, reporter=reporter
-    )
-    metrics["mixture"] = {entry.name: found for entry, found in mixed if found}
-    for entry, training in trained:  # not in a file of the bundle: equal inputs give equal files, not equal times
-        metrics["language_models"].setdefault(entry.name, {})["training"] = training
-    metrics["data"] = {name: json.loads((folder / COUNTS_FILE).read_text()) for name, folder in data.items()}
-    manifest = manifest.model_copy(update={"metrics": metrics})
-    write_manifest(staging, manifest)
-    published = publish(
-        staging,
-        manifest,
-        registry,
-        config.publishing,
-        sentences=sentences,
-        queries=queries,
-        activate=activate,
-        reporter=reporter,
-    )
-    shutil.rmtree(staging)
-    return published
+        manifest = _rank(job, manifest, bundle.path, read_lines_of(data[QUERIES] / "validation.txt"))
+        bundle.write(manifest)
+    return _Trained(manifest=manifest, training=training, mixture=mixture)
+
+
+def _rank(job: Job, manifest: Manifest, folder: Path, validation: Sequence[str]) -> Manifest:
+    """The manifest with the weights of the ranking, fitted on held-out queries."""
+    bundle = open_bundle(folder, verify=False)
+    first, ranking = fit_ranking(bundle, validation, job.reporter)
+    manifest = manifest.model_copy(update={"first_ranking": first, "ranking": ranking})
+    ranking = fit_corrections(replace(bundle, manifest=manifest), validation, job.config.seed, job.reporter)
+    return manifest.model_copy(update={"ranking": ranking})
+
+
+def _with_training(metrics: dict[str, Any], trained: _Trained, data: dict[str, Path]) -> dict[str, Any]:
+    """The metrics, and how training went: not in files of the bundle, for equal inputs give equal files."""
+    models = metrics["language_models"]
+    for name, training in trained.training.items():
+        models[name] = {**models.get(name, {}), "training": training}
+    counts = {name: json.loads((folder / COUNTS_FILE).read_text(encoding="utf-8")) for name, folder in data.items()}
+    return metrics | {"mixture": trained.mixture, "data": counts}
 
 
 def assist(config: TrainingConfig, *, base: Path, reporter: Reporter) -> None:
@@ -121,21 +153,13 @@ def assist(config: TrainingConfig, *, base: Path, reporter: Reporter) -> None:
 
     The first process does everything else, in the work folder that they share.
     """
-    job = Job(config, base, Workshop(base / config.work), reporter)
+    job = Job(config, base, Workshop(base / config.work, reporter, is_main=False), reporter)
     for model in config.language_models:
         for part in (model.neural, model.reranker):
             if part is not None:
                 wait_for_processes()  # until the first one has prepared the text
                 prepared = prepare(job, model, read_data(job))
                 train_network(job, model, part, prepared)
-
-
-def _free_version(registry: BundleStore, name: str, when: datetime) -> str:
-    """The time as a version; a later second where a training that found all its steps done has taken it."""
-    taken = registry.versions(name)
-    while (version := when.strftime("%Y%m%d-%H%M%S")) in taken:
-        when += timedelta(seconds=1)
-    return version
 
 
 def _query_index(job: Job, data: dict[str, Path], staging: Path) -> int:

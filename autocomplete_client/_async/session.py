@@ -21,14 +21,14 @@ CLOSING_S = 1.0  # how long the server may take to end a stream that was finishe
 
 
 class AsyncTypingSession:
-    """Sends keystrokes and hands out answers to the newest; a client's `session` makes it.
+    """Sends keystrokes and hands out answers to the newest. A client's `session` makes it.
 
-    `type` never waits; of a `TypingSession` any thread may call it, while one at a time may read. What fails is an
-    `Answer` with an `error`.
+    `type` never waits. Any thread may call it on a `TypingSession`, but only one at a time may read answers. A failure
+    comes as an `Answer` with an `error`.
 
     Args:
         method: `StreamCompleteQuery` of a stub.
-        options: what holds for all keystrokes.
+        options: the same for all keystrokes.
         clock: seconds that only grow.
     """
 
@@ -45,7 +45,7 @@ class AsyncTypingSession:
         self._reader = AsyncBackground(self._run)
 
     def type(self, query: str) -> None:
-        """Says that the box now holds `query`, the whole of it; answers to what it held before are dropped."""
+        """Says that the box now holds `query`. Answers to what it held before are dropped."""
         with self._changed:
             self._keystrokes.type(query)
             self._answers.clear()
@@ -56,7 +56,7 @@ class AsyncTypingSession:
         return self._read(lambda: not self._keystrokes.waiting)
 
     def __aiter__(self) -> AsyncIterator[Answer]:
-        """Answers to all that will be typed, until the session is closed: for what only shows them."""
+        """Answers to everything that will be typed, until the session is closed."""
         return self._read(lambda: False)
 
     async def close(self) -> None:
@@ -87,7 +87,7 @@ class AsyncTypingSession:
     async def _run(self) -> None:
         try:
             await self._answer_all()
-        finally:  # also if the client was closed first: nobody waits for ever
+        finally:  # also if the client was closed first, so that nobody waits forever
             with self._changed:
                 self._closed = True
                 self._changed.notify_all()
@@ -100,7 +100,7 @@ class AsyncTypingSession:
                 attempts = Attempts(PATIENCE_S, back_off=True)
             with self._changed:
                 if not self._keystrokes.waiting:
-                    continue  # it ended between two keystrokes: the next one opens another
+                    continue  # it ended between two keystrokes; the next keystroke opens another
             try:
                 pause_s = attempts.pause_s(failure)
             except CallError:
@@ -149,7 +149,7 @@ class AsyncTypingSession:
             self._changed.notify_all()
 
     async def _until(self, condition: Callable[[], bool], timeout_s: float | None = None) -> bool:
-        """Waits for a condition, the end of the session or of the time; returns whether the session goes on."""
+        """Waits until the condition holds, the session ends or the time is up; returns whether the session goes on."""
         with self._changed:
             await self._changed.wait_for(lambda: self._closed or condition(), timeout_s)
             return not self._closed

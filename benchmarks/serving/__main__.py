@@ -1,8 +1,8 @@
 """The suite of serving: `python -m benchmarks.serving`, from the checkout.
 
 Server on one core, load on another, metrics, default logs and admission on; every figure beside an empty handler's in
-the same run. Writes a table and plots into `var/benchmarks/serving/`. `--train` makes the model first, `--train --big`
-the made-up ones of growing size as well.
+the same run. Writes a table into `var/benchmarks/serving/`. `--train` makes the model first, `--train --big`
+larger ones as well. `--against FOLDER` measures the server of another checkout in the same run.
 """
 
 from __future__ import annotations
@@ -16,17 +16,15 @@ import time
 from pathlib import Path
 
 from benchmarks.bundles import find_bundle
-from benchmarks.serving.bench import FULL, QUICK, Bench
-from benchmarks.serving.model import SIZES, WORK, serving_bundle, train_serving, train_synthetic
+from benchmarks.serving.bench import FULL, OTHER, QUICK, Bench, Figure
+from benchmarks.serving.model import SIZES, WORK, serving_bundle, train_joined, train_serving
 from benchmarks.serving.report import save, setting
-from benchmarks.serving.results import Figure, Result
-from benchmarks.serving.servers import CLIENT_CORES
+from benchmarks.serving.servers import CLIENT_CORES, THIS, Checkout
 from lm.errors import AutocompleteError
 
-PARTS = (
-    *("cached", "redis", "uncached", "words", "traffic", "quality", "workers", "scale", "overload", "long_calls"),
-    *("streams", "reload", "primitives", "profile"),
-)
+TAKE_TURNS = ("cached", "uncached", "traffic")
+"""Parts that measure both checkouts by turns. The others measure one server, and then the other one."""
+PARTS = (*TAKE_TURNS, "redis", "workers", "scale", "overload", "long_calls", "streams", "reload", "profile")
 
 
 def main() -> int:
@@ -35,9 +33,10 @@ def main() -> int:
     parser.add_argument("--only", metavar="NAME,...", default=",".join(PARTS), help=f"parts: {', '.join(PARTS)}")
     parser.add_argument("--quick", action="store_true", help="few calls: to see that it works")
     parser.add_argument("--bundle", type=Path, help="measure this bundle or registry instead of that of serving.toml")
-    parser.add_argument("--out", type=Path, default=WORK, help="folder for table and plots")
+    parser.add_argument("--out", type=Path, default=WORK, help="folder for the table")
+    parser.add_argument("--against", metavar="FOLDER", type=Path, help="measure the server of another checkout too")
     parser.add_argument("--train", action="store_true", help="train the model of serving.toml")
-    parser.add_argument("--big", action="store_true", help="with --train: the made-up models too")
+    parser.add_argument("--big", action="store_true", help="with --train: the larger models too")
     given = parser.parse_args()
     unknown = set(given.only.split(",")) - set(PARTS)
     if unknown:
@@ -52,7 +51,7 @@ def main() -> int:
 def _train(*, big: bool) -> int:
     print(f"Bundle: {train_serving()}")
     for queries in SIZES if big else ():
-        print(f"Bundle: {train_synthetic(queries)}", flush=True)
+        print(f"Bundle: {train_joined(queries)}", flush=True)
     return 0
 
 
@@ -60,28 +59,40 @@ def _measure(given: argparse.Namespace) -> int:
     bundle = find_bundle(given.bundle.resolve()) if given.bundle else serving_bundle() or train_serving()
     if bundle is None:
         return 0
+    against = Checkout(given.against.resolve()) if given.against else None
+    if against is not None:
+        against.check()
     os.sched_setaffinity(0, CLIENT_CORES)
     for name in given.only.split(","):
-        found_in = setting(bundle, given.quick)
-        with tempfile.TemporaryDirectory() as folder:
-            bench = Bench(bundle=bundle, effort=QUICK if given.quick else FULL, folder=Path(folder))
-            save(given.out, name, _run(name, bench), found_in)
+        checkouts = {name: THIS}
+        if against is not None and name not in TAKE_TURNS:
+            checkouts |= {f"{name}, {OTHER}": against}
+        for title, checkout in checkouts.items():
+            found_in = setting(bundle, given.quick)
+            with tempfile.TemporaryDirectory() as folder:
+                bench = Bench(
+                    bundle=bundle,
+                    effort=QUICK if given.quick else FULL,
+                    folder=Path(folder),
+                    checkout=checkout,
+                    against=against,
+                )
+                save(given.out, title, _run(name, title, bench), found_in)
     print(f"Written to {given.out}")
     return 0
 
 
-def _run(name: str, bench: Bench) -> list[Result]:
-    print(f"\n{name}", flush=True)
+def _run(name: str, title: str, bench: Bench) -> list[Figure]:
+    print(f"\n{title}", flush=True)
     begun_s = time.perf_counter()
-    results: list[Result] = []
-    for result in importlib.import_module(f"benchmarks.serving.parts.{name}").measure(bench):
-        results.append(result)
-        if isinstance(result, Figure):
-            met = {True: "  met", False: "  NOT MET", None: ""}[result.met]
-            target = f" (target: {result.target})" if result.target else ""
-            print(f"  {result.name}: {result.measured}{target}{met}", flush=True)
+    figures: list[Figure] = []
+    for figure in importlib.import_module(f"benchmarks.serving.parts.{name}").measure(bench):
+        figures.append(figure)
+        met = {True: "  met", False: "  NOT MET", None: ""}[figure.met]
+        target = f" (target: {figure.target})" if figure.target else ""
+        print(f"  {figure.name}: {figure.measured}{target}{met}", flush=True)
     print(f"  took {time.perf_counter() - begun_s:.0f} s", flush=True)
-    return results
+    return figures
 
 
 if __name__ == "__main__":

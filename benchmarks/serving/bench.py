@@ -1,17 +1,65 @@
-"""What every part of the suite is given: the bundle, how much to measure, and where."""
+"""What every part of the suite is given, and what it finds: figures with their targets."""
 
 from __future__ import annotations
 
 import itertools
+import math
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.bundles import held_out_lines, registry_of
+from benchmarks.serving.calls import Call, channel, median_answer
+from benchmarks.serving.servers import SERVER_CORES, THIS, Checkout, Started, empty_server, real_server
 from benchmarks.serving.typing_traffic import prefixes
 from lm.errors import InputError
 from training.evaluation.evaluate import QUERIES_FILE, TEXT_FILE
 
+THIS_ONE, OTHER, EMPTY = "this checkout", "other checkout", "empty handler"
 _WARM_UP = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """A row of the table.
+
+    Attributes:
+        met: None where there is no target.
+    """
+
+    name: str
+    measured: str
+    target: str = ""
+    met: bool | None = None
+
+
+def at_most(name: str, value: float, limit: float, measured: str = "", *, unit: str = "") -> Figure:
+    """A figure that should be this much or less; `measured` says more than the value."""
+    shown = f"{value:.3g}{unit}" + (f" ({measured})" if measured else "")
+    return Figure(name=name, measured=shown, target=f"{limit:g}{unit} or less", met=value <= limit)
+
+
+def at_least(name: str, value: float, limit: float, measured: str = "", *, unit: str = "") -> Figure:
+    """A figure that should be this much or more; see `at_most`."""
+    shown = f"{value:.3g}{unit}" + (f" ({measured})" if measured else "")
+    return Figure(name=name, measured=shown, target=f"{limit:g}{unit} or more", met=value >= limit)
+
+
+def degraded(name: str, share: float) -> Figure:
+    """The share of answers in which a part of the ensemble was left out."""
+    shown = "0" if share == 0 else f"{share:.2%}"
+    return Figure(name=f"{name}: degraded answers", measured=shown, target="under 1%", met=share < 0.01)
+
+
+def skipped(name: str, why: str) -> Figure:
+    """A figure that could not be measured here."""
+    return Figure(name=name, measured=f"skipped: {why}")
+
+
+def ms(seconds: float) -> str:
+    """Milliseconds as people read them."""
+    return f"{seconds * 1000:.3f} ms" if math.isfinite(seconds) else "none"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,26 +67,20 @@ class Effort:
     """How much is measured.
 
     Attributes:
-        calls: to each server where they take turns.
-        rounds: of saturation, and of load on each server.
-        saturating_calls: of one round.
-        load_s: seconds of load a round.
+        calls: to each server, where servers take turns.
+        rounds: of load on each server.
+        load_s: seconds of load in a round.
         streams: open at the same time.
-        judged: held-out queries by which quality is measured.
-        repeats: of each primitive.
     """
 
     calls: int
     rounds: int
-    saturating_calls: int
     load_s: float
     streams: int
-    judged: int
-    repeats: int
 
 
-FULL = Effort(calls=4000, rounds=5, saturating_calls=6000, load_s=10, streams=500, judged=2000, repeats=2000)
-QUICK = Effort(calls=60, rounds=1, saturating_calls=200, load_s=0.5, streams=5, judged=20, repeats=10)
+FULL = Effort(calls=4000, rounds=5, load_s=10, streams=500)
+QUICK = Effort(calls=60, rounds=1, load_s=0.5, streams=5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,11 +89,15 @@ class Bench:
 
     Attributes:
         folder: for files that go with the run.
+        checkout: the one to measure.
+        against: the one to compare with, in parts whose servers take turns.
     """
 
     bundle: Path
     effort: Effort
     folder: Path
+    checkout: Checkout = THIS
+    against: Checkout | None = None
 
     def queries(self, bundle: Path | None = None) -> list[str]:
         """Held-out queries of the bundle, or of another.
@@ -79,6 +125,39 @@ class Bench:
     def registry(self, bundle: Path | None = None) -> Path:
         """A registry with this bundle alone."""
         return registry_of(bundle or self.bundle, self.new_folder())
+
+    def server(
+        self,
+        flags: Mapping[str, object],
+        *,
+        registry: Path | None = None,
+        checkout: Checkout | None = None,
+        cores: Collection[int] = SERVER_CORES,
+    ) -> AbstractContextManager[Started]:
+        """A server of the checkout and of the bundle under measurement, or of others."""
+        return real_server(registry or self.registry(), flags=flags, cores=cores, checkout=checkout or self.checkout)
+
+    def servers(self, flags: Mapping[str, object]) -> dict[str, AbstractContextManager[Started]]:
+        """A server of the checkout under measurement, and one of the checkout to compare with."""
+        checkouts = {THIS_ONE: self.checkout} | ({OTHER: self.against} if self.against else {})
+        return {name: self.server(flags, checkout=checkout) for name, checkout in checkouts.items()}
+
+    @contextmanager
+    def beside_empty(
+        self, method: str, servers: Mapping[str, AbstractContextManager[Started]], first: Sequence[bytes]
+    ) -> Iterator[tuple[dict[str, Started], dict[str, Call]]]:
+        """Runs servers and the empty handler, and opens a channel to each.
+
+        Args:
+            first: requests that every server gets once. The empty handler answers as the last server mostly did.
+        """
+        with ExitStack() as stack:
+            started = {name: stack.enter_context(server) for name, server in servers.items()}
+            calls = {name: stack.enter_context(channel(each.address))(method) for name, each in started.items()}
+            answers = [[call(request) for request in first] for call in calls.values()]
+            started[EMPTY] = stack.enter_context(empty_server({method: median_answer(answers[-1])}))
+            calls[EMPTY] = stack.enter_context(channel(started[EMPTY].address))(method)
+            yield started, calls
 
     def new_folder(self) -> Path:
         """A folder of this run."""

@@ -1,6 +1,6 @@
-"""The suite's results on disk: `figures.json` by part, the table and the plots drawn from it.
+"""The suite's results on disk: `figures.json` by part, and a table of them.
 
-A part that is measured again takes the place of what it found before, so a suite may be measured part by part.
+A suite may be measured part by part: a part that is measured again replaces what it found before.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.query_completion import ROOT
-from benchmarks.serving.results import Curve, Figure, Result
+from benchmarks.serving.bench import Figure
 
 _FIGURES_FILE, _TABLE_FILE = "figures.json", "figures.md"
 _MET = {True: "yes", False: "**no**", None: ""}
@@ -42,19 +42,14 @@ def setting(bundle: Path, quick: bool) -> dict[str, str]:
     }
 
 
-def save(folder: Path, part: str, results: Sequence[Result], found_in: dict[str, str]) -> None:
-    """Adds a part's results and draws the table and its plots anew."""
+def save(folder: Path, part: str, figures: Sequence[Figure], found_in: dict[str, str]) -> None:
+    """Adds a part's figures, in place of those that it found before, and writes the table anew."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / _FIGURES_FILE
     parts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    figures = [asdict(result) for result in results if isinstance(result, Figure)]
-    curves = [asdict(result) for result in results if isinstance(result, Curve)]
-    parts[part] = {"setting": found_in, "figures": figures, "curves": curves}
+    parts[part] = {"setting": found_in, "figures": [asdict(figure) for figure in figures]}
     path.write_text(json.dumps(parts, indent=1), encoding="utf-8")
     (folder / _TABLE_FILE).write_text("\n".join(_table(parts)) + "\n", encoding="utf-8")
-    for result in results:
-        if isinstance(result, Curve):
-            _plot(result, folder / f"{result.name}.png")
 
 
 def _table(parts: dict[str, Any]) -> Iterator[str]:
@@ -71,32 +66,6 @@ def _table(parts: dict[str, Any]) -> Iterator[str]:
     yield "\nServer on one core, load on another; metrics, default logs and admission on.\n"
     for rows, measured in settings.items():
         yield f"- {', '.join(measured)}:\n{rows}"
-    for found in parts.values():
-        for curve in found["curves"]:
-            yield f"\n![{curve['y']} against {curve['x']}]({curve['name']}.png)"
-
-
-def _plot(curve: Curve, path: Path) -> None:
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(7, 4.5), layout="constrained")
-    for name, points in curve.lines.items():
-        xs, ys = zip(*points, strict=True)
-        axes.plot(xs, ys, label=name, marker="o" if len(points) < 50 else "")
-        for label, x, y in zip(curve.labels.get(name, ()), xs, ys, strict=False):
-            axes.annotate(label, (x, y), textcoords="offset points", xytext=(5, 4), fontsize=7)
-    axes.set(xlabel=curve.x, ylabel=curve.y)
-    if "x" in curve.logarithmic:
-        axes.set_xscale("log")
-    if "y" in curve.logarithmic:
-        axes.set_yscale("log")
-    axes.grid(alpha=0.3)
-    axes.legend()
-    figure.savefig(path, dpi=120)
-    pyplot.close(figure)
 
 
 def _processor() -> str:

@@ -18,7 +18,8 @@ from urllib.request import urlopen
 from prometheus_client.parser import text_string_to_metric_families
 
 from autocomplete_client.health import check
-from lm.errors import UnavailableError
+from benchmarks.query_completion import ROOT
+from lm.errors import ConfigError, UnavailableError
 
 _CORES = sorted(os.sched_getaffinity(0))
 CLIENT_CORES, SERVER_CORES = {_CORES[0]}, {_CORES[-1]}
@@ -28,6 +29,34 @@ _READY_TIMEOUT_S = 120.0
 _POLL_S = 0.01
 _STOP_TIMEOUT_S = 20.0
 _TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class Checkout:
+    """A checkout of the project, run by the Python of its own virtual environment."""
+
+    root: Path
+
+    @property
+    def python(self) -> Path:
+        """The interpreter: for this checkout the one that runs now."""
+        return Path(sys.executable) if self.root == ROOT else self.root / ".venv" / "bin" / "python"
+
+    def environment(self) -> dict[str, str]:
+        """For another checkout, no path to the packages of this one."""
+        return {name: value for name, value in os.environ.items() if self.root == ROOT or name != "PYTHONPATH"}
+
+    def check(self) -> None:
+        """Checks that the checkout can run.
+
+        Raises:
+            ConfigError: it has no virtual environment.
+        """
+        if not self.python.is_file():
+            raise ConfigError(f"There is no {self.python}.", remedy=f"Run `make .venv/built` in {self.root}.")
+
+
+THIS = Checkout(ROOT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,10 +81,10 @@ class Started:
                 return int(value.split()[0]) / 1024
         raise ValueError(field)
 
-    def cpu_s(self) -> dict[int, float]:
-        """Processor seconds so far of the process and of each of its workers, by process id."""
+    def cpu_s(self) -> float:
+        """Processor seconds so far of the process and its workers."""
         processes = [self.process_id, *_children(self.process_id)]
-        return {process: sum(map(int, _stat(process)[11:13])) / _TICKS for process in processes}
+        return sum(sum(map(int, _stat(process)[11:13])) for process in processes) / _TICKS
 
     def counted(self, metric: str, **labels: str) -> float:
         """A counter's or gauge's value, summed over what the labels leave open."""
@@ -74,21 +103,19 @@ def real_server(
     registry: Path,
     *,
     flags: Mapping[str, object],
-    constants: Mapping[str, object] | None = None,
     cores: Collection[int] = SERVER_CORES,
+    checkout: Checkout = THIS,
 ) -> Iterator[Started]:
     """`autocomplete serve` with metrics, default logs and admission.
 
     Args:
+        checkout: serves.
         flags: settings by the name of their flag.
-        constants: by package, such as `suggest.BEAM_WIDTH`, and what they are instead.
     """
     address, metrics_address = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
     given = {"--registry": registry, "--address": address, "--metrics-address": metrics_address, **flags}
     arguments = [str(part) for pair in given.items() for part in pair]
-    program = ["benchmarks.serving.tuned_server", *(f"{name}={value}" for name, value in (constants or {}).items())]
-    command = [*program, "--", *arguments] if constants else ["cli.main", "serve", *arguments]
-    with _running(command, address, cores, metrics_address) as server:
+    with _running(["cli.main", "serve", *arguments], address, cores, metrics_address, checkout=checkout) as server:
         yield server
 
 
@@ -141,8 +168,9 @@ def _running(
     cores: Collection[int],
     metrics_address: str = "",
     ready: Callable[[str], bool] = lambda address: check(address, timeout_s=1),
+    checkout: Checkout = THIS,
 ) -> Iterator[Started]:
-    """Runs `python -m ARGUMENTS` until it is left.
+    """Runs `python -m ARGUMENTS` in a checkout until it is left.
 
     Args:
         ready: whether what listens at an address serves.
@@ -153,7 +181,8 @@ def _running(
     with tempfile.TemporaryFile() as log:
         started_s = time.perf_counter()
         with pinned(cores):
-            process = subprocess.Popen([sys.executable, "-m", *arguments], stdout=log, stderr=log)
+            command = [str(checkout.python), "-m", *arguments]
+            process = subprocess.Popen(command, cwd=checkout.root, env=checkout.environment(), stdout=log, stderr=log)
         try:
             while not (_listens(address) and ready(address)):
                 if process.poll() is not None or time.perf_counter() - started_s > _READY_TIMEOUT_S:

@@ -1,14 +1,14 @@
-// Asks the gateway for completions of what is typed: over a WebSocket, and by HTTP where there is none.
-// Only answers to the newest keystroke are handed on, so a late one never takes the place of a newer one.
+// Asks the gateway for completions of what is typed, over a WebSocket or, if there is none, by HTTP.
+// Drops answers to older keystrokes, so that a late answer never takes the place of a newer one.
 
-// Addresses are relative to the page, which may lie under a path of a site. They begin with "./", for a browser takes
-// what stands before a colon for a scheme.
+// Addresses are relative to the page, which may lie under a path of a site. They begin with "./" because a browser
+// would take "v1:" for a scheme.
 const SOCKET_PATH = "./v1:streamCompleteQuery";
-const SLOW_MS = 1200; // then the page says so
-const LOST_MS = 5000; // then the socket is given up, or the request asked again
+const SLOW_MS = 1200; // after this time the page says so
+const LOST_MS = 5000; // after this time the page gives up the socket, or asks again
 const RETRY_MS = [500, 1000, 2000, 4000, 8000];
 
-/** Posts JSON; an answer that is no success is an Error with `status` and, if the server said when, `retryMs`. */
+/** Posts JSON. Throws an Error with the `status` and, if the server said when to retry, `retryMs`. */
 export async function post(path, message, signal) {
   const response = await fetch(path, {
     method: "POST",
@@ -24,7 +24,7 @@ export async function post(path, message, signal) {
   throw error;
 }
 
-/** Asks by HTTP for the newest message alone, and asks again, calmly, while the server fails. */
+/** Asks by HTTP, for the newest message only. While the server fails, it asks again at growing intervals. */
 export class Poster {
   #path;
   #abort = null;
@@ -77,7 +77,7 @@ export class Poster {
   }
 }
 
-/** A typing session: `type` what is in the box; answers come until something newer is typed. */
+/** A typing session: call `type` with what is in the box. Answers come until something newer is typed. */
 export class Typing {
   #config;
   #socket = null;
@@ -100,7 +100,7 @@ export class Typing {
     });
   }
 
-  /** Changes what holds for the session; the next keystroke opens another socket. */
+  /** Changes the configuration of the session. The next keystroke opens another socket. */
   configure(config) {
     this.#config = config;
     this.#drop();
@@ -121,7 +121,7 @@ export class Typing {
     this.#wait();
   }
 
-  /** Forgets what was asked: no answer to it is handed on. */
+  /** Forgets what was asked and drops its answer. */
   cancel() {
     this.#sequence += 1;
     this.#stopWaiting();
@@ -169,7 +169,7 @@ export class Typing {
     this.#timers.push(setTimeout(() => this.#failed(), LOST_MS));
   }
 
-  /** The socket is no good: HTTP for a while, beginning with what waits for an answer. */
+  /** Uses HTTP for a while, because the socket failed, and begins with what still waits for an answer. */
   #failed() {
     const waiting = this.#timers.length > 0;
     this.#drop();

@@ -48,7 +48,7 @@ export class Combobox {
     input.addEventListener("compositionend", () => (this.#composing = false));
     input.addEventListener("keydown", (event) => this.#pressed(event));
     input.form.addEventListener("submit", (event) => {
-      event.preventDefault(); // Enter comes by keydown; this is a phone's button
+      event.preventDefault(); // this is a phone's button, because Enter comes by keydown
       if (!this.#composing) this.#choose(this.#active);
     });
     this.#list.addEventListener("pointerdown", (event) => event.preventDefault()); // the box keeps focus and keyboard
@@ -70,7 +70,7 @@ export class Combobox {
     this.typing.type(this.#typed);
   }
 
-  /** Keys of an input method that composes a syllable are its own, Enter too; 229 is what Safari says of the last one. */
+  /** Leaves all keys to an input method that is composing, even Enter. Safari reports its last key as 229. */
   #pressed(event) {
     if (event.isComposing || event.keyCode === 229 || event.ctrlKey || event.metaKey) return;
     const action = this.#actions[event.key];
@@ -88,7 +88,7 @@ export class Combobox {
     Escape: () => this.#escape(),
   };
 
-  /** To the next or former suggestion; between last and first lies what was typed. */
+  /** Moves to the next or previous suggestion. What was typed lies between the last and the first. */
   #move(step) {
     if (this.#popup.hidden) {
       this.#open();
@@ -100,7 +100,7 @@ export class Combobox {
     return true;
   }
 
-  /** Takes the active suggestion, or the first, into the box and goes on; false leaves Tab to move the focus. */
+  /** Takes the active or first suggestion into the box and goes on. Returns false if Tab should move the focus. */
   #accept() {
     const taken = this.#suggestions[Math.max(this.#active, 0)];
     if (this.#popup.hidden || !taken || taken.text === this.#typed) return false;
@@ -127,7 +127,7 @@ export class Combobox {
     const text = suggestion?.text ?? this.#input.value.trim();
     if (text === "") return;
     if (this.#composing) {
-      this.#input.blur(); // ends the composition, which would write its syllable over the text
+      this.#input.blur(); // ends the composition, which would otherwise overwrite the text
       this.#input.focus();
     }
     this.#set(text);
@@ -188,7 +188,7 @@ export class Combobox {
   }
 }
 
-/** A row of the list: bold is what was not typed. */
+/** A row of the list. What was not typed is bold. */
 function option(suggestion, index) {
   const phrase = element("span", { class: "phrase", dir: "auto" });
   for (const segment of suggestion.segments) phrase.append(segment.typed ? segment.text : element("b", {}, segment.text));

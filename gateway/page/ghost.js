@@ -3,7 +3,7 @@
 import { Poster } from "./asking.js";
 import { element, percent } from "./shown.js";
 
-const MAX_SENT = 2000; // code points: what the models look at is far less
+const MAX_SENT = 2000; // code points; the models look at far less
 const MIN_PROBABILITY = 0.01;
 const UNSPACED = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]$/u;
 
@@ -84,7 +84,7 @@ export class GhostText {
     this.#draw();
   }
 
-  /** The grey rest of the best word, where the cursor stands at the end of the text. */
+  /** Draws the grey rest of the best word if the cursor is at the end of the text. */
   #draw() {
     const { value, selectionStart, selectionEnd } = this.#field;
     const typed = this.#best ? value.slice(this.#best.begin) : "";
@@ -102,7 +102,7 @@ export class GhostText {
     this.#draw();
   }
 
-  /** Puts a word in place of what was typed of it, as an edit that can be undone. */
+  /** Replaces the typed part of a word by the whole word. The user can undo it. */
   #take({ text, begin }) {
     const field = this.#field;
     field.focus();

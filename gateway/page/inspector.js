@@ -73,7 +73,7 @@ function stages(timings) {
   const legend = element("ul", { class: "legend" });
   times.forEach(([stage, ms], index) => {
     const piece = element("i", { "data-stage": index % 6 });
-    piece.style.flexGrow = String(1000 * ms + 1); // a sum below 1 would not fill the strip
+    piece.style.flexGrow = String(1000 * ms + 1); // below a sum of 1 the pieces would not fill the strip
     strip.append(piece);
     legend.append(element("li", {}, element("i", { "data-stage": index % 6 }), `${stage} ${milliseconds(ms)}`));
   });

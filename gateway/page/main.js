@@ -8,7 +8,7 @@ import { element, SOURCES, STATES } from "./shown.js";
 const link = document.getElementById("link");
 const chosen = document.getElementById("chosen");
 const explain = document.getElementById("explain");
-explain.checked = matchMedia("(min-width: 60rem)").matches; // explained answers are computed anew, never cached
+explain.checked = matchMedia("(min-width: 60rem)").matches; // the server computes explained answers anew each time
 
 const inspector = new Inspector();
 const combobox = new Combobox(
@@ -42,7 +42,7 @@ if (asked) {
 
 function showChosen(text, source) {
   const from = source ? ` (${SOURCES[source] ?? "other"})` : "";
-  const note = "Here your application would search: a box of its own hands it the chosen query. This page only shows it.";
+  const note = "Your application would now search for this query. This page only shows it.";
   chosen.replaceChildren("Chosen: ", element("b", { dir: "auto" }, text), from, element("small", {}, note));
   chosen.hidden = false;
 }

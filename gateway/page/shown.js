@@ -1,4 +1,4 @@
-// What the parts of the page share in showing things.
+// What the parts of the page share to show things.
 
 export const SOURCES = {
   SUGGESTION_SOURCE_HISTORY: "log",
@@ -21,7 +21,7 @@ export function milliseconds(value) {
   return `${value < 10 ? value.toFixed(2) : Math.round(value)} ms`;
 }
 
-/** What a state of asking is called, and what is said while it does not go well. */
+/** By state: its name, and what the page says while something is wrong. */
 export const STATES = {
   idle: ["ready", ""],
   socket: ["live", ""],

@@ -192,7 +192,7 @@ class RemoteRegistry(BundleStore):
     def _put(self, folders: tuple[Any, Any], name: str) -> None:
         local, remote = folders
         path = f"{remote}/{name}"
-        self._fs.makedirs(self._fs._parent(path), exist_ok=True)
+        self._fs.makedirs(path.rpartition("/")[0], exist_ok=True)
         self._fs.put_file(str(local / name), path, callback=_until(self._stopping))
 
     def _copy(self, folders: tuple[Any, Any], names: Iterable[str], copy: Any) -> None:

@@ -79,11 +79,11 @@ class Lexicon:
         self._counted = threading.local()
         self._trie = FuzzyTrie(**arrays, kinship=kinship(), costs=asdict(self.errors))
         # a misspelt word stays so while the next ones are typed
-        self._searched: Memo[tuple[str, bool, int, int, float], tuple[Spelling, ...]] = Memo(_SEARCH_BYTES)
+        self._searched: Memo[tuple[str, bool, int, int, float], tuple[Spelling, ...]] = Memo(_SEARCH_BYTES, deep=True)
 
     @property
     def searches(self) -> int:
-        """Searches by this thread so far; a word whose neighbours were known took none."""
+        """Searches by this thread so far. A word that was looked up lately takes none."""
         return getattr(self._counted, "searches", 0)
 
     def count(self, word: str) -> float:

@@ -28,7 +28,7 @@ MOST_WORD_STARTS = 512
 
 @dataclass(frozen=True, slots=True)
 class InfixMatch:
-    """A query of which a later word begins with what was typed.
+    """A query with a later word that begins with what was typed.
 
     Attributes:
         start: code points before that word.
@@ -127,7 +127,7 @@ class QueryIndex:
         return found, sum(self._sums.between(low, high) for low, high in ranges)
 
     def infix_completions(self, typed: str, k: int) -> list[InfixMatch]:
-        """The k most popular queries of which a later word begins with what was typed, the second to the fifth.
+        """The k most popular queries with a later word, the second to the fifth, that begins with what was typed.
 
         Equally popular ones come in the byte order of the text from that word on. Of a query that fits at several
         words the first of them counts. Queries that begin with what was typed are left out. No more than the heaviest

@@ -1,6 +1,6 @@
 """The conditional logit of one list in which nothing is corrected: what `suggest.rank` says in numpy, all in one pass.
 
-4 us for 25 candidates against 58 us, and two lists are ranked for each keystroke.
+Two lists are ranked for each keystroke, and this takes a tenth of the time.
 """
 
 from libc.math cimport INFINITY, exp, fmax, log, log1p, nearbyint

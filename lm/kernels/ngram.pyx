@@ -388,8 +388,8 @@ cdef class SuccessorKernel:
 
         A shorter context's row is left as soon as its best entry left cannot enter.
         """
-        # The unigrams' row is the whole vocabulary, and hardly ever offers anything once there are k better ones:
-        # 0.23 ms a beam where it is opened for each hypothesis, 0.11 ms where it is not.
+        # The unigrams' row is the whole vocabulary, and hardly ever offers anything once there are k better ones. To
+        # leave it closed then halves the time of a beam.
         cdef int64_t walk = context
         cdef float backoff = 0.0
         cdef float floor

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from lm.errors import InputError
 from lm.kernels.arpa import TokenIds, parse_section
-from lm.models.quantization import quantize
 from lm.models.vocabulary import SPECIAL_TOKENS, Vocabulary
 
 OUT_OF_VOCABULARY = b"<oov>"
@@ -106,3 +105,28 @@ def read_sections(
 
 def _natural(log10: NDArray[np.float32]) -> NDArray[np.float32]:
     return (log10.astype(np.float64) * math.log(10)).astype(np.float32)
+
+
+def quantize(values: NDArray[np.float32], bins: int) -> NDArray[np.float32]:
+    """Log probabilities or back-off weights as KenLM quantises them, value for value, float32 (n,); base 10.
+
+    Each is replaced by the nearest of a few centres, the means of bins of equal population (Federico and Bertoldi,
+    2006, "How many bits are needed to store probabilities for phrase-based translation?"), computed as KenLM's
+    `lm/quantize.cc` does. The values are then the very ones that KenLM's quantised trie holds.
+    """
+    if len(values) == 0:
+        return values
+    centers = _centers(np.sort(values), bins)
+    above = np.searchsorted(centers, values).clip(1, len(centers) - 1)
+    below_is_nearer = values - centers[above - 1] < centers[above] - values
+    nearest: NDArray[np.float32] = centers[above - below_is_nearer]
+    return nearest
+
+
+def _centers(ordered: NDArray[np.float32], bins: int) -> NDArray[np.float32]:
+    """Means of `bins` bins of equal population, ascending; where values are fewer, bins without one are left out."""
+    bounds = len(ordered) * np.arange(bins + 1) // bins
+    starts = bounds[:-1][np.diff(bounds) > 0]
+    sums = np.add.reduceat(ordered.astype(np.float64), starts)
+    means: NDArray[np.float64] = sums / np.diff(starts, append=len(ordered))
+    return means.astype(np.float32)

@@ -80,9 +80,11 @@ class LanguageModel:
             raise BundleDamagedError(folder, "the mixture's weights are of an n-gram model of another order")
         self.recent_words = entry.recent_words
         self._word_starts = self.vocabulary.prefix_range(SPACE.encode())
-        self._states: Memo[tuple[bool, tuple[int, ...]], State] = Memo(_STATE_BYTES, _STATE_BYTES // 16)
+        self._states: Memo[tuple[bool, tuple[int, ...]], State] = Memo(
+            _STATE_BYTES, deep=True, largest=_STATE_BYTES // 16
+        )
         self._distributions: Memo[tuple[str, tuple[int, ...]], NDArray[np.float32]] = Memo(
-            _DISTRIBUTION_BYTES, _DISTRIBUTION_BYTES
+            _DISTRIBUTION_BYTES, deep=True, largest=_DISTRIBUTION_BYTES
         )
 
     @property
@@ -288,7 +290,7 @@ class LanguageModel:
         return next(self.running_log_probs([tokens]))
 
     def running_log_probs(self, sentences: Iterable[Sequence[int]]) -> Iterator[dict[Part, NDArray[np.float32]]]:
-        """As `token_log_probs`, for the sentences of a running text, of which a model that reads on remembers some."""
+        """As `token_log_probs`, for the sentences of a running text. A model that reads on remembers earlier ones."""
         state = None
         recent: tuple[int, ...] = ()
         for tokens in sentences:

@@ -25,7 +25,7 @@ class ContextWeights(BaseModel):
 
     Attributes:
         backoffs: ascending bounds of natural-log back-off weights: n of them part an order into n + 1 buckets, and
-            a context is in the one whose number is the bounds that its back-off weight exceeds.
+            a context is in the bucket with as high a number as there are bounds below its back-off weight.
         ngram_weights: the share in each bucket, each between 0 and 1, both excluded.
     """
 

@@ -28,11 +28,12 @@ from lm.arrays import open_array, save_array
 from lm.errors import BundleDamagedError, InputError
 from lm.kernels.ngram import SuccessorKernel
 from lm.kernels.ranges import block_maxima
-from lm.models.arpa import read_sections
-from lm.models.kenlm import KENLM_FILE, KenlmModel
-from lm.models.vocabulary import BEGIN, Vocabulary
+from lm.models.arpa import OUT_OF_VOCABULARY, read_sections
+from lm.models.vocabulary import BEGIN, UNKNOWN, Vocabulary
 
 Smoothing = Literal["kneser_ney", "add_delta", "stupid_backoff"]
+
+KENLM_FILE = "kenlm.binary"
 
 _TYPES: dict[str, type[np.generic]] = {
     "tokens": np.int32,
@@ -89,6 +90,38 @@ class NgramModel:
         if self._kenlm is not None:
             return np.array(self._kenlm.log_probs(tokens), np.float32)
         return self.table.score_all(self.begin, np.array(tokens, np.int32))[0]
+
+
+class KenlmModel:
+    """KenLM's own file, which `build_binary` wrote and which scores whole sentences; opened when it is first asked."""
+
+    def __init__(self, path: Path, vocabulary: Vocabulary) -> None:
+        self._path = path
+        self._vocabulary = vocabulary
+        self._model: Any = None
+
+    def log_probs(self, tokens: list[int]) -> list[float]:
+        """Natural-log probabilities of a sentence's tokens, `</s>` included if given."""
+        import kenlm
+
+        if self._model is None:
+            config = kenlm.Config()
+            config.load_method = kenlm.LoadMethod.LAZY
+            config.show_progress = False
+            self._model = kenlm.Model(str(self._path), config)
+        state, following = kenlm.State(), kenlm.State()
+        self._model.BeginSentenceWrite(state)
+        scores = []
+        for token in tokens:
+            word = self._vocabulary.token(token).decode()
+            never_seen = self._model.BaseScore(state, word, following) * math.log(10)
+            score = never_seen
+            if token == UNKNOWN and OUT_OF_VOCABULARY.decode() in self._model:
+                score = self._model.BaseScore(state, OUT_OF_VOCABULARY.decode(), following) * math.log(10)
+                score = float(np.logaddexp(score, never_seen))
+            scores.append(score)
+            state, following = following, state
+        return scores
 
 
 def _names(level: int, order: int) -> list[str]:
@@ -176,6 +209,6 @@ def _positions(keys: list[NDArray[np.int64]], ngrams: NDArray[np.int32], size: i
             raise InputError(
                 arpa,
                 f"lists an n-gram of order {ngrams.shape[1] + 1} without its part of order {step + 1}.",
-                remedy="Train it with `lmplz`, whose pruning keeps these.",
+                remedy="Train it with `lmplz`, which keeps these when it prunes.",
             )
     return position

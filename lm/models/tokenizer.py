@@ -84,6 +84,7 @@ class SubwordTokenizer:
     def _encode(self, text: str) -> tuple[int, ...]:
         normal = normalize_text(text, lowercase=self._lowercase)
         ids = self._ids
+        # the numbers are those of `ids`, so the tuple holds none of its own
         return tuple([ids[piece] for piece in self._processor.encode(normal)]) if normal else ()
 
     def decode(self, tokens: Sequence[int]) -> str:

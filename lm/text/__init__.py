@@ -1,1 +1,1 @@
-"""What text is equal, private or blocked, and how it is normalised."""
+"""What text is equal or private, and how it is normalised."""

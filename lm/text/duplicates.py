@@ -6,6 +6,7 @@ Which of these differences count for none is the bundle's choice, see `lm.bundle
 from __future__ import annotations
 
 import collections
+import functools
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Sequence
@@ -13,7 +14,6 @@ from collections.abc import Collection, Iterable, Sequence
 import numpy as np
 
 from lm.kernels.strings import letter_sums
-from lm.memo import Memo
 
 KINDS = ("accents", "punctuation", "plural", "word_order")
 
@@ -25,11 +25,12 @@ _ASCII_MARKS = re.compile(r"[!\"%-*,\-./:-@\[-`{-~]")
 
 _VALUES = np.random.default_rng(1).integers(1, 1 << 63, 128, np.uint64)
 _VALUES[[code for code in range(128) if not chr(code).isalnum() or chr(code) in "esiy"]] = 0
-"""Of each ASCII character what near-duplicates share: nothing of marks, spaces and the letters of plural endings."""
+"""A value for each ASCII character; 0 for marks, spaces and the letters of plural endings, which near-duplicates need
+not share."""
 
 
 def suspects(queries: Sequence[str]) -> list[int]:
-    """Rows of the queries of which others may be near-duplicates, of whatever kind: quicker than their keys."""
+    """Rows of the queries that may have near-duplicates among the others, of any kind. Quicker than their keys."""
     sums = letter_sums(queries, _VALUES)
     if sums is None:
         return list(range(len(queries)))
@@ -38,7 +39,8 @@ def suspects(queries: Sequence[str]) -> list[int]:
     return [row for row, each in enumerate(listed) if often[each] > 1] if len(often) < len(listed) else []
 
 
-_KEYS: Memo[tuple[str, tuple[str, ...]], str] = Memo(8 << 20)
+_LONGEST_KEPT = 128
+"""Code points: keys of longer queries are not remembered. So 16,384 of them take 20 MB at most."""
 
 
 def duplicate_key(query: str, *kinds: str) -> str:
@@ -47,11 +49,15 @@ def duplicate_key(query: str, *kinds: str) -> str:
     Accents are those of Latin letters: on others a mark may make another letter. Plurals are English, by the
     S-stemmer (Harman, 1991) with boxes and shoes besides. A query of marks alone keeps them.
     """
-    return _KEYS.result((query, kinds), _duplicate_key)
+    return _kept_key(query, kinds) if len(query) <= _LONGEST_KEPT else _key(query, kinds)
 
 
-def _duplicate_key(asked: tuple[str, tuple[str, ...]]) -> str:
-    query, kinds = asked
+@functools.lru_cache(1 << 14)
+def _kept_key(query: str, kinds: tuple[str, ...]) -> str:
+    return _key(query, kinds)
+
+
+def _key(query: str, kinds: tuple[str, ...]) -> str:
     key = query
     if "accents" in kinds and not key.isascii():
         key = unicodedata.normalize("NFC", _LATIN_MARKS.sub("", unicodedata.normalize("NFD", key)))

@@ -59,7 +59,7 @@ def letters(character: str) -> tuple[int, int, int]:
 
 
 def typed_prefixes(text: str) -> tuple[TypedPrefix, ...]:
-    """How a text may begin whose writer has typed `text` so far; no text begins in two of these ways.
+    """How a text may begin if its writer has typed `text` so far; no text begins in two of these ways.
 
     What is not Hangul begins in one way, as it stands; so it does wherever Hangul is not at its end.
 

@@ -56,7 +56,7 @@ def normalize_query(text: str, *, lowercase: bool = True) -> str:
     """
     if text.isascii():
         folded = text.lower() if lowercase else text
-        # 0.2 us for a usual query; 0.9 us through the pattern, 2 us through NFKC
+        # the short way for usual queries, which are asked for at every keystroke
         if folded.isprintable() and "  " not in folded:
             return folded.removeprefix(" ")
         return _ASCII_BLANKS.sub(" ", folded).removeprefix(" ")

@@ -43,7 +43,7 @@ KNOWN_KEY = re.compile(
     r"(?<![a-z0-9])(?:gh[oprsu]_|github_pat_|glpat-|npm_|pypi-|xox[abeoprs]-|hf_|dop_v1_|shpat_|[rs]k_(?:live|test)_"
     r"|sk-(?:proj-|ant-)?(?=[a-z_-]*\d)|akia(?=[a-z2-7]{16})|aiza(?=[a-z0-9_-]{35})|eyj[a-z0-9_-]{8,}\.)[a-z0-9_-]{12,}"
 )
-"""Keys that say by their beginning whose they are; the last kind is a JSON web token."""
+"""Keys with a beginning that names their issuer; the last kind is a JSON web token."""
 
 TOKEN = re.compile(r"(?=[a-z_+/=-]*\d)[a-z0-9_+/=-]{16,}")
 _DATE = re.compile(r"(?:1\d|20)\d{2}([-/ ]+(?:1\d|20)\d{2})+|\d{1,2}([-./ ])\d{1,2}\2(?:1\d|20)\d{2}")
@@ -74,7 +74,7 @@ def holds_email(text: str) -> bool:
 
 def looks_private(text: str) -> bool:
     """Whether normalised text holds what may be an address, a number that stands for a person, or a key."""
-    if text.replace(" ", "").isalpha():  # most texts, in 0.3 us: of letters alone hardly anything private is made
+    if text.replace(" ", "").isalpha():  # most texts: letters alone hardly ever make anything private
         return (" dot " in text and holds_email(text)) or (
             ("akia" in text or "aiza" in text) and KNOWN_KEY.search(text) is not None
         )
@@ -106,7 +106,7 @@ def is_plain_word(text: str) -> bool:
 def may_become_private(text: str) -> bool:
     """Whether normalised text that does not look private could with a plain word after it.
 
-    It takes digits, a mark of an address or of a key, or a host's name whose end the word may be.
+    It takes digits, a mark of an address or of a key, or a host's name that the word may finish.
     """
     if text and not text.endswith(" "):
         return True

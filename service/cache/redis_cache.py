@@ -96,7 +96,7 @@ class RedisCache:
                 self._look_planned = True
                 self._tasks.put(partial(self._attempt, "connect", partial(self._look, name)))
             return None
-        except redis.RedisError as error:
+        except (redis.RedisError, OSError) as error:
             self._failed("get", error)
             return None
         self._succeeded()
@@ -112,7 +112,7 @@ class RedisCache:
         self._waiting.append((redis_key(key), _sealed(answer)))
         if not self._write_planned:
             self._write_planned = True
-            self._tasks.put(self._write)
+            self._tasks.put(partial(self._attempt, "set", self._write))
 
     def close(self) -> None:
         """See `AnswerCache.close`; answers that wait are stored first, if Redis takes them."""
@@ -129,7 +129,7 @@ class RedisCache:
         return client.get_redis_connection(client.get_node_from_key(name)) if self._is_cluster else client
 
     def _run(self) -> None:
-        """What the thread does: tasks and, while Redis is away, an attempt every second."""
+        """Does tasks and, while Redis is lost, an attempt every second."""
         self._clients.may_connect()
         while True:
             try:
@@ -163,7 +163,7 @@ class RedisCache:
         self._client.get(name)
 
     def _write(self) -> None:
-        """Stores what waits."""
+        """Stores the answers that wait."""
         time.sleep(_GATHER_S)
         self._write_planned = False
         for _ in range(0, len(self._waiting), _BATCH):

@@ -68,9 +68,9 @@ class WarmSets:
             thread.join()
 
     def _run(self, model: ServingModel, stop: threading.Event) -> None:
-        lower_priority()
-        texts = model.warm_queries[: self._limit]
         try:
+            lower_priority()
+            texts = model.warm_queries[: self._limit]
             for text in texts:
                 while self._busy() and not stop.is_set():
                     stop.wait(_BUSY_S)

@@ -49,7 +49,7 @@ class Metrics:
     def _calls(self) -> None:
         self.requests = self._make.counter(
             "requests",
-            "Calls that ended, by method, model (empty where a call names none, or is refused unread) and gRPC code.",
+            "Calls that ended, by method, model (empty if the call names none or is refused unread) and gRPC code.",
             *("method", "model", "code"),
         )
         self.request_duration = self._make.histogram(
@@ -87,7 +87,7 @@ class Metrics:
         self.degraded = self._make.counter(
             "degraded_answers",
             "Parts (neural, spelling, reranker) left out of answers because time was short, by reason: deadline (the "
-            "caller's), time_budget (the server's), overload (there was enough, but it went by in the queue).",
+            "caller's), time_budget (the server's), overload (the time passed in the queue).",
             *("reason", "part"),
         )
         self.suggestions = self._make.counter(
@@ -101,14 +101,14 @@ class Metrics:
     def _caches(self) -> None:
         self.cache_lookups = self._make.counter(
             "cache_lookups",
-            "Look-ups of answers by tier (process, redis; flight: one under way was joined) and outcome.",
+            "Look-ups of answers by tier (process, redis; flight: another call was computing it) and outcome.",
             *("tier", "outcome"),
         )
         self.cache_entries = self._make.gauge("process_cache_entries", "Answers kept in the process.")
         self.cache_bytes = self._make.gauge("process_cache_bytes", "Memory of the answers kept in the process.")
         self.warmed_answers = self._make.counter(
             "warmed_answers",
-            "Answers made ready before anybody asked, by model and outcome: computed, found (in a cache).",
+            "Answers prepared before anybody asked, by model and outcome: computed, found (in a cache).",
             *("model", "outcome"),
         )
         self.redis_errors = self._make.counter(
@@ -136,17 +136,17 @@ class Metrics:
         )
         self.model_openings = self._make.counter(
             "model_openings",
-            "Versions that were opened to answer, or could not be, by model and outcome: opened, failed.",
+            "Attempts to open a version to answer from, by model and outcome: opened, failed.",
             *("model", "outcome"),
         )
         self.follow_errors = self._make.counter(
             "follow_errors",
-            "Unexpected errors while the registry is followed, by model (empty: looking for new ones); the next look "
+            "Unexpected errors while following the registry, by model (empty: looking for new models). The next look "
             "tries again.",
             "model",
         )
         self.registry_errors = self._make.counter(
-            "registry_errors", "Looks at a registry at a URL that failed; what answers goes on."
+            "registry_errors", "Failed requests to a registry at a URL; the models go on answering."
         )
 
     def watch(self, gauge: Gauge, read: Callable[[], float]) -> None:

@@ -1,7 +1,7 @@
 """Traces of calls by OpenTelemetry, sent to a collector; off unless one is named.
 
-The span of a call goes on from the caller's (W3C Trace Context, in the call's metadata), and those of an answer's
-stages are its children. What was typed is in none of them. Keystrokes of a stream have no span of their own.
+A call's span is a child of the caller's span (W3C Trace Context, in the call's metadata), and has the stages of the
+answer as its children. No span holds typed text. Keystrokes of a stream have no spans.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _KEYS = ("traceparent", "tracestate")
 _EXPORT_TIMEOUT_S = 2
-"""For a batch: where the collector is away, a stop of the server takes so much longer and no more."""
+"""For a batch: if the collector is away, stopping the server takes at most this much longer."""
 
 
 class Tracing:
@@ -41,13 +41,13 @@ class Tracing:
 
     @contextmanager
     def call(self, method: str, metadata: Iterable[tuple[str, Any]]) -> Iterator[Callable[[grpc.StatusCode], None]]:
-        """Traces a call; its stages and lines of the log know its span. What it yields must be told gRPC's code."""
+        """Traces a call: stages and log lines join its span. The caller ends it with gRPC's code."""
         span = self._begin(method, metadata)
         with self._trace.use_span(span, record_exception=False, set_status_on_exception=False):
             yield lambda code: self._end(span, code)
 
     def stages(self, timings: Iterable[StageTiming]) -> None:
-        """Makes spans of the stages of an answer that has just been computed, one after the other until now."""
+        """Makes spans for the stages of an answer that was just computed: one after the other, until now."""
         if not self._trace.get_current_span().is_recording():
             return
         done = list(timings)
@@ -58,7 +58,7 @@ class Tracing:
             span.end(start_ns)
 
     def close(self) -> None:
-        """Sends what has not been sent yet."""
+        """Sends the spans that wait."""
         self._provider.shutdown()
 
     def _begin(self, method: str, metadata: Iterable[tuple[str, Any]]) -> Span:

@@ -1,8 +1,8 @@
-"""Queries of the log of which a later word begins with what was typed: `york t` gives `new york times`.
+"""Later words as a source: queries of the log that hold what was typed further on. `york t` gives `new york times`.
 
-They come after all queries that begin with what was typed. Who types usually begins at the beginning: such a query is
-wanted only by a user who wants none of those, and then what was typed says nothing that is certain. So its
-probability is what the list leaves, times the query's share of the whole log: a cautious estimate.
+They come after all queries that begin with what was typed, because people usually begin at the beginning. A user wants
+such a query only if none of the others is right, and then what was typed says nothing certain. So its probability is
+what the list leaves, times the query's share of the whole log: a cautious estimate.
 """
 
 from __future__ import annotations
@@ -32,16 +32,14 @@ class InfixSource:
         self._kinds = kinds
 
     def propose(self, request: Request, reading: Reading) -> Sequence[Proposal]:
-        """See `Source.propose`; none of which a near-duplicate is listed, and as many as the list has places for."""
-        if reading.places < 1:
-            return []
+        """See `Source.propose`; as many as the list has places for, without near-duplicates of what is listed."""
         return [
             Proposal(match.text, reading, start=match.start, submissions=match.count)
             for match in self._other_matches(request.query, reading.listed, reading.places)
         ]
 
     def _other_matches(self, query: str, listed: Sequence[str], k: int) -> list[InfixMatch]:
-        """The k most popular ones of which no near-duplicate is listed."""
+        """The k most popular ones without near-duplicates of what is listed."""
         asked = k + 2  # mostly enough
         while True:
             matches = self._index.infix_completions(query, asked)
@@ -60,15 +58,14 @@ class InfixSource:
             asked *= 4
 
 
-def infix_log_probs(counts: Sequence[float], total: float, listed: Sequence[tuple[float, float]]) -> list[float]:
+def infix_log_probs(popularity: Sequence[float], listed: Sequence[tuple[float, float]]) -> list[float]:
     """Natural-log probabilities of infix completions, below those of the list before them.
 
     Args:
-        counts: their submissions.
-        total: submissions of all queries of the log.
+        popularity: natural logs of their shares of the whole log.
         listed: acceptance probability and its natural log of each query before them.
     """
     left = max(1.0 - sum(probability for probability, _ in listed), _LEAST_LEFT)
     ceiling = min((log_prob for _, log_prob in listed), default=0.0)
     ceiling -= 1e-6 * (1.0 - ceiling)  # below the last one's in the 32 bits of an answer too
-    return [min(math.log(left) + math.log(count / total), ceiling) for count in counts]
+    return [min(math.log(left) + share, ceiling) for share in popularity]

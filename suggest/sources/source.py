@@ -102,7 +102,7 @@ class Source(Protocol):
 
 
 def read_typed(model: LanguageModel, query: str, *, whole: bool = False) -> Reading:
-    """A reading of what was typed, of which nothing is noted yet.
+    """A reading of what was typed, before sources have noted anything.
 
     The finished words are the context. The typed letters of the last word are a constraint on what follows, so that
     pieces may fall as they did in training, wherever the cursor stands.

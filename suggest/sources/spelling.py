@@ -36,7 +36,7 @@ SURPRISE = 6.0
 """Nats: a word whose surprise in its place is at most this and the log of one more than its count in the log is taken
 as it stands: that many others might be meant, and none is likelier by so much."""
 KEPT = 3
-"""Corrections whose completions are proposed."""
+"""Corrections that are completed."""
 _LEAST_POSTERIOR = math.log(0.03)
 _LEAST_TYPED = -30.0
 """Stands for the posterior of what was typed where no model gives it any probability."""

@@ -28,11 +28,19 @@ print(*{name.partition(".")[0] for name in set(sys.modules) - before} - sys.stdl
 """
 
 
+def _building_in(folder: Path, *settings: str) -> dict[str, str]:
+    """The environment for a build that writes nothing into the checkout, and finds nothing old there."""
+    lines = ["[build]", f"build_base={folder}/build", "[egg_info]", f"egg_base={folder}", *settings]
+    (folder / "build.cfg").write_text("\n".join(lines), encoding="utf-8")
+    return {**os.environ, "DIST_EXTRA_CONFIG": str(folder / "build.cfg")}
+
+
 @pytest.fixture(scope="module")
 def client_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("client")
     build = ["-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder)]
-    subprocess.run([sys.executable, *build, _ROOT / "autocomplete_client"], check=True, cwd=folder)
+    command = [sys.executable, *build, str(_ROOT / "autocomplete_client")]
+    subprocess.run(command, check=True, cwd=folder, env=_building_in(folder))
     (wheel,) = folder.glob("*-py3-none-any.whl")
     return wheel
 
@@ -41,11 +49,10 @@ def client_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def server_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """As `pip wheel` makes it, but without the compiled kernels, which take a minute."""
     folder = tmp_path_factory.mktemp("server")
-    places = f"[build]\nbuild_base={folder}/build\n[egg_info]\negg_base={folder}\n"
-    places += f"[bdist_wheel]\nskip_build=1\nbdist_dir={folder}/bdist\ndist_dir={folder}\n"
-    (folder / "places.cfg").write_text(places, encoding="utf-8")
+    environment = _building_in(
+        folder, "[bdist_wheel]", "skip_build=1", f"bdist_dir={folder}/bdist", f"dist_dir={folder}"
+    )
     build = [sys.executable, "setup.py", "--quiet", "build_py", "bdist_wheel"]
-    environment = {**os.environ, "DIST_EXTRA_CONFIG": str(folder / "places.cfg")}
     subprocess.run(build, check=True, cwd=_ROOT, env=environment, capture_output=True)
     (wheel,) = folder.glob("*.whl")
     return wheel
@@ -65,7 +72,8 @@ def test_no_file_belongs_to_both_wheels(client_wheel: Path, server_wheel: Path) 
     client, server = _files(client_wheel), _files(server_wheel)
 
     assert "service/app.py" in server
-    assert {"autocomplete_client/client.py", "autocomplete/v1/autocomplete_service_pb2.py"} <= client
+    assert {"autocomplete_client/channel.py", "autocomplete/v1/autocomplete_service_pb2.py"} <= client
+    assert {"autocomplete_client/_async/client.py", "autocomplete_client/_sync/client.py"} <= client
     assert client & server == set()
 
 

@@ -13,8 +13,14 @@ from pyarrow.parquet import write_table
 from lm.bundle.bundle import open_bundle
 from lm.bundle.manifest import read_manifest, write_manifest
 from lm.errors import InputError
-from lm.index.never_generated import NEVER_GENERATED_FOLDER, NeverGenerated, Withheld, build_withheld, hash_query
-from lm.text.blocked_words import BlockedWords
+from lm.index.never_generated import (
+    NEVER_GENERATED_FOLDER,
+    BlockedWords,
+    NeverGenerated,
+    Withheld,
+    build_withheld,
+    hash_query,
+)
 from suggest.generate import generate_text
 from suggest.model import Model, open_model
 from suggest.types import GenerationOptions, WordOptions

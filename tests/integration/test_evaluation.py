@@ -22,17 +22,20 @@ from suggest.model import Model
 from suggest.scores import score_text
 from suggest.types import GenerationOptions, QueryOptions, WordOptions
 from suggest.words import WordPredictor, is_word
-from training.evaluation.breakdown import by_frequency, by_matched_order, token_ranks
-from training.evaluation.cost import ms_per_word, size_on_disk
 from training.evaluation.evaluate import HeldOut, held_out
-from training.evaluation.keystrokes import Keystrokes
 from training.evaluation.metrics import typed_prefix
-from training.evaluation.mixture import mixture
-from training.evaluation.next_words import is_typed, listed_words, next_words
-from training.evaluation.perplexity import ScoredText, perplexities, score_held_out
-from training.evaluation.queries import query_completion
-from training.evaluation.samples import sampled_text
+from training.evaluation.next_words import Keystrokes, is_typed, listed_words, next_words
+from training.evaluation.perplexity import (
+    ScoredText,
+    by_frequency,
+    by_matched_order,
+    perplexities,
+    score_held_out,
+    token_ranks,
+)
+from training.evaluation.query_benchmark import query_completion
 from training.progress import SilentReporter
+from training.report.measure import mixture, ms_per_word, sampled_text, size_on_disk
 
 _QUIET = SilentReporter()
 _PARTS = (Part.NGRAM, Part.NEURAL, Part.ENSEMBLE)

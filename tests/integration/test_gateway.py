@@ -465,6 +465,8 @@ def test_an_endless_head_is_cut_off(tmp_path: Path) -> None:
     [
         ("server", "50051", "not HOST:PORT"),
         ("public_url", "search.example", "not a scheme and a host"),
+        ("public_url", "https://a.example/{x}", "not a scheme and a host"),
+        ("public_url", "https://a.example/?q=a", "not a scheme and a host"),
         ("allowed_origins", "https://a.example/page", "not a scheme and a host"),
         ("max_sockets", "0", "greater than or equal to 1"),
     ],

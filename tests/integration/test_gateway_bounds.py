@@ -49,6 +49,14 @@ def test_a_head_that_comes_at_once_is_bounded_too(gateway: RunningGateway, size:
     assert gateway.sample(_REFUSED, reason="large_head") == large
 
 
+def test_a_head_that_does_not_end_is_cut_off(gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.connections._HEAD_TIMEOUT_S", 0.2)
+    with connection(gateway) as sender:
+        sender.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n")
+        eventually(lambda: gateway.sample(_REFUSED, reason="slow_head") == 1)
+        eventually(lambda: gateway.sample("autocomplete_gateway_open_connections") == 0)
+
+
 def test_a_body_larger_than_a_head_may_be_is_read(gateway: RunningGateway) -> None:
     answer = gateway.ask("POST", "/v1:scoreText", {"text": "a " * 25_000})
     assert answer.status == 503  # there is no server, but the request was understood

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from lm.errors import ConfigError
-from lm.models.kenlm import KENLM_FILE
+from lm.models.ngram import KENLM_FILE
 from lm.models.vocabulary import END
 from tests.trained_ngrams import KENLM_CONFIGS, SENTENCES, some_sentences, train_on_made_up_text
 from training.config import NgramConfig

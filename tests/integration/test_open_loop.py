@@ -12,12 +12,9 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from benchmarks.serving import open_loop
-from benchmarks.serving.http2_connection import Connection, _read_integer
-from benchmarks.serving.open_loop import offer
+from benchmarks.serving.open_loop import Connection, offer
 from benchmarks.serving.typing_traffic import fixed_arrivals
 from lm.errors import UnavailableError
 from service.rpc.servicers import AUTOCOMPLETE_SERVICE
@@ -122,22 +119,3 @@ def test_what_does_not_speak_http2_is_an_error(*, listens: bool) -> None:
 
 def _hang_up(listener: socket.socket) -> None:
     listener.accept()[0].close()
-
-
-def _pack_integer(value: int, bits: int) -> bytes:
-    """RFC 7541, 5.1, as its pseudo-code has it."""
-    most = (1 << bits) - 1
-    if value < most:
-        return bytes([value])
-    packed, value = [most], value - most
-    while value >= 128:
-        packed.append(value % 128 + 128)
-        value //= 128
-    return bytes([*packed, value])
-
-
-@given(value=st.integers(0, 2**28), bits=st.integers(4, 7), before=st.binary(max_size=3), after=st.binary(max_size=3))
-def test_integers_are_read_as_the_standard_packs_them(value: int, bits: int, before: bytes, after: bytes) -> None:
-    packed = _pack_integer(value, bits)
-
-    assert _read_integer(before + packed + after, len(before), bits) == (value, len(before) + len(packed))

@@ -18,8 +18,7 @@ from suggest.model import Model
 from suggest.types import QueryOptions
 from training.evaluation.evaluate import held_out
 from training.evaluation.metrics import typed_prefix
-from training.evaluation.queries import query_completion
-from training.evaluation.query_benchmark import QueryBenchmark
+from training.evaluation.query_benchmark import QueryBenchmark, query_completion
 from training.progress import SilentReporter
 
 _QUIET = SilentReporter()

@@ -18,9 +18,8 @@ from cli.main import app
 from demo.sample_data import SampleData
 from lm.errors import InputError
 from tests.tiny_bundle import train_tiny
-from training.report.page import render_page
+from training.report.page import JSON_FILE, PAGE_FILE, check_folder, render_page, write_report
 from training.report.tables import COLUMNS, groups
-from training.report.write import JSON_FILE, PAGE_FILE, check_folder, write_report
 
 _VOID = {"meta", "br", "hr", "img", "input", "link"}
 
@@ -166,7 +165,7 @@ def test_the_best_is_marked_only_where_models_compare(document: dict[str, Any]) 
         for position, column in enumerate(COLUMNS):
             cells = [row["cells"][position] for row in group.rows]
             values = [cell.value for cell in cells if cell.value is not None]
-            best = {cell.value for cell in cells if cell.best}
+            best = {cell.value for cell in cells if cell.mark == "best"}
             # The two bundles cut queries into different pieces: perplexities a token do not compare.
             comparable = column.name != "perplexity" or group is text
             assert best == ({column.best(values)} if comparable else set())
@@ -175,7 +174,7 @@ def test_the_best_is_marked_only_where_models_compare(document: dict[str, Any]) 
     document["bundles"][1]["held_out"]["queries"]["sha256"] = "other"
     _, apart = groups(document)
     assert len(apart.data) == 2
-    assert not any(cell.best for row in apart.rows for cell in row["cells"])
+    assert not any(cell.mark for row in apart.rows for cell in row["cells"])
 
 
 def test_files_take_the_place_of_what_bundles_keep(bare_bundle: Path, tmp_path: Path) -> None:

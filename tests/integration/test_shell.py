@@ -138,7 +138,7 @@ def test_the_command_runs_in_a_terminal_and_says_so_elsewhere(tmp_path: Path) ->
         assert process.wait(20) == 0
 
     assert elsewhere.returncode == 1
-    assert "no terminal" in elsewhere.stderr
+    assert "not a terminal" in elsewhere.stderr
     assert b"query>" in shown
 
 

@@ -17,8 +17,7 @@ from lm.models.neural import NeuralModel
 from lm.models.parts import Part
 from suggest.decode import complete_word
 from training.config import TrainingConfig
-from training.evaluation.keystrokes import Keystrokes
-from training.evaluation.next_words import is_typed, listed_words, next_words
+from training.evaluation.next_words import Keystrokes, is_typed, listed_words, next_words
 from training.pipeline import train
 from training.progress import SilentReporter
 

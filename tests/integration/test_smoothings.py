@@ -14,8 +14,8 @@ from cli.main import app
 from demo.sample_data import SampleData
 from lm.bundle.bundle import Bundle, open_bundle
 from lm.bundle.registry import Registry
-from lm.models.kenlm import KENLM_FILE
 from lm.models.language_model import LanguageModel
+from lm.models.ngram import KENLM_FILE
 from lm.models.parts import Part
 from lm.models.vocabulary import END
 from training.ngram.kenlm_tools import KENLM_BIN_VARIABLE

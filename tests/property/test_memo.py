@@ -13,19 +13,19 @@ from lm.memo import Memo, held_bytes
 
 
 def entry(key: object, value: object) -> int:
-    return held_bytes(key) + held_bytes(value) + 100
+    return held_bytes(key) + held_bytes(value) + 160
 
 
 @given(st.integers(1, 4), st.lists(st.lists(st.integers(0, 9), max_size=6), max_size=20))
 def test_results_are_those_of_the_function(size: int, batches: list[list[int]]) -> None:
-    memo: Memo[int, int] = Memo(2 * size * entry(9, 81), entry(9, 81))
+    memo: Memo[int, int] = Memo(2 * size * entry(9, 81), largest=entry(9, 81))
     for batch in batches:
         assert memo.results(batch, lambda keys: [key**2 for key in keys]) == [key**2 for key in batch]
         assert len(memo) <= 2 * size + 1  # an entry of 0 is a little smaller than the others
 
 
 def test_what_is_known_is_not_computed_again_and_what_is_in_use_stays() -> None:
-    memo: Memo[int, int] = Memo(4 * entry(1, -1), entry(1, -1))
+    memo: Memo[int, int] = Memo(4 * entry(1, -1), largest=entry(1, -1))
     asked: list[int] = []
 
     def compute(keys: Sequence[int]) -> Sequence[int]:
@@ -40,7 +40,7 @@ def test_what_is_known_is_not_computed_again_and_what_is_in_use_stays() -> None:
 
 @given(st.lists(st.tuples(st.text(max_size=400), st.integers(1, 40)), max_size=60))
 def test_texts_and_slices_of_arrays_stay_within_the_bytes(entries: list[tuple[str, int]]) -> None:
-    memo: Memo[str, NDArray[np.float64]] = Memo(20_000, 5_000)
+    memo: Memo[str, NDArray[np.float64]] = Memo(20_000, deep=True, largest=5_000)
     for text, rows in entries:
         memo.put(text, np.zeros((rows, 8))[-1])
     held = [*memo._young.items(), *memo._old.items()]
@@ -56,6 +56,6 @@ def test_a_slice_holds_the_whole_array() -> None:
 
 
 def test_what_is_too_large_is_not_kept() -> None:
-    memo: Memo[str, tuple[int, ...]] = Memo(1 << 20)
+    memo: Memo[str, tuple[int, ...]] = Memo(1 << 20, deep=True)
     assert memo.result("a", lambda _: tuple(range(1000))) == tuple(range(1000))
     assert len(memo) == 0

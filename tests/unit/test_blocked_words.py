@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lm.errors import BundleDamagedError
-from lm.text.blocked_words import BlockedWords, blockable_words, open_blocked_words
+from lm.index.never_generated import BlockedWords, blockable_words, open_blocked_words
 
 _TEXTS = st.lists(st.sampled_from(["a", "b", "c", "ab", "b's"]), max_size=6).map(" ".join)
 _ENTRIES = st.sets(st.lists(st.sampled_from("abc"), min_size=1, max_size=3).map(" ".join), max_size=4)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.evaluation.bootstrap import interval, resampled_ratios
 from training.evaluation.query_benchmark import group_differences, group_figures
 from training.evaluation.query_outcomes import Outcome
+from training.evaluation.statistics import interval, resampled_ratios
 
 _ABOVE = np.array([[1.0, 3.0], [0.0, 1.0], [0.5, 0.0], [1.0, 5.0]])
 _BELOW = np.array([[1.0, 6.0], [1.0, 4.0], [1.0, 2.0], [1.0, 8.0]])

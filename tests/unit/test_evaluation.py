@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lm.models.parts import Part
-from training.evaluation.calibration import reliability
-from training.evaluation.cost import training_s
-from training.evaluation.keystrokes import Keystrokes
-from training.steps import DONE_FILE, Workshop, seconds
+from training.evaluation.next_words import Keystrokes
+from training.evaluation.statistics import reliability
+from training.progress import SilentReporter
+from training.report.measure import training_s
+from training.steps import Workshop, seconds
 
 _OUTCOMES = st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=60)
 _WORDS = st.lists(st.lists(st.integers(0, 9), min_size=1, max_size=8), max_size=20)
@@ -96,10 +97,12 @@ def test_training_time_is_that_of_the_parts(
 
 def test_a_finished_step_knows_its_seconds_ever_after(tmp_path: Path) -> None:
     ticks = iter([10.0, 13.5])
-    step = Workshop(tmp_path, lambda: next(ticks)).step("a", 1, lambda folder: (folder / "x").touch())
-    again = Workshop(tmp_path, lambda: next(ticks)).step("a", 1, lambda _: pytest.fail("made again"))
+    step = Workshop(tmp_path, SilentReporter(), clock=lambda: next(ticks)).step(
+        "a", 1, lambda folder: (folder / "x").touch()
+    )
+    again = Workshop(tmp_path, SilentReporter(), clock=lambda: next(ticks)).step(
+        "a", 1, lambda _: pytest.fail("made again")
+    )
 
     assert again == step
     assert seconds(step) == 3.5
-    (step / DONE_FILE).write_text("")  # as steps were marked before
-    assert seconds(step) is None

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from lm.models.mixture import ContextBuckets, ContextWeights, Mixture, log_add
-from training.fit.expectation import bucket_weights
-from training.fit.mixture import HeldOutScores, context_weights, fit_mixture, ngram_weight
+from training.fit.mixture import HeldOutScores, bucket_weights, context_weights, fit_mixture, ngram_weight
 
 few = settings(max_examples=50, deadline=None)
 _ORDERS = 3

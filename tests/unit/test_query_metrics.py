@@ -18,7 +18,7 @@ from training.evaluation.metrics import (
     recoverable_length,
     typed_prefix,
 )
-from training.evaluation.query_examples import examples
+from training.evaluation.query_benchmark import examples
 from training.evaluation.query_measures import MEASURES, groups, value
 from training.evaluation.query_outcomes import Outcome, most_popular, outcomes, sample, wanted_queries
 from training.progress import SilentReporter

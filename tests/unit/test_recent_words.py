@@ -12,8 +12,7 @@ from pydantic import ValidationError
 
 from lm.models.recent_words import RecentWords, shares_of
 from lm.models.vocabulary import END, FIRST_TOKEN, UNKNOWN
-from training.fit.mixture import HeldOutScores, fit_mixture
-from training.fit.recent_words import fit_recent_words
+from training.fit.mixture import HeldOutScores, fit_mixture, fit_recent_words
 
 few = settings(max_examples=50, deadline=None)
 _SIZE = 12

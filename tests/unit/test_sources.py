@@ -163,6 +163,11 @@ def test_an_empty_file_in_a_pattern_is_left_out_with_a_warning(tmp_path: Path) -
         leave_out_empty(files[1:2], listener)
 
 
+def test_byte_order_marks_of_joined_files(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes("\ufeffone\ntwo\n\ufeffthree\n".encode())
+    assert list(read_lines(tmp_path / "a.txt")) == [(1, "one"), (2, "two"), (3, "three")]
+
+
 def test_utf16_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_bytes("query,n\none,1\n".encode("utf-16"))
     with pytest.raises(InputError, match=r"line 1, byte 0: not UTF-8.*iconv -f UTF-16 -t UTF-8"):

@@ -1,8 +1,8 @@
-"""Titles or products with weights, which serve as a query log where there is none, or beside one.
+"""Titles or products with weights. They take the place of a query log, or stand beside one.
 
-Their entries are the operator's own: screened for what must not be suggested, but no threshold applies. All of them
-enter the index, with their weights as counts. Language models read each entry once, however heavy: they learn what
-entries look like, and the index knows which are wanted.
+The entries are the operator's own: they are screened, but no threshold applies. All of them enter the index, with their
+weights as counts. Language models read each entry once, however heavy: they learn what entries look like, and the
+index knows which are wanted.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from training.progress import Reporter
 CATALOGUE_KINDS = (".tsv", ".csv", ".jsonl", ".parquet")
 _MIN_ENTRIES = 3
 _SHOWN = 60
-"""Characters of a bad value that an error shows."""
+"""An error shows this many characters of a bad value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +50,7 @@ class CatalogueCounts:
 
 @dataclass(slots=True)
 class _Entry:
-    """An entry under way: `display` and `payload` are those of its heaviest row, of weight `heaviest`."""
+    """An entry while rows are read; `display` and `payload` come from its heaviest row, of weight `heaviest`."""
 
     weight: float
     heaviest: float
@@ -69,14 +69,14 @@ def write_catalogue(
     seed: int,
     reporter: Reporter,
 ) -> CatalogueCounts:
-    """Writes what `training.data.query_log` writes, with the catalogue in it and `payload` in `train.parquet`.
+    """Writes the files of `training.data.query_log` with the catalogue added; `train.parquet` also has `payload`.
 
-    Without a log, entries are held out by lot, the more often the heavier; they stay in the index, but no language
-    model reads them. With one, what it withholds stays withheld, but for what is an entry.
+    Without a log, entries are held out by lot, heavy ones more often; they stay in the index, but no language model
+    reads them. With a log, queries that it withholds stay withheld unless they are entries.
 
     Args:
         base: folder that relative paths start from.
-        log: folder of the counted query log, or None. What it held out stays held out, and no more.
+        log: folder of the counted query log, or None. Its held-out queries are taken over; no entries are held out.
 
     Raises:
         InputError: a file, a line, a column or a weight cannot be used, or too few entries are left.
@@ -142,7 +142,7 @@ def _reason(query: str, weight: float, max_length: int) -> str | None:
 
 
 def _rows(source: CatalogueSource, path: Path) -> Iterator[tuple[int, str, Any, Any]]:
-    """Line, text, weight and payload of each row."""
+    """The line, text, weight and payload of each row."""
     wanted = (source.text_column, source.weight_column, source.payload_column)
     columns = [column for column in wanted if column is not None]
     places = [columns.index(column) if column is not None else None for column in wanted]
@@ -162,7 +162,7 @@ def _read_jsonl(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, list[
 
 
 def _check_characters(path: Path, line: int, document: object) -> None:
-    """Sees to it that JSON escapes make whole characters: both halves of a surrogate pair."""
+    """Raises if a JSON escape is half of a surrogate pair without the other half."""
     try:
         json.dumps(document, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
@@ -202,7 +202,7 @@ def _payload(value: object) -> str | None:
 
 
 def _draw(entries: dict[str, _Entry], seed: int) -> list[str]:
-    """All entries in an order drawn by lot, heavy ones rather at its beginning (Efraimidis and Spirakis, 2006)."""
+    """All entries in random order, heavy ones more often at its beginning (Efraimidis and Spirakis, 2006)."""
 
     def key(query: str) -> float:
         digest = md5(f"{seed}:{query}".encode(), usedforsecurity=False).digest()
@@ -264,7 +264,7 @@ def _quoted(text: str) -> str:
 
 
 def _write_withheld(entries: dict[str, _Entry], log: Path, folder: Path) -> None:
-    """Writes `withheld.parquet`: the log's without those of the entries, which may be suggested."""
+    """Writes `withheld.parquet`: the hashes of the log without those of entries, which may be suggested."""
     import pyarrow
     import pyarrow.parquet
 

@@ -103,14 +103,14 @@ def write_sentences(
 ) -> CorpusCounts:
     """Writes `train.txt`, `validation.txt` and `test.txt`: UTF-8, one sentence a line, case kept.
 
-    Files whose `part` says so go there whole. Of the others blocks of sentences are held out: which ones depends on
-    the seed and on where they stand, nothing else; a block is shorter in a text so small that whole ones would not
-    come to a fair share. Sentences with personal data or keys are dropped; those with blocked words stay, for such
-    words are kept out of what is suggested, and the words around them are worth learning from.
+    Files with a `part` go there whole. Of the others, blocks of sentences are held out; which ones depends only on the
+    seed and on where they stand. In a small text blocks are shorter, so that each part gets its share. Sentences with
+    personal data or keys are dropped. Sentences with blocked words stay: such words are never suggested, and the words
+    around them are worth learning.
 
     Args:
         base: folder that relative paths start from.
-        out_folder: exists; what is in the way there is replaced when all is done.
+        out_folder: exists; files of these names there are replaced when all is done.
 
     Raises:
         InputError: as `read_paragraphs`; or there are too few sentences to hold any out.

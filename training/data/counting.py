@@ -1,10 +1,15 @@
-"""From screened rows to counted queries: Ibis expressions that any of its backends runs, over numbers and prefixes.
+"""From screened rows to counted queries, as Ibis expressions: DuckDB and Spark run the same ones.
 
-Rows have `query`, `hash` (int64, see `lm.index.never_generated`), `open_end` (its last word may go on), `submissions`,
-`time_s` (since 1970, or null), `user` and `session` (hashes; null in logs without,
-`UNKNOWN` where only the row has none),
-`display` (the query as it was written, null where that is normalised), `place` (the order of reading) and `lot`
-(uniform int64).
+Rows have these columns:
+    query: normalised text.
+    hash: int64, see `lm.index.never_generated`.
+    open_end: whether the last word may go on.
+    submissions: how often the row says that the query was submitted.
+    time_s: seconds since 1970, or null.
+    user, session: hashes; null in logs without them, `UNKNOWN` where only the row has none.
+    display: the query as it was written; null where that is the normalised text.
+    place: the order of reading.
+    lot: uniform int64.
 """
 
 from __future__ import annotations
@@ -19,17 +24,17 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 KEPT, ROBOT, REPEAT, HALF_TYPED = "kept", "robot", "repeat", "half_typed"
-"""What becomes of a row."""
+"""The fates of a row."""
 
 DAY_S = 86_400
 _MICRO = 1_000_000  # weights are summed as whole millionths, so that no order of summing changes a count
 
 
 def judge_rows(rows: ir.Table, counting: Counting) -> ir.Table:
-    """The rows with their `fate`: of robots, repeated by the same user, half-typed, or kept.
+    """The rows with their `fate`: typed by a robot, repeated by the same user, half-typed, or kept.
 
-    Of consecutive submissions of one query by one user (in one session, where there are sessions) the last is kept,
-    by time or, where there is none, in the order of reading. Rows without user and session stand alone.
+    If a user submits one query several times in a row, the last one is kept. Rows are ordered by time, or as they were
+    read where there is none, within a session where there are sessions. Rows without user and session stand alone.
     """
     import ibis
 
@@ -52,7 +57,7 @@ def _robots(rows: ir.Table, most: int) -> ir.Table:
 
 
 def _in_sequence(rows: ir.Table, seconds: float) -> ir.Table:
-    """Rows of users and sessions, each judged by the row that follows."""
+    """Rows of users and sessions; the row that follows decides about each."""
     import ibis
 
     order = [ibis.asc(rows.time_s, nulls_first=False), ibis.asc(rows.place)]
@@ -62,7 +67,7 @@ def _in_sequence(rows: ir.Table, seconds: float) -> ir.Table:
         next_query=rows.query.lead().over(following),
         gap_s=rows.time_s.lead().over(following) - rows.time_s,
     )
-    # without times only a session says that what follows in it came soon
+    # without times, only a shared session says that the next row came soon
     in_session = pairs.time_s.isnull() & (pairs.session.fill_null(UNKNOWN) != UNKNOWN)
     soon = (pairs.gap_s <= seconds) | in_session
     half_typed = pairs.open_end & goes_on(pairs.query, pairs.next_query) & soon & (seconds > 0)
@@ -73,8 +78,8 @@ def _in_sequence(rows: ir.Table, seconds: float) -> ir.Table:
 def count_queries(rows: ir.Table, counting: Counting, latest_s: float | None) -> ir.Table:
     """Distinct queries with `submissions`, `count` (weighted by age), `users`, and `without_user` (submissions).
 
-    Where the log has times, also with `recent`: as `count` by the shorter half-life, rows without a time being none.
-    `users` are distinct ones by name: rows of a log with users that name none, `UNKNOWN`, may be of any of them.
+    Where the log has times, also with `recent`: like `count`, but with the shorter half-life and without rows that
+    have no time. `users` counts distinct users; `UNKNOWN` counts as none, for it may be any of them.
 
     Args:
         rows: those that train.
@@ -87,7 +92,7 @@ def count_queries(rows: ir.Table, counting: Counting, latest_s: float | None) ->
         recent = _weight(rows, counting.recent_half_life_days, latest_s)
         sums["recent"] = ibis.ifelse(rows.time_s.isnull(), 0, recent)
     weighted = rows.mutate(**sums)
-    # In two steps, users first: distinct users in one step would not fit in memory on a large log.
+    # users first: distinct users of all queries at once would not fit into memory on a large log
     by_user = weighted.group_by("query", "hash", "open_end", "user").agg(
         submissions=weighted.submissions.sum(), **{name: weighted[name].sum() for name in sums}
     )
@@ -106,7 +111,7 @@ def has_recent(counting: Counting, latest_s: float | None) -> bool:
 
 
 def _weight(rows: ir.Table, half_life_days: float | None, latest_s: float | None) -> ir.Value:
-    """Millionths that each row counts: its submissions, halved with each half-life of its age; never 0."""
+    """How much each row counts, in millionths: its submissions, halved with each half-life of its age; never 0."""
     import ibis
 
     submissions = rows.submissions * _MICRO
@@ -123,7 +128,7 @@ def _total(summed: ir.Value) -> ir.Value:
 
 
 def judge_queries(queries: ir.Table, screening: Screening, counting: Counting) -> ir.Table:
-    """Counted queries with what they pass: `half_typed`, `indexed` and `learnt` (by the language models)."""
+    """Counted queries with three flags: `half_typed`, `indexed`, and `learnt` by the language models."""
     import ibis
 
     def enough(min_users: int, min_count: int) -> ir.Value:
@@ -142,17 +147,17 @@ def judge_queries(queries: ir.Table, screening: Screening, counting: Counting) -
 
 
 def model_thresholds(screening: Screening) -> tuple[int, int]:
-    """Users, or submissions where there are no users, from which on the language models learn a query."""
+    """How many users, or submissions where there are no users, a query needs for the language models to learn it."""
     return screening.model_min_users or screening.min_users, screening.model_min_count or screening.min_count
 
 
 def withheld_hashes(rows: ir.Table, screened: ir.Table, queries: ir.Table) -> ir.Table:
-    """Hashes of all that the log holds and the index does not: distinct `hash`.
+    """The distinct `hash` of all queries that the log holds and the index does not.
 
     Args:
-        rows: judged ones without those held out, whose queries may be suggested.
-        screened: `hash` of what was screened out.
-        queries: judged ones.
+        rows: judged rows without those that are held out: held-out queries may be suggested.
+        screened: `hash` of the queries that were screened out.
+        queries: judged queries.
     """
     import ibis
 
@@ -162,24 +167,24 @@ def withheld_hashes(rows: ir.Table, screened: ir.Table, queries: ir.Table) -> ir
 
 
 def goes_on(query: ir.StringValue, longer: ir.StringValue) -> ir.BooleanValue:
-    """Whether the second one begins with the first and goes on without a space: it may finish its last word."""
-    # none follows where both are equal
+    """Whether `longer` begins with `query` and goes on without a space, so that it may finish its last word."""
+    # nothing follows where both are equal
     following = longer.substr(query.length(), 1)
     return longer.startswith(query) & (following != "") & (following != " ")
 
 
 def half_typed_queries(queries: ir.Table, ratio: float) -> ir.Table:
-    """The column `query` of those that look like the beginning of one that is far more frequent.
+    """The column `query` of queries that look like the beginning of a far more frequent one.
 
-    Such is `faceb` beside `facebook`. `face` is not one where queries such as `face wash` are no less frequent than
-    itself: they say that it is whole. Users, where a log names them, say better what they did not finish, so queries
-    that any such user typed are left alone.
+    `faceb` beside `facebook` is an example. `face` is not, if queries such as `face wash` are as frequent as `face`:
+    they show that it is a whole word. Where a log names users, their next queries say better what they did not finish,
+    so queries of named users are left alone.
 
     Args:
         queries: distinct, with `submissions`, `users` and `open_end`.
-        ratio: how many times as frequent the longer one is at least.
+        ratio: the longer query is at least this many times as frequent.
     """
-    # a query that was submitted once is the rarest that a longer one may be compared with
+    # the short query was submitted at least once
     longer = _beginnings(queries.filter(queries.submissions >= ratio))
     longer = longer.filter(longer.following != " ")
     longer = longer.group_by("beginning").agg(most=longer.submissions.max())
@@ -190,7 +195,7 @@ def half_typed_queries(queries: ir.Table, ratio: float) -> ir.Table:
 
 
 def _without_whole_ones(short: ir.Table, queries: ir.Table) -> ir.Table:
-    """Those of `short` after which a space comes less often than they stand alone."""
+    """The queries of `short` that stand alone more often than a space follows them."""
     first_words = short.select(first=short.query.split(" ")[0]).distinct()
     of_words = queries.filter(queries.query.contains(" "))
     of_words = of_words.mutate(first=of_words.query.split(" ")[0]).semi_join(first_words, "first")
@@ -201,7 +206,7 @@ def _without_whole_ones(short: ir.Table, queries: ir.Table) -> ir.Table:
 
 
 def _beginnings(queries: ir.Table) -> ir.Table:
-    """Each query's proper prefixes as `beginning`, with the character that follows and its submissions."""
+    """The proper prefixes of each query as `beginning`, with the character that follows and the submissions."""
     import ibis
 
     long = queries.filter(queries.query.length() > 1)
@@ -212,9 +217,9 @@ def _beginnings(queries: ir.Table) -> ir.Table:
 
 
 def displays(rows: ir.Table) -> ir.Table:
-    """`query` and `display` of the queries that are mostly written otherwise than normalised.
+    """`query` and `display` of the queries that users mostly write differently from the normalised text.
 
-    Of spellings submitted equally often the normalised one comes first, then the first in the order of their text.
+    Where two spellings were submitted equally often, the normalised one wins, then the first in the order of text.
 
     Args:
         rows: `query`, `submissions` and `display`, null where a row has the normalised spelling.

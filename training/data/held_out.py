@@ -20,7 +20,7 @@ MIN_ROWS = 3
 _LATE_HALF_LIVES = 2
 _LEAST_LATE = 1000
 _LATE_SHARE = 0.1
-"""Each part takes at most this of the late rows, for what is held out the index lacks."""
+"""Each part takes at most this share of the late rows, for the index lacks what is held out."""
 
 
 def among(place: ir.Value, ranges: Sequence[tuple[int, int]]) -> ir.Value:
@@ -33,17 +33,17 @@ def among(place: ir.Value, ranges: Sequence[tuple[int, int]]) -> ir.Value:
 def hold_out(
     engine: Engine, rows: ir.Table, folder: Path, held_out: HeldOut, counting: Counting, tally: RowTally
 ) -> tuple[ir.Table, dict[str, int]]:
-    """Writes `validation.txt` and `test.txt`; returns all rows but these, and how many these are.
+    """Writes `validation.txt` and `test.txt`; returns all other rows, and the number of rows in each part.
 
-    Lowest lots validate, highest test, so that neither part moves to the other when a log grows. Where the log has
-    times, late rows alone are drawn, if there are enough: what will be typed is like them, and only they tell how much
-    it says that a query was submitted lately.
+    The lowest lots validate and the highest test, so that no row moves from one part to the other when a log grows.
+    Where the log has times, only late rows are drawn, if there are enough: they are most like what will be typed, and
+    only they show what it means that a query was submitted lately.
 
     Args:
-        rows: judged ones.
+        rows: judged rows.
 
     Raises:
-        ConfigError: there are too few of the log that they are drawn from.
+        ConfigError: the logs to draw from have too few rows.
     """
     import ibis
 
@@ -74,7 +74,7 @@ def hold_out(
 
 
 def _is_late(rows: ir.Table, half_life_days: float | None, latest_s: float | None) -> ir.Value:
-    """Whether a row is of the log's last days, or may be, having no time."""
+    """Whether a row is from the last days of the log; a row without a time may be."""
     import ibis
 
     if half_life_days is None or latest_s is None:

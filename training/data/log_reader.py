@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from lm.errors import InputError
 from training.config_log import QueryLogSource
-from training.data.sources import BadRows, kind_of, read_lines, source_files
+from training.data.sources import BadRows, RowError, kind_of, read_lines, source_files
 from training.data.tables import MAX_ROW_BYTES, TABLE_KINDS, Progress, read_columns
 
 LOG_KINDS = (".txt", *TABLE_KINDS)
@@ -93,22 +93,12 @@ def read_log(
             try:
                 count = 1 if source.count_column is None else _count(fields[count_at])
                 time_s = None if source.time_column is None else _time(fields[time_at])
-            except _FieldError as fault:
-                bad.report(fault.kind, InputError(path, fault.problem, line=number, remedy=fault.remedy))
+            except RowError as fault:
+                bad.report(fault.kind, fault.at(path, number))
                 continue
             user = None if source.user_column is None else _name(fields[user_at])
             session = None if source.session_column is None else _name(fields[session_at])
             yield LogRow(number, fields[0] or "", count, time_s, user, session)
-
-
-class _FieldError(Exception):
-    """A field that cannot be read: a kind to count its row under, what is wrong, and what to do."""
-
-    def __init__(self, kind: str, problem: str, remedy: str) -> None:
-        super().__init__(kind, problem, remedy)
-        self.kind = kind
-        self.problem = problem
-        self.remedy = remedy
 
 
 def _count(value: object) -> int:
@@ -124,10 +114,10 @@ def _count(value: object) -> int:
         remedy = "Mend or drop the line."
         if isinstance(value, str) and _GROUPED.fullmatch(value.strip()):
             remedy = "Write it without separators, such as 8000 for 8,000."
-        raise _FieldError("bad_count", f"the count {value!r} is no whole number.", remedy)
+        raise RowError("bad_count", f"the count {value!r} is no whole number.", remedy)
     if not 0 <= number <= _MAX_COUNT:
         problem = "negative" if number < 0 else f"above {_MAX_COUNT:,}"
-        raise _FieldError(
+        raise RowError(
             "bad_count", f"the count {number} is {problem}.", "Is count_column the right one? Mend or drop the line."
         )
     return int(number)
@@ -142,7 +132,7 @@ def _time(value: object) -> float:
     except (ValueError, OverflowError):
         time_s = None
     if time_s is None:
-        raise _FieldError(
+        raise RowError(
             "bad_time",
             f"the time {value!r} cannot be read.",
             "Write it as 2006-03-01 07:17:12 or in seconds since 1970, or leave time_column out.",

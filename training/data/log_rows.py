@@ -1,7 +1,7 @@
-"""First pass over a query log: every row normalised, judged and written to one Parquet file.
+"""First pass over a query log: each row is normalised, judged by itself and written to one Parquet file.
 
-Users and sessions are kept only as keyed hashes, in the work folder, until the counting is done. A query that was
-screened out leaves its hash alone (`lm.index.never_generated`), and only if serving does not tell it by its looks.
+Users and sessions are kept only as keyed hashes, in the work folder, until the counting is done. Of a query that is
+screened out only the hash is kept (`lm.index.never_generated`), and only if serving cannot recognise it by its looks.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 UNKNOWN = 0
-"""The user, or session, of rows that name none in a log that has users."""
+"""Stands for the user, or session, of a row that names none in a log that has users."""
 
 _BATCH_ROWS = 65536
 _CACHED_TEXTS = 1 << 17
-_CACHED_LENGTH = 256  # code points; longer ones could fill gigabytes
+_CACHED_LENGTH = 256  # code points; longer texts could fill gigabytes
 _CLOCK_SKEW_S = 86_400  # local time taken for UTC is up to 14 hours ahead
 _WITHHELD = frozenset({"blocked_word", "too_short", "too_long"})
-"""Reasons for which a query is withheld, unless serving tells it by its looks, as it does all others."""
+"""A query dropped for one of these reasons is withheld, unless serving recognises it by its looks."""
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # of SplitMix64 (Steele et al., 2014), as the two factors of `_lots`
 
 
@@ -81,12 +81,14 @@ class RowTally:
 
 
 class Judgement(NamedTuple):
-    """A query as it is kept: normalised, its hash as a signed 64-bit integer, why it is dropped if it is.
+    """What is kept of a text.
 
-    The hash is 0 of one that is dropped and needs not be withheld.
-
-    `open_end` says whether its last word may go on: it ends in a letter or digit of a script that has spaces. `display`
-    is the query as it was written, see `lm.text.normalize.displayed_query`.
+    Attributes:
+        query: normalised.
+        hash: a signed 64-bit integer; 0 if the query is dropped and need not be withheld.
+        open_end: whether its last word may go on: it ends in a letter or digit of a script that has spaces.
+        reason: why it is dropped, or None.
+        display: the query as it was written, see `lm.text.normalize.displayed_query`.
     """
 
     query: str
@@ -97,7 +99,7 @@ class Judgement(NamedTuple):
 
 
 class RowJudge:
-    """Decides by what a query holds alone whether it stays; asked for the same text again it remembers."""
+    """Decides whether a query stays, by its text alone. It remembers texts that it has judged."""
 
     def __init__(self, screening: Screening, screen: Screen, seed: int) -> None:
         self._screening = screening
@@ -125,7 +127,7 @@ class RowJudge:
 
 
 def _remembering(judge: Callable[[str], _T]) -> Callable[[str], _T]:
-    """Answers from a cache, which holds no long text."""
+    """The same function with a cache, which holds no long texts."""
     cached = lru_cache(_CACHED_TEXTS)(judge)
     return lambda text: cached(text) if len(text) <= _CACHED_LENGTH else judge(text)
 
@@ -147,17 +149,17 @@ def write_rows(
     now_s: float,
     reporter: Reporter,
 ) -> RowTally:
-    """Writes `rows.parquet`, the rows that stay (`training.data.counting` has its columns), and `screened.parquet`.
+    """Writes the rows that stay to `rows.parquet`; `training.data.counting` lists its columns.
 
-    The latter has one column, `hash`, of queries that were screened out and are to be withheld.
+    Also writes `screened.parquet`: the column `hash` of the queries that are screened out and withheld.
 
     Args:
-        base: folder that file names are told apart from, so that moving all of it changes no lot.
-        now_s: the clock, seconds since 1970; later times are bad.
+        base: lots depend on file names below this folder, so that moving the folder changes none.
+        now_s: the clock, seconds since 1970; a day is allowed for local times, later ones are bad.
 
     Raises:
-        InputError: a file cannot be used, or a row in a log whose section says so; names it, with line, byte or
-            column where there is one.
+        InputError: a file cannot be used, or a row and the log's section says `stop`. It names the file, and the
+            line, byte or column where there is one.
     """
     import pyarrow
     from pyarrow.parquet import ParquetWriter, write_table
@@ -189,7 +191,7 @@ def write_rows(
 def _judged(
     rows: Iterator[LogRow], path: Path, latest_s: float, bad: BadRows, judge: RowJudge, tally: RowTally
 ) -> Iterator[tuple[object, ...]]:
-    """The rows of one file that stay, as `_batch` takes them; times after `latest_s` are bad."""
+    """The rows of one file that stay, for `_batch`; times after `latest_s` are bad."""
     first_s, last_s = math.inf, -math.inf
     judge_text, hash_name = judge.judge, judge.hash_name
     for line, text, submissions, time_s, user, session in rows:

@@ -44,7 +44,7 @@ WITHHELD_FILE = "withheld.parquet"
 
 
 def text_file(log: str | None = None) -> str:
-    """The file of what is learnt from all query logs, or from those of one name."""
+    """The file with the text that is learnt from all query logs, or from those of one name."""
     return f"train_lm.{log}.txt" if log else "train_lm.txt"
 
 
@@ -56,19 +56,19 @@ class QueryCounts:
     """What a query log held and what became of it.
 
     Attributes:
-        rows: read; `submissions` are their counts summed, without those of bad rows.
+        rows: all rows read; `submissions` is the sum of their counts, without bad rows.
         bad_rows: rows dropped because they cannot be used, by kind.
         dropped_rows: rows dropped for what their query holds, by reason.
-        robots: users dropped as such; `robot_rows` are theirs.
-        repeated_rows: dropped as repeats of the same user's next row.
-        half_typed_rows: dropped as the same user, or session, went on within the word; `half_typed_queries`:
-            distinct ones dropped for the frequency of a longer one.
-        rare_queries: distinct queries kept from the index because too few users or submissions stand behind them.
-        train_queries: distinct queries of the index; `train_submissions` are what was submitted of them.
+        robots: users dropped as robots; `robot_rows` are their rows.
+        repeated_rows: rows dropped because the same user submitted the query again.
+        half_typed_rows: rows dropped because the same user, or session, went on within the word;
+            `half_typed_queries`: distinct queries dropped because a longer one is far more frequent.
+        rare_queries: distinct queries with too few users or submissions for the index.
+        train_queries: distinct queries of the index; `train_submissions` is how often they were submitted.
         model_queries: distinct queries that the language models learn; `model_submissions` are their lines.
-        withheld_queries: distinct ones that the log held and the index does not, to be kept from generation too.
-        validation: held-out rows; so `test`.
-        first_time: of the log, in UTC, if it has times; so `last_time`.
+        withheld_queries: distinct queries that the log holds and the index does not; they are not generated either.
+        validation, test: held-out rows.
+        first_time, last_time: of the log, in UTC, if it has times.
     """
 
     files: int
@@ -131,7 +131,7 @@ def write_queries(
 
     Args:
         base: folder that relative paths start from.
-        out_folder: exists; what is in the way there is replaced when all is done.
+        out_folder: exists; files of these names there are replaced when all is done.
         now: the clock; rows of later times are bad.
 
     Raises:
@@ -171,7 +171,7 @@ def write_queries(
 
 
 class _Counter:
-    """Second pass: judges the rows together, splits them by lot, counts what trains, writes the files."""
+    """Second pass: judges the rows together, holds some out, counts the others, writes the files."""
 
     def __init__(
         self, engine: Engine, folder: Path, screening: Screening, counting: Counting, seed: int, tally: RowTally
@@ -250,16 +250,19 @@ class _Counter:
 
 
 def _write_text(engine: Engine, learnt: ir.Table, path: Path, screening: Screening, seed: int) -> int:
-    """Writes each query as often as it counts from the threshold on, in the order of a hash; returns how many lines.
+    """Writes what language models learn: each query as often as it counts from the threshold on, shuffled by a hash.
 
     Args:
         learnt: counted queries (`training.data.counting`).
+
+    Returns:
+        The number of lines.
     """
     import ibis
     from pyarrow.parquet import ParquetFile
 
-    # From the threshold on: if every query stood there twice or more, no n-gram would stand there once, and
-    # Kneser-Ney's discounts, estimated from how many do, could not be estimated.
+    # Kneser-Ney estimates its discounts from the n-grams that occur once. There would be none if each query were
+    # written as often as it counts, so a query that just passes the threshold is written once.
     users, count = model_thresholds(screening)
     least = ibis.ifelse(learnt.users >= users, users, count)
     times = ibis.greatest((learnt["count"].round() - least + 1).cast("int64"), ibis.literal(1).cast("int64"))

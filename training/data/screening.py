@@ -1,6 +1,6 @@
 """What must not leave a log: personal data, secrets and words that nobody wants suggested.
 
-Works on normalised text. Cheap patterns let the usual query pass; the slow, exact tests see the rest.
+It works on normalised text. Cheap patterns let most queries pass; the slow, exact tests see the rest.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from importlib import resources
 from pathlib import Path
 
 from lm.errors import InputError
-from lm.text.blocked_words import BlockedWords, blockable_words
+from lm.index.never_generated import BlockedWords, blockable_words
 from lm.text.normalize import normalize_query
 from lm.text.private import KNOWN_KEY, LETTERED_ID, MIN_DIGITS, NUMBER, TOKEN, YEAR, holds_email, looks_private, plain
 from training.data.sources import read_lines
@@ -41,10 +41,10 @@ _LONG_LIST = 20
 
 
 class Screen:
-    """Says of normalised text why it must be dropped, if it must."""
+    """Says why a normalised text must be dropped, if it must."""
 
     def __init__(self, blocked: BlockedWords | None = None) -> None:
-        # Imported here: together they take 0.1 s.
+        # imported here, for they are slow to import
         import phonenumbers
         from stdnum import iban, isbn, luhn
         from stdnum.fi import hetu
@@ -58,11 +58,11 @@ class Screen:
         self._identity = {"hetu": hetu, "pan": pan, "codicefiscale": codicefiscale, "curp": curp}
 
     def reason(self, query: str) -> str | None:
-        """The first reason found against a query: its name in the counts, or None."""
+        """The first reason to drop a query, by its name in the counts, or None."""
         return "blocked_word" if self.blocked.block(query) else self.private(query)
 
     def private(self, text: str) -> str | None:
-        """What personal data or key it holds: its name in the counts, or None."""
+        """The kind of personal data or key that a text holds, by its name in the counts, or None."""
         if not looks_private(text):
             return None
         text = plain(text)
@@ -139,7 +139,7 @@ class Screen:
 
 
 def _year_digits(number: str, groups: Sequence[str], called: bool) -> int:
-    """How many of the digits are years': `2003-2004`, `3-13-2006`, `form 1040 2005`, but not `call 551-1956`."""
+    """How many of the digits belong to years: `2003-2004`, `3-13-2006`, `form 1040 2005`, but not `call 551-1956`."""
     years = sum(4 for group in groups if YEAR.fullmatch(group))
     if years == len("".join(groups)):
         return years
@@ -180,7 +180,7 @@ def _is_list(number: str, groups: Sequence[str]) -> bool:
 
 
 def _is_short(groups: Sequence[str]) -> bool:
-    """Whether what stands in a row cannot be one number of a person."""
+    """Whether these groups of digits cannot be one number of a person."""
     lengths = tuple(map(len, groups))
     trunk = any(group[0] == "0" for group in groups[:1]) and sum(lengths) >= MIN_DIGITS
     if trunk or any(window in _PHONE_SHAPES for window in (lengths, lengths[1:], lengths[:-1])):
@@ -189,7 +189,7 @@ def _is_short(groups: Sequence[str]) -> bool:
 
 
 def _has_secret(text: str) -> bool:
-    """Whether it holds a key: a known kind, hexadecimal, or letters and digits that take turns as in no name."""
+    """Whether a text holds a key: of a known kind, hexadecimal, or letters and digits mixed as in no name."""
     if KNOWN_KEY.search(text) or _HEX_KEY.search(text):
         return True
     return any(_is_random(match.group()) for match in TOKEN.finditer(text))
@@ -204,7 +204,7 @@ _RARE_PAIR = re.compile(r"(?=[jqxzvkw][bcdfghjklmnpqrstvwxz]|[bcdfghjkmpqtvwxz][
 
 
 def _rare_pairs(token: str) -> int:
-    """Pairs of letters that words hardly have; one in four of a random text's."""
+    """How many pairs of letters are rare in words; in random text it is every fourth."""
     return len(_RARE_PAIR.findall(token))
 
 

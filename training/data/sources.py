@@ -47,6 +47,21 @@ def stop_at(_kind: str, error: InputError) -> None:
     raise error
 
 
+class RowError(Exception):
+    """What is wrong with a row or line, under which kind it is counted, and what to do; `byte` is of the file."""
+
+    def __init__(self, kind: str, problem: str, remedy: str, byte: int | None = None) -> None:
+        super().__init__(kind, problem, remedy, byte)
+        self.kind = kind
+        self._problem = problem
+        self._remedy = remedy
+        self._byte = byte
+
+    def at(self, path: Path, line: int) -> InputError:
+        """The error that names the place."""
+        return InputError(path, self._problem, line=line, byte=self._byte, remedy=self._remedy)
+
+
 class BadRows:
     """What happens to rows of a log that cannot be used: the first ends the run, or all are dropped and counted.
 
@@ -132,7 +147,7 @@ def source_files(sources: Sequence[_Source], base: Path, kinds: Collection[str])
 
 
 def leave_out_empty(files: Sequence[tuple[_Source, Path]], reporter: Reporter) -> list[tuple[_Source, Path]]:
-    """The files that hold anything. The others are named to the user: an export of a quiet day is often empty.
+    """The files that hold anything. A warning names the others: the export of a quiet day is often empty.
 
     Raises:
         InputError: all are empty, or one cannot be read.
@@ -149,6 +164,8 @@ def leave_out_empty(files: Sequence[tuple[_Source, Path]], reporter: Reporter) -
 
 def _is_empty(path: Path) -> bool:
     """Whether a file, decompressed, holds no more than a byte order mark and white space."""
+    if not path.is_file():  # a pipe can be read only once
+        return False
     if not path.stat().st_size:
         return True
     with open_bytes(path) as (stream, _):
@@ -191,7 +208,7 @@ def _decompressed(path: Path, raw: BinaryIO) -> IO[bytes]:
 
 @contextmanager
 def open_bytes(path: Path) -> Iterator[tuple[IO[bytes], Callable[[], int]]]:
-    """Opens a file for its decompressed bytes; the second value tells how many bytes of the file are read.
+    """Opens a file and decompresses it. The second value says how many bytes of the file on disk are read.
 
     Raises:
         InputError: it cannot be read, is empty, cut off or damaged; also while the caller reads.
@@ -228,7 +245,7 @@ def read_lines(
     on_fault: Report = stop_at,
     progress: Callable[[int], None] | None = None,
 ) -> Iterator[tuple[int, str]]:
-    r"""Lines of a UTF-8 file with their numbers from 1, without `\n` or `\r\n`; a byte order mark is skipped.
+    r"""Lines of a UTF-8 file with their numbers from 1, without `\n` or `\r\n`; byte order marks are skipped.
 
     Args:
         max_bytes: of a line, by default 10 MB; more is a fault.
@@ -248,10 +265,12 @@ def read_lines(
                 break
             number += 1
             try:
-                yield number, _decode(path, line, number, offset, limit)
-            except _LineError as fault:
-                on_fault(fault.kind, fault.error)
+                text = _decode(line, number, offset, limit)
+            except RowError as fault:
+                on_fault(fault.kind, fault.at(path, number))
                 offset += _skip_rest(stream, line)
+            else:
+                yield number, text
             offset += len(line)
             if progress and number % _LINES_PER_REPORT == 0:
                 progress(position())
@@ -259,39 +278,22 @@ def read_lines(
         raise InputError(path, "is empty.", remedy="Give a file that holds text, or leave it out.")
 
 
-class _LineError(Exception):
-    """What is wrong with one line: a kind to count it under, and the error to stop with."""
-
-    def __init__(self, kind: str, error: InputError) -> None:
-        super().__init__(kind)
-        self.kind = kind
-        self.error = error
-
-
-def _decode(path: Path, line: bytes, number: int, offset: int, max_bytes: int) -> str:
+def _decode(line: bytes, number: int, offset: int, max_bytes: int) -> str:
     if len(line) > max_bytes:
         limit = f"{max_bytes // 1_000_000} MB" if max_bytes >= 1_000_000 else f"{max_bytes:,} bytes"
-        error = InputError(
-            path, f"the line is longer than {limit}.", line=number, remedy="Is it text? Break it into lines."
-        )
-        raise _LineError("line_too_long", error)
-    skipped = len(codecs.BOM_UTF8) if number == 1 and line.startswith(codecs.BOM_UTF8) else 0
+        raise RowError("line_too_long", f"the line is longer than {limit}.", "Is it text? Break it into lines.")
+    # where files were joined, marks stand inside too
+    skipped = len(codecs.BOM_UTF8) if line.startswith(codecs.BOM_UTF8) else 0
     try:
         return line[skipped:].decode("utf-8").removesuffix("\n").removesuffix("\r")
-    except UnicodeDecodeError as undecodable:
+    except UnicodeDecodeError as error:
         old = "UTF-16" if number == 1 and line.startswith(_UTF16) else "OLD"
-        error = InputError(
-            path,
-            "not UTF-8.",
-            line=number,
-            byte=offset + skipped + undecodable.start,
-            remedy=f"Save it as UTF-8, such as with `iconv -f {old} -t UTF-8`.",
-        )
-        raise _LineError("not_utf8", error) from None
+        remedy = f"Save it as UTF-8, such as with `iconv -f {old} -t UTF-8`."
+        raise RowError("not_utf8", "not UTF-8.", remedy, byte=offset + skipped + error.start) from None
 
 
 def _skip_rest(stream: IO[bytes], line: bytes) -> int:
-    """Reads on to the end of a line of which only the beginning was read; returns the bytes read."""
+    """Reads the rest of a line that was cut; returns how many bytes that is."""
     skipped = 0
     while line and not line.endswith(b"\n"):
         line = stream.readline(1 << 16)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import glob
-import itertools
 import json
 import shutil
 import tempfile
@@ -27,6 +26,7 @@ _BATCH_ROWS = 16384
 
 Progress = Callable[[int], None]
 Rows = Generator[tuple[int, list[Any]], None, None]
+_Line = tuple[int, str]
 
 
 def read_columns(
@@ -46,7 +46,7 @@ def read_columns(
         return
     lines = read_lines(path, max_bytes=MAX_ROW_BYTES, on_fault=on_fault, progress=progress)
     if kind_of(path, TABLE_KINDS) == ".csv":
-        yield from _pick(path, columns, _CsvRows(path, lines, on_fault), on_fault)
+        yield from _pick(path, columns, _read_csv(path, lines, on_fault), on_fault)
     else:
         yield from _pick(path, columns, ((number, line.split("\t")) for number, line in lines), on_fault)
 
@@ -65,62 +65,55 @@ def _pick(path: Path, columns: Sequence[str], rows: Iterator[tuple[int, list[str
         yield number, [fields[place] for place in places]
 
 
-class _CsvRows:
-    """Rows of a CSV file, each with the line that it begins in; quoted fields may hold commas and line breaks.
+def _read_csv(path: Path, lines: Iterator[_Line], on_fault: Report) -> Iterator[tuple[int, list[str]]]:
+    """Fields of a table, each row with the line that it begins in. Quoted fields may hold commas and line breaks.
 
     A quote that is never closed costs one row: reading goes on at the line after the one that it stands in.
     """
+    again: deque[_Line] = deque()  # lines that a broken row took, to be read once more
+    width = 0
 
-    def __init__(self, path: Path, lines: Iterator[tuple[int, str]], on_fault: Report) -> None:
-        self._path = path
-        self._lines = lines
-        self._on_fault = on_fault
-        self._again: deque[tuple[int, str]] = deque()  # lines that a broken row took, to be read once more
-        self._taken: list[tuple[int, str]] = []  # the lines of the row under way
-        self._width = 0
+    def take() -> _Line | None:
+        return again.popleft() if again else next(lines, None)
 
-    def __iter__(self) -> Iterator[tuple[int, list[str]]]:
-        return self
+    while numbered := take():
+        number, line = numbered
+        if '"' not in line:
+            fields = line.split(",") if line else []
+        else:
+            taken = [numbered]
+            try:
+                fields = _read_quoted(taken, take, width)
+            except csv.Error as error:
+                again.extendleft(reversed(taken[1:]))
+                remedy = 'A quote inside a quoted field is written twice: "".'
+                on_fault("not_csv", InputError(path, f"no proper CSV: {error}.", line=number, remedy=remedy))
+                continue
+        if fields:
+            width = width or len(fields)
+            yield number, fields
 
-    def __next__(self) -> tuple[int, list[str]]:
-        while True:
-            fields = self._read_row()
-            if fields:
-                self._width = self._width or len(fields)
-                return self._taken[0][0], fields
 
-    def _read_row(self) -> list[str] | None:
-        """The fields of the next row, none of an empty line, None of one that cannot be used."""
-        self._taken = []
-        lines = self._take_lines()
-        first = next(lines)
-        if '"' not in first:
-            return first[:-1].split(",") if first != "\n" else []
-        try:
-            fields = next(csv.reader(itertools.chain([first], lines), strict=True))
-        except csv.Error as error:
-            self._give_up("a quote is not closed" if "end of data" in str(error) else str(error))
-            return None
-        if len(self._taken) > 1 and self._width and len(fields) != self._width:
-            self._give_up("a quote is not closed in its line, and what follows does not fit the header")
-            return None
-        return fields
+def _read_quoted(taken: list[_Line], take: Callable[[], _Line | None], width: int) -> list[str]:
+    """The fields of a row that begins with the line in `taken`; lines that it goes on in are added there."""
 
-    def _take_lines(self) -> Iterator[str]:
+    def lines() -> Iterator[str]:
+        yield taken[0][1] + "\n"
         size = 0
-        while size <= MAX_ROW_BYTES:
-            numbered = self._again.popleft() if self._again else next(self._lines, None)
-            if numbered is None:
-                return
-            self._taken.append(numbered)
+        while size <= MAX_ROW_BYTES and (numbered := take()):
+            taken.append(numbered)
             size += len(numbered[1]) + 1
             yield numbered[1] + "\n"
 
-    def _give_up(self, problem: str) -> None:
-        number = self._taken[0][0]
-        self._again.extendleft(reversed(self._taken[1:]))
-        remedy = 'A quote inside a quoted field is written twice: "".'
-        self._on_fault("not_csv", InputError(self._path, f"no proper CSV: {problem}.", line=number, remedy=remedy))
+    try:
+        fields = next(csv.reader(lines(), strict=True))
+    except csv.Error as error:
+        if "end of data" in str(error):
+            raise csv.Error("a quote is not closed") from None
+        raise
+    if len(taken) > 1 and width and len(fields) != width:
+        raise csv.Error("a quote is not closed in its line, and what follows does not fit the header")
+    return fields
 
 
 def read_objects(
@@ -168,7 +161,7 @@ def read_parquet(
         try:
             with duckdb.connect(config={"memory_limit": MEMORY_LIMIT, "temp_directory": folder}) as connection:
                 connection.execute("SET TimeZone = 'UTC'")
-                table = connection.read_parquet(glob.escape(str(plain)))
+                table = connection.read_parquet(glob.escape(str(plain)), hive_partitioning=False)
                 kinds = dict(zip(table.columns, map(str, table.types), strict=True))
                 check_columns(path, columns, kinds)
                 if kinds[columns[0]] not in ("VARCHAR", "BLOB"):

@@ -15,8 +15,7 @@ from lm.models.parts import Part
 from training.evaluation.metrics import MIN_QUERY_LENGTH
 from training.evaluation.next_words import next_words
 from training.evaluation.perplexity import perplexities, score_held_out
-from training.evaluation.queries import query_completion
-from training.evaluation.query_benchmark import QueryBenchmark
+from training.evaluation.query_benchmark import QueryBenchmark, query_completion
 from training.evaluation.query_outcomes import wanted_queries
 from training.progress import Reporter
 

@@ -1,15 +1,20 @@
 """Next words: what is shown while held-out text is typed, word by word.
 
-The lists are those that `suggest.words` shows: words alone, no marks of punctuation. Ties count against the truth.
-Targets that are unknown or have no letter are not typed, but stay in the context. Each sentence starts afresh, also
-where a model would remember those before.
+The lists are those that `suggest.words` shows: words alone, no punctuation. Ties count against the truth. Words that
+are unknown or have no letter are not typed, but stay in the context. Each sentence starts afresh, even if the model
+would remember the ones before.
+
+A word that is listed before any letter counts for top 1 and top 3. The user looks at the list before each letter. A
+word in it is taken by one keystroke, which also types the space; otherwise the letter is typed. Savings are
+`1 - keystrokes / (letters + spaces)` over the whole text.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -20,10 +25,12 @@ from lm.models.parts import Part
 from lm.models.vocabulary import BEGIN, FIRST_TOKEN, SPACE, UNKNOWN
 from suggest.decode import complete_word
 from suggest.words import SPARE, is_word, shown_words
-from training.evaluation.calibration import reliability
-from training.evaluation.keystrokes import LISTS, Keystrokes
+from training.evaluation.statistics import reliability
 from training.progress import Reporter
 
+LISTS = (3, 5)
+"""Lengths of the lists that are looked at."""
+_TOPS = (1, 3)
 _CALIBRATED = 3
 """Words of a list that calibration looks at."""
 _ROWS = 64
@@ -45,6 +52,45 @@ def next_words(
             walk(model, model.tokenizer.encode(sentence), meters)
             task.update(number + 1)
     return {part: meter.summary() for part, meter in meters.items()}
+
+
+@dataclass(slots=True)
+class Keystrokes:
+    """What typing many words cost."""
+
+    words: int = 0
+    letters: int = 0
+    hits: dict[int, int] = field(default_factory=lambda: dict.fromkeys(_TOPS, 0))
+    strokes: dict[int, int] = field(default_factory=lambda: dict.fromkeys(LISTS, 0))
+
+    def add(self, length: int, ranks: Iterable[int]) -> None:
+        """Types a word.
+
+        Args:
+            length: its letters.
+            ranks: its place in the list, from 0, before each of its letters; taken only as far as needed.
+        """
+        self.words += 1
+        self.letters += length + 1
+        waiting = set(LISTS)
+        for typed, rank in enumerate(ranks):
+            for top in _TOPS:
+                self.hits[top] += typed == 0 and rank < top
+            for size in [size for size in waiting if rank < size]:
+                self.strokes[size] += typed + 1
+                waiting.discard(size)
+            if not waiting:
+                return
+        for size in waiting:
+            self.strokes[size] += length + 1
+
+    def summary(self) -> dict[str, Any]:
+        """Shares; empty if no word was typed."""
+        if not self.words:
+            return {}
+        tops = {f"top{top}": hits / self.words for top, hits in self.hits.items()}
+        saved = {f"keystrokes_saved_at_{size}": 1 - cost / self.letters for size, cost in self.strokes.items()}
+        return {"words": self.words, **tops, **saved}
 
 
 class _Meter:

@@ -15,15 +15,56 @@ from numpy.typing import NDArray
 
 from lm.bundle.bundle import Bundle
 from suggest.model import Model
-from training.evaluation.bootstrap import RESAMPLES, interval, resampled_ratios
-from training.evaluation.queries import seen_in, summary
-from training.evaluation.query_examples import examples
-from training.evaluation.query_measures import MEASURES, Floats, Group, Measure, groups, terms
-from training.evaluation.query_outcomes import Outcome, outcomes, sample, served, wanted_queries
+from training.evaluation.metrics import draw
+from training.evaluation.query_measures import MEASURES, Floats, Group, Measure, groups, terms, value
+from training.evaluation.query_outcomes import Outcome, most_popular, outcomes, sample, served, wanted_queries
+from training.evaluation.statistics import RESAMPLES, interval, reliability, resampled_ratios
 from training.progress import Reporter
 
 MAX_TYPED = 1000
 """Queries typed letter by letter by default: each takes as many lists as it has letters, or nearly."""
+_READ = 10
+
+
+def query_completion(bundle: Bundle, lines: Sequence[str], reporter: Reporter) -> dict[str, Any]:
+    """MRR@10, success@10, PMRR@10 and coverage of the served list, and of the log's popularity alone.
+
+    Of all queries, of those seen in the log and of those not. `calibration` is that of the acceptance probability of
+    every suggestion shown.
+    """
+    queries = wanted_queries(lines)
+    return summary(bundle, outcomes(served(Model(bundle)), queries, reporter), seen_in(bundle, queries), reporter)
+
+
+def seen_in(bundle: Bundle, queries: Sequence[str]) -> list[bool]:
+    """Whether each query as a whole is in the bundle's query index."""
+    assert bundle.queries is not None
+    return [bundle.queries.count(query) > 0 for query in queries]
+
+
+def summary(bundle: Bundle, found: Sequence[Outcome], seen: Sequence[bool], reporter: Reporter) -> dict[str, Any]:
+    """The figures of `query_completion`, of a bundle's outcomes."""
+    assert bundle.queries is not None
+    queries = [outcome.query for outcome in found]
+    popular = outcomes(most_popular(bundle.queries), queries, reporter, what=" by popularity alone")
+    probabilities = [probability for outcome in found for probability in outcome.probabilities]
+    right = [place == outcome.right for outcome in found for place in range(len(outcome.probabilities))]
+    return {
+        **_by_seen(found, seen),
+        "popularity_only": _by_seen(popular, seen),
+        "calibration": reliability(probabilities, right),
+    }
+
+
+def _by_seen(found: Sequence[Outcome], seen: Sequence[bool]) -> dict[str, dict[str, float]]:
+    return {
+        group.name: {
+            "count": len(group.rows),
+            **{measure.name: value(measure, found, group.rows) for measure in MEASURES if not measure.typed},
+        }
+        for group in groups(found, seen)
+        if group.by == "seen"
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,3 +171,41 @@ def _ratios(group: Group, found: Sequence[Outcome], measures: Sequence[Measure])
         every_RM = np.concatenate([values_1M, resampled_ratios(above_BM, below_BM)])
         ratios |= dict(zip(alike, every_RM.T, strict=True))
     return ratios
+
+
+def examples(before: Sequence[Outcome], after: Sequence[Outcome], seen: Sequence[bool]) -> dict[str, Any]:
+    """How many queries rank higher and lower than before, and those whose reciprocal rank changed most.
+
+    Among equal changes chance chooses, the same every time.
+    """
+    rows = list(zip(before, after, seen, strict=True))
+    gains = [_reciprocal(now) - _reciprocal(was) for was, now, _ in rows]
+    places = sorted(range(len(rows)), key=lambda place: draw(rows[place][0].query, "example"))
+
+    def best(sign: int) -> list[dict[str, Any]]:
+        changed = {rows[place][0].query: place for place in places if sign * gains[place] > 0}
+        largest = sorted(changed.values(), key=lambda place: -sign * gains[place])
+        return [_example(*rows[place]) for place in largest[:_READ]]
+
+    return {
+        "higher": sum(gain > 0 for gain in gains),
+        "lower": sum(gain < 0 for gain in gains),
+        "wins": best(1),
+        "losses": best(-1),
+    }
+
+
+def _reciprocal(outcome: Outcome) -> float:
+    return 1 / outcome.rank if outcome.rank else 0.0
+
+
+def _example(was: Outcome, now: Outcome, seen: bool) -> dict[str, Any]:
+    return {
+        "typed": was.prefix,
+        "wanted": was.query,
+        "seen": seen,
+        "rank_before": was.rank,
+        "rank_after": now.rank,
+        "top_before": list(was.top),
+        "top_after": list(now.top),
+    }

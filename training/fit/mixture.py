@@ -18,15 +18,68 @@ from lm.bundle.manifest import LanguageModelEntry
 from lm.models.language_model import LanguageModel
 from lm.models.mixture import ContextBuckets, ContextWeights, Mixture
 from lm.models.parts import Part
-from lm.models.recent_words import RecentWords
+from lm.models.recent_words import RecentWords, age, shares_of
 from training.evaluation.perplexity import score_held_out
-from training.fit.expectation import PSEUDO_COUNT, bucket_weights
-from training.fit.recent_words import fit_recent_words
 from training.progress import Reporter
 
+PSEUDO_COUNT = 50.0
+"""Tokens that a prior counts for; the optimum is flat, see `benchmarks/RESULTS.md`."""
 BUCKETS_PER_ORDER = 8
 _CLEARLY = 1 - 1e-4
-"""Less than this is rounding."""
+"""A smaller gain is rounding."""
+_FIRST_GUESS = 0.05
+"""Share of the recent words from which fitting begins."""
+_ITERATIONS = 100
+_SMALLEST = 1e-3
+
+
+def bucket_weights(
+    first: NDArray[np.float32],
+    second: NDArray[np.float32],
+    buckets: NDArray[np.int64],
+    prior: NDArray[np.float64],
+    pseudo_count: float,
+) -> NDArray[np.float64]:
+    """The weights of the first component, one a bucket, that make the tokens most probable.
+
+    Each step sets a bucket's weight to the share of its tokens that the first component accounts for, with
+    `pseudo_count` tokens more that are shared as the prior says (the maximum a posteriori under a Dirichlet prior).
+    It begins at the prior, so the likelihood of the tokens is never below that under the prior.
+
+    Args:
+        first, second: natural-log probabilities of the same tokens, float32 (n,); those of `first` may be -inf.
+        buckets: int64 (n,), each token's.
+        prior: float64 (number of buckets,).
+    """
+    odds = np.exp(np.clip(second.astype(np.float64) - first, -700.0, 700.0))
+    counts = np.bincount(buckets, minlength=len(prior)) + pseudo_count
+    weights = prior
+    for _ in range(_ITERATIONS):
+        weight = weights[buckets]
+        accounted = np.bincount(buckets, weight / (weight + (1.0 - weight) * odds), len(prior))
+        found = np.divide(accounted + pseudo_count * prior, counts, out=prior.copy(), where=counts > 0)
+        weights = np.clip(found, _SMALLEST, 1.0 - _SMALLEST)
+    return weights
+
+
+def fit_recent_words(log_probs: NDArray[np.float32], tokens: NDArray[np.int32], limit: int) -> RecentWords:
+    """The weights that make the tokens most probable, drawn towards one weight for any number of recent words.
+
+    Args:
+        log_probs: natural-log probabilities of the tokens without recent words, float32 (n,).
+        tokens: of a running text, ends of sentences included, int32 (n,).
+        limit: words remembered at most.
+    """
+    shares, counts, _ = shares_of(tokens.tolist(), (), limit)
+    some = counts > 0
+    with np.errstate(divide="ignore"):
+        again = np.log(shares[some]).astype(np.float32)
+    ages = np.array([age(count) for count in counts[some].tolist()], np.int64)
+    together, guess = np.zeros(len(ages), np.int64), np.array([_FIRST_GUESS])
+    whole = bucket_weights(again, log_probs[some], together, guess, 0.0)
+    prior = np.full(age(limit) + 1, whole[0])
+    weights = bucket_weights(again, log_probs[some], ages, prior, PSEUDO_COUNT)
+    return RecentWords(limit=limit, weights=tuple(weights.tolist()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,8 +10,7 @@ from pathlib import Path
 
 from lm.errors import ConfigError, InputError
 from lm.models.arpa import share_never_seen
-from lm.models.kenlm import KENLM_FILE
-from lm.models.ngram import build_table
+from lm.models.ngram import KENLM_FILE, build_table
 from lm.models.vocabulary import Vocabulary
 from training.config import NgramConfig
 from training.data.encoding import EncodedText, write_kenlm_text

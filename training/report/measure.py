@@ -8,31 +8,48 @@ figures.
 from __future__ import annotations
 
 import hashlib
+import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from lm.bundle.bundle import Bundle, open_bundle
-from lm.bundle.manifest import Manifest, read_manifest
+from lm.bundle.manifest import LanguageModelEntry, Manifest, read_manifest
 from lm.models.language_model import LanguageModel
 from lm.models.parts import Part
-from training.evaluation.breakdown import by_frequency, by_matched_order
-from training.evaluation.cost import ms_per_word, size_on_disk, training_s
+from suggest.decode import complete_word
+from suggest.generate import generate_text
+from suggest.types import GenerationOptions
+from suggest.words import SPARE
 from training.evaluation.evaluate import HeldOut, held_out
-from training.evaluation.mixture import mixture
-from training.evaluation.next_words import next_words
-from training.evaluation.perplexity import perplexities, score_held_out
+from training.evaluation.next_words import LISTS, next_words
+from training.evaluation.perplexity import (
+    ScoredText,
+    by_frequency,
+    by_matched_order,
+    perplexities,
+    perplexity,
+    score_held_out,
+)
 from training.evaluation.query_benchmark import QueryBenchmark
 from training.evaluation.query_outcomes import wanted_queries
-from training.evaluation.samples import sampled_text
 from training.progress import Reporter
 
 REPORT_FORMAT = 1
 _PARTS = (Part.NGRAM, Part.NEURAL, Part.ENSEMBLE)
 _BY_PART = ("perplexity", "word_perplexity", "bits_per_character")
+
+
+_SEEDS = (1, 2, 3)
+_TOKENS = 40
+_WEIGHTS = np.linspace(0.0, 1.0, 21)
+_WORDS = 200
+_WARM_UP = 3
 
 
 def measure_bundles(
@@ -132,3 +149,86 @@ def _language_model(
         "by_matched_order": by_matched_order(scored),
         "mixture": mixture(model, scored) if model.neural is not None else {},
     }
+
+
+def sampled_text(model: LanguageModel, part: Part) -> list[dict[str, Any]]:
+    """The most probable text token by token (temperature 0), and ancestral samples by seed, from an empty prompt."""
+    greedy = GenerationOptions(temperature=0.0, max_output_tokens=_TOKENS, part=part)
+    choices = [greedy] + [GenerationOptions(seed=seed, max_output_tokens=_TOKENS, part=part) for seed in _SEEDS]
+    return [
+        {
+            "temperature": options.temperature,
+            "seed": options.seed,
+            "text": "".join(chunk.text for chunk in generate_text(model, "", options)),
+        }
+        for options in choices
+    ]
+
+
+def mixture(model: LanguageModel, text: ScoredText) -> dict[str, Any]:
+    """The n-gram model's share, and the perplexity of the held-out text by share, from 0 to 1."""
+    ngram, neural = text.log_probs[Part.NGRAM], text.log_probs[Part.NEURAL]
+    with np.errstate(divide="ignore"):
+        logs = np.stack([np.log(_WEIGHTS), np.log1p(-_WEIGHTS)], axis=1)
+    mixed = [perplexity(np.logaddexp(ngram + log_ngram, neural + log_neural)) for log_ngram, log_neural in logs]
+    return {
+        "ngram_weight": model.entry.ngram_weight,
+        "by_weight": [
+            {"ngram_weight": round(float(weight), 2), "perplexity": value}
+            for weight, value in zip(_WEIGHTS, mixed, strict=True)
+        ],
+    }
+
+
+def ms_per_word(
+    entry: LanguageModelEntry,
+    folder: Path,
+    sentences: Sequence[str],
+    part: Part,
+    clock: Callable[[], float] = time.process_time,
+) -> float:
+    """Milliseconds that a part takes to predict the next word of running text, on average; 0 without text.
+
+    Args:
+        folder: of the language model, which is opened anew, so that no answer is known beforehand.
+        clock: seconds; CPU time by default, so that other programs on the machine count less.
+    """
+    model = LanguageModel(entry, folder)
+    elapsed_s, words = 0.0, -_WARM_UP
+    for sentence in sentences:
+        tokens = tuple(model.tokenizer.encode(sentence))
+        starts = [place for place in range(len(tokens)) if _begins_word(model, tokens[place])]
+        for place in starts:
+            start_s = clock()
+            complete_word(model, tokens[:place], "", min(LISTS) + SPARE, part)
+            elapsed_s = elapsed_s + clock() - start_s if words >= 0 else 0.0
+            words += 1
+            if words == _WORDS:
+                return 1000 * elapsed_s / words
+    return 1000 * elapsed_s / words if words > 0 else 0.0
+
+
+def _begins_word(model: LanguageModel, token: int) -> bool:
+    low, high = model.word_starts
+    return not model.joins or low <= token < high
+
+
+def size_on_disk(manifest: Manifest, name: str, part: Part) -> int:
+    """Bytes of a part's files, and of the vocabulary that every part needs."""
+    total = 0
+    for path, file in manifest.files.items():
+        folder, _, rest = path.partition("/")
+        neural, vocabulary = rest.startswith("neural/"), rest.startswith(("tokens.", "subwords."))
+        wanted = part is Part.ENSEMBLE or vocabulary or neural == (part is Part.NEURAL)
+        reranker = rest.startswith("reranker/")  # no part of the language model
+        total += file.size if folder == name and wanted and not reranker else 0
+    return total
+
+
+def training_s(training: Mapping[str, Any], part: Part) -> float | None:
+    """Seconds that training a part took; None where the bundle does not know."""
+    ngram, neural = training.get("ngram_s"), training.get("neural", {}).get("seconds")
+    if part is not Part.ENSEMBLE:
+        return ngram if part is Part.NGRAM else neural
+    known = [seconds for seconds in (ngram, neural) if seconds is not None]
+    return sum(known) if ngram is not None and (neural is not None or "neural" not in training) else None

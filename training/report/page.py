@@ -1,21 +1,27 @@
-"""The report as one HTML page that needs nothing but itself."""
+"""The report as one HTML page that needs nothing but itself, and its figures as JSON."""
 
 from __future__ import annotations
 
+import errno
+import json
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from lm.errors import InputError
 from training.evaluation.query_measures import MEASURES
 from training.report import plots
-from training.report.query_tables import POPULAR, query_comparisons, query_figures
-from training.report.tables import COLUMNS, Group, groups, model_name
+from training.report.tables import COLUMNS, POPULAR, Group, groups, model_name, query_comparisons, query_figures
 
 _TEMPLATE = "report.html.jinja"
 _COMPARED = (
     ("word_perplexity", "Perplexity", "perplexity a word (lower is better)", False),
     ("keystrokes_saved_at_3", "Keystrokes saved", "saved with 3 suggestions (higher is better)", True),
 )
+
+
+PAGE_FILE, JSON_FILE = "report.html", "report.json"
 
 
 def render_page(document: Mapping[str, Any]) -> str:
@@ -90,3 +96,51 @@ def _section(bundle: Mapping[str, Any], model: Mapping[str, Any], bundle_count: 
     if curves:
         drawn.append(plots.reliability_diagram(curves, "Calibration of next words"))
     return {"name": model_name(bundle, model, bundle_count), "plots": drawn, "model": model}
+
+
+def check_folder(folder: Path) -> None:
+    """Makes the report's folder and tries to write there, before measuring takes its time.
+
+    Raises:
+        InputError: it cannot be made or written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise _unwritable(folder, error) from None
+
+
+def write_report(folder: Path, document: Mapping[str, Any]) -> Path:
+    """Writes `report.html` and `report.json` into the folder; returns the path of the page.
+
+    Raises:
+        InputError: the disk is full or the folder cannot be written; what was there before is untouched.
+    """
+    from training.report.page import render_page
+
+    contents = {
+        PAGE_FILE: render_page(document),
+        JSON_FILE: json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
+    }
+    aside = {name: folder / f".{name}.partial" for name in contents}
+    try:
+        for name, content in contents.items():
+            aside[name].write_text(content, encoding="utf-8")
+        for name, path in aside.items():
+            path.replace(folder / name)
+    except OSError as error:
+        raise _unwritable(folder, error) from None
+    finally:
+        for path in aside.values():
+            path.unlink(missing_ok=True)
+    return folder / PAGE_FILE
+
+
+def _unwritable(folder: Path, error: OSError) -> InputError:
+    if isinstance(error, (FileExistsError, NotADirectoryError)):
+        return InputError(folder, "a file, not a folder.", remedy="Name a folder for the report.")
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return InputError(folder, "the disk is full.", remedy="Make room, or name a folder on another disk.")
+    return InputError(folder, f"cannot be written: {error.strerror}.", remedy="Name another folder for the report.")

@@ -56,84 +56,85 @@ _STYLE: dict[Any, Any] = {
     "lines.linewidth": 1.8,
     "lines.markersize": 5,
 }
+_styled = mpl.rc_context(_STYLE)
 
 
+@_styled
 def learning_curves(curves: Mapping[str, Mapping[str, Any]]) -> str:
     """Perplexity by minutes of training, a line a neural model.
 
     Args:
         curves: by label, what the bundle's `training.neural` holds.
     """
-    with mpl.rc_context(_STYLE):
-        figure, axes = _axes("Learning curve", "training time (minutes)", "perplexity a token")
-        for number, (label, training) in enumerate(curves.items()):
-            points = training["curve"]
-            minutes = [point["elapsed_s"] / 60 for point in points]
-            style = _style(_PARTS["neural"] if len(curves) == 1 else len(_PARTS) + number)
-            validation = [math.exp(min(point["validation_loss"], 50)) for point in points]
-            name = f"{label}, validation" if len(curves) > 1 else "validation"
-            axes.plot(minutes, validation, label=name, **style)
-            if not training.get("sampled_softmax"):  # a sampled loss is over fewer words, and so lower
-                trained = [math.exp(min(point["train_loss"], 50)) for point in points]
-                name = f"{label}, training" if len(curves) > 1 else "training, with dropout"
-                axes.plot(minutes, trained, label=name, color=style["color"], linewidth=1.2, linestyle=":")
-        _log_y(axes)
-        axes.set_xlim(left=0)
-        axes.legend()
-        return _svg(figure, "Learning curve: perplexity by minutes of training")
+    figure, axes = _axes("Learning curve", "training time (minutes)", "perplexity a token")
+    for number, (label, training) in enumerate(curves.items()):
+        points = training["curve"]
+        minutes = [point["elapsed_s"] / 60 for point in points]
+        style = _style(_PARTS["neural"] if len(curves) == 1 else len(_PARTS) + number)
+        validation = [math.exp(min(point["validation_loss"], 50)) for point in points]
+        name = f"{label}, validation" if len(curves) > 1 else "validation"
+        axes.plot(minutes, validation, label=name, **style)
+        if not training.get("sampled_softmax"):  # a sampled loss is over fewer words, and so lower
+            trained = [math.exp(min(point["train_loss"], 50)) for point in points]
+            name = f"{label}, training" if len(curves) > 1 else "training, with dropout"
+            axes.plot(minutes, trained, label=name, color=style["color"], linewidth=1.2, linestyle=":")
+    _log_y(axes)
+    axes.set_xlim(left=0)
+    axes.legend()
+    return _svg(figure, "Learning curve: perplexity by minutes of training")
 
 
+@_styled
 def perplexity_by(buckets: Sequence[Mapping[str, Any]], title: str, label: str) -> str:
     """Perplexity of each part in buckets of tokens, and below each bucket its share of the tokens."""
-    with mpl.rc_context(_STYLE):
-        figure, axes = _axes(title, label, "perplexity a token")
-        total = sum(bucket["tokens"] for bucket in buckets)
-        places = range(len(buckets))
-        parts = [part for part in PART_NAMES if part in buckets[0]["perplexity"]]
-        for number, part in enumerate(parts):
-            values = [bucket["perplexity"][part] for bucket in buckets]
-            shifted = [place + 0.13 * (number - (len(parts) - 1) / 2) for place in places]
-            style = _style(_PARTS[part]) | {"linestyle": "none", "markersize": 7}
-            axes.plot(shifted, values, label=PART_NAMES[part], **style)
-        names = [bucket["bucket"].replace(" to ", "\nto ").replace("end of ", "end of\n") for bucket in buckets]
-        shares = [f"{bucket['tokens'] / total:.0%}" for bucket in buckets]
-        axes.set_xticks(list(places), [f"{name}\n({share})" for name, share in zip(names, shares, strict=True)])
-        axes.set_xlim(-0.6, len(buckets) - 0.4)
-        axes.grid(visible=False, axis="x")
-        axes.tick_params(axis="x", labelsize=8.5)
-        _log_y(axes)
-        axes.legend()
-        return _svg(figure, f"{title}: perplexity of each part")
+    figure, axes = _axes(title, label, "perplexity a token")
+    total = sum(bucket["tokens"] for bucket in buckets)
+    places = range(len(buckets))
+    parts = [part for part in PART_NAMES if part in buckets[0]["perplexity"]]
+    for number, part in enumerate(parts):
+        values = [bucket["perplexity"][part] for bucket in buckets]
+        shifted = [place + 0.13 * (number - (len(parts) - 1) / 2) for place in places]
+        style = _style(_PARTS[part]) | {"linestyle": "none", "markersize": 7}
+        axes.plot(shifted, values, label=PART_NAMES[part], **style)
+    names = [bucket["bucket"].replace(" to ", "\nto ").replace("end of ", "end of\n") for bucket in buckets]
+    shares = [f"{bucket['tokens'] / total:.0%}" for bucket in buckets]
+    axes.set_xticks(list(places), [f"{name}\n({share})" for name, share in zip(names, shares, strict=True)])
+    axes.set_xlim(-0.6, len(buckets) - 0.4)
+    axes.grid(visible=False, axis="x")
+    axes.tick_params(axis="x", labelsize=8.5)
+    _log_y(axes)
+    axes.legend()
+    return _svg(figure, f"{title}: perplexity of each part")
 
 
+@_styled
 def reliability_diagram(curves: Mapping[str, Mapping[str, Any]], title: str) -> str:
     """Share that was right by the probability that was shown, with 95% intervals; the diagonal is perfect.
 
     Bins with too little in them to say anything are left out.
 
     Args:
-        curves: by part (or one of another name), `training.evaluation.calibration.reliability`.
+        curves: by part (or one of another name), `training.evaluation.statistics.reliability`.
     """
-    with mpl.rc_context(_STYLE):
-        figure, axes = _axes(title, "probability shown", "share that was right")
-        axes.plot([0, 1], [0, 1], color=_FAINT, linewidth=1, linestyle=":", label="perfect")
-        for number, (part, curve) in enumerate(curves.items()):
-            bins = _full_bins(curve)
-            means, shares = [each["mean_probability"] for each in bins], [each["right"] for each in bins]
-            spans = [_wilson(each["right"], each["shown"]) for each in bins]
-            style = _style(_PARTS.get(part, len(_PARTS) + number))
-            error = f"{PART_NAMES.get(part, part)} (error {100 * curve['expected_calibration_error']:.1f} points)"
-            below = [share - low for share, (low, _) in zip(shares, spans, strict=True)]
-            above = [high - share for share, (_, high) in zip(shares, spans, strict=True)]
-            axes.errorbar(means, shares, (below, above), elinewidth=0.8, label=error, **style)
-        full = [each for curve in curves.values() for each in _full_bins(curve)]
-        top = max((math.ceil(10 * max(each["high"], each["right"])) / 10 for each in full), default=1.0)
-        axes.set_xlim(0, top)
-        axes.set_ylim(0, top)
-        for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_formatter(PercentFormatter(1.0))
-        axes.legend(fontsize=9, loc="upper left")
-        return _svg(figure, f"{title}: share that was right by the probability shown")
+    figure, axes = _axes(title, "probability shown", "share that was right")
+    axes.plot([0, 1], [0, 1], color=_FAINT, linewidth=1, linestyle=":", label="perfect")
+    for number, (part, curve) in enumerate(curves.items()):
+        bins = _full_bins(curve)
+        means, shares = [each["mean_probability"] for each in bins], [each["right"] for each in bins]
+        spans = [_wilson(each["right"], each["shown"]) for each in bins]
+        style = _style(_PARTS.get(part, len(_PARTS) + number))
+        error = f"{PART_NAMES.get(part, part)} (error {100 * curve['expected_calibration_error']:.1f} points)"
+        below = [share - low for share, (low, _) in zip(shares, spans, strict=True)]
+        above = [high - share for share, (_, high) in zip(shares, spans, strict=True)]
+        axes.errorbar(means, shares, (below, above), elinewidth=0.8, label=error, **style)
+    full = [each for curve in curves.values() for each in _full_bins(curve)]
+    top = max((math.ceil(10 * max(each["high"], each["right"])) / 10 for each in full), default=1.0)
+    axes.set_xlim(0, top)
+    axes.set_ylim(0, top)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(PercentFormatter(1.0))
+    axes.legend(fontsize=9, loc="upper left")
+    return _svg(figure, f"{title}: share that was right by the probability shown")
 
 
 def _full_bins(curve: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -148,69 +149,69 @@ def _wilson(share: float, count: int) -> tuple[float, float]:
     return min(middle - half, share), max(middle + half, share)
 
 
+@_styled
 def mixture_curve(mixture: Mapping[str, Any]) -> str:
     """Perplexity by the n-gram model's share, were it the same everywhere, and where the bundle's one weight lies."""
-    with mpl.rc_context(_STYLE):
-        figure, axes = _axes("One weight for the mixture", "share of the n-gram model", "perplexity a token")
-        shares = [point["ngram_weight"] for point in mixture["by_weight"]]
-        values = [point["perplexity"] for point in mixture["by_weight"]]
-        axes.plot(shares, values, color=_SERIES[2])
-        weight = mixture["ngram_weight"]
-        axes.axvline(weight, color=_TEXT, linewidth=1, linestyle="--", label=f"fitted: {weight:.0%}")
-        axes.xaxis.set_major_formatter(PercentFormatter(1.0))
-        axes.set_xlim(0, 1)
-        _log_y(axes)
-        axes.legend(loc="upper right" if weight < 0.5 else "upper center")
-        return _svg(figure, "Perplexity by the share of the n-gram model")
+    figure, axes = _axes("One weight for the mixture", "share of the n-gram model", "perplexity a token")
+    shares = [point["ngram_weight"] for point in mixture["by_weight"]]
+    values = [point["perplexity"] for point in mixture["by_weight"]]
+    axes.plot(shares, values, color=_SERIES[2])
+    weight = mixture["ngram_weight"]
+    axes.axvline(weight, color=_TEXT, linewidth=1, linestyle="--", label=f"fitted: {weight:.0%}")
+    axes.xaxis.set_major_formatter(PercentFormatter(1.0))
+    axes.set_xlim(0, 1)
+    _log_y(axes)
+    axes.legend(loc="upper right" if weight < 0.5 else "upper center")
+    return _svg(figure, "Perplexity by the share of the n-gram model")
 
 
+@_styled
 def context_weights(weights: Mapping[str, Any]) -> str:
     """The n-gram model's share by context: a row a matched order, in it buckets of the back-off weight.
 
     Args:
         weights: `ngram_weights` and their bounds `backoffs`, a row an order, as the manifest holds them.
     """
-    with mpl.rc_context(_STYLE):
-        rows = weights["ngram_weights"]
-        figure, axes = _axes(
-            "Share of the n-gram model by context", "back-off weight, from low to high (bucket)", "matched order"
-        )
-        colours = mpl.colormaps["cividis"]
-        for order, row in enumerate(rows):
-            for bucket, share in enumerate(row):
-                axes.add_patch(Rectangle((bucket, order), 1, 1, facecolor=colours(share), edgecolor=_GRID))
-                ink = "#000000" if share > 0.5 else "#ffffff"
-                axes.text(bucket + 0.5, order + 0.5, f"{share:.0%}", ha="center", va="center", color=ink, fontsize=9)
-        widest = max(map(len, rows))
-        axes.set_xlim(0, widest)
-        axes.set_ylim(len(rows), 0)
-        axes.set_xticks([place + 0.5 for place in range(widest)], [str(place + 1) for place in range(widest)])
-        axes.set_yticks([order + 0.5 for order in range(len(rows))], [str(order) for order in range(len(rows))])
-        axes.grid(visible=False)
-        return _svg(figure, "The n-gram model's share by matched order and back-off weight")
+    rows = weights["ngram_weights"]
+    figure, axes = _axes(
+        "Share of the n-gram model by context", "back-off weight, from low to high (bucket)", "matched order"
+    )
+    colours = mpl.colormaps["cividis"]
+    for order, row in enumerate(rows):
+        for bucket, share in enumerate(row):
+            axes.add_patch(Rectangle((bucket, order), 1, 1, facecolor=colours(share), edgecolor=_GRID))
+            ink = "#000000" if share > 0.5 else "#ffffff"
+            axes.text(bucket + 0.5, order + 0.5, f"{share:.0%}", ha="center", va="center", color=ink, fontsize=9)
+    widest = max(map(len, rows))
+    axes.set_xlim(0, widest)
+    axes.set_ylim(len(rows), 0)
+    axes.set_xticks([place + 0.5 for place in range(widest)], [str(place + 1) for place in range(widest)])
+    axes.set_yticks([order + 0.5 for order in range(len(rows))], [str(order) for order in range(len(rows))])
+    axes.grid(visible=False)
+    return _svg(figure, "The n-gram model's share by matched order and back-off weight")
 
 
+@_styled
 def comparison(rows: Sequence[Mapping[str, Any]], measure: str, title: str, label: str, *, share: bool) -> str:
     """One measure of all models as dots in rows."""
-    with mpl.rc_context(_STYLE):
-        known = [row for row in rows if row["figures"].get(measure) is not None]
-        figure = Figure(figsize=(_SIZE[0], 1.0 + 0.3 * len(known)), layout="constrained")
-        axes = figure.add_subplot()
-        axes.set_title(title)
-        axes.set_xlabel(label)
-        for place, row in enumerate(known):
-            style = _style(_PARTS[row["part"]]) | {"markersize": 8}
-            value = row["figures"][measure]
-            axes.plot([value], [place], **style)
-            shown = f"{value:.1%}" if share else plain(value)
-            axes.annotate(shown, (value, place), (8, 0), textcoords="offset points", va="center", fontsize=9)
-        axes.set_yticks(range(len(known)), [f"{row['name']}, {PART_NAMES[row['part']]}" for row in known])
-        axes.set_ylim(len(known) - 0.5, -0.5)
-        axes.margins(x=0.2)
-        axes.xaxis.set_major_locator(MaxNLocator(5))
-        axes.xaxis.set_major_formatter(PercentFormatter(1.0) if share else FuncFormatter(_tick))
-        axes.grid(visible=False, axis="y")
-        return _svg(figure, f"{title}: {label}")
+    known = [row for row in rows if row["figures"].get(measure) is not None]
+    figure = Figure(figsize=(_SIZE[0], 1.0 + 0.3 * len(known)), layout="constrained")
+    axes = figure.add_subplot()
+    axes.set_title(title)
+    axes.set_xlabel(label)
+    for place, row in enumerate(known):
+        style = _style(_PARTS[row["part"]]) | {"markersize": 8}
+        value = row["figures"][measure]
+        axes.plot([value], [place], **style)
+        shown = f"{value:.1%}" if share else plain(value)
+        axes.annotate(shown, (value, place), (8, 0), textcoords="offset points", va="center", fontsize=9)
+    axes.set_yticks(range(len(known)), [f"{row['name']}, {PART_NAMES[row['part']]}" for row in known])
+    axes.set_ylim(len(known) - 0.5, -0.5)
+    axes.margins(x=0.2)
+    axes.xaxis.set_major_locator(MaxNLocator(5))
+    axes.xaxis.set_major_formatter(PercentFormatter(1.0) if share else FuncFormatter(_tick))
+    axes.grid(visible=False, axis="y")
+    return _svg(figure, f"{title}: {label}")
 
 
 def _axes(title: str, x_label: str, y_label: str) -> tuple[Figure, Axes]:

@@ -1,4 +1,4 @@
-"""The report's tables: figures of the document, rounded for people, in groups that compare."""
+"""The report's tables: figures rounded for people, of language models and of query completion."""
 
 from __future__ import annotations
 
@@ -6,18 +6,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from training.evaluation.query_measures import MEASURES, Measure
 from training.report.plots import PART_NAMES, plain
+
+_EMPTY = "–"  # noqa: RUF001 -- an en dash, as tables have it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """A measure of a model.
+    """A measure of a language model.
 
     Attributes:
-        name: of the figure in the document.
-        title: above the column, `unit` in small letters below it.
-        shown: the figure as people read it.
-        best: picks the best of figures.
+        name: its name in the document.
+        title: the heading; `unit` stands below it in small letters.
+        shown: writes the figure for people.
+        best: picks the best of several figures.
     """
 
     name: str
@@ -43,22 +46,27 @@ COLUMNS = (
     Column(name="training_s", title="Training", unit="minutes", shown=lambda value: f"{value / 60:,.2f}"),
     Column(name="size_bytes", title="Size", unit="MB", shown=lambda value: f"{value / 1e6:,.1f}"),
 )
-_OF_A_TOKEN = {"perplexity"}
-_OF_SPELT_TEXT = {"word_perplexity", "bits_per_character"}
+POPULAR = tuple(measure for measure in MEASURES if measure.name in ("mrr_at_10", "success_at_10"))
+"""What is shown of the log's most popular completions alone."""
+_PER_TOKEN = {"perplexity"}
+_PER_SPELT_TEXT = {"word_perplexity", "bits_per_character"}
+_GROUP_NAMES = {"seen": "{}", "prefix_length": "{} characters typed", "words": "{} words"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """A figure in a table; `value` is None where there is none.
+    """A figure in a table; `value` is None if there is none.
 
     Attributes:
-        best: of its column, among models that compare.
-        flawed: does not compare with models that spell every word.
+        interval: its 95% interval; empty if there is none.
+        mark: `best` or `worse`; empty for neither.
+        flawed: the figure cannot be compared with those of models that spell every word.
     """
 
     value: float | None
-    shown: str
-    best: bool = False
+    shown: str = _EMPTY
+    interval: str = ""
+    mark: str = ""
     flawed: bool = False
 
 
@@ -68,7 +76,7 @@ class Group:
 
     Attributes:
         rows: the models, each with `name`, `part`, `figures` and `cells`.
-        data: the distinct held-out data, a description each; more than one compare badly.
+        data: a description of each distinct held-out data; figures of different data cannot be compared.
     """
 
     measured_on: str
@@ -83,6 +91,9 @@ def groups(document: Mapping[str, Any]) -> list[Group]:
     bundles = document["bundles"]
     found = []
     for kind in ("text", "queries"):
+        models = [
+            (bundle, model) for bundle in bundles for model in bundle["language_models"] if model["measured_on"] == kind
+        ]
         rows = [
             {
                 "name": model_name(bundle, model, len(bundles)),
@@ -93,13 +104,11 @@ def groups(document: Mapping[str, Any]) -> list[Group]:
                 "unknown": model.get("unknown_tokens", 0),
                 "data": bundle["held_out"][kind],
             }
-            for bundle in bundles
-            for model in bundle["language_models"]
-            if model["measured_on"] == kind
+            for bundle, model in models
             for part, figures in model["parts"].items()
         ]
         if rows:
-            found.append(_group(kind, rows, bundles))
+            found.append(_group(kind, rows, max(model.get("typed_words", 0) for _, model in models)))
     return found
 
 
@@ -108,35 +117,88 @@ def model_name(bundle: Mapping[str, Any], model: Mapping[str, Any], bundle_count
     return str(model["name"]) if bundle_count == 1 else f"{bundle['label']} / {model['name']}"
 
 
-def _group(kind: str, rows: list[dict[str, Any]], bundles: Sequence[Mapping[str, Any]]) -> Group:
-    alike = len({(row["tokens"], row["unknown"]) for row in rows}) == 1
-    known = len({row["unknown"] > 0 for row in rows}) == 1
+def _group(kind: str, rows: list[dict[str, Any]], typed_words: int) -> Group:
+    same_tokens = len({(row["tokens"], row["unknown"]) for row in rows}) == 1
+    same_spelling = same_tokens or len({row["unknown"] > 0 for row in rows}) == 1
     data = {row["data"].get("sha256", ""): row["data"].get("lines", 0) for row in rows}
     for row in rows:
         row["cells"] = []
     for column in COLUMNS:
-        values = [row["figures"].get(column.name) for row in rows]
-        present = [value for value in values if value is not None]
-        compares = len(data) == 1 and (alike or column.name not in _OF_A_TOKEN)
-        compares = compares and (known or alike or column.name not in _OF_SPELT_TEXT) and len(present) > 1
-        for row, value in zip(rows, values, strict=True):
+        present = [row["figures"][column.name] for row in rows if row["figures"].get(column.name) is not None]
+        comparable = len(data) == 1 and len(present) > 1
+        comparable &= same_tokens or column.name not in _PER_TOKEN
+        comparable &= same_spelling or column.name not in _PER_SPELT_TEXT
+        for row in rows:
+            value = row["figures"].get(column.name)
             row["cells"].append(
-                Cell(
+                Cell(value=None)
+                if value is None
+                else Cell(
                     value=value,
-                    shown="–" if value is None else column.shown(value),  # noqa: RUF001 -- an empty cell
-                    best=compares and value is not None and value == column.best(present),
-                    flawed=column.name in _OF_SPELT_TEXT and value is not None and row["unknown"] > 0,
+                    shown=column.shown(value),
+                    mark="best" if comparable and value == column.best(present) else "",
+                    flawed=column.name in _PER_SPELT_TEXT and row["unknown"] > 0,
                 )
             )
     return Group(
         measured_on=kind,
         rows=rows,
         data=[f"{lines:,} {'sentences' if kind == 'text' else 'queries'}" for lines in data.values()],
-        typed_words=max(
-            model.get("typed_words", 0)
-            for bundle in bundles
-            for model in bundle["language_models"]
-            if model["measured_on"] == kind
-        ),
+        typed_words=typed_words,
         flawed=any(cell.flawed for row in rows for cell in row["cells"]),
     )
+
+
+def query_figures(document: Mapping[str, Any]) -> list[tuple[str, list[dict[str, Any]]]]:
+    """For each bundle every measure of each group; for all, seen and unseen also those of popularity alone."""
+    found = []
+    for bundle in document["bundles"]:
+        measured, rows = bundle["queries"], []
+        for group in measured.get("groups", []):
+            popular = measured["popularity_only"].get(group["group"], {}) if group["by"] == "seen" else {}
+            figures = [_query_cell(measure, group["measures"].get(measure.name)) for measure in MEASURES]
+            rows.append(_row(group, [*figures, *(_popular(measure, popular) for measure in POPULAR)]))
+        if rows:
+            found.append((bundle["label"], rows))
+    return found
+
+
+def query_comparisons(document: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Differences of each bundle that was compared with another, with examples to read."""
+    compared = []
+    for bundle in document["bundles"]:
+        if comparison := bundle["queries"].get("comparison"):
+            rows = [
+                _row(group, [_query_cell(measure, group["measures"].get(measure.name), "+") for measure in MEASURES])
+                for group in comparison["groups"]
+            ]
+            compared.append({"bundle": bundle["label"], "comparison": comparison, "rows": rows})
+    return compared
+
+
+def _row(group: Mapping[str, Any], cells: Sequence[Cell]) -> dict[str, Any]:
+    name = _GROUP_NAMES[group["by"]].format(group["group"])
+    return {
+        "by": group["by"],
+        "group": "1 word" if name == "1 words" else name,
+        "count": group["count"],
+        "cells": cells,
+    }
+
+
+def _query_cell(measure: Measure, figure: Mapping[str, Any] | None, sign: str = "") -> Cell:
+    """A figure with its interval, marked if it is a real difference. Every measure is better where it is higher."""
+    if figure is None:
+        return Cell(value=None)
+    value, low, high = (figure[name] for name in ("value", "low", "high"))
+    return Cell(
+        value=value,
+        shown=measure.shown(value, sign),
+        interval=f"{measure.shown(low, sign)} to {measure.shown(high, sign)}",
+        mark=("best" if value > 0 else "worse") if figure.get("real") else "",
+    )
+
+
+def _popular(measure: Measure, figures: Mapping[str, float]) -> Cell:
+    value = figures.get(measure.name)
+    return Cell(value=None) if value is None else Cell(value=value, shown=measure.shown(value))

@@ -11,11 +11,10 @@ from typing import Any
 import grpc
 from autocomplete.v1 import autocomplete_service_pb2 as pb
 
-from benchmarks.serving.bench import Bench
+from benchmarks.serving.bench import Bench, Figure, at_most, degraded, ms
 from benchmarks.serving.calls import GENERATE, SCORE, channel
 from benchmarks.serving.open_loop import Load
 from benchmarks.serving.parts.overload import find_saturation, typing_load, uncached_server
-from benchmarks.serving.results import Figure, Result, at_most, degraded, ms
 from benchmarks.serving.servers import Started
 
 _SHARE = 0.3
@@ -26,7 +25,7 @@ _MOVED = 1.25
 """A p99 varies that much by itself from one stretch to the next."""
 
 
-def measure(bench: Bench) -> Iterator[Result]:
+def measure(bench: Bench) -> Iterator[Figure]:
     """Yields the figures."""
     text = " ".join(bench.texts())[:_TEXT_LENGTH]
     with uncached_server(bench) as server:

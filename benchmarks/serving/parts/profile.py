@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
 from typing import TypeVar
 
 import numpy as np
@@ -17,11 +16,8 @@ from autocomplete.v1 import autocomplete_service_pb2 as pb
 from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry
 
-from benchmarks.serving.bench import Bench
-from benchmarks.serving.calls import COMPLETE, channel, completion_request, median_answer
-from benchmarks.serving.results import Figure, Result
-from benchmarks.serving.servers import empty_server, real_server
-from benchmarks.serving.turns import take_turns
+from benchmarks.serving.bench import EMPTY, THIS_ONE, Bench, Figure
+from benchmarks.serving.calls import COMPLETE, completion_request, take_turns
 from service.rpc.convert import completion_response
 from service.rpc.requests import read_query
 from service.telemetry.metrics import Metrics
@@ -31,20 +27,17 @@ _SAMPLE = 300
 T = TypeVar("T")
 
 
-def measure(bench: Bench) -> Iterator[Result]:
+def measure(bench: Bench) -> Iterator[Figure]:
     """Yields a row a place."""
     typed, warm_up = bench.typed(), [completion_request(prefix) for prefix in bench.warm_up()]
     half = len(typed) // 2
     requests = [completion_request(prefix) for prefix in typed[:half]]
     explaining = [pb.CompleteQueryRequest(query=prefix, explain=True).SerializeToString() for prefix in typed[half:]]
-    with ExitStack() as stack:
-        real = stack.enter_context(real_server(bench.registry(), flags={"--cache": "none"}))
-        call = stack.enter_context(channel(real.address))(COMPLETE)
-        empty = stack.enter_context(empty_server({COMPLETE: median_answer(map(call, warm_up))}))
-        empty_call = stack.enter_context(channel(empty.address))(COMPLETE)
-        times = take_turns({"real": call, "empty": empty_call}, requests, warm_up=warm_up)
-        stages = _stages([call(request) for request in explaining])
-    whole, floor = (_typical(times[name].taken_s) for name in ("real", "empty"))
+    servers = {THIS_ONE: bench.server({"--cache": "none"})}
+    with bench.beside_empty(COMPLETE, servers, warm_up) as (_, calls):
+        times = take_turns(calls, requests)
+        stages = _stages([calls[THIS_ONE](request) for request in explaining])
+    whole, floor = (_typical(times[name].taken_s) for name in (THIS_ONE, EMPTY))
     rows = {"gRPC: the empty handler": floor, **_messages(bench, requests[:_SAMPLE])}
     rows |= {f"stage {name}": seconds for name, seconds in stages.items()}
     rows["rest: pools, interceptor, waiting, queueing"] = whole - sum(rows.values())

@@ -12,11 +12,9 @@ import numpy as np
 from autocomplete.v1 import model_service_pb2 as model_pb
 from autocomplete.v1 import model_service_pb2_grpc as model_grpc
 
-from benchmarks.serving.bench import Bench
+from benchmarks.bundles import in_versions
+from benchmarks.serving.bench import Bench, Figure, at_most, degraded, ms
 from benchmarks.serving.parts.overload import find_saturation, typing_load
-from benchmarks.serving.results import Figure, Result, at_most, degraded, ms
-from benchmarks.serving.servers import real_server
-from benchmarks.serving.variants import in_versions
 from lm.bundle.registry import Registry
 
 _VERSIONS = ("20260102-000000", "20260101-000000")
@@ -26,11 +24,11 @@ _AFTER_S = 1.0
 _POLL_S = 0.05
 
 
-def measure(bench: Bench) -> Iterator[Result]:
+def measure(bench: Bench) -> Iterator[Figure]:
     """Yields the figures."""
     registry = in_versions(bench.bundle, bench.new_folder(), _VERSIONS)
     flags = {"--cache": "none", "--reload-s": _RELOAD_S}
-    with real_server(registry.root, flags=flags) as server:
+    with bench.server(flags, registry=registry.root) as server:
         rate = _SHARE * find_saturation(bench, server)
         seconds = max(2 * bench.effort.load_s, _LEAST_S)
         swap = _Swap(registry, server.address, after_s=seconds / 2)

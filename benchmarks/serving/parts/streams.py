@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from benchmarks.serving.bench import Bench
+from benchmarks.serving.bench import Bench, Figure, at_most, degraded, ms
 from benchmarks.serving.parts.overload import find_saturation, typing_load, uncached_server
-from benchmarks.serving.results import Figure, Result, at_most, degraded, ms
 from benchmarks.serving.servers import Started
 from benchmarks.serving.stream_clients import StreamClients, stream_clients
 
@@ -16,7 +15,7 @@ _UNHARMED = 1.25
 """A p99 varies that much by itself from one stretch to the next."""
 
 
-def measure(bench: Bench) -> Iterator[Result]:
+def measure(bench: Bench) -> Iterator[Figure]:
     """Yields the figures."""
     count = bench.effort.streams
     with uncached_server(bench, max_streams=count + _SPARE_STREAMS) as server:
@@ -58,7 +57,7 @@ def measure(bench: Bench) -> Iterator[Result]:
 
 
 def _keystroke_s(bench: Bench, server: Started, streams: StreamClients, rate_per_s: float) -> float:
-    before_s = sum(server.cpu_s().values())
+    before_s = server.cpu_s()
     streams.type(rate_per_s, bench.effort.load_s)
     keystrokes = streams.outcome()["keystrokes"]
-    return (sum(server.cpu_s().values()) - before_s) / max(keystrokes, 1)
+    return (server.cpu_s() - before_s) / max(keystrokes, 1)

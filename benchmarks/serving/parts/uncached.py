@@ -1,53 +1,76 @@
-"""`CompleteQuery` computed anew: of the whole ensemble and of the n-gram models alone, one call at a time, as typed."""
+"""Answers computed anew by the whole ensemble, one call at a time, as typed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from itertools import islice
 
-from benchmarks.serving.bench import Bench
-from benchmarks.serving.calls import COMPLETE, channel, completion_request, count_degraded, median_answer
-from benchmarks.serving.parts.cached import distribution
-from benchmarks.serving.results import Result, at_most, degraded, ms
-from benchmarks.serving.servers import empty_server, real_server
-from benchmarks.serving.turns import Times, take_turns
-from benchmarks.serving.variants import without_neural
+import numpy as np
+
+from benchmarks.bundles import without_neural
+from benchmarks.serving.bench import EMPTY, OTHER, THIS_ONE, Bench, Figure, at_most, degraded, ms
+from benchmarks.serving.calls import (
+    COMPLETE,
+    PREDICT,
+    Times,
+    completion_request,
+    count_degraded,
+    take_turns,
+    words_request,
+)
+from benchmarks.serving.typing_traffic import prefixes
 
 _FLAGS = {"--cache": "none"}
+_BARE = "without the neural part"
+_OTHER_LIMIT = 1.1
 
 
-def measure(bench: Bench) -> Iterator[Result]:
-    """Yields the figures."""
-    requests = [completion_request(prefix) for prefix in bench.typed()]
+def measure(bench: Bench) -> Iterator[Figure]:
+    """Yields the figures of `CompleteQuery` and of `PredictNextWord`."""
+    yield from _completions(bench)
+    yield from _next_words(bench)
+
+
+def _completions(bench: Bench) -> Iterator[Figure]:
+    """The whole ensemble, and the n-gram models alone."""
+    bare = without_neural(bench.bundle, bench.new_folder())
+    servers = {_BARE: bench.server(_FLAGS, registry=bare), **bench.servers(_FLAGS)}
     warm_up = [completion_request(prefix) for prefix in bench.warm_up()]
-    with ExitStack() as stack:
-        full = stack.enter_context(real_server(bench.registry(), flags=_FLAGS))
-        bare_registry = without_neural(bench.bundle, bench.new_folder())
-        bare = stack.enter_context(real_server(bare_registry, flags=_FLAGS))
-        calls = {
-            "full ensemble": stack.enter_context(channel(full.address))(COMPLETE),
-            "without the neural part": stack.enter_context(channel(bare.address))(COMPLETE),
-        }
-        typical = median_answer(map(calls["full ensemble"], warm_up))
-        empty = stack.enter_context(empty_server({COMPLETE: typical}))
-        calls["empty handler"] = stack.enter_context(channel(empty.address))(COMPLETE)
-        times = take_turns(calls, requests, warm_up=warm_up)
-    floor = times["empty handler"]
-    yield added("no cache, without the neural part", times["without the neural part"], floor, 0.5, 2.5)
-    yield added("no cache, full ensemble", times["full ensemble"], floor, 0.5, 6, stretch=4)
-    yield added("no cache, full ensemble", times["full ensemble"], floor, 0.99, 15)
-    answers = times["full ensemble"].answers
+    with bench.beside_empty(COMPLETE, servers, warm_up) as (_, calls):
+        times = take_turns(calls, [completion_request(prefix) for prefix in bench.typed()])
+    yield _added("no cache, without the neural part", times, 0.5, 2.5, name=_BARE)
+    yield _added("no cache, full ensemble", times, 0.5, 6)
+    yield _added("no cache, full ensemble", times, 0.99, 15)
+    yield from _against_other("no cache, full ensemble", times)
+    answers = times[THIS_ONE].answers
     yield degraded("no cache, full ensemble", count_degraded(COMPLETE, answers) / len(answers))
-    yield distribution("latency_uncached", times)
 
 
-def added(name: str, times: Times, empty: Times, share: float, limit: float, stretch: float | None = None) -> Result:
-    """What a percentile adds to the empty handler's, as so many times that one's p50."""
-    own, others, floor = times.percentile(share), empty.percentile(share), empty.percentile(0.5)
-    percentile = f"p{100 * share:.0f}"
-    return at_most(
-        f"{name}: {percentile} added / p50 of the empty handler",
-        (own - others) / floor,
-        limit,
-        f"{ms(own)}, empty {ms(others)}" + (f", stretch {stretch}" if stretch is not None else ""),
-    )
+def _next_words(bench: Bench) -> Iterator[Figure]:
+    """Inside a word and at its start."""
+    typed = list(islice(prefixes(bench.texts()), bench.effort.calls))
+    warm_up = [words_request(prefix) for prefix in bench.warm_up()]
+    with bench.beside_empty(PREDICT, bench.servers(_FLAGS), warm_up) as (_, calls):
+        times = take_turns(calls, [words_request(text) for text in typed])
+    at_start = np.array([text.endswith(" ") for text in typed])
+    for place, chosen, limit in (("inside a word", ~at_start, 0.5), ("at the start of a word", at_start, 1.0)):
+        part = {name: taken.chosen(chosen) for name, taken in times.items()}
+        yield _added(f"PredictNextWord {place}", part, 0.5, limit)
+        yield from _against_other(f"PredictNextWord {place}", part)
+    answers = times[THIS_ONE].answers
+    yield degraded("PredictNextWord", count_degraded(PREDICT, answers) / len(answers))
+
+
+def _added(what: str, times: Mapping[str, Times], share: float, limit: float, *, name: str = THIS_ONE) -> Figure:
+    """What a percentile adds to the empty handler's, in times the empty handler's p50."""
+    own, empty = times[name].percentile(share), times[EMPTY].percentile(share)
+    title = f"{what}: p{100 * share:.0f} added / p50 of the empty handler"
+    return at_most(title, (own - empty) / times[EMPTY].percentile(0.5), limit, f"{ms(own)}, empty {ms(empty)}")
+
+
+def _against_other(what: str, times: Mapping[str, Times]) -> Iterator[Figure]:
+    """What the p50 adds to the empty handler's, in times what that of the other checkout adds."""
+    if OTHER in times:
+        empty = times[EMPTY].percentile(0.5)
+        own, other = (times[name].percentile(0.5) - empty for name in (THIS_ONE, OTHER))
+        yield at_most(f"{what}: p50 added / {OTHER}", own / other, _OTHER_LIMIT, f"{ms(own)} and {ms(other)}")
