@@ -42,7 +42,7 @@ class Keystroke:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refinement:
-    """What is still owed to a keystroke: the answer of the same model with the parts that can refine it."""
+    """The second answer that a keystroke still gets: from the same model, with the parts that refine the first one."""
 
     keystroke: Keystroke
     question: QueryQuestion
@@ -107,7 +107,7 @@ class KeystrokeAnswers:
             return self.refuse(keystroke.sequence_number, error), None
 
     def refined(self, owed: Refinement) -> bytes:
-        """The last answer to a keystroke; the fast one once more, as degraded, if its turn came too late."""
+        """The last answer to a keystroke; if its turn came too late, the fast one again, marked as degraded."""
         if owed.budget.remaining_s() <= 0:
             owed.fast.degraded = True
             for part in owed.refiners:
@@ -138,10 +138,10 @@ class KeystrokeAnswers:
 
 
 class Turns:
-    """Threads for keystrokes and the turns of those who wait for one; its methods belong to the event loop.
+    """Shares threads out among streams that have a keystroke to answer; its methods belong to the event loop.
 
-    Refined answers wait until nobody waits for a fast one, but no longer than `patience_s`: then there is no time to
-    compute one, and saying so takes next to no time.
+    Refined answers wait until nobody waits for a fast one, but no longer than `patience_s`. After that there is no time
+    left to compute one, and it takes next to no time to say so.
 
     Args:
         threads: make the answers.

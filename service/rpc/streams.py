@@ -18,8 +18,8 @@ from service.telemetry.logs import trace_of
 from service.telemetry.metrics import Metrics
 
 _THREADS = 2
-"""Threads that answer keystrokes, of all streams together: one more than one core needs, for when one waits for Redis
-or for another's computation. More of them would take from unary calls what they answer."""
+"""Threads that answer keystrokes, for all streams together. One core needs one; the second works while the first waits
+for Redis or for another computation. More of them would slow unary calls down."""
 _LOOK_S = 1.0
 _RETRY_AFTER_S = 1.0
 _log = structlog.get_logger("service.rpc")
