@@ -191,9 +191,8 @@ class QueryCompleter:
         asked = options.neural and bool(rows)
         if asked and self._rescorer.helps(pool) and allowance.allows(OptionalPart.NEURAL, self._neural_cost):
             with stages.stage("neural"):
-                rescored = self._rescorer.rescore(pool, rows, chosen)
-                candidates = rescored.candidates
-            if rescored.read:
+                candidates, read = self._rescorer.rescore(pool, rows, chosen)
+            if read:
                 self._neural_cost.observe(stages.timings[-1].duration_s)
             if options.explain:
                 with stages.stage("explain"):
