@@ -13,7 +13,7 @@ from lm.kernels.ranges import RangeMaxima
 from lm.models.language_model import State
 from lm.text.duplicates import KINDS
 from lm.text.hangul import typed_prefixes
-from suggest.sources.infix import InfixSource
+from suggest.sources.log import InfixSource
 from suggest.sources.source import Reading, Request
 from tests.query_indexes import QueryRow, build_query_index
 
