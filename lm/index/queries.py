@@ -74,11 +74,7 @@ class QueryIndex:
     """
 
     def __init__(self, folder: Path) -> None:
-        """Maps what `save_query_index` wrote.
-
-        Raises:
-            BundleDamagedError: a file is missing or not what it should be.
-        """
+        """Maps what `save_query_index` wrote; raises `BundleDamagedError` if a file is not what it should be."""
         strings = open_strings(folder, "queries")
         heads = open_array(folder / "queries.heads.npy", np.uint64)
         self._queries = SortedStrings(strings.blob, strings.offsets, heads)

@@ -17,8 +17,7 @@ from lm.models.neural import NeuralModel, NeuralState
 from lm.models.ngram import NgramModel
 from lm.models.parts import Part
 from lm.models.reranker import Reranker
-from lm.models.tokenizer import Tokenizer, open_tokenizer
-from lm.models.vocabulary import BEGIN, END, SPACE, Vocabulary
+from lm.models.vocabulary import BEGIN, END, SPACE, Tokenizer, Vocabulary, open_tokenizer
 
 _STATE_BYTES = 16 << 20
 _DISTRIBUTION_BYTES = 32 << 20
