@@ -160,15 +160,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def parse_manifest(content: bytes, path: Path) -> Manifest:
-    """Reads a manifest's text.
-
-    Args:
-        path: where it lies, for errors.
-
-    Raises:
-        BundleVersionError: it has another format.
-        BundleDamagedError: training writes no such manifest.
-    """
+    """Reads a manifest's text; `path` and errors are as for `read_manifest`."""
     try:
         document = json.loads(content.decode())
     except ValueError as error:

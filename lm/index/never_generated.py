@@ -144,10 +144,12 @@ def hash_query(query: str) -> int:
 class Withheld:
     """A set of queries, known by their hashes alone. One in 2^64 / N others is taken for one of N."""
 
-    def __init__(self, folder: Path) -> None:
-        """Maps what `build_withheld` wrote; a folder without it withholds nothing."""
-        path = folder / _HASHES_FILE
-        self._hashes: NDArray[np.uint64] = open_array(path, np.uint64) if path.exists() else np.empty(0, np.uint64)
+    def __init__(self, folder: Path | None = None) -> None:
+        """Maps what `build_withheld` wrote; without it nothing is withheld."""
+        self._hashes: NDArray[np.uint64] = np.empty(0, np.uint64)
+        path = (folder or Path()) / _HASHES_FILE
+        if folder is not None and path.exists():
+            self._hashes = open_array(path, np.uint64)
         if self._hashes.ndim != 1:
             raise BundleDamagedError(path, f"has {self._hashes.ndim} dimensions, not 1")
 
@@ -179,7 +181,7 @@ class NeverGenerated:
 
     def __init__(self, blocked: BlockedWords | None = None, withheld: Withheld | None = None) -> None:
         self._blocked = blocked or BlockedWords()
-        self._withheld = withheld
+        self._withheld = withheld or Withheld()
         self._verdicts: Memo[str, bool] = Memo(_QUERY_BYTES)
         self._continuations: Memo[tuple[str, str], bool] = Memo(_CONTINUATION_BYTES, deep=True)
 
@@ -197,7 +199,7 @@ class NeverGenerated:
 
     def withholds(self, query: str) -> bool:
         """Whether a normalised query is one that the log kept back."""
-        return self._withheld is not None and query in self._withheld
+        return query in self._withheld
 
     def _judge_continuation(self, asked: tuple[str, str]) -> bool:
         before, text = asked
@@ -208,8 +210,6 @@ class NeverGenerated:
     def _judge(self, texts: Sequence[str]) -> list[bool]:
         queries = [normalize_query(text).rstrip() for text in texts]
         judged = [self._blocked.block(query) or looks_private(query) for query in queries]
-        if self._withheld is None:
-            return judged
         return [never or kept for never, kept in zip(judged, self._withheld.among(queries).tolist(), strict=True)]
 
 
