@@ -18,18 +18,15 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
-from typing import Any, TypeVar
+from typing import Any
 
 import grpc
 
 from lm.errors import OverloadedError
 from service.config import ServerSettings
+from service.rpc.threads import Threads
 from service.telemetry.metrics import Metrics
-from service.workers.priority import lower_priority
 
 _FIRST_SERVICE_S = 0.001
 _KEEP = 0.98
@@ -50,8 +47,6 @@ _LATE_S = 0.1
 """A message usually comes with its call. One that takes longer loses its place as soon as another call needs it."""
 _RETRY_AFTER_S = 1.0
 
-Result = TypeVar("Result")
-
 
 class Load:
     """Counts calls at work or waiting, and measures how long each occupies the server.
@@ -62,7 +57,6 @@ class Load:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._lock = threading.Lock()
         self._calls = 0
         self._since_empty = 0
         self._busy_since_s = 0.0
@@ -85,22 +79,19 @@ class Load:
 
     def arrive(self) -> None:
         """A call was taken."""
-        now_s = self._clock()
-        with self._lock:
-            if not self._calls:
-                self._busy_since_s = now_s
-                self._since_empty = 0
-            self._calls += 1
+        if not self._calls:
+            self._busy_since_s = self._clock()
+            self._since_empty = 0
+        self._calls += 1
 
     def end(self) -> None:
         """A call was answered."""
         now_s = self._clock()
-        with self._lock:
-            self._calls -= 1
-            self._since_empty += 1
-            took_s = min(now_s - self._busy_since_s, _MOST_OF_MEAN * self._service_s)
-            self._service_s = _KEEP * self._service_s + (1 - _KEEP) * took_s
-            self._busy_since_s = now_s
+        self._calls -= 1
+        self._since_empty += 1
+        took_s = min(now_s - self._busy_since_s, _MOST_OF_MEAN * self._service_s)
+        self._service_s = _KEEP * self._service_s + (1 - _KEEP) * took_s
+        self._busy_since_s = now_s
 
 
 class Admission:
@@ -192,8 +183,7 @@ class Lane:
             self._load, threads=threads, max_wait_s=max_wait_s, max_calls=max_calls, clock=clock, chance=chance
         )
         self._unread: dict[asyncio.Task[Any], float] = {}
-        initializer = lower_priority if background else None
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name, initializer=initializer)
+        self._computing = Threads(threads, name, background=background)
 
     @property
     def waiting(self) -> int:
@@ -233,20 +223,20 @@ class Lane:
         """Ends a call that was taken."""
         self._load.end()
 
-    async def compute(self, work: Callable[..., Result], /, *args: Any) -> Result:
+    async def compute(self, work: Callable[..., Any], /, *args: Any) -> Any:
         """Has a thread do the work, unless the call is cancelled before one is free."""
-        job = self._pool.submit(copy_context().run, work, *args)  # a trace goes on in the thread
+        job = self._computing.submit(work, *args)
         try:
-            return await asyncio.wrap_future(job)
+            return await job.future
         except asyncio.CancelledError:
-            if not job.cancel():  # a thread is still at it, and counts until it is free
+            if job.begun:  # the thread counts until it is free
                 self._load.arrive()
-                job.add_done_callback(lambda _job: self._load.end())
+                job.ended = self._load.end
             raise
 
     def close(self) -> None:
         """Lets the threads go."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._computing.close()
 
     def _drop_late(self) -> bool:
         """Drops the call that has waited longest for its message, if it is late; whether there was one."""
@@ -270,7 +260,7 @@ class Lanes:
         long_calls = settings.max_long_calls
         self.calls = Lane("call", threads=settings.max_concurrent, max_wait_s=settings.max_wait_ms / 1000, clock=clock)
         self.long_calls = Lane("long-call", threads=long_calls, max_calls=2 * long_calls, background=True, clock=clock)
-        self.health = Lane("health", threads=1, clock=clock)
+        self.health = Lane("health", threads=0, clock=clock)
         """Never full: nobody computes in it."""
         metrics.watch(metrics.waiting, lambda: self.waiting)
 

@@ -66,7 +66,7 @@ def completion_response(completion: QueryCompletion, model: ServingModel, *, exp
         timings=_timings(completion.timings) if explain else (),
     )
     for suggestion in completion.suggestions:
-        # added where they belong: 2 us each, 4 us where messages are made first and then copied
+        # made in place: to make messages first and copy them takes twice as long
         added = response.suggestions.add(
             text=suggestion.display,
             log_probability=suggestion.log_prob,

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any
 
 from autocomplete.v1 import autocomplete_service_pb2 as pb
 
@@ -21,13 +20,13 @@ from service.ports import ServingModel
 from service.rpc.completer import Completer
 from service.rpc.requests import QueryQuestion, read_query
 from service.rpc.status import is_for_callers, status_of
+from service.rpc.threads import Threads
 from service.telemetry.metrics import Metrics
 from suggest.budget import Budget, OptionalPart, Shortage
 
 METHOD = "StreamCompleteQuery"
 _COMPLETION_TAG = bytes([pb.StreamCompleteQueryResponse.DESCRIPTOR.fields_by_name["completion"].number << 3 | 2])
 Config = pb.StreamCompleteQueryRequest.Config
-Result = TypeVar("Result")
 Turn = asyncio.Future[bool]
 """Done with True once it has come, with False if it was given up."""
 
@@ -43,7 +42,7 @@ class Keystroke:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refinement:
-    """What is still owed to a keystroke: the answer of the same model with the parts that can refine it."""
+    """The second answer that a keystroke still gets: from the same model, with the parts that refine the first one."""
 
     keystroke: Keystroke
     question: QueryQuestion
@@ -108,7 +107,7 @@ class KeystrokeAnswers:
             return self.refuse(keystroke.sequence_number, error), None
 
     def refined(self, owed: Refinement) -> bytes:
-        """The last answer to a keystroke; the fast one once more, as degraded, if its turn came too late."""
+        """The last answer to a keystroke; if its turn came too late, the fast one again, marked as degraded."""
         if owed.budget.remaining_s() <= 0:
             owed.fast.degraded = True
             for part in owed.refiners:
@@ -139,23 +138,23 @@ class KeystrokeAnswers:
 
 
 class Turns:
-    """Threads for keystrokes and the turns of those who wait for one; its methods belong to the event loop.
+    """Shares threads out among streams that have a keystroke to answer; its methods belong to the event loop.
 
-    Refined answers wait until nobody waits for a fast one, but no longer than `patience_s`: then there is no time to
-    compute one, and saying so takes next to no time.
+    Refined answers wait until nobody waits for a fast one, but no longer than `patience_s`. After that there is no time
+    left to compute one, and it takes next to no time to say so.
 
     Args:
-        pool: makes the answers.
-        threads: how many it makes at the same time.
+        threads: make the answers.
+        count: how many of them there are.
         patience_s: time that an answer may take.
         clock: monotonic, in seconds.
     """
 
-    def __init__(self, pool: Executor, threads: int, patience_s: float, clock: Callable[[], float]) -> None:
-        self._free = threads
+    def __init__(self, threads: Threads, count: int, patience_s: float, clock: Callable[[], float]) -> None:
+        self._free = count
         self._patience_s = patience_s
         self._clock = clock
-        self._pool = pool
+        self._threads = threads
         self._fast: dict[Turn, float] = {}
         self._refined: dict[Turn, float] = {}
 
@@ -184,13 +183,13 @@ class Turns:
         self._free += 1
         self._hand_out()
 
-    async def compute(self, work: Callable[..., Result], /, *args: object) -> Result:
+    async def compute(self, work: Callable[..., Any], /, *args: Any) -> Any:
         """Has a thread do the work of one whose turn has come."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, work, *args)
+        return await self._threads.submit(work, *args).future
 
     def close(self) -> None:
         """Lets the threads go."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._threads.close()
 
     def _hand_out(self) -> None:
         while self._free and (self._fast or self._refined):

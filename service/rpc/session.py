@@ -1,7 +1,7 @@
 """A stream of keystrokes: only the newest one is answered, fast at first and then refined.
 
 A session does one thing at a time: it waits for its turn (`Turns`), has an answer made, or sends one. So a caller
-who does not read costs one unsent message and no further work. A task beside it reads what is typed.
+who does not read costs one unsent message and no further work. A second task reads what is typed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from service.telemetry.metrics import Metrics
 
 _RETRY_AFTER_S = 1.0
 _MAX_REFUSALS = 16
-"""Refusals that may wait; a caller who sends nonsense faster than it reads gets no answer to some of it."""
+"""Refusals that may wait. A caller who sends nonsense faster than it reads gets no answer to some of it."""
 
 
 class Context(Protocol):
@@ -87,7 +87,7 @@ class Session:
         self._refusals: deque[tuple[int, RequestError]] = deque(maxlen=_MAX_REFUSALS)
         self._owed: Refinement | None = None
         self._turn: Turn | None = None
-        """The one that the session waits for, if it is for a refined answer."""
+        """The turn for a refined answer, while the session waits for it."""
         self._something = asyncio.Event()
         self._read_on = asyncio.Event()
         self._busy = False

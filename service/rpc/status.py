@@ -1,4 +1,4 @@
-"""From errors to what a caller gets: one table of gRPC codes and `ErrorReason`s, and rich status details."""
+"""Turns errors into what a caller gets: a gRPC code, an `ErrorReason` and rich details, from one table."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def status_of(error: AutocompleteError) -> status_pb2.Status:
 
 
 def internal_status(error_id: str) -> status_pb2.Status:
-    """What a caller gets of an unexpected error: an id under which the log tells more."""
+    """The status of an unexpected error: an id under which the log says more."""
     return _status(code_pb2.INTERNAL, f"Internal error {error_id}; the server's log has details.", [])
 
 

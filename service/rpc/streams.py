@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import structlog
@@ -14,12 +13,13 @@ from service.config import ServerSettings
 from service.rpc.calls import Call
 from service.rpc.keystrokes import KeystrokeAnswers, Turns
 from service.rpc.session import Limits, Session
+from service.rpc.threads import Threads
 from service.telemetry.logs import trace_of
 from service.telemetry.metrics import Metrics
 
 _THREADS = 2
-"""Threads that answer keystrokes, of all streams together: one more than one core needs, for when one waits for Redis
-or for another's computation. More of them would take from unary calls what they answer."""
+"""Threads that answer keystrokes, for all streams together. One core needs one; the second works while the first waits
+for Redis or for another computation. More of them would slow unary calls down."""
 _LOOK_S = 1.0
 _RETRY_AFTER_S = 1.0
 _log = structlog.get_logger("service.rpc")
@@ -43,8 +43,8 @@ class Streams:
         self._limit = settings.max_streams
         self._limits = Limits(idle_s=settings.stream_idle_s)
         self._answers = answers
-        pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="keystrokes")
-        self._turns = Turns(pool, _THREADS, settings.time_budget_ms / 1000, clock)
+        threads = Threads(_THREADS, "keystrokes")
+        self._turns = Turns(threads, _THREADS, settings.time_budget_ms / 1000, clock)
         self._metrics = metrics
         self._clock = clock
         self._sessions: set[Session] = set()

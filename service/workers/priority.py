@@ -1,4 +1,4 @@
-"""Threads whose work is in nobody's way."""
+"""Threads that work only when nobody else needs the processor."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ _LOW_PRIORITY = 10
 
 
 def lower_priority() -> None:
-    """Has the calling thread get the processor when others do not want it, and those that it starts likewise.
+    """Lets all others go before the calling thread, and before the threads that it starts.
 
-    Linux schedules each thread by its own nice value; elsewhere that of the process would change, so nothing happens.
+    Linux schedules each thread by its own nice value. Elsewhere the whole process would be slowed, so nothing happens.
     """
     if sys.platform == "linux":
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LOW_PRIORITY)

@@ -1,7 +1,7 @@
-"""Several server processes on one port: started, watched, replaced and stopped by one that answers no call itself.
+"""Several server processes on one port, and the supervisor that starts, watches, replaces and stops them.
 
-The kernel shares connections out among them (SO_REUSEPORT). Each is spawned, not forked, for gRPC and the metrics'
-server have threads; tables and indexes of bundles are mapped, so all have the same pages of them.
+The kernel shares connections out among them (SO_REUSEPORT). They are spawned, not forked, because gRPC and the server
+of the metrics have threads. Tables and indexes of bundles are mapped, so all processes share their pages.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from service.telemetry.shared_metrics import SharedMetrics
 from service.workers.worker import FAILED, SERVES, run_worker
 
 _STABLE_S = 30.0
-"""A worker that has lived as long is replaced at once."""
+"""A worker that has lived for so long is replaced at once."""
 _FIRST_DELAY_S = 0.5
 _LONGEST_DELAY_S = 30.0
 _GRACE_S = 10.0
-"""Beyond the drain: the end of an opening that is under way, and of the process."""
+"""Added to the drain: a process may first have to finish opening a bundle."""
 _LOOK_S = 1.0
 _SILENT_LOOKS = 7
 """Looks in a row at which a worker has said nothing since the last one: then it hangs."""

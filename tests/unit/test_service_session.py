@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future
 from typing import Any, cast
 
 import grpc
@@ -21,6 +20,7 @@ from service.rpc.calls import StatusError
 from service.rpc.completer import Completer
 from service.rpc.keystrokes import Keystroke, KeystrokeAnswers, Turns
 from service.rpc.session import Limits, Session
+from service.rpc.threads import Job, Threads
 from service.telemetry.metrics import Metrics
 from suggest.budget import OptionalPart
 from tests.service_twins import TwinModel
@@ -65,16 +65,19 @@ class ContextTwin:
         await self.writing
 
 
-class Inline(Executor):
+class Inline(Threads):
     """Does work where it is handed in."""
 
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        done: Future[Any] = Future()
+    def __init__(self) -> None:
+        super().__init__(0, "none")
+
+    def submit(self, work: Callable[..., Any], /, *args: Any) -> Job:
+        job = Job(asyncio.get_running_loop().create_future(), work)
         try:
-            done.set_result(fn(*args, **kwargs))
+            job.settle(work(*args), None)
         except Exception as error:
-            done.set_exception(error)
-        return done
+            job.settle(None, error)
+        return job
 
 
 class Room:

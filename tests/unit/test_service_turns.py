@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from service.rpc.keystrokes import Turn, Turns
+from service.rpc.threads import Threads
 
 
 class Clock:
@@ -23,7 +23,7 @@ class Queue:
 
     def __init__(self, patience_s: float = 1.0) -> None:
         self.clock = Clock()
-        self.turns = Turns(ThreadPoolExecutor(1), 1, patience_s, self.clock)
+        self.turns = Turns(Threads(1, "test"), 1, patience_s, self.clock)
         self.asked = {"ours": self.turns.ask()}
 
     def ask(self, name: str, *, refined: bool = False) -> Turn:
@@ -89,7 +89,7 @@ def test_work_that_fails_costs_no_thread() -> None:
         raise ZeroDivisionError
 
     async def run() -> None:
-        turns = Turns(ThreadPoolExecutor(1), 1, 1.0, Clock())
+        turns = Turns(Threads(1, "test"), 1, 1.0, Clock())
         for _ in range(3):
             with pytest.raises(ZeroDivisionError):
                 await turns.compute(fail)
