@@ -18,6 +18,7 @@ from gateway.config import GatewaySettings
 from gateway.metrics import Metrics as GatewayMetrics
 from scripts.generate_stubs import compile_protos
 from service.config import ServerSettings
+from service.settings import OtherVariables
 from service.settings import describe as describe_settings
 from service.telemetry.describe import Description
 from service.telemetry.metrics import Metrics
@@ -66,6 +67,8 @@ def _settings() -> str:
             for flag, variable, default, text in describe_settings(settings)
         ]
         parts += [f"## {title}", _table(("flag and variable", "default", "what it sets"), rows)]
+    others = ((f"`{variable}`", text) for _, variable, _, text in describe_settings(OtherVariables))
+    parts += ["## Variables of other programs", _table(("variable", "what it sets"), others)]
     return _page("Settings", *parts)
 
 
