@@ -40,7 +40,7 @@ lint: $(VENV)/built ## ruff, mypy, import-linter, buf
 docs: $(VENV)/built ## build the documentation into var/site and check its links
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
-reference: $(VENV)/built ## write docs/reference/ from settings, metrics, training fields and protos
+reference: $(VENV)/built ## write docs/reference/ from commands, settings, metrics, training fields and protos
 	$(BIN)/python -m scripts.write_reference
 
 format: $(VENV)/built ## format, and mend what ruff can mend

@@ -1,19 +1,23 @@
-"""Writes docs/reference/ from the settings, the metrics, the training configuration and the protos.
+"""Writes docs/reference/ from the commands, settings, metrics, training fields and protos.
 
 Run `make reference` after a change to any of them. A test fails while the pages are out of date.
 """
 
 from __future__ import annotations
 
+import inspect
 import sys
 import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
+import typer
 from google.api import visibility_pb2
 from google.protobuf.descriptor_pb2 import DescriptorProto, EnumDescriptorProto, FieldDescriptorProto, FileDescriptorSet
 from prometheus_client import CollectorRegistry
 
+from cli.main import app
 from gateway.config import GatewaySettings
 from gateway.metrics import Metrics as GatewayMetrics
 from scripts.generate_stubs import compile_protos
@@ -34,6 +38,7 @@ def pages() -> dict[str, str]:
     """All pages by file name."""
     api = _Api()
     return {
+        "commands.md": _commands(),
         "settings.md": _settings(),
         "training.md": _training(),
         "metrics.md": _metrics(),
@@ -53,6 +58,32 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
+
+
+def _commands() -> str:
+    parts = [
+        "`autocomplete COMMAND --help` prints the same. The exit code is 0 if all went well. "
+        "An error is one paragraph that says what was wrong and what to do."
+    ]
+    group: Any = typer.main.get_command(app)
+    for name, command in group.commands.items():
+        texts = [_text(inspect.cleandoc(command.help or ""))]
+        if name in ("serve", "gateway"):
+            texts += [f"[Settings](settings.md#autocomplete-{name}) lists its flags."]
+        if name == "train":
+            texts += ["[Training configuration](training.md) lists the fields of the file."]
+        arguments = [each for each in command.params if each.param_type_name == "argument"]
+        rows = [(f"`{each.metavar or each.name.upper()}`", "", each.help) for each in arguments]
+        rows += [_option_row(each) for each in command.params if each.param_type_name == "option"]
+        table = [_table(("argument or flag", "default", "what it is or does"), rows)] if rows else []
+        parts += [f"## autocomplete {name}", *texts, *table]
+    return _page("Commands", *parts)
+
+
+def _option_row(option: Any) -> tuple[str, str, str]:
+    default = "" if option.is_flag or option.default in (None, "") else f"`{option.default}`"
+    value = "" if option.is_flag else f" {option.metavar or option.name.upper()}"
+    return f"`{option.opts[0]}{value}`", default, option.help
 
 
 def _settings() -> str:
