@@ -15,6 +15,10 @@ from typing import Any
 
 from service.workers.priority import lower_priority
 
+_BEHIND_THE_LOOP = 2
+"""By so much the priority of these threads is lower than that of the event loop. Otherwise, in an overload, the loop gets
+no turn to take new calls, which then wait where nobody sees and refuses them."""
+
 
 class Job:
     """Work that was handed in.
@@ -73,6 +77,8 @@ class Threads:
     def _work(self) -> None:
         if self._background:
             lower_priority()
+        else:
+            lower_priority(_BEHIND_THE_LOOP)
         while (job := self._jobs.get()) is not None:
             if job.future.cancelled():
                 continue
