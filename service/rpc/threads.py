@@ -16,8 +16,8 @@ from typing import Any
 from service.workers.priority import lower_priority
 
 _BEHIND_THE_LOOP = 2
-"""By so much the priority of these threads is lower than that of the event loop. Otherwise, in an overload, the loop gets
-no turn to take new calls, which then wait where nobody sees and refuses them."""
+"""How much lower the priority of these threads is than the event loop's. In an overload the loop would else get no turn
+to take new calls, and they would wait where nobody sees and refuses them."""
 
 
 class Job:
