@@ -12,11 +12,10 @@ import math
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import md5
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -26,8 +25,8 @@ from lm.text.normalize import displayed_query, normalize_query
 from training.config import CatalogueSource, HeldOut, Screening
 from training.data.query_log import WITHHELD_FILE
 from training.data.screening import Screen, load_screen
-from training.data.sources import kind_of, leave_out_empty, source_files
-from training.data.tables import read_columns, read_objects
+from training.data.sources import leave_out_empty, source_files
+from training.data.tables import read_columns
 from training.progress import Reporter
 
 CATALOGUE_KINDS = (".tsv", ".csv", ".jsonl", ".parquet")
@@ -117,8 +116,11 @@ def _read(
     rows = 0
     with reporter.task("Reading the catalogue", len(files)) as task:
         for number, (source, path) in enumerate(files):
-            for line, text, weight, payload in _rows(source, path):
+            columns = (source.text_column, source.weight_column, source.payload_column)
+            for line, (title, weight, payload) in read_columns(path, columns):
+                _check_characters(path, line, [title, weight, payload])
                 rows += 1
+                text = title or ""
                 query = normalize_query(text).rstrip(" ")
                 value = 1.0 if source.weight_column is None else _weight(path, line, weight)
                 reason = _reason(query, value, max_length) or screen.reason(query)
@@ -141,38 +143,14 @@ def _reason(query: str, weight: float, max_length: int) -> str | None:
     return None if weight > 0 else "no_weight"
 
 
-def _rows(source: CatalogueSource, path: Path) -> Iterator[tuple[int, str, Any, Any]]:
-    """The line, text, weight and payload of each row."""
-    wanted = (source.text_column, source.weight_column, source.payload_column)
-    columns = [column for column in wanted if column is not None]
-    places = [columns.index(column) if column is not None else None for column in wanted]
-    json_lines = kind_of(path, CATALOGUE_KINDS) == ".jsonl"
-    for line, fields in _read_jsonl(path, columns) if json_lines else read_columns(path, columns):
-        text, weight, payload = (None if place is None else fields[place] for place in places)
-        if text is not None and not isinstance(text, str):
-            raise InputError(path, f"`{source.text_column}` is {text!r}, not text.", line=line, remedy="Mend the line.")
-        yield line, text or "", weight, payload
-
-
-def _read_jsonl(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, list[Any]]]:
-    for number, line, record in read_objects(path, columns[0], "text_column"):
-        if r"\ud" in line.lower():
-            _check_characters(path, number, record)
-        yield number, [record.get(column) for column in columns]
-
-
-def _check_characters(path: Path, line: int, document: object) -> None:
+def _check_characters(path: Path, line: int, fields: Sequence[object]) -> None:
     """Raises if a JSON escape is half of a surrogate pair without the other half."""
     try:
-        json.dumps(document, ensure_ascii=False).encode()
+        json.dumps(fields, ensure_ascii=False, default=str).encode()
     except UnicodeEncodeError as error:
         half = f"\\u{ord(error.object[error.start]):04x}"
-        raise InputError(
-            path,
-            f"`{half}` is half a character, a lone surrogate.",
-            line=line,
-            remedy="Write the character itself, or both halves.",
-        ) from None
+        problem = f"`{half}` is half a character, a lone surrogate."
+        raise InputError(path, problem, line=line, remedy="Write the character itself, or both halves.") from None
 
 
 def _weight(path: Path, line: int, value: object) -> float:

@@ -18,8 +18,8 @@ from lm.errors import InputError
 from lm.text.normalize import normalize_text, split_sentences
 from training.config import HeldOut, TextSource
 from training.data.screening import Screen
-from training.data.sources import Meter, Place, kind_of, leave_out_empty, read_lines, source_files
-from training.data.tables import Progress, read_objects, read_parquet
+from training.data.sources import Meter, Progress, leave_out_empty, source_files
+from training.data.tables import read_columns
 from training.progress import Reporter
 
 TEXT_KINDS = (".txt", ".jsonl", ".parquet")
@@ -54,42 +54,17 @@ def corpus_files(sources: Sequence[TextSource], base: Path) -> list[tuple[TextSo
     return source_files(sources, base, TEXT_KINDS)
 
 
-def read_paragraphs(sources: Sequence[TextSource], base: Path) -> Iterator[tuple[str, Place]]:
-    """Paragraphs of running text, with the file and line or row that each stands in.
-
-    Args:
-        base: folder that relative paths start from.
+def read_paragraphs(source: TextSource, path: Path, progress: Progress | None = None) -> Iterator[str]:
+    """Paragraphs of running text of one file.
 
     Raises:
-        InputError: a file cannot be used; names it, with line, byte or column where there is one.
+        InputError: the file cannot be used; names line, byte or column where there is one.
     """
-    for source, path in corpus_files(sources, base):
-        yield from _read_file(source, path, None)
-
-
-def _read_file(source: TextSource, path: Path, progress: Progress | None) -> Iterator[tuple[str, Place]]:
-    match kind_of(path, TEXT_KINDS):
-        case ".txt":
-            documents = read_lines(path, max_lines=source.max_lines, progress=progress)
-        case ".jsonl":
-            documents = _json_texts(path, source, progress)
-        case _:
-            rows = itertools.islice(read_parquet(path, [source.column], progress), source.max_lines)
-            documents = ((number, text or "") for number, (text,) in enumerate(rows, start=1))
-    for number, document in documents:
-        place = Place(path, number)
-        for paragraph in document.splitlines():
+    for _, (text,) in itertools.islice(read_columns(path, [source.column], progress=progress), source.max_lines):
+        # JSON can spell half a surrogate pair, which no UTF-8 file can hold
+        for paragraph in (text or "").encode("utf-8", "replace").decode("utf-8").splitlines():
             if paragraph and not paragraph.isspace():
-                yield paragraph, place
-
-
-def _json_texts(path: Path, source: TextSource, progress: Progress | None) -> Iterator[tuple[int, str]]:
-    for number, _, record in read_objects(path, source.column, "column", source.max_lines, progress):
-        text = record[source.column]
-        if not isinstance(text, str):
-            raise InputError(path, f"`{source.column}` is {text!r}, not text.", line=number, remedy="Mend the line.")
-        # JSON can spell half a surrogate pair, which no UTF-8 file can hold.
-        yield number, text.encode("utf-8", "replace").decode("utf-8")
+                yield paragraph
 
 
 def write_sentences(
@@ -156,7 +131,7 @@ def _write_all(
         }
         meter = Meter(task, [path for _, path in files])
         for source, path in files:
-            for paragraph, _ in _read_file(source, path, meter.at):
+            for paragraph in read_paragraphs(source, path, meter.at):
                 paragraphs += 1
                 for sentence in split_sentences(paragraph) if source.sentences == "split" else [paragraph]:
                     normal = normalize_text(sentence, lowercase=False)
