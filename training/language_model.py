@@ -50,7 +50,7 @@ def train_language_model(
         [prepared.name, config.ngram.model_dump()],
         lambda target: train_ngram(
             config.ngram,
-            _encoded(prepared, "train"),
+            EncodedText.named(prepared, "train"),
             vocabulary,
             target,
             reporter=job.reporter,
@@ -132,8 +132,8 @@ def train_network(job: Job, config: LanguageModelConfig, part: NeuralConfig | Re
 
     def make(target: Path) -> None:
         train_neural(
-            _encoded(prepared, "train"),
-            _encoded(prepared, "validation"),
+            EncodedText.named(prepared, "train"),
+            EncodedText.named(prepared, "validation"),
             vocabulary_size=len(Vocabulary.open(prepared)),
             config=part,
             seed=job.config.seed,
@@ -166,10 +166,6 @@ def _training_files(config: LanguageModelConfig, source: str) -> list[str]:
     if source == TEXT:
         return ["train.txt"]
     return [text_file(name) for name in config.query_logs] or [text_file()]
-
-
-def _encoded(folder: Path, name: str) -> EncodedText:
-    return EncodedText(folder / f"{name}.ids.npy", folder / f"{name}.offsets.npy")
 
 
 def wait_for_processes() -> None:

@@ -7,6 +7,8 @@ index knows which are wanted.
 
 from __future__ import annotations
 
+import glob
+import itertools
 import json
 import math
 import shutil
@@ -23,6 +25,7 @@ from lm.errors import InputError
 from lm.index.never_generated import hash_query
 from lm.text.normalize import displayed_query, normalize_query
 from training.config import CatalogueSource, HeldOut, Screening
+from training.data.engines import MEMORY_LIMIT
 from training.data.query_log import WITHHELD_FILE
 from training.data.screening import Screen, load_screen
 from training.data.sources import leave_out_empty, source_files
@@ -86,23 +89,20 @@ def write_catalogue(
     if log is None and len(entries) < _MIN_ENTRIES:
         raise _too_few(files[0][1], len(entries), dropped)
     _write_index(entries, log, out_folder)
-    held: list[str] = []
     parts = {"validation": 0, "test": 0}
-    for name in parts:
-        if log is not None:
-            shutil.copy2(log / f"{name}.txt", out_folder)
-            continue
-        share = held_out.validation_fraction if name == "validation" else held_out.test_fraction
-        parts[name] = max(1, min(held_out.max_queries, int(len(entries) * share)))
-        drawn = _draw(entries, seed)[len(held) : len(held) + parts[name]]
-        _write_lines(out_folder / f"{name}.txt", drawn)
-        held += drawn
-    lines = set(held)
-    if log is not None:
-        for path in log.glob("train_lm*.txt"):
+    held = set[str]()
+    if log is None:
+        drawn = iter(_draw(entries, seed))
+        for name, share in (("validation", held_out.validation_fraction), ("test", held_out.test_fraction)):
+            parts[name] = max(1, min(held_out.max_queries, int(len(entries) * share)))
+            lines = list(itertools.islice(drawn, parts[name]))
+            _write_lines(out_folder / f"{name}.txt", lines)
+            held.update(lines)
+    else:
+        for path in (log / "validation.txt", log / "test.txt", *log.glob("train_lm*.txt")):
             shutil.copy2(path, out_folder)
         _write_withheld(entries, log, out_folder)
-    _write_lines(out_folder / "train_lm.txt", [query for query in _shuffled(entries, seed) if query not in lines])
+    _write_lines(out_folder / "train_lm.txt", [query for query in _shuffled(entries, seed) if query not in held])
     return CatalogueCounts(
         files=len(files), rows=rows, entries=len(entries), dropped_rows=dict(sorted(dropped.items())), **parts
     )
@@ -216,29 +216,23 @@ def _write_index(entries: dict[str, _Entry], log: Path | None, folder: Path) -> 
         return
     import duckdb
 
-    logged, written = (_quoted(str(place / "train.parquet")) for place in (log, folder))
     with (
         tempfile.TemporaryDirectory(dir=folder, prefix="spill-") as spill,
-        duckdb.connect(config={"memory_limit": "1GB", "temp_directory": spill}) as connection,
+        duckdb.connect(config={"memory_limit": MEMORY_LIMIT, "temp_directory": spill}) as connection,
     ):
+        logged = connection.read_parquet(glob.escape(str(log / "train.parquet")))
+        logged.create_view("logged")
         connection.register("entries", table)
-        columns = [row[0] for row in connection.execute(f"DESCRIBE SELECT * FROM read_parquet({logged})").fetchall()]
-        display = "coalesce(e.display, l.display)" if "display" in columns else "e.display"
-        recent = "coalesce(l.recent, 0) AS recent," if "recent" in columns else ""  # entries have no times
-        connection.execute(
+        display = "coalesce(e.display, l.display)" if "display" in logged.columns else "e.display"
+        recent = "coalesce(l.recent, 0) AS recent," if "recent" in logged.columns else ""  # entries have no times
+        added = connection.sql(
             f"""
-            COPY (
-                SELECT coalesce(l.query, e.query) AS query, coalesce(l.count, 0) + coalesce(e.count, 0) AS count,
-                       {recent} {display} AS display, e.payload AS payload
-                FROM read_parquet({logged}) l FULL JOIN entries e ON l.query = e.query ORDER BY 1
-            ) TO {written} (FORMAT parquet, COMPRESSION zstd)
+            SELECT coalesce(l.query, e.query) AS query, coalesce(l.count, 0) + coalesce(e.count, 0) AS count,
+                   {recent} {display} AS display, e.payload AS payload
+            FROM logged l FULL JOIN entries e ON l.query = e.query ORDER BY 1
             """
         )
-
-
-def _quoted(text: str) -> str:
-    """A string of SQL."""
-    return "'" + text.replace("'", "''") + "'"
+        added.write_parquet(str(folder / "train.parquet"), compression="zstd")
 
 
 def _write_withheld(entries: dict[str, _Entry], log: Path, folder: Path) -> None:

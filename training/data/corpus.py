@@ -97,7 +97,7 @@ def write_sentences(
         paragraphs, counts, dropped = _write_all(files, {_SPLIT: every, **asides}, reporter)
         every_count, total = sum(counts.values()), counts.pop(_SPLIT)
         if total:
-            dealt = _deal(every, _held_out_blocks(total, held_out, seed), asides, reporter)
+            dealt = _deal(every, total, *_held_out_blocks(total, held_out, seed), asides, reporter)
             counts = {name: counts[name] + dealt[name] for name in _PARTS}
         for name, count in counts.items():
             if not count:
@@ -145,26 +145,19 @@ def _write_all(
     return paragraphs, counts, dict(sorted(dropped.items()))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Blocks:
-    """Which blocks of consecutive sentences are held out, and for what."""
-
-    sentences: int
-    size: int
-    parts: dict[int, str]
-
-
-def _deal(every: Path, blocks: _Blocks, asides: dict[str, Path], reporter: Reporter) -> dict[str, int]:
+def _deal(
+    every: Path, total: int, block_size: int, parts: dict[int, str], asides: dict[str, Path], reporter: Reporter
+) -> dict[str, int]:
     """Appends each sentence to the part that its block belongs to; returns how many went to each."""
     counts = dict.fromkeys(asides, 0)
     with (
         ExitStack() as stack,
-        reporter.task("Holding sentences out", blocks.sentences) as task,
+        reporter.task("Holding sentences out", total) as task,
         every.open("rb") as lines,
     ):
         outs = {name: stack.enter_context(aside.open("ab")) for name, aside in asides.items()}
         for number, line in enumerate(lines):
-            part = blocks.parts.get(number // blocks.size, "train")
+            part = parts.get(number // block_size, "train")
             outs[part].write(line)
             counts[part] += 1
             if number % 65536 == 0:
@@ -172,9 +165,10 @@ def _deal(every: Path, blocks: _Blocks, asides: dict[str, Path], reporter: Repor
     return counts
 
 
-def _held_out_blocks(total: int, held_out: HeldOut, seed: int) -> _Blocks:
-    """Blocks ordered by a hash: the first ones validate, the last ones test.
+def _held_out_blocks(total: int, held_out: HeldOut, seed: int) -> tuple[int, dict[int, str]]:
+    """How many sentences a block has, and which blocks are held out for what.
 
+    Blocks are ordered by a hash: the first ones validate, the last ones test.
     So a corpus that grows at its end keeps most of its parts, and none of one part moves to the other.
     """
 
@@ -190,5 +184,4 @@ def _held_out_blocks(total: int, held_out: HeldOut, seed: int) -> _Blocks:
 
     validation = heapq.nsmallest(share(held_out.validation_fraction), range(blocks), key=draw)
     test = heapq.nlargest(share(held_out.test_fraction), range(blocks), key=draw)
-    parts = dict.fromkeys(validation, "validation") | dict.fromkeys(test, "test")
-    return _Blocks(sentences=total, size=size, parts=parts)
+    return size, dict.fromkeys(validation, "validation") | dict.fromkeys(test, "test")

@@ -104,6 +104,11 @@ class EncodedText:
     tokens: Path
     offsets: Path
 
+    @classmethod
+    def named(cls, folder: Path, name: str) -> EncodedText:
+        """The text that `encode` wrote under this name."""
+        return cls(folder / f"{name}.ids.npy", folder / f"{name}.offsets.npy")
+
     def sentences(self) -> Iterator[NDArray[np.int32]]:
         """The sentences, each int32 (its tokens,)."""
         tokens = np.load(self.tokens, mmap_mode="r")
@@ -129,7 +134,7 @@ def encode(tokenizer: Tokenizer, texts: list[Path], folder: Path, name: str, rep
                         offsets.append(len(tokens))
                     if number % 5000 == 0:
                         task.update(done)
-    encoded = EncodedText(folder / f"{name}.ids.npy", folder / f"{name}.offsets.npy")
+    encoded = EncodedText.named(folder, name)
     np.save(encoded.tokens, np.frombuffer(tokens, np.int32) if tokens else np.empty(0, np.int32))
     np.save(encoded.offsets, np.frombuffer(offsets, np.int64))
     return encoded

@@ -25,6 +25,7 @@ _LINES_PER_REPORT = 4096
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
+Source = TextSource | QueryLogSource | CatalogueSource
 _Source = TypeVar("_Source", TextSource, QueryLogSource, CatalogueSource)
 
 Progress = Callable[[int], None]
