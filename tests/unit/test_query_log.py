@@ -9,15 +9,13 @@ import pytest
 from pyarrow.parquet import read_table
 
 from lm.errors import InputError
+from tests.counted_log import KEEP_ALL, count_log
 from training.config import HeldOut, Screening
 from training.config_log import Counting, QueryLogSource
 from training.data.log_reader import read_log
-from training.data.query_log import QueryCounts, write_queries
-from training.progress import SilentReporter
+from training.data.query_log import QueryCounts
 
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
 OUTPUTS = {"train.parquet", "train_lm.txt", "validation.txt", "test.txt", "withheld.parquet"}
-KEEP_ALL = Screening(min_count=1, min_users=1)
 
 
 class Written:
@@ -35,28 +33,8 @@ class Written:
         )
 
 
-def write(
-    base: Path,
-    *sources: QueryLogSource,
-    screening: Screening = KEEP_ALL,
-    counting: Counting | None = None,
-    held_out: HeldOut | None = None,
-    seed: int = 0,
-) -> Written:
-    out = base / "out"
-    out.mkdir(exist_ok=True)
-    counts = write_queries(
-        sources,
-        base,
-        out,
-        screening=screening,
-        counting=counting or Counting(),
-        held_out=held_out or HeldOut(),
-        seed=seed,
-        now=NOW,
-        reporter=SilentReporter(),
-    )
-    return Written(out, counts)
+def write(base: Path, *sources: QueryLogSource, screening: Screening = KEEP_ALL, **settings: Any) -> Written:
+    return Written(base / "out", count_log(base, base / "out", *sources, screening=screening, **settings))
 
 
 def log(base: Path, name: str, lines: list[str]) -> QueryLogSource:
