@@ -125,12 +125,6 @@ def test_bad_json_lines(tmp_path: Path, line: str, problem: str) -> None:
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_a_parquet_column_that_is_no_text(tmp_path: Path) -> None:
-    write_table(pyarrow.table({"text": [1, 2]}), tmp_path / "a.parquet")
-    with pytest.raises(InputError, match="the column `text` holds BIGINT, not text"):
-        list(read_paragraphs(TextSource(path="a.parquet"), tmp_path / "a.parquet"))
-
-
 def test_bad_endings_are_found_before_anything_is_read(tmp_path: Path) -> None:
     numbered(tmp_path, "a.txt", range(10))
     (tmp_path / "b.pdf").write_text("x")

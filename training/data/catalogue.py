@@ -87,7 +87,9 @@ def write_catalogue(
     screen = load_screen(base / screening.blocked_words if screening.blocked_words else None)
     entries, dropped, rows = _read(files, screen, screening.max_length, reporter)
     if log is None and len(entries) < _MIN_ENTRIES:
-        raise _too_few(files[0][1], len(entries), dropped)
+        reasons = ", ".join(f"{rows} {reason}" for reason, rows in dropped.most_common()) or "none"
+        problem = f"{len(entries)} entries are left, too few to train, tune and measure on (dropped: {reasons})."
+        raise InputError(files[0][1], problem, remedy="Is text_column the right one?")
     _write_index(entries, log, out_folder)
     parts = {"validation": 0, "test": 0}
     held = set[str]()
@@ -159,18 +161,15 @@ def _weight(path: Path, line: int, value: object) -> float:
     except (TypeError, ValueError, OverflowError):
         weight = math.nan
     if not 0 <= weight < 1e30:
+        text = repr(value)
+        shown = text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
         raise InputError(
             path,
-            f"the weight {_shown(value)} is no number of 0 or more.",
+            f"the weight {shown} is no number of 0 or more.",
             line=line,
             remedy="Mend or drop the line, or leave weight_column out: all entries then weigh 1.",
         )
     return weight
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
 
 
 def _payload(value: object) -> str | None:
@@ -244,12 +243,3 @@ def _write_withheld(entries: dict[str, _Entry], log: Path, folder: Path) -> None
     entered = np.fromiter(map(hash_query, entries), np.uint64, len(entries))
     left = withheld[~np.isin(withheld, entered)]
     pyarrow.parquet.write_table(pyarrow.table({"hash": left}), folder / WITHHELD_FILE, compression="zstd")
-
-
-def _too_few(path: Path, entries: int, dropped: Counter[str]) -> InputError:
-    reasons = ", ".join(f"{rows} {reason}" for reason, rows in dropped.most_common()) or "none"
-    return InputError(
-        path,
-        f"{entries} entries are left, too few to train, tune and measure on (dropped: {reasons}).",
-        remedy="Is text_column the right one?",
-    )

@@ -43,10 +43,8 @@ def build_vocabulary(config: LanguageModelConfig, texts: list[Path], folder: Pat
 def _words(config: LanguageModelConfig, texts: list[Path]) -> Vocabulary:
     counts: Counter[str] = Counter()
     split = str.split if config.pretokenized else split_words
-    for path in texts:
-        with path.open(encoding="utf-8", newline="\n") as lines:
-            for line in lines:
-                counts.update(split(normalize_text(line, lowercase=config.lowercase)))
+    for line in _normal_lines(config, texts):
+        counts.update(split(line))
     kept = [
         word
         for word, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))

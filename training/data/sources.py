@@ -11,6 +11,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, BinaryIO, TypeVar, cast
 
@@ -44,19 +45,18 @@ def stop_at(_kind: str, error: InputError) -> None:
     raise error
 
 
+@dataclass(eq=False)
 class RowError(Exception):
     """What is wrong with a row or line, under which kind it is counted, and what to do; `byte` is of the file."""
 
-    def __init__(self, kind: str, problem: str, remedy: str, byte: int | None = None) -> None:
-        super().__init__(kind, problem, remedy, byte)
-        self.kind = kind
-        self._problem = problem
-        self._remedy = remedy
-        self._byte = byte
+    kind: str
+    problem: str
+    remedy: str
+    byte: int | None = None
 
     def at(self, path: Path, line: int) -> InputError:
         """The error that names the place."""
-        return InputError(path, self._problem, line=line, byte=self._byte, remedy=self._remedy)
+        return InputError(path, self.problem, line=line, byte=self.byte, remedy=self.remedy)
 
 
 class BadRows:
