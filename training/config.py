@@ -228,7 +228,6 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> TrainingConfig:
     """Reads and checks a configuration.
 
     Args:
-        path: the TOML file.
         overrides: `section.field=value` (TOML values; a bare word is a string), as `--set` takes them.
 
     Raises:

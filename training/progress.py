@@ -60,12 +60,7 @@ class TerminalReporter:
         clock: Callable[[], float] = time.monotonic,
         wait: Callable[[threading.Event, float], bool] = threading.Event.wait,
     ) -> None:
-        """Reports to a console.
-
-        Args:
-            clock: seconds.
-            wait: waits for an event, or for some seconds; returns whether the event has come.
-        """
+        """`clock` counts seconds. `wait` waits for an event, or for some seconds; it returns whether the event came."""
         self._console, self._clock, self._wait = console, clock, wait
 
     def task(self, description: str, total: float | None = None) -> AbstractContextManager[Task]:

@@ -10,7 +10,8 @@ from pyarrow.parquet import write_table
 
 from lm.errors import InputError
 from training.config import HeldOut, TextSource
-from training.data.corpus import CorpusCounts, corpus_files, read_paragraphs, write_sentences
+from training.data.corpus import TEXT_KINDS, CorpusCounts, read_paragraphs, write_sentences
+from training.data.sources import source_files
 from training.progress import SilentReporter
 
 NAMES = ("train.txt", "validation.txt", "test.txt")
@@ -40,7 +41,9 @@ def test_all_formats_give_paragraphs(tmp_path: Path) -> None:
         TextSource(path="*.jsonl.gz", column="body"),
         TextSource(path="c.parquet"),
     )
-    found = {path.name: list(read_paragraphs(source, path)) for source, path in corpus_files(sources, tmp_path)}
+    found = {
+        path.name: list(read_paragraphs(source, path)) for source, path in source_files(sources, tmp_path, TEXT_KINDS)
+    }
     assert found == {
         "a.txt": ["One. Two.", "Three."],
         "b.jsonl.gz": ["Four.", "Five.", "Six ?."],
@@ -52,7 +55,9 @@ def test_lines_of_each_file_can_be_limited(tmp_path: Path) -> None:
     numbered(tmp_path, "a.txt", range(10))
     write_table(pyarrow.table({"text": ["One.", "Two.", "Three."]}), tmp_path / "b.parquet")
     sources = (TextSource(path="a.txt", max_lines=2), TextSource(path="b.parquet", max_lines=1))
-    texts = [text for source, path in corpus_files(sources, tmp_path) for text in read_paragraphs(source, path)]
+    texts = [
+        text for source, path in source_files(sources, tmp_path, TEXT_KINDS) for text in read_paragraphs(source, path)
+    ]
     assert texts == ["Sentence 0.", "Sentence 1.", "One."]
 
 
@@ -129,7 +134,7 @@ def test_bad_endings_are_found_before_anything_is_read(tmp_path: Path) -> None:
     numbered(tmp_path, "a.txt", range(10))
     (tmp_path / "b.pdf").write_text("x")
     with pytest.raises(InputError, match=r"b\.pdf: the ending"):
-        corpus_files([TextSource(path="[ab].*")], tmp_path)
+        source_files([TextSource(path="[ab].*")], tmp_path, TEXT_KINDS)
 
 
 def test_files_go_whole_to_the_part_that_they_are_for(tmp_path: Path) -> None:

@@ -229,12 +229,6 @@ def test_a_log_without_repeats_says_which_threshold_to_lower(tmp_path: Path) -> 
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_a_missing_file_of_blocked_words(tmp_path: Path) -> None:
-    source = log(tmp_path, "log.txt", numbered(100))
-    with pytest.raises(InputError, match=r"none\.txt: cannot be read"):
-        write(tmp_path, source, screening=Screening(blocked_words="none.txt"))
-
-
 def test_models_learn_a_query_as_often_as_it_was_submitted_from_the_threshold_on(tmp_path: Path) -> None:
     rows = ["alone\ta"] * 5
     rows += [f"just three\t{user}" for user in "abc"]

@@ -77,7 +77,6 @@ def write_catalogue(
     reads them. With a log, queries that it withholds stay withheld unless they are entries.
 
     Args:
-        base: folder that relative paths start from.
         log: folder of the counted query log, or None. Its held-out queries are taken over; no entries are held out.
 
     Raises:

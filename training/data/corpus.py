@@ -45,15 +45,6 @@ class CorpusCounts:
     test: int
 
 
-def corpus_files(sources: Sequence[TextSource], base: Path) -> list[tuple[TextSource, Path]]:
-    """All files of a corpus in the order in which they are read.
-
-    Raises:
-        InputError: one is missing or has an ending that says nothing.
-    """
-    return source_files(sources, base, TEXT_KINDS)
-
-
 def read_paragraphs(source: TextSource, path: Path, progress: Progress | None = None) -> Iterator[str]:
     """Paragraphs of running text of one file.
 
@@ -83,14 +74,10 @@ def write_sentences(
     personal data or keys are dropped. Sentences with blocked words stay: such words are never suggested, and the words
     around them are worth learning.
 
-    Args:
-        base: folder that relative paths start from.
-        out_folder: exists; files of these names there are replaced when all is done.
-
     Raises:
         InputError: as `read_paragraphs`; or there are too few sentences to hold any out.
     """
-    files = leave_out_empty(corpus_files(sources, base), reporter)
+    files = leave_out_empty(source_files(sources, base, TEXT_KINDS), reporter)
     every = out_folder / "sentences.part"
     asides = {name: out_folder / f"{name}.txt.part" for name in _PARTS}
     try:

@@ -79,14 +79,12 @@ def _in_sequence(rows: ir.Table, seconds: float) -> ir.Table:
 
 
 def count_queries(rows: ir.Table, counting: Counting, latest_s: float | None) -> ir.Table:
-    """Distinct queries with `submissions`, `count` (weighted by age), `users`, and `without_user` (submissions).
+    """Distinct queries of the rows that train with `submissions`, `count` (weighted by age), `users`, and `without_user` (submissions).
 
     Where the log has times, also with `recent`: like `count`, but with the shorter half-life and without rows that
     have no time. `users` counts distinct users; `UNKNOWN` counts as none, for it may be any of them.
 
-    Args:
-        rows: those that train.
-        latest_s: the log's latest time, from which ages are counted; None if it has no times.
+    Ages are counted from the log's latest time, `latest_s`, None if it has no times.
     """
     import ibis
 
@@ -216,9 +214,6 @@ def displays(rows: ir.Table) -> ir.Table:
     """`query` and `display` of the queries that users mostly write differently from the normalised text.
 
     Where two spellings were submitted equally often, the normalised one wins, then the first in the order of text.
-
-    Args:
-        rows: `query`, `submissions` and `display`, null where a row has the normalised spelling.
     """
     import ibis
 

@@ -63,10 +63,7 @@ def _columns(source: QueryLogSource) -> tuple[str, str | None, str | None, str |
 def read_log(
     source: QueryLogSource, path: Path, bad_rows: BadRows | None = None, progress: Progress | None = None
 ) -> Generator[LogRow, None, None]:
-    """Rows of one file.
-
-    Args:
-        bad_rows: told of rows that cannot be used; left out, the first one raises.
+    """Rows of one file. Without `bad_rows` the first row that cannot be used raises.
 
     Raises:
         InputError: the file or a column cannot be used, or a row that `bad_rows` does not let pass.

@@ -130,7 +130,6 @@ def write_queries(
       does not.
 
     Args:
-        base: folder that relative paths start from.
         out_folder: exists; files of these names there are replaced when all is done.
         now: the clock; rows of later times are bad.
 
