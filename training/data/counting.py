@@ -79,7 +79,7 @@ def _in_sequence(rows: ir.Table, seconds: float) -> ir.Table:
 
 
 def count_queries(rows: ir.Table, counting: Counting, latest_s: float | None) -> ir.Table:
-    """Distinct queries of the rows that train with `submissions`, `count` (weighted by age), `users`, and `without_user` (submissions).
+    """Distinct queries with `submissions`, `count` (weighted by age), `users`, and `without_user` (submissions).
 
     Where the log has times, also with `recent`: like `count`, but with the shorter half-life and without rows that
     have no time. `users` counts distinct users; `UNKNOWN` counts as none, for it may be any of them.

@@ -26,7 +26,7 @@ _RESERVED = {"<unk>", "<s>", "</s>", "<oov>"}
 
 
 def build_vocabulary(config: LanguageModelConfig, texts: list[Path], folder: Path, reporter: Reporter) -> Vocabulary:
-    """Builds and saves the vocabulary, and for subwords the SentencePiece model, into `folder`. Texts have a sentence a line.
+    """Builds and saves the vocabulary, and for subwords the SentencePiece model, from texts with a sentence a line.
 
     Raises:
         ConfigError: the text is too small for the vocabulary asked for.
