@@ -12,7 +12,17 @@ from typing import Any
 from lm.errors import InputError
 from training.evaluation.query_measures import MEASURES
 from training.report import plots
-from training.report.tables import COLUMNS, POPULAR, Group, groups, model_name, query_comparisons, query_figures
+from training.report.tables import (
+    COLUMNS,
+    PART_NAMES,
+    POPULAR,
+    Group,
+    groups,
+    model_name,
+    plain,
+    query_comparisons,
+    query_figures,
+)
 
 _TEMPLATE = "report.html.jinja"
 _COMPARED = (
@@ -35,7 +45,7 @@ def render_page(document: Mapping[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["plain"] = plots.plain
+    environment.filters["plain"] = plain
     bundles = document["bundles"]
     return environment.get_template(_TEMPLATE).render(
         document=document,
@@ -48,7 +58,7 @@ def render_page(document: Mapping[str, Any]) -> str:
         comparisons=query_comparisons(document),
         query_plots=_query_plots(bundles),
         models=[_section(bundle, model, len(bundles)) for bundle in bundles for model in bundle["language_models"]],
-        part_names=plots.PART_NAMES,
+        part_names=PART_NAMES,
     )
 
 
@@ -118,8 +128,6 @@ def write_report(folder: Path, document: Mapping[str, Any]) -> Path:
     Raises:
         InputError: the disk is full or the folder cannot be written; what was there before is untouched.
     """
-    from training.report.page import render_page
-
     contents = {
         PAGE_FILE: render_page(document),
         JSON_FILE: json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n",

@@ -19,12 +19,13 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, PercentFormatter
 
-PART_NAMES = {"ngram": "n-gram", "neural": "neural", "ensemble": "ensemble"}
+from training.report.tables import PART_NAMES, plain
+
 _SIZE = (5.2, 3.5)
 _TEXT, _FAINT, _GRID = "#111111", "#666666", "#dddddd"
 _SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a6d00", "#56b4e9")
 _LEAST_SHOWN = 10
-_PARTS = {"ngram": 0, "neural": 1, "ensemble": 2}
+_PARTS = {part: number for number, part in enumerate(PART_NAMES)}
 _MARKERS, _LINES = ("o", "s", "D", "^", "v", "P"), ("-", "--", "-.") * 2
 # What the page's style sheet names; matplotlib itself knows no variables.
 _VARIABLES = {_TEXT: "var(--text)", _FAINT: "var(--faint)", _GRID: "var(--grid)"} | {
@@ -242,11 +243,6 @@ def _log_y(axes: Axes) -> None:
 
 def _tick(value: float, _place: int | None = None) -> str:
     return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
-
-
-def plain(value: float) -> str:
-    """A figure as people read it: a decimal below a thousand."""
-    return f"{value:,.1f}" if value < 1000 else f"{value:,.0f}"
 
 
 def _svg(figure: Figure, description: str) -> str:
