@@ -1,4 +1,4 @@
-"""The report's tables: figures rounded for people, of language models and of query completion."""
+"""Tables of figures, rounded for people: language models and query completion."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Group:
 
     Attributes:
         rows: the models, each with `name`, `part`, `figures` and `cells`.
-        data: a description of each distinct held-out data; figures of different data cannot be compared.
+        data: a description of each held-out data that was used. Figures of different data cannot be compared.
     """
 
     measured_on: str
