@@ -12,6 +12,7 @@ from lm.bundle.bundle import Bundle, open_bundle
 from lm.bundle.manifest import LanguageModelEntry
 from lm.errors import InputError
 from lm.models.parts import Part
+from training.data.sources import read_lines
 from training.evaluation.metrics import MIN_QUERY_LENGTH
 from training.evaluation.next_words import next_words
 from training.evaluation.perplexity import perplexities, score_held_out
@@ -58,13 +59,7 @@ def held_out(bundle_path: Path, *, text: Path | None, queries: Path | None) -> H
 
 
 def _lines(path: Path) -> list[str]:
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError as error:
-        raise InputError(path, "not UTF-8.", byte=error.start, remedy="Save it as UTF-8.") from None
-    except OSError as error:
-        raise InputError(path, f"cannot be read: {error.strerror}.") from None
-    kept = [line for line in lines if line.strip()]
+    kept = [line for _, line in read_lines(path) if line.strip()]
     if not kept:
         raise InputError(path, "is empty.", remedy="Give a file with a sentence or query a line.")
     return kept

@@ -53,14 +53,10 @@ def reliability(probabilities: Sequence[float], right: Sequence[bool]) -> dict[s
     shown, hits = np.array(probabilities, np.float64), np.array(right, np.float64)
     places = np.minimum((shown * BINS).astype(np.int64), BINS - 1)
     bins, error = [], 0.0
-    for place in range(BINS):
+    for place in np.unique(places).tolist():
         inside = places == place
-        count = int(inside.sum())
-        if not count:
-            continue
-        mean, share = float(shown[inside].mean()), float(hits[inside].mean())
+        mean, share, count = float(shown[inside].mean()), float(hits[inside].mean()), int(inside.sum())
         error += count / len(shown) * abs(share - mean)
-        bins.append(
-            {"low": place / BINS, "high": (place + 1) / BINS, "shown": count, "mean_probability": mean, "right": share}
-        )
+        found = {"low": place / BINS, "high": (place + 1) / BINS, "shown": count}
+        bins.append(found | {"mean_probability": mean, "right": share})
     return {"shown": len(shown), "expected_calibration_error": error, "bins": bins}

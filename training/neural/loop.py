@@ -105,7 +105,7 @@ class TrainingLoop:
         log = TrainingLog(work, checkpoint.step) if processes.is_main else None
         with reporter.task("Training the neural model", total=1.0) as task, _deferred_interrupt() as interrupted:
             for batch in self.batches():
-                done = self._share_done()
+                done = processes.from_main(self._share_done())
                 if done >= 1.0 or self._stops_early():
                     break
                 rate = learning_rate(config, done)
@@ -113,7 +113,7 @@ class TrainingLoop:
                 if log is not None and checkpoint.step % LOG_EVERY_STEPS == 0:
                     figures = {"train_loss": loss, "gradient_norm": norm, "learning_rate": rate}
                     log.write(checkpoint, **figures, tokens_per_s=checkpoint.tokens_per_s)
-                now_done = self._share_done()
+                now_done = processes.from_main(self._share_done())
                 if now_done < 1 and int(now_done * config.measurements) > int(done * config.measurements):
                     self._measure(log)
                 if self._elapsed_s() - reported_at >= REPORT_EVERY_S:
@@ -225,10 +225,7 @@ class TrainingLoop:
         return total / count
 
     def _share_done(self) -> float:
-        """Share of training that is done, in [0, 1], the same in all processes."""
-        return self._processes.from_main(self._own_share_done())
-
-    def _own_share_done(self) -> float:
+        """Share of training that is done, in [0, 1], by this process's clock."""
         share, minutes = self._checkpoint.step / self._steps, self._config.max_minutes
         if minutes is not None:
             share = max(share, self._elapsed_s() / (60 * minutes))
@@ -246,7 +243,7 @@ class TrainingLoop:
         if checkpoint.loss_steps:
             loss = checkpoint.loss_sum / checkpoint.loss_steps
         note = f"loss {loss:.3f}, perplexity {_perplexity(loss):.0f}, {checkpoint.tokens_per_s:,.0f} tokens/s"
-        task.update(self._own_share_done() if done is None else done, note=f"{note}, step {checkpoint.step:,}")
+        task.update(self._share_done() if done is None else done, note=f"{note}, step {checkpoint.step:,}")
 
     def _save(self, work: Path) -> None:
         checkpoint = self._checkpoint

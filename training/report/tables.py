@@ -81,7 +81,7 @@ class Group:
 
     Attributes:
         rows: the models, each with `name`, `part`, `figures` and `cells`.
-        data: a description of each held-out data that was used. Figures of different data cannot be compared.
+        data: describes each held-out data that was used. Figures of different data cannot be compared.
     """
 
     measured_on: str
@@ -134,17 +134,12 @@ def _group(kind: str, rows: list[dict[str, Any]], typed_words: int) -> Group:
         comparable &= same_tokens or column.name not in _PER_TOKEN
         comparable &= same_spelling or column.name not in _PER_SPELT_TEXT
         for row in rows:
-            value = row["figures"].get(column.name)
-            row["cells"].append(
-                Cell(value=None)
-                if value is None
-                else Cell(
-                    value=value,
-                    shown=column.shown(value),
-                    mark="best" if comparable and value == column.best(present) else "",
-                    flawed=column.name in _PER_SPELT_TEXT and row["unknown"] > 0,
-                )
-            )
+            if (value := row["figures"].get(column.name)) is None:
+                row["cells"].append(Cell(value=None))
+                continue
+            mark = "best" if comparable and value == column.best(present) else ""
+            flawed = column.name in _PER_SPELT_TEXT and row["unknown"] > 0
+            row["cells"].append(Cell(value=value, shown=column.shown(value), mark=mark, flawed=flawed))
     return Group(
         measured_on=kind,
         rows=rows,
