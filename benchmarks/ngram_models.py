@@ -170,9 +170,9 @@ def query(data: Path) -> dict[str, float]:
         lines = (line.strip().replace("<unk>", "UNKNOWN-WORD") for _, line in read_lines(data / FILES[part]))
         (WORK / f"{part}.txt").write_text("".join(line + "\n" for line in lines if line), encoding="utf-8")
     estimate = ["-o", "5", "-S", "1G", "-T", str(WORK), "--text", str(WORK / "train.txt"), "--arpa", str(arpa)]
-    subprocess.run([str(tools.lmplz), *estimate], capture_output=True, check=True)
+    subprocess.run([str(tools / "lmplz"), *estimate], capture_output=True, check=True)
     with (WORK / "test.txt").open("rb") as text:
-        command = [str(tools.query), "-v", "summary", str(arpa)]
+        command = [str(tools / "query"), "-v", "summary", str(arpa)]
         output = subprocess.run(command, stdin=text, capture_output=True, text=True, check=True).stdout
     return {name: float(value) for name, value in re.findall(r"^(.+):\t(\S+)$", output, re.MULTILINE)}
 
