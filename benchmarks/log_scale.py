@@ -21,7 +21,7 @@ import numpy as np
 from rich.console import Console
 
 from lm.errors import AutocompleteError
-from training.config import HeldOut, Screening
+from training.config import LanguageModelConfig, TrainingConfig
 from training.config_log import Counting, QueryLogSource
 from training.data.query_log import write_queries
 from training.progress import Task, TerminalReporter
@@ -61,18 +61,13 @@ def main() -> int:
             with (base / "log.tsv").open("w", encoding="utf-8") as out:
                 write_log(out, arguments.rows)
             size_mb = (base / "log.tsv").stat().st_size / 1e6
-            counts = write_queries(
-                [QueryLogSource(path="log.tsv", time_column="time", user_column="user")],
-                base,
-                base,
-                screening=Screening(),
-                counting=Counting(half_life_days=30),
-                held_out=HeldOut(),
-                seed=0,
-                now=datetime.now(UTC),
-                reporter=reporter,
-                engine=arguments.engine,
+            log = QueryLogSource(path="log.tsv", time_column="time", user_column="user")
+            queries = LanguageModelConfig(name="queries", unit="subword", sources=("queries",))
+            config = TrainingConfig(
+                name="scale", query_log=(log,), counting=Counting(half_life_days=30), language_models=(queries,)
             )
+            now = datetime.now(UTC)
+            counts = write_queries(config, base, base, now=now, reporter=reporter, engine=arguments.engine)
     except AutocompleteError as error:
         print(error, file=sys.stderr)
         return 1

@@ -19,8 +19,8 @@ from lm.errors import InputError
 from lm.index.never_generated import hash_query
 from suggest.model import Model, open_model
 from suggest.types import QueryOptions
-from tests.counted_log import count_log
-from training.config import CatalogueSource, HeldOut, Screening, TrainingConfig
+from tests.data_config import count_log, data_config
+from training.config import CatalogueSource, HeldOut, TrainingConfig
 from training.config_log import QueryLogSource
 from training.data.catalogue import CatalogueCounts, write_catalogue
 from training.data.query_log import WITHHELD_FILE
@@ -73,9 +73,7 @@ def _catalogue(folder: Path, name: str, log: Path | None = None, **fields: str |
     out.mkdir()
     columns: dict[str, str | None] = {"weight_column": "weight", "payload_column": "payload"}
     source = CatalogueSource.model_validate({"path": name, **columns, **fields})
-    counts = write_catalogue(
-        [source], folder, log, out, screening=Screening(), held_out=HeldOut(), seed=1, reporter=SilentReporter()
-    )
+    counts = write_catalogue(data_config(catalogue=[source], seed=1), folder, log, out, SilentReporter())
     return out, counts
 
 
