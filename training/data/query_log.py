@@ -30,8 +30,7 @@ from training.data.counting import (
 from training.data.engines import Engine, EngineName, open_engine
 from training.data.held_out import MIN_ROWS, among, hold_out
 from training.data.log_reader import log_files
-from training.data.log_rows import RowJudge, RowTally, write_rows
-from training.data.screening import load_screen
+from training.data.log_rows import RowTally, write_rows
 from training.data.sources import leave_out_empty
 from training.progress import Reporter, Task
 
@@ -132,22 +131,18 @@ def write_queries(
         ConfigError: there is too little in the logs that held-out queries are drawn from.
         MissingToolError: the engine is not installed.
     """
-    screening, seed = config.screening, config.seed
     files = leave_out_empty(log_files(config.query_log, base), reporter)
-    screen = load_screen(base / screening.blocked_words if screening.blocked_words else None)
-    log = files[0][1] if files else base
     with tempfile.TemporaryDirectory(dir=out_folder, prefix="reading-") as work:
         folder = Path(work)
         with open_engine(engine, folder) as running:  # first: what it lacks must not show after hours of reading
-            judge = RowJudge(screening, screen, seed)
-            tally = write_rows(files, base, folder, judge=judge, seed=seed, now_s=now.timestamp(), reporter=reporter)
+            tally = write_rows(config, files, base, folder, now.timestamp(), reporter)
             names = {source.name for source in config.query_log if source.name}
             tally.places = {name: tally.places.get(name, []) for name in names}  # the files of a name may all be empty
             counter = _Counter(running, folder, config, tally)
             with reporter.task("Counting queries", len(_OUTPUTS)) as task:
                 parts = counter.write(task)
         if parts is None or not parts["train_queries"]:
-            raise _nothing_left(log, tally, rare=parts["rare_queries"] if parts else 0)
+            raise _nothing_left(files[0][1] if files else base, tally, rare=parts["rare_queries"] if parts else 0)
         for name in [*_OUTPUTS, *map(text_file, tally.places)]:
             (folder / name).replace(out_folder / name)
     return QueryCounts(
@@ -265,14 +260,9 @@ def _utc(time_s: float | None) -> str | None:
 def _nothing_left(log: Path, tally: RowTally, *, rare: int) -> InputError:
     dropped = ", ".join(f"{rows} {reason}" for reason, rows in (tally.bad + tally.dropped).most_common()) or "none"
     found = f"of {tally.rows} rows, dropped for what they hold: {dropped}"
-    if not rare:
-        return InputError(
-            log,
-            f"too few queries are left to train, tune and measure on ({found}).",
-            remedy="Is query_column the right one? See min_length and max_length in [screening].",
-        )
-    return InputError(
-        log,
-        f"no query passes the thresholds: {rare} distinct ones have too few users or submissions ({found}).",
-        remedy="Lower min_users (logs with users) or min_count (logs without) in [screening], or give more.",
-    )
+    problem = f"too few queries are left to train, tune and measure on ({found})."
+    remedy = "Is query_column the right one? See min_length and max_length in [screening]."
+    if rare:
+        problem = f"no query passes the thresholds: {rare} distinct ones have too few users or submissions ({found})."
+        remedy = "Lower min_users (logs with users) or min_count (logs without) in [screening], or give more."
+    return InputError(log, problem, remedy=remedy)
