@@ -52,8 +52,8 @@ def fit_ranking(bundle: Bundle, queries: Sequence[str], reporter: Reporter) -> t
         for number, (pool, query) in enumerate(zip(pools, queries, strict=True)):
             rows = first_rows(pool, first, CHOSEN)
             advised = advisers.advise(pool.candidates.rows(rows))
-            rescored = rescorer.rescore(pool, rows, advised)
-            choices.append(Choice.of(rerank(model, rescored.candidates), pool.total, query, len(advisers)))
+            rescored, _ = rescorer.rescore(pool, rows, advised)
+            choices.append(Choice.of(rerank(model, rescored), pool.total, query, len(advisers)))
             task.update(len(queries) + number + 1)
     if model.reranker is not None:
         choices = _judge_reranker(choices, reporter)
