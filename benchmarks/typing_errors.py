@@ -13,8 +13,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+import typer
 
 from benchmarks.bundles import find_bundle
 from benchmarks.command import run
@@ -93,12 +95,15 @@ def complete(model: Model, typed: str, query: str, *, correct: bool) -> Outcome:
     )
 
 
-def main(bundle: Path = REGISTRY, queries: Path = HELD_OUT, *, worse: bool = False) -> None:
+def main(
+    bundle: Annotated[Path, typer.Argument()] = REGISTRY, queries: Path = HELD_OUT, *, worse: bool = False
+) -> None:
     """Measures and prints; `--worse` lists the exact prefixes whose truth ranks lower with the corrector."""
     model = open_model(find_bundle(bundle))
-    if not queries.is_file():
-        raise InputError(queries, "no such file.", remedy="Run benchmarks.query_completion first.")
-    rows = [(query, typed_prefix(query)) for query in wanted_queries(queries.read_text(encoding="utf-8").splitlines())]
+    lines = queries.read_text(encoding="utf-8").splitlines() if queries.is_file() else []
+    rows = [(query, typed_prefix(query)) for query in wanted_queries(lines)]
+    if not any(len(prefix) >= MIN_PREFIX for _, prefix in rows):
+        raise InputError(queries, "no queries.", remedy="Run benchmarks.query_completion first.")
     off, on = ([complete(model, typed, query, correct=correct) for query, typed in rows] for correct in (False, True))
     long = [place for place, (_, prefix) in enumerate(rows) if len(prefix) >= MIN_PREFIX]
     errors = [with_error(*rows[place]) for place in long]
