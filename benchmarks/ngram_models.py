@@ -111,7 +111,7 @@ def query(corpus: Corpus) -> float:
     """The test perplexity of the model trained last, by KenLM's program."""
     text = FOLDER / "test.txt"
     write_kenlm_text(corpus.encoded["test"], corpus.vocabulary, text)
-    command = [str(ensure_kenlm_tools(SilentReporter()).query), "-v", "summary", str(FOLDER / "model" / KENLM_FILE)]
+    command = [str(ensure_kenlm_tools(SilentReporter()) / "query"), "-v", "summary", str(FOLDER / "model" / KENLM_FILE)]
     with text.open("rb") as lines:
         output = subprocess.run(command, stdin=lines, capture_output=True, text=True, check=True).stdout
     return float(re.findall(r"Perplexity including OOVs:\t(\S+)", output)[0])

@@ -15,6 +15,10 @@ from typing import Any
 
 from service.workers.priority import lower_priority
 
+_BEHIND_THE_LOOP = 2
+"""How much lower the priority of these threads is than the event loop's. In an overload the loop would else get no turn
+to take new calls, and they would wait where nobody sees and refuses them."""
+
 
 class Job:
     """Work that was handed in.
@@ -73,6 +77,8 @@ class Threads:
     def _work(self) -> None:
         if self._background:
             lower_priority()
+        else:
+            lower_priority(_BEHIND_THE_LOOP)
         while (job := self._jobs.get()) is not None:
             if job.future.cancelled():
                 continue

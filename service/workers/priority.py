@@ -6,13 +6,15 @@ import os
 import sys
 import threading
 
-_LOW_PRIORITY = 10
+_BACKGROUND, _LOWEST = 10, 19
+"""Nice values: of work that nobody waits for, and the system's last."""
 
 
-def lower_priority() -> None:
-    """Lets all others go before the calling thread, and before the threads that it starts.
+def lower_priority(by: int = _BACKGROUND) -> None:
+    """Lets others go before the calling thread, and before the threads that it starts.
 
     Linux schedules each thread by its own nice value. Elsewhere the whole process would be slowed, so nothing happens.
     """
     if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LOW_PRIORITY)
+        thread = threading.get_native_id()
+        os.setpriority(os.PRIO_PROCESS, thread, min(os.getpriority(os.PRIO_PROCESS, thread) + by, _LOWEST))

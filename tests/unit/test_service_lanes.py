@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 import threading
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -158,6 +160,17 @@ def test_a_thread_that_works_for_a_caller_who_left_counts_until_it_is_free() -> 
         release.set()
         await lane.compute(ended.set)  # the thread is free
         assert lane.waiting == 0
+
+    in_lane(test)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere threads have no priority of their own")
+def test_the_event_loop_goes_before_the_threads_that_compute() -> None:
+    def priority() -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    async def test(lane: Lane, _clock: Clock) -> None:
+        assert await lane.compute(priority) > priority()
 
     in_lane(test)
 
