@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import json
 import sys
-import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from google.api import field_behavior_pb2
 from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
-from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.rpc import status_pb2
 
 from gateway.contract import Binding, Method, is_served, methods
-from scripts.generate_stubs import compile_protos
+from scripts.api_comments import PACKAGE, read_comments
 
-_PACKAGE = "autocomplete.v1"
 _TARGET = Path(__file__).resolve().parent.parent / "gateway" / "openapi.json"
 _WELL_KNOWN: dict[str, dict[str, Any]] = {
     "google.protobuf.Timestamp": {"type": "string", "format": "date-time"},
@@ -65,42 +63,10 @@ def main(target: Path) -> None:
     target.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def read_comments() -> dict[str, str]:
-    """What the `.proto` files say of each declaration, by full name, such as `autocomplete.v1.Model.State`.
-
-    The stubs' descriptors hold no comments, so the files are compiled once more.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "described.binpb"
-        if compile_protos("--include_source_info", f"--descriptor_set_out={path}"):
-            raise SystemExit("The .proto files do not compile: see above.")
-        described = FileDescriptorSet.FromString(path.read_bytes())
-    return {
-        _declared(file, list(location.path)): _paragraphs(location.leading_comments)
-        for file in described.file
-        for location in file.source_code_info.location
-        if location.leading_comments
-    }
-
-
-def _declared(file: Any, path: list[int]) -> str:
-    """The full name of what a path of `SourceCodeInfo` leads to: numbers of fields and places in them, in turn."""
-    node, names = file, [file.package]
-    for number, place in zip(path[::2], path[1::2], strict=True):
-        node = getattr(node, node.DESCRIPTOR.fields_by_number[number].name)[place]
-        names.append(node.name)
-    return ".".join(names)
-
-
-def _paragraphs(comment: str) -> str:
-    """The lines of each paragraph joined to one."""
-    return "\n\n".join(" ".join(part.split()) for part in comment.split("\n \n"))
-
-
 class _Writer:
     """Collects the schemas of all messages that it meets."""
 
-    def __init__(self, comments: dict[str, str]) -> None:
+    def __init__(self, comments: Mapping[str, str]) -> None:
         self._schemas: dict[str, Any] = {}
         self._comments = comments
 
@@ -118,7 +84,7 @@ class _Writer:
                 "title": "Autocomplete",
                 "version": "v1",
                 "summary": "The gRPC API of package autocomplete.v1 as JSON over HTTP.",
-                "description": self._comments[f"{_PACKAGE}.AutocompleteService"]
+                "description": self._comments[f"{PACKAGE}.AutocompleteService"]
                 + "\n\n`StreamCompleteQuery` is a WebSocket at `/v1:streamCompleteQuery`, its messages as JSON.",
             },
             "servers": [{"url": "."}],
@@ -168,7 +134,7 @@ class _Writer:
         known = _WELL_KNOWN.get(descriptor.full_name)
         if known is not None:
             return known
-        name = descriptor.full_name.removeprefix(f"{_PACKAGE}.")
+        name = descriptor.full_name.removeprefix(f"{PACKAGE}.")
         if name not in self._schemas:
             self._schemas[name] = {}  # first, so that a message that holds itself ends
             self._schemas[name] = (
