@@ -33,13 +33,9 @@ class _Encoded(NamedTuple):
 
 
 class Calls:
-    """The HTTP side of all methods.
+    """The HTTP side of all methods."""
 
-    Args:
-        upstream: gives the server, once there is an event loop.
-    """
-
-    def __init__(self, settings: GatewaySettings, upstream: Callable[[], Upstream]) -> None:
+    def __init__(self, settings: GatewaySettings, upstream: Upstream) -> None:
         self._settings = settings
         self._upstream = upstream
 
@@ -71,7 +67,7 @@ class Calls:
         return endpoint
 
     async def _answer(self, request: Request, method: Method, payload: bytes) -> Response:
-        answer = await self._upstream().unary(
+        answer = await self._upstream.unary(
             method.full_path, payload, metadata=metadata_of(request), timeout_s=self._settings.timeout_s
         )
         encoded = _encoded(method.response, answer)
@@ -79,7 +75,7 @@ class Calls:
         return Response(encoded.json, headers=headers, media_type="application/json")
 
     async def _stream(self, request: Request, method: Method, payload: bytes) -> Response:
-        answers = self._upstream().answers(
+        answers = self._upstream.answers(
             method.full_path, payload, metadata=metadata_of(request), timeout_s=self._settings.generate_timeout_s
         )
         iterator = aiter(answers)

@@ -6,7 +6,6 @@ then asks `/suggest` (OpenSearch Suggestions 1.1): `["typed", ["completion", ...
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 from xml.sax.saxutils import escape
 
@@ -38,7 +37,7 @@ _DESCRIPTION = """\
 class OpenSearch:
     """Both paths."""
 
-    def __init__(self, settings: GatewaySettings, upstream: Callable[[], Upstream]) -> None:
+    def __init__(self, settings: GatewaySettings, upstream: Upstream) -> None:
         self._settings = settings
         self._upstream = upstream
 
@@ -58,7 +57,7 @@ class OpenSearch:
         except UnicodeEncodeError:  # half of a surrogate pair
             raise RequestError("q", "is not UTF-8.", fault="MALFORMED", remedy="Percent-encode UTF-8.") from None
         answer: Any = pb.CompleteQueryResponse.FromString(
-            await self._upstream().unary(
+            await self._upstream.unary(
                 _METHOD, payload, metadata=metadata_of(request), timeout_s=self._settings.timeout_s
             )
         )

@@ -8,7 +8,6 @@ then opens another socket, or asks `CompleteQuery` instead.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 import grpc
@@ -39,7 +38,7 @@ _MAX_REASON_BYTES = 123
 class Sockets:
     """All typing sessions over WebSockets."""
 
-    def __init__(self, settings: GatewaySettings, upstream: Callable[[], Upstream], metrics: Metrics) -> None:
+    def __init__(self, settings: GatewaySettings, upstream: Upstream, metrics: Metrics) -> None:
         self._settings = settings
         self._upstream = upstream
         self._metrics = metrics
@@ -68,7 +67,7 @@ class Sockets:
 
     async def _relay(self, socket: WebSocket) -> str:
         """Carries messages both ways until one side ends. Returns the outcome."""
-        call = self._upstream().stream(_METHOD, metadata=metadata_of(socket))
+        call = self._upstream.stream(_METHOD, metadata=metadata_of(socket))
         up = asyncio.create_task(self._up(socket, call))
         down = asyncio.create_task(self._down(socket, call))
         try:
