@@ -18,7 +18,7 @@ from autocomplete.v1 import (
     user_event_service_pb2,
 )
 from google.api import annotations_pb2, visibility_pb2
-from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
@@ -74,10 +74,15 @@ class Method:
     bindings: tuple[Binding, ...]
 
 
+def services() -> list[ServiceDescriptor]:
+    """All services that the server serves."""
+    found = [service for file in _FILES for service in file.DESCRIPTOR.services_by_name.values()]
+    return [service for service in found if is_served(service)]
+
+
 def methods() -> list[Method]:
     """All methods that the server serves."""
-    services = (service for file in _FILES for service in file.DESCRIPTOR.services_by_name.values())
-    return [_method(method) for service in services if is_served(service) for method in service.methods]
+    return [_method(method) for service in services() for method in service.methods]
 
 
 def is_served(descriptor: Any) -> bool:

@@ -25,7 +25,7 @@ def read_comments() -> Mapping[str, str]:
             raise SystemExit("The .proto files do not compile: see above.")
         described = FileDescriptorSet.FromString(path.read_bytes())
     return {
-        _declared(file, list(location.path)): _paragraphs(location.leading_comments)
+        _declared(file, list(location.path)): paragraphs(location.leading_comments)
         for file in described.file
         for location in file.source_code_info.location
         if location.leading_comments
@@ -41,6 +41,6 @@ def _declared(file: Any, path: list[int]) -> str:
     return ".".join(names)
 
 
-def _paragraphs(comment: str) -> str:
+def paragraphs(comment: str) -> str:
     """The lines of each paragraph joined to one."""
     return "\n\n".join(" ".join(part.split()) for part in comment.strip().split("\n\n"))

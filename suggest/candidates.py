@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -85,24 +85,12 @@ class Candidates:
     def rows(self, rows: Sequence[int] | NDArray[np.int64]) -> Candidates:
         """Some of them."""
         chosen = np.asarray(rows, np.int64)
+        columns = ((name, getattr(self, name)) for name in _COLUMNS)
+        picked: dict[str, Any] = {name: None if column is None else column[chosen] for name, column in columns}
+        return Candidates([self.texts[row] for row in rows], **picked)
 
-        def picked(column: Any) -> Any:
-            return None if column is None else column[chosen]
 
-        return Candidates(
-            texts=[self.texts[row] for row in rows],
-            lengths=self.lengths[chosen],
-            counts=self.counts[chosen],
-            log_probs=self.log_probs[chosen],
-            tokens=self.tokens[chosen],
-            advice=picked(self.advice),
-            unknown_words=picked(self.unknown_words),
-            log_shares=picked(self.log_shares),
-            recency=picked(self.recency),
-            edits=picked(self.edits),
-            log_posteriors=picked(self.log_posteriors),
-            totals=picked(self.totals),
-        )
+_COLUMNS = tuple(field.name for field in fields(Candidates) if field.name != "texts")
 
 
 @dataclass(frozen=True, slots=True)

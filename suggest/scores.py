@@ -35,16 +35,6 @@ class Word:
     log_prob: float
     spellings: tuple[Hypothesis, ...]
 
-    @classmethod
-    def spelt(cls, text: str, spelling: Hypothesis) -> Word:
-        """The word of one spelling."""
-        return cls(text, min(spelling.log_prob, 0.0), (spelling,))
-
-    def spelt_also(self, spelling: Hypothesis) -> Word:
-        """The word with one spelling more."""
-        log_prob = min(float(np.logaddexp(self.log_prob, spelling.log_prob)), 0.0)
-        return Word(self.text, log_prob, (*self.spellings, spelling))
-
 
 def explain_words(model: LanguageModel, cursor: Cursor, words: Sequence[Word]) -> list[ScoreTerms]:
     """The n-gram and the neural model's log probability of each word that their ensemble found.

@@ -1,65 +1,24 @@
-"""What every part of the suite is given, and what it finds: figures with their targets."""
+"""What every part of the suite is given."""
 
 from __future__ import annotations
 
 import itertools
-import math
+import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.bundles import held_out_lines, registry_of
+from benchmarks.command import ROOT
 from benchmarks.serving.calls import Call, channel, median_answer
-from benchmarks.serving.servers import SERVER_CORES, THIS, Checkout, Started, empty_server, real_server
+from benchmarks.serving.servers import SERVER_CORES, Started, empty_server, real_server
 from benchmarks.serving.typing_traffic import prefixes
 from lm.errors import InputError
 from training.evaluation.evaluate import QUERIES_FILE, TEXT_FILE
 
 THIS_ONE, OTHER, EMPTY = "this checkout", "other checkout", "empty handler"
 _WARM_UP = 200
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Figure:
-    """A row of the table.
-
-    Attributes:
-        met: None where there is no target.
-    """
-
-    name: str
-    measured: str
-    target: str = ""
-    met: bool | None = None
-
-
-def at_most(name: str, value: float, limit: float, measured: str = "", *, unit: str = "") -> Figure:
-    """A figure that should be this much or less; `measured` says more than the value."""
-    shown = f"{value:.3g}{unit}" + (f" ({measured})" if measured else "")
-    return Figure(name=name, measured=shown, target=f"{limit:g}{unit} or less", met=value <= limit)
-
-
-def at_least(name: str, value: float, limit: float, measured: str = "", *, unit: str = "") -> Figure:
-    """A figure that should be this much or more; see `at_most`."""
-    shown = f"{value:.3g}{unit}" + (f" ({measured})" if measured else "")
-    return Figure(name=name, measured=shown, target=f"{limit:g}{unit} or more", met=value >= limit)
-
-
-def degraded(name: str, share: float) -> Figure:
-    """The share of answers in which a part of the ensemble was left out."""
-    shown = "0" if share == 0 else f"{share:.2%}"
-    return Figure(name=f"{name}: degraded answers", measured=shown, target="under 1%", met=share < 0.01)
-
-
-def skipped(name: str, why: str) -> Figure:
-    """A figure that could not be measured here."""
-    return Figure(name=name, measured=f"skipped: {why}")
-
-
-def ms(seconds: float) -> str:
-    """Milliseconds as people read them."""
-    return f"{seconds * 1000:.3f} ms" if math.isfinite(seconds) else "none"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,8 +55,8 @@ class Bench:
     bundle: Path
     effort: Effort
     folder: Path
-    checkout: Checkout = THIS
-    against: Checkout | None = None
+    checkout: Path = ROOT
+    against: Path | None = None
 
     def queries(self, bundle: Path | None = None) -> list[str]:
         """Held-out queries of the bundle, or of another.
@@ -131,7 +90,7 @@ class Bench:
         flags: Mapping[str, object],
         *,
         registry: Path | None = None,
-        checkout: Checkout | None = None,
+        checkout: Path | None = None,
         cores: Collection[int] = SERVER_CORES,
     ) -> AbstractContextManager[Started]:
         """A server of the checkout and of the bundle under measurement, or of others."""
@@ -161,9 +120,4 @@ class Bench:
 
     def new_folder(self) -> Path:
         """A folder of this run."""
-        for number in itertools.count():
-            folder = self.folder / str(number)
-            if not folder.exists():
-                folder.mkdir()
-                return folder
-        raise AssertionError
+        return Path(tempfile.mkdtemp(dir=self.folder))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import socket
 import subprocess
 import sys
@@ -18,45 +17,29 @@ from urllib.request import urlopen
 from prometheus_client.parser import text_string_to_metric_families
 
 from autocomplete_client.health import check
-from benchmarks.query_completion import ROOT
+from benchmarks.command import ROOT
 from lm.errors import ConfigError, UnavailableError
+from tests.redis_process import free_port
 
 _CORES = sorted(os.sched_getaffinity(0))
 CLIENT_CORES, SERVER_CORES = {_CORES[0]}, {_CORES[-1]}
 ALL_CORES = set(_CORES)
-_PORTS = range(20_000, 32_000)  # below those that the system hands out to clients
 _READY_TIMEOUT_S = 120.0
 _POLL_S = 0.01
 _STOP_TIMEOUT_S = 20.0
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
-@dataclass(frozen=True, slots=True)
-class Checkout:
-    """A checkout of the project, run by the Python of its own virtual environment."""
+def python_of(checkout: Path) -> Path:
+    """The interpreter of a checkout: for this one what runs now, for others that of their virtual environment.
 
-    root: Path
-
-    @property
-    def python(self) -> Path:
-        """The interpreter: for this checkout the one that runs now."""
-        return Path(sys.executable) if self.root == ROOT else self.root / ".venv" / "bin" / "python"
-
-    def environment(self) -> dict[str, str]:
-        """For another checkout, no path to the packages of this one."""
-        return {name: value for name, value in os.environ.items() if self.root == ROOT or name != "PYTHONPATH"}
-
-    def check(self) -> None:
-        """Checks that the checkout can run.
-
-        Raises:
-            ConfigError: it has no virtual environment.
-        """
-        if not self.python.is_file():
-            raise ConfigError(f"There is no {self.python}.", remedy=f"Run `make .venv/built` in {self.root}.")
-
-
-THIS = Checkout(ROOT)
+    Raises:
+        ConfigError: it has none.
+    """
+    python = Path(sys.executable) if checkout == ROOT else checkout / ".venv" / "bin" / "python"
+    if not python.is_file():
+        raise ConfigError(f"There is no {python}.", remedy=f"Run `make .venv/built` in {checkout}.")
+    return python
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,8 +66,11 @@ class Started:
 
     def cpu_s(self) -> float:
         """Processor seconds so far of the process and its workers."""
-        processes = [self.process_id, *_children(self.process_id)]
-        return sum(sum(map(int, _stat(process)[11:13])) for process in processes) / _TICKS
+        own = Path(f"/proc/{self.process_id}")
+        workers = (own / "task" / own.name / "children").read_text(encoding="ascii").split()
+        # after the process's name come the fields of /proc/PID/stat; the 12th and 13th are its times
+        texts = [Path(f"/proc/{process}/stat").read_text(encoding="utf-8") for process in (own.name, *workers)]
+        return sum(int(ticks) for text in texts for ticks in text.rpartition(")")[2].split()[11:13]) / _TICKS
 
     def counted(self, metric: str, **labels: str) -> float:
         """A counter's or gauge's value, summed over what the labels leave open."""
@@ -104,7 +90,7 @@ def real_server(
     *,
     flags: Mapping[str, object],
     cores: Collection[int] = SERVER_CORES,
-    checkout: Checkout = THIS,
+    checkout: Path = ROOT,
 ) -> Iterator[Started]:
     """`autocomplete serve` with metrics, default logs and admission.
 
@@ -152,15 +138,6 @@ def pinned(cores: Collection[int]) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
-def free_port() -> int:
-    """A port of the loopback address that nobody listens on now."""
-    for port in random.sample(_PORTS, k=200):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) != 0:
-                return port
-    raise UnavailableError("No free port among 200 tried.", remedy="End what listens on ports 20000 to 31999.")
-
-
 @contextmanager
 def _running(
     arguments: Sequence[str],
@@ -168,7 +145,7 @@ def _running(
     cores: Collection[int],
     metrics_address: str = "",
     ready: Callable[[str], bool] = lambda address: check(address, timeout_s=1),
-    checkout: Checkout = THIS,
+    checkout: Path = ROOT,
 ) -> Iterator[Started]:
     """Runs `python -m ARGUMENTS` in a checkout until it is left.
 
@@ -181,8 +158,12 @@ def _running(
     with tempfile.TemporaryFile() as log:
         started_s = time.perf_counter()
         with pinned(cores):
-            command = [str(checkout.python), "-m", *arguments]
-            process = subprocess.Popen(command, cwd=checkout.root, env=checkout.environment(), stdout=log, stderr=log)
+            command = [str(python_of(checkout)), "-m", *arguments]
+            # for another checkout no path to the packages of this one
+            environment = {
+                name: value for name, value in os.environ.items() if checkout == ROOT or name != "PYTHONPATH"
+            }
+            process = subprocess.Popen(command, cwd=checkout, env=environment, stdout=log, stderr=log)
         try:
             while not (_listens(address) and ready(address)):
                 if process.poll() is not None or time.perf_counter() - started_s > _READY_TIMEOUT_S:
@@ -213,14 +194,3 @@ def _listens(address: str) -> bool:
     host, _, port = address.partition(":")
     with socket.socket() as probe:
         return probe.connect_ex((host, int(port))) == 0
-
-
-def _children(process_id: int) -> list[int]:
-    """Python's own helper process of `multiprocessing` among them, which uses next to no time."""
-    path = Path(f"/proc/{process_id}/task/{process_id}/children")
-    return [int(child) for child in path.read_text(encoding="ascii").split()]
-
-
-def _stat(process_id: int) -> list[str]:
-    """The fields of `/proc/PID/stat` after the process's name."""
-    return Path(f"/proc/{process_id}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()

@@ -6,7 +6,6 @@ import csv
 import gzip
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow
@@ -16,14 +15,15 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from lm.bundle.registry import Registry
-from lm.errors import ConfigError, InputError
+from lm.errors import InputError
 from lm.index.never_generated import hash_query
 from suggest.model import Model, open_model
 from suggest.types import QueryOptions
-from training.config import CatalogueSource, HeldOut, Screening, TrainingConfig, load_config
-from training.config_log import Counting, QueryLogSource
-from training.data.catalogue import write_catalogue
-from training.data.query_log import WITHHELD_FILE, write_queries
+from tests.counted_log import count_log
+from training.config import CatalogueSource, HeldOut, Screening, TrainingConfig
+from training.config_log import QueryLogSource
+from training.data.catalogue import CatalogueCounts, write_catalogue
+from training.data.query_log import WITHHELD_FILE
 from training.job import read_lines_of
 from training.pipeline import train
 from training.progress import SilentReporter
@@ -68,14 +68,15 @@ _WRITERS: dict[str, Callable[[Path], None]] = {
 }
 
 
-def _catalogue(folder: Path, name: str, log: Path | None = None, **fields: str) -> Path:
+def _catalogue(folder: Path, name: str, log: Path | None = None, **fields: str | None) -> tuple[Path, CatalogueCounts]:
     out = folder / "out"
     out.mkdir()
-    source = CatalogueSource(path=name, **{"weight_column": "weight", "payload_column": "payload"} | fields)
-    write_catalogue(
+    columns: dict[str, str | None] = {"weight_column": "weight", "payload_column": "payload"}
+    source = CatalogueSource.model_validate({"path": name, **columns, **fields})
+    counts = write_catalogue(
         [source], folder, log, out, screening=Screening(), held_out=HeldOut(), seed=1, reporter=SilentReporter()
     )
-    return out
+    return out, counts
 
 
 def _counts(folder: Path) -> dict[str, float]:
@@ -138,7 +139,7 @@ def test_the_command_prints_payloads_and_segments(registry: Path) -> None:
 @pytest.mark.parametrize("kind", _WRITERS)
 def test_all_formats_say_the_same(tmp_path: Path, kind: str) -> None:
     _WRITERS[kind](tmp_path / f"products.{kind}")
-    out = _catalogue(tmp_path, f"products.{kind}")
+    out, _ = _catalogue(tmp_path, f"products.{kind}")
 
     table = pyarrow.parquet.read_table(out / "train.parquet").to_pylist()
     assert [row["query"].encode() for row in table] == sorted(title.lower().encode() for title in _PRODUCTS)
@@ -155,23 +156,11 @@ def test_a_log_and_a_catalogue_add_up(tmp_path: Path) -> None:
     rare = [f"rare query {number}\n" for number in range(9)] + ["typed once by somebody\n", "sony walkman bag\n"]
     rows = "apple iphone case\n" * 40 + "other query\n" * 40 + "".join(rare)
     (tmp_path / "log.txt").write_text(rows, encoding="utf-8")
-    (tmp_path / "log").mkdir()
     held_out = HeldOut(validation_fraction=0.1, test_fraction=0.1)
-    source = QueryLogSource(path="log.txt")
-    write_queries(
-        [source],
-        tmp_path,
-        tmp_path / "log",
-        screening=Screening(),
-        counting=Counting(),
-        held_out=held_out,
-        seed=1,
-        now=datetime.now(UTC),
-        reporter=SilentReporter(),
-    )
+    count_log(tmp_path, tmp_path / "log", QueryLogSource(path="log.txt"), held_out=held_out)
     logged = _counts(tmp_path / "log")
     _write_tsv(tmp_path / "products.tsv")
-    out = _catalogue(tmp_path, "products.tsv", log=tmp_path / "log")
+    out, _ = _catalogue(tmp_path, "products.tsv", log=tmp_path / "log")
 
     counts = _counts(out)
     assert list(counts) == sorted(counts, key=str.encode)
@@ -191,14 +180,9 @@ def test_a_log_and_a_catalogue_add_up(tmp_path: Path) -> None:
 def test_an_entry_is_not_recent_by_itself(tmp_path: Path) -> None:
     rows = [f"{query}\t2026-01-0{day}\n" for day in (1, 8) for query in ["apple iphone case", "other query"] * 20]
     (tmp_path / "log.tsv").write_text("query\ttime\n" + "".join(rows), encoding="utf-8")
-    (tmp_path / "log").mkdir()
-    write_queries(
-        [QueryLogSource(path="log.tsv", time_column="time")], tmp_path, tmp_path / "log",
-        screening=Screening(), counting=Counting(), held_out=HeldOut(), seed=1, now=datetime.now(UTC),
-        reporter=SilentReporter(),
-    )  # fmt: skip
+    count_log(tmp_path, tmp_path / "log", QueryLogSource(path="log.tsv", time_column="time"))
     _write_tsv(tmp_path / "products.tsv")
-    out = _catalogue(tmp_path, "products.tsv", log=tmp_path / "log")
+    out, _ = _catalogue(tmp_path, "products.tsv", log=tmp_path / "log")
 
     tables = (pyarrow.parquet.read_table(folder / "train.parquet").to_pydict() for folder in (tmp_path / "log", out))
     logged, recent = (dict(zip(table["query"], table["recent"], strict=True)) for table in tables)
@@ -210,15 +194,11 @@ def test_an_entry_is_not_recent_by_itself(tmp_path: Path) -> None:
 def test_entries_are_screened_but_need_no_count(tmp_path: Path) -> None:
     rows = ["Red Shoes", "red  shoes", "mail@example.com", "x" * 200, "", "A", "Blue Shoes", "Green Shoes"]
     (tmp_path / "c.tsv").write_text("text\n" + "\n".join(rows), encoding="utf-8")
-    (tmp_path / "out").mkdir()
-    counts = write_catalogue(
-        [CatalogueSource(path="c.tsv")], tmp_path, None, tmp_path / "out",
-        screening=Screening(), held_out=HeldOut(), seed=1, reporter=SilentReporter(),
-    )  # fmt: skip
+    out, counts = _catalogue(tmp_path, "c.tsv", weight_column=None, payload_column=None)
 
     assert (counts.rows, counts.entries) == (8, 4)
     assert counts.dropped_rows == {"email": 1, "empty": 1, "too_long": 1}
-    table = pyarrow.parquet.read_table(tmp_path / "out" / "train.parquet").to_pylist()
+    table = pyarrow.parquet.read_table(out / "train.parquet").to_pylist()
     assert [(row["query"], row["count"]) for row in table][-1] == ("red shoes", 2.0)
 
 
@@ -246,12 +226,3 @@ def test_what_cannot_be_used_is_named(tmp_path: Path, name: str, content: str, m
 
     with pytest.raises(InputError, match=message):
         _catalogue(tmp_path, name, payload_column="weight")
-
-
-def test_queries_need_a_log_or_a_catalogue(tmp_path: Path) -> None:
-    path = tmp_path / "shop.toml"
-    path.write_text('name = "shop"\n[[language_models]]\nname = "q"\nunit = "subword"\nsources = ["queries"]\n')
-
-    with pytest.raises(ConfigError, match="there is no queries") as caught:
-        load_config(path)
-    assert "[[catalogue]]" in str(caught.value)

@@ -27,7 +27,7 @@ from training.neural.checkpoint import CHECKPOINT_FILE, LOG_FILE, Checkpoint
 from training.neural.export import export_neural
 from training.neural.loop import AVERAGING_PATIENCE, stalled
 from training.neural.train import train_neural
-from training.progress import SilentReporter
+from training.progress import SilentReporter, Task
 
 VOCABULARY = 60
 SMALL = {
@@ -41,7 +41,7 @@ SMALL = {
 }
 
 
-class CallingReporter(SilentReporter):
+class CallingReporter(SilentReporter, Task):
     """Calls back at every update of a task."""
 
     def __init__(self, callback: Callable[[float, str], None]) -> None:

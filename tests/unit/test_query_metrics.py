@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lm.index.queries import QueryIndex, QueryRow, build_query_index
+from lm.index.queries import QueryIndex
+from tests.query_indexes import QueryRow, build_query_index
 from training.evaluation.metrics import (
     Listed,
     keystrokes,

@@ -33,14 +33,11 @@ def among(place: ir.Value, ranges: Sequence[tuple[int, int]]) -> ir.Value:
 def hold_out(
     engine: Engine, rows: ir.Table, folder: Path, held_out: HeldOut, counting: Counting, tally: RowTally
 ) -> tuple[ir.Table, dict[str, int]]:
-    """Writes `validation.txt` and `test.txt`; returns all other rows, and the number of rows in each part.
+    """Writes `validation.txt` and `test.txt` of judged rows; returns all others, and the number of rows in each part.
 
     The lowest lots validate and the highest test, so that no row moves from one part to the other when a log grows.
     Where the log has times, only late rows are drawn, if there are enough: they are most like what will be typed, and
     only they show what it means that a query was submitted lately.
-
-    Args:
-        rows: judged rows.
 
     Raises:
         ConfigError: the logs to draw from have too few rows.

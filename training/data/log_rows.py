@@ -172,11 +172,13 @@ def write_rows(
         meter = Meter(task, [path for _, path in files])
         for source, path in files:
             name = path.relative_to(base).as_posix() if path.is_relative_to(base) else path.name
+            digest = md5(f"{seed}:{name}".encode(), usedforsecurity=False).digest()
+            file_key = np.uint64(int.from_bytes(digest[:8], "big"))
             first_place, bad = tally.kept, BadRows(stop=source.on_bad_row == "stop")
             with closing(read_log(source, path, bad, meter.at)) as rows:
                 kept = _judged(rows, path, now_s + _CLOCK_SKEW_S, bad, judge, tally)
                 while batch := list(itertools.islice(kept, _BATCH_ROWS)):
-                    parquet.write_batch(_batch(batch, tally.kept, _file_key(seed, name), schema))
+                    parquet.write_batch(_batch(batch, tally.kept, file_key, schema))
                     tally.kept += len(batch)
             tally.rows += bad.counts.total()
             tally.bad += bad.counts
@@ -241,11 +243,6 @@ def _batch(
     arrays = [*columns, places, _lots(np.array(lines, np.uint64), file_key)]
     values = [pyarrow.array(array, kind) for array, kind in zip(arrays, schema.types, strict=True)]
     return pyarrow.record_batch(values, schema=schema)
-
-
-def _file_key(seed: int, name: str) -> np.uint64:
-    digest = md5(f"{seed}:{name}".encode(), usedforsecurity=False).digest()
-    return np.uint64(int.from_bytes(digest[:8], "big"))
 
 
 def _lots(lines_N: NDArray[np.uint64], key: np.uint64) -> NDArray[np.int64]:

@@ -131,9 +131,9 @@ class TrainingLog:
         with self._path.open("w", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows([_LOG_FIELDS, *kept])
 
-    def write(self, step: int, elapsed_s: float, **figures: float) -> None:
-        """Appends a line; losses are nats a token, and a column without a figure stays empty."""
-        cells = {"step": str(step), "elapsed_s": f"{elapsed_s:.1f}"}
+    def write(self, at: Checkpoint, **figures: float) -> None:
+        """Appends a line. Losses are nats a token, and a column without a figure stays empty."""
+        cells = {"step": str(at.step), "elapsed_s": f"{at.elapsed_s:.1f}"}
         cells |= {name: f"{value:.6g}" for name, value in figures.items()}
         with self._path.open("a", encoding="utf-8", newline="") as file:
             csv.DictWriter(file, _LOG_FIELDS).writerow(cells)

@@ -58,11 +58,6 @@ class BatchLoss(nn.Module):
         return penalty
 
 
-def _target_logits(network: NeuralNetwork, hidden_NE: Tensor, targets_N: Tensor, vectors: OutputVectors) -> Tensor:
-    """Logits of the targets alone, (N,) float32."""
-    return (hidden_NE * vectors.of_targets).float().sum(-1) + network.bias()[targets_N]
-
-
 def mean_loss(
     network: NeuralNetwork, hidden_NE: Tensor, targets_N: Tensor, vectors: OutputVectors, sampler: Sampler | None
 ) -> Tensor:

@@ -49,17 +49,15 @@ def train_neural(
         KeyboardInterrupt: after a checkpoint was written.
     """
     work.mkdir(parents=True, exist_ok=True)
-    sentences = Sentences.open(train)
-    held_out = Sentences.open(validation)
-    bidirectional = isinstance(config, RerankerConfig)
-    config = config.network() if isinstance(config, RerankerConfig) else config
-    settings: dict[str, Any] = config.model_dump(exclude=_MAY_DIFFER) | {
+    sentences, held_out = Sentences.open(train), Sentences.open(validation)
+    settings: dict[str, Any] = {
         "seed": seed,
         "vocabulary_size": vocabulary_size,
         "training_targets": sentences.target_count,
     }
-    if bidirectional:
-        settings["bidirectional"] = True
+    if isinstance(config, RerankerConfig):
+        config, settings["bidirectional"] = config.network(), True
+    settings |= config.model_dump(exclude=_MAY_DIFFER)
     checkpoint = _resumable(work, settings) or Checkpoint(settings=settings)
     processes = Processes.join()
     processes.wait()  # until all have read the checkpoint

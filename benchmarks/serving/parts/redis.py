@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import islice
 
-from benchmarks.serving.bench import EMPTY, THIS_ONE, Bench, Figure, at_most, ms, skipped
+from benchmarks.serving.bench import EMPTY, THIS_ONE, Bench
 from benchmarks.serving.calls import COMPLETE, completion_request, take_turns
+from benchmarks.serving.figures import Figure, at_most, ms, skipped
 from benchmarks.serving.servers import CLIENT_CORES, Started, pinned
 from benchmarks.serving.typing_traffic import prefixes
 from tests.redis_process import RedisProcess

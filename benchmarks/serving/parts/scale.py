@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from benchmarks.serving.bench import Bench, Figure, at_most, degraded, ms, skipped
+from benchmarks.serving.bench import Bench
 from benchmarks.serving.calls import (
     COMPLETE,
     Call,
@@ -14,7 +14,8 @@ from benchmarks.serving.calls import (
     count_degraded,
     take_turns,
 )
-from benchmarks.serving.model import SIZES, joined_bundle
+from benchmarks.serving.figures import Figure, at_most, degraded, ms, skipped
+from benchmarks.serving.model import SIZES, serving_bundle
 from lm.bundle.bundle import QUERIES_FOLDER
 from lm.bundle.manifest import Manifest, read_manifest
 
@@ -24,7 +25,7 @@ _STARTS = 3
 
 def measure(bench: Bench) -> Iterator[Figure]:
     """Yields the figures, and memory and latency against size."""
-    found = {size: joined_bundle(size) for size in SIZES}
+    found = {size: serving_bundle(size) for size in SIZES}
     bundles = {size: bundle for size, bundle in found.items() if bundle is not None}
     if len(bundles) < len(found):
         yield skipped("ten times the data", "first `python -m benchmarks.serving --train --big`")

@@ -8,7 +8,7 @@ from itertools import islice
 import numpy as np
 
 from benchmarks.bundles import without_neural
-from benchmarks.serving.bench import EMPTY, OTHER, THIS_ONE, Bench, Figure, at_most, degraded, ms
+from benchmarks.serving.bench import EMPTY, OTHER, THIS_ONE, Bench
 from benchmarks.serving.calls import (
     COMPLETE,
     PREDICT,
@@ -18,6 +18,7 @@ from benchmarks.serving.calls import (
     take_turns,
     words_request,
 )
+from benchmarks.serving.figures import Figure, at_most, degraded, ms
 from benchmarks.serving.typing_traffic import prefixes
 
 _FLAGS = {"--cache": "none"}
