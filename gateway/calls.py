@@ -16,12 +16,11 @@ from starlette.routing import Route
 from gateway.config import GatewaySettings
 from gateway.contract import Binding, Method
 from gateway.errors import status_document, status_from
-from gateway.messages import read_request, to_document, to_json
+from gateway.messages import malformed, read_request, to_document, to_json
 from gateway.upstream import Upstream, metadata_of
 from lm.errors import RequestError
 
 Endpoint = Callable[[Request], Awaitable[Response]]
-
 _BODY_TIMEOUT_S = 10.0
 _ENCODED_BYTES = 16 * 2**20
 _NO_STORE = {"cache-control": "no-store"}
@@ -129,11 +128,10 @@ async def _read_body(request: Request, limit: int) -> bytes:
                     )
     except TimeoutError:
         problem = f"did not arrive within {_BODY_TIMEOUT_S:.0f} seconds."
-        raise RequestError("body", problem, fault="MALFORMED", remedy="Send it at once.") from None
+        raise malformed("body", problem, "Send it at once.") from None
     if body and request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         # a page of another site can send other types without asking first (CORS), but never this one
-        remedy = "Send the header Content-Type: application/json."
-        raise RequestError("body", "is not called JSON.", fault="MALFORMED", remedy=remedy)
+        raise malformed("body", "is not called JSON.", "Send the header Content-Type: application/json.")
     return bytes(body)
 
 

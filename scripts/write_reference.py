@@ -6,7 +6,6 @@ Run `make reference` after a change to any of them. A test fails while the pages
 from __future__ import annotations
 
 import inspect
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -108,27 +107,18 @@ def _training() -> str:
         "`autocomplete train FILE` reads a TOML file with these fields. `--set section.field=value` overrides one. "
         "Paths are relative to the file. The guide [Train on your own data](../guides/your-data.md) shows an example."
     ]
-    rows: list[tuple[str, str, str]] = []
-    top: list[tuple[str, str, str]] = []
-    sections: list[tuple[str, str, list[tuple[str, str, str]]]] = []
+    sections: dict[str, tuple[str, list[Sequence[str]]]] = {"": ("", [])}
     for name, default, text in describe_training():
         section, _, field = name.rpartition(".")
-        if not default:
-            rows = []
-            sections.append((f"[[{name.removesuffix('[]')}]]" if name.endswith("[]") else f"[{name}]", text, rows))
-        elif section:
-            _section_rows(sections, section).append((f"`{field}`", _default(default), text))
+        if default:
+            sections[section][1].append((f"`{field}`", _default(default), text))
         else:
-            top.append((f"`{name}`", _default(default), text))
-    header = ("field", "default", "what it sets")
-    parts += ["## Top level", _table(header, top)]
-    for title, text, found in sections:
-        parts += [f"## {title.replace('[].', '.')}", text, *([_table(header, found)] if found else [])]
+            sections[name] = text, []
+    for name, (text, rows) in sections.items():
+        title = f"[[{name.removesuffix('[]')}]]" if name.endswith("[]") else f"[{name}]"
+        parts += [f"## {title.replace('[].', '.')}", text] if name else ["## Top level"]
+        parts += [_table(("field", "default", "what it sets"), rows)] if rows else []
     return _page("Training configuration", *parts)
-
-
-def _section_rows(sections: list[tuple[str, str, list[tuple[str, str, str]]]], name: str) -> list[tuple[str, str, str]]:
-    return next(rows for title, _, rows in sections if title.strip("[]") == name.removesuffix("[]"))
 
 
 def _default(default: str) -> str:
@@ -242,13 +232,12 @@ def _short(kind: Any) -> str:
     return str(kind.full_name.removeprefix(f"{PACKAGE}."))
 
 
-def main() -> int:
+def main() -> None:
     """Writes the pages."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     for name, text in pages().items():
         (FOLDER / name).write_text(text, encoding="utf-8")
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
