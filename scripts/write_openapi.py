@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from google.api import field_behavior_pb2
-from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
+from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor, MethodDescriptor
 from google.rpc import status_pb2
 
-from gateway.contract import Binding, Method, is_served, methods
+from gateway.contract import Binding, bindings, is_served, methods
 from scripts.api_comments import PACKAGE, read_comments
 
 _TARGET = Path(__file__).resolve().parent.parent / "gateway" / "openapi.json"
@@ -70,11 +70,11 @@ class _Writer:
         self._schemas: dict[str, Any] = {}
         self._comments = comments
 
-    def document(self, methods: list[Method]) -> dict[str, Any]:
+    def document(self, methods: list[MethodDescriptor]) -> dict[str, Any]:
         """The whole document."""
         paths: dict[str, Any] = {}
         for method in methods:
-            for number, binding in enumerate(method.bindings):
+            for number, binding in enumerate(bindings(method)):
                 operation = self._operation(method, binding, number)
                 paths.setdefault(binding.spelt("{{{}}}"), {})[binding.verb.lower()] = operation
         self._reference(status_pb2.Status.DESCRIPTOR)
@@ -92,27 +92,27 @@ class _Writer:
             "components": {"schemas": dict(sorted(self._schemas.items()))},
         }
 
-    def _operation(self, method: Method, binding: Binding, number: int) -> dict[str, Any]:
-        summary, _, description = self._comments[f"{method.service}.{method.name}"].partition("\n\n")
+    def _operation(self, method: MethodDescriptor, binding: Binding, number: int) -> dict[str, Any]:
+        summary, _, description = self._comments[method.full_name].partition("\n\n")
         operation: dict[str, Any] = {
             "operationId": method.name + ("" if number == 0 else f"By{binding.verb.title()}"),
-            "tags": [method.service.rpartition(".")[2]],
+            "tags": [method.containing_service.name],
             "summary": summary,
             "description": description,
             "parameters": self._parameters(method, binding),
             "responses": {"200": self._success(method), "default": _ERROR},
         }
         if binding.body:
-            fields = method.request.DESCRIPTOR.fields_by_name
-            body = method.request.DESCRIPTOR if binding.body == "*" else fields[binding.body].message_type
+            fields = method.input_type.fields_by_name
+            body = method.input_type if binding.body == "*" else fields[binding.body].message_type
             schema = self._reference(body)
             operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
         return operation
 
-    def _parameters(self, method: Method, binding: Binding) -> list[dict[str, Any]]:
+    def _parameters(self, method: MethodDescriptor, binding: Binding) -> list[dict[str, Any]]:
         """The fields that the path holds and, if there is no body, those that the query string may hold."""
         found: list[dict[str, Any]] = []
-        for field in _served(method.request.DESCRIPTOR.fields):
+        for field in _served(method.input_type.fields):
             about = {"description": self._comments.get(field.full_name, "")}
             if field.name in binding.variables:
                 schema = {"type": "string", "pattern": "^[^/]+$"}
@@ -121,9 +121,9 @@ class _Writer:
                 found.append({"name": field.json_name, "in": "query", "schema": self._value(field), **about})
         return found
 
-    def _success(self, method: Method) -> dict[str, Any]:
-        schema = self._reference(method.response.DESCRIPTOR)
-        if not method.streams_answers:
+    def _success(self, method: MethodDescriptor) -> dict[str, Any]:
+        schema = self._reference(method.output_type)
+        if not method.server_streaming:
             return {"description": "The answer.", "content": {"application/json": {"schema": schema}}}
         return {
             "description": 'One JSON object a line, as produced. After a failure the last line is `{"error": ...}`.',

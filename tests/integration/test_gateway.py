@@ -15,6 +15,8 @@ from xml.etree import ElementTree
 
 import grpc
 import pytest
+from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.message_factory import GetMessageClass
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -23,7 +25,7 @@ from websockets.typing import Origin
 
 from gateway import app
 from gateway.config import GatewaySettings, load_settings
-from gateway.contract import Method, methods
+from gateway.contract import Binding, bindings, full_path, methods, services
 from gateway.process import listen
 from lm.errors import ConfigError, OverloadedError
 from scripts.write_openapi import main
@@ -144,19 +146,21 @@ def echo() -> Iterator[tuple[_Echo, RunningGateway]]:
         server.stop(None).wait()
 
 
-def _bindings() -> list[tuple[Method, Any]]:
-    return [(method, binding) for method in methods() for binding in method.bindings]
+def _bindings() -> list[tuple[MethodDescriptor, Binding]]:
+    return [(method, binding) for method in methods() for binding in bindings(method)]
 
 
 @pytest.mark.parametrize(("method", "binding"), _bindings(), ids=lambda each: getattr(each, "name", ""))
-def test_every_annotated_method_is_reached(echo: tuple[_Echo, RunningGateway], method: Method, binding: Any) -> None:
+def test_every_annotated_method_is_reached(
+    echo: tuple[_Echo, RunningGateway], method: MethodDescriptor, binding: Binding
+) -> None:
     handler, gateway = echo
     document: dict[str, object] | None = {} if binding.body else None
     answer = gateway.ask(binding.verb, binding.spelt("x1"), document, traceparent="00-ab-cd-01")
     assert (answer.status, answer.json["message"]) == (409, "as told")
-    request, metadata = handler.calls[method.full_path]
+    request, metadata = handler.calls[full_path(method)]
     assert metadata["traceparent"] == "00-ab-cd-01"
-    sent = method.request.FromString(request)
+    sent = GetMessageClass(method.input_type).FromString(request)
     for name, template in binding.variables.items():
         assert getattr(sent, name) == template.replace("*", "x1")
 
@@ -183,7 +187,7 @@ def test_the_gateway_offers_what_the_server_serves(tmp_path: Path) -> None:
         request = reflection_pb2.ServerReflectionRequest(list_services="")
         (listed,) = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(iter([request]))
     served = {each.name for each in listed.list_services_response.service}
-    assert {method.service for method in methods()} == {name for name in served if name.startswith("autocomplete.")}
+    assert {each.full_name for each in services()} == {name for name in served if name.startswith("autocomplete.")}
 
 
 def _reason(document: Any) -> tuple[int, str, list[str]]:
