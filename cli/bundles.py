@@ -145,14 +145,10 @@ def _language_models(manifest: Manifest) -> Table:
     for entry in manifest.language_models:
         table.add_row(
             *(entry.name, entry.unit, ", ".join(entry.sources), f"{entry.vocabulary_size:,}"),
-            *(_ngram(entry), _neural(entry)),
-            *(_weight(entry), _megabytes(_size(manifest, f"{entry.name}/"))),
+            f"{entry.ngram_count:,}; order {entry.ngram_order}, {entry.ngram_smoothing.replace('_', ' ')}",
+            *(_neural(entry), _weight(entry), _megabytes(_size(manifest, f"{entry.name}/"))),
         )
     return table
-
-
-def _ngram(entry: LanguageModelEntry) -> str:
-    return f"{entry.ngram_count:,}; order {entry.ngram_order}, {entry.ngram_smoothing.replace('_', ' ')}"
 
 
 def _weight(entry: LanguageModelEntry) -> str:
