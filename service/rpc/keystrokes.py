@@ -17,10 +17,10 @@ from autocomplete.v1 import autocomplete_service_pb2 as pb
 from lm.errors import AutocompleteError
 from service.models.served_models import ServedModels
 from service.ports import ServingModel
+from service.rpc.admission import Threads
 from service.rpc.completer import Completer
 from service.rpc.requests import QueryQuestion, read_query
 from service.rpc.status import is_for_callers, status_of
-from service.rpc.threads import Threads
 from service.telemetry.metrics import Metrics
 from suggest.budget import Budget, OptionalPart, Shortage
 

@@ -10,10 +10,10 @@ import structlog
 
 from lm.errors import OverloadedError
 from service.config import ServerSettings
+from service.rpc.admission import Threads
 from service.rpc.calls import Call
 from service.rpc.keystrokes import KeystrokeAnswers, Turns
 from service.rpc.session import Limits, Session
-from service.rpc.threads import Threads
 from service.telemetry.logs import trace_of
 from service.telemetry.metrics import Metrics
 

@@ -16,11 +16,11 @@ from service.cache.answers import Answers, Tier
 from service.cache.memory_cache import MemoryCache
 from service.models.served_models import ServedModels
 from service.ports import AnswerKey, ServingModel
+from service.rpc.admission import Job, Threads
 from service.rpc.calls import StatusError
 from service.rpc.completer import Completer
 from service.rpc.keystrokes import Keystroke, KeystrokeAnswers, Turns
 from service.rpc.session import Limits, Session
-from service.rpc.threads import Job, Threads
 from service.telemetry.metrics import Metrics
 from suggest.budget import OptionalPart
 from tests.service_twins import TwinModel
