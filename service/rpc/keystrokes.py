@@ -19,10 +19,11 @@ from service.models.served_models import ServedModels
 from service.ports import ServingModel
 from service.rpc.admission import Threads
 from service.rpc.completer import Completer
-from service.rpc.requests import QueryQuestion, read_query
+from service.rpc.requests import Question, read_query
 from service.rpc.status import is_for_callers, status_of
 from service.telemetry.metrics import Metrics
 from suggest.budget import Budget, OptionalPart, Shortage
+from suggest.types import QueryOptions
 
 METHOD = "StreamCompleteQuery"
 _COMPLETION_TAG = bytes([pb.StreamCompleteQueryResponse.DESCRIPTOR.fields_by_name["completion"].number << 3 | 2])
@@ -45,7 +46,7 @@ class Refinement:
     """The second answer that a keystroke still gets: from the same model, with the parts that refine the first one."""
 
     keystroke: Keystroke
-    question: QueryQuestion
+    question: Question[QueryOptions]
     model: ServingModel
     budget: Budget
     fast: pb.CompleteQueryResponse

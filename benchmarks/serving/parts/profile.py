@@ -18,7 +18,7 @@ from prometheus_client import CollectorRegistry
 
 from benchmarks.serving.bench import EMPTY, THIS_ONE, Bench, Figure
 from benchmarks.serving.calls import COMPLETE, completion_request, take_turns
-from service.rpc.convert import completion_response
+from service.rpc.completer import completion_response
 from service.rpc.requests import read_query
 from service.telemetry.metrics import Metrics
 from suggest.model import open_model
@@ -67,7 +67,7 @@ def _messages(bench: Bench, requests: Sequence[bytes]) -> dict[str, float]:
         "check it": _each(lambda message: read_query(message, message.query), messages),
         "convert the answer": _each(lambda each: completion_response(each, model, explain=False), found),
         "serialise it": _each(lambda response: response.SerializeToString(), responses),
-        "metrics of stages and suggestions": _each(lambda each: metrics.observe_completion(each, COMPLETE), found),
+        "metrics of stages and suggestions": _each(lambda each: metrics.observe(each, COMPLETE), found),
     }
 
 
