@@ -13,15 +13,12 @@ from grpc_health.v1 import health_pb2
 from prometheus_client import CollectorRegistry, start_http_server
 
 from lm.errors import AutocompleteError, BundleError, UnavailableError
-from service.cache.answers import Answers
-from service.cache.caches import Caches
+from service.cache.answers import open_answers
 from service.cache.warm_set import WarmSets
 from service.config import ServerSettings, split_address
 from service.listen import Handlers, grpc_server, port_taken
-from service.models.bundles import bundle_opener, chosen_models, open_bundles
+from service.models.bundles import ModelOpener, bundle_opener, chosen_models, open_bundles, settle_memory
 from service.models.served_models import ModelState, ModelStatus, ServedModels
-from service.models.warm import settle_memory
-from service.ports import ModelOpener
 from service.rpc.admission import Lanes
 from service.rpc.calls import Calls
 from service.rpc.completer import Completer
@@ -81,13 +78,13 @@ class Server:
         self._calls = Calls(self.metrics, names, default, clock, self._tracing)
         self._versions: dict[str, str] = {}
         self._health = Health()
-        self._caches = Caches(settings, self.metrics)
-        self._completer = Completer(Answers(self._caches.tiers, self.metrics), self.metrics, self._tracing)
+        self._answers = open_answers(settings, self.metrics)
+        self._completer = Completer(self._answers, self.metrics, self._tracing)
         self._lanes = Lanes(settings, self.metrics, clock)
         self._warm_sets = WarmSets(
             self._completer.prepare_query,
             self.metrics,
-            limit=settings.cache_entries // 2 if self._caches.tiers else 0,
+            limit=settings.cache_entries // 2 if self._answers.are_kept else 0,
             busy=lambda: self._lanes.waiting > 0,
         )
         time_budget_s = settings.time_budget_ms / 1000
@@ -123,7 +120,7 @@ class Server:
         if self._on_serving is None:
             self._begin()
         self._count_models()
-        self._caches.start()
+        self._answers.start()
         self.models.start()
 
     def _begin(self) -> None:
@@ -254,7 +251,7 @@ class Server:
             http.shutdown()
             http.server_close()
             thread.join()
-        self._caches.close()
+        self._answers.close()
         if self._tracing is not None:
             self._tracing.close()
         self._streams.shut_down()

@@ -7,14 +7,18 @@ import threading
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import structlog
 
 from lm.errors import AutocompleteError, BundleError, ModelLoadingError, ModelNotFoundError, RegistryError
-from service.ports import BundleFolder, ModelOpener, ServingModel
 from service.telemetry.logs import trace_of
 from service.telemetry.metrics import Metrics
 from service.workers.priority import lower_priority
+
+if TYPE_CHECKING:
+    from service.models.bundles import Bundles, ModelOpener
+    from suggest.model import Model
 
 _log = structlog.get_logger("service.models")
 
@@ -39,7 +43,7 @@ class ModelStatus:
 
     name: str
     state: ModelState
-    model: ServingModel | None = None
+    model: Model | None = None
     latest_version: str = ""
     latest_error: AutocompleteError | None = None
 
@@ -62,7 +66,7 @@ class ServedModels:
 
     def __init__(
         self,
-        folder: BundleFolder,
+        folder: Bundles,
         names: Sequence[str],
         default: str,
         opener: ModelOpener,
@@ -103,7 +107,7 @@ class ServedModels:
         """Names of the models, whatever their state."""
         return tuple(self._statuses)
 
-    def get(self, name: str) -> ServingModel:
+    def get(self, name: str) -> Model:
         """The model of this name; of the default one if empty.
 
         Raises:
@@ -214,8 +218,8 @@ class ServedModels:
         return ModelStatus(name=name, state=ModelState.ACTIVE, model=model, latest_version=latest, latest_error=error)
 
     def _choose(
-        self, name: str, active: str, versions: Sequence[str], answers: ServingModel | None
-    ) -> tuple[ServingModel | None, AutocompleteError | None]:
+        self, name: str, active: str, versions: Sequence[str], answers: Model | None
+    ) -> tuple[Model | None, AutocompleteError | None]:
         """The active version. If it cannot be opened: what answers now, or else the newest older version that opens."""
         if answers is not None and answers.version == active:
             return answers, None
@@ -270,13 +274,13 @@ class VersionOpener:
     It does not try a version again that could not be opened, until its files change.
     """
 
-    def __init__(self, folder: BundleFolder, opener: ModelOpener, metrics: Metrics) -> None:
+    def __init__(self, folder: Bundles, opener: ModelOpener, metrics: Metrics) -> None:
         self._folder = folder
         self._opener = opener
         self._metrics = metrics
         self._failures: dict[tuple[str, str], _Failure] = {}
 
-    def open(self, name: str, version: str) -> ServingModel | AutocompleteError:
+    def open(self, name: str, version: str) -> Model | AutocompleteError:
         """The open version, or why it cannot be opened.
 
         Raises:
@@ -297,7 +301,7 @@ class VersionOpener:
         self._failures[name, version] = known
         return known.error
 
-    def _try(self, name: str, version: str) -> ServingModel | AutocompleteError:
+    def _try(self, name: str, version: str) -> Model | AutocompleteError:
         try:
             model = self._opener(self._folder.bundle_path(name, version))
             if model.version != version:  # caches and the follower tell answers apart by version

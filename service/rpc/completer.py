@@ -5,13 +5,12 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from autocomplete.v1 import autocomplete_service_pb2 as pb
 from google.protobuf.duration_pb2 import Duration
 
 from service.cache.answers import Answers, Computed, answer_key
-from service.ports import AnswerKey, ServingModel
 from service.rpc.requests import DEFAULT_SUGGESTIONS, Question
 from service.telemetry.metrics import Metrics
 from service.telemetry.tracing import Tracing
@@ -25,6 +24,9 @@ from suggest.types import (
     StageTiming,
     SuggestionSource,
 )
+
+if TYPE_CHECKING:
+    from suggest.model import Model
 
 COMPLETE_QUERY = "CompleteQuery"
 PREDICT_NEXT_WORD = "PredictNextWord"
@@ -45,24 +47,22 @@ class Completer:
         self._metrics = metrics
         self._tracing = tracing
 
-    def at_hand(self, method: str, model: ServingModel, question: Question[Any]) -> bytes | None:
+    def at_hand(self, method: str, model: Model, question: Question[Any]) -> bytes | None:
         """The answer if the process holds it; does not wait."""
         return None if question.options.explain else self._answers.at_hand(question_key(method, model, question))
 
-    def find_query(self, model: ServingModel, question: Question[QueryOptions]) -> bytes | None:
+    def find_query(self, model: Model, question: Question[QueryOptions]) -> bytes | None:
         """The answer to a query if a cache holds it."""
         return None if question.options.explain else self._answers.find(question_key(COMPLETE_QUERY, model, question))
 
-    def answer(
-        self, method: str, model: ServingModel, question: Question[Any], new_budget: Callable[[], Budget]
-    ) -> bytes:
+    def answer(self, method: str, model: Model, question: Question[Any], new_budget: Callable[[], Budget]) -> bytes:
         """The answer; `new_budget` is asked if no cache holds it."""
         if question.options.explain:
             return self._compute(method, model, question, new_budget()).payload
         key = question_key(method, model, question)
         return self._answers.answer(key, lambda budget: self._compute(method, model, question, budget), new_budget)
 
-    def compute_query(self, model: ServingModel, question: Question[QueryOptions], budget: Budget) -> bytes:
+    def compute_query(self, model: Model, question: Question[QueryOptions], budget: Budget) -> bytes:
         """The answer to a query that no cache held."""
         if question.options.explain:
             return self._compute(COMPLETE_QUERY, model, question, budget).payload
@@ -71,14 +71,14 @@ class Completer:
             key, lambda budget: self._compute(COMPLETE_QUERY, model, question, budget), budget
         )
 
-    def prepare_query(self, model: ServingModel, query: str) -> bool:
+    def prepare_query(self, model: Model, query: str) -> bool:
         """Has the caches hold the answer to a usual call with this query; True if none held it."""
         question = Question(query, "", QueryOptions(max_suggestions=DEFAULT_SUGGESTIONS))
         key = question_key(COMPLETE_QUERY, model, question)
         return self._answers.prepare(key, lambda: self._compute(COMPLETE_QUERY, model, question, None))
 
     def fast_query(
-        self, model: ServingModel, question: Question[QueryOptions], budget: Budget
+        self, model: Model, question: Question[QueryOptions], budget: Budget
     ) -> tuple[pb.CompleteQueryResponse, tuple[OptionalPart, ...]]:
         """The answer without neural parts, and which of them could refine it; if none, it is the answer."""
         response, refiners = self._complete(model, question, budget, neural=False)
@@ -86,7 +86,7 @@ class Completer:
             self._answers.keep(question_key(COMPLETE_QUERY, model, question), response.SerializeToString())
         return response, refiners
 
-    def _compute(self, method: str, model: ServingModel, question: Question[Any], budget: Budget | None) -> Computed:
+    def _compute(self, method: str, model: Model, question: Question[Any], budget: Budget | None) -> Computed:
         response: pb.CompleteQueryResponse | pb.PredictNextWordResponse
         if method == COMPLETE_QUERY:
             response, _ = self._complete(model, question, budget, neural=True)
@@ -95,15 +95,13 @@ class Completer:
         return Computed(payload=response.SerializeToString(), keep=not response.degraded)
 
     def _complete(
-        self, model: ServingModel, question: Question[QueryOptions], budget: Budget | None, *, neural: bool
+        self, model: Model, question: Question[QueryOptions], budget: Budget | None, *, neural: bool
     ) -> tuple[pb.CompleteQueryResponse, tuple[OptionalPart, ...]]:
         completion = model.complete_query(question.text, question.options._replace(neural=neural), budget)
         self._observe(completion, COMPLETE_QUERY)
         return completion_response(completion, model, explain=question.options.explain), completion.refiners
 
-    def _predict(
-        self, model: ServingModel, question: Question[Any], budget: Budget | None
-    ) -> pb.PredictNextWordResponse:
+    def _predict(self, model: Model, question: Question[Any], budget: Budget | None) -> pb.PredictNextWordResponse:
         words = model.predict_next_word(question.text, question.options, budget)
         self._observe(words, PREDICT_NEXT_WORD)
         return words_response(words, question.text, model, explain=question.options.explain)
@@ -114,7 +112,7 @@ class Completer:
             self._tracing.stages(answer.timings)
 
 
-def question_key(method: str, model: ServingModel, question: Question[Any]) -> AnswerKey:
+def question_key(method: str, model: Model, question: Question[Any]) -> bytes:
     """The key of the answer to a question."""
     return answer_key(method, model, (question.text, question.options))
 
@@ -124,13 +122,13 @@ def model_resource(name: str) -> str:
     return f"models/{name}"
 
 
-def attribution_token(model: ServingModel, text: str) -> str:
+def attribution_token(model: Model, text: str) -> str:
     """What ties a user's choice to an answer: equal for equal answers, so that they can be cached whole."""
     digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
     return base64.urlsafe_b64encode(f"{model.name}\n{model.version}\n{digest}".encode()).decode().rstrip("=")
 
 
-def completion_response(completion: QueryCompletion, model: ServingModel, *, explain: bool) -> pb.CompleteQueryResponse:
+def completion_response(completion: QueryCompletion, model: Model, *, explain: bool) -> pb.CompleteQueryResponse:
     """The answer to `CompleteQuery`."""
     response = pb.CompleteQueryResponse(
         normalized_query=completion.normalized_query,
@@ -155,7 +153,7 @@ def completion_response(completion: QueryCompletion, model: ServingModel, *, exp
     return response
 
 
-def words_response(words: NextWords, text: str, model: ServingModel, *, explain: bool) -> pb.PredictNextWordResponse:
+def words_response(words: NextWords, text: str, model: Model, *, explain: bool) -> pb.PredictNextWordResponse:
     """The answer to `PredictNextWord`."""
     response = pb.PredictNextWordResponse(
         replace_start=words.replace_start,

@@ -10,13 +10,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from autocomplete.v1 import autocomplete_service_pb2 as pb
 
 from lm.errors import AutocompleteError
 from service.models.served_models import ServedModels
-from service.ports import ServingModel
 from service.rpc.admission import Threads
 from service.rpc.completer import Completer
 from service.rpc.requests import Question, read_query
@@ -24,6 +23,9 @@ from service.rpc.status import is_for_callers, status_of
 from service.telemetry.metrics import Metrics
 from suggest.budget import Budget, OptionalPart, Shortage
 from suggest.types import QueryOptions
+
+if TYPE_CHECKING:
+    from suggest.model import Model
 
 METHOD = "StreamCompleteQuery"
 _COMPLETION_TAG = bytes([pb.StreamCompleteQueryResponse.DESCRIPTOR.fields_by_name["completion"].number << 3 | 2])
@@ -47,7 +49,7 @@ class Refinement:
 
     keystroke: Keystroke
     question: Question[QueryOptions]
-    model: ServingModel
+    model: Model
     budget: Budget
     fast: pb.CompleteQueryResponse
     refiners: tuple[OptionalPart, ...]

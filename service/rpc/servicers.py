@@ -7,7 +7,7 @@ import binascii
 import json
 from collections.abc import AsyncIterator, Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc
 from autocomplete.v1 import autocomplete_service_pb2 as pb
@@ -15,7 +15,6 @@ from autocomplete.v1 import model_service_pb2 as model_pb
 
 from lm.errors import RequestError
 from service.models.served_models import ModelState, ModelStatus, ServedModels
-from service.ports import ServingModel
 from service.rpc.admission import Lanes
 from service.rpc.calls import Call, Calls
 from service.rpc.completer import COMPLETE_QUERY, PREDICT_NEXT_WORD, Completer, model_resource
@@ -32,6 +31,9 @@ from service.rpc.status import status_of
 from service.rpc.streams import Streams
 from suggest.budget import Budget, Shortage
 from suggest.types import FinishReason, TextScore
+
+if TYPE_CHECKING:
+    from suggest.model import Model
 
 AUTOCOMPLETE_SERVICE = pb.DESCRIPTOR.services_by_name["AutocompleteService"].full_name
 MODEL_SERVICE = model_pb.DESCRIPTOR.services_by_name["ModelService"].full_name
@@ -166,7 +168,7 @@ class ModelServicer:
         }
 
 
-def _score_response(score: TextScore, model: ServingModel) -> pb.ScoreTextResponse:
+def _score_response(score: TextScore, model: Model) -> pb.ScoreTextResponse:
     return pb.ScoreTextResponse(
         token_scores=[
             pb.ScoreTextResponse.TokenScore(

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 import grpc
@@ -12,10 +12,9 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
 from lm.errors import ModelNotFoundError, OverloadedError, RequestError
-from service.cache.answers import Answers, Tier
-from service.cache.memory_cache import MemoryCache
+from service.cache.answers import Answers, MemoryCache
+from service.cache.redis_cache import RedisCache
 from service.models.served_models import ServedModels
-from service.ports import AnswerKey, ServingModel
 from service.rpc.admission import Job, Threads
 from service.rpc.calls import StatusError
 from service.rpc.completer import Completer
@@ -23,6 +22,7 @@ from service.rpc.keystrokes import Keystroke, KeystrokeAnswers, Turns
 from service.rpc.session import Limits, Session
 from service.telemetry.metrics import Metrics
 from suggest.budget import OptionalPart
+from suggest.model import Model
 from tests.service_twins import TwinModel
 
 Request = pb.StreamCompleteQueryRequest
@@ -36,7 +36,7 @@ class Models:
     def __init__(self, model: TwinModel) -> None:
         self.model = model
 
-    def get(self, name: str) -> ServingModel:
+    def get(self, name: str) -> Model:
         if name not in ("", self.model.name):
             raise ModelNotFoundError(f"No model {name!r}.")
         return self.model
@@ -83,7 +83,13 @@ class Inline(Threads):
 class Room:
     """A session with all that it needs, worked by hand. Its only thread is free while the test says `play`."""
 
-    def __init__(self, model: TwinModel | None = None, tiers: Sequence[Tier] = (), **limits: Any) -> None:
+    def __init__(
+        self,
+        model: TwinModel | None = None,
+        near: MemoryCache | None = None,
+        far: MemoryCache | None = None,
+        **limits: Any,
+    ) -> None:
         self.now_s = 100.0
         self.models = Models(model or TwinModel())
         self.metrics = Metrics(CollectorRegistry())
@@ -91,7 +97,7 @@ class Room:
         self.context = ContextTwin()
         self.answers = KeystrokeAnswers(
             models=cast(ServedModels, self.models),
-            completer=Completer(Answers(tiers, self.metrics), self.metrics),
+            completer=Completer(Answers(self.metrics, near, cast(RedisCache | None, far)), self.metrics),
             metrics=self.metrics,
             time_budget_s=BUDGET_S,
             clock=self.clock,
@@ -257,15 +263,15 @@ def test_a_refined_answer_whose_turn_comes_too_late_is_not_made(
 
 
 def test_the_caches_are_asked_once_for_a_keystroke_that_is_refined(new_room: NewRoom) -> None:
-    looks: list[AnswerKey] = []
+    looks: list[bytes] = []
 
     class Counting(MemoryCache):
-        def get(self, key: AnswerKey) -> bytes | None:
+        def get(self, key: bytes) -> bytes | None:
             looks.append(key)
             return super().get(key)
 
     near, far = MemoryCache(max_entries=10, max_bytes=100_000), Counting(max_entries=10, max_bytes=100_000)
-    room = new_room(tiers=[Tier(name="process", cache=near), Tier(name="redis", cache=far, shared=True)])
+    room = new_room(near=near, far=far)
     room.type(1)
     room.settle()
     assert room.numbers == [(1, False), (1, True)]
