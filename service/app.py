@@ -184,7 +184,7 @@ class Server:
 
     def _handlers(self) -> Handlers:
         calls, lanes = self._calls, self._lanes
-        check = calls.unary("Check", lanes.health, health_pb2.HealthCheckRequest.FromString, self._health.check)
+        check = calls.unary("Check", lanes.health, health_pb2.HealthCheckRequest, self._health.check)
         return {
             AUTOCOMPLETE_SERVICE: self._autocomplete.handlers(calls, lanes),
             MODEL_SERVICE: ModelServicer(self.models).handlers(calls, lanes),

@@ -169,7 +169,10 @@ class ServedModels:
         before = self._statuses.get(name) or ModelStatus(name=name, state=ModelState.LOADING)
         status = _unseen(before, BundleError(f"{name} cannot be looked up.", remedy="The server's log says why."))
         with self._surviving(name, "look"):
-            status = self._look(before)
+            try:
+                status = self._look(before)
+            except OSError as error:
+                status = _unseen(before, _UnseenError(f"{name} cannot be read: {error.strerror}."))
         if _comparable(status) != _comparable(before):
             if isinstance(status.latest_error, _UnseenError):
                 _log.error("no_active_version", model=name, error=str(status.latest_error))
@@ -196,12 +199,6 @@ class ServedModels:
 
     def _look(self, before: ModelStatus) -> ModelStatus:
         """What the registry says of a model now; opens the version that should answer."""
-        try:
-            return self._read(before)
-        except OSError as error:
-            return _unseen(before, _UnseenError(f"{before.name} cannot be read: {error.strerror}."))
-
-    def _read(self, before: ModelStatus) -> ModelStatus:
         name = before.name
         versions = self._folder.versions(name)
         active = self._folder.active_version(name)
@@ -214,7 +211,7 @@ class ServedModels:
         if latest == model.version:
             error = None
         elif latest != active:
-            error = _held_back(latest, model.version)
+            error = BundleError(f"{latest} was published but not activated; {model.version} answers.")
         return ModelStatus(name=name, state=ModelState.ACTIVE, model=model, latest_version=latest, latest_error=error)
 
     def _choose(
@@ -258,16 +255,6 @@ def _no_active_version(name: str, active: str | None) -> _UnseenError:
     )
 
 
-def _held_back(latest: str, active: str) -> BundleError:
-    return BundleError(f"{latest} was published but not activated; {active} answers.")
-
-
-@dataclass(frozen=True, slots=True)
-class _Failure:
-    fingerprint: Hashable
-    error: AutocompleteError
-
-
 class VersionOpener:
     """Opens versions, with a log line and a count for each.
 
@@ -278,7 +265,7 @@ class VersionOpener:
         self._folder = folder
         self._opener = opener
         self._metrics = metrics
-        self._failures: dict[tuple[str, str], _Failure] = {}
+        self._failures: dict[tuple[str, str], tuple[Hashable, AutocompleteError]] = {}
 
     def open(self, name: str, version: str) -> Model | AutocompleteError:
         """The open version, or why it cannot be opened.
@@ -288,7 +275,7 @@ class VersionOpener:
         """
         fingerprint = self._folder.fingerprint(name, version)
         known = self._failures.pop((name, version), None)
-        if known is None or known.fingerprint != fingerprint:
+        if known is None or known[0] != fingerprint:
             opened = self._try(name, version)
             if isinstance(opened, RegistryError):  # not the version's fault: the next look tries it again
                 return opened
@@ -297,9 +284,9 @@ class VersionOpener:
             if not isinstance(opened, AutocompleteError):
                 _log.info("model_opened", model=name, version=version)
                 return opened
-            known = _Failure(fingerprint, opened)
+            known = fingerprint, opened
         self._failures[name, version] = known
-        return known.error
+        return known[1]
 
     def _try(self, name: str, version: str) -> Model | AutocompleteError:
         try:

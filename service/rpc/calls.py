@@ -101,8 +101,8 @@ class Calls:
         """Lets a model's name be a label."""
         self._labels[f"models/{model}"] = model
 
-    def unary(self, method: str, lane: Lane, parse: Parse, answer: Callable[[Any, Call], Awaitable[bytes]]) -> Any:
-        """The handler of a method with one message and one answer.
+    def unary(self, method: str, lane: Lane, message: Any, answer: Callable[[Any, Call], Awaitable[bytes]]) -> Any:
+        """The handler of a method with one message, of the class that is given, and one answer.
 
         gRPC is told that the method takes a stream of messages: only then does it hand a call over as it arrives, and
         not when its message has come.
@@ -111,7 +111,7 @@ class Calls:
 
         async def behave(_messages: Any, call: Call) -> Any:
             try:
-                return await _in_lane(lane, parse, call, answer)
+                return await _in_lane(lane, message.FromString, call, answer)
             finally:
                 if call.request is not None:
                     duration.observe(self._clock() - call.arrived_s)
@@ -122,18 +122,18 @@ class Calls:
         self,
         method: str,
         lane: Lane,
-        parse: Callable[[bytes], Any],
+        message: Any,
         answers: Callable[[Any, Call], AsyncIterator[bytes]],
     ) -> Any:
         """The handler of a method with one message and many answers; see `unary`."""
 
         async def write_all(request: Any, call: Call) -> None:
             await call.context.send_initial_metadata(())  # else the call could not end while its first answer is unread
-            async for message in answers(request, call):
-                await _write(call.context, message)
+            async for answer in answers(request, call):
+                await _write(call.context, answer)
 
         async def behave(_messages: Any, call: Call) -> None:
-            await _in_lane(lane, parse, call, write_all)
+            await _in_lane(lane, message.FromString, call, write_all)
 
         return grpc.stream_stream_rpc_method_handler(self.handler(method, behave))
 

@@ -121,17 +121,13 @@ class AutocompleteServicer:
         """gRPC's handlers by method."""
         short, long = lanes.calls, lanes.long_calls
         return {
-            COMPLETE_QUERY: calls.unary(COMPLETE_QUERY, short, pb.CompleteQueryRequest.FromString, self.complete_query),
-            PREDICT_NEXT_WORD: calls.unary(
-                PREDICT_NEXT_WORD, short, pb.PredictNextWordRequest.FromString, self.predict_next_word
-            ),
+            COMPLETE_QUERY: calls.unary(COMPLETE_QUERY, short, pb.CompleteQueryRequest, self.complete_query),
+            PREDICT_NEXT_WORD: calls.unary(PREDICT_NEXT_WORD, short, pb.PredictNextWordRequest, self.predict_next_word),
             "StreamCompleteQuery": grpc.stream_stream_rpc_method_handler(
                 calls.handler("StreamCompleteQuery", self._streams.answer)
             ),
-            "ScoreText": calls.unary("ScoreText", long, pb.ScoreTextRequest.FromString, self.score_text),
-            "GenerateText": calls.streaming(
-                "GenerateText", long, pb.GenerateTextRequest.FromString, self.generate_text
-            ),
+            "ScoreText": calls.unary("ScoreText", long, pb.ScoreTextRequest, self.score_text),
+            "GenerateText": calls.streaming("GenerateText", long, pb.GenerateTextRequest, self.generate_text),
         }
 
 
@@ -161,10 +157,8 @@ class ModelServicer:
     def handlers(self, calls: Calls, lanes: Lanes) -> dict[str, Any]:
         """gRPC's handlers by method."""
         return {
-            "GetModel": calls.unary("GetModel", lanes.calls, model_pb.GetModelRequest.FromString, self.get_model),
-            "ListModels": calls.unary(
-                "ListModels", lanes.calls, model_pb.ListModelsRequest.FromString, self.list_models
-            ),
+            "GetModel": calls.unary("GetModel", lanes.calls, model_pb.GetModelRequest, self.get_model),
+            "ListModels": calls.unary("ListModels", lanes.calls, model_pb.ListModelsRequest, self.list_models),
         }
 
 

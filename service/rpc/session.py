@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any
 
 import grpc
 from autocomplete.v1 import autocomplete_service_pb2 as pb
@@ -25,16 +25,6 @@ from service.telemetry.metrics import Metrics
 _RETRY_AFTER_S = 1.0
 _MAX_REFUSALS = 16
 """Refusals that may wait. A caller who sends nonsense faster than it reads gets no answer to some of it."""
-
-
-class Context(Protocol):
-    """What a session needs of gRPC's context."""
-
-    async def read(self) -> object:
-        """The next message, or `grpc.aio.EOF`."""
-
-    async def write(self, message: bytes) -> None:
-        """Sends a message; returns as soon as flow control lets the next one follow."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +48,7 @@ class Session:
     """One stream; its methods belong to the event loop.
 
     Args:
+        context: gRPC's.
         clock: monotonic, in seconds.
 
     Attributes:
@@ -66,7 +57,7 @@ class Session:
 
     def __init__(
         self,
-        context: Context,
+        context: Any,
         *,
         answers: KeystrokeAnswers,
         turns: Turns,

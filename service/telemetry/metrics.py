@@ -25,7 +25,7 @@ class Metrics:
     """The server's metrics, in a collector registry of the caller's.
 
     Args:
-        shared: they are kept in files (`share_metrics` of `service.workers.worker`)
+        shared: they are kept in files (`share_metrics` of `service.workers.process`)
             and added up with those of other processes.
     """
 

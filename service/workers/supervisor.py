@@ -26,7 +26,7 @@ from service.config import ServerSettings, split_address
 from service.listen import port_taken, reserve_port
 from service.models.bundles import chosen_models, open_bundles
 from service.telemetry.shared_metrics import SharedMetrics
-from service.workers.worker import FAILED, SERVES, run_worker
+from service.workers.process import FAILED, SERVES, run_worker
 
 _STABLE_S = 30.0
 """A worker that has lived for so long is replaced at once."""
