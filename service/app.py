@@ -10,13 +10,13 @@ from typing import Any
 
 import structlog
 from grpc_health.v1 import health_pb2
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry
 
 from lm.errors import AutocompleteError, BundleError, UnavailableError
 from service.cache.answers import open_answers
 from service.cache.warm_set import WarmSets
-from service.config import ServerSettings, split_address
-from service.listen import Handlers, grpc_server, port_taken
+from service.config import ServerSettings
+from service.listen import Handlers, grpc_server, serve_metrics
 from service.models.bundles import ModelOpener, bundle_opener, chosen_models, open_bundles, settle_memory
 from service.models.served_models import ModelState, ModelStatus, ServedModels
 from service.rpc.admission import Lanes
@@ -106,7 +106,7 @@ class Server:
         self._loop = EventLoop()
         self._grpc: Any = None
         self._looking: Any = None
-        self._http: Any = None
+        self._end_metrics: Callable[[], None] = lambda: None
         self.port = 0
         self.metrics_port = 0
 
@@ -131,7 +131,7 @@ class Server:
         """
         try:
             self._loop.run(self._listen())
-            self._serve_metrics()
+            self.metrics_port, self._end_metrics = serve_metrics(self._settings.metrics_address, self.metrics.registry)
         except UnavailableError:
             self._loop.run(self._stop_calls(None))
             self._close()
@@ -191,17 +191,6 @@ class Server:
             HEALTH_SERVICE: {"Check": check, "Watch": self._health.watch_handler()},
         }
 
-    def _serve_metrics(self) -> None:
-        settings = self._settings
-        if settings.metrics_address == "off":
-            return
-        host, port = split_address(settings.metrics_address)
-        try:
-            self._http = start_http_server(port, addr=host, registry=self.metrics.registry)
-        except OSError as error:
-            raise port_taken("--metrics-address", settings.metrics_address, error) from None
-        self.metrics_port = self._http[0].server_port
-
     def _model_changed(self, status: ModelStatus) -> None:
         self._count_models()
         if status.model is not None:
@@ -246,11 +235,7 @@ class Server:
         self._loop.soon(self._health.set, ("", AUTOCOMPLETE_SERVICE, MODEL_SERVICE), status)
 
     def _close(self) -> None:
-        if self._http is not None:
-            http, thread = self._http
-            http.shutdown()
-            http.server_close()
-            thread.join()
+        self._end_metrics()
         self._answers.close()
         if self._tracing is not None:
             self._tracing.close()

@@ -54,6 +54,10 @@ _BEHIND_THE_LOOP = 2
 to take new calls, and they would wait where nobody sees and refuses them."""
 
 
+Clock = Callable[[], float]
+"""Monotonic time, in seconds."""
+
+
 class Admission:
     """Counts calls at work or waiting, and takes a call if it will not have to wait for longer than a bound.
 
@@ -62,7 +66,6 @@ class Admission:
         max_wait_s: the longest estimated wait of a call that is taken; in a burst, unless calls have been refused
             lately, six times that.
         max_calls: calls that may be there at the same time.
-        clock: monotonic, in seconds.
         chance: a random number from 0 to 1, so that those who are refused together do not come again together.
 
     Attributes:
@@ -76,7 +79,7 @@ class Admission:
         threads: int,
         max_wait_s: float = math.inf,
         max_calls: float = math.inf,
-        clock: Callable[[], float],
+        clock: Clock,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._threads = threads
@@ -223,13 +226,10 @@ class Lane:
         name: of its threads.
         threads: how many answers it computes at the same time.
         background: whether its threads run only when others leave the processor idle.
-        clock: monotonic, in seconds.
         bounds: further arguments of `Admission`.
     """
 
-    def __init__(
-        self, name: str, *, threads: int, background: bool = False, clock: Callable[[], float], **bounds: Any
-    ) -> None:
+    def __init__(self, name: str, *, threads: int, background: bool = False, clock: Clock, **bounds: Any) -> None:
         self._clock = clock
         self._admission = Admission(threads=threads, clock=clock, **bounds)
         self._unread: dict[asyncio.Task[Any], float] = {}
@@ -300,13 +300,9 @@ class Lane:
 
 
 class Lanes:
-    """The lanes of a server.
+    """The lanes of a server."""
 
-    Args:
-        clock: monotonic, in seconds.
-    """
-
-    def __init__(self, settings: ServerSettings, metrics: Metrics, clock: Callable[[], float]) -> None:
+    def __init__(self, settings: ServerSettings, metrics: Metrics, clock: Clock) -> None:
         long_calls = settings.max_long_calls
         self.calls = Lane("call", threads=settings.max_concurrent, max_wait_s=settings.max_wait_ms / 1000, clock=clock)
         self.long_calls = Lane("long-call", threads=long_calls, max_calls=2 * long_calls, background=True, clock=clock)

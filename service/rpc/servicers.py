@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from autocomplete.v1 import model_service_pb2 as model_pb
 
 from lm.errors import RequestError
 from service.models.served_models import ModelState, ModelStatus, ServedModels
-from service.rpc.admission import Lanes
+from service.rpc.admission import Clock, Lanes
 from service.rpc.calls import Call, Calls
 from service.rpc.completer import COMPLETE_QUERY, PREDICT_NEXT_WORD, Completer, model_resource
 from service.rpc.requests import (
@@ -60,7 +60,6 @@ class AutocompleteServicer:
     Args:
         streams: answers `StreamCompleteQuery`.
         time_budget_s: time that an answer may take if the caller's deadline is not sooner.
-        clock: monotonic, in seconds.
     """
 
     def __init__(
@@ -70,7 +69,7 @@ class AutocompleteServicer:
         completer: Completer,
         streams: Streams,
         time_budget_s: float,
-        clock: Callable[[], float],
+        clock: Clock,
     ) -> None:
         self._models = models
         self._completer = completer

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +17,7 @@ from autocomplete.v1 import autocomplete_service_pb2 as pb
 from google.protobuf.message import DecodeError
 
 from lm.errors import OverloadedError, RequestError
+from service.rpc.admission import Clock
 from service.rpc.calls import StatusError
 from service.rpc.keystrokes import Config, Keystroke, KeystrokeAnswers, Refinement, Turn, Turns
 from service.telemetry.metrics import Metrics
@@ -49,7 +49,6 @@ class Session:
 
     Args:
         context: gRPC's.
-        clock: monotonic, in seconds.
 
     Attributes:
         end_reason: why the server ends it; empty if the caller does.
@@ -63,7 +62,7 @@ class Session:
         turns: Turns,
         limits: Limits,
         metrics: Metrics,
-        clock: Callable[[], float],
+        clock: Clock,
     ) -> None:
         self._context = context
         self._answers = answers

@@ -18,7 +18,7 @@ from service.models.served_models import ServedModels
 from service.rpc.admission import Job, Threads
 from service.rpc.calls import StatusError
 from service.rpc.completer import Completer
-from service.rpc.keystrokes import Keystroke, KeystrokeAnswers, Turns
+from service.rpc.keystrokes import KeystrokeAnswers, Turns
 from service.rpc.session import Limits, Session
 from service.telemetry.metrics import Metrics
 from suggest.budget import OptionalPart
@@ -467,36 +467,3 @@ def test_whatever_happens_each_keystroke_has_one_end_and_the_newest_is_answered(
     room.hand_over(None)
     assert room.ended
     room.leave()
-
-
-class Sized:
-    """A completer whose answers have a given size."""
-
-    def __init__(self, payload: bytes) -> None:
-        self._payload = payload
-
-    def find_query(self, *_: object) -> bytes:
-        return self._payload
-
-
-PAYLOADS = [
-    pb.CompleteQueryResponse(normalized_query="x" * length).SerializeToString()
-    for length in (0, 1, 120, 127, 128, 200, 16_383, 16_384, 70_000)
-]
-
-
-@pytest.mark.parametrize("payload", PAYLOADS, ids=len)
-@pytest.mark.parametrize("number", [0, 1, 2**40, -1])
-def test_an_answer_is_wrapped_as_protobuf_wraps_it(new_room: NewRoom, payload: bytes, number: int) -> None:
-    room = new_room()
-    answers = KeystrokeAnswers(
-        models=cast(ServedModels, room.models),
-        completer=cast(Completer, Sized(payload)),
-        metrics=room.metrics,
-        time_budget_s=1.0,
-        clock=room.clock,
-    )
-    message, owed = answers.first(Request.Config(), Keystroke(number, "q", 100.0))
-    expected = Response(sequence_number=number, completion=pb.CompleteQueryResponse.FromString(payload), is_final=True)
-    assert owed is None
-    assert Response.FromString(message) == expected
