@@ -137,7 +137,7 @@ def ask_bundle(request: Request, folder: Path) -> Response:
         BundleError: it cannot be opened.
         RequestError: a field of the request is wrong.
     """
-    from service.rpc.convert import completion_response, words_response
+    from service.rpc.completer import completion_response, words_response
     from service.rpc.requests import read_query, read_words
     from suggest.model import open_model
 
@@ -148,7 +148,7 @@ def ask_bundle(request: Request, folder: Path) -> Response:
         return words_response(words, wanted.text, model, explain=request.explain)
     question = read_query(request, request.query)
     model = open_model(folder)
-    completion = model.complete_query(question.query, question.options._replace(explain=False))
+    completion = model.complete_query(question.text, question.options._replace(explain=False))
     return completion_response(completion, model, explain=request.explain)
 
 
