@@ -6,17 +6,9 @@ from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from lm.models.parts import Part
 from suggest.budget import Budget
-from suggest.types import (
-    GenerationOptions,
-    NextWords,
-    Part,
-    QueryCompletion,
-    QueryOptions,
-    TextChunk,
-    TextScore,
-    WordOptions,
-)
+from suggest.types import GenerationOptions, NextWords, QueryCompletion, QueryOptions, TextChunk, TextScore, WordOptions
 
 
 class LanguageModelInfo(Protocol):

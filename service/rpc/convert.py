@@ -15,13 +15,13 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from service.models.served_models import ModelState, ModelStatus
 from service.ports import ServingModel
 from service.rpc.status import status_of
+from suggest.budget import StageTiming
 from suggest.types import (
     FinishReason,
     NextWords,
     QueryCompletion,
     QuerySuggestion,
     ScoreTerms,
-    StageTiming,
     SuggestionSource,
     TextChunk,
     TextScore,

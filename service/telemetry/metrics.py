@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable
 from prometheus_client import CollectorRegistry, Gauge, Histogram, ProcessCollector
 
 from service.telemetry.describe import Description, MetricMaker
-from suggest.budget import LeftOut
-from suggest.types import NextWords, QueryCompletion, StageTiming, SuggestionSource
+from suggest.budget import LeftOut, StageTiming
+from suggest.types import NextWords, QueryCompletion, SuggestionSource
 
 _LATENCY_BUCKETS_S = (
     *(0.0005, 0.001, 0.002, 0.003, 0.004, 0.006, 0.008, 0.012, 0.016, 0.025, 0.05),

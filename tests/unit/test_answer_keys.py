@@ -7,11 +7,12 @@ from typing import Any, cast
 
 import pytest
 
+from lm.models.parts import Part
 from service.cache.redis_cache import redis_key
 from service.ports import AnswerKey, ServingModel
 from service.rpc.completer import _query_key, _word_key
 from service.rpc.requests import QueryQuestion, WordQuestion
-from suggest.types import Part, QueryOptions, WordOptions
+from suggest.types import QueryOptions, WordOptions
 
 OTHER: dict[str, Any] = {
     "max_suggestions": 3,
