@@ -285,7 +285,7 @@ def first_rows(pool: Pool, ranking: Ranking, k: int, exclude_generated: bool = F
     Generated ones that are not asked for go before the list is cut, or they would take the places of real ones.
     """
     candidates, size = pool.candidates, len(pool.tokens)
-    kept = [row for row in range(start, size) if candidates.counts[row] or not exclude_generated]
+    kept = [row for row in range(start, size) if not exclude_generated or candidates.counts[row]]
     some = candidates if len(kept) == size else candidates.rows(kept)
     return [kept[row] for _, row in order(some, pool.total, ranking)[: max(k, 0)]]
 

@@ -13,24 +13,6 @@ from typing import NamedTuple
 from lm.models.parts import Part
 from suggest.budget import LeftOut, OptionalPart, StageTiming
 
-__all__ = [
-    "FinishReason",
-    "GenerationOptions",
-    "NextWords",
-    "Part",
-    "QueryCompletion",
-    "QueryOptions",
-    "QuerySuggestion",
-    "ScoreTerms",
-    "StageTiming",
-    "SuggestionSource",
-    "TextChunk",
-    "TextScore",
-    "TokenScore",
-    "WordOptions",
-    "WordSuggestion",
-]
-
 
 class QueryOptions(NamedTuple):
     """What a caller of `complete_query` chooses besides the query.

@@ -14,21 +14,20 @@ import grpc
 
 from lm.bundle.manifest import MANIFEST_FILE
 from lm.errors import UnsupportedError
+from lm.models.parts import Part
 from lm.text.normalize import normalize_query
 from service.app import Server
 from service.config import load_settings
-from suggest.budget import Budget, LeftOut, OptionalPart
+from suggest.budget import Budget, LeftOut, OptionalPart, StageTiming
 from suggest.model import Model
 from suggest.types import (
     FinishReason,
     GenerationOptions,
     NextWords,
-    Part,
     QueryCompletion,
     QueryOptions,
     QuerySuggestion,
     ScoreTerms,
-    StageTiming,
     SuggestionSource,
     TextChunk,
     TextScore,

@@ -14,14 +14,13 @@ from service.cache.answers import Answers, Computed, answer_key
 from service.rpc.requests import DEFAULT_SUGGESTIONS, Question
 from service.telemetry.metrics import Metrics
 from service.telemetry.tracing import Tracing
-from suggest.budget import Budget, OptionalPart
+from suggest.budget import Budget, OptionalPart, StageTiming
 from suggest.types import (
     NextWords,
     QueryCompletion,
     QueryOptions,
     QuerySuggestion,
     ScoreTerms,
-    StageTiming,
     SuggestionSource,
 )
 

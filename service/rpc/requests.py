@@ -10,8 +10,9 @@ from autocomplete.v1 import autocomplete_service_pb2 as pb
 from autocomplete.v1 import model_service_pb2 as model_pb
 
 from lm.errors import RequestError
+from lm.models.parts import Part
 from lm.text.normalize import normalize_query
-from suggest.types import GenerationOptions, Part, QueryOptions, WordOptions
+from suggest.types import GenerationOptions, QueryOptions, WordOptions
 
 MAX_QUERY_LENGTH = 256
 MAX_TEXT_LENGTH = 4096

@@ -15,7 +15,7 @@ import grpc
 
 from lm.errors import ConfigError, install_hint
 from service.config import ServerSettings
-from suggest.types import StageTiming
+from suggest.budget import StageTiming
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider

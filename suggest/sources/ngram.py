@@ -46,8 +46,7 @@ class NgramSource:
             for prefix in typed_prefixes(SPACE + reading.typed)
         ]
         if len(beams) == 1:
-            sentences, typed_log_prob = beams[0]
-            return sentences, typed_log_prob
+            return beams[0]
         # Hangul in the making: no text is found by two of them.
         every = sorted((row for sentences, _ in beams for row in sentences), key=lambda row: -sum(row[1]))
         return every[:BEAM_WIDTH], float(np.logaddexp.reduce([log_prob for _, log_prob in beams]))

@@ -7,11 +7,12 @@ from typing import Any, cast
 
 import pytest
 
+from lm.models.parts import Part
 from service.cache.redis_cache import redis_key
 from service.rpc.completer import COMPLETE_QUERY, PREDICT_NEXT_WORD, question_key
 from service.rpc.requests import Question
 from suggest.model import Model
-from suggest.types import Part, QueryOptions, WordOptions
+from suggest.types import QueryOptions, WordOptions
 
 OTHER: dict[str, Any] = {
     "max_suggestions": 3,

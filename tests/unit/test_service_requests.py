@@ -5,8 +5,9 @@ from __future__ import annotations
 from autocomplete.v1 import autocomplete_service_pb2 as pb
 from autocomplete.v1 import model_service_pb2 as model_pb
 
+from lm.models.parts import Part
 from service.rpc.requests import read_generation, read_page_size, read_query, read_score, read_words
-from suggest.types import GenerationOptions, Part, QueryOptions, WordOptions
+from suggest.types import GenerationOptions, QueryOptions, WordOptions
 
 
 def test_defaults_of_a_query() -> None:
