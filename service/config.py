@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, field_validator
-from pydantic_settings import BaseSettings, NoDecode
+from pydantic_settings import BaseSettings
 
 from service.cache.redis_url import read_redis_url
-from service.settings import ProgramSettings, read_settings
+from service.settings import Names, ProgramSettings, read_settings
 
 _MODEL_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 
@@ -33,9 +33,7 @@ class ServerSettings(ProgramSettings):
         description="Folder on this machine for copies of bundles from a URL, and for the list of files that were "
         "checked already. If unset, `autocomplete` in the user's cache folder.",
     )
-    models: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), description="Models to serve, separated by commas. If unset, all models of the registry."
-    )
+    models: Names = Field((), description="Models to serve, separated by commas. If unset, all models of the registry.")
     default_model: str | None = Field(
         None, description="The model for requests that name none. Only needed if there are several models."
     )
@@ -105,13 +103,6 @@ class ServerSettings(ProgramSettings):
     @classmethod
     def _location(cls, value: object) -> object:
         return str(value) if isinstance(value, Path) else value
-
-    @field_validator("models", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        if isinstance(value, str):
-            return tuple(part.strip() for part in value.split(",") if part.strip())
-        return value
 
     @field_validator("models")
     @classmethod
