@@ -86,6 +86,8 @@ def _count(value: object) -> int:
     """A whole number, which may be written or stored as a fraction: `43`, `43.0`, `4.3E1`."""
     number: Decimal | None = None
     if isinstance(value, str):
+        if value.isdecimal() and len(value) < 10:  # as most logs have them
+            return int(value)
         number = Decimal(value.strip()) if _NUMBER.fullmatch(value.strip()) else None
     elif isinstance(value, int | float | Decimal) and math.isfinite(value):
         number = Decimal(value)
@@ -104,6 +106,8 @@ def _count(value: object) -> int:
 
 def _time(value: object) -> float:
     """Seconds since 1970 of a time in ISO 8601 (UTC if it names no zone), or seconds or milliseconds since 1970."""
+    if isinstance(value, str) and value.isdecimal() and len(value) == 10:  # seconds, as most logs have them
+        return float(value)
     try:
         time_s = _parse_time(value)
     except (ValueError, OverflowError):
