@@ -10,18 +10,15 @@ from typing import Any
 
 import structlog
 from grpc_health.v1 import health_pb2
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry
 
 from lm.errors import AutocompleteError, BundleError, UnavailableError
-from service.cache.answers import Answers
-from service.cache.caches import Caches
+from service.cache.answers import open_answers
 from service.cache.warm_set import WarmSets
-from service.config import ServerSettings, split_address
-from service.listen import Handlers, grpc_server, port_taken
-from service.models.bundles import bundle_opener, chosen_models, open_bundles
+from service.config import ServerSettings
+from service.listen import Handlers, grpc_server, serve_metrics
+from service.models.bundles import ModelOpener, bundle_opener, chosen_models, open_bundles, settle_memory
 from service.models.served_models import ModelState, ModelStatus, ServedModels
-from service.models.warm import settle_memory
-from service.ports import ModelOpener
 from service.rpc.admission import Lanes
 from service.rpc.calls import Calls
 from service.rpc.completer import Completer
@@ -81,13 +78,13 @@ class Server:
         self._calls = Calls(self.metrics, names, default, clock, self._tracing)
         self._versions: dict[str, str] = {}
         self._health = Health()
-        self._caches = Caches(settings, self.metrics)
-        self._completer = Completer(Answers(self._caches.tiers, self.metrics), self.metrics, self._tracing)
+        self._answers = open_answers(settings, self.metrics)
+        self._completer = Completer(self._answers, self.metrics, self._tracing)
         self._lanes = Lanes(settings, self.metrics, clock)
         self._warm_sets = WarmSets(
             self._completer.prepare_query,
             self.metrics,
-            limit=settings.cache_entries // 2 if self._caches.tiers else 0,
+            limit=settings.cache_entries // 2 if self._answers.are_kept else 0,
             busy=lambda: self._lanes.waiting > 0,
         )
         time_budget_s = settings.time_budget_ms / 1000
@@ -109,7 +106,7 @@ class Server:
         self._loop = EventLoop()
         self._grpc: Any = None
         self._looking: Any = None
-        self._http: Any = None
+        self._end_metrics: Callable[[], None] = lambda: None
         self.port = 0
         self.metrics_port = 0
 
@@ -123,7 +120,7 @@ class Server:
         if self._on_serving is None:
             self._begin()
         self._count_models()
-        self._caches.start()
+        self._answers.start()
         self.models.start()
 
     def _begin(self) -> None:
@@ -134,7 +131,7 @@ class Server:
         """
         try:
             self._loop.run(self._listen())
-            self._serve_metrics()
+            self.metrics_port, self._end_metrics = serve_metrics(self._settings.metrics_address, self.metrics.registry)
         except UnavailableError:
             self._loop.run(self._stop_calls(None))
             self._close()
@@ -187,23 +184,12 @@ class Server:
 
     def _handlers(self) -> Handlers:
         calls, lanes = self._calls, self._lanes
-        check = calls.unary("Check", lanes.health, health_pb2.HealthCheckRequest.FromString, self._health.check)
+        check = calls.unary("Check", lanes.health, health_pb2.HealthCheckRequest, self._health.check)
         return {
             AUTOCOMPLETE_SERVICE: self._autocomplete.handlers(calls, lanes),
             MODEL_SERVICE: ModelServicer(self.models).handlers(calls, lanes),
             HEALTH_SERVICE: {"Check": check, "Watch": self._health.watch_handler()},
         }
-
-    def _serve_metrics(self) -> None:
-        settings = self._settings
-        if settings.metrics_address == "off":
-            return
-        host, port = split_address(settings.metrics_address)
-        try:
-            self._http = start_http_server(port, addr=host, registry=self.metrics.registry)
-        except OSError as error:
-            raise port_taken("--metrics-address", settings.metrics_address, error) from None
-        self.metrics_port = self._http[0].server_port
 
     def _model_changed(self, status: ModelStatus) -> None:
         self._count_models()
@@ -249,12 +235,8 @@ class Server:
         self._loop.soon(self._health.set, ("", AUTOCOMPLETE_SERVICE, MODEL_SERVICE), status)
 
     def _close(self) -> None:
-        if self._http is not None:
-            http, thread = self._http
-            http.shutdown()
-            http.server_close()
-            thread.join()
-        self._caches.close()
+        self._end_metrics()
+        self._answers.close()
         if self._tracing is not None:
             self._tracing.close()
         self._streams.shut_down()

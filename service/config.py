@@ -7,13 +7,64 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
-from pydantic_settings import BaseSettings, NoDecode
+from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_settings import BaseSettings
 
 from service.cache.redis_url import read_redis_url
-from service.settings import ProgramSettings, read_settings
+from service.settings import Names, ProgramSettings, read_settings
 
 _MODEL_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """Host and port of `HOST:PORT`; an IPv6 host stands in brackets.
+
+    Raises:
+        ValueError: it is none.
+    """
+    host, separator, port = address.rpartition(":")
+    bare = host.removeprefix("[").removesuffix("]")
+    if not separator or not bare or (":" in bare and not host.startswith("[")):
+        raise ValueError("not HOST:PORT, such as 127.0.0.1:50051")
+    if not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise ValueError("the port is not a number from 0 to 65535")
+    return bare, int(port)
+
+
+def _address(value: str) -> str:
+    split_address(value)
+    return value
+
+
+def _address_or_off(value: str) -> str:
+    return value if value == "off" else _address(value)
+
+
+def _model_name(name: str) -> str:
+    if not _MODEL_NAME.fullmatch(name):
+        raise ValueError("not a model's name (lower-case letters, digits, `-`, `_`, at most 63)")
+    return name
+
+
+def _model_names(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(map(_model_name, names))
+
+
+def _collector(value: str | None) -> str | None:
+    if value and not value.startswith(("http://", "https://")):
+        raise ValueError("not an http:// or https:// URL, such as http://127.0.0.1:4317")
+    return value or None
+
+
+def _redis_url(value: str | None) -> str | None:
+    if value:
+        read_redis_url(value)
+    return value or None
+
+
+Address = Annotated[str, AfterValidator(_address)]
+ModelName = Annotated[str, AfterValidator(_model_name)]
+Location = Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(value, Path) else value)]
 
 
 class ServerSettings(ProgramSettings):
@@ -25,7 +76,7 @@ class ServerSettings(ProgramSettings):
     command = "autocomplete serve"
     relative_to_file = ("registry", "bundle_cache")
 
-    registry: str = Field(
+    registry: Location = Field(
         "var/registry", description="Folder of `NAME/VERSION` bundles, or its URL, such as s3://BUCKET/PREFIX."
     )
     bundle_cache: Path | None = Field(
@@ -33,17 +84,19 @@ class ServerSettings(ProgramSettings):
         description="Folder on this machine for copies of bundles from a URL, and for the list of files that were "
         "checked already. If unset, `autocomplete` in the user's cache folder.",
     )
-    models: Annotated[tuple[str, ...], NoDecode] = Field(
+    models: Annotated[Names, AfterValidator(_model_names)] = Field(
         (), description="Models to serve, separated by commas. If unset, all models of the registry."
     )
-    default_model: str | None = Field(
+    default_model: ModelName | None = Field(
         None, description="The model for requests that name none. Only needed if there are several models."
     )
     reload_s: float = Field(
         2.0, ge=0, description="Seconds between two looks at the registry for newly activated versions. 0 means never."
     )
-    address: str = Field("127.0.0.1:50051", description="HOST:PORT for gRPC. Host 0.0.0.0 means all interfaces.")
-    metrics_address: str = Field("127.0.0.1:9464", description="HOST:PORT for Prometheus metrics over HTTP, or `off`.")
+    address: Address = Field("127.0.0.1:50051", description="HOST:PORT for gRPC. Host 0.0.0.0 means all interfaces.")
+    metrics_address: Annotated[str, AfterValidator(_address_or_off)] = Field(
+        "127.0.0.1:9464", description="HOST:PORT for Prometheus metrics over HTTP, or `off`."
+    )
     workers: int = Field(
         1,
         ge=1,
@@ -55,7 +108,7 @@ class ServerSettings(ProgramSettings):
     )
     cache_entries: int = Field(100_000, ge=1, description="Maximum number of answers kept in a process.")
     cache_mb: int = Field(64, ge=1, description="Maximum memory for the answers kept in a process, in megabytes.")
-    redis: str | None = Field(
+    redis: Annotated[str | None, AfterValidator(_redis_url)] = Field(
         None,
         repr=False,
         description="URL of the Redis server, Cluster or Sentinel that servers share answers through. If unset, none.",
@@ -93,82 +146,13 @@ class ServerSettings(ProgramSettings):
     log_format: Literal["json", "console"] = Field(
         "json", description="`json` writes one JSON object a line, `console` is for people."
     )
-    trace_endpoint: str | None = Field(
+    trace_endpoint: Annotated[str | None, AfterValidator(_collector)] = Field(
         None,
         description="OpenTelemetry collector (OTLP over gRPC) for traces, such as http://HOST:4317. If unset, none.",
     )
     trace_share: float = Field(
         1.0, ge=0, le=1, description="Share of calls that are traced, unless the caller has decided."
     )
-
-    @field_validator("registry", mode="before")
-    @classmethod
-    def _location(cls, value: object) -> object:
-        return str(value) if isinstance(value, Path) else value
-
-    @field_validator("models", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        if isinstance(value, str):
-            return tuple(part.strip() for part in value.split(",") if part.strip())
-        return value
-
-    @field_validator("models")
-    @classmethod
-    def _names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for name in value:
-            _check_model_name(name)
-        return value
-
-    @field_validator("default_model")
-    @classmethod
-    def _name(cls, value: str | None) -> str | None:
-        if value is not None:
-            _check_model_name(value)
-        return value
-
-    @field_validator("address")
-    @classmethod
-    def _grpc_address(cls, value: str) -> str:
-        split_address(value)
-        return value
-
-    @field_validator("metrics_address")
-    @classmethod
-    def _http_address(cls, value: str) -> str:
-        if value != "off":
-            split_address(value)
-        return value
-
-    @field_validator("trace_endpoint")
-    @classmethod
-    def _collector(cls, value: str | None) -> str | None:
-        if value and not value.startswith(("http://", "https://")):
-            raise ValueError("not an http:// or https:// URL, such as http://127.0.0.1:4317")
-        return value or None
-
-    @field_validator("redis")
-    @classmethod
-    def _redis_url(cls, value: str | None) -> str | None:
-        if value is None or value == "":
-            return None
-        read_redis_url(value)  # raises ValueError if it is none
-        return value
-
-
-def split_address(address: str) -> tuple[str, int]:
-    """Host and port of `HOST:PORT`; an IPv6 host stands in brackets.
-
-    Raises:
-        ValueError: it is none.
-    """
-    host, separator, port = address.rpartition(":")
-    bare = host.removeprefix("[").removesuffix("]")
-    if not separator or not bare or (":" in bare and not host.startswith("[")):
-        raise ValueError("not HOST:PORT, such as 127.0.0.1:50051")
-    if not port.isascii() or not port.isdigit() or int(port) > 65535:
-        raise ValueError("the port is not a number from 0 to 65535")
-    return bare, int(port)
 
 
 def load_settings(
@@ -179,8 +163,3 @@ def load_settings(
 ) -> ServerSettings:
     """Reads and checks the settings; see `service.settings.read_settings`."""
     return read_settings(ServerSettings, overrides, config_file, others=others)
-
-
-def _check_model_name(name: str) -> None:
-    if not _MODEL_NAME.fullmatch(name):
-        raise ValueError("not a model's name (lower-case letters, digits, `-`, `_`, at most 63)")

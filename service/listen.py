@@ -1,13 +1,14 @@
-"""The listening gRPC server: its address, port and options are settled here and nowhere else."""
+"""What listens: the gRPC server, with its address, port and options, and the server of the metrics."""
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import grpc
 from grpc_reflection.v1alpha import reflection
+from prometheus_client import CollectorRegistry, start_http_server
 
 from lm.errors import UnavailableError
 from service.config import split_address
@@ -52,6 +53,28 @@ def grpc_server(address: str, handlers: Handlers, *, shared: bool) -> tuple[grpc
         return server, server.add_insecure_port(address)
     except (OSError, RuntimeError) as error:
         raise port_taken("--address", address, error) from None
+
+
+def serve_metrics(address: str, registry: CollectorRegistry) -> tuple[int, Callable[[], None]]:
+    """Serves metrics over HTTP; returns the port, 0 if the address is `off`, and what ends it.
+
+    Raises:
+        UnavailableError: the port is taken, or the host is not this machine's.
+    """
+    if address == "off":
+        return 0, lambda: None
+    host, port = split_address(address)
+    try:
+        http, thread = start_http_server(port, addr=host, registry=registry)
+    except OSError as error:
+        raise port_taken("--metrics-address", address, error) from None
+
+    def close() -> None:
+        http.shutdown()
+        http.server_close()
+        thread.join()
+
+    return http.server_port, close
 
 
 def try_port(address: str) -> None:

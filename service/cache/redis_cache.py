@@ -85,7 +85,7 @@ class RedisCache:
         return answers.result()
 
     def get(self, key: bytes) -> bytes | None:
-        """See `AnswerCache.get`."""
+        """The answer that was put under this key, if Redis gives it in time."""
         if self._lost:
             return None
         name = redis_key(key)
@@ -103,7 +103,7 @@ class RedisCache:
         return _unsealed(value) if isinstance(value, bytes) else None
 
     def put(self, key: bytes, answer: bytes) -> None:
-        """See `AnswerCache.put`; the answer is in Redis a little later."""
+        """Keeps an answer; it is in Redis a little later."""
         if self._lost:
             return
         if len(self._waiting) >= _MAX_WAITING:
@@ -115,7 +115,7 @@ class RedisCache:
             self._tasks.put(partial(self._attempt, "set", self._write))
 
     def close(self) -> None:
-        """See `AnswerCache.close`; answers that wait are stored first, if Redis takes them."""
+        """Closes its connections; answers that wait are stored first, if Redis takes them."""
         self._tasks.put(None)
         self._thread.join(_STOP_TIMEOUT_S)
         if self._client is not None:

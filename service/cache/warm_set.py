@@ -5,13 +5,16 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import structlog
 
-from service.ports import ServingModel
 from service.telemetry.logs import trace_of
 from service.telemetry.metrics import Metrics
 from service.workers.priority import lower_priority
+
+if TYPE_CHECKING:
+    from suggest.model import Model
 
 _REST = 4.0
 """A pause after each answer, in multiples of the time that it took: a fifth of a core at most."""
@@ -30,7 +33,7 @@ class WarmSets:
 
     def __init__(
         self,
-        prepare: Callable[[ServingModel, str], bool],
+        prepare: Callable[[Model, str], bool],
         metrics: Metrics,
         *,
         limit: int,
@@ -46,7 +49,7 @@ class WarmSets:
         self._stops: dict[str, threading.Event] = {}
         self._threads: list[threading.Thread] = []
 
-    def begin(self, model: ServingModel) -> None:
+    def begin(self, model: Model) -> None:
         """Starts on a model, and stops work on its former version."""
         stop = threading.Event()
         thread = threading.Thread(target=self._run, args=(model, stop), name="warm-set", daemon=True)
@@ -67,7 +70,7 @@ class WarmSets:
         for thread in threads:
             thread.join()
 
-    def _run(self, model: ServingModel, stop: threading.Event) -> None:
+    def _run(self, model: Model, stop: threading.Event) -> None:
         try:
             lower_priority()
             texts = model.warm_queries[: self._limit]

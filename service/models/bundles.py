@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import gc
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
 from lm.bundle.registry import Registry, open_registry
 from lm.bundle.remote_registry import RemoteRegistry
-from lm.bundle.verified import verified_bundles
-from lm.errors import ConfigError
+from lm.bundle.verified import VERIFIED_FOLDER, VerifiedBundles
+from lm.errors import ConfigError, UnsupportedError
 from lm.models.user_cache import writable_cache
 from service.config import ServerSettings
 from service.models.remote_bundles import RemoteBundles
-from service.models.warm import open_warm
-from service.ports import BundleFolder, ModelOpener
 from service.telemetry.metrics import Metrics
 
+if TYPE_CHECKING:
+    from suggest.model import Model
+
+_QUERIES = 5
+"""Popular queries to complete letter by letter, and popular words to continue from."""
+_LETTERS = 4
+_ALLOCATED = 20_000
+"""Objects made, and not freed, before the garbage collector looks at young ones; 700 are made for one answer."""
 _log = structlog.get_logger("service.models")
 
 
@@ -32,7 +41,12 @@ class LocalBundles(Registry):
         """Has nothing to end."""
 
 
-def open_bundles(settings: ServerSettings, metrics: Metrics | None = None) -> BundleFolder:
+Bundles = LocalBundles | RemoteBundles
+ModelOpener = Callable[[Path], "Model"]
+"""Opens and checks a bundle."""
+
+
+def open_bundles(settings: ServerSettings, metrics: Metrics | None = None) -> Bundles:
     """The bundles of the registry that the settings name.
 
     Raises:
@@ -45,7 +59,7 @@ def open_bundles(settings: ServerSettings, metrics: Metrics | None = None) -> Bu
     return LocalBundles(Path(store.location))
 
 
-def chosen_models(bundles: BundleFolder, settings: ServerSettings) -> tuple[tuple[str, ...], str]:
+def chosen_models(bundles: Bundles, settings: ServerSettings) -> tuple[tuple[str, ...], str]:
     """The names of the models to serve and of the default one.
 
     Raises:
@@ -84,4 +98,42 @@ def bundle_opener(settings: ServerSettings) -> ModelOpener:
     except OSError as error:
         _log.warning("no_cache_folder", error=str(error), effect="each start reads all files to check them")
         return open_warm
-    return partial(open_warm, verified=verified_bundles(cache))
+    return partial(open_warm, verified=VerifiedBundles(cache / VERIFIED_FOLDER))
+
+
+def open_warm(path: Path, verified: VerifiedBundles | None = None) -> Model:
+    """Opens a bundle and asks it a little, so that its first caller waits no longer than others.
+
+    A model's first answers cost more: the networks' memory is laid out, pages of the mapped files are read, and the
+    costs of an answer's parts are not known yet.
+
+    Args:
+        verified: bundles that need no second check.
+
+    Raises:
+        BundleError: it is missing, damaged or of another format version.
+    """
+    from suggest.model import open_model  # brings the networks' runtime
+
+    model = open_model(path, verified=verified)
+    with suppress(UnsupportedError):  # it has no queries
+        for popular in model.complete_query("").suggestions[:_QUERIES]:
+            for length in range(1, min(_LETTERS, len(popular.text)) + 1):
+                model.complete_query(popular.text[:length])
+    with suppress(UnsupportedError):
+        for word in model.predict_next_word("").suggestions[:_QUERIES]:
+            model.predict_next_word(word.text + " ")
+            model.predict_next_word(word.text[:1])
+    with suppress(UnsupportedError):  # opens KenLM's file, which is then mapped even if the folder goes
+        model.score_text("")
+    return model
+
+
+def settle_memory() -> None:
+    """Takes all objects of now, such as open models, out of the garbage collector's rounds.
+
+    A round over a model would stop all calls for a while. Objects are still freed with their last reference.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_ALLOCATED, 10, 10)

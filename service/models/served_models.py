@@ -7,14 +7,18 @@ import threading
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import structlog
 
 from lm.errors import AutocompleteError, BundleError, ModelLoadingError, ModelNotFoundError, RegistryError
-from service.ports import BundleFolder, ModelOpener, ServingModel
 from service.telemetry.logs import trace_of
 from service.telemetry.metrics import Metrics
 from service.workers.priority import lower_priority
+
+if TYPE_CHECKING:
+    from service.models.bundles import Bundles, ModelOpener
+    from suggest.model import Model
 
 _log = structlog.get_logger("service.models")
 
@@ -39,7 +43,7 @@ class ModelStatus:
 
     name: str
     state: ModelState
-    model: ServingModel | None = None
+    model: Model | None = None
     latest_version: str = ""
     latest_error: AutocompleteError | None = None
 
@@ -62,7 +66,7 @@ class ServedModels:
 
     def __init__(
         self,
-        folder: BundleFolder,
+        folder: Bundles,
         names: Sequence[str],
         default: str,
         opener: ModelOpener,
@@ -103,7 +107,7 @@ class ServedModels:
         """Names of the models, whatever their state."""
         return tuple(self._statuses)
 
-    def get(self, name: str) -> ServingModel:
+    def get(self, name: str) -> Model:
         """The model of this name; of the default one if empty.
 
         Raises:
@@ -165,7 +169,10 @@ class ServedModels:
         before = self._statuses.get(name) or ModelStatus(name=name, state=ModelState.LOADING)
         status = _unseen(before, BundleError(f"{name} cannot be looked up.", remedy="The server's log says why."))
         with self._surviving(name, "look"):
-            status = self._look(before)
+            try:
+                status = self._look(before)
+            except OSError as error:
+                status = _unseen(before, _UnseenError(f"{name} cannot be read: {error.strerror}."))
         if _comparable(status) != _comparable(before):
             if isinstance(status.latest_error, _UnseenError):
                 _log.error("no_active_version", model=name, error=str(status.latest_error))
@@ -192,12 +199,6 @@ class ServedModels:
 
     def _look(self, before: ModelStatus) -> ModelStatus:
         """What the registry says of a model now; opens the version that should answer."""
-        try:
-            return self._read(before)
-        except OSError as error:
-            return _unseen(before, _UnseenError(f"{before.name} cannot be read: {error.strerror}."))
-
-    def _read(self, before: ModelStatus) -> ModelStatus:
         name = before.name
         versions = self._folder.versions(name)
         active = self._folder.active_version(name)
@@ -210,12 +211,12 @@ class ServedModels:
         if latest == model.version:
             error = None
         elif latest != active:
-            error = _held_back(latest, model.version)
+            error = BundleError(f"{latest} was published but not activated; {model.version} answers.")
         return ModelStatus(name=name, state=ModelState.ACTIVE, model=model, latest_version=latest, latest_error=error)
 
     def _choose(
-        self, name: str, active: str, versions: Sequence[str], answers: ServingModel | None
-    ) -> tuple[ServingModel | None, AutocompleteError | None]:
+        self, name: str, active: str, versions: Sequence[str], answers: Model | None
+    ) -> tuple[Model | None, AutocompleteError | None]:
         """The active version. If it cannot be opened: what answers now, or else the newest older version that opens."""
         if answers is not None and answers.version == active:
             return answers, None
@@ -254,29 +255,19 @@ def _no_active_version(name: str, active: str | None) -> _UnseenError:
     )
 
 
-def _held_back(latest: str, active: str) -> BundleError:
-    return BundleError(f"{latest} was published but not activated; {active} answers.")
-
-
-@dataclass(frozen=True, slots=True)
-class _Failure:
-    fingerprint: Hashable
-    error: AutocompleteError
-
-
 class VersionOpener:
     """Opens versions, with a log line and a count for each.
 
     It does not try a version again that could not be opened, until its files change.
     """
 
-    def __init__(self, folder: BundleFolder, opener: ModelOpener, metrics: Metrics) -> None:
+    def __init__(self, folder: Bundles, opener: ModelOpener, metrics: Metrics) -> None:
         self._folder = folder
         self._opener = opener
         self._metrics = metrics
-        self._failures: dict[tuple[str, str], _Failure] = {}
+        self._failures: dict[tuple[str, str], tuple[Hashable, AutocompleteError]] = {}
 
-    def open(self, name: str, version: str) -> ServingModel | AutocompleteError:
+    def open(self, name: str, version: str) -> Model | AutocompleteError:
         """The open version, or why it cannot be opened.
 
         Raises:
@@ -284,7 +275,7 @@ class VersionOpener:
         """
         fingerprint = self._folder.fingerprint(name, version)
         known = self._failures.pop((name, version), None)
-        if known is None or known.fingerprint != fingerprint:
+        if known is None or known[0] != fingerprint:
             opened = self._try(name, version)
             if isinstance(opened, RegistryError):  # not the version's fault: the next look tries it again
                 return opened
@@ -293,11 +284,11 @@ class VersionOpener:
             if not isinstance(opened, AutocompleteError):
                 _log.info("model_opened", model=name, version=version)
                 return opened
-            known = _Failure(fingerprint, opened)
+            known = fingerprint, opened
         self._failures[name, version] = known
-        return known.error
+        return known[1]
 
-    def _try(self, name: str, version: str) -> ServingModel | AutocompleteError:
+    def _try(self, name: str, version: str) -> Model | AutocompleteError:
         try:
             model = self._opener(self._folder.bundle_path(name, version))
             if model.version != version:  # caches and the follower tell answers apart by version

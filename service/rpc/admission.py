@@ -18,15 +18,18 @@ from __future__ import annotations
 import asyncio
 import math
 import random
+import threading
 from collections.abc import Callable
+from contextvars import copy_context
+from queue import SimpleQueue
 from typing import Any
 
 import grpc
 
 from lm.errors import OverloadedError
 from service.config import ServerSettings
-from service.rpc.threads import Threads
 from service.telemetry.metrics import Metrics
+from service.workers.priority import lower_priority
 
 _FIRST_SERVICE_S = 0.001
 _KEEP = 0.98
@@ -46,84 +49,71 @@ _OVERLOAD_SHARE = 0.05
 _LATE_S = 0.1
 """A message usually comes with its call. One that takes longer loses its place as soon as another call needs it."""
 _RETRY_AFTER_S = 1.0
+_BEHIND_THE_LOOP = 2
+"""How much lower the priority of these threads is than the event loop's. In an overload the loop would else get no turn
+to take new calls, and they would wait where nobody sees and refuses them."""
 
 
-class Load:
-    """Counts calls at work or waiting, and measures how long each occupies the server.
-
-    Args:
-        clock: monotonic, in seconds.
-    """
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._calls = 0
-        self._since_empty = 0
-        self._busy_since_s = 0.0
-        self._service_s = _FIRST_SERVICE_S
-
-    @property
-    def calls(self) -> int:
-        """Calls that are there, at work or waiting."""
-        return self._calls
-
-    @property
-    def service_s(self) -> float:
-        """Mean time that a call occupies the server."""
-        return self._service_s
-
-    @property
-    def since_empty(self) -> int:
-        """Calls answered since there last was none."""
-        return self._since_empty
-
-    def arrive(self) -> None:
-        """A call was taken."""
-        if not self._calls:
-            self._busy_since_s = self._clock()
-            self._since_empty = 0
-        self._calls += 1
-
-    def end(self) -> None:
-        """A call was answered."""
-        now_s = self._clock()
-        self._calls -= 1
-        self._since_empty += 1
-        took_s = min(now_s - self._busy_since_s, _MOST_OF_MEAN * self._service_s)
-        self._service_s = _KEEP * self._service_s + (1 - _KEEP) * took_s
-        self._busy_since_s = now_s
+Clock = Callable[[], float]
+"""Monotonic time, in seconds."""
 
 
 class Admission:
-    """Takes a call if it will not have to wait for longer than a bound.
+    """Counts calls at work or waiting, and takes a call if it will not have to wait for longer than a bound.
 
     Args:
         threads: calls worked on at the same time; one that finds a thread free is taken.
         max_wait_s: the longest estimated wait of a call that is taken; in a burst, unless calls have been refused
             lately, six times that.
         max_calls: calls that may be there at the same time.
-        clock: monotonic, in seconds.
         chance: a random number from 0 to 1, so that those who are refused together do not come again together.
+
+    Attributes:
+        calls: those that are there, at work or waiting.
+        service_s: mean time that a call occupies the server.
     """
 
     def __init__(
         self,
-        load: Load,
         *,
         threads: int,
         max_wait_s: float = math.inf,
         max_calls: float = math.inf,
-        clock: Callable[[], float],
-        chance: Callable[[], float],
+        clock: Clock,
+        chance: Callable[[], float] = random.random,
     ) -> None:
-        self._load = load
         self._threads = threads
         self._max_wait_s = max_wait_s
         self._max_calls = max_calls
         self._clock = clock
         self._chance = chance
+        self.calls = 0
+        self.service_s = _FIRST_SERVICE_S
+        self._since_empty = 0
+        self._busy_since_s = 0.0
         self._promised_s = -math.inf
         self._refused_share = 0.0
+
+    @property
+    def waiting(self) -> int:
+        """Calls that have no thread yet."""
+        return max(self.calls - self._threads, 0)
+
+    def arrive(self) -> None:
+        """A call was taken."""
+        if not self.calls:
+            self._busy_since_s = self._clock()
+            self._since_empty = 0
+        self.calls += 1
+
+    def end(self) -> None:
+        """A call was answered."""
+        now_s = self._clock()
+        self.calls -= 1
+        self._since_empty += 1
+        took_s = min(now_s - self._busy_since_s, _MOST_OF_MEAN * self.service_s)
+        self.service_s = _KEEP * self.service_s + (1 - _KEEP) * took_s
+        self._busy_since_s = now_s
 
     def retry_after_s(self, unread: int = 0) -> float | None:
         """None if a call that arrives now is taken, else when it should come again, in whole hundredths of a second.
@@ -134,18 +124,95 @@ class Admission:
         Args:
             unread: calls that were taken but are no load yet, because their message is still under way.
         """
-        calls, service_s = self._load.calls + unread, self._load.service_s
-        wait_s = calls * service_s
-        burst = self._load.since_empty < _BURST_CALLS and self._refused_share < _OVERLOAD_SHARE
+        calls = self.calls + unread
+        wait_s = calls * self.service_s
+        burst = self._since_empty < _BURST_CALLS and self._refused_share < _OVERLOAD_SHARE
         max_wait_s = self._max_wait_s * (_BURST_WAITS if burst else 1.0)
         taken = calls < self._threads or (calls < self._max_calls and wait_s <= max_wait_s)
         self._refused_share = _REMEMBER * self._refused_share + (1 - _REMEMBER) * (not taken)
         if taken:
             return None
         now_s = self._clock()
-        turn_s = max(self._promised_s, now_s + wait_s) + service_s
+        turn_s = max(self._promised_s, now_s + wait_s) + self.service_s
         self._promised_s = min(turn_s, now_s + _LONGEST_RETRY_S)
         return math.ceil((self._promised_s - now_s) * (1 + self._chance()) * 100) / 100
+
+
+class Job:
+    """Work that was handed in.
+
+    Attributes:
+        future: gets the result or the error; if it is cancelled before a thread is free, nothing is done.
+        begun: whether a thread is at it or has done it.
+        ended: called once the thread is free again, if the future was cancelled.
+    """
+
+    __slots__ = ("begun", "ended", "future", "work")
+
+    def __init__(self, future: asyncio.Future[Any], work: Callable[[], Any]) -> None:
+        self.future = future
+        self.work = work
+        self.begun = False
+        self.ended: Callable[[], None] | None = None
+
+    def settle(self, result: Any, error: BaseException | None) -> None:
+        """Hands the outcome over; belongs to the event loop."""
+        if self.future.cancelled():
+            if self.ended is not None:
+                self.ended()
+        elif error is None:
+            self.future.set_result(result)
+        else:
+            self.future.set_exception(error)
+
+
+class Threads:
+    """A few threads that compute for the event loop, in order. Whatever the work raises, no thread ends.
+
+    `ThreadPoolExecutor` would do, but its futures have locks and have to be wrapped once more for the event loop,
+    which costs half as much again for every answer that is computed.
+
+    Args:
+        background: whether they run only when others leave the processor idle.
+    """
+
+    def __init__(self, count: int, name: str, *, background: bool = False) -> None:
+        self._jobs: SimpleQueue[Job | None] = SimpleQueue()
+        self._count = count
+        self._background = background
+        for number in range(count):
+            threading.Thread(target=self._work, name=f"{name}-{number}", daemon=True).start()
+
+    def submit(self, work: Callable[..., Any], /, *args: Any) -> Job:
+        """Hands work in, from the event loop; a trace goes on in the thread."""
+        context = copy_context()
+        job = Job(asyncio.get_running_loop().create_future(), lambda: context.run(work, *args))
+        self._jobs.put(job)
+        return job
+
+    def close(self) -> None:
+        """Lets the threads go."""
+        for _ in range(self._count):
+            self._jobs.put(None)
+
+    def _work(self) -> None:
+        if self._background:
+            lower_priority()
+        else:
+            lower_priority(_BEHIND_THE_LOOP)
+        while (job := self._jobs.get()) is not None:
+            if job.future.cancelled():
+                continue
+            job.begun = True
+            result, error = None, None
+            try:
+                result = job.work()
+            except BaseException as raised:  # whoever asked for the work gets it
+                error = raised
+            try:
+                job.future.get_loop().call_soon_threadsafe(job.settle, result, error)
+            except RuntimeError:  # the loop has ended, and nobody waits any more
+                return
 
 
 class NoMessageError(Exception):
@@ -158,37 +225,20 @@ class Lane:
     Args:
         name: of its threads.
         threads: how many answers it computes at the same time.
-        max_wait_s: the longest estimated wait of a call that it takes.
-        max_calls: calls that it has at the same time.
         background: whether its threads run only when others leave the processor idle.
-        clock: monotonic, in seconds.
-        chance: a random number from 0 to 1; see `Admission`.
+        bounds: further arguments of `Admission`.
     """
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        threads: int,
-        max_wait_s: float = math.inf,
-        max_calls: float = math.inf,
-        background: bool = False,
-        clock: Callable[[], float],
-        chance: Callable[[], float] = random.random,
-    ) -> None:
-        self._threads = threads
+    def __init__(self, name: str, *, threads: int, background: bool = False, clock: Clock, **bounds: Any) -> None:
         self._clock = clock
-        self._load = Load(clock)
-        self._admission = Admission(
-            self._load, threads=threads, max_wait_s=max_wait_s, max_calls=max_calls, clock=clock, chance=chance
-        )
+        self._admission = Admission(threads=threads, clock=clock, **bounds)
         self._unread: dict[asyncio.Task[Any], float] = {}
         self._computing = Threads(threads, name, background=background)
 
     @property
     def waiting(self) -> int:
         """Calls that have no thread yet."""
-        return max(self._load.calls - self._threads, 0)
+        return self._admission.waiting
 
     async def take(self, context: Any) -> bytes:
         """Takes a call that has just arrived and returns its message; the caller must `leave` afterwards.
@@ -216,12 +266,12 @@ class Lane:
             self._unread.pop(task, None)
         if message is grpc.aio.EOF:
             raise NoMessageError
-        self._load.arrive()
+        self._admission.arrive()
         return bytes(message)
 
     def leave(self) -> None:
         """Ends a call that was taken."""
-        self._load.end()
+        self._admission.end()
 
     async def compute(self, work: Callable[..., Any], /, *args: Any) -> Any:
         """Has a thread do the work, unless the call is cancelled before one is free."""
@@ -230,8 +280,8 @@ class Lane:
             return await job.future
         except asyncio.CancelledError:
             if job.begun:  # the thread counts until it is free
-                self._load.arrive()
-                job.ended = self._load.end
+                self._admission.arrive()
+                job.ended = self._admission.end
             raise
 
     def close(self) -> None:
@@ -250,13 +300,9 @@ class Lane:
 
 
 class Lanes:
-    """The lanes of a server.
+    """The lanes of a server."""
 
-    Args:
-        clock: monotonic, in seconds.
-    """
-
-    def __init__(self, settings: ServerSettings, metrics: Metrics, clock: Callable[[], float]) -> None:
+    def __init__(self, settings: ServerSettings, metrics: Metrics, clock: Clock) -> None:
         long_calls = settings.max_long_calls
         self.calls = Lane("call", threads=settings.max_concurrent, max_wait_s=settings.max_wait_ms / 1000, clock=clock)
         self.long_calls = Lane("long-call", threads=long_calls, max_calls=2 * long_calls, background=True, clock=clock)

@@ -16,7 +16,7 @@ import structlog
 from google.protobuf.message import DecodeError
 
 from lm.errors import RequestError
-from service.rpc.admission import Lane, NoMessageError
+from service.rpc.admission import Clock, Lane, NoMessageError
 from service.rpc.status import final_status
 from service.telemetry.metrics import Metrics
 from service.telemetry.tracing import Tracing
@@ -53,7 +53,6 @@ class Call:
         return await self.lane.compute(work, *args)
 
 
-Parse = Callable[[bytes], Any]
 Behavior = Callable[[Any, Call], Awaitable[bytes | None]]
 """Answers a call, given what gRPC gives a handler; the answer is serialised."""
 
@@ -77,7 +76,6 @@ class Calls:
     Args:
         models: names that may become a label.
         default_model: a request that names no model counts under this one.
-        clock: monotonic, in seconds.
         tracing: traces calls; None if none are traced.
     """
 
@@ -86,7 +84,7 @@ class Calls:
         metrics: Metrics,
         models: Sequence[str],
         default_model: str,
-        clock: Callable[[], float],
+        clock: Clock,
         tracing: Tracing | None = None,
     ) -> None:
         self._metrics = metrics
@@ -101,8 +99,8 @@ class Calls:
         """Lets a model's name be a label."""
         self._labels[f"models/{model}"] = model
 
-    def unary(self, method: str, lane: Lane, parse: Parse, answer: Callable[[Any, Call], Awaitable[bytes]]) -> Any:
-        """The handler of a method with one message and one answer.
+    def unary(self, method: str, lane: Lane, message: Any, answer: Callable[[Any, Call], Awaitable[bytes]]) -> Any:
+        """The handler of a method with one message, of the class that is given, and one answer.
 
         gRPC is told that the method takes a stream of messages: only then does it hand a call over as it arrives, and
         not when its message has come.
@@ -111,7 +109,7 @@ class Calls:
 
         async def behave(_messages: Any, call: Call) -> Any:
             try:
-                return await _in_lane(lane, parse, call, answer)
+                return await _in_lane(lane, message, call, answer)
             finally:
                 if call.request is not None:
                     duration.observe(self._clock() - call.arrived_s)
@@ -119,21 +117,22 @@ class Calls:
         return grpc.stream_unary_rpc_method_handler(self.handler(method, behave))
 
     def streaming(
-        self,
-        method: str,
-        lane: Lane,
-        parse: Callable[[bytes], Any],
-        answers: Callable[[Any, Call], AsyncIterator[bytes]],
+        self, method: str, lane: Lane, message: Any, answers: Callable[[Any, Call], AsyncIterator[bytes]]
     ) -> Any:
         """The handler of a method with one message and many answers; see `unary`."""
 
         async def write_all(request: Any, call: Call) -> None:
             await call.context.send_initial_metadata(())  # else the call could not end while its first answer is unread
-            async for message in answers(request, call):
-                await _write(call.context, message)
+            async for answer in answers(request, call):
+                try:
+                    async with asyncio.timeout(_UNREAD_S):
+                        await call.context.write(answer)
+                except TimeoutError:
+                    details = f"The caller left an answer unread for {_UNREAD_S:g} s."
+                    raise StatusError(_CODES.CANCELLED, details) from None
 
         async def behave(_messages: Any, call: Call) -> None:
-            await _in_lane(lane, parse, call, write_all)
+            await _in_lane(lane, message, call, write_all)
 
         return grpc.stream_stream_rpc_method_handler(self.handler(method, behave))
 
@@ -183,34 +182,21 @@ class Calls:
         self._log.debug("call", method=method, model=model, code=code.name, duration_ms=round(took_s * 1000, 3))
 
 
-async def _write(context: Any, message: bytes) -> None:
-    try:
-        async with asyncio.timeout(_UNREAD_S):
-            await context.write(message)
-    except TimeoutError:
-        raise StatusError(_CODES.CANCELLED, f"The caller left an answer unread for {_UNREAD_S:g} s.") from None
-
-
-async def _in_lane(lane: Lane, parse: Parse, call: Call, respond: Callable[[Any, Call], Awaitable[Any]]) -> Any:
+async def _in_lane(lane: Lane, kind: Any, call: Call, respond: Callable[[Any, Call], Awaitable[Any]]) -> Any:
     """Responds to a call that finds room in a lane."""
     message = await lane.take(call.context)
     try:
         if call.context.time_remaining() == 0:
             raise StatusError(_CODES.DEADLINE_EXCEEDED, "The deadline passed before work began.")
         call.lane = lane
-        call.request = _parsed(parse, message)
+        try:
+            call.request = kind.FromString(message)
+        except DecodeError:
+            problem, remedy = "is no message of its type.", "Text must be UTF-8."
+            raise RequestError("request", problem, fault="MALFORMED", remedy=remedy) from None
         return await respond(call.request, call)
     finally:
         lane.leave()
-
-
-def _parsed(parse: Parse, message: bytes) -> Any:
-    try:
-        return parse(message)
-    except DecodeError:
-        raise RequestError(
-            "request", "is no message of its type.", fault="MALFORMED", remedy="Text must be UTF-8."
-        ) from None
 
 
 def _status_of(error: Exception) -> grpc.Status:

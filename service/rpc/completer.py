@@ -1,109 +1,202 @@
-"""Answers as bytes, ready to be sent: looked up, or asked of a model and kept."""
+"""Answers as bytes, ready to be sent: looked up, or asked of a model, made a message and kept."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import base64
+import hashlib
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
 
 from autocomplete.v1 import autocomplete_service_pb2 as pb
+from google.protobuf.duration_pb2 import Duration
 
 from service.cache.answers import Answers, Computed, answer_key
-from service.ports import AnswerKey, ServingModel
-from service.rpc.convert import completion_response, words_response
-from service.rpc.requests import DEFAULT_SUGGESTIONS, QueryQuestion, WordQuestion
+from service.rpc.requests import DEFAULT_SUGGESTIONS, Question
 from service.telemetry.metrics import Metrics
 from service.telemetry.tracing import Tracing
 from suggest.budget import Budget, OptionalPart
-from suggest.types import QueryOptions
+from suggest.types import (
+    NextWords,
+    QueryCompletion,
+    QueryOptions,
+    QuerySuggestion,
+    ScoreTerms,
+    StageTiming,
+    SuggestionSource,
+)
+
+if TYPE_CHECKING:
+    from suggest.model import Model
 
 COMPLETE_QUERY = "CompleteQuery"
 PREDICT_NEXT_WORD = "PredictNextWord"
+_SOURCES = {
+    SuggestionSource.LOG: pb.SUGGESTION_SOURCE_HISTORY,
+    SuggestionSource.GENERATED: pb.SUGGESTION_SOURCE_GENERATED,
+}
 
 
 class Completer:
-    """Completes queries and predicts words; answers with timings are never cached."""
+    """Completes queries and predicts words; answers with timings are never cached.
+
+    Methods are named after the API's, `COMPLETE_QUERY` or `PREDICT_NEXT_WORD`; an answer is the serialised response.
+    """
 
     def __init__(self, answers: Answers, metrics: Metrics, tracing: Tracing | None = None) -> None:
         self._answers = answers
         self._metrics = metrics
         self._tracing = tracing
 
-    def query_at_hand(self, model: ServingModel, question: QueryQuestion) -> bytes | None:
-        """The `CompleteQueryResponse` to a query if the process holds it; does not wait."""
-        return None if question.options.explain else self._answers.at_hand(_query_key(model, question))
+    def at_hand(self, method: str, model: Model, question: Question[Any]) -> bytes | None:
+        """The answer if the process holds it; does not wait."""
+        return None if question.options.explain else self._answers.at_hand(question_key(method, model, question))
 
-    def words_at_hand(self, model: ServingModel, question: WordQuestion) -> bytes | None:
-        """The `PredictNextWordResponse` to a text if the process holds it; does not wait."""
-        return None if question.options.explain else self._answers.at_hand(_word_key(model, question))
+    def find_query(self, model: Model, question: Question[QueryOptions]) -> bytes | None:
+        """The answer to a query if a cache holds it."""
+        return None if question.options.explain else self._answers.find(question_key(COMPLETE_QUERY, model, question))
 
-    def find_query(self, model: ServingModel, question: QueryQuestion) -> bytes | None:
-        """The `CompleteQueryResponse` to a query if a cache holds it."""
-        return None if question.options.explain else self._answers.find(_query_key(model, question))
-
-    def complete_query(self, model: ServingModel, question: QueryQuestion, new_budget: Callable[[], Budget]) -> bytes:
-        """The serialised `CompleteQueryResponse` to a query; `new_budget` is asked if no cache holds it."""
-        found = self.find_query(model, question)
-        return found if found is not None else self.compute_query(model, question, new_budget())
-
-    def compute_query(self, model: ServingModel, question: QueryQuestion, budget: Budget) -> bytes:
-        """The serialised `CompleteQueryResponse` to a query that no cache held."""
-
-        def compute(budget: Budget) -> Computed:
-            response, _ = self._ask(model, question, budget, neural=True)
-            return Computed(payload=response.SerializeToString(), keep=not response.degraded)
-
+    def answer(self, method: str, model: Model, question: Question[Any], new_budget: Callable[[], Budget]) -> bytes:
+        """The answer; `new_budget` is asked if no cache holds it."""
         if question.options.explain:
-            return compute(budget).payload
-        return self._answers.join_or_compute(_query_key(model, question), compute, budget)
+            return self._compute(method, model, question, new_budget()).payload
+        key = question_key(method, model, question)
+        return self._answers.answer(key, lambda budget: self._compute(method, model, question, budget), new_budget)
 
-    def prepare_query(self, model: ServingModel, query: str) -> bool:
+    def compute_query(self, model: Model, question: Question[QueryOptions], budget: Budget) -> bytes:
+        """The answer to a query that no cache held."""
+        if question.options.explain:
+            return self._compute(COMPLETE_QUERY, model, question, budget).payload
+        key = question_key(COMPLETE_QUERY, model, question)
+        return self._answers.join_or_compute(
+            key, lambda budget: self._compute(COMPLETE_QUERY, model, question, budget), budget
+        )
+
+    def prepare_query(self, model: Model, query: str) -> bool:
         """Has the caches hold the answer to a usual call with this query; True if none held it."""
-        question = QueryQuestion(query, "", QueryOptions(max_suggestions=DEFAULT_SUGGESTIONS))
-
-        def compute() -> Computed:
-            response, _ = self._ask(model, question, None, neural=True)
-            return Computed(payload=response.SerializeToString(), keep=not response.degraded)
-
-        return self._answers.prepare(_query_key(model, question), compute)
+        question = Question(query, "", QueryOptions(max_suggestions=DEFAULT_SUGGESTIONS))
+        key = question_key(COMPLETE_QUERY, model, question)
+        return self._answers.prepare(key, lambda: self._compute(COMPLETE_QUERY, model, question, None))
 
     def fast_query(
-        self, model: ServingModel, question: QueryQuestion, budget: Budget
+        self, model: Model, question: Question[QueryOptions], budget: Budget
     ) -> tuple[pb.CompleteQueryResponse, tuple[OptionalPart, ...]]:
         """The answer without neural parts, and which of them could refine it; if none, it is the answer."""
-        response, refiners = self._ask(model, question, budget, neural=False)
+        response, refiners = self._complete(model, question, budget, neural=False)
         if not (refiners or response.degraded or question.options.explain):
-            self._answers.keep(_query_key(model, question), response.SerializeToString())
+            self._answers.keep(question_key(COMPLETE_QUERY, model, question), response.SerializeToString())
         return response, refiners
 
-    def _ask(
-        self, model: ServingModel, question: QueryQuestion, budget: Budget | None, *, neural: bool
+    def _compute(self, method: str, model: Model, question: Question[Any], budget: Budget | None) -> Computed:
+        response: pb.CompleteQueryResponse | pb.PredictNextWordResponse
+        if method == COMPLETE_QUERY:
+            response, _ = self._complete(model, question, budget, neural=True)
+        else:
+            response = self._predict(model, question, budget)
+        return Computed(payload=response.SerializeToString(), keep=not response.degraded)
+
+    def _complete(
+        self, model: Model, question: Question[QueryOptions], budget: Budget | None, *, neural: bool
     ) -> tuple[pb.CompleteQueryResponse, tuple[OptionalPart, ...]]:
-        """The answer of the model itself, and which of the parts that were not asked could refine it."""
-        options = question.options._replace(neural=neural)
-        completion = model.complete_query(question.query, options, budget)
-        self._metrics.observe_completion(completion, COMPLETE_QUERY)
-        if self._tracing is not None:
-            self._tracing.stages(completion.timings)
+        completion = model.complete_query(question.text, question.options._replace(neural=neural), budget)
+        self._observe(completion, COMPLETE_QUERY)
         return completion_response(completion, model, explain=question.options.explain), completion.refiners
 
-    def predict_next_word(self, model: ServingModel, question: WordQuestion, new_budget: Callable[[], Budget]) -> bytes:
-        """The serialised `PredictNextWordResponse` to a text; `new_budget` is asked if no cache holds it."""
+    def _predict(self, model: Model, question: Question[Any], budget: Budget | None) -> pb.PredictNextWordResponse:
+        words = model.predict_next_word(question.text, question.options, budget)
+        self._observe(words, PREDICT_NEXT_WORD)
+        return words_response(words, question.text, model, explain=question.options.explain)
 
-        def compute(budget: Budget) -> Computed:
-            words = model.predict_next_word(question.text, question.options, budget)
-            self._metrics.observe_words(words, PREDICT_NEXT_WORD)
-            if self._tracing is not None:
-                self._tracing.stages(words.timings)
-            response = words_response(words, question.text, model, explain=question.options.explain)
-            return Computed(payload=response.SerializeToString(), keep=not words.degraded)
-
-        if question.options.explain:
-            return compute(new_budget()).payload
-        return self._answers.answer(_word_key(model, question), compute, new_budget)
+    def _observe(self, answer: QueryCompletion | NextWords, method: str) -> None:
+        self._metrics.observe(answer, method)
+        if self._tracing is not None:
+            self._tracing.stages(answer.timings)
 
 
-def _query_key(model: ServingModel, question: QueryQuestion) -> AnswerKey:
-    return answer_key(COMPLETE_QUERY, model, (question.query, question.options))
+def question_key(method: str, model: Model, question: Question[Any]) -> bytes:
+    """The key of the answer to a question."""
+    return answer_key(method, model, (question.text, question.options))
 
 
-def _word_key(model: ServingModel, question: WordQuestion) -> AnswerKey:
-    return answer_key(PREDICT_NEXT_WORD, model, (question.text, question.options))
+def model_resource(name: str) -> str:
+    """`models/{model}`."""
+    return f"models/{name}"
+
+
+def attribution_token(model: Model, text: str) -> str:
+    """What ties a user's choice to an answer: equal for equal answers, so that they can be cached whole."""
+    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+    return base64.urlsafe_b64encode(f"{model.name}\n{model.version}\n{digest}".encode()).decode().rstrip("=")
+
+
+def completion_response(completion: QueryCompletion, model: Model, *, explain: bool) -> pb.CompleteQueryResponse:
+    """The answer to `CompleteQuery`."""
+    response = pb.CompleteQueryResponse(
+        normalized_query=completion.normalized_query,
+        corrected_query=completion.corrected_query,
+        model=model_resource(model.name),
+        model_version=model.version,
+        attribution_token=attribution_token(model, completion.normalized_query),
+        degraded=completion.degraded,
+        timings=_timings(completion.timings) if explain else (),
+    )
+    for suggestion in completion.suggestions:
+        # made in place: to make messages first and copy them takes twice as long
+        added = response.suggestions.add(
+            text=suggestion.display,
+            log_probability=suggestion.log_prob,
+            acceptance_probability=suggestion.acceptance_prob,
+            source=_SOURCES[suggestion.source],
+            explanation=_explanation(suggestion.terms) if explain else None,
+            payload=suggestion.payload,
+        )
+        _add_segments(added.segments, suggestion)
+    return response
+
+
+def words_response(words: NextWords, text: str, model: Model, *, explain: bool) -> pb.PredictNextWordResponse:
+    """The answer to `PredictNextWord`."""
+    response = pb.PredictNextWordResponse(
+        replace_start=words.replace_start,
+        model=model_resource(model.name),
+        model_version=model.version,
+        attribution_token=attribution_token(model, text),
+        degraded=words.degraded,
+        timings=_timings(words.timings) if explain else (),
+    )
+    for suggestion in words.suggestions:
+        response.suggestions.add(
+            text=suggestion.text,
+            log_probability=suggestion.log_prob,
+            explanation=_explanation(suggestion.terms) if explain else None,
+        )
+    return response
+
+
+def _add_segments(segments: Any, suggestion: QuerySuggestion) -> None:
+    """What is typed of a suggestion and what is not."""
+    text, (start, length) = suggestion.display, suggestion.typed
+    end = start + length
+    if start:
+        segments.add(text=text[:start])
+    if length:
+        segments.add(text=text[start:end], typed=True)
+    if end < len(text):
+        segments.add(text=text[end:])
+
+
+def _explanation(terms: ScoreTerms) -> pb.ScoreExplanation:
+    return pb.ScoreExplanation(
+        popularity_log_probability=terms.popularity_log_prob,
+        ngram_log_probability=terms.ngram_log_prob,
+        neural_log_probability=terms.neural_log_prob,
+        edit_count=terms.edit_count,
+    )
+
+
+def _timings(timings: Iterable[StageTiming]) -> list[pb.StageTiming]:
+    return [pb.StageTiming(stage=timing.stage, duration=_duration(timing.duration_s)) for timing in timings]
+
+
+def _duration(duration_s: float) -> Duration:
+    seconds, nanos = divmod(round(duration_s * 1e9), 1_000_000_000)
+    return Duration(seconds=seconds, nanos=nanos)

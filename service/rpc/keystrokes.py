@@ -10,22 +10,24 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from autocomplete.v1 import autocomplete_service_pb2 as pb
 
 from lm.errors import AutocompleteError
 from service.models.served_models import ServedModels
-from service.ports import ServingModel
+from service.rpc.admission import Clock, Threads
 from service.rpc.completer import Completer
-from service.rpc.requests import QueryQuestion, read_query
+from service.rpc.requests import Question, read_query
 from service.rpc.status import is_for_callers, status_of
-from service.rpc.threads import Threads
 from service.telemetry.metrics import Metrics
 from suggest.budget import Budget, OptionalPart, Shortage
+from suggest.types import QueryOptions
+
+if TYPE_CHECKING:
+    from suggest.model import Model
 
 METHOD = "StreamCompleteQuery"
-_COMPLETION_TAG = bytes([pb.StreamCompleteQueryResponse.DESCRIPTOR.fields_by_name["completion"].number << 3 | 2])
 Config = pb.StreamCompleteQueryRequest.Config
 Turn = asyncio.Future[bool]
 """Done with True once it has come, with False if it was given up."""
@@ -45,8 +47,8 @@ class Refinement:
     """The second answer that a keystroke still gets: from the same model, with the parts that refine the first one."""
 
     keystroke: Keystroke
-    question: QueryQuestion
-    model: ServingModel
+    question: Question[QueryOptions]
+    model: Model
     budget: Budget
     fast: pb.CompleteQueryResponse
     refiners: tuple[OptionalPart, ...]
@@ -57,7 +59,6 @@ class KeystrokeAnswers:
 
     Args:
         time_budget_s: time that an answer may take from the keystroke's arrival on.
-        clock: monotonic, in seconds.
     """
 
     def __init__(
@@ -67,7 +68,7 @@ class KeystrokeAnswers:
         completer: Completer,
         metrics: Metrics,
         time_budget_s: float,
-        clock: Callable[[], float],
+        clock: Clock,
     ) -> None:
         self._models = models
         self._completer = completer
@@ -147,10 +148,9 @@ class Turns:
         threads: make the answers.
         count: how many of them there are.
         patience_s: time that an answer may take.
-        clock: monotonic, in seconds.
     """
 
-    def __init__(self, threads: Threads, count: int, patience_s: float, clock: Callable[[], float]) -> None:
+    def __init__(self, threads: Threads, count: int, patience_s: float, clock: Clock) -> None:
         self._free = count
         self._patience_s = patience_s
         self._clock = clock
@@ -206,16 +206,7 @@ class Turns:
 
 
 def _response(number: int, completion: bytes, *, is_final: bool) -> bytes:
-    """A serialised `StreamCompleteQueryResponse` around a serialised completion, which is not parsed for it."""
-    head = pb.StreamCompleteQueryResponse(sequence_number=number, is_final=is_final).SerializeToString()
-    return b"".join((head, _COMPLETION_TAG, _varint(len(completion)), completion))
-
-
-def _varint(value: int) -> bytes:
-    """A length as protobuf writes it: 7 bits a byte, the lowest first."""
-    septets = bytearray()
-    while value > 0x7F:
-        septets.append(value & 0x7F | 0x80)
-        value >>= 7
-    septets.append(value)
-    return bytes(septets)
+    """A serialised `StreamCompleteQueryResponse` around a serialised completion."""
+    response = pb.StreamCompleteQueryResponse(sequence_number=number, is_final=is_final)
+    response.completion.MergeFromString(completion)
+    return response.SerializeToString()

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Generic, NamedTuple, TypeVar
 
 from autocomplete.v1 import autocomplete_service_pb2 as pb
 from autocomplete.v1 import model_service_pb2 as model_pb
@@ -29,63 +28,28 @@ _PARTS: dict[int, Part] = {
 }
 
 
-class QueryQuestion(NamedTuple):
-    """What `CompleteQuery` was asked; `query` is normalized, `model` empty for the default one.
+_Options = TypeVar("_Options")
+
+
+class Question(NamedTuple, Generic[_Options]):
+    """What was asked of a model; its name is empty for the default one.
 
     A tuple, as answers from the cache cost little else.
     """
 
-    query: str
-    model: str
-    options: QueryOptions
-
-
-class WordQuestion(NamedTuple):
-    """What `PredictNextWord` was asked."""
-
     text: str
     model: str
-    options: WordOptions
+    options: _Options
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScoreQuestion:
-    """What `ScoreText` was asked."""
-
-    text: str
-    model: str
-    part: Part
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GenerationQuestion:
-    """What `GenerateText` was asked."""
-
-    prompt: str
-    model: str
-    options: GenerationOptions
-
-
-class QueryFields(Protocol):
-    """What a query's request and a stream's configuration have in common."""
-
-    model: str
-    max_suggestions: int
-    exclude_generated: bool
-    user_pseudo_id: str
-    explain: bool
-
-
-def read_query(fields: QueryFields, query: str, *, prefix: str = "") -> QueryQuestion:
-    """Checks a query and what holds for it.
+def read_query(
+    fields: pb.CompleteQueryRequest | pb.StreamCompleteQueryRequest.Config, query: str, *, prefix: str = ""
+) -> Question[QueryOptions]:
+    """Checks a query, which it normalizes, and what holds for it. All that read requests raise `RequestError`.
 
     Args:
-        fields: a `CompleteQueryRequest` or a stream's `Config`.
         query: as typed.
         prefix: path of `fields` in the request, for messages.
-
-    Raises:
-        RequestError: a field is wrong.
     """
     _check_length("query", query, MAX_QUERY_LENGTH)
     _check_length(prefix + "user_pseudo_id", fields.user_pseudo_id, MAX_USER_ID_LENGTH)
@@ -94,15 +58,11 @@ def read_query(fields: QueryFields, query: str, *, prefix: str = "") -> QueryQue
         exclude_generated=fields.exclude_generated,
         explain=fields.explain,
     )
-    return QueryQuestion(normalize_query(query), read_model_name(prefix + "model", fields.model), options)
+    return Question(normalize_query(query), read_model_name(prefix + "model", fields.model), options)
 
 
-def read_words(request: pb.PredictNextWordRequest) -> WordQuestion:
-    """Checks a request for next words.
-
-    Raises:
-        RequestError: a field is wrong.
-    """
+def read_words(request: pb.PredictNextWordRequest) -> Question[WordOptions]:
+    """Checks a request for next words."""
     _check_length("text", request.text, MAX_TEXT_LENGTH)
     _check_range("min_probability", request.min_probability, 0.0, 1.0)
     options = WordOptions(
@@ -111,27 +71,19 @@ def read_words(request: pb.PredictNextWordRequest) -> WordQuestion:
         part=_part(request.part),
         explain=request.explain,
     )
-    return WordQuestion(request.text, read_model_name("model", request.model), options)
+    return Question(request.text, read_model_name("model", request.model), options)
 
 
-def read_score(request: pb.ScoreTextRequest) -> ScoreQuestion:
-    """Checks a request for scores.
-
-    Raises:
-        RequestError: a field is wrong.
-    """
+def read_score(request: pb.ScoreTextRequest) -> Question[Part]:
+    """Checks a request for scores."""
     if not request.text:
         raise RequestError("text", "is required.", fault="MALFORMED", remedy="Give the text to score.")
     _check_length("text", request.text, MAX_TEXT_LENGTH)
-    return ScoreQuestion(text=request.text, model=read_model_name("model", request.model), part=_part(request.part))
+    return Question(request.text, read_model_name("model", request.model), _part(request.part))
 
 
-def read_generation(request: pb.GenerateTextRequest) -> GenerationQuestion:
-    """Checks a request for generated text.
-
-    Raises:
-        RequestError: a field is wrong.
-    """
+def read_generation(request: pb.GenerateTextRequest) -> Question[GenerationOptions]:
+    """Checks a request for generated text."""
     _check_length("prompt", request.prompt, MAX_TEXT_LENGTH)
     _check_range("max_output_tokens", request.max_output_tokens, 0, math.inf)
     _check_range("beam_width", request.beam_width, 0, MAX_BEAM_WIDTH)
@@ -152,25 +104,17 @@ def read_generation(request: pb.GenerateTextRequest) -> GenerationQuestion:
         beam_width=max(request.beam_width, 1),
         part=_part(request.part),
     )
-    return GenerationQuestion(prompt=request.prompt, model=read_model_name("model", request.model), options=options)
+    return Question(request.prompt, read_model_name("model", request.model), options)
 
 
 def read_page_size(request: model_pb.ListModelsRequest) -> int:
-    """Models a page.
-
-    Raises:
-        RequestError: it is negative.
-    """
+    """Models a page."""
     _check_range("page_size", request.page_size, 0, math.inf)
     return min(request.page_size or DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE)
 
 
 def read_model_name(field: str, value: str, *, required: bool = False) -> str:
-    """The name behind `models/`; empty for the default model.
-
-    Raises:
-        RequestError: it is no such name.
-    """
+    """The name behind `models/`; empty for the default model."""
     if not value and not required:
         return ""
     match = _MODEL.fullmatch(value)

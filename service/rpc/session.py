@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any
 
 import grpc
 from autocomplete.v1 import autocomplete_service_pb2 as pb
 from google.protobuf.message import DecodeError
 
 from lm.errors import OverloadedError, RequestError
+from service.rpc.admission import Clock
 from service.rpc.calls import StatusError
 from service.rpc.keystrokes import Config, Keystroke, KeystrokeAnswers, Refinement, Turn, Turns
 from service.telemetry.metrics import Metrics
@@ -25,16 +25,6 @@ from service.telemetry.metrics import Metrics
 _RETRY_AFTER_S = 1.0
 _MAX_REFUSALS = 16
 """Refusals that may wait. A caller who sends nonsense faster than it reads gets no answer to some of it."""
-
-
-class Context(Protocol):
-    """What a session needs of gRPC's context."""
-
-    async def read(self) -> object:
-        """The next message, or `grpc.aio.EOF`."""
-
-    async def write(self, message: bytes) -> None:
-        """Sends a message; returns as soon as flow control lets the next one follow."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +48,7 @@ class Session:
     """One stream; its methods belong to the event loop.
 
     Args:
-        clock: monotonic, in seconds.
+        context: gRPC's.
 
     Attributes:
         end_reason: why the server ends it; empty if the caller does.
@@ -66,13 +56,13 @@ class Session:
 
     def __init__(
         self,
-        context: Context,
+        context: Any,
         *,
         answers: KeystrokeAnswers,
         turns: Turns,
         limits: Limits,
         metrics: Metrics,
-        clock: Callable[[], float],
+        clock: Clock,
     ) -> None:
         self._context = context
         self._answers = answers

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
 from typing import Any
 
 import grpc
@@ -30,34 +29,30 @@ _LOADING_RETRY_AFTER_S = 1.0
 _log = structlog.get_logger("service.rpc")
 
 
-@dataclass(frozen=True, slots=True)
-class _Outcome:
-    code: int
-    reason: str
-
-
 # The first class that fits counts. A request's own faults are its reasons.
-_TABLE: tuple[tuple[type[AutocompleteError], _Outcome], ...] = (
-    (RequestError, _Outcome(code_pb2.INVALID_ARGUMENT, "MALFORMED")),
-    (ModelNotFoundError, _Outcome(code_pb2.NOT_FOUND, "MODEL_NOT_FOUND")),
-    (ModelLoadingError, _Outcome(code_pb2.UNAVAILABLE, "MODEL_LOADING")),
-    (BundleError, _Outcome(code_pb2.UNAVAILABLE, "MODEL_LOADING")),
-    (UnsupportedError, _Outcome(code_pb2.FAILED_PRECONDITION, "METHOD_UNSUPPORTED")),
-    (OverloadedError, _Outcome(code_pb2.RESOURCE_EXHAUSTED, "OVERLOADED")),
+_TABLE: tuple[tuple[type[AutocompleteError], int, str], ...] = (
+    (RequestError, code_pb2.INVALID_ARGUMENT, "MALFORMED"),
+    (ModelNotFoundError, code_pb2.NOT_FOUND, "MODEL_NOT_FOUND"),
+    (ModelLoadingError, code_pb2.UNAVAILABLE, "MODEL_LOADING"),
+    (BundleError, code_pb2.UNAVAILABLE, "MODEL_LOADING"),
+    (UnsupportedError, code_pb2.FAILED_PRECONDITION, "METHOD_UNSUPPORTED"),
+    (OverloadedError, code_pb2.RESOURCE_EXHAUSTED, "OVERLOADED"),
 )
 
 
 def is_for_callers(error: BaseException) -> bool:
     """Whether the error has a place in the table; any other is the server's own fault."""
-    return isinstance(error, tuple(kind for kind, _ in _TABLE))
+    return isinstance(error, tuple(kind for kind, _, _ in _TABLE))
 
 
 def status_of(error: AutocompleteError) -> status_pb2.Status:
     """The rich status of an error; INTERNAL if it has no place in the table."""
-    outcome = next((outcome for kind, outcome in _TABLE if isinstance(error, kind)), None)
+    outcome = next(((code, reason) for kind, code, reason in _TABLE if isinstance(error, kind)), None)
     if outcome is None:
         return _status(code_pb2.INTERNAL, str(error), [])
-    reason = error.fault if isinstance(error, RequestError) else outcome.reason
+    code, reason = outcome
+    if isinstance(error, RequestError):
+        reason = error.fault
     details: list[Message] = [error_details_pb2.ErrorInfo(reason=reason, domain=ERROR_DOMAIN)]
     if isinstance(error, RequestError):
         violation = error_details_pb2.BadRequest.FieldViolation(
@@ -68,7 +63,7 @@ def status_of(error: AutocompleteError) -> status_pb2.Status:
         details.append(_retry_info(error.retry_after_s))
     elif isinstance(error, ModelLoadingError):
         details.append(_retry_info(_LOADING_RETRY_AFTER_S))
-    return _status(outcome.code, str(error), details)
+    return _status(code, str(error), details)
 
 
 def internal_status(error_id: str) -> status_pb2.Status:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 import structlog
 
 from lm.errors import OverloadedError
 from service.config import ServerSettings
+from service.rpc.admission import Clock, Threads
 from service.rpc.calls import Call
 from service.rpc.keystrokes import KeystrokeAnswers, Turns
 from service.rpc.session import Limits, Session
-from service.rpc.threads import Threads
 from service.telemetry.logs import trace_of
 from service.telemetry.metrics import Metrics
 
@@ -30,7 +29,6 @@ class Streams:
 
     Args:
         answers: makes the answers.
-        clock: monotonic, in seconds.
     """
 
     def __init__(
@@ -38,7 +36,7 @@ class Streams:
         settings: ServerSettings,
         answers: KeystrokeAnswers,
         metrics: Metrics,
-        clock: Callable[[], float],
+        clock: Clock,
     ) -> None:
         self._limit = settings.max_streams
         self._limits = Limits(idle_s=settings.stream_idle_s)

@@ -7,13 +7,12 @@ Redis counts as away if one worker cannot reach it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Gauge, Histogram, ProcessCollector
 
 from service.telemetry.describe import Description, MetricMaker
-from suggest.budget import LeftOut
-from suggest.types import NextWords, QueryCompletion, StageTiming, SuggestionSource
+from suggest.types import NextWords, QueryCompletion, SuggestionSource
 
 _LATENCY_BUCKETS_S = (
     *(0.0005, 0.001, 0.002, 0.003, 0.004, 0.006, 0.008, 0.012, 0.016, 0.025, 0.05),
@@ -26,7 +25,7 @@ class Metrics:
     """The server's metrics, in a collector registry of the caller's.
 
     Args:
-        shared: they are kept in files (`share_metrics` of `service.workers.worker`)
+        shared: they are kept in files (`share_metrics` of `service.workers.process`)
             and added up with those of other processes.
     """
 
@@ -172,28 +171,20 @@ class Metrics:
         if not self._shared:  # files keep it as 0
             self.model_info.remove(model, former)
 
-    def observe_completion(self, completion: QueryCompletion, method: str) -> None:
-        """Counts a computed query completion."""
-        self._observe(completion.timings, completion.left_out)
-        logged = sum(suggestion.source is SuggestionSource.LOG for suggestion in completion.suggestions)
-        generated = len(completion.suggestions) - logged
-        for source, count in ((SuggestionSource.LOG, logged), (SuggestionSource.GENERATED, generated)):
-            if count:
-                self._of_source[source].inc(count)
-        if not completion.suggestions:
-            self.empty_answers.labels(method).inc()
-
-    def observe_words(self, words: NextWords, method: str) -> None:
-        """Counts a computed next-word prediction."""
-        self._observe(words.timings, words.left_out)
-        if not words.suggestions:
-            self.empty_answers.labels(method).inc()
-
-    def _observe(self, timings: Iterable[StageTiming], left_out: Iterable[LeftOut]) -> None:
-        for timing in timings:
+    def observe(self, answer: QueryCompletion | NextWords, method: str) -> None:
+        """Counts a computed answer."""
+        for timing in answer.timings:
             stage = self._of_stage.get(timing.stage)
             if stage is None:
                 stage = self._of_stage[timing.stage] = self.stage_duration.labels(timing.stage)
             stage.observe(timing.duration_s)
-        for each in left_out:
+        for each in answer.left_out:
             self.degraded.labels(each.reason.value, each.part.value).inc()
+        if not answer.suggestions:
+            self.empty_answers.labels(method).inc()
+        elif isinstance(answer, QueryCompletion):
+            logged = sum(suggestion.source is SuggestionSource.LOG for suggestion in answer.suggestions)
+            generated = len(answer.suggestions) - logged
+            for source, count in ((SuggestionSource.LOG, logged), (SuggestionSource.GENERATED, generated)):
+                if count:
+                    self._of_source[source].inc(count)

@@ -19,7 +19,7 @@ class SharedMetrics:
     """What Prometheus sees of a server of several workers.
 
     Args:
-        folder: where the workers' metrics lie; see `service.workers.worker.share_metrics`.
+        folder: where the workers' metrics lie; see `service.workers.process.share_metrics`.
         worker_pids: process ids of the workers that run now.
     """
 

@@ -19,14 +19,13 @@ from multiprocessing.context import SpawnProcess
 from typing import Any
 
 import structlog
-from prometheus_client import start_http_server
 
 from lm.errors import UnavailableError
-from service.config import ServerSettings, split_address
-from service.listen import port_taken, reserve_port
+from service.config import ServerSettings
+from service.listen import port_taken, reserve_port, serve_metrics
 from service.models.bundles import chosen_models, open_bundles
 from service.telemetry.shared_metrics import SharedMetrics
-from service.workers.worker import FAILED, SERVES, run_worker
+from service.workers.process import FAILED, SERVES, run_worker
 
 _STABLE_S = 30.0
 """A worker that has lived for so long is replaced at once."""
@@ -134,12 +133,16 @@ class Supervisor:
             fields = settings.model_dump()
             fields |= {"address": address, "metrics_address": "off", "default_model": self._default}
             metrics = SharedMetrics(folder, self._pids)
-            with _metrics_served(settings.metrics_address, metrics), self._signals():
-                _log.info("supervising", address=address, workers=settings.workers)
-                try:
-                    self._watch(fields, folder, metrics)
-                finally:
-                    self._stop_all()
+            _, end_metrics = serve_metrics(settings.metrics_address, metrics.registry)
+            try:
+                with self._signals():
+                    _log.info("supervising", address=address, workers=settings.workers)
+                    try:
+                        self._watch(fields, folder, metrics)
+                    finally:
+                        self._stop_all()
+            finally:
+                end_metrics()
         _log.info("stopped")
 
     def _watch(self, fields: dict[str, Any], folder: str, metrics: SharedMetrics) -> None:
@@ -276,21 +279,3 @@ def restart_delay_s(early_deaths: int) -> float:
     if early_deaths <= 1:
         return 0.0
     return float(min(_FIRST_DELAY_S * 2.0 ** min(early_deaths - 2, 20), _LONGEST_DELAY_S))
-
-
-@contextmanager
-def _metrics_served(address: str, metrics: SharedMetrics) -> Iterator[None]:
-    if address == "off":
-        yield
-        return
-    host, port = split_address(address)
-    try:
-        http, thread = start_http_server(port, addr=host, registry=metrics.registry)
-    except OSError as error:
-        raise port_taken("--metrics-address", address, error) from None
-    try:
-        yield
-    finally:
-        http.shutdown()
-        http.server_close()
-        thread.join()

@@ -19,13 +19,12 @@ from redis.crc import key_slot
 
 from lm.errors import ConfigError
 from service.cache.redis_cache import RedisCache, redis_key
-from service.ports import AnswerKey
 from service.telemetry.metrics import Metrics
 from tests.redis_process import HOST, RedisProcess, free_port
 from tests.redis_topologies import RedisCluster, RedisWithSentinel
 from tests.service_twins import TwinModel, eventually, running, sample
 
-KEY: AnswerKey = b"Method:model:1:text"
+KEY: bytes = b"Method:model:1:text"
 
 
 @pytest.fixture

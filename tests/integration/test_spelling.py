@@ -9,7 +9,7 @@ from autocomplete.v1 import autocomplete_service_pb2 as pb
 from cli.suggestions import suggestions_table
 from demo.sample_data import SampleData
 from lm.index.lexicon import Lexicon
-from service.rpc.convert import completion_response
+from service.rpc.completer import completion_response
 from suggest.budget import Budget
 from suggest.candidates import Candidates, Pool, pool_readings
 from suggest.complete import QueryCompleter

@@ -7,8 +7,7 @@ import sys
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.cache.memory_cache import _ENTRY_OVERHEAD, MemoryCache
-from service.ports import AnswerKey
+from service.cache.answers import _ENTRY_OVERHEAD, MemoryCache
 
 _ANSWERS = st.integers(0, 600).map(bytes)
 _STEPS = st.lists(st.tuples(st.sampled_from("abcdé"), st.none() | _ANSWERS), max_size=60)
@@ -20,21 +19,21 @@ class _Naive:
     def __init__(self, max_entries: int, max_bytes: int) -> None:
         self._max_entries = max_entries
         self._max_bytes = max_bytes
-        self.entries: list[tuple[AnswerKey, bytes]] = []
+        self.entries: list[tuple[bytes, bytes]] = []
 
-    def get(self, key: AnswerKey) -> bytes | None:
+    def get(self, key: bytes) -> bytes | None:
         found = [entry for entry in self.entries if entry[0] == key]
         self.entries = [entry for entry in self.entries if entry[0] != key] + found
         return found[0][1] if found else None
 
-    def put(self, key: AnswerKey, answer: bytes) -> None:
+    def put(self, key: bytes, answer: bytes) -> None:
         self.entries = [entry for entry in self.entries if entry[0] != key]
         if self.size([(key, answer)]) <= self._max_bytes:
             self.entries.append((key, answer))
         while len(self.entries) > self._max_entries or self.size(self.entries) > self._max_bytes:
             del self.entries[0]
 
-    def size(self, entries: list[tuple[AnswerKey, bytes]]) -> int:
+    def size(self, entries: list[tuple[bytes, bytes]]) -> int:
         return sum(sys.getsizeof(key) + sys.getsizeof(answer) + _ENTRY_OVERHEAD for key, answer in entries)
 
 
@@ -44,7 +43,7 @@ def test_it_keeps_what_a_naive_cache_keeps(
 ) -> None:
     cache, naive = MemoryCache(max_entries=max_entries, max_bytes=max_bytes), _Naive(max_entries, max_bytes)
     for text, answer in steps:
-        key: AnswerKey = text.encode()
+        key: bytes = text.encode()
         if answer is None:
             assert cache.get(key) == naive.get(key)
         else:

@@ -8,9 +8,9 @@ from typing import Any, cast
 import pytest
 
 from service.cache.redis_cache import redis_key
-from service.ports import AnswerKey, ServingModel
-from service.rpc.completer import _query_key, _word_key
-from service.rpc.requests import QueryQuestion, WordQuestion
+from service.rpc.completer import COMPLETE_QUERY, PREDICT_NEXT_WORD, question_key
+from service.rpc.requests import Question
+from suggest.model import Model
 from suggest.types import Part, QueryOptions, WordOptions
 
 OTHER: dict[str, Any] = {
@@ -32,12 +32,12 @@ class Named:
     version: str = "20260101-000000"
 
 
-def query_key(options: QueryOptions, query: str = "new", model: Named | None = None) -> AnswerKey:
-    return _query_key(cast(ServingModel, model or Named()), QueryQuestion(query, "", options))
+def query_key(options: QueryOptions, query: str = "new", model: Named | None = None) -> bytes:
+    return question_key(COMPLETE_QUERY, cast(Model, model or Named()), Question(query, "", options))
 
 
-def word_key(options: WordOptions, text: str = "new", model: Named | None = None) -> AnswerKey:
-    return _word_key(cast(ServingModel, model or Named()), WordQuestion(text, "", options))
+def word_key(options: WordOptions, text: str = "new", model: Named | None = None) -> bytes:
+    return question_key(PREDICT_NEXT_WORD, cast(Model, model or Named()), Question(text, "", options))
 
 
 @pytest.mark.parametrize("field", QueryOptions._fields)

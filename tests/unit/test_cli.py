@@ -45,10 +45,10 @@ def test_help_imports_nothing_heavy() -> None:
 
 def test_a_server_without_redis_does_not_import_it() -> None:
     program = (
-        "import sys\nfrom prometheus_client import CollectorRegistry\nfrom service.app import Caches, Metrics\n"
+        "import sys\nfrom prometheus_client import CollectorRegistry\nfrom service.app import Metrics, open_answers\n"
         "from service.config import load_settings\n"
         "for url in (None, 'redis://127.0.0.1:1/0'):\n"
-        "    Caches(load_settings({'registry': '.', 'redis': url}, None), Metrics(CollectorRegistry()))\n"
+        "    open_answers(load_settings({'registry': '.', 'redis': url}, None), Metrics(CollectorRegistry()))\n"
         "    print('redis' in sys.modules)"
     )
     run = subprocess.run([sys.executable, "-c", program], cwd=_ROOT, capture_output=True, text=True, check=True)
@@ -82,6 +82,9 @@ def test_help_has_every_setting(command: str, kind: type[ProgramSettings]) -> No
         assert flag in shown
         assert variable in shown
         assert description.split()[0] in shown
+    assert "NAME,NAME..." in shown
+    assert "(default: unset)" in shown
+    assert re.search(r"tuple|\bstr\b|\bfloat\b|\bint\b|None|\(\)", shown) is None
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.rpc.admission import Admission, Load
+from service.rpc.admission import Admission
 
 
 class Clock:
@@ -25,22 +25,21 @@ class Server:
 
     def __init__(self, service_s: float, max_wait_s: float) -> None:
         self.clock = Clock()
-        self.load = Load(self.clock)
-        self.admission = Admission(self.load, threads=1, max_wait_s=max_wait_s, clock=self.clock, chance=lambda: 0.0)
+        self.admission = Admission(threads=1, max_wait_s=max_wait_s, clock=self.clock, chance=lambda: 0.0)
         self.service_s = service_s
         self.ends_s: list[float] = []
 
     def run_until(self, now_s: float) -> None:
         while self.ends_s and self.ends_s[0] <= now_s:
             self.clock.now_s = self.ends_s.pop(0)
-            self.load.end()
+            self.admission.end()
         self.clock.now_s = now_s
 
     def call(self) -> float | None:
         """The time until the answer; None if refused."""
         if self.admission.retry_after_s() is not None:
             return None
-        self.load.arrive()
+        self.admission.arrive()
         self.ends_s.append(max([self.clock.now_s, *self.ends_s[-1:]]) + self.service_s)
         return self.ends_s[-1] - self.clock.now_s
 
@@ -113,7 +112,7 @@ def test_an_overload_has_no_bursts_though_its_queue_runs_empty(overload: float, 
         took_s = offered(server, [chance.expovariate(overload) for _ in range(50)])
         assert max(each for each in took_s if each is not None) <= 0.0401
         server.run_until(server.clock.now_s + 1.0)
-        assert server.load.calls == 0
+        assert server.admission.calls == 0
 
 
 def test_a_few_refusals_are_no_overload() -> None:
@@ -137,15 +136,15 @@ def test_after_an_overload_bursts_may_wait_again() -> None:
 
 def test_a_pause_of_the_process_is_no_cost_of_a_call() -> None:
     server = learnt(0.001, 1.0)
-    server.load.arrive()
+    server.admission.arrive()
     server.clock.now_s += 30.0
-    server.load.end()
-    assert server.load.service_s == pytest.approx(0.001, rel=0.1)
+    server.admission.end()
+    assert server.admission.service_s == pytest.approx(0.001, rel=0.1)
 
 
 @pytest.mark.parametrize("service_s", [0.0002, 0.003])
 def test_service_time_is_busy_time_a_call_whatever_lies_idle_between(service_s: float) -> None:
-    assert learnt(service_s, 1.0).load.service_s == pytest.approx(service_s, rel=0.01)
+    assert learnt(service_s, 1.0).admission.service_s == pytest.approx(service_s, rel=0.01)
 
 
 def test_an_idle_server_takes_a_call_however_slow_it_has_been() -> None:
@@ -163,25 +162,23 @@ def test_those_refused_are_told_to_come_one_after_the_other() -> None:
 
 def test_the_longest_delay_is_bounded_and_chance_spreads_it() -> None:
     clock = Clock()
-    load = Load(clock)
     chances = iter([0.0, 0.5, 1.0] * 100)
-    admission = Admission(load, threads=0, max_calls=0, clock=clock, chance=lambda: next(chances))
-    load.arrive()
+    admission = Admission(threads=0, max_calls=0, clock=clock, chance=lambda: next(chances))
+    admission.arrive()
     for _ in range(200):
         clock.now_s += 5000.0
-        load.end()
-        load.arrive()
+        admission.end()
+        admission.arrive()
     delays_s = [admission.retry_after_s() for _ in range(3)]
     assert delays_s == [10.0, 15.0, 20.0]
 
 
 def test_calls_at_work_and_waiting_are_bounded() -> None:
     clock = Clock()
-    load = Load(clock)
-    admission = Admission(load, threads=1, max_calls=2, clock=clock, chance=lambda: 0.0)
+    admission = Admission(threads=1, max_calls=2, clock=clock, chance=lambda: 0.0)
     for _ in range(2):
         assert admission.retry_after_s() is None
-        load.arrive()
+        admission.arrive()
     assert admission.retry_after_s() == pytest.approx(0.01)
-    load.end()
+    admission.end()
     assert admission.retry_after_s() is None

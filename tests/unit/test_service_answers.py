@@ -2,18 +2,18 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import cast
 
 import pytest
 from prometheus_client import CollectorRegistry
 
-from service.cache.answers import Answers, Computed, Tier, answer_key
-from service.cache.memory_cache import MemoryCache
-from service.ports import AnswerKey
+from service.cache.answers import Answers, Computed, MemoryCache, answer_key
+from service.cache.redis_cache import RedisCache
 from service.telemetry.metrics import Metrics
 from suggest.budget import Budget
 from tests.service_twins import TwinModel, eventually
 
-KEY: AnswerKey = b"Method:model:1:text"
+KEY: bytes = b"Method:model:1:text"
 
 
 def ample() -> Budget:
@@ -25,8 +25,7 @@ class Setup:
         self.near = MemoryCache(max_entries=10, max_bytes=100_000)
         self.far = MemoryCache(max_entries=10, max_bytes=100_000)
         self.metrics = Metrics(CollectorRegistry())
-        tiers = [Tier(name="process", cache=self.near), Tier(name="redis", cache=self.far, shared=True)]
-        self.answers = Answers(tiers, self.metrics)
+        self.answers = Answers(self.metrics, self.near, cast(RedisCache, self.far))
         self.computations = 0
         self.budgets: list[Budget] = []
 
@@ -65,15 +64,15 @@ def test_only_the_process_is_at_hand_and_what_it_lacks_counts_once() -> None:
 
 def test_a_tier_that_is_the_only_one_is_asked_once_before_computing() -> None:
     setup = Setup()
-    looks: list[AnswerKey] = []
+    looks: list[bytes] = []
 
     class Counting(MemoryCache):
-        def get(self, key: AnswerKey) -> bytes | None:
+        def get(self, key: bytes) -> bytes | None:
             looks.append(key)
             return super().get(key)
 
     shared = Counting(max_entries=10, max_bytes=100_000)
-    answers = Answers([Tier(name="redis", cache=shared, shared=True)], setup.metrics)
+    answers = Answers(setup.metrics, None, cast(RedisCache, shared))
     assert answers.at_hand(KEY) is None
     assert answers.answer(KEY, setup.compute, ample) == b"answer"
     assert looks == [KEY]
@@ -88,7 +87,7 @@ def test_what_is_not_to_be_kept_is_not() -> None:
 
 def test_without_tiers_it_computes_each_time() -> None:
     setup = Setup()
-    answers = Answers([], setup.metrics)
+    answers = Answers(setup.metrics, None, None)
     for _ in range(2):
         answers.answer(KEY, setup.compute, ample)
     assert setup.computations == 2
@@ -119,7 +118,7 @@ def test_those_who_wait_get_the_same_error_and_the_next_one_computes_anew() -> N
 
 def test_what_was_computed_since_one_looked_is_not_computed_again() -> None:
     setup = Setup()
-    answers = Answers([Tier(name="process", cache=setup.near)], setup.metrics)
+    answers = Answers(setup.metrics, setup.near, None)
 
     def budget() -> Budget:
         """What is asked for between the look into the process and the next step: another caller is answered here."""

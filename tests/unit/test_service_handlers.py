@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any
 
 import grpc
@@ -54,7 +55,7 @@ class Server:
         return b"answer"
 
     async def call(self, context: Context) -> Any:
-        handler = self.calls.unary("Method", self.lane, bytes.decode, self.answer)
+        handler = self.calls.unary("Method", self.lane, SimpleNamespace(FromString=bytes.decode), self.answer)
         return await handler.stream_unary(None, context)
 
     def count(self, name: str, **labels: str) -> float:

@@ -7,14 +7,12 @@ import pytest
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
-from service.cache.caches import Caches
-from service.cache.memory_cache import MemoryCache
+from service.cache.answers import MemoryCache, open_answers
 from service.config import load_settings
-from service.ports import AnswerKey
 from service.telemetry.metrics import Metrics
 
 
-def key(text: str) -> AnswerKey:
+def key(text: str) -> bytes:
     return f"Method:model:20260101-000000:{text:>32}".encode()
 
 
@@ -77,10 +75,10 @@ def test_bytes_are_those_that_the_process_takes() -> None:
     ],
 )
 def test_the_log_says_where_answers_are_kept(settings: dict[str, object], effect: str) -> None:
-    caches = Caches(load_settings(settings, None), Metrics(CollectorRegistry()))
+    answers = open_answers(load_settings(settings, None), Metrics(CollectorRegistry()))
     with capture_logs() as lines:
-        caches.start()
-    caches.close()
+        answers.start()
+    answers.close()
     assert [line["effect"] for line in lines] == [effect]
 
 

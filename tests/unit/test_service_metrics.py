@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, values
 
 from service.telemetry.metrics import Metrics
 from service.telemetry.shared_metrics import SharedMetrics
-from service.workers.worker import share_metrics
+from service.workers.process import share_metrics
 
 # Dashboards, alerts and the README are built on these: a change here is a breaking one.
 NAMES = {

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection
 from copy import copy
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -24,8 +25,10 @@ from service.models.served_models import ModelState, ModelStatus, ServedModels, 
 from service.telemetry.metrics import Metrics
 from tests.service_twins import TwinModel, eventually
 
+_Anything: Any = object  # so that the twin can stand for `Bundles`
 
-class Folder:
+
+class Folder(_Anything):  # type: ignore[misc]
     """An in-memory twin of `lm.bundle.registry.Registry`."""
 
     def __init__(self, versions: dict[str, list[str]], active: dict[str, str]) -> None:

@@ -11,17 +11,17 @@ from suggest.types import GenerationOptions, Part, QueryOptions, WordOptions
 
 def test_defaults_of_a_query() -> None:
     question = read_query(pb.CompleteQueryRequest(), "")
-    assert (question.query, question.model, question.options) == ("", "", QueryOptions())
+    assert (question.text, question.model, question.options) == ("", "", QueryOptions())
 
 
 def test_a_query_is_normalized_and_its_numbers_are_coerced() -> None:
     request = pb.CompleteQueryRequest(model="models/a-b_1", max_suggestions=1000)
     question = read_query(request, " New  York\t")
-    assert (question.query, question.model, question.options.max_suggestions) == ("new york ", "a-b_1", 20)
+    assert (question.text, question.model, question.options.max_suggestions) == ("new york ", "a-b_1", 20)
 
 
 def test_lengths_are_counted_in_code_points() -> None:
-    assert len(read_query(pb.CompleteQueryRequest(), "\U00010380" * 256).query) == 256
+    assert len(read_query(pb.CompleteQueryRequest(), "\U00010380" * 256).text) == 256
     assert read_words(pb.PredictNextWordRequest(text="한" * 4096)).text == "한" * 4096
 
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 import grpc
@@ -12,17 +12,17 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
 from lm.errors import ModelNotFoundError, OverloadedError, RequestError
-from service.cache.answers import Answers, Tier
-from service.cache.memory_cache import MemoryCache
+from service.cache.answers import Answers, MemoryCache
+from service.cache.redis_cache import RedisCache
 from service.models.served_models import ServedModels
-from service.ports import AnswerKey, ServingModel
+from service.rpc.admission import Job, Threads
 from service.rpc.calls import StatusError
 from service.rpc.completer import Completer
-from service.rpc.keystrokes import Keystroke, KeystrokeAnswers, Turns
+from service.rpc.keystrokes import KeystrokeAnswers, Turns
 from service.rpc.session import Limits, Session
-from service.rpc.threads import Job, Threads
 from service.telemetry.metrics import Metrics
 from suggest.budget import OptionalPart
+from suggest.model import Model
 from tests.service_twins import TwinModel
 
 Request = pb.StreamCompleteQueryRequest
@@ -36,7 +36,7 @@ class Models:
     def __init__(self, model: TwinModel) -> None:
         self.model = model
 
-    def get(self, name: str) -> ServingModel:
+    def get(self, name: str) -> Model:
         if name not in ("", self.model.name):
             raise ModelNotFoundError(f"No model {name!r}.")
         return self.model
@@ -83,7 +83,13 @@ class Inline(Threads):
 class Room:
     """A session with all that it needs, worked by hand. Its only thread is free while the test says `play`."""
 
-    def __init__(self, model: TwinModel | None = None, tiers: Sequence[Tier] = (), **limits: Any) -> None:
+    def __init__(
+        self,
+        model: TwinModel | None = None,
+        near: MemoryCache | None = None,
+        far: MemoryCache | None = None,
+        **limits: Any,
+    ) -> None:
         self.now_s = 100.0
         self.models = Models(model or TwinModel())
         self.metrics = Metrics(CollectorRegistry())
@@ -91,7 +97,7 @@ class Room:
         self.context = ContextTwin()
         self.answers = KeystrokeAnswers(
             models=cast(ServedModels, self.models),
-            completer=Completer(Answers(tiers, self.metrics), self.metrics),
+            completer=Completer(Answers(self.metrics, near, cast(RedisCache | None, far)), self.metrics),
             metrics=self.metrics,
             time_budget_s=BUDGET_S,
             clock=self.clock,
@@ -257,15 +263,15 @@ def test_a_refined_answer_whose_turn_comes_too_late_is_not_made(
 
 
 def test_the_caches_are_asked_once_for_a_keystroke_that_is_refined(new_room: NewRoom) -> None:
-    looks: list[AnswerKey] = []
+    looks: list[bytes] = []
 
     class Counting(MemoryCache):
-        def get(self, key: AnswerKey) -> bytes | None:
+        def get(self, key: bytes) -> bytes | None:
             looks.append(key)
             return super().get(key)
 
     near, far = MemoryCache(max_entries=10, max_bytes=100_000), Counting(max_entries=10, max_bytes=100_000)
-    room = new_room(tiers=[Tier(name="process", cache=near), Tier(name="redis", cache=far, shared=True)])
+    room = new_room(near=near, far=far)
     room.type(1)
     room.settle()
     assert room.numbers == [(1, False), (1, True)]
@@ -461,36 +467,3 @@ def test_whatever_happens_each_keystroke_has_one_end_and_the_newest_is_answered(
     room.hand_over(None)
     assert room.ended
     room.leave()
-
-
-class Sized:
-    """A completer whose answers have a given size."""
-
-    def __init__(self, payload: bytes) -> None:
-        self._payload = payload
-
-    def find_query(self, *_: object) -> bytes:
-        return self._payload
-
-
-PAYLOADS = [
-    pb.CompleteQueryResponse(normalized_query="x" * length).SerializeToString()
-    for length in (0, 1, 120, 127, 128, 200, 16_383, 16_384, 70_000)
-]
-
-
-@pytest.mark.parametrize("payload", PAYLOADS, ids=len)
-@pytest.mark.parametrize("number", [0, 1, 2**40, -1])
-def test_an_answer_is_wrapped_as_protobuf_wraps_it(new_room: NewRoom, payload: bytes, number: int) -> None:
-    room = new_room()
-    answers = KeystrokeAnswers(
-        models=cast(ServedModels, room.models),
-        completer=cast(Completer, Sized(payload)),
-        metrics=room.metrics,
-        time_budget_s=1.0,
-        clock=room.clock,
-    )
-    message, owed = answers.first(Request.Config(), Keystroke(number, "q", 100.0))
-    expected = Response(sequence_number=number, completion=pb.CompleteQueryResponse.FromString(payload), is_final=True)
-    assert owed is None
-    assert Response.FromString(message) == expected

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
+from service.rpc.admission import Threads
 from service.rpc.keystrokes import Turn, Turns
-from service.rpc.threads import Threads
 
 
 class Clock:

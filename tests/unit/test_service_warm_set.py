@@ -7,8 +7,8 @@ import threading
 from prometheus_client import CollectorRegistry
 
 from service.cache.warm_set import WarmSets
-from service.ports import ServingModel
 from service.telemetry.metrics import Metrics
+from suggest.model import Model
 from tests.service_twins import TwinModel, eventually
 
 
@@ -20,7 +20,7 @@ class Prepared:
         self.gate = threading.Event()
         self.failing: str | None = None
 
-    def __call__(self, model: ServingModel, text: str) -> bool:
+    def __call__(self, model: Model, text: str) -> bool:
         self.gate.wait(20)
         if text == self.failing:
             raise LookupError("broken")
