@@ -100,15 +100,15 @@ def _by_seen(measured: Mapping[str, Any]) -> Table:
 def _by_group(title: str, name: str, rows: Sequence[Mapping[str, Any]], *, interval: bool = True) -> Table:
     table = figures_table(title, name, "count", *(measure.title for measure in MEASURES))
     for row in rows:
-        cells = (_text(cell, "\n") if interval else cell.shown for cell in row["cells"])
+        cells = (_text(cell, "\n", between=" ") if interval else cell.shown for cell in row["cells"])
         table.add_row(row["title"], f"{row['count']:,}", *cells)
     return table
 
 
-def _text(cell: Cell, before_interval: str) -> Text:
+def _text(cell: Cell, before: str, between: str = " to ") -> Text:
     """A figure and its interval. One that is a real difference is bold and has a star."""
     text = Text().append(cell.shown + ("*" if cell.mark else ""), style="bold" if cell.mark else "")
-    return text.append(f"{before_interval}{cell.interval}", style="dim") if cell.interval else text
+    return text.append(before + cell.interval.replace(" to ", between), style="dim") if cell.interval else text
 
 
 def _explain(table: Table, text: str) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lm.errors import ConfigError
@@ -93,6 +93,7 @@ def _context(model: NgramModel, history: list[int]) -> int:
     return model.table.score_all(model.begin, np.array(history, np.int32))[1]
 
 
+@settings(deadline=None)
 @given(corpus=st.lists(_sentences, min_size=1, max_size=8), history=_sentences, config=_settings)
 def test_distributions_and_the_best_of_them_are_as_defined(
     corpus: list[list[int]], history: list[int], config: NgramConfig
@@ -115,6 +116,7 @@ def test_distributions_and_the_best_of_them_are_as_defined(
             assert model.table.successors(context, low, high, k) == [(t, scores[t]) for t in ranked[:k]]
 
 
+@settings(deadline=None)
 @given(corpus=st.lists(_sentences, min_size=1, max_size=8), sentence=_sentences, config=_settings)
 def test_sentences_score_as_defined(corpus: list[list[int]], sentence: list[int], config: NgramConfig) -> None:
     model, naive = _train(corpus, config), _Naive.count(corpus, config)
@@ -145,6 +147,7 @@ def _completions(naive: _Naive, constraint: Constraint, max_tokens: int) -> dict
     return finished
 
 
+@settings(deadline=None)
 @given(
     corpus=st.lists(_sentences, min_size=1, max_size=8),
     config=_settings,
