@@ -65,7 +65,8 @@ def running_server(
     }
     command = [sys.executable, "-m", "cli.main", "serve", *(part for flag in flags.items() for part in flag)]
     log.parent.mkdir(parents=True, exist_ok=True)
-    with running(command, lambda: serves(address), log=log) as process:
+    # in a session of its own: Ctrl-C then reaches only the demo, which stops the server in order
+    with running(command, lambda: serves(address), log=log, own_session=True) as process:
         yield process
 
 
@@ -77,13 +78,13 @@ def running(
     log: Path,
     folder: Path | None = None,
     environment: Mapping[str, str] | None = None,
+    own_session: bool = False,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Starts a program, waits until it is ready, and stops it gracefully at the end.
 
     Raises:
         UnavailableError: it does not get ready; says what it logged last.
     """
-    # in a session of its own: Ctrl-C then reaches only this process, which stops the program in order
     with log.open("wb") as output:
         process = subprocess.Popen(
             command,
@@ -92,7 +93,7 @@ def running(
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            start_new_session=True,
+            start_new_session=own_session,
         )
     try:
         deadline = time.monotonic() + _READY_TIMEOUT_S

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 
 import grpc
@@ -22,7 +23,7 @@ _VERSIONS = ("20260102-000000", "20260101-000000")
 _SHARE = 0.3
 _RELOAD_S, _LEAST_S = 0.5, 6.0
 _AFTER_S = 1.0
-_POLL_S = 0.05
+_POLL_S, _TIMEOUT_S = 0.05, 10.0
 
 
 def measure(bench: Bench) -> Iterator[Figure]:
@@ -58,8 +59,11 @@ def _swap(registry: Registry, address: str, after_s: float) -> tuple[float, floa
     model = registry.models()[0]
     registry.activate(model, _VERSIONS[0])
     begun_s = time.perf_counter()
+    version = ""
     with grpc.insecure_channel(address) as channel:
         stub = model_grpc.ModelServiceStub(channel)
-        while stub.GetModel(model_pb.GetModelRequest(name=f"models/{model}")).version != _VERSIONS[0]:
+        while version != _VERSIONS[0]:
             time.sleep(_POLL_S)
+            with suppress(grpc.RpcError):  # refused while the server has more than it can answer
+                version = stub.GetModel(model_pb.GetModelRequest(name=f"models/{model}"), timeout=_TIMEOUT_S).version
     return begun_s, time.perf_counter()
