@@ -60,11 +60,7 @@ def data_folder(variable: str, usual: str, needed: str) -> Path:
 
 
 def query_logs() -> Path:
-    """The folder of the web query logs.
-
-    Raises:
-        Skipped: they are not there.
-    """
+    """The folder of the web query logs; see `data_folder`."""
     return data_folder("AUTOCOMPLETE_BENCHMARK_DATA", "queries", SPLIT_FILE)
 
 

@@ -34,8 +34,7 @@ def main(bundle: Path, typed: int = 2000) -> None:
         registry = registry_of(found, Path(folder))
         for name, cache, warm_up in (("computed", "none", requests[:_WARM_UP]), ("cached", "process", requests)):
             # a server for each way, so that none profits from what the other had it work out
-            flags = {"--cache": cache}
-            servers = [stack.enter_context(real_server(registry, flags=flags)) for _ in range(2)]
+            servers = [stack.enter_context(real_server(registry, {"--cache": cache})) for _ in range(2)]
             calls = {"gRPC": _direct(servers[0], stack), "gateway": _through_gateway(servers[1], stack)}
             times = take_turns(calls, requests, warm_up=warm_up)
             for way, taken in times.items():
@@ -51,7 +50,7 @@ def _direct(server: Started, stack: ExitStack) -> Call:
 
 
 def _through_gateway(server: Started, stack: ExitStack) -> Call:
-    started = stack.enter_context(gateway(server, cores=CLIENT_CORES))
+    started = stack.enter_context(gateway(server))
     host, _, port = started.address.partition(":")
     connection = stack.enter_context(socket.create_connection((host, int(port))))
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -15,7 +15,7 @@ from pathlib import Path
 import duckdb
 
 from benchmarks.command import reporter, run
-from training.config import HeldOut, Screening
+from training.config import LanguageModelConfig, TrainingConfig
 from training.config_log import Counting, QueryLogSource
 from training.data.engines import EngineName
 from training.data.query_log import write_queries
@@ -42,19 +42,15 @@ def main(rows: int = 1_000_000, engine: EngineName = "duckdb", folder: Path | No
         base = Path(work)
         write_log(base / "log.tsv", rows)
         size_mb = (base / "log.tsv").stat().st_size / 1e6
-        start_s = time.perf_counter()
-        counts = write_queries(
-            [QueryLogSource(path="log.tsv", time_column="time", user_column="user")],
-            base,
-            base,
-            screening=Screening(),
+        log = QueryLogSource(path="log.tsv", time_column="time", user_column="user")
+        config = TrainingConfig(
+            name="scale",
+            query_log=(log,),
             counting=Counting(half_life_days=30),
-            held_out=HeldOut(),
-            seed=0,
-            now=datetime.now(UTC),
-            reporter=reporter(),
-            engine=engine,
+            language_models=(LanguageModelConfig(name="queries", unit="subword", sources=("queries",)),),
         )
+        start_s = time.perf_counter()
+        counts = write_queries(config, base, base, now=datetime.now(UTC), reporter=reporter(), engine=engine)
         seconds = time.perf_counter() - start_s
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"{rows:,} rows, {size_mb:,.0f} MB, engine {engine}: {seconds:.0f} s, {rows / seconds:,.0f} rows/s")

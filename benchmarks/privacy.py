@@ -66,14 +66,10 @@ def _screen_real(data: Path) -> int:
     screen = load_screen()
     real = [normalize_query(line).rstrip() for path in sorted(data.glob("*.txt.xz")) for _, line in read_lines(path)]
     numbered = [query for query in real if any(map(str.isdigit, query))]
-    lost: dict[str, list[str]] = defaultdict(list)
-    for query in numbered:
-        reason = screen.private(query)
-        if reason is not None:
-            lost[reason].append(query)
-    for reason, queries in lost.items():
-        print(f"{reason} ({len(queries)}):", *sorted(set(queries)), sep="\n    ")
-    kept = 1 - sum(map(len, lost.values())) / len(numbered)
+    lost = sorted({(reason, query) for query in numbered if (reason := screen.private(query))})
+    for reason, query in lost:
+        print(f"{reason:16} {query}")
+    kept = sum(screen.private(query) is None for query in numbered) / len(numbered)
     shares = f"kept of these: {kept:.2%} (target: {KEPT_TARGET:.0%})"
     print(f"{len(real)} real queries, {len(numbered)} with numbers; {shares}")
     print("lost by reason, of all:", dict(Counter(filter(None, map(screen.reason, real)))))

@@ -66,8 +66,9 @@ _AROUND = (
 def email(chance: random.Random) -> str:
     """An e-mail address, in a few cases spelt out."""
     name, surname, host = chance.choice(_NAMES), chance.choice(_SURNAMES), chance.choice(_HOSTS)
+    number = chance.randrange(1, 2010)
     local = chance.choice(("{0}.{1}", "{3}{1}{2}", "{0}_{1}", "{0}+{1}", "{1}{2}"))
-    local = local.format(name, surname, chance.randrange(1, 2010), name[0])
+    local = local.format(name, surname, number, name[0])
     shapes = ("{0}@{1}",) * 6 + ("{0} @ {1}", "{0}@ {1}", "{0} (at) {1}", "{0}[at]{1}", "mailto:{0}@{1}", "<{0}@{1}>")
     text = chance.choice((*shapes, "{0} at {2} dot {3}", "{0}@{2} {3}")).format(local, host, *host.rsplit(".", 1))
     return text.upper() if chance.random() < 0.1 else text
@@ -76,18 +77,20 @@ def email(chance: random.Random) -> str:
 def phone(chance: random.Random) -> str:
     """A telephone number of one of 62 regions, as it is dialled there or from abroad."""
     region = chance.choice(_REGIONS)
-    kind = chance.choice([PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE])
+    kind = PhoneNumberType.MOBILE if chance.random() < 0.5 else PhoneNumberType.FIXED_LINE
     number: Any = copy(phonenumbers.example_number_for_type(region, kind))
-    example = str(number.national_number)
-    kept = len(example) - chance.randint(3, 5)
+    digits = str(number.national_number)
     while True:
-        number.national_number = int(example[:kept] + "".join(chance.choices(string.digits, k=len(example) - kept)))
+        drawn = chance.randint(3, 5)
+        number.national_number = int(digits[:-drawn] + "".join(chance.choices(string.digits, k=drawn)))
         if phonenumbers.is_valid_number(number):
             break
     form = chance.choice([PhoneNumberFormat.INTERNATIONAL, PhoneNumberFormat.NATIONAL, PhoneNumberFormat.E164])
     text = str(phonenumbers.format_number(number, form))
-    changed = (text, text, text.replace(" ", "-"), re.sub("[ -]", ".", text), re.sub(r"[^\d+]", "", text))
-    return chance.choice([*changed, text.replace("+", "00")])
+    compact = re.sub(r"[^\d+]", "", text)
+    return chance.choice(
+        [text, text.replace(" ", "-"), re.sub("[ -]", ".", text), compact, text.replace("+", "00"), text]
+    )
 
 
 def card(chance: random.Random) -> str:

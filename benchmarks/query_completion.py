@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from benchmarks.command import SPLIT_FILE, TRAINING_LINES, WORK, query_logs, reporter, run, train_bundle
@@ -20,7 +19,6 @@ from training.data.sources import read_lines
 from training.evaluation.evaluate import evaluate_files
 from training.evaluation.query_benchmark import QueryBenchmark
 from training.evaluation.query_measures import MEASURES
-from training.evaluation.query_outcomes import wanted_queries
 
 REGISTRY, HELD_OUT = WORK / "query_completion" / "registry", WORK / "query_completion" / "held_out.txt"
 TARGETS = {
@@ -48,7 +46,6 @@ def main(*, at_defaults: bool = False) -> None:
     for name, figures in metrics["language_models"].items():
         parts = ", ".join(f"{part} {value:.2f}" for part, value in figures["perplexity"].items())
         print(f"perplexity of {name} on them ({figures['tokens']} tokens): {parts}")
-    _print_missing(data, later, metrics["queries"].get("seen", {}).get("count", 0))
 
 
 def _print_targets(measured: Mapping[str, Any]) -> None:
@@ -59,18 +56,6 @@ def _print_targets(measured: Mapping[str, Any]) -> None:
             figure = groups[group][measure.name]
             value, low, high = (measure.shown(figure[name]) for name in ("value", "low", "high"))
             print(f"{measure.title:20} {group:8} {value:>9} {f'{low} to {high}':>16} {measure.shown(target):>7}")
-
-
-def _print_missing(data: Path, later: list[str], seen: int) -> None:
-    """How many queries the logs hold that training did not: held out to tune it, or screened."""
-    lines = {SPLIT_FILE: TRAINING_LINES}
-    log = {
-        query
-        for path in sorted(data.glob("*.txt.xz"))
-        for query in wanted_queries([line for _, line in read_lines(path, max_lines=lines.get(path.name))])
-    }
-    in_log = sum(query in log for query in wanted_queries(later))
-    print(f"in the whole log: {in_log}; of them screened or held out, and so counted as unseen: {in_log - seen}")
 
 
 if __name__ == "__main__":

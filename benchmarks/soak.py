@@ -117,12 +117,6 @@ def call(server: Started, typed: list[str], seed: int, number: int) -> Counter[t
     return outcomes
 
 
-def held(server: Started) -> tuple[float, int, int]:
-    """Memory in MiB, threads and open files of the server."""
-    process = Path(f"/proc/{server.process_id}")
-    return server.memory_mb("RssAnon"), len(list((process / "task").iterdir())), len(list((process / "fd").iterdir()))
-
-
 def main(bundle: Path, calls: int = 200_000) -> None:
     """Soaks a server and prints what came of it."""
     found = find_bundle(bundle.resolve())
@@ -133,7 +127,7 @@ def main(bundle: Path, calls: int = 200_000) -> None:
     with (
         tempfile.TemporaryDirectory() as folder,
         pinned(CLIENT_CORES),
-        real_server(registry_of(found, Path(folder)), flags=flags) as server,
+        real_server(registry_of(found, Path(folder)), flags) as server,
         ThreadPoolExecutor(_CALLERS) as pool,
     ):
         share = calls // (_TENTHS * _CALLERS)
@@ -141,7 +135,9 @@ def main(bundle: Path, calls: int = 200_000) -> None:
             seeds = range(tenth * _CALLERS, (tenth + 1) * _CALLERS)
             for made in pool.map(lambda seed: call(server, typed, seed, share), seeds):
                 outcomes.update(made)
-            holds.append(held(server))
+            memory = server.process.memory_info()
+            held = ((memory.rss - memory.shared) / 2**20, server.process.num_threads(), server.process.num_fds())
+            holds.append(held)
     print(f"{'calls':32} {'code':20} {'number':>8}")
     for (name, code, expected), number in sorted(outcomes.items()):
         print(f"{name:32} {code:20} {number:8}{'' if expected else '  unexpected'}")

@@ -13,8 +13,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+import typer
 
 from benchmarks.bundles import find_bundle
 from benchmarks.command import run
@@ -77,7 +79,7 @@ def _mistyped(kind: str, text: str, at: int, letter: str) -> str:
     return before + changed[kind]
 
 
-def complete(model: Model, typed: str, query: str, *, correct: bool) -> Outcome:
+def complete(model: Model, query: str, typed: str, *, correct: bool) -> Outcome:
     """What the model shows where `query` is wanted."""
     start_s = time.thread_time()
     completion = model.complete_query(typed, QueryOptions(correct=correct))
@@ -93,24 +95,25 @@ def complete(model: Model, typed: str, query: str, *, correct: bool) -> Outcome:
     )
 
 
-def main(bundle: Path = REGISTRY, queries: Path = HELD_OUT, *, worse: bool = False) -> None:
+def main(
+    bundle: Annotated[Path, typer.Argument()] = REGISTRY, queries: Path = HELD_OUT, *, worse: bool = False
+) -> None:
     """Measures and prints; `--worse` lists the exact prefixes whose truth ranks lower with the corrector."""
     model = open_model(find_bundle(bundle))
-    if not queries.is_file():
-        raise InputError(queries, "no such file.", remedy="Run benchmarks.query_completion first.")
-    rows = [(query, typed_prefix(query)) for query in wanted_queries(queries.read_text(encoding="utf-8").splitlines())]
-    off, on = ([complete(model, typed, query, correct=correct) for query, typed in rows] for correct in (False, True))
+    lines = queries.read_text(encoding="utf-8").splitlines() if queries.is_file() else []
+    rows = [(query, typed_prefix(query)) for query in wanted_queries(lines)]
+    if not any(len(prefix) >= MIN_PREFIX for _, prefix in rows):
+        raise InputError(queries, "no queries.", remedy="Run benchmarks.query_completion first.")
     long = [place for place, (_, prefix) in enumerate(rows) if len(prefix) >= MIN_PREFIX]
-    errors = [with_error(*rows[place]) for place in long]
-    error_off, error_on = (
-        [
-            complete(model, typed, rows[place][0], correct=correct)
-            for place, (_, typed) in zip(long, errors, strict=True)
-        ]
+    kinds, mistyped = zip(*(with_error(*rows[place]) for place in long), strict=True)
+    wrong = [(rows[place][0], typed) for place, typed in zip(long, mistyped, strict=True)]
+    off, on, error_off, error_on = (
+        [complete(model, query, typed, correct=correct) for query, typed in asked]
+        for asked in (rows, wrong)
         for correct in (False, True)
     )
     _print_exact(rows, off, on, listed=worse)
-    _print_errors([kind for kind, _ in errors], [on[place] for place in long], error_off, error_on)
+    _print_errors(kinds, [on[place] for place in long], error_off, error_on)
     _print_calibration([stated for outcome in (*on, *error_on) for stated in outcome.stated])
     for name, outcomes in (("exact prefixes", on), ("with an error", error_on)):
         print(f"{name}: looked up in {np.mean([each.searched for each in outcomes]):.1%} of {len(outcomes)}")
@@ -129,7 +132,7 @@ def _print_exact(rows: Sequence[tuple[str, str]], off: list[Outcome], on: list[O
             print(f"  {prefix!r} of {query!r}: place {was:g} -> {now:g}")
 
 
-def _print_errors(kinds: list[str], exact: list[Outcome], off: list[Outcome], on: list[Outcome]) -> None:
+def _print_errors(kinds: Sequence[str], exact: list[Outcome], off: list[Outcome], on: list[Outcome]) -> None:
     print(f"{'success@10':13} {'prefixes':>8} {'no error':>9} {'error, off':>10} {'error, on':>9} {'kept':>6}")
     for name in ("all", *_KINDS):
         chosen = np.array([name in {"all", kind} for kind in kinds])

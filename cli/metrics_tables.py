@@ -10,7 +10,7 @@ from rich.text import Text
 
 from cli.output import figures_table
 from training.evaluation.query_measures import MEASURES
-from training.report.tables import PART_NAMES, Cell, group_rows, query_cell
+from training.report.tables import COLUMNS, EMPTY, PART_NAMES, Cell, group_rows, query_cell
 
 
 def metrics_tables(metrics: Mapping[str, Any]) -> list[Table]:
@@ -46,22 +46,18 @@ def _mixture(models: Mapping[str, Any]) -> Table:
 
 
 def _next_word(measured: Mapping[str, Any]) -> Table:
-    table = figures_table("Next word", "words", "top 1", "top 3", "keystrokes saved (3 shown)", "(5 shown)")
-    shares = (measured.get(name) for name in ("top1", "top3", "keystrokes_saved_at_3", "keystrokes_saved_at_5"))
-    table.add_row(_count(measured.get("words")), *map(_share, shares))
+    columns = [column for column in COLUMNS if measured.get(column.name) is not None]
+    table = figures_table("Next word", "words", *(f"{column.title}, {column.unit}" for column in columns))
+    table.add_row(_count(measured.get("words")), *(column.shown(measured[column.name]) for column in columns))
     return table
 
 
 def _count(value: int | None) -> str:
-    return "-" if value is None else f"{value:,}"
+    return EMPTY if value is None else f"{value:,}"
 
 
-def _number(value: float | None, *, digits: int = 2) -> str:
-    return "-" if value is None else f"{value:,.{digits}f}"
-
-
-def _share(value: float | None) -> str:
-    return "-" if value is None else f"{value:.1%}"
+def _number(value: float | None) -> str:
+    return EMPTY if value is None else f"{value:,.2f}"
 
 
 def query_tables(measured: Mapping[str, Any]) -> list[Table]:
@@ -126,6 +122,6 @@ def _examples(compared: Mapping[str, Any], kind: str) -> Table:
         table.add_column(column)
     for example in compared[kind]:
         typed = Text(example["typed"], style="bold").append(f"\n{example['wanted']}", style="not bold")
-        ranks = (str(example[rank] or "-") for rank in ("rank_before", "rank_after"))
+        ranks = (str(example[rank] or EMPTY) for rank in ("rank_before", "rank_after"))
         table.add_row(typed, *ranks, *(Text("\n".join(example[top])) for top in ("top_before", "top_after")))
     return table

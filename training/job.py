@@ -42,47 +42,42 @@ def read_data(job: Job) -> dict[str, Path]:
     words = [job.base / blocked] if blocked and (job.base / blocked).is_file() else []
     screening = [config.screening.model_dump(), fingerprints(words)]
     if config.text:
-        data[TEXT] = _step(job, "text", config.text, [], _read_text)
+        data[TEXT] = _step(job, "text", config.text, [], partial(_read_text, job))
     if config.query_log:
         # neither the engine nor the clock: the one changes nothing, the other only which rows are still to come
         without = None if any(source.time_column for source in config.query_log) else {"recent_half_life_days"}
         key = [screening, config.counting.model_dump(exclude=without)]
-        data[QUERIES] = _step(job, "queries", config.query_log, key, _read_queries)
+        data[QUERIES] = _step(job, "queries", config.query_log, key, partial(_read_queries, job))
     if config.catalogue:
         log = data.get(QUERIES)
         key = [screening, log.name if log else ""]
-        data[QUERIES] = _step(job, "catalogue", config.catalogue, key, partial(_read_catalogue, log))
+        data[QUERIES] = _step(job, "catalogue", config.catalogue, key, partial(_read_catalogue, job, log))
     return data
 
 
-def _step(job: Job, name: str, sources: Sequence[Source], key: object, read: Callable[..., dict[str, Any]]) -> Path:
-    """A step that reads files: `read` is given the job and the folder, and returns what it counted."""
-    settings = {"held_out": job.config.held_out, "seed": job.config.seed, "reporter": job.reporter}
+def _step(job: Job, name: str, sources: Sequence[Source], key: object, read: Callable[[Path], dict[str, Any]]) -> Path:
+    """A step that reads files into a folder; `key` is all that `read` depends on besides seed and held-out share."""
     files = [path for source in sources for path in find_files(source.path, job.base)]
-    described = [source.model_dump() for source in sources]
+    common = [[source.model_dump() for source in sources], job.config.seed, job.config.held_out.model_dump()]
 
     def make(folder: Path) -> None:
-        (folder / _COUNTS_FILE).write_text(json.dumps(read(job, folder, **settings)), encoding="utf-8")
+        (folder / _COUNTS_FILE).write_text(json.dumps(read(folder)), encoding="utf-8")
 
-    held_out = job.config.held_out.model_dump()
-    return job.workshop.step(name, [described, fingerprints(files), job.config.seed, held_out, key], make)
-
-
-def _read_text(job: Job, folder: Path, **settings: Any) -> dict[str, Any]:
-    return asdict(write_sentences(job.config.text, job.base, folder, **settings))
+    return job.workshop.step(name, [common, fingerprints(files), key], make)
 
 
-def _read_queries(job: Job, folder: Path, **settings: Any) -> dict[str, Any]:
-    screening, counting = job.config.screening, job.config.counting
-    settings |= {"screening": screening, "counting": counting, "now": job.now, "engine": job.engine}
-    counts = write_queries(job.config.query_log, job.base, folder, **settings)
+def _read_text(job: Job, folder: Path) -> dict[str, Any]:
+    return asdict(write_sentences(job.config, job.base, folder, job.reporter))
+
+
+def _read_queries(job: Job, folder: Path) -> dict[str, Any]:
+    counts = write_queries(job.config, job.base, folder, now=job.now, reporter=job.reporter, engine=job.engine)
     job.reporter.say(counts.summary())
     return asdict(counts)
 
 
-def _read_catalogue(log: Path | None, job: Job, folder: Path, **settings: Any) -> dict[str, Any]:
-    screening = job.config.screening
-    counts = write_catalogue(job.config.catalogue, job.base, log, folder, screening=screening, **settings)
+def _read_catalogue(job: Job, log: Path | None, folder: Path) -> dict[str, Any]:
+    counts = write_catalogue(job.config, job.base, log, folder, job.reporter)
     return {**(counts_of(log) if log else {}), "catalogue": asdict(counts)}
 
 

@@ -15,8 +15,7 @@ from lm.arrays import open_array
 from lm.bundle.manifest import LanguageModelEntry
 from lm.models.language_model import LanguageModel
 from lm.models.neural import DESCRIPTION_FILE, NeuralDescription
-from lm.models.tokenizer import open_tokenizer
-from lm.models.vocabulary import Vocabulary
+from lm.models.vocabulary import Vocabulary, open_tokenizer
 from training.config import LanguageModelConfig
 from training.config_networks import NeuralConfig, RerankerConfig
 from training.data.encoding import EncodedText, build_vocabulary, encode

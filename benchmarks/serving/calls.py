@@ -46,12 +46,6 @@ def count_degraded(method: str, answers: Iterable[bytes]) -> int:
     return sum(_ANSWERS[method].FromString(answer).degraded for answer in answers)
 
 
-def median_answer(answers: Iterable[bytes]) -> bytes:
-    """The answer of median length."""
-    by_length = sorted(answers, key=len)
-    return by_length[len(by_length) // 2]
-
-
 _BLOCK = 25
 
 

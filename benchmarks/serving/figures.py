@@ -59,11 +59,6 @@ def degraded(name: str, share: float) -> Figure:
     return Figure(name=f"{name}: degraded answers", measured=shown, target="under 1%", met=share < 0.01)
 
 
-def skipped(name: str, why: str) -> Figure:
-    """A figure that could not be measured here."""
-    return Figure(name=name, measured=f"skipped: {why}")
-
-
 def ms(seconds: float) -> str:
     """Milliseconds as people read them."""
     return f"{seconds * 1000:.3f} ms" if math.isfinite(seconds) else "none"
@@ -72,18 +67,14 @@ def ms(seconds: float) -> str:
 def setting(bundle: Path, *, quick: bool) -> dict[str, str]:
     """Machine, commit and settings of a run."""
     manifest = read_manifest(bundle)
-    models = ", ".join(
-        f"{model.name} ({model.vocabulary_size:,} tokens, {model.ngram_count:,} n-grams, {model.parameter_count:,}"
-        " parameters)"
-        for model in manifest.language_models
-    )
+    sizes = ", ".join(f"{model.name} of {model.ngram_count:,} n-grams" for model in manifest.language_models)
     command = ["git", "describe", "--always", "--dirty"]
     commit = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
     return {
         "time": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "commit": commit or "unknown",
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before the part",
-        "model": f"{manifest.name}/{manifest.version}: {manifest.query_count:,} queries; {models}",
+        "model": f"{manifest.name}/{manifest.version}: {manifest.query_count:,} queries, {sizes}",
         "effort": "quick: too few calls for figures" if quick else "full",
     }
 

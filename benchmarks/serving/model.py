@@ -37,20 +37,12 @@ def _registry(queries: int | None) -> str:
 
 
 def train_serving() -> Path:
-    """Trains `serving.toml`; finished steps are found again.
-
-    Raises:
-        Skipped: there is no data.
-    """
+    """Trains `serving.toml`; finished steps are found again."""
     return command.train_bundle(_NAME, command.query_logs())
 
 
 def train_joined(queries: int) -> Path:
-    """Trains the same configuration on that many queries, `queries.txt`, some of which are its `text.txt` too.
-
-    Raises:
-        Skipped: there is no data.
-    """
+    """Trains the same configuration on that many queries, `queries.txt`, some of which are its `text.txt` too."""
     folder = WORK / f"joined-{queries}"
     folder.mkdir(parents=True, exist_ok=True)
     lines = [f"{query}\n" for query in joined(read_queries(command.query_logs()), queries)]

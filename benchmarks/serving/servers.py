@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
-import subprocess
 import sys
 import tempfile
 import time
@@ -14,20 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.request import urlopen
 
+import psutil
 from prometheus_client.parser import text_string_to_metric_families
 
-from autocomplete_client.health import check
 from benchmarks.command import ROOT
-from lm.errors import ConfigError, UnavailableError
+from demo.server import running, serves
+from lm.errors import ConfigError
 from tests.redis_process import free_port
 
 _CORES = sorted(os.sched_getaffinity(0))
 CLIENT_CORES, SERVER_CORES = {_CORES[0]}, {_CORES[-1]}
 ALL_CORES = set(_CORES)
-_READY_TIMEOUT_S = 120.0
-_POLL_S = 0.01
-_STOP_TIMEOUT_S = 20.0
-_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def python_of(checkout: Path) -> Path:
@@ -51,26 +46,15 @@ class Started:
         metrics_address: where its metrics are; empty if it has none.
     """
 
-    process_id: int
+    process: psutil.Process
     address: str
     ready_s: float
     metrics_address: str = ""
 
-    def memory_mb(self, field: str) -> float:
-        """`VmRSS` (resident now), `RssAnon` (its own) or `VmHWM` (at its highest), in MiB."""
-        for line in Path(f"/proc/{self.process_id}/status").read_text(encoding="ascii").splitlines():
-            name, _, value = line.partition(":")
-            if name == field:
-                return int(value.split()[0]) / 1024
-        raise ValueError(field)
-
     def cpu_s(self) -> float:
         """Processor seconds so far of the process and its workers."""
-        own = Path(f"/proc/{self.process_id}")
-        workers = (own / "task" / own.name / "children").read_text(encoding="ascii").split()
-        # after the process's name come the fields of /proc/PID/stat; the 12th and 13th are its times
-        texts = [Path(f"/proc/{process}/stat").read_text(encoding="utf-8") for process in (own.name, *workers)]
-        return sum(int(ticks) for text in texts for ticks in text.rpartition(")")[2].split()[11:13]) / _TICKS
+        times = [each.cpu_times() for each in (self.process, *self.process.children())]
+        return sum(float(each.user + each.system) for each in times)
 
     def counted(self, metric: str, **labels: str) -> float:
         """A counter's or gauge's value, summed over what the labels leave open."""
@@ -87,43 +71,35 @@ class Started:
 @contextmanager
 def real_server(
     registry: Path,
-    *,
     flags: Mapping[str, object],
+    *,
     cores: Collection[int] = SERVER_CORES,
     checkout: Path = ROOT,
 ) -> Iterator[Started]:
-    """`autocomplete serve` with metrics, default logs and admission.
-
-    Args:
-        checkout: serves.
-        flags: settings by the name of their flag.
-    """
+    """`autocomplete serve` of a checkout, with metrics, default logs and admission; flags are by their name."""
     address, metrics_address = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
     given = {"--registry": registry, "--address": address, "--metrics-address": metrics_address, **flags}
     arguments = [str(part) for pair in given.items() for part in pair]
-    with _running(["cli.main", "serve", *arguments], address, cores, metrics_address, checkout=checkout) as server:
+    command = ["cli.main", "serve", *arguments]
+    with _running(command, address, cores, checkout=checkout, metrics_address=metrics_address) as server:
         yield server
 
 
 @contextmanager
-def empty_server(answers: Mapping[str, bytes], *, cores: Collection[int] = SERVER_CORES) -> Iterator[Started]:
-    """The server that does nothing: see `benchmarks.serving.empty_server`.
-
-    Args:
-        answers: what each method answers.
-    """
+def empty_server(answers: Mapping[str, bytes]) -> Iterator[Started]:
+    """The server that does nothing but give a fixed answer to each method: see `benchmarks.serving.empty_server`."""
     port = free_port()
     ready = [f"{method}={answer.hex()}" for method, answer in answers.items()]
-    with _running(["benchmarks.serving.empty_server", str(port), *ready], f"127.0.0.1:{port}", cores) as server:
+    with _running(["benchmarks.serving.empty_server", str(port), *ready], f"127.0.0.1:{port}", SERVER_CORES) as server:
         yield server
 
 
 @contextmanager
-def gateway(server: Started, *, cores: Collection[int]) -> Iterator[Started]:
-    """`autocomplete gateway` of a server."""
+def gateway(server: Started) -> Iterator[Started]:
+    """`autocomplete gateway` of a server, on the client's core."""
     address = f"127.0.0.1:{free_port()}"
     command = ["cli.main", "gateway", "--server", server.address, "--address", address]
-    with _running(command, address, cores, ready=_answers_http) as started:
+    with _running(command, address, CLIENT_CORES, is_ready=_answers_http) as started:
         yield started
 
 
@@ -143,42 +119,25 @@ def _running(
     arguments: Sequence[str],
     address: str,
     cores: Collection[int],
-    metrics_address: str = "",
-    ready: Callable[[str], bool] = lambda address: check(address, timeout_s=1),
+    *,
+    is_ready: Callable[[str], bool] = serves,
     checkout: Path = ROOT,
+    metrics_address: str = "",
 ) -> Iterator[Started]:
-    """Runs `python -m ARGUMENTS` in a checkout until it is left.
-
-    Args:
-        ready: whether what listens at an address serves.
-
-    Raises:
-        UnavailableError: it does not come up; says what it logged.
-    """
-    with tempfile.TemporaryFile() as log:
-        started_s = time.perf_counter()
-        with pinned(cores):
-            command = [str(python_of(checkout)), "-m", *arguments]
-            # for another checkout no path to the packages of this one
-            environment = {
-                name: value for name, value in os.environ.items() if checkout == ROOT or name != "PYTHONPATH"
-            }
-            process = subprocess.Popen(command, cwd=checkout, env=environment, stdout=log, stderr=log)
-        try:
-            while not (_listens(address) and ready(address)):
-                if process.poll() is not None or time.perf_counter() - started_s > _READY_TIMEOUT_S:
-                    log.seek(0)
-                    raise UnavailableError("The server did not start.", remedy=log.read().decode()[-2000:])
-                time.sleep(_POLL_S)
-            ready_s = time.perf_counter() - started_s
-            yield Started(process_id=process.pid, address=address, ready_s=ready_s, metrics_address=metrics_address)
-        finally:
-            process.terminate()
-            try:
-                process.wait(_STOP_TIMEOUT_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+    """Runs `python -m ARGUMENTS` in a checkout until it is left."""
+    command = ["taskset", "--cpu-list", ",".join(map(str, cores)), str(python_of(checkout)), "-m", *arguments]
+    # for another checkout no path to the packages of this one
+    environment = {name: value for name, value in os.environ.items() if checkout == ROOT or name != "PYTHONPATH"}
+    started_s = time.perf_counter()
+    with (
+        tempfile.NamedTemporaryFile() as log,
+        running(
+            command, lambda: is_ready(address), log=Path(log.name), folder=checkout, environment=environment
+        ) as process,
+    ):
+        ready_s = time.perf_counter() - started_s
+        pid = psutil.Process(process.pid)
+        yield Started(process=pid, address=address, ready_s=ready_s, metrics_address=metrics_address)
 
 
 def _answers_http(address: str) -> bool:
@@ -187,10 +146,3 @@ def _answers_http(address: str) -> bool:
             return bool(response.status == 200)
     except OSError:
         return False
-
-
-def _listens(address: str) -> bool:
-    """Asked before the health check, for gRPC waits a second or more after a connection that was refused."""
-    host, _, port = address.partition(":")
-    with socket.socket() as probe:
-        return probe.connect_ex((host, int(port))) == 0

@@ -26,12 +26,7 @@ _Request = pb.StreamCompleteQueryRequest
 
 
 class Typed(NamedTuple):
-    """What came of keystrokes.
-
-    Attributes:
-        answered: those with a final answer.
-        p50_s, p99_s: until then.
-    """
+    """What came of keystrokes: how many got a final answer, and the time until then."""
 
     keystrokes: int
     answered: int

@@ -6,7 +6,7 @@ fifth. A text to display takes 8 where there is one: 40 at most. So does a paylo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,11 +74,7 @@ class QueryIndex:
     """
 
     def __init__(self, folder: Path) -> None:
-        """Maps what `save_query_index` wrote.
-
-        Raises:
-            BundleDamagedError: a file is missing or not what it should be.
-        """
+        """Maps what `save_query_index` wrote; raises `BundleDamagedError` if a file is not what it should be."""
         strings = open_strings(folder, "queries")
         heads = open_array(folder / "queries.heads.npy", np.uint64)
         self._queries = SortedStrings(strings.blob, strings.offsets, heads)
@@ -138,7 +134,8 @@ class QueryIndex:
         for query in dict.fromkeys(ids[entries].tolist()):
             text = self._queries[query].decode()
             if not any(prefix.begins(text) for prefix in prefixes):
-                start = next(at for at in _later_words(text) if any(prefix.begins(text[at:]) for prefix in prefixes))
+                later = (at + 1 for at, character in enumerate(text) if character == " ")
+                start = next(at for at in later if any(prefix.begins(text[at:]) for prefix in prefixes))
                 found.append(InfixMatch(text, float(self._counts[query]), start))
         return found, len(entries) < asked
 
@@ -169,11 +166,6 @@ class QueryIndex:
         positions_N = self.positions(queries)
         texts = zip(queries, self._displays.texts_at(positions_N), self._payloads.texts_at(positions_N), strict=True)
         return [(display or query, payload or "") for query, display, payload in texts]
-
-
-def _later_words(text: str) -> Iterable[int]:
-    """Where the words after the first begin."""
-    return (at + 1 for at, character in enumerate(text) if character == " ")
 
 
 def save_query_index(

@@ -9,6 +9,7 @@ import pytest
 from pyarrow.parquet import write_table
 
 from lm.errors import InputError
+from tests.data_config import data_config
 from training.config import HeldOut, TextSource
 from training.data.corpus import TEXT_KINDS, CorpusCounts, read_paragraphs, write_sentences
 from training.data.sources import source_files
@@ -22,7 +23,8 @@ def write(
 ) -> tuple[CorpusCounts, dict[str, list[str]]]:
     out = base / "out"
     out.mkdir(exist_ok=True)
-    counts = write_sentences(sources, base, out, held_out=held_out or HeldOut(), seed=seed, reporter=SilentReporter())
+    config = data_config(text=sources, held_out=held_out or HeldOut(), seed=seed)
+    counts = write_sentences(config, base, out, SilentReporter())
     assert sorted(path.name for path in out.iterdir()) == sorted(NAMES)
     return counts, {name: (out / name).read_text(encoding="utf-8").split("\n")[:-1] for name in NAMES}
 

@@ -10,7 +10,7 @@ from pyarrow.parquet import read_table
 
 from lm.errors import InputError, MissingToolError
 from lm.index.never_generated import hash_query
-from tests.counted_log import KEEP_ALL, count_log
+from tests.data_config import KEEP_ALL, count_log
 from training.config import HeldOut, Screening
 from training.config_log import Counting, QueryLogSource
 from training.data.engines import EngineName, check_spark
@@ -34,9 +34,9 @@ def write(
 ) -> tuple[QueryCounts, dict[str, float]]:
     """Counts a log; also its queries with their counts."""
     (base / name).write_text("".join(row + "\n" for row in rows), encoding="utf-8")
-    out, settings = base / engine, {"screening": screening, "counting": counting or Counting(), "engine": engine}
-    log = QueryLogSource.model_validate({"path": name, **source})
-    counts = count_log(base, out, log, held_out=LITTLE, **settings)
+    out, log = base / engine, QueryLogSource.model_validate({"path": name, **source})
+    sections = {"screening": screening, "counting": counting or Counting(), "held_out": LITTLE}
+    counts = count_log(base, out, log, engine=engine, **sections)
     table = read_table(out / "train.parquet").to_pydict()
     return counts, dict(zip(table["query"], table["count"], strict=True))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lm.errors import ConfigError
-from tests.counted_log import KEEP_ALL, count_log
+from tests.data_config import KEEP_ALL, count_log
 from tests.unit.test_query_log import OUTPUTS
 from training.config import HeldOut, Screening
 from training.config_log import QueryLogSource

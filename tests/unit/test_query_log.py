@@ -8,7 +8,7 @@ import pytest
 from pyarrow.parquet import read_table
 
 from lm.errors import InputError
-from tests.counted_log import KEEP_ALL, count_log
+from tests.data_config import KEEP_ALL, count_log
 from training.config import HeldOut, Screening
 from training.config_log import Counting, QueryLogSource
 from training.data.query_log import QueryCounts

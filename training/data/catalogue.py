@@ -24,7 +24,7 @@ import numpy as np
 from lm.errors import InputError
 from lm.index.never_generated import hash_query
 from lm.text.normalize import displayed_query, normalize_query
-from training.config import CatalogueSource, HeldOut, Screening
+from training.config import CatalogueSource, TrainingConfig
 from training.data.engines import MEMORY_LIMIT
 from training.data.query_log import WITHHELD_FILE
 from training.data.screening import Screen, load_screen
@@ -61,15 +61,7 @@ class _Entry:
 
 
 def write_catalogue(
-    sources: Sequence[CatalogueSource],
-    base: Path,
-    log: Path | None,
-    out_folder: Path,
-    *,
-    screening: Screening,
-    held_out: HeldOut,
-    seed: int,
-    reporter: Reporter,
+    config: TrainingConfig, base: Path, log: Path | None, out_folder: Path, reporter: Reporter
 ) -> CatalogueCounts:
     """Writes the files of `training.data.query_log` with the catalogue added; `train.parquet` also has `payload`.
 
@@ -82,7 +74,8 @@ def write_catalogue(
     Raises:
         InputError: a file, a line, a column or a weight cannot be used, or too few entries are left.
     """
-    files = leave_out_empty(source_files(sources, base, CATALOGUE_KINDS), reporter)
+    screening, held_out, seed = config.screening, config.held_out, config.seed
+    files = leave_out_empty(source_files(config.catalogue, base, CATALOGUE_KINDS), reporter)
     screen = load_screen(base / screening.blocked_words if screening.blocked_words else None)
     entries, dropped, rows = _read(files, screen, screening.max_length, reporter)
     if log is None and len(entries) < _MIN_ENTRIES:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from lm.errors import InputError
 from lm.text.normalize import normalize_text, split_sentences
-from training.config import HeldOut, TextSource
+from training.config import HeldOut, TextSource, TrainingConfig
 from training.data.screening import Screen
 from training.data.sources import Meter, Progress, leave_out_empty, source_files
 from training.data.tables import read_columns
@@ -58,15 +58,7 @@ def read_paragraphs(source: TextSource, path: Path, progress: Progress | None = 
                 yield paragraph
 
 
-def write_sentences(
-    sources: Sequence[TextSource],
-    base: Path,
-    out_folder: Path,
-    *,
-    held_out: HeldOut,
-    seed: int,
-    reporter: Reporter,
-) -> CorpusCounts:
+def write_sentences(config: TrainingConfig, base: Path, out_folder: Path, reporter: Reporter) -> CorpusCounts:
     """Writes `train.txt`, `validation.txt` and `test.txt`: UTF-8, one sentence a line, case kept.
 
     Files with a `part` go there whole. Of the others, blocks of sentences are held out; which ones depends only on the
@@ -77,14 +69,14 @@ def write_sentences(
     Raises:
         InputError: as `read_paragraphs`; or there are too few sentences to hold any out.
     """
-    files = leave_out_empty(source_files(sources, base, TEXT_KINDS), reporter)
+    files = leave_out_empty(source_files(config.text, base, TEXT_KINDS), reporter)
     every = out_folder / "sentences.part"
     asides = {name: out_folder / f"{name}.txt.part" for name in _PARTS}
     try:
         paragraphs, counts, dropped = _write_all(files, {_SPLIT: every, **asides}, reporter)
         every_count, total = sum(counts.values()), counts.pop(_SPLIT)
         if total:
-            dealt = _deal(every, total, *_held_out_blocks(total, held_out, seed), asides, reporter)
+            dealt = _deal(every, total, *_held_out_blocks(total, config.held_out, config.seed), asides, reporter)
             counts = {name: counts[name] + dealt[name] for name in _PARTS}
         for name, count in counts.items():
             if not count:

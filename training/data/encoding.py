@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 
 from lm.errors import ConfigError
 from lm.models.arpa import OUT_OF_VOCABULARY
-from lm.models.tokenizer import SUBWORD_FILE, Tokenizer
-from lm.models.vocabulary import SPACE, UNKNOWN, Vocabulary
+from lm.models.vocabulary import SPACE, SUBWORD_FILE, UNKNOWN, Tokenizer, Vocabulary
 from lm.text.normalize import normalize_text, split_words
 from training.config import LanguageModelConfig
 from training.progress import Reporter

@@ -45,23 +45,32 @@ def next_words(
     Calibration looks at the first 3 words shown before any letter, at every place where a word can come. The text may
     go on with a mark, an unknown word or its end there.
     """
-    meters = {part: _Meter() for part in parts}
+    meters = {part: Keystrokes() for part in parts}
     walk = _walk_subwords if model.joins else _WordWalk(model)
     with reporter.task(f"{model.entry.name}: next words", len(sentences)) as task:
         for number, sentence in enumerate(sentences):
             walk(model, model.tokenizer.encode(sentence), meters)
             task.update(number + 1)
-    return {part: meter.summary() for part, meter in meters.items()}
+    return {
+        part: meter.summary() | {"calibration": reliability(meter.probabilities, meter.right)} if meter.words else {}
+        for part, meter in meters.items()
+    }
 
 
 @dataclass(slots=True)
 class Keystrokes:
-    """What typing many words cost."""
+    """What typing many words cost, and what was shown before them.
+
+    Attributes:
+        probabilities, right: of each word shown before any letter: its probability, and whether it came next.
+    """
 
     words: int = 0
     letters: int = 0
     hits: dict[int, int] = field(default_factory=lambda: dict.fromkeys(_TOPS, 0))
     strokes: dict[int, int] = field(default_factory=lambda: dict.fromkeys(LISTS, 0))
+    probabilities: list[float] = field(default_factory=list)
+    right: list[bool] = field(default_factory=list)
 
     def add(self, length: int, ranks: Iterable[int]) -> None:
         """Types a word of `length` letters.
@@ -83,6 +92,11 @@ class Keystrokes:
         for size in waiting:
             self.strokes[size] += length + 1
 
+    def show(self, log_probs: Iterable[float], right: Iterable[bool]) -> None:
+        """Takes in a list shown before any letter."""
+        self.probabilities += map(math.exp, log_probs)
+        self.right += right
+
     def summary(self) -> dict[str, Any]:
         """Shares; empty if no word was typed."""
         if not self.words:
@@ -90,24 +104,6 @@ class Keystrokes:
         tops = {f"top{top}": hits / self.words for top, hits in self.hits.items()}
         saved = {f"keystrokes_saved_at_{size}": 1 - cost / self.letters for size, cost in self.strokes.items()}
         return {"words": self.words, **tops, **saved}
-
-
-class _Meter:
-    """What a user of one part typed and was shown."""
-
-    def __init__(self) -> None:
-        self.keystrokes = Keystrokes()
-        self.probabilities: list[float] = []
-        self.right: list[bool] = []
-
-    def show(self, log_probs: Iterable[float], right: Iterable[bool]) -> None:
-        """Takes in a list shown before any letter."""
-        self.probabilities += map(math.exp, log_probs)
-        self.right += right
-
-    def summary(self) -> dict[str, Any]:
-        measured = self.keystrokes.summary()
-        return {**measured, "calibration": reliability(self.probabilities, self.right)} if measured else {}
 
 
 class _WordWalk:
@@ -123,7 +119,7 @@ class _WordWalk:
         self._vocabulary = model.vocabulary
         self._ranges: dict[int, list[tuple[int, int]]] = {}
 
-    def __call__(self, model: LanguageModel, tokens: Sequence[int], meters: dict[Part, _Meter]) -> None:
+    def __call__(self, model: LanguageModel, tokens: Sequence[int], meters: dict[Part, Keystrokes]) -> None:
         states = states_of(model, tokens)
         for start in range(0, len(states), _ROWS):
             for part, meter in meters.items():
@@ -139,7 +135,7 @@ class _WordWalk:
         first_TV: NDArray[np.float32],
         log_probs_TV: NDArray[np.float32],
         tokens: Sequence[int],
-        meter: _Meter,
+        meter: Keystrokes,
     ) -> None:
         """Types words by the log probabilities before their first letter, and those before the other letters."""
         for row in range(len(first_TV)):
@@ -148,7 +144,7 @@ class _WordWalk:
             best = np.argpartition(first_V, -_CALIBRATED)[-_CALIBRATED:]
             meter.show(first_V[best].tolist(), (best == target).tolist())
             if target is not None and is_typed(word := model.tokenizer.decode([target]), [target]):
-                meter.keystrokes.add(len(word), self.ranks(first_V, masked_V, target, word))
+                meter.add(len(word), self.ranks(first_V, masked_V, target, word))
 
     def ranks(
         self, first_V: NDArray[np.float32], masked_V: NDArray[np.float32], target: int, word: str
@@ -177,7 +173,7 @@ def states_of(model: LanguageModel, tokens: Sequence[int]) -> list[State]:
     ]
 
 
-def _walk_subwords(model: LanguageModel, tokens: Sequence[int], meters: dict[Part, _Meter]) -> None:
+def _walk_subwords(model: LanguageModel, tokens: Sequence[int], meters: dict[Part, Keystrokes]) -> None:
     """Types words of a subword model. Each letter's list is searched for, as when serving."""
     for part, meter in meters.items():
         context: tuple[int, ...] = ()
@@ -187,7 +183,7 @@ def _walk_subwords(model: LanguageModel, tokens: Sequence[int], meters: dict[Par
             first = shown[:_CALIBRATED]
             meter.show((log_prob for _, log_prob in first), (text == word for text, _ in first))
             if is_typed(word, word_tokens):
-                meter.keystrokes.add(len(word), _searched_ranks(model, context, word, part, shown))
+                meter.add(len(word), _searched_ranks(model, context, word, part, shown))
             context += tuple(word_tokens)
 
 

@@ -33,14 +33,9 @@ def train_neural(
     reporter: Reporter,
     clock: Callable[[], float] = time.monotonic,
 ) -> Checkpoint:
-    """Trains a language model or a re-ranker until it is done. Goes on from the checkpoint in `work` if there is one.
+    """Trains a language model or a re-ranker and returns the checkpoint of the finished run.
 
-    Args:
-        work: holds the checkpoint, from which `training.neural.export` writes the model.
-        clock: seconds.
-
-    Returns:
-        The checkpoint of the finished run.
+    Goes on from the checkpoint in `work` if there is one. `training.neural.export` writes the model from it.
 
     Raises:
         InputError: data or checkpoint cannot be used, or the checkpoint is of a run with other settings.

@@ -46,11 +46,7 @@ class Counts:
 def train_counts(
     config: NgramConfig, train: EncodedText, vocabulary: Vocabulary, folder: Path, *, reporter: Reporter, label: str
 ) -> None:
-    """Counts n-grams, smooths the counts and writes the successor table into `folder`.
-
-    Raises:
-        ConfigError: the text has no sentence.
-    """
+    """Counts n-grams, smooths the counts and writes the successor table into `folder`; raises as `count_ngrams`."""
     with reporter.task(f"{label}: n-gram counts"):
         orders = count_ngrams(train, len(vocabulary), config.order)
         smoothed = _add_delta(orders, config.delta) if config.smoothing == "add_delta" else _stupid_backoff(orders)

@@ -22,10 +22,7 @@ from training.progress import Reporter
 def train_ngram(
     config: NgramConfig, train: EncodedText, vocabulary: Vocabulary, folder: Path, *, reporter: Reporter, label: str
 ) -> None:
-    """Trains an n-gram model and writes its files into `folder`.
-
-    Args:
-        label: the language model's name, for progress and errors.
+    """Trains an n-gram model and writes its files into `folder`. Progress and errors name it by its `label`.
 
     Raises:
         ConfigError: the text is too small for the model; says what to do.

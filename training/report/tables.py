@@ -9,7 +9,7 @@ from typing import Any
 from training.evaluation.query_measures import MEASURES, Measure
 
 PART_NAMES = {"ngram": "n-gram", "neural": "neural", "ensemble": "ensemble"}
-_EMPTY = "–"  # noqa: RUF001 -- an en dash, as tables have it
+EMPTY = "–"  # noqa: RUF001 -- an en dash, as tables have it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +69,7 @@ class Cell:
     """
 
     value: float | None
-    shown: str = _EMPTY
+    shown: str = EMPTY
     interval: str = ""
     mark: str = ""
     flawed: bool = False

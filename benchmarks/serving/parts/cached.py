@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from benchmarks.serving.bench import EMPTY, OTHER, THIS_ONE, Bench
-from benchmarks.serving.calls import COMPLETE, completion_request, take_turns
+from benchmarks.serving.calls import COMPLETE, take_turns
 from benchmarks.serving.figures import Figure, at_least, at_most, ms
 from benchmarks.serving.open_loop import offer_by_turns
 from benchmarks.serving.typing_traffic import fixed_arrivals
@@ -15,7 +15,7 @@ _RATE_PER_S = 400
 
 def measure(bench: Bench) -> Iterator[Figure]:
     """Yields the figures."""
-    requests = [completion_request(prefix) for prefix in bench.typed()]
+    requests = bench.typed()
     count = int(_RATE_PER_S * bench.effort.load_s)
     load = [requests[number % len(requests)] for number in range(count)], fixed_arrivals(count, _RATE_PER_S)
     with bench.beside_empty(COMPLETE, bench.servers({"--cache": "process"}), requests) as (servers, calls):
