@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, NamedTuple
 
+import grpc
 import orjson
 from cachetools import LRUCache, cached
 from google.protobuf.descriptor import MethodDescriptor
@@ -18,7 +19,7 @@ from starlette.routing import Route
 from gateway.config import GatewaySettings
 from gateway.contract import Binding, bindings, full_path
 from gateway.errors import status_document, status_from
-from gateway.messages import malformed, read_request, to_document, to_json
+from gateway.messages import malformed, read_request, to_json
 from gateway.upstream import Upstream, metadata_of
 from lm.errors import RequestError
 
@@ -77,12 +78,11 @@ class Calls:
         return Response(encoded.json, headers=headers, media_type="application/json")
 
     async def _stream(self, request: Request, method: MethodDescriptor, payload: bytes) -> Response:
-        answers = self._upstream.answers(
+        call = self._upstream.answers(
             full_path(method), payload, metadata=metadata_of(request), timeout_s=self._settings.generate_timeout_s
         )
-        iterator = aiter(answers)
-        first = await anext(iterator, None)  # a call that is refused is no stream yet, but an error
-        lines = _lines(GetMessageClass(method.output_type), first, iterator, answers)
+        first = await call.read()  # a call that is refused is no stream yet, but an error
+        lines = _lines(GetMessageClass(method.output_type), first, call)
         return StreamingResponse(lines, headers=_NO_STORE, media_type="application/x-ndjson")
 
 
@@ -138,15 +138,13 @@ async def _read_body(request: Request, limit: int) -> bytes:
     return bytes(body)
 
 
-async def _lines(kind: type[Message], first: bytes | None, rest: Any, call: Any) -> AsyncIterator[bytes]:
+async def _lines(kind: type[Message], answer: Any, call: Any) -> AsyncIterator[bytes]:
     """A JSON object a line. After a failure on the way the last line is `{"error": Status}`."""
     try:
-        payload = first
-        while payload is not None:
-            yield orjson.dumps(to_document(kind.FromString(payload)), option=orjson.OPT_APPEND_NEWLINE)
-            payload = await anext(rest, None)
+        while answer is not grpc.aio.EOF:
+            yield to_json(kind.FromString(answer)) + b"\n"
+            answer = await call.read()
     except Exception as error:
-        document = {"error": status_document(status_from(error))}
-        yield orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)
+        yield orjson.dumps({"error": status_document(status_from(error))}) + b"\n"
     finally:
         call.cancel()

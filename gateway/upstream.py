@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from functools import cached_property
 from itertools import cycle
 from typing import Any
@@ -55,10 +55,9 @@ class Upstream:
         answer: bytes = await next(self._turns).unary_unary(path)(request, metadata=metadata, timeout=timeout_s)
         return answer
 
-    def answers(self, path: str, request: bytes, *, metadata: Metadata, timeout_s: float) -> AsyncIterator[bytes]:
-        """The call of a method that streams its answers: iterate over it, or `cancel` it."""
-        call: AsyncIterator[bytes] = next(self._turns).unary_stream(path)(request, metadata=metadata, timeout=timeout_s)
-        return call
+    def answers(self, path: str, request: bytes, *, metadata: Metadata, timeout_s: float) -> Any:
+        """The call of a method that streams its answers: `read`, `cancel`."""
+        return next(self._turns).unary_stream(path)(request, metadata=metadata, timeout=timeout_s)
 
     def stream(self, path: str, *, metadata: Metadata) -> Any:
         """The call of a method that streams both ways: `read`, `write`, `cancel`."""
