@@ -28,6 +28,7 @@ import grpc
 
 from lm.errors import OverloadedError
 from service.config import ServerSettings
+from service.rpc.status import StatusError
 from service.telemetry.metrics import Metrics
 from service.workers.priority import lower_priority
 
@@ -215,10 +216,6 @@ class Threads:
                 return
 
 
-class NoMessageError(Exception):
-    """A call ended without the one message that its method takes."""
-
-
 class Lane:
     """One lane. Its methods belong to the event loop.
 
@@ -247,7 +244,7 @@ class Lane:
 
         Raises:
             OverloadedError: there is no room for it, or its message was late and another call needed its place.
-            NoMessageError: it ended without a message.
+            StatusError: it ended without a message.
         """
         retry_after_s = self._admission.retry_after_s(len(self._unread))
         if retry_after_s is not None and not self._drop_late():
@@ -265,7 +262,7 @@ class Lane:
         finally:
             self._unread.pop(task, None)
         if message is grpc.aio.EOF:
-            raise NoMessageError
+            raise StatusError(grpc.StatusCode.UNIMPLEMENTED, "The method takes exactly one message.")
         self._admission.arrive()
         return bytes(message)
 
