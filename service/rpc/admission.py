@@ -203,6 +203,7 @@ class Threads:
             lower_priority(_BEHIND_THE_LOOP)
         while (job := self._jobs.get()) is not None:
             if job.future.cancelled():
+                del job
                 continue
             job.begun = True
             result, error = None, None
@@ -214,6 +215,7 @@ class Threads:
                 job.future.get_loop().call_soon_threadsafe(job.settle, result, error)
             except RuntimeError:  # the loop has ended, and nobody waits any more
                 return
+            del job, result, error  # while it waits, it keeps no model open
 
 
 class Lane:
