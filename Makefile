@@ -21,7 +21,7 @@ KERNELS := $(wildcard lm/kernels/*.pyx lm/kernels/*.pxd)
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 13
 
-demo: $(VENV)/built ## train on sample data, serve it and show it: stays up until Ctrl-C
+demo: $(VENV)/built ## train on sample data, serve the result and show it, until Ctrl-C
 	@$(BIN)/autocomplete demo $(DEMO_ARGS)
 
 up: $(VENV)/built ## run what docker-compose.yml says without Docker: server, gateway, Redis, Prometheus, until Ctrl-C
@@ -40,28 +40,28 @@ lint: $(VENV)/built ## ruff, mypy, import-linter, buf
 docs: $(VENV)/built ## build the documentation into var/site and check its links
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
-reference: $(VENV)/built ## write docs/reference/ from settings, metrics, training fields and protos
+reference: $(VENV)/built ## write docs/reference/ from commands, settings, metrics, training fields and protos
 	$(BIN)/python -m scripts.write_reference
 
-format: $(VENV)/built ## format, and mend what ruff can mend
+format: $(VENV)/built ## format the code and fix what ruff can fix
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-proto: $(VENV)/built ## regenerate what comes of proto/: stubs, the OpenAPI document; and the client for threads
+proto: $(VENV)/built ## regenerate stubs and OpenAPI document from proto/, and the client for threads
 	$(BIN)/python scripts/generate_stubs.py
 	$(BIN)/python -m scripts.write_openapi
 	$(BIN)/python scripts/generate_sync.py
 
-release-api: $(VENV)/built ## what later changes of the API may not break: proto/released.binpb
+release-api: $(VENV)/built ## write proto/released.binpb: the API that later changes may not break
 	$(BIN)/python -m scripts.check_api --release
 
 chart: $(VENV)/built ## copy settings and rules into the Helm chart
 	@$(BIN)/python scripts/write_chart.py
 
-lock: $(VENV)/made ## resolve the newest versions into requirements.lock
+lock: $(VENV)/made ## write the newest versions that fit into requirements.lock
 	$(BIN)/python scripts/write_lock.py
 
-clean: ## remove what was built and installed; what was trained (var/) stays
+clean: ## remove what was built and installed, but not what was trained (var/)
 	rm -rf $(VENV) build autocomplete_client/build dist *.egg-info autocomplete_client/*.egg-info lm/kernels/*.so \
 	    .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from autocomplete.v1 import autocomplete_service_pb2 as pb
 
@@ -81,17 +82,5 @@ class Keystrokes:
         self.waiting = self.unsent = False
         return self._answer(error=error)
 
-    def _answer(
-        self,
-        *,
-        completion: pb.CompleteQueryResponse | None = None,
-        is_final: bool = True,
-        error: CallError | None = None,
-    ) -> Answer:
-        return Answer(
-            query=self._query,
-            completion=completion or pb.CompleteQueryResponse(),
-            is_final=is_final,
-            latency_s=self._clock() - self._typed_s,
-            error=error,
-        )
+    def _answer(self, **fields: Any) -> Answer:
+        return Answer(query=self._query, latency_s=self._clock() - self._typed_s, **fields)

@@ -28,7 +28,6 @@ class QueryFields(TypedDict, total=False):
     model: str  # with or without `models/`
     max_suggestions: int
     exclude_generated: bool
-    user_pseudo_id: str
     explain: bool
 
 
@@ -42,16 +41,6 @@ class SessionOptions(QueryFields, total=False):
     traceparent: str
 
 
-class WordOptions(CallOptions, total=False):
-    """Options of `predict_next_word`; see `PredictNextWordRequest`."""
-
-    model: str
-    max_suggestions: int
-    min_probability: float
-    explain: bool
-    part: pb.EnsemblePart
-
-
 class ScoreOptions(CallOptions, total=False):
     """Options of `score_text`; see `ScoreTextRequest`."""
 
@@ -59,17 +48,23 @@ class ScoreOptions(CallOptions, total=False):
     part: pb.EnsemblePart
 
 
-class GenerationOptions(CallOptions, total=False):
+class WordOptions(ScoreOptions, total=False):
+    """Options of `predict_next_word`; see `PredictNextWordRequest`."""
+
+    max_suggestions: int
+    min_probability: float
+    explain: bool
+
+
+class GenerationOptions(ScoreOptions, total=False):
     """Options of `generate_text`; see `GenerateTextRequest`."""
 
-    model: str
     max_output_tokens: int
     temperature: float
     top_p: float
     top_k: int
     seed: int
     beam_width: int
-    part: pb.EnsemblePart
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 from lm.bundle.manifest import MANIFEST_FILE, Manifest, read_manifest, write_manifest
@@ -52,29 +51,23 @@ def without_neural(bundle: Path, root: Path) -> Path:
     bare = {"neural_kind": "", "parameter_count": 0, "reranker_kind": "", "reranker_parameter_count": 0}
     models = tuple(model.model_copy(update=bare) for model in manifest.language_models)
     ranking = manifest.ranking.model_copy(update={"reranker": 0.0})
-    changed = manifest.model_copy(update={"language_models": models, "ranking": ranking})
-    left_out = [model.name + "/" + part for model in manifest.language_models for part in ("neural", "reranker")]
-    return _publish(bundle, root, changed, left_out)
+    _publish(bundle, root, manifest.model_copy(update={"language_models": models, "ranking": ranking}))
+    return root
 
 
 def in_versions(bundle: Path, root: Path, versions: tuple[str, ...]) -> Registry:
     """A registry `root` with the bundle in several versions, the last one active."""
     for version in versions:
-        _publish(bundle, root, read_manifest(bundle).model_copy(update={"version": version}), ())
+        _publish(bundle, root, read_manifest(bundle).model_copy(update={"version": version}))
     return Registry(root)
 
 
-def _publish(bundle: Path, root: Path, manifest: Manifest, left_out: list[str] | tuple[str, ...]) -> Path:
+def _publish(bundle: Path, root: Path, manifest: Manifest) -> None:
+    """Links to the bundle's files, beside another manifest."""
     folder = root / manifest.name / manifest.version
-    shutil.copytree(bundle.resolve(), folder, copy_function=_link)
-    for part in left_out:
-        shutil.rmtree(folder / part, ignore_errors=True)
-    (folder / MANIFEST_FILE).unlink()  # a link: not to be written through
+    folder.mkdir(parents=True)
+    for path in bundle.resolve().iterdir():
+        if path.name != MANIFEST_FILE:
+            (folder / path.name).symlink_to(path)
     write_manifest(folder, manifest)
     Registry(root).activate(manifest.name, manifest.version)
-    return root
-
-
-def _link(source: str, target: str) -> str:
-    Path(target).symlink_to(source)
-    return target

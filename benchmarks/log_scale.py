@@ -6,100 +6,63 @@ law, users and times, about two rows of three a query that was there before.
 
 from __future__ import annotations
 
-import argparse
 import resource
-import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO
 
-import numpy as np
-from rich.console import Console
+import duckdb
 
-from lm.errors import AutocompleteError
-from training.config import HeldOut, Screening
+from benchmarks.command import reporter, run
+from training.config import LanguageModelConfig, TrainingConfig
 from training.config_log import Counting, QueryLogSource
+from training.data.engines import EngineName
 from training.data.query_log import write_queries
-from training.progress import Task, TerminalReporter
 
-_CHUNK = 500_000
-_WORDS = 50_000
-_START_S, _DAYS = 1_700_000_000, 90
-
-
-class _TimedReporter(TerminalReporter):
-    """Also keeps the seconds of each piece of work."""
-
-    def __init__(self, console: Console) -> None:
-        super().__init__(console)
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def task(self, description: str, total: float | None = None) -> Iterator[Task]:
-        """See `Reporter.task`."""
-        start_s = time.perf_counter()
-        with super().task(description, total) as task:
-            yield task
-        self.seconds[description] = time.perf_counter() - start_s
+_MACROS = """
+    CREATE MACRO drawn(i, what) AS (hash(i, what) % 1000003 + 1) / 1000003;
+    CREATE MACRO place(i, what) AS CAST(least(drawn(i, what) ** (-1 / 0.3), 1e15) AS BIGINT) % 50000;
+    CREATE MACRO spelt(n) AS left(translate(md5(n::VARCHAR), '0123456789', 'ghijklmnop'), 3 + n % 5);
+    CREATE MACRO word(i, what) AS CASE WHEN drawn(i, 'length') * 3 > what THEN spelt(place(i, what)) END
+"""
+_LOG = """
+    COPY (
+        SELECT concat_ws(' ', word(i, 0), word(i, 1), word(i, 2)) AS query,
+            1700000000 + CAST(drawn(i, 'time') * 90 * 86400 AS BIGINT) AS time,
+            'user' || CAST(drawn(i, 'user') * {rows} / 20 AS BIGINT) AS user
+        FROM range({rows}) rows(i)
+    ) TO '{path}' (DELIMITER '\t', HEADER)
+"""
 
 
-def main() -> int:
+def main(rows: int = 1_000_000, engine: EngineName = "duckdb", folder: Path | None = None) -> None:
     """Makes a log, counts it and prints rows a second, peak memory and what was counted."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--engine", choices=("duckdb", "spark"), default="duckdb")
-    parser.add_argument("--folder", type=Path, help="for the log and the work, by default a temporary one")
-    arguments = parser.parse_args()
-    reporter = _TimedReporter(Console(stderr=True))
-    try:
-        with tempfile.TemporaryDirectory(dir=arguments.folder) as work:
-            base = Path(work)
-            with (base / "log.tsv").open("w", encoding="utf-8") as out:
-                write_log(out, arguments.rows)
-            size_mb = (base / "log.tsv").stat().st_size / 1e6
-            counts = write_queries(
-                [QueryLogSource(path="log.tsv", time_column="time", user_column="user")],
-                base,
-                base,
-                screening=Screening(),
-                counting=Counting(half_life_days=30),
-                held_out=HeldOut(),
-                seed=0,
-                now=datetime.now(UTC),
-                reporter=reporter,
-                engine=arguments.engine,
-            )
-    except AutocompleteError as error:
-        print(error, file=sys.stderr)
-        return 1
-    print(f"{arguments.rows:,} rows, {size_mb:,.0f} MB, engine {arguments.engine}")
-    for step, seconds in reporter.seconds.items():
-        print(f"{step}: {seconds:.0f} s, {arguments.rows / seconds:,.0f} rows/s")
-    print(f"peak memory of the process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MB")
-    print(counts)
-    return 0
+    with tempfile.TemporaryDirectory(dir=folder) as work:
+        base = Path(work)
+        write_log(base / "log.tsv", rows)
+        size_mb = (base / "log.tsv").stat().st_size / 1e6
+        log = QueryLogSource(path="log.tsv", time_column="time", user_column="user")
+        config = TrainingConfig(
+            name="scale",
+            query_log=(log,),
+            counting=Counting(half_life_days=30),
+            language_models=(LanguageModelConfig(name="queries", unit="subword", sources=("queries",)),),
+        )
+        start_s = time.perf_counter()
+        counts = write_queries(config, base, base, now=datetime.now(UTC), reporter=reporter(), engine=engine)
+        seconds = time.perf_counter() - start_s
+    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"{rows:,} rows, {size_mb:,.0f} MB, engine {engine}: {seconds:.0f} s, {rows / seconds:,.0f} rows/s")
+    print(f"peak memory of the process: {peak_mb:,.0f} MB\n{counts}")
 
 
-def write_log(out: IO[str], rows: int) -> None:
+def write_log(path: Path, rows: int) -> None:
     """Writes a table of query, time and user; the same for the same number of rows."""
-    random = np.random.default_rng(0)
-    letters_WL = random.integers(97, 123, (_WORDS, 7), dtype=np.uint8)
-    words = [bytes(word[: 3 + place % 5]).decode() for place, word in enumerate(letters_WL)]
-    out.write("query\ttime\tuser\n")
-    for begun in range(0, rows, _CHUNK):
-        number = min(_CHUNK, rows - begun)
-        words_N3 = random.zipf(1.3, (number, 3)) % _WORDS
-        lengths_N = random.integers(1, 4, number)
-        times_N = _START_S + random.integers(0, _DAYS * 86_400, number)
-        users_N = random.integers(0, max(1, rows // 20), number)
-        fields = zip(words_N3.tolist(), lengths_N.tolist(), times_N.tolist(), users_N.tolist(), strict=True)
-        for query, length, time_s, user in fields:
-            out.write(f"{' '.join([words[word] for word in query[:length]])}\t{time_s}\tuser{user}\n")
+    with duckdb.connect() as connection:
+        connection.execute(_MACROS)
+        connection.execute(_LOG.format(rows=rows, path=path))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main, __doc__)

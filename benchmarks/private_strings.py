@@ -7,13 +7,14 @@ import base64
 import importlib
 import json
 import random
+import re
 import string
 from collections.abc import Callable
-from functools import cache
+from copy import copy
 from typing import Any
 
 import phonenumbers
-from phonenumbers import PhoneNumberFormat
+from phonenumbers import PhoneNumberFormat, PhoneNumberType
 from stdnum import iban, luhn
 
 _REGIONS = """
@@ -26,12 +27,7 @@ _IBANS = {  # letters: A, digits: 9
     "FI": "9" * 14, "IE": "AAAA" + "9" * 14, "LU": "9" * 16, "SA": "9" * 20, "AE": "9" * 19, "ES": "9" * 20,
     "BE": "9" * 12, "MT": "AAAA" + "9" * 23, "TR": "9" * 22, "CZ": "9" * 20, "HU": "9" * 24, "GR": "9" * 23,
 }  # fmt: skip
-_CARDS = (  # first digits, length, groups
-    ("4", 16, (4, 4, 4, 4)), ("4", 13, (4, 4, 4, 1)), ("4", 19, (4, 4, 4, 4, 3)), ("51", 16, (4, 4, 4, 4)),
-    ("55", 16, (4, 4, 4, 4)), ("2221", 16, (4, 4, 4, 4)), ("34", 15, (4, 6, 5)), ("37", 15, (4, 6, 5)),
-    ("6011", 16, (4, 4, 4, 4)), ("36", 14, (4, 6, 4)), ("3528", 16, (4, 4, 4, 4)), ("62", 16, (4, 4, 4, 4)),
-    ("62", 19, (6, 13)), ("5018", 16, (4, 4, 4, 4)),
-)  # fmt: skip
+_CARDS = "4:16 4:13 4:19 51:16 55:16 2221:16 34:15 37:15 6011:16 36:14 3528:16 62:16 62:19 5018:16".split()
 # A module of python-stdnum, and how such a number looks: # a digit, @ a letter, YMD a birthday, Y4MD with four digits.
 _IDENTITY = (
     ("us.ssn", "###-##-####"), ("us.ssn", "### ## ####"), ("us.ssn", "#########"), ("ca.sin", "### ### ###"),
@@ -59,12 +55,7 @@ _HOSTS = """
     gmail.com yahoo.com hotmail.com aol.com outlook.com icloud.com gmx.de web.de mail.ru qq.com example.org
     cs.example.edu mail.example.co.uk müller-bau.de startup.io corp.example.com.au
 """.split()
-_OTHER_DIGITS = (
-    "٠١٢٣٤٥٦٧٨٩",
-    "०१२३४५६७८९",
-    "\uff10\uff11\uff12\uff13\uff14\uff15\uff16\uff17\uff18\uff19",
-    "۰۱۲۳۴۵۶۷۸۹",
-)
+_OTHER_ZEROS = "\u0660\u0966\uff10\u06f0"
 _AROUND = (
     "call {} pizza", "{} owner", "who is {}", "{} reverse lookup", "find {} address", "is {} real", "{} 2006",
     "best {} 24 7", "report {} scam", "my number {} expired", "2 large pizzas {}", "route 66 {}", "ssn {} jones",
@@ -76,57 +67,37 @@ def email(chance: random.Random) -> str:
     """An e-mail address, in a few cases spelt out."""
     name, surname, host = chance.choice(_NAMES), chance.choice(_SURNAMES), chance.choice(_HOSTS)
     number = chance.randrange(1, 2010)
-    local = chance.choice(
-        [
-            f"{name}.{surname}",
-            f"{name[0]}{surname}{number}",
-            f"{name}_{surname}",
-            f"{name}+{surname}",
-            f"{surname}{number}",
-        ]
-    )
+    local = chance.choice(("{0}.{1}", "{3}{1}{2}", "{0}_{1}", "{0}+{1}", "{1}{2}"))
+    local = local.format(name, surname, number, name[0])
     shapes = ("{0}@{1}",) * 6 + ("{0} @ {1}", "{0}@ {1}", "{0} (at) {1}", "{0}[at]{1}", "mailto:{0}@{1}", "<{0}@{1}>")
     text = chance.choice((*shapes, "{0} at {2} dot {3}", "{0}@{2} {3}")).format(local, host, *host.rsplit(".", 1))
     return text.upper() if chance.random() < 0.1 else text
 
 
-@cache
-def _example(region: str, mobile: bool) -> Any:
-    kind = phonenumbers.PhoneNumberType.MOBILE if mobile else phonenumbers.PhoneNumberType.FIXED_LINE
-    return phonenumbers.example_number_for_type(region, kind)
-
-
 def phone(chance: random.Random) -> str:
     """A telephone number of one of 62 regions, as it is dialled there or from abroad."""
     region = chance.choice(_REGIONS)
-    example = _example(region, chance.random() < 0.5)
+    kind = PhoneNumberType.MOBILE if chance.random() < 0.5 else PhoneNumberType.FIXED_LINE
+    number: Any = copy(phonenumbers.example_number_for_type(region, kind))
+    digits = str(number.national_number)
     while True:
-        digits = str(example.national_number)
-        kept = len(digits) - chance.randint(3, 5)
-        number = phonenumbers.PhoneNumber(
-            example.country_code,
-            int(digits[:kept] + "".join(chance.choices(string.digits, k=len(digits) - kept))),
-            italian_leading_zero=example.italian_leading_zero,
-        )
+        drawn = chance.randint(3, 5)
+        number.national_number = int(digits[:-drawn] + "".join(chance.choices(string.digits, k=drawn)))
         if phonenumbers.is_valid_number(number):
             break
-    kind = chance.choice([PhoneNumberFormat.INTERNATIONAL, PhoneNumberFormat.NATIONAL, PhoneNumberFormat.E164])
-    text = str(phonenumbers.format_number(number, kind))
-    change = chance.randrange(6)
-    if change == 1:
-        return text.replace(" ", "-")
-    if change == 2:
-        return text.replace(" ", ".").replace("-", ".")
-    if change == 3:
-        return "".join(character for character in text if character.isdigit() or character == "+")
-    return text.replace("+", "00") if change == 4 else text
+    form = chance.choice([PhoneNumberFormat.INTERNATIONAL, PhoneNumberFormat.NATIONAL, PhoneNumberFormat.E164])
+    text = str(phonenumbers.format_number(number, form))
+    compact = re.sub(r"[^\d+]", "", text)
+    return chance.choice(
+        [text, text.replace(" ", "-"), re.sub("[ -]", ".", text), compact, text.replace("+", "00"), text]
+    )
 
 
 def card(chance: random.Random) -> str:
     """A payment card's number, compact or in groups."""
-    first, length, shape = chance.choice(_CARDS)
-    body = first + "".join(chance.choices(string.digits, k=length - 1 - len(first)))
-    return _grouped(body + luhn.calc_check_digit(body), shape, chance.choice(["", " ", " ", "-", "."]))
+    first, _, length = chance.choice(_CARDS).partition(":")
+    body = first + "".join(chance.choices(string.digits, k=int(length) - 1 - len(first)))
+    return _grouped(body + luhn.calc_check_digit(body), chance.choice(["", " ", " ", "-", "."]))
 
 
 def bank_account(chance: random.Random) -> str:
@@ -137,7 +108,7 @@ def bank_account(chance: random.Random) -> str:
         number = country + iban.calc_check_digits(f"{country}00{body}") + body
         if iban.is_valid(number, check_country=False):
             break
-    text = _grouped(number, (4,) * 9, chance.choice(["", " ", " ", "-"]))
+    text = _grouped(number, chance.choice(["", " ", " ", "-"]))
     return text.lower() if chance.random() < 0.5 else text
 
 
@@ -194,15 +165,14 @@ def private_strings(kind: str, count: int, seed: int = 0) -> list[tuple[str, str
     while len(found) < count:
         text = KINDS[kind](chance)
         if text.isascii() and kind in {"phone", "card"} and chance.random() < 0.03:
-            text = text.translate(str.maketrans(string.digits, chance.choice(_OTHER_DIGITS)))
+            zero = ord(chance.choice(_OTHER_ZEROS))
+            text = text.translate({ord(digit): zero + int(digit) for digit in string.digits})
         query = chance.choice(_AROUND).format(text) if len(found) % 2 else text
         found.setdefault(text, query)
     return list(found.items())
 
 
-def _grouped(text: str, shape: tuple[int, ...], separator: str) -> str:
-    groups, start = [], 0
-    for length in shape:
-        groups.append(text[start : start + length])
-        start += length
-    return separator.join(group for group in groups if group)
+def _grouped(text: str, separator: str) -> str:
+    """In groups of four; fifteen digits as 4, 6 and 5."""
+    groups = [text[:4], text[4:10], text[10:]] if len(text) == 15 and text.isdigit() else re.findall(".{1,4}", text)
+    return separator.join(groups)

@@ -1,13 +1,12 @@
 """Training throughput of a large LSTM against the plain way: fp32, `nn.LSTM`, softmax over the whole vocabulary.
 
 Run from the checkout: `python -m benchmarks.training_speed`. Both train LSTM 2 x 650 over 33,000 words on the same
-made-up tokens, in turns, so that whatever else the machine does meets both.
+made-up tokens, in turns, so that whatever else the machine does meets both. `--rounds 1 --steps 1` shows that it works.
 """
 
 from __future__ import annotations
 
-import argparse
-import sys
+import itertools
 import tempfile
 import time
 from collections.abc import Callable
@@ -17,6 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from benchmarks.command import run
 from training.config_networks import NeuralConfig
 from training.data.encoding import EncodedText
 from training.neural.checkpoint import Checkpoint
@@ -38,27 +38,23 @@ CONFIG = NeuralConfig(
     sampled_softmax=4096,
     learning_rate=0.001,
 )
-_ROUNDS, _STEPS = 4, 8
 
 
-def main() -> int:
-    """Measures and prints."""
-    argparse.ArgumentParser(description=__doc__).parse_args()
+def main(rounds: int = 4, steps: int = 8) -> None:
+    """Measures so many rounds of so many steps, after one that warms up, and prints."""
     with tempfile.TemporaryDirectory() as folder:
         text = _text(Path(folder))
-        ours, plain = _ours(text), _plain(text)
-        seconds = {"ours": 0.0, "plain": 0.0}
-        for turn in range(_ROUNDS + 1):  # the first one warms up
-            for name, step in (("ours", ours), ("plain", plain)):
+        ways = {"ours": _ours(text), "plain": _plain(text)}
+        seconds = dict.fromkeys(ways, 0.0)
+        for turn in range(rounds + 1):
+            for name, step in ways.items():
                 start_s = time.perf_counter()
-                for _ in range(_STEPS):
+                for _ in range(steps):
                     step()
                 seconds[name] += (time.perf_counter() - start_s) if turn else 0.0
-    rates = {name: _ROUNDS * _STEPS * TOKENS / taken_s for name, taken_s in seconds.items()}
-    for name, rate in rates.items():
-        print(f"{name:6} {rate:8,.0f} tokens/s")
-    print(f"ours / plain: {rates['ours'] / rates['plain']:.2f} (target: 1.8)")
-    return 0
+    for name, taken_s in seconds.items():
+        print(f"{name:6} {rounds * steps * TOKENS / taken_s:8,.0f} tokens/s")
+    print(f"ours / plain: {seconds['plain'] / seconds['ours']:.2f} (target: 1.8)")
 
 
 def _text(folder: Path) -> Sentences:
@@ -70,7 +66,7 @@ def _text(folder: Path) -> Sentences:
     return Sentences.open(EncodedText(folder / "tokens.npy", folder / "offsets.npy"))
 
 
-def _ours(text: Sentences) -> Callable[[], None]:
+def _ours(text: Sentences) -> Callable[[], object]:
     loop = TrainingLoop(
         config=CONFIG,
         kind=NeuralNetwork,
@@ -83,26 +79,21 @@ def _ours(text: Sentences) -> Callable[[], None]:
         clock=time.monotonic,
     )
     batches = loop.batches()
-
-    def step() -> None:
-        loop.step(next(batches), CONFIG.learning_rate)
-
-    return step
+    return lambda: loop.step(next(batches), CONFIG.learning_rate)
 
 
-def _plain(text: Sentences) -> Callable[[], None]:
+def _plain(text: Sentences) -> Callable[[], object]:
     embedding, output = nn.Embedding(VOCABULARY, WIDTH), nn.Linear(WIDTH, VOCABULARY)
     output.weight = embedding.weight
     lstm = nn.LSTM(WIDTH, WIDTH, LAYERS, batch_first=True, dropout=0.5)
     modules = nn.ModuleList([embedding, lstm, output])
     optimizer = torch.optim.AdamW(modules.parameters(), CONFIG.learning_rate)
     rows = torch.from_numpy(np.array(text.tokens[: 100 * TOKENS + 1], np.int64))
-    place = 0
+    places = itertools.cycle(range(0, 100 * TOKENS, TOKENS))
 
     def step() -> None:
-        nonlocal place
+        place = next(places)
         inputs, targets = (rows[place + ahead : place + ahead + TOKENS].view(-1, BPTT) for ahead in (0, 1))
-        place = (place + TOKENS) % (100 * TOKENS)
         hidden, _ = lstm(embedding(inputs))
         loss = nn.functional.cross_entropy(output(hidden).flatten(0, 1), targets.flatten())
         optimizer.zero_grad()
@@ -114,4 +105,4 @@ def _plain(text: Sentences) -> Callable[[], None]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main, __doc__)

@@ -1,59 +1,54 @@
 """What a typing error costs: completes test prefixes as they are and with one error put into each.
 
 Run from the checkout: `python -m benchmarks.typing_errors [BUNDLE]`, after `python -m benchmarks.query_completion`.
-Every held-out query has one prefix
-(`training.evaluation.metrics`); those of 5 or more characters get one error, whose kind, place
-and letter the MD5 of the query draws. Ranks of exact prefixes are compared with the corrector on and off.
+Every held-out query has one prefix (`training.evaluation.metrics`); those of 5 or more characters get one error. The
+MD5 of the query draws its kind, place and letter. Ranks of exact prefixes are compared with the corrector on and off.
 """
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import string
-import sys
 import time
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+import typer
 
 from benchmarks.bundles import find_bundle
-from benchmarks.query_completion import WORK
-from lm.errors import AutocompleteError, InputError
+from benchmarks.command import run
+from benchmarks.query_completion import HELD_OUT, REGISTRY
+from lm.errors import InputError
 from lm.text.normalize import normalize_query
 from suggest.model import Model, open_model
 from suggest.types import QueryOptions
-from training.evaluation.metrics import MIN_QUERY_LENGTH, Listed, rank, typed_prefix
+from training.evaluation.metrics import Listed, rank, typed_prefix
+from training.evaluation.query_outcomes import wanted_queries
 from training.evaluation.statistics import reliability
 
 MIN_PREFIX = 5
 TARGET = 0.75  # success@10 with an error by that without
-_SHOWN = 10
-Stated = tuple[float, bool]
 _KINDS = ("insertion", "deletion", "substitution", "transposition")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """Ranks of one query: 1 / rank, 0 for a miss; times are seconds of this thread's processor time.
+    """The list for one typed text.
 
-    `stated` are the probabilities in lists with corrections, and whether each was right.
+    Attributes:
+        rank: of the wanted query; 0 if it is not shown.
+        taken_s: processor time of this thread.
+        searched: whether typing errors were looked for.
+        stated: probability of each suggestion of a list with corrections, and whether it is right.
     """
 
-    prefix: str
-    query: str
-    off: float
-    on: float
-    kind: str
-    mistyped: str
-    error_off: float
-    error_on: float
-    time_off_s: float
-    time_on_s: float
-    stated: tuple[Stated, ...]
+    rank: int
+    taken_s: float
+    searched: bool
+    stated: list[tuple[float, bool]]
 
 
 def with_error(query: str, prefix: str) -> tuple[str, str]:
@@ -74,114 +69,86 @@ def with_error(query: str, prefix: str) -> tuple[str, str]:
 
 
 def _mistyped(kind: str, text: str, at: int, letter: str) -> str:
-    here = {"insertion": letter + text[at], "deletion": "", "substitution": letter, "transposition": text[at : at + 2]}
-    return text[:at] + here[kind][:: -1 if kind == "transposition" else 1] + text[at + 1 + (kind == "transposition") :]
+    before, here, after = text[:at], text[at], text[at + 1 :]
+    changed = {
+        "insertion": letter + here + after,
+        "deletion": after,
+        "substitution": letter + after,
+        "transposition": after[:1] + here + after[1:],
+    }
+    return before + changed[kind]
 
 
-def measure(model: Model, queries: Sequence[str]) -> list[Outcome]:
-    """One outcome a query whose prefix is long enough; of the others the errors' ranks are 0 and their kind empty."""
-    outcomes = []
-    for query in queries:
-        prefix = typed_prefix(query)
-        off, _, _ = _rank(model, prefix, query, correct=False)
-        on, _, stated = _rank(model, prefix, query, correct=True)
-        kind, mistyped, error_off, error_on, time_off_s, time_on_s = "", "", 0.0, 0.0, 0.0, 0.0
-        if len(prefix) >= MIN_PREFIX:
-            kind, mistyped = with_error(query, prefix)
-            error_off, time_off_s, _ = _rank(model, mistyped, query, correct=False)
-            error_on, time_on_s, stated_then = _rank(model, mistyped, query, correct=True)
-            stated += stated_then
-        outcomes.append(
-            Outcome(prefix, query, off, on, kind, mistyped, error_off, error_on, time_off_s, time_on_s, stated)
-        )
-    return outcomes
-
-
-def _rank(model: Model, typed: str, query: str, *, correct: bool) -> tuple[float, float, tuple[Stated, ...]]:
-    """1 / rank, seconds, and what is stated where there are corrections."""
+def complete(model: Model, query: str, typed: str, *, correct: bool) -> Outcome:
+    """What the model shows where `query` is wanted."""
     start_s = time.thread_time()
-    completion = model.complete_query(typed, QueryOptions(max_suggestions=_SHOWN, correct=correct))
-    elapsed_s = time.thread_time() - start_s
-    listed = [Listed(normalize_query(each.text).rstrip(), each.log_prob) for each in completion.suggestions]
-    place = rank(listed, query)
-    right = [each.text == query for each in listed]
-    corrected = any(suggestion.terms.edit_count for suggestion in completion.suggestions)
-    probabilities = [suggestion.acceptance_prob for suggestion in completion.suggestions] if corrected else []
-    return 1 / place if place else 0.0, elapsed_s, tuple(zip(probabilities, right, strict=False))
+    completion = model.complete_query(typed, QueryOptions(correct=correct))
+    taken_s = time.thread_time() - start_s
+    shown = completion.suggestions
+    place = rank([Listed(normalize_query(each.text).rstrip(), each.log_prob) for each in shown], query)
+    corrected = any(each.terms.edit_count for each in shown)
+    return Outcome(
+        rank=place,
+        taken_s=taken_s,
+        searched=any(timing.stage == "spelling" for timing in completion.timings),
+        stated=[(each.acceptance_prob, each.text == query) for each in shown if corrected],
+    )
 
 
-def main() -> int:
-    """Measures and prints; exit status 0."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("bundle", nargs="?", type=Path, default=WORK / "registry", help="bundle or registry")
-    parser.add_argument("--queries", type=Path, default=WORK / "held_out.txt", help="held-out queries, one a line")
-    parser.add_argument("--worse", action="store_true", help="print the exact prefixes whose truth ranks lower")
-    arguments = parser.parse_args()
-    try:
-        model = open_model(find_bundle(arguments.bundle))
-        if not arguments.queries.is_file():
-            raise InputError(arguments.queries, "no such file.", remedy="Run benchmarks.query_completion first.")
-    except AutocompleteError as error:
-        print(error, file=sys.stderr)
-        return 1
-    lines = arguments.queries.read_text(encoding="utf-8").splitlines()
-    queries = [query for line in lines if len(query := normalize_query(line).rstrip()) >= MIN_QUERY_LENGTH]
-    outcomes = measure(model, queries)
-    _print_exact(outcomes, listed=arguments.worse)
-    _print_errors([outcome for outcome in outcomes if outcome.kind])
-    _print_calibration([stated for outcome in outcomes for stated in outcome.stated])
-    _print_cost(model, outcomes)
-    return 0
+def main(
+    bundle: Annotated[Path, typer.Argument()] = REGISTRY, queries: Path = HELD_OUT, *, worse: bool = False
+) -> None:
+    """Measures and prints; `--worse` lists the exact prefixes whose truth ranks lower with the corrector."""
+    model = open_model(find_bundle(bundle))
+    lines = queries.read_text(encoding="utf-8").splitlines() if queries.is_file() else []
+    rows = [(query, typed_prefix(query)) for query in wanted_queries(lines)]
+    if not any(len(prefix) >= MIN_PREFIX for _, prefix in rows):
+        raise InputError(queries, "no queries.", remedy="Run benchmarks.query_completion first.")
+    long = [place for place, (_, prefix) in enumerate(rows) if len(prefix) >= MIN_PREFIX]
+    kinds, mistyped = zip(*(with_error(*rows[place]) for place in long), strict=True)
+    wrong = [(rows[place][0], typed) for place, typed in zip(long, mistyped, strict=True)]
+    off, on, error_off, error_on = (
+        [complete(model, query, typed, correct=correct) for query, typed in asked]
+        for asked in (rows, wrong)
+        for correct in (False, True)
+    )
+    _print_exact(rows, off, on, listed=worse)
+    _print_errors(kinds, [on[place] for place in long], error_off, error_on)
+    _print_calibration([stated for outcome in (*on, *error_on) for stated in outcome.stated])
+    for name, outcomes in (("exact prefixes", on), ("with an error", error_on)):
+        print(f"{name}: looked up in {np.mean([each.searched for each in outcomes]):.1%} of {len(outcomes)}")
+    for name, outcomes in (("off", error_off), ("on", error_on)):
+        times_ms = 1000 * np.array([each.taken_s for each in outcomes])
+        p99_ms = np.quantile(times_ms, 0.99)
+        print(f"prefix with an error, corrector {name}: mean {times_ms.mean():.2f} ms, p99 {p99_ms:.2f}")
 
 
-def _print_exact(outcomes: Sequence[Outcome], *, listed: bool) -> None:
-    worse = [outcome for outcome in outcomes if outcome.on < outcome.off]
-    better = sum(outcome.on > outcome.off for outcome in outcomes)
-    print(f"exact prefixes, corrector on against off: {len(outcomes)}, worse {len(worse)}, better {better}")
-    for outcome in worse if listed else ():
-        print(f"  {outcome.prefix!r} of {outcome.query!r}: 1/{1 / outcome.off:.0f} -> {outcome.on:.2f}")
+def _print_exact(rows: Sequence[tuple[str, str]], off: list[Outcome], on: list[Outcome], *, listed: bool) -> None:
+    places = [(was.rank or np.inf, now.rank or np.inf) for was, now in zip(off, on, strict=True)]
+    better, worse = (sum(now < was for was, now in places), sum(now > was for was, now in places))
+    print(f"exact prefixes, corrector on against off: {len(rows)}, worse {worse}, better {better}")
+    for (query, prefix), (was, now) in zip(rows, places, strict=True):
+        if listed and now > was:
+            print(f"  {prefix!r} of {query!r}: place {was:g} -> {now:g}")
 
 
-def _print_errors(outcomes: Sequence[Outcome]) -> None:
-    groups: defaultdict[str, list[Outcome]] = defaultdict(list)
-    for outcome in outcomes:
-        groups["all"].append(outcome)
-        groups[outcome.kind].append(outcome)
+def _print_errors(kinds: Sequence[str], exact: list[Outcome], off: list[Outcome], on: list[Outcome]) -> None:
     print(f"{'success@10':13} {'prefixes':>8} {'no error':>9} {'error, off':>10} {'error, on':>9} {'kept':>6}")
-    for name, rows in groups.items():
-        exact, off, on = (
-            sum(getattr(row, field) > 0 for row in rows) / len(rows) for field in ("on", "error_off", "error_on")
-        )
-        kept = on / exact if exact else 0.0
+    for name in ("all", *_KINDS):
+        chosen = np.array([name in {"all", kind} for kind in kinds])
+        found = (np.array([each.rank > 0 for each in lists])[chosen].mean() for lists in (exact, off, on))
+        without, error_off, error_on = found
         goal = f" (target {TARGET:.0%})" if name == "all" else ""
-        print(f"{name:13} {len(rows):8d} {exact:9.3f} {off:10.3f} {on:9.3f} {kept:6.1%}{goal}")
+        shares = f"{without:9.3f} {error_off:10.3f} {error_on:9.3f} {error_on / max(without, 1e-9):6.1%}"
+        print(f"{name:13} {chosen.sum():8d} {shares}{goal}")
 
 
-def _print_calibration(stated: Sequence[Stated]) -> None:
-    if not stated:
-        return
-    probabilities, right = zip(*stated, strict=True)
+def _print_calibration(stated: Sequence[tuple[float, bool]]) -> None:
+    probabilities, right = zip(*stated, strict=True) if stated else ((0.0,), (False,))
     error = reliability(probabilities, right)["expected_calibration_error"]
     shares = f"{np.mean(right):.4f} right, {np.mean(probabilities):.4f} by their acceptance probabilities"
     print(f"lists with corrections: of {len(stated)} suggestions {shares}; expected calibration error {error:.4f}")
 
 
-def _print_cost(model: Model, outcomes: Sequence[Outcome]) -> None:
-    """Processor time of the whole answer; and how often a search was made at all."""
-    for name, texts in (
-        ("exact prefixes", [outcome.prefix for outcome in outcomes]),
-        ("with an error", [outcome.mistyped for outcome in outcomes if outcome.kind]),
-    ):
-        searched = sum(
-            any(timing.stage == "spelling" for timing in model.complete_query(text).timings) for text in texts
-        )
-        print(f"{name}: looked up in {searched / max(len(texts), 1):.1%} of {len(texts)}")
-    rows = [outcome for outcome in outcomes if outcome.kind]
-    for name, field in (("off", "time_off_s"), ("on", "time_on_s")):
-        times_ms = 1000 * np.array([getattr(row, field) for row in rows] or [0.0])
-        p99_ms = np.quantile(times_ms, 0.99)
-        print(f"prefix with an error, corrector {name}: mean {times_ms.mean():.2f} ms, p99 {p99_ms:.2f}")
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main, __doc__)

@@ -109,38 +109,23 @@ def find_bundle(place: str | Path) -> Path:
     from lm.bundle.manifest import MANIFEST_FILE
     from lm.bundle.registry import is_url, open_registry
 
-    if is_url(str(place)):
-        return _find_remote(str(place).rstrip("/"))
-    path = Path(place)
-    if (path / MANIFEST_FILE).is_file():
-        return path
-    folder = path.resolve()  # so that `.` and a bare name have a parent
-    if open_registry(folder.parent).versions(folder.name):
-        return open_registry(folder.parent).resolve(folder.name)
-    _refuse_registry(str(path))
-    return path  # reading it says what is missing
-
-
-def _find_remote(url: str) -> Path:
-    """The bundle at `REGISTRY/NAME` or `REGISTRY/NAME/VERSION`."""
-    from lm.bundle.registry import open_registry
-
-    above, _, name = url.rpartition("/")
+    location = str(place).rstrip("/")
+    remote = is_url(location)
+    if not remote:
+        if (Path(place) / MANIFEST_FILE).is_file():
+            return Path(place)
+        location = str(Path(place).resolve())  # so that `.` and a bare name have a parent
+    above, _, name = location.rpartition("/")
+    if open_registry(above or "/").versions(name):
+        return open_registry(above or "/").resolve(name)
     root, _, model = above.rpartition("/")
-    if open_registry(above).versions(name):
-        return open_registry(above).resolve(name)
-    if not root.endswith("/") and name in open_registry(root).versions(model):
+    if remote and not root.endswith("/") and name in open_registry(root).versions(model):
         return open_registry(root).resolve(f"{model}/{name}")
-    _refuse_registry(url)
-    raise BundleError(f"{url}: no bundle.", remedy="Name REGISTRY/NAME or REGISTRY/NAME/VERSION.")
-
-
-def _refuse_registry(place: str) -> None:
-    from lm.bundle.registry import open_registry
-
-    models = open_registry(place).models()
-    if models:
+    if models := open_registry(location).models():
         raise BundleError(f"{place}: a registry, not a bundle.", remedy=f"Name a model: {place}/{models[0]}.")
+    if remote:
+        raise BundleError(f"{place}: no bundle.", remedy="Name REGISTRY/NAME or REGISTRY/NAME/VERSION.")
+    return Path(place)  # reading it says what is missing
 
 
 def _summary(folder: Path, manifest: Manifest) -> Table:
@@ -160,14 +145,10 @@ def _language_models(manifest: Manifest) -> Table:
     for entry in manifest.language_models:
         table.add_row(
             *(entry.name, entry.unit, ", ".join(entry.sources), f"{entry.vocabulary_size:,}"),
-            *(_ngram(entry), _neural(entry)),
-            *(_weight(entry), _megabytes(_size(manifest, f"{entry.name}/"))),
+            f"{entry.ngram_count:,}; order {entry.ngram_order}, {entry.ngram_smoothing.replace('_', ' ')}",
+            *(_neural(entry), _weight(entry), _megabytes(_size(manifest, f"{entry.name}/"))),
         )
     return table
-
-
-def _ngram(entry: LanguageModelEntry) -> str:
-    return f"{entry.ngram_count:,}; order {entry.ngram_order}, {entry.ngram_smoothing.replace('_', ' ')}"
 
 
 def _weight(entry: LanguageModelEntry) -> str:

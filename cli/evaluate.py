@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -32,18 +33,30 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Prints the metrics as JSON.")] = False,
 ) -> None:
     """Measures bundles and compares them. Without files, each is measured on the data that its training held out."""
-    folders = [find_bundle(bundle) for bundle in bundles]
-    if report is not None:
-        document = _write_report(folders, text, queries, report, max_sentences, max_typed)
-        if as_json:
-            print_json(document)
-        return
     from cli.metrics_tables import metrics_tables
     from training.evaluation.evaluate import evaluate_files
     from training.evaluation.query_benchmark import QueryBenchmark
     from training.progress import TerminalReporter
 
-    reporter = TerminalReporter(stderr())
+    folders, reporter = [find_bundle(bundle) for bundle in bundles], TerminalReporter(stderr())
+    if report is not None:
+        from training.report.measure import measure_bundles
+        from training.report.page import check_folder, write_report
+
+        check_folder(report)
+        document = measure_bundles(
+            folders,
+            text=text,
+            queries=queries,
+            max_sentences=max_sentences,
+            max_typed=max_typed,
+            created_at=datetime.now(UTC),
+            reporter=reporter,
+        )
+        reporter.say(f"Report: {write_report(report, document)}")
+        if as_json:
+            print_json(document)
+        return
     benchmark = QueryBenchmark(reporter, max_typed=max_typed)
     measured = [
         evaluate_files(folder, text=text, queries=queries, benchmark=benchmark, reporter=reporter) for folder in folders
@@ -57,27 +70,3 @@ def evaluate(
             stdout().print(str(folder), style="bold", markup=False)
         for table in metrics_tables(metrics):
             stdout().print(table)
-
-
-def _write_report(
-    folders: list[Path], text: Path | None, queries: Path | None, report: Path, max_sentences: int, max_typed: int
-) -> dict[str, Any]:
-    from datetime import UTC, datetime
-
-    from training.progress import TerminalReporter
-    from training.report.measure import measure_bundles
-    from training.report.page import check_folder, write_report
-
-    check_folder(report)
-    reporter = TerminalReporter(stderr())
-    document = measure_bundles(
-        folders,
-        text=text,
-        queries=queries,
-        max_sentences=max_sentences,
-        max_typed=max_typed,
-        created_at=datetime.now(UTC),
-        reporter=reporter,
-    )
-    reporter.say(f"Report: {write_report(report, document)}")
-    return document

@@ -9,10 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.output import figures_table
-from training.evaluation.query_measures import MEASURES, Measure
-
-_BY = {"seen": "", "prefix_length": " typed", "words": " words"}
-_PARTS = ("ngram", "neural", "ensemble")
+from training.evaluation.query_measures import MEASURES
+from training.report.tables import COLUMNS, EMPTY, PART_NAMES, Cell, group_rows, query_cell
 
 
 def metrics_tables(metrics: Mapping[str, Any]) -> list[Table]:
@@ -30,10 +28,10 @@ def metrics_tables(metrics: Mapping[str, Any]) -> list[Table]:
 
 
 def _perplexities(models: Mapping[str, Any]) -> Table:
-    table = figures_table("Perplexity (lower is better)", "language model", "tokens", "n-gram", "neural", "ensemble")
+    table = figures_table("Perplexity (lower is better)", "language model", "tokens", *PART_NAMES.values())
     for name, measured in models.items():
         values = measured.get("perplexity", {})
-        table.add_row(name, _count(measured.get("tokens")), *(_number(values.get(part)) for part in _PARTS))
+        table.add_row(name, _count(measured.get("tokens")), *(_number(values.get(part)) for part in PART_NAMES))
     return table
 
 
@@ -48,31 +46,34 @@ def _mixture(models: Mapping[str, Any]) -> Table:
 
 
 def _next_word(measured: Mapping[str, Any]) -> Table:
-    table = figures_table("Next word", "words", "top 1", "top 3", "keystrokes saved (3 shown)", "(5 shown)")
-    shares = (measured.get(name) for name in ("top1", "top3", "keystrokes_saved_at_3", "keystrokes_saved_at_5"))
-    table.add_row(_count(measured.get("words")), *map(_share, shares))
+    columns = [column for column in COLUMNS if measured.get(column.name) is not None]
+    table = figures_table("Next word", "words", *(f"{column.title}, {column.unit}" for column in columns))
+    table.add_row(_count(measured.get("words")), *(column.shown(measured[column.name]) for column in columns))
     return table
 
 
 def _count(value: int | None) -> str:
-    return "-" if value is None else f"{value:,}"
+    return EMPTY if value is None else f"{value:,}"
 
 
-def _number(value: float | None, *, digits: int = 2) -> str:
-    return "-" if value is None else f"{value:,.{digits}f}"
-
-
-def _share(value: float | None) -> str:
-    return "-" if value is None else f"{value:.1%}"
+def _number(value: float | None) -> str:
+    return EMPTY if value is None else f"{value:,.2f}"
 
 
 def query_tables(measured: Mapping[str, Any]) -> list[Table]:
     """Tables of what `query_completion` measures, or `QueryBenchmark` more thoroughly."""
     tables = [_by_seen(measured)]
-    tables += [_by_other(measured["groups"], by) for by in ("prefix_length", "words") if "groups" in measured]
-    if "comparison" in measured:
-        compared = measured["comparison"]
-        tables += [_differences(compared), *(_examples(compared, kind) for kind in ("wins", "losses"))]
+    for by, name in (("prefix_length", "characters typed"), ("words", "words of the query")):
+        if rows := [row for row in group_rows(measured.get("groups", [])) if row["by"] == by]:
+            tables.append(_by_group("", name, [row | {"title": row["name"]} for row in rows], interval=False))
+    if compared := measured.get("comparison"):
+        table = _by_group(f"Differences to {compared['with']}", "queries", group_rows(compared["groups"], "+"))
+        _explain(
+            table,
+            "* real: its 95% interval (paired bootstrap over the queries) excludes 0. Where nothing differs, one in "
+            f"twenty looks real by chance. Ranked higher: {compared['higher']:,}, lower: {compared['lower']:,}.",
+        )
+        tables += [table, *(_examples(compared, kind) for kind in ("wins", "losses"))]
     return tables
 
 
@@ -80,68 +81,38 @@ def _by_seen(measured: Mapping[str, Any]) -> Table:
     names = [name for name in ("all", "seen", "unseen") if name in measured]
     table = figures_table("Queries", "", *(f"{name} ({measured[name]['count']:,})" for name in names))
     groups = {group["group"]: group["measures"] for group in measured.get("groups", []) if group["by"] == "seen"}
-    for measure in MEASURES:
-        cells = [groups.get(name, {}).get(measure.name, measured[name].get(measure.name)) for name in names]
-        if any(cell is not None for cell in cells):
-            table.add_row(measure.title, *(_with_interval(measure, cell) for cell in cells))
     popular = measured.get("popularity_only", {})
-    for measure in MEASURES:
-        values = [popular.get(name, {}).get(measure.name) for name in names]
-        if any(value is not None for value in values):
-            table.add_row(f"by popularity alone: {measure.title}", *(_shown(measure, value) for value in values))
+    whole = {name: measured[name] | groups.get(name, {}) for name in names}
+    for title, found in (("{}", whole), ("by popularity alone: {}", popular)):
+        for measure in MEASURES:
+            cells = [query_cell(measure, found.get(name, {}).get(measure.name)) for name in names]
+            if any(cell.value is not None for cell in cells):
+                table.add_row(title.format(measure.title), *(_text(cell, " ") for cell in cells))
     if groups:
-        table.caption = (
+        _explain(
+            table,
             f"95% intervals: bootstrap, {measured['resamples']:,} resamples. Typed letter by letter: "
-            f"{measured['typed']:,} queries. Seen: in the log of {measured['seen_in']}."
+            f"{measured['typed']:,} queries. Seen: in the log of {measured['seen_in']}.",
         )
-        table.caption_justify = "left"
     return table
 
 
-def _with_interval(measure: Measure, cell: Any) -> Text:
-    if not isinstance(cell, Mapping):
-        return Text(_shown(measure, cell))
-    low, high = (measure.shown(cell[bound]) for bound in ("low", "high"))
-    return Text(measure.shown(cell["value"])).append(f" {low} to {high}", style="dim")
-
-
-def _shown(measure: Measure, value: float | None) -> str:
-    return "-" if value is None else measure.shown(value)
-
-
-def _by_other(groups: Sequence[Mapping[str, Any]], by: str) -> Table:
-    name = "characters typed" if by == "prefix_length" else "words of the query"
-    table = figures_table("", name, "count", *(measure.title for measure in MEASURES))
-    for group in groups:
-        if group["by"] == by:
-            figures = (group["measures"].get(measure.name) for measure in MEASURES)
-            cells = (_shown(m, figure and figure["value"]) for m, figure in zip(MEASURES, figures, strict=True))
-            table.add_row(group["group"], f"{group['count']:,}", *cells)
+def _by_group(title: str, name: str, rows: Sequence[Mapping[str, Any]], *, interval: bool = True) -> Table:
+    table = figures_table(title, name, "count", *(measure.title for measure in MEASURES))
+    for row in rows:
+        cells = (_text(cell, "\n") if interval else cell.shown for cell in row["cells"])
+        table.add_row(row["title"], f"{row['count']:,}", *cells)
     return table
 
 
-def _differences(compared: Mapping[str, Any]) -> Table:
-    table = figures_table(
-        f"Differences to {compared['with']}", "queries", "count", *(measure.title for measure in MEASURES)
-    )
-    for group in compared["groups"]:
-        cells = [_difference(measure, group["measures"].get(measure.name)) for measure in MEASURES]
-        table.add_row(group["group"] + _BY[group["by"]], f"{group['count']:,}", *cells)
-    table.caption = (
-        "* real: its 95% interval (paired bootstrap over the queries) excludes 0; of differences that are none, one in "
-        f"twenty does by chance. Ranked higher: {compared['higher']:,}, lower: {compared['lower']:,}."
-    )
-    table.caption_justify = "left"
-    return table
+def _text(cell: Cell, before_interval: str) -> Text:
+    """A figure and its interval. One that is a real difference is bold and has a star."""
+    text = Text().append(cell.shown + ("*" if cell.mark else ""), style="bold" if cell.mark else "")
+    return text.append(f"{before_interval}{cell.interval}", style="dim") if cell.interval else text
 
 
-def _difference(measure: Measure, figure: Mapping[str, Any] | None) -> Text:
-    if figure is None:
-        return Text("-")
-    cell = Text(measure.shown(figure["value"], "+") + ("*" if figure["real"] else ""))
-    cell.stylize("bold" if figure["real"] else "")
-    low, high = (measure.shown(figure[bound], "+") for bound in ("low", "high"))
-    return cell.append(f"\n{low} {high}", style="dim not bold")
+def _explain(table: Table, text: str) -> None:
+    table.caption, table.caption_justify = text, "left"
 
 
 def _examples(compared: Mapping[str, Any], kind: str) -> Table:
@@ -151,6 +122,6 @@ def _examples(compared: Mapping[str, Any], kind: str) -> Table:
         table.add_column(column)
     for example in compared[kind]:
         typed = Text(example["typed"], style="bold").append(f"\n{example['wanted']}", style="not bold")
-        ranks = (str(example[rank] or "-") for rank in ("rank_before", "rank_after"))
+        ranks = (str(example[rank] or EMPTY) for rank in ("rank_before", "rank_after"))
         table.add_row(typed, *ranks, *(Text("\n".join(example[top])) for top in ("top_before", "top_after")))
     return table

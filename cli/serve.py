@@ -9,8 +9,12 @@ import typer
 from cli.output import EXIT_FAILED
 
 if TYPE_CHECKING:
+    from argparse import ArgumentParser
+
     from service.settings import ProgramSettings
 
+_WRITTEN = {"str": "TEXT", "int": "NUMBER", "float": "NUMBER", "Path": "PATH", "tuple[str,...]": "NAME,NAME..."}
+"""What a person writes for a value, by its type."""
 DEFAULT_SERVER = "127.0.0.1:50051"
 TAKES_SETTINGS: dict[str, Any] = {
     "context_settings": {"allow_extra_args": True, "ignore_unknown_options": True},
@@ -61,6 +65,8 @@ def read_flags(kind: type[ProgramSettings], arguments: list[str]) -> dict[str, A
     Raises:
         typer.BadParameter: there is no such flag, or its value is missing.
     """
+    from argparse import HelpFormatter
+
     from pydantic_settings import CliSettingsSource, SettingsError
 
     from service.settings import flag_name, nearest
@@ -71,6 +77,22 @@ def read_flags(kind: type[ProgramSettings], arguments: list[str]) -> dict[str, A
         if flag.startswith("--") and flag not in known and flag.replace("--no-", "--", 1) not in known:
             raise typer.BadParameter(f"No such option: {flag}{nearest(flag, known)}")
     try:
-        return CliSettingsSource(kind, cli_parse_args=arguments, cli_prog_name=kind.command)()
+        source: CliSettingsSource[Any] = CliSettingsSource(
+            kind,
+            cli_parse_args=arguments,
+            cli_prog_name=kind.command,
+            add_argument_method=_add_argument,
+            formatter_class=HelpFormatter,
+        )
+        return source()
     except SettingsError as error:
         raise typer.BadParameter(str(error).removeprefix("error parsing CLI: ")) from None
+
+
+def _add_argument(parser: ArgumentParser, *flags: str, **options: Any) -> None:
+    """Adds a flag, its help in the words of people instead of Python's."""
+    if "metavar" in options:
+        options["metavar"] = _WRITTEN.get(options["metavar"], options["metavar"])
+    for unset in ("None", "()"):
+        options["help"] = options["help"].replace(f"(default: {unset})", "(default: unset)")
+    parser.add_argument(*flags, **options)

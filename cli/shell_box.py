@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from functools import partial
 
-from autocomplete.v1 import autocomplete_service_pb2 as pb
 from prompt_toolkit.application import Application, run_in_terminal
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.formatted_text import StyleAndTextTuples
@@ -15,53 +14,9 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.layout import BufferControl, FormattedTextControl, HSplit, Layout, VSplit, Window
 
 from autocomplete_client import AsyncClient, AsyncTypingSession, CallError
-from cli.suggestions import SOURCES, explain_failure
+from cli.suggestions import Response, Row, explain_failure, rows
 
 _KEYS = "Tab take · ↑↓ choose · Enter submit · Ctrl-T {other} · Ctrl-C end"
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A suggestion.
-
-    Attributes:
-        text: what the box holds once it is taken.
-        shown: the suggestion, what is not typed in bold.
-        source: where it came from.
-        probability: that it is what the user wants, in [0, 1].
-    """
-
-    text: str
-    shown: StyleAndTextTuples
-    source: str
-    probability: float
-
-
-def query_rows(answer: pb.CompleteQueryResponse) -> list[Row]:
-    """Rows for whole queries."""
-    return [
-        Row(
-            text=item.text,
-            shown=[("" if part.typed else "bold", part.text) for part in item.segments] or [("", item.text)],
-            source=SOURCES.get(item.source, "other"),
-            probability=item.acceptance_probability,
-        )
-        for item in answer.suggestions
-    ]
-
-
-def word_rows(text: str, answer: pb.PredictNextWordResponse) -> list[Row]:
-    """Rows for next words. A word that is taken gets a space after it."""
-    kept = text[: answer.replace_start]
-    return [
-        Row(
-            text=f"{kept}{item.text} ",
-            shown=[("", kept), ("bold", item.text)],
-            source="model",
-            probability=math.exp(item.log_probability),
-        )
-        for item in answer.suggestions
-    ]
 
 
 class Box:
@@ -120,7 +75,7 @@ class Box:
                 self._fail(answer.error)
                 continue
             stage = "final" if answer.is_final else "fast"
-            self._show(query_rows(answer.completion), answer.completion, f"{answer.latency_s * 1000:.1f} ms, {stage}")
+            self._show(answer.query, answer.completion, f"{answer.latency_s * 1000:.1f} ms, {stage}")
 
     async def _show_words(self, text: str) -> None:
         started_s = time.perf_counter()
@@ -130,18 +85,16 @@ class Box:
             self._fail(error)
             return
         latency_s = time.perf_counter() - started_s
-        self._show(word_rows(text, answer), answer, f"{latency_s * 1000:.1f} ms")
+        self._show(text, answer, f"{latency_s * 1000:.1f} ms")
 
     def _forget_words(self) -> None:
         if self._asking is not None:
             self._asking.cancel()
             self._asking = None
 
-    def _show(
-        self, rows: list[Row], answer: pb.CompleteQueryResponse | pb.PredictNextWordResponse, timing: str
-    ) -> None:
-        self.rows = rows
-        if self.chosen is not None and self.chosen >= len(rows):
+    def _show(self, text: str, answer: Response, timing: str) -> None:
+        self.rows = rows(text, answer)
+        if self.chosen is not None and self.chosen >= len(self.rows):
             self.chosen = None
         degraded = ", degraded" if answer.degraded else ""
         self.status = f"{answer.model.removeprefix('models/')} {answer.model_version} · {timing}{degraded}"
@@ -176,34 +129,22 @@ class Box:
         self.rows = []
         self._ask()
 
+    def _end(self) -> None:
+        self.application.exit()
+
     def _keys(self) -> KeyBindings:
         keys = KeyBindings()
 
-        @keys.add("tab")
-        def _(_event: KeyPressEvent) -> None:
-            self._take()
-
-        @keys.add("down")
-        def _(_event: KeyPressEvent) -> None:
-            self._choose(1)
-
-        @keys.add("up")
-        def _(_event: KeyPressEvent) -> None:
-            self._choose(-1)
-
-        @keys.add("enter")
-        def _(_event: KeyPressEvent) -> None:
-            self._submit()
-
-        @keys.add("c-t")
-        def _(_event: KeyPressEvent) -> None:
-            self._switch()
-
-        @keys.add("c-c")
-        @keys.add("c-d")
-        def _(event: KeyPressEvent) -> None:
-            event.app.exit()
-
+        for key, action in (
+            ("tab", self._take),
+            ("down", partial(self._choose, 1)),
+            ("up", partial(self._choose, -1)),
+            ("enter", self._submit),
+            ("c-t", self._switch),
+            ("c-c", self._end),
+            ("c-d", self._end),
+        ):
+            keys.add(key)(_on_key(action))
         return keys
 
     def _layout(self) -> HSplit:
@@ -223,7 +164,7 @@ class Box:
             chosen = place == self.chosen
             style = "reverse " if chosen else ""
             fragments.append((style, "  > " if chosen else "    "))
-            fragments += [(style + part[0], part[1]) for part in row.shown]
+            fragments += [(style + ("" if typed else "bold"), part) for typed, part in row.shown]
             fragments.append(("fg:ansibrightblack", f"  {row.source} {row.probability:.1%}\n"))
         return fragments
 
@@ -231,3 +172,7 @@ class Box:
         source = f"{self.rows[self.chosen or 0].source} · " if self.rows else ""
         other = "queries" if self.words else "next words"
         return [("", f" {source}{self.status}\n {_KEYS.format(other=other)}")]
+
+
+def _on_key(action: Callable[[], None]) -> Callable[[KeyPressEvent], None]:
+    return lambda _event: action()

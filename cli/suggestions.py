@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import grpc
 from autocomplete.v1 import autocomplete_service_pb2 as pb
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from autocomplete_client import CallError, Client, DeadlineError
 from lm.errors import AutocompleteError, ConfigError, UnavailableError
@@ -19,15 +21,57 @@ from lm.errors import AutocompleteError, ConfigError, UnavailableError
 _TIMEOUT_S = 10.0
 Request = pb.CompleteQueryRequest | pb.PredictNextWordRequest
 Response = pb.CompleteQueryResponse | pb.PredictNextWordResponse
-SOURCES = {
-    pb.SUGGESTION_SOURCE_HISTORY: "log",
-    pb.SUGGESTION_SOURCE_GENERATED: "generated",
-}
+_SOURCES = {pb.SUGGESTION_SOURCE_HISTORY: "log", pb.SUGGESTION_SOURCE_GENERATED: "generated"}
 _TERMS = {
     "popularity": "popularity_log_probability",
     "n-gram": "ngram_log_probability",
     "neural": "neural_log_probability",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A suggestion as people see it.
+
+    Attributes:
+        text: what the box holds once it is taken.
+        shown: its parts: whether it is typed already, and the text.
+        source: where it came from.
+        probability: that it is what the user wants, in [0, 1].
+        explanation: the terms of its score, if asked for.
+    """
+
+    text: str
+    shown: list[tuple[bool, str]]
+    source: str
+    probability: float
+    explanation: pb.ScoreExplanation
+
+
+def rows(text: str, response: Response) -> list[Row]:
+    """The suggestions for a text. A next word gets a space after it."""
+    if isinstance(response, pb.PredictNextWordResponse):
+        kept = text[: response.replace_start]
+        return [
+            Row(
+                text=f"{kept}{item.text} ",
+                shown=[(True, kept), (False, item.text)],
+                source="model",
+                probability=math.exp(item.log_probability),
+                explanation=item.explanation,
+            )
+            for item in response.suggestions
+        ]
+    return [
+        Row(
+            text=item.text,
+            shown=[(part.typed, part.text) for part in item.segments] or [(False, item.text)],
+            source=_SOURCES.get(item.source, "other"),
+            probability=item.acceptance_probability,
+            explanation=item.explanation,
+        )
+        for item in response.suggestions
+    ]
 
 
 def build_request(text: str, *, words: bool, model: str, limit: int, explain: bool) -> Request:
@@ -119,35 +163,14 @@ def suggestions_table(text: str, response: Response, *, explain: bool) -> Table:
     table.add_column("probability", justify="right")
     for term in (*_TERMS, "edits") if explain else ():
         table.add_column(term, justify="right")
-    for item in response.suggestions:
-        terms = [_term(item.explanation, field) for field in _TERMS.values()] if explain else []
-        terms += [str(item.explanation.edit_count)] if explain else []
-        table.add_row(*_cells(text, item, response), *terms)
+    for row in rows(text, response):
+        terms = [_term(row.explanation, field) for field in _TERMS.values()] if explain else []
+        terms += [str(row.explanation.edit_count)] if explain else []
+        shown = Text.assemble(*((part, "dim" if typed else "bold") for typed, part in row.shown))
+        table.add_row(shown, row.source, f"{row.probability:.1%}", *terms)
     if not response.suggestions:
         table.add_row("[dim]nothing fits[/dim]")
     return table
-
-
-def _cells(
-    text: str,
-    item: pb.CompleteQueryResponse.QuerySuggestion | pb.PredictNextWordResponse.WordSuggestion,
-    response: Response,
-) -> tuple[str, str, str]:
-    if isinstance(item, pb.CompleteQueryResponse.QuerySuggestion):
-        shown = "".join(_segment(part) for part in item.segments) or escape(item.text)
-        return shown, SOURCES.get(item.source, "other"), f"{item.acceptance_probability:.1%}"
-    assert isinstance(response, pb.PredictNextWordResponse)
-    kept = escape(text[: response.replace_start])
-    return (
-        f"[dim]{kept}[/dim][bold]{escape(item.text)}[/bold]",
-        "model",
-        f"{math.exp(item.log_probability):.1%}",
-    )
-
-
-def _segment(part: pb.TextSegment) -> str:
-    style = "dim" if part.typed else "bold"
-    return f"[{style}]{escape(part.text)}[/{style}]"
 
 
 def _term(explanation: pb.ScoreExplanation, field: str) -> str:

@@ -36,7 +36,7 @@ neural = {}
 
 
 def train(
-    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="TOML file. All its fields are listed below.")],
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="TOML file with the configuration of the training.")],
     changes: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="FIELD=VALUE", help="Overrides a field. May be given several times."),

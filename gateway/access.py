@@ -18,9 +18,14 @@ from starlette.websockets import WebSocket
 
 from gateway.config import GatewaySettings
 from gateway.errors import error_response
-from lm.errors import RequestError
+from gateway.messages import malformed
 
 _PASSED = "autocomplete.host"
+_UNKNOWN_HOST = malformed(
+    "host",
+    "the gateway does not answer under this name.",
+    "Add the name to --allowed-hosts (AUTOCOMPLETE_GATEWAY_ALLOWED_HOSTS), or set --public-url.",
+)
 
 
 def access_middleware(settings: GatewaySettings, *, open_paths: Collection[str]) -> list[Middleware]:
@@ -60,7 +65,7 @@ class KnownHosts:
             if _PASSED in scope:
                 await send(message)
             elif message["type"].endswith(".start"):
-                await error_response(_unknown_host())(scope, receive, send)
+                await error_response(_UNKNOWN_HOST)(scope, receive, send)
 
         await self._check(scope, receive, explained)
 
@@ -75,8 +80,3 @@ def may_open(socket: WebSocket, settings: GatewaySettings) -> bool:
     if origin is None or "*" in settings.allowed_origins or origin in settings.allowed_origins:
         return True
     return urlsplit(origin).netloc == socket.headers.get("host") or origin == settings.public_origin
-
-
-def _unknown_host() -> RequestError:
-    remedy = "Add the name to --allowed-hosts (AUTOCOMPLETE_GATEWAY_ALLOWED_HOSTS), or set --public-url."
-    return RequestError("host", "the gateway does not answer under this name.", fault="MALFORMED", remedy=remedy)

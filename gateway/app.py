@@ -39,7 +39,7 @@ class Gateway:
 
     def __init__(self, settings: GatewaySettings) -> None:
         self._settings = settings
-        self._upstream: Upstream | None = None
+        self._upstream = Upstream(settings.server, settings.channels)
         self.metrics = Metrics()
         routes = self._routes()
         if settings.base_path:  # a proxy may strip the base path, or leave it in
@@ -66,9 +66,9 @@ class Gateway:
         """The API and the page."""
         files = _Files(directory=_FOLDER / "page")
         return [
-            *Calls(self._settings, self._server).routes(methods()),
-            WebSocketRoute(SOCKET_PATH, Sockets(self._settings, self._server, self.metrics).serve),
-            *OpenSearch(self._settings, self._server).routes(),
+            *Calls(self._settings, self._upstream).routes(methods()),
+            WebSocketRoute(SOCKET_PATH, Sockets(self._settings, self._upstream, self.metrics).serve),
+            *OpenSearch(self._settings, self._upstream).routes(),
             Mount("/page", files, name="page", middleware=[Middleware(GZipMiddleware)]),
             Route("/", files.endpoint("index.html"), name="page"),
             Route("/openapi.json", _Files(directory=_FOLDER).endpoint("openapi.json"), name="page"),
@@ -76,21 +76,16 @@ class Gateway:
 
     @asynccontextmanager
     async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
-        self._upstream = Upstream(self._settings.server, self._settings.channels)
         try:
             yield
         finally:
             await self._upstream.close()
 
-    def _server(self) -> Upstream:
-        assert self._upstream is not None, "asked before the start"
-        return self._upstream
-
     async def _alive(self, _request: Request) -> Response:
         return PlainTextResponse("alive\n", headers=_NO_STORE)
 
     async def _ready(self, _request: Request) -> Response:
-        ready = await self._server().serving(_HEALTH_TIMEOUT_S)
+        ready = await self._upstream.serving(_HEALTH_TIMEOUT_S)
         text, status = ("ready\n", 200) if ready else ("the completion server does not answer\n", 503)
         return PlainTextResponse(text, status_code=status, headers=_NO_STORE)
 

@@ -8,20 +8,21 @@ from typing import Any, NamedTuple
 
 import orjson
 from cachetools import LRUCache, cached
+from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from gateway.config import GatewaySettings
-from gateway.contract import Binding, Method
+from gateway.contract import Binding, bindings, full_path
 from gateway.errors import status_document, status_from
-from gateway.messages import read_request, to_document, to_json
+from gateway.messages import malformed, read_request, to_document, to_json
 from gateway.upstream import Upstream, metadata_of
 from lm.errors import RequestError
 
 Endpoint = Callable[[Request], Awaitable[Response]]
-
 _BODY_TIMEOUT_S = 10.0
 _ENCODED_BYTES = 16 * 2**20
 _NO_STORE = {"cache-control": "no-store"}
@@ -33,22 +34,18 @@ class _Encoded(NamedTuple):
 
 
 class Calls:
-    """The HTTP side of all methods.
+    """The HTTP side of all methods."""
 
-    Args:
-        upstream: gives the server, once there is an event loop.
-    """
-
-    def __init__(self, settings: GatewaySettings, upstream: Callable[[], Upstream]) -> None:
+    def __init__(self, settings: GatewaySettings, upstream: Upstream) -> None:
         self._settings = settings
         self._upstream = upstream
 
-    def routes(self, methods: list[Method]) -> list[Route]:
+    def routes(self, methods: list[MethodDescriptor]) -> list[Route]:
         """A route for each path of these methods, which takes all verbs of the path."""
         paths: dict[str, dict[str, Endpoint]] = {}
         names: dict[str, str] = {}
         for method in methods:
-            for binding in method.bindings:
+            for binding in bindings(method):
                 path = binding.spelt("{{{}}}")
                 names[path] = method.name
                 paths.setdefault(path, {})[binding.verb] = self._endpoint(method, binding)
@@ -57,34 +54,35 @@ class Calls:
             for path, endpoints in paths.items()
         ]
 
-    def _endpoint(self, method: Method, binding: Binding) -> Endpoint:
-        answer = self._stream if method.streams_answers else self._answer
+    def _endpoint(self, method: MethodDescriptor, binding: Binding) -> Endpoint:
+        kind = GetMessageClass(method.input_type)
+        answer = self._stream if method.server_streaming else self._answer
 
         async def endpoint(request: Request) -> Response:
             variables = {
                 name: template.replace("*", request.path_params[name]) for name, template in binding.variables.items()
             }
             body = await _read_body(request, self._settings.max_body_kb * 1024)
-            message = read_request(method.request, binding, body, request.query_params.multi_items(), variables)
+            message = read_request(kind, binding, body, request.query_params.multi_items(), variables)
             return await answer(request, method, message.SerializeToString())
 
         return endpoint
 
-    async def _answer(self, request: Request, method: Method, payload: bytes) -> Response:
-        answer = await self._upstream().unary(
-            method.full_path, payload, metadata=metadata_of(request), timeout_s=self._settings.timeout_s
+    async def _answer(self, request: Request, method: MethodDescriptor, payload: bytes) -> Response:
+        answer = await self._upstream.unary(
+            full_path(method), payload, metadata=metadata_of(request), timeout_s=self._settings.timeout_s
         )
-        encoded = _encoded(method.response, answer)
+        encoded = _encoded(GetMessageClass(method.output_type), answer)
         headers = caching(request, encoded.lasts, self._settings.cache_s)
         return Response(encoded.json, headers=headers, media_type="application/json")
 
-    async def _stream(self, request: Request, method: Method, payload: bytes) -> Response:
-        answers = self._upstream().answers(
-            method.full_path, payload, metadata=metadata_of(request), timeout_s=self._settings.generate_timeout_s
+    async def _stream(self, request: Request, method: MethodDescriptor, payload: bytes) -> Response:
+        answers = self._upstream.answers(
+            full_path(method), payload, metadata=metadata_of(request), timeout_s=self._settings.generate_timeout_s
         )
         iterator = aiter(answers)
         first = await anext(iterator, None)  # a call that is refused is no stream yet, but an error
-        lines = _lines(method.response, first, iterator, answers)
+        lines = _lines(GetMessageClass(method.output_type), first, iterator, answers)
         return StreamingResponse(lines, headers=_NO_STORE, media_type="application/x-ndjson")
 
 
@@ -133,11 +131,10 @@ async def _read_body(request: Request, limit: int) -> bytes:
                     )
     except TimeoutError:
         problem = f"did not arrive within {_BODY_TIMEOUT_S:.0f} seconds."
-        raise RequestError("body", problem, fault="MALFORMED", remedy="Send it at once.") from None
+        raise malformed("body", problem, "Send it at once.") from None
     if body and request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         # a page of another site can send other types without asking first (CORS), but never this one
-        remedy = "Send the header Content-Type: application/json."
-        raise RequestError("body", "is not called JSON.", fault="MALFORMED", remedy=remedy)
+        raise malformed("body", "is not called JSON.", "Send the header Content-Type: application/json.")
     return bytes(body)
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
-from pydantic_settings import NoDecode, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from service.config import ServerSettings, split_address
-from service.settings import ENVIRONMENT_PREFIX, ProgramSettings, read_settings
+from service.settings import ENVIRONMENT_PREFIX, Names, ProgramSettings, read_settings
 
 _SCHEMES = ("http", "https")
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
@@ -48,12 +48,12 @@ class GatewaySettings(ProgramSettings):
         description="Where browsers reach the gateway, such as https://search.example or https://shop.example/search. "
         "If unset, the host that they ask for.",
     )
-    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+    allowed_hosts: Names = Field(
         (),
         description="Host names under which the gateway answers, separated by commas: search.example, *.shop.example, "
         "10.0.0.5, or `*` for any. localhost, 127.0.0.1, [::1] and the host of --public-url are always allowed.",
     )
-    allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+    allowed_origins: Names = Field(
         (),
         description="Sites whose pages may call the gateway, separated by commas, or `*` for all. If unset, none.",
     )
@@ -123,13 +123,6 @@ class GatewaySettings(ProgramSettings):
         for each in value:
             if not _HOST_NAME.fullmatch(each):
                 raise ValueError(f"{each!r} is not a host name without scheme and port, such as search.example")
-        return value
-
-    @field_validator("allowed_origins", "allowed_hosts", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        if isinstance(value, str):
-            return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
 
     @field_validator("allowed_origins")

@@ -18,9 +18,7 @@ from autocomplete.v1 import (
     user_event_service_pb2,
 )
 from google.api import annotations_pb2, visibility_pb2
-from google.protobuf.descriptor import MethodDescriptor
-from google.protobuf.message import Message
-from google.protobuf.message_factory import GetMessageClass
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 
 _FILES = (autocomplete_service_pb2, model_service_pb2, user_event_service_pb2, deny_list_service_pb2)
 _RESTRICTIONS = {
@@ -56,28 +54,15 @@ class Binding:
         return _VARIABLE.sub(lambda found: (found[2] or "*").replace("*", segment.format(found[1])), self.path)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Method:
-    """A method of the API.
-
-    Attributes:
-        full_path: what gRPC calls it by, such as `/autocomplete.v1.ModelService/GetModel`.
-        bindings: the annotated one, then its additional ones; none if HTTP cannot express the method.
-    """
-
-    name: str
-    service: str
-    full_path: str
-    request: type[Message]
-    response: type[Message]
-    streams_answers: bool
-    bindings: tuple[Binding, ...]
+def services() -> list[ServiceDescriptor]:
+    """All services that the server serves."""
+    found = [service for file in _FILES for service in file.DESCRIPTOR.services_by_name.values()]
+    return [service for service in found if is_served(service)]
 
 
-def methods() -> list[Method]:
+def methods() -> list[MethodDescriptor]:
     """All methods that the server serves."""
-    services = (service for file in _FILES for service in file.DESCRIPTOR.services_by_name.values())
-    return [_method(method) for service in services if is_served(service) for method in service.methods]
+    return [method for service in services() for method in service.methods]
 
 
 def is_served(descriptor: Any) -> bool:
@@ -86,21 +71,14 @@ def is_served(descriptor: Any) -> bool:
     return not options.HasExtension(_RESTRICTIONS[options.DESCRIPTOR.full_name])
 
 
-def _method(descriptor: MethodDescriptor) -> Method:
-    service = descriptor.containing_service.full_name
-    return Method(
-        name=descriptor.name,
-        service=service,
-        full_path=f"/{service}/{descriptor.name}",
-        request=GetMessageClass(descriptor.input_type),
-        response=GetMessageClass(descriptor.output_type),
-        streams_answers=descriptor.server_streaming,
-        bindings=tuple(_bindings(descriptor)),
-    )
+def full_path(method: MethodDescriptor) -> str:
+    """What gRPC calls a method by, such as `/autocomplete.v1.ModelService/GetModel`."""
+    return f"/{method.containing_service.full_name}/{method.name}"
 
 
-def _bindings(descriptor: MethodDescriptor) -> Iterator[Binding]:
-    options = descriptor.GetOptions()
+def bindings(method: MethodDescriptor) -> Iterator[Binding]:
+    """The annotated way to call a method, then its additional ones; none if HTTP cannot express the method."""
+    options = method.GetOptions()
     if not options.HasExtension(annotations_pb2.http):
         return
     rule = options.Extensions[annotations_pb2.http]

@@ -53,11 +53,11 @@ def read_request(
     if binding.body == "*":
         document = parse_object(body)
         if given:
-            raise _malformed("query string", "must be empty.", "Put all fields into the body.")
+            raise malformed("query string", "must be empty.", "Put all fields into the body.")
     elif binding.body:
         document[binding.body] = parse_object(body)
     elif body.strip():
-        raise _malformed("body", "must be empty.", f"{binding.verb} takes its fields from the query string.")
+        raise malformed("body", "must be empty.", f"{binding.verb} takes its fields from the query string.")
     for name, text in given:
         _add_parameter(document, kind, name, text)
     return read_message(kind, document | dict(path_fields))
@@ -74,7 +74,7 @@ def read_message(kind: type[Message], document: dict[str, Any]) -> Message:
     except json_format.ParseError as error:
         raise _explained(str(error)) from None
     except (ValueError, TypeError, OverflowError, RecursionError):  # such as half of a surrogate pair
-        raise _malformed("body", "is not a message of the API.", "See /openapi.json.") from None
+        raise malformed("body", "is not a message of the API.", "See /openapi.json.") from None
 
 
 def parse_object(text: bytes | str) -> dict[str, Any]:
@@ -86,10 +86,15 @@ def parse_object(text: bytes | str) -> dict[str, Any]:
     try:
         document = orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        raise _malformed("body", f"not valid JSON: {error}.", "Send a JSON object in UTF-8.") from None
+        raise malformed("body", f"not valid JSON: {error}.", "Send a JSON object in UTF-8.") from None
     if not isinstance(document, dict):
-        raise _malformed("body", "is not a JSON object.", 'Send one, such as {"query": "new yor"}.')
+        raise malformed("body", "is not a JSON object.", 'Send one, such as {"query": "new yor"}.')
     return document
+
+
+def malformed(field: str, problem: str, remedy: str) -> RequestError:
+    """The error for a request that HTTP or JSON makes impossible to read."""
+    return RequestError(field, problem, fault="MALFORMED", remedy=remedy)
 
 
 def _add_parameter(document: dict[str, Any], kind: type[Message], name: str, text: str) -> None:
@@ -101,7 +106,7 @@ def _add_parameter(document: dict[str, Any], kind: type[Message], name: str, tex
     if field.is_repeated:
         document.setdefault(field.name, []).append(value)
     elif field.name in document:
-        raise _malformed(name, "is there twice.", "The field takes one value.")
+        raise malformed(name, "is there twice.", "The field takes one value.")
     else:
         document[field.name] = value
 
@@ -115,12 +120,8 @@ def _explained(problem: str) -> RequestError:
     place = _PLACE.search(problem)
     path = place[1].split(".")[1:] if place else _PARENTS.findall(problem)
     reason = _PARENTS.sub("", problem[: place.start()] if place else problem).rstrip(".")
-    return _malformed(".".join(path) or "body", f"{reason}.", "See /openapi.json for its type.")
+    return malformed(".".join(path) or "body", f"{reason}.", "See /openapi.json for its type.")
 
 
 def _no_such_field(field: str, message: str) -> RequestError:
-    return _malformed(field, "no such field.", f"See {message.rpartition('.')[2]} in /openapi.json.")
-
-
-def _malformed(field: str, problem: str, remedy: str) -> RequestError:
-    return RequestError(field, problem, fault="MALFORMED", remedy=remedy)
+    return malformed(field, "no such field.", f"See {message.rpartition('.')[2]} in /openapi.json.")

@@ -6,7 +6,6 @@ then asks `/suggest` (OpenSearch Suggestions 1.1): `["typed", ["completion", ...
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 from xml.sax.saxutils import escape
 
@@ -18,8 +17,8 @@ from starlette.routing import Route
 
 from gateway.calls import caching, lasts
 from gateway.config import GatewaySettings
+from gateway.messages import malformed
 from gateway.upstream import Upstream, metadata_of
-from lm.errors import RequestError
 
 _METHOD = "/autocomplete.v1.AutocompleteService/CompleteQuery"
 _DESCRIPTION = """\
@@ -38,7 +37,7 @@ _DESCRIPTION = """\
 class OpenSearch:
     """Both paths."""
 
-    def __init__(self, settings: GatewaySettings, upstream: Callable[[], Upstream]) -> None:
+    def __init__(self, settings: GatewaySettings, upstream: Upstream) -> None:
         self._settings = settings
         self._upstream = upstream
 
@@ -52,13 +51,13 @@ class OpenSearch:
     async def _suggest(self, request: Request) -> Response:
         query = request.query_params.get("q")
         if query is None:
-            raise RequestError("q", "is missing.", fault="MALFORMED", remedy="Ask for /suggest?q=what+was+typed.")
+            raise malformed("q", "is missing.", "Ask for /suggest?q=what+was+typed.")
         try:
             payload = pb.CompleteQueryRequest(query=query).SerializeToString()
         except UnicodeEncodeError:  # half of a surrogate pair
-            raise RequestError("q", "is not UTF-8.", fault="MALFORMED", remedy="Percent-encode UTF-8.") from None
+            raise malformed("q", "is not UTF-8.", "Percent-encode UTF-8.") from None
         answer: Any = pb.CompleteQueryResponse.FromString(
-            await self._upstream().unary(
+            await self._upstream.unary(
                 _METHOD, payload, metadata=metadata_of(request), timeout_s=self._settings.timeout_s
             )
         )

@@ -8,7 +8,7 @@ then opens another socket, or asks `CompleteQuery` instead.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import grpc
@@ -19,7 +19,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from gateway.access import may_open
 from gateway.config import GatewaySettings
 from gateway.errors import status_from, status_line
-from gateway.messages import parse_object, read_message, to_json
+from gateway.messages import malformed, parse_object, read_message, to_json
 from gateway.metrics import Metrics
 from gateway.upstream import Upstream, metadata_of
 from lm.errors import RequestError
@@ -39,7 +39,7 @@ _MAX_REASON_BYTES = 123
 class Sockets:
     """All typing sessions over WebSockets."""
 
-    def __init__(self, settings: GatewaySettings, upstream: Callable[[], Upstream], metrics: Metrics) -> None:
+    def __init__(self, settings: GatewaySettings, upstream: Upstream, metrics: Metrics) -> None:
         self._settings = settings
         self._upstream = upstream
         self._metrics = metrics
@@ -68,15 +68,17 @@ class Sockets:
 
     async def _relay(self, socket: WebSocket) -> str:
         """Carries messages both ways until one side ends. Returns the outcome."""
-        call = self._upstream().stream(_METHOD, metadata=metadata_of(socket))
+        call = self._upstream.stream(_METHOD, metadata=metadata_of(socket))
         up = asyncio.create_task(self._up(socket, call))
         down = asyncio.create_task(self._down(socket, call))
         try:
             await asyncio.wait((up, down), return_when=asyncio.FIRST_COMPLETED)
             if up.done() and up.exception() is None:
                 await asyncio.wait((down,))
-            ended = down if down.done() else up
-            return await self._close(socket, ended.exception())
+            code, reason, outcome = _ending((down if down.done() else up).exception())
+            with suppress(RuntimeError, WebSocketDisconnect):  # the page has left in the meantime
+                await socket.close(code, reason.encode()[:_MAX_REASON_BYTES].decode(errors="ignore"))
+            return outcome
         finally:
             call.cancel()
             for task in (up, down):
@@ -101,25 +103,15 @@ class Sockets:
             self._metrics.socket_messages.labels("out").inc()
             await socket.send_text(to_json(pb.StreamCompleteQueryResponse.FromString(answer)).decode())
 
-    async def _close(self, socket: WebSocket, error: BaseException | None) -> str:
-        if isinstance(error, WebSocketDisconnect):
-            return "closed"
-        if error is None:
-            await _close(socket, _NORMAL, "")
-            return "closed"
-        if isinstance(error, TimeoutError):
-            await _close(socket, _NORMAL, "idle")
-            return "idle"
-        if isinstance(error, KeyError):  # the message has bytes and no text
-            error = RequestError("message", "is not text.", fault="MALFORMED", remedy="Send JSON as text.")
-        status = status_from(error) if isinstance(error, Exception) else status_pb2.Status(code=code_pb2.CANCELLED)
-        await _close(socket, _CLOSE_CODES.get(status.code, _FAILED), status_line(status))
-        return "refused" if isinstance(error, RequestError) else "failed"
 
-
-async def _close(socket: WebSocket, code: int, reason: str) -> None:
-    cut = reason.encode()[:_MAX_REASON_BYTES].decode(errors="ignore")
-    try:
-        await socket.close(code, cut)
-    except (RuntimeError, WebSocketDisconnect):  # the page has left in the meantime
-        return
+def _ending(error: BaseException | None) -> tuple[int, str, str]:
+    """Code and reason for closing the socket, and the outcome."""
+    if error is None or isinstance(error, WebSocketDisconnect):
+        return _NORMAL, "", "closed"
+    if isinstance(error, TimeoutError):
+        return _NORMAL, "idle", "idle"
+    if isinstance(error, KeyError):  # the message has bytes and no text
+        error = malformed("message", "is not text.", "Send JSON as text.")
+    status = status_from(error) if isinstance(error, Exception) else status_pb2.Status(code=code_pb2.CANCELLED)
+    outcome = "refused" if isinstance(error, RequestError) else "failed"
+    return _CLOSE_CODES.get(status.code, _FAILED), status_line(status), outcome

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from functools import cached_property
 from itertools import cycle
 from typing import Any
 
@@ -24,7 +25,7 @@ _OPTIONS = (*OPTIONS, ("grpc.use_local_subchannel_pool", 1))
 
 
 class Upstream:
-    """Calls methods by their full path, over several connections in turn. Make it within the event loop that uses it.
+    """Calls methods by their full path, over several connections in turn.
 
     Args:
         target: what gRPC connects to.
@@ -33,9 +34,17 @@ class Upstream:
     """
 
     def __init__(self, target: str, channels: int) -> None:
-        self._channels = [open_async_channel(target, options=_OPTIONS) for _ in range(channels)]
-        self._next = cycle(self._channels)
-        self._unary: dict[str, Any] = {}
+        self._target = target
+        self._channel_count = channels
+
+    @cached_property
+    def _channels(self) -> list[grpc.aio.Channel]:
+        """Opened at the first call, for they belong to the event loop that runs then."""
+        return [open_async_channel(self._target, options=_OPTIONS) for _ in range(self._channel_count)]
+
+    @cached_property
+    def _turns(self) -> Iterator[grpc.aio.Channel]:
+        return cycle(self._channels)
 
     async def unary(self, path: str, request: bytes, *, metadata: Metadata, timeout_s: float) -> bytes:
         """The serialised answer of a method.
@@ -43,20 +52,17 @@ class Upstream:
         Raises:
             grpc.RpcError: the call failed.
         """
-        call = self._unary.get(path)
-        if call is None:
-            call = self._unary[path] = cycle([channel.unary_unary(path) for channel in self._channels])
-        answer: bytes = await next(call)(request, metadata=metadata, timeout=timeout_s)
+        answer: bytes = await next(self._turns).unary_unary(path)(request, metadata=metadata, timeout=timeout_s)
         return answer
 
     def answers(self, path: str, request: bytes, *, metadata: Metadata, timeout_s: float) -> AsyncIterator[bytes]:
         """The call of a method that streams its answers: iterate over it, or `cancel` it."""
-        call: AsyncIterator[bytes] = next(self._next).unary_stream(path)(request, metadata=metadata, timeout=timeout_s)
+        call: AsyncIterator[bytes] = next(self._turns).unary_stream(path)(request, metadata=metadata, timeout=timeout_s)
         return call
 
     def stream(self, path: str, *, metadata: Metadata) -> Any:
         """The call of a method that streams both ways: `read`, `write`, `cancel`."""
-        return next(self._next).stream_stream(path)(metadata=metadata)
+        return next(self._turns).stream_stream(path)(metadata=metadata)
 
     async def serving(self, timeout_s: float) -> bool:
         """Whether the server's health check says that it answers."""

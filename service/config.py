@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
-from pydantic_settings import BaseSettings, NoDecode
+from pydantic_settings import BaseSettings
 
 from service.cache.redis_url import read_redis_url
-from service.settings import ProgramSettings, read_settings
+from service.settings import Names, ProgramSettings, read_settings
 
 _MODEL_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 
@@ -46,8 +46,8 @@ def _model_name(name: str) -> str:
     return name
 
 
-def _split(value: object) -> object:
-    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+def _model_names(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(map(_model_name, names))
 
 
 def _collector(value: str | None) -> str | None:
@@ -84,7 +84,7 @@ class ServerSettings(ProgramSettings):
         description="Folder on this machine for copies of bundles from a URL, and for the list of files that were "
         "checked already. If unset, `autocomplete` in the user's cache folder.",
     )
-    models: Annotated[tuple[ModelName, ...], NoDecode, BeforeValidator(_split)] = Field(
+    models: Annotated[Names, AfterValidator(_model_names)] = Field(
         (), description="Models to serve, separated by commas. If unset, all models of the registry."
     )
     default_model: ModelName | None = Field(

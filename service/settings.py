@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
-from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
+from pydantic import BeforeValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, SettingsConfigDict
 
 from lm.bundle.registry import is_url
 from lm.errors import ConfigError
@@ -60,6 +60,14 @@ class OtherVariables(BaseSettings):
     benchmark_wikitext2: str = Field("", description="Benchmarks of n-gram models: folder of WikiText-2.")
 
 
+def _split(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+"""Names, separated by commas where they are written."""
 Settings = TypeVar("Settings", bound=ProgramSettings)
 
 

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from types import TracebackType
 from typing import NamedTuple
 
 _KEEP = 0.9
@@ -107,26 +106,6 @@ class CostEstimate:
         return short
 
 
-class Allowance:
-    """Which optional parts of one answer the time allows, and which it has left out."""
-
-    def __init__(self, budget: Budget | None) -> None:
-        self._budget = budget
-        self._left_out: list[LeftOut] = []
-
-    @property
-    def left_out(self) -> tuple[LeftOut, ...]:
-        """The parts left out so far."""
-        return tuple(self._left_out)
-
-    def allows(self, part: OptionalPart, cost: CostEstimate, *, last: bool = False) -> bool:
-        """Whether there is time for a part; one that comes last has none where another was left out."""
-        short = self._left_out[0].reason if last and self._left_out else cost.shortage(self._budget)
-        if short is not None:
-            self._left_out.append(LeftOut(part, short))
-        return short is None
-
-
 class StageTiming(NamedTuple):
     """Time that one stage of an answer took."""
 
@@ -134,31 +113,29 @@ class StageTiming(NamedTuple):
     duration_s: float
 
 
-class Stages:
-    """Durations of an answer's stages, in the order they were left; one at a time."""
+class Work:
+    """The work on one answer: which optional parts the time allows, and how long its stages take.
 
-    def __init__(self) -> None:
-        self._timings: list[StageTiming] = []
-        self._name = ""
-        self._start_s = 0.0
+    Attributes:
+        left_out: the parts left out so far.
+        timings: of the stages so far, in the order they were left.
+    """
 
-    def stage(self, name: str) -> Stages:
-        """Times what runs inside."""
-        self._name = name
-        self._start_s = time.perf_counter()
-        return self
+    def __init__(self, budget: Budget | None) -> None:
+        self._budget = budget
+        self.left_out: tuple[LeftOut, ...] = ()
+        self.timings: tuple[StageTiming, ...] = ()
 
-    def __enter__(self) -> None:
-        """Begins what `stage` named."""
+    def allows(self, part: OptionalPart, cost: CostEstimate, *, last: bool = False) -> bool:
+        """Whether there is time for a part; one that comes last has none where another was left out."""
+        short = self.left_out[0].reason if last and self.left_out else cost.shortage(self._budget)
+        if short is not None:
+            self.left_out += (LeftOut(part, short),)
+        return short is None
 
-    def __exit__(
-        self, kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
-    ) -> None:
-        """Ends it; what fails has no duration."""
-        if kind is None:
-            self._timings.append(StageTiming(self._name, time.perf_counter() - self._start_s))
-
-    @property
-    def timings(self) -> tuple[StageTiming, ...]:
-        """All stages so far."""
-        return tuple(self._timings)
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Times what runs inside; what fails has no duration."""
+        start_s = time.perf_counter()
+        yield
+        self.timings += (StageTiming(name, time.perf_counter() - start_s),)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -85,24 +85,12 @@ class Candidates:
     def rows(self, rows: Sequence[int] | NDArray[np.int64]) -> Candidates:
         """Some of them."""
         chosen = np.asarray(rows, np.int64)
+        columns = ((name, getattr(self, name)) for name in _COLUMNS)
+        picked: dict[str, Any] = {name: None if column is None else column[chosen] for name, column in columns}
+        return Candidates([self.texts[row] for row in rows], **picked)
 
-        def picked(column: Any) -> Any:
-            return None if column is None else column[chosen]
 
-        return Candidates(
-            texts=[self.texts[row] for row in rows],
-            lengths=self.lengths[chosen],
-            counts=self.counts[chosen],
-            log_probs=self.log_probs[chosen],
-            tokens=self.tokens[chosen],
-            advice=picked(self.advice),
-            unknown_words=picked(self.unknown_words),
-            log_shares=picked(self.log_shares),
-            recency=picked(self.recency),
-            edits=picked(self.edits),
-            log_posteriors=picked(self.log_posteriors),
-            totals=picked(self.totals),
-        )
+_COLUMNS = tuple(field.name for field in fields(Candidates) if field.name != "texts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,25 +256,18 @@ def _note(candidates: Candidates, kinds: Sequence[str], counts: dict[str, float]
 def _joined(parts: Sequence[tuple[Reading, Pool]]) -> Pool:
     pools = [pool for _, pool in parts]
     every, sizes = [pool.candidates for pool in pools], [len(pool.tokens) for pool in pools]
-
-    def column(name: str) -> Floats:
-        return np.concatenate([getattr(candidates, name) for candidates in every])
-
-    def repeated(values: Sequence[float], kind: type[Any]) -> NDArray[Any]:
-        return np.repeat(np.array(values, kind), sizes)
-
+    columns = ["lengths", "counts", "log_probs", "tokens"]
+    if every[0].recency is not None:
+        columns.append("recency")
+    joined: dict[str, Any] = {name: np.concatenate([getattr(each, name) for each in every]) for name in columns}
     return replace(
         pools[0],
         candidates=Candidates(
             texts=[text for candidates in every for text in candidates.texts],
-            lengths=column("lengths"),
-            counts=column("counts"),
-            log_probs=column("log_probs"),
-            tokens=column("tokens"),
-            recency=column("recency") if every[0].recency is not None else None,
-            edits=repeated([reading.edits for reading, _ in parts], np.int64),
-            log_posteriors=repeated([reading.log_posterior for reading, _ in parts], np.float64),
-            totals=repeated([pool.total for pool in pools], np.float64),
+            edits=np.repeat([reading.edits for reading, _ in parts], sizes),
+            log_posteriors=np.repeat([reading.log_posterior for reading, _ in parts], sizes),
+            totals=np.repeat([float(pool.total) for pool in pools], sizes),
+            **joined,
         ),
         tokens=[tokens for pool in pools for tokens in pool.tokens],
         firsts=[first for pool in pools for first in pool.firsts],

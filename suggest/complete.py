@@ -17,12 +17,11 @@ from lm.index.queries import QueryIndex
 from lm.text.duplicates import distinct
 from lm.text.hangul import TypedPrefix, typed_prefixes
 from lm.text.normalize import normalize_query
-from suggest.budget import Allowance, Budget, CostEstimate, OptionalPart, Stages
+from suggest.budget import Budget, CostEstimate, OptionalPart, Work
 from suggest.candidates import Candidates, Floats, Pool, describe, pool_readings
 from suggest.opinions import Advisers, Rescorer, rerank
 from suggest.rank import first_exact, order
-from suggest.sources.infix import SHARE, InfixSource, infix_log_probs
-from suggest.sources.log import LogSource
+from suggest.sources.log import SHARE, InfixSource, LogSource, infix_log_probs
 from suggest.sources.ngram import NgramSource
 from suggest.sources.source import Proposal, Reading, Request, Source, read_typed
 from suggest.sources.spelling import SpellingSource
@@ -89,14 +88,14 @@ class QueryCompleter:
                 f"Model {self._bundle.manifest.name!r} has no query index.",
                 remedy="Train it with a [[query_log]] section, or ask another model.",
             )
-        stages, allowance = Stages(), Allowance(budget)
-        with stages.stage("parse"):
+        work = Work(budget)
+        with work.stage("parse"):
             request = Request(normalize_query(query), options)
         if request.query:
-            listed = self._ranked(request, allowance, stages)
+            listed = self._ranked(request, work)
         else:
-            listed = self._popular(options.max_suggestions, self._bundle.queries, stages)
-        with stages.stage("rank"):
+            listed = self._popular(options.max_suggestions, self._bundle.queries, work)
+        with work.stage("rank"):
             suggestions = self._suggestions(request, listed, self._bundle.queries)
             if self._infix is not None and listed.reading is not None:
                 suggestions = self._with_infix(request, listed.reading, suggestions, self._infix, self._bundle.queries)
@@ -104,9 +103,9 @@ class QueryCompleter:
             suggestions=suggestions,
             normalized_query=request.query,
             corrected_query=_corrected_query(listed, suggestions),
-            left_out=allowance.left_out,
+            left_out=work.left_out,
             refiners=listed.refiners,
-            timings=stages.timings,
+            timings=work.timings,
         )
 
     def proposed(self, query: str, *, whole: bool = False) -> Pool:
@@ -119,7 +118,7 @@ class QueryCompleter:
 
     def considered(self, query: str, k: int) -> tuple[Candidates, float]:
         """What is ranked for a normalised query if k are to be shown, and the submissions behind all readings of it."""
-        listed = self._ranked(Request(query, QueryOptions(max_suggestions=k)), Allowance(None), Stages())
+        listed = self._ranked(Request(query, QueryOptions(max_suggestions=k)), Work(None))
         return listed.candidates, listed.total
 
     def _proposed(self, request: Request, reading: Reading) -> Pool:
@@ -132,74 +131,63 @@ class QueryCompleter:
         reading.logged = int(np.count_nonzero(pool.candidates.counts))
         return pool
 
-    def _ranked(self, request: Request, allowance: Allowance, stages: Stages) -> _Listed:
+    def _ranked(self, request: Request, work: Work) -> _Listed:
         options = request.options
-        with stages.stage("ngram"):
+        with work.stage("ngram"):
             reading = read_typed(self._model, request.query)
             pool = self._proposed(request, reading)
             size = max(CHOSEN, options.max_suggestions + 2)
             rows = first_rows(pool, self._first_ranking, size, options.exclude_generated)
         corrections = dict[str, Reading]()
         if options.correct and self._spelling is not None:
-            pool, corrections = self._corrected(request, reading, pool, self._spelling, allowance, stages)
+            pool, corrections = self._corrected(request, reading, pool, self._spelling, work)
         if corrections:  # beside those that suit the typed letters, which stay the same
-            size = options.max_suggestions + SPARE
-            rows += _first_corrected(pool, self._first_ranking, size, options.exclude_generated)
+            size, typed = options.max_suggestions + SPARE, len(pool.parts[0].tokens)
+            if typed and pool.candidates.log_posteriors is not None:
+                size -= min(first_exact(float(pool.candidates.log_posteriors[0])), typed)
+            rows += first_rows(pool, self._first_ranking, size, options.exclude_generated, start=typed)
         chosen = pool.candidates.rows(rows)
         if self._advisers:
-            with stages.stage("advice"):
+            with work.stage("advice"):
                 chosen = self._advisers.advise(chosen)
-        candidates, neural = self._judged(options, pool, rows, chosen, allowance, stages)
+        candidates, neural = self._judged(options, pool, rows, chosen, work)
         ranked = order(candidates, pool.total, self._ranking)
         refiners = () if options.neural or not rows else self._refiners(pool)
         return _Listed(ranked, candidates, chosen.log_probs, neural, reading, corrections, pool.total, refiners)
 
     def _corrected(
-        self,
-        request: Request,
-        reading: Reading,
-        pool: Pool,
-        spelling: SpellingSource,
-        allowance: Allowance,
-        stages: Stages,
+        self, request: Request, reading: Reading, pool: Pool, spelling: SpellingSource, work: Work
     ) -> tuple[Pool, dict[str, Reading]]:
         """The pool with what completes the corrections of typing errors, and which completes which."""
-        if not spelling.suspects(reading) or not allowance.allows(OptionalPart.SPELLING, self._spelling_cost):
+        if not spelling.suspects(reading) or not work.allows(OptionalPart.SPELLING, self._spelling_cost):
             return pool, {}
         searches, corrections = spelling.searches, dict[str, Reading]()
-        with stages.stage("spelling"):
+        with work.stage("spelling"):
             groups = itertools.groupby(spelling.propose(request, reading), key=operator.attrgetter("reading"))
             parts = [(other, self._described(other, list(proposals))) for other, proposals in groups]
             if parts:
                 kinds = [kind for kind in self._duplicates.collapse if kind != "plural"]
                 pool, corrections = pool_readings(reading, pool, parts, kinds)
         if spelling.searches > searches:  # what was known says nothing of what the next one costs
-            self._spelling_cost.observe(stages.timings[-1].duration_s)
+            self._spelling_cost.observe(work.timings[-1].duration_s)
         return pool, corrections
 
     def _judged(
-        self,
-        options: QueryOptions,
-        pool: Pool,
-        rows: Sequence[int],
-        chosen: Candidates,
-        allowance: Allowance,
-        stages: Stages,
+        self, options: QueryOptions, pool: Pool, rows: Sequence[int], chosen: Candidates, work: Work
     ) -> tuple[Candidates, Floats | None]:
         """The chosen candidates with the neural parts' opinions, and what the neural model alone says if asked."""
         candidates, opinion = chosen, None
         asked = options.neural and bool(rows)
-        if asked and self._rescorer.helps(pool) and allowance.allows(OptionalPart.NEURAL, self._neural_cost):
-            with stages.stage("neural"):
-                rescored = self._rescorer.rescore(pool, rows, chosen)
-                candidates = rescored.candidates
-            if rescored.read:
-                self._neural_cost.observe(stages.timings[-1].duration_s)
+        if asked and self._rescorer.helps(pool) and work.allows(OptionalPart.NEURAL, self._neural_cost):
+            with work.stage("neural"):
+                candidates, read = self._rescorer.rescore(pool, rows, chosen)
+            if read:
+                self._neural_cost.observe(work.timings[-1].duration_s)
             if options.explain:
-                with stages.stage("explain"):
+                with work.stage("explain"):
                     opinion = self._rescorer.opinions(pool, rows, chosen)
-        if asked and self._reranks and allowance.allows(OptionalPart.RERANKER, self._reranker_cost, last=True):
-            with stages.stage("reranker"), self._reranker_cost.measured():
+        if asked and self._reranks and work.allows(OptionalPart.RERANKER, self._reranker_cost, last=True):
+            with work.stage("reranker"), self._reranker_cost.measured():
                 candidates = rerank(self._model, candidates)
         return candidates, opinion
 
@@ -207,9 +195,9 @@ class QueryCompleter:
         could = {OptionalPart.NEURAL: self._rescorer.helps(pool), OptionalPart.RERANKER: self._reranks}
         return tuple(part for part, helps in could.items() if helps)
 
-    def _popular(self, k: int, index: QueryIndex, stages: Stages) -> _Listed:
+    def _popular(self, k: int, index: QueryIndex, work: Work) -> _Listed:
         """The most popular queries with their shares of the log: before a letter is typed no model has an opinion."""
-        with stages.stage("history"):
+        with work.stage("history"):
             popular, total = index.completions("", 2 * k)
             texts, counts = [text for text, _ in popular], [count for _, count in popular]
             rows = distinct(texts, counts, self._duplicates.collapse, self._duplicates.plural_ratio)[:k]
@@ -291,23 +279,15 @@ def _suggestion(
     return QuerySuggestion(text, shown[0], log_prob, math.exp(log_prob), source, typed, terms, shown[1])
 
 
-def first_rows(pool: Pool, ranking: Ranking, k: int, exclude_generated: bool = False) -> list[int]:
-    """The candidates that are worth the other models' time, best first.
+def first_rows(pool: Pool, ranking: Ranking, k: int, exclude_generated: bool = False, *, start: int = 0) -> list[int]:
+    """The candidates from a row on that are worth the other models' time, best first.
 
     Generated ones that are not asked for go before the list is cut, or they would take the places of real ones.
     """
-    kept = np.flatnonzero(pool.candidates.counts > 0).tolist() if exclude_generated else range(len(pool.tokens))
-    candidates = pool.candidates.rows(kept) if exclude_generated else pool.candidates
-    return [kept[row] for _, row in order(candidates, pool.total, ranking)[:k]]
-
-
-def _first_corrected(pool: Pool, ranking: Ranking, k: int, exclude_generated: bool) -> list[int]:
-    """The completions of corrections that may get one of k places, best first."""
-    start, candidates = len(pool.parts[0].tokens), pool.candidates
-    kept = [row for row in range(start, len(pool.tokens)) if candidates.counts[row] or not exclude_generated]
-    if start and candidates.log_posteriors is not None:
-        k -= min(first_exact(float(candidates.log_posteriors[0])), start)
-    return [kept[row] for _, row in order(candidates.rows(kept), pool.total, ranking)[: max(k, 0)]]
+    candidates, size = pool.candidates, len(pool.tokens)
+    kept = [row for row in range(start, size) if candidates.counts[row] or not exclude_generated]
+    some = candidates if len(kept) == size else candidates.rows(kept)
+    return [kept[row] for _, row in order(some, pool.total, ranking)[: max(k, 0)]]
 
 
 def _corrected_query(listed: _Listed, suggestions: tuple[QuerySuggestion, ...]) -> str:

@@ -27,7 +27,6 @@ from lm.text.normalize import (
 MAX_CONTEXT = 256
 """Tokens of the sentences before that are read at most: whole sentences, so that one more letter changes none."""
 
-_AFTER_BLANK = re.compile(r"\S*\Z")
 _LONGEST_PIECE = 16
 """Code points of SentencePiece's longest piece."""
 
@@ -53,7 +52,7 @@ def locate(
     model: LanguageModel, text: str, read: Callable[[LanguageModel, str], tuple[int, ...]] | None = None
 ) -> Cursor:
     """The cursor at the end of a text; `read` is `context_tokens`, or remembers what that says."""
-    start = _word_start(model, text)
+    start = len(text) - len(re.split(r"\s", text)[-1]) if model.entry.pretokenized else last_word_start(text)
     joined = model.joins and ends_unspaced(text[:start]) and not ends_sentence(text[:start])
     if model.joins and is_unspaced(text[start:]):
         inside = _piece_start(model, text[start:], joined)
@@ -78,13 +77,6 @@ def context_tokens(model: LanguageModel, text: str) -> tuple[int, ...]:
             break
         context = longer
     return context
-
-
-def _word_start(model: LanguageModel, text: str) -> int:
-    """The offset of the word under the cursor."""
-    if model.entry.pretokenized:
-        return len(text) - len(_AFTER_BLANK.search(text)[0])  # type: ignore[index]  # matches any text
-    return last_word_start(text)
 
 
 def _piece_start(model: LanguageModel, stretch: str, joined: bool) -> int:

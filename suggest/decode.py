@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lm.kernels.ranges import largest
-from lm.models.language_model import LanguageModel, State
+from lm.models.language_model import LanguageModel
 from lm.models.parts import Part
 from lm.models.vocabulary import BEGIN, END, SPACE, UNKNOWN, Constraint
 from lm.text.hangul import typed_prefixes
@@ -34,6 +34,11 @@ class Hypothesis:
     log_prob: float
     offset: int
     constraint: Constraint
+
+    @property
+    def rest(self) -> tuple[int, int]:
+        """Half-open range of the tokens that spell all the rest of the constraint."""
+        return int(self.constraint.lows[self.offset]), int(self.constraint.highs[self.offset])
 
     def with_token(self, token: int, log_prob: float, offset: int) -> Hypothesis:
         """This one and a token more."""
@@ -67,11 +72,12 @@ def complete_word(
         for hypothesis, log_probs_V in zip(active, log_probs_BV, strict=True):
             if hypothesis.offset < len(hypothesis.constraint.lows):
                 if typed:
-                    typed_mass += np.exp(hypothesis.log_prob) * _mass(log_probs_V, hypothesis)
+                    typed_mass += np.exp(hypothesis.log_prob) * _mass(log_probs_V, hypothesis.rest)
                 proposals += _spell(hypothesis, log_probs_V, width)
                 continue
             if hypothesis.tokens and not _ends_unspaced(model, hypothesis):
-                ended = float(np.logaddexp(_total(log_probs_V, *model.word_starts), log_probs_V[END]))
+                next_word = np.log(_mass(log_probs_V, model.word_starts) + 1e-300)
+                ended = float(np.logaddexp(next_word, log_probs_V[END]))
                 finished.append(replace(hypothesis, log_prob=hypothesis.log_prob + ended))
             proposals += _go_on(hypothesis, log_probs_V, model.word_starts, width)
         proposals.sort(key=lambda proposal: (-proposal.log_prob, proposal.tokens))
@@ -120,10 +126,7 @@ def _after(model: LanguageModel, context: tuple[int, ...], active: list[Hypothes
     if not active[0].tokens:
         row = model.next_log_probs(context, part)
         return np.broadcast_to(row, (len(active), len(row)))
-    states: list[State] = []
-    for hypothesis in active:
-        states.append(model.state((*context, *hypothesis.tokens), part))
-    return model.log_probs(states, part)
+    return model.log_probs([model.state((*context, *hypothesis.tokens), part) for hypothesis in active], part)
 
 
 def _ends_unspaced(model: LanguageModel, hypothesis: Hypothesis) -> bool:
@@ -136,24 +139,14 @@ def _is_piece(model: LanguageModel, hypothesis: Hypothesis, typed: str) -> bool:
     return spelt and len(model.vocabulary.spell(hypothesis.tokens)) > len(typed)
 
 
-def _mass(log_probs_V: NDArray[np.float32], hypothesis: Hypothesis) -> float:
-    low, high = _range(hypothesis)
-    return float(np.exp(log_probs_V[low:high]).sum(dtype=np.float64))
-
-
-def _range(hypothesis: Hypothesis) -> tuple[int, int]:
-    constraint, offset = hypothesis.constraint, hypothesis.offset
-    return int(constraint.lows[offset]), int(constraint.highs[offset])
-
-
-def _total(log_probs_V: NDArray[np.float32], low: int, high: int) -> float:
-    return float(np.log(np.exp(log_probs_V[low:high]).sum(dtype=np.float64) + 1e-300))
+def _mass(log_probs_V: NDArray[np.float32], tokens: tuple[int, int]) -> float:
+    return float(np.exp(log_probs_V[slice(*tokens)]).sum(dtype=np.float64))
 
 
 def _spell(hypothesis: Hypothesis, log_probs_V: NDArray[np.float32], width: int) -> list[Hypothesis]:
     """The hypothesis with a token more of the typed letters."""
     constraint = hypothesis.constraint
-    low, high = _range(hypothesis)
+    low, high = hypothesis.rest
     whole = [(low + int(row), len(constraint.lows)) for row in largest(log_probs_V[low:high], width)]
     return [
         hypothesis.with_token(token, float(log_probs_V[token]), offset)

@@ -64,17 +64,15 @@ class _Guard:
     opening: _Opening
     never: NeverGenerated
 
-    def forbids(self, tokens: tuple[int, ...], *, ended: bool) -> bool:
-        """Whether tokens bring in what is never generated. Unless they have ended, their last word may go on."""
-        text = self._text(tokens)
+    def forbids(self, tokens: tuple[int, ...]) -> bool:
+        """Whether tokens bring in what is never generated. Unless `END` is the last one, their last word may go on."""
+        ended = tokens[-1:] == (END,)
+        text = _appended(self.model, self.prompt, self.opening, (), tokens[:-1] if ended else tokens)
         return (ended and self._withholds(text)) or self._brings_in(text, finished=ended)
 
     def finishes_forbidden(self, tokens: tuple[int, ...]) -> bool:
         """Whether generated tokens bring in what is never generated if their last word does not go on."""
-        return self._brings_in(self._text(tokens), finished=True)
-
-    def _text(self, tokens: tuple[int, ...]) -> str:
-        return _appended(self.model, self.prompt, self.opening, (), tokens)
+        return self._brings_in(_appended(self.model, self.prompt, self.opening, (), tokens), finished=True)
 
     def _withholds(self, text: str) -> bool:
         typed, whole = normalize_query(self.line).strip(), normalize_query(self.line + text).strip()
@@ -119,7 +117,7 @@ def generate_text(
         if token is None or token == END:
             break
         tokens = (*tokens, token)
-        if guard.forbids(tokens, ended=True):
+        if guard.forbids((*tokens, END)):
             continue  # a word that is forbidden unless it goes on is not shown before it does
         text = "".join(
             _appended(model, prompt, opening, tokens[:place], tokens[place : place + 1])
@@ -144,8 +142,7 @@ def _draw_allowed(
         if not np.isfinite(masked).any():
             break
         token = _draw(masked, options, chance)
-        ended = token == END
-        if not guard.forbids(tokens if ended else (*tokens, token), ended=ended):
+        if not guard.forbids((*tokens, token)):
             return token
         masked[token] = -np.inf
         low, high = guard.model.word_starts
@@ -223,7 +220,7 @@ def _beam(
                     break
                 proposals.append((log_prob + float(masked[token]), (*tokens, token)))
         proposals.sort(key=lambda proposal: (-proposal[0], proposal[1]))
-        best_ones = list(islice((each for each in proposals if not _is_forbidden(guard, each[1])), options.beam_width))
+        best_ones = list(islice((each for each in proposals if not guard.forbids(each[1])), options.beam_width))
         finished += [proposal for proposal in best_ones if proposal[1][-1] == END]
         active = [proposal for proposal in best_ones if proposal[1][-1] != END]
         best = max((log_prob for log_prob, _ in finished), default=-np.inf)
@@ -232,10 +229,5 @@ def _beam(
             break
     if finished:
         return max(finished)[1][:-1], FinishReason.STOP
-    unfinished = [tokens for _, tokens in active if not guard.forbids(tokens, ended=True)]
+    unfinished = [tokens for _, tokens in active if not guard.forbids((*tokens, END))]
     return (unfinished[0] if unfinished else ()), FinishReason.LENGTH
-
-
-def _is_forbidden(guard: _Guard, tokens: tuple[int, ...]) -> bool:
-    ended = tokens[-1] == END
-    return guard.forbids(tokens[:-1] if ended else tokens, ended=ended)

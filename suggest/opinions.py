@@ -36,10 +36,6 @@ Two prefixes in five are seen so often. MRR@10 of the query benchmark is the sam
 _Reading = tuple[Pool, list[int], NDArray[np.int64]]
 """The candidates of a reading of what was typed, the rows of some of them, and their places among all chosen ones."""
 
-Tokens = tuple[int, ...]
-Continuations = tuple[Tokens, Sequence[Sequence[int]]]
-"""A context and what may follow it."""
-
 
 @dataclass(frozen=True, slots=True)
 class _Opinion:
@@ -84,18 +80,6 @@ def _opinions(model: LanguageModel, texts: Sequence[str]) -> list[_Opinion]:
     return [_Opinion(score, row.count(UNKNOWN)) for score, row in zip(scores.tolist(), rows, strict=True)]
 
 
-@dataclass(frozen=True, slots=True)
-class Rescored:
-    """Some candidates with both models' opinions; `log_probs` of `candidates` are the mixture's.
-
-    Attributes:
-        read: whether the model had to read; else all that it says was known.
-    """
-
-    candidates: Candidates
-    read: bool
-
-
 class Rescorer:
     """Re-scores candidates of a language model; without a neural part it says nothing. Threads may share it."""
 
@@ -106,24 +90,27 @@ class Rescorer:
         """Whether there is a neural model, and the log has not seen enough of what was typed."""
         return self._model.neural is not None and pool.total < SEEN
 
-    def rescore(self, pool: Pool, rows: Sequence[int], chosen: Candidates) -> Rescored:
-        """Some of a pool's candidates, those in `rows`, with the neural model mixed in.
+    def rescore(self, pool: Pool, rows: Sequence[int], chosen: Candidates) -> tuple[Candidates, bool]:
+        """Some of a pool's candidates, those in `rows`, with the neural model mixed into their log probabilities.
 
         The mixture's probability of the typed text is estimated from the same candidates: they hold about the same
         share of it under either model.
 
         Args:
             chosen: the candidates in `rows`.
+
+        Returns:
+            The candidates, and whether the model had to read; else all that it says was known.
         """
         if not self.helps(pool):
-            return Rescored(chosen, read=False)
+            return chosen, False
         mixed_N, read = chosen.log_probs.copy(), False
         for part, own, places in _readings(pool, rows):
             read = read or not self._model.knows_next(part.context, Part.ENSEMBLE)
             mixed_V = self._model.next_log_probs(part.context, Part.ENSEMBLE)
             gains = mixed_V[[part.tokens[row][0] for row in own]] - np.array([part.firsts[row] for row in own])
             mixed_N[places] = _share(mixed_N[places] + gains, mixed_N[places])
-        return Rescored(replace(chosen, log_probs=mixed_N), read)
+        return replace(chosen, log_probs=mixed_N), read
 
     def opinions(self, pool: Pool, rows: Sequence[int], chosen: Candidates) -> Floats:
         """The neural model's natural-log probabilities of whole candidates given what was typed, float64 (N,).
@@ -134,12 +121,9 @@ class Rescorer:
             rows, chosen: as for `rescore`.
         """
         neural_N = np.full(len(rows), -np.inf)
-        readings = list(_readings(pool, rows)) if self._model.neural is not None else []
-        groups = [(part.context, [part.tokens[row] for row in own]) for part, own, _ in readings]
-        steps_of_all = continuation_log_probs(self._model, groups) if groups else []
-        for (_, continuations), (_, _, places), steps in zip(groups, readings, steps_of_all, strict=True):
-            starts = np.cumsum([0, *map(len, continuations[:-1])])
-            neural_N[places] = _share(np.add.reduceat(steps, starts, dtype=np.float64), chosen.log_probs[places])
+        for part, own, places in _readings(pool, rows) if self._model.neural is not None else ():
+            whole_N = continuation_log_probs(self._model, part.context, [part.tokens[row] for row in own])
+            neural_N[places] = _share(whole_N, chosen.log_probs[places])
         return neural_N
 
 
@@ -160,68 +144,28 @@ def _share(log_probs_N: Floats, held_N: Floats) -> Floats:
     return moved
 
 
-def continuation_log_probs(model: LanguageModel, groups: Sequence[Continuations]) -> list[NDArray[np.float32]]:
-    """The neural model's natural-log probabilities of each group's continuations, token by token, float32 (tokens,).
-
-    Continuations that begin alike share the states and, what costs most, the distributions after their common
-    tokens; all groups are read at once. A state depends on its own row alone, so neither changes anything.
+def continuation_log_probs(
+    model: LanguageModel, context: tuple[int, ...], continuations: Sequence[Sequence[int]]
+) -> Floats:
+    """The neural model's natural-log probability of each continuation of a sentence's beginning, float64 (N,).
 
     Args:
-        groups: tokens of the sentence before all of a group's continuations, and these: at least one, each of at
-            least one token.
+        continuations: at least one, each of at least one token.
     """
-    neural = model.neural
+    neural, state = model.neural, model.state(context, Part.ENSEMBLE)
     assert neural is not None
-    readers: list[Tokens] = []
-    places: list[tuple[int, int]] = []
-    states, hidden, targets, contexts = [], [], [], []
-    for number, (context, continuations) in enumerate(groups):
-        state = model.state(context, Part.ENSEMBLE)
-        assert state.neural is not None
-        assert state.hidden is not None
-        own_readers, nodes, own_contexts = _beginnings(continuations)
-        hidden.append(state.hidden)  # after the context: before the first token
-        states.append(np.repeat(state.neural, len(own_readers), axis=1))
-        first = len(groups) + len(places) - 1
-        contexts.append(np.array([first + place if place else number for place in own_contexts], np.int64))
-        places += [(len(readers) + reader, depth) for reader, depth in nodes]
-        readers += own_readers
-        targets.append(np.concatenate(continuations))
-    hidden_UE = np.concatenate(hidden)
-    if readers:
-        longest = max(map(len, readers))
-        tokens_BT = np.array([[*reader, *[END] * (longest - len(reader))] for reader in readers], np.int64)
-        following_BTE, _ = neural.advance(tokens_BT, np.concatenate(states, axis=1))
-        reader_U, depth_U = np.array(places, np.int64).T
-        hidden_UE = np.concatenate([hidden_UE, following_BTE[reader_U, depth_U]])
-    log_probs_UV = neural.log_probs(hidden_UE)
-    return [log_probs_UV[rows_N, targets_N] for rows_N, targets_N in zip(contexts, targets, strict=True)]
-
-
-def _beginnings(continuations: Sequence[Sequence[int]]) -> tuple[list[Tokens], list[tuple[int, int]], list[int]]:
-    """What to read, so that every beginning of a continuation is read, and where each is found.
-
-    Returns:
-        (readers, nodes, contexts): the longest beginnings, none of which begins another; of each distinct beginning
-        of at least one token a reader that holds it and the position of its last token there; and for each token of
-        all continuations, one after the other, what stands before it: 0 for nothing, else one more than the place
-        in `nodes`.
-    """
-    readers: list[Tokens] = []
-    nodes: list[tuple[int, int]] = []
-    numbers: dict[Tokens, int] = {(): 0}
-    # Backwards, so that a longer one comes before what it begins with.
-    for read in sorted({tuple(tokens[:-1]) for tokens in continuations}, reverse=True):
-        if read in numbers:
-            continue
-        for position in range(len(read)):
-            beginning = read[: position + 1]
-            if beginning not in numbers:
-                nodes.append((len(readers), position))
-                numbers[beginning] = len(nodes)
-        readers.append(read)
-    contexts = [numbers[tuple(tokens[:end])] for tokens in continuations for end in range(len(tokens))]
-    return readers, nodes, contexts
+    assert state.neural is not None
+    assert state.hidden is not None
+    lengths_N = np.array([len(tokens) for tokens in continuations])
+    given_NT = np.arange(lengths_N.max()) < lengths_N[:, None]
+    tokens_NT = np.full(given_NT.shape, END, np.int64)
+    tokens_NT[given_NT] = np.concatenate(continuations)
+    after_NTE, _ = neural.advance(tokens_NT, np.repeat(state.neural, len(tokens_NT), axis=1))
+    first_N1E = np.repeat(state.hidden[None], len(tokens_NT), axis=0)
+    before_NTE = np.concatenate([first_N1E, after_NTE[:, :-1]], axis=1)
+    steps = neural.target_log_probs(before_NTE[given_NT], tokens_NT[given_NT])
+    whole_N: Floats = np.add.reduceat(steps, np.cumsum(lengths_N) - lengths_N, dtype=np.float64)
+    return whole_N
 
 
 def rerank(model: LanguageModel, candidates: Candidates) -> Candidates:

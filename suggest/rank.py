@@ -57,11 +57,6 @@ def weight_vector(ranking: Ranking) -> Floats:
     return weights_F
 
 
-@functools.lru_cache(16)
-def _other_weights(ranking: Ranking) -> Floats:
-    return np.array(ranking.other)
-
-
 def features(candidates: Candidates, advisers: int) -> Floats:
     """What is multiplied with the weights, the advisers', the re-ranker's and recency's, float64 (N, 9 + advisers)."""
     columns = np.zeros((9 + advisers, len(candidates.texts)))
@@ -185,7 +180,7 @@ def order(candidates: Candidates, total: float, ranking: Ranking) -> list[tuple[
         candidates.tokens,
         (candidates.unknown_words, candidates.log_shares, candidates.recency, candidates.advice),
         weight_vector(ranking),
-        _other_weights(ranking),
+        np.array(ranking.other),
         total,
         ranking.floor,
         _LEAST_LOG_PROB,

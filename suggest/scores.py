@@ -35,16 +35,6 @@ class Word:
     log_prob: float
     spellings: tuple[Hypothesis, ...]
 
-    @classmethod
-    def spelt(cls, text: str, spelling: Hypothesis) -> Word:
-        """The word of one spelling."""
-        return cls(text, min(spelling.log_prob, 0.0), (spelling,))
-
-    def spelt_also(self, spelling: Hypothesis) -> Word:
-        """The word with one spelling more."""
-        log_prob = min(float(np.logaddexp(self.log_prob, spelling.log_prob)), 0.0)
-        return Word(self.text, log_prob, (*self.spellings, spelling))
-
 
 def explain_words(model: LanguageModel, cursor: Cursor, words: Sequence[Word]) -> list[ScoreTerms]:
     """The n-gram and the neural model's log probability of each word that their ensemble found.
@@ -55,22 +45,20 @@ def explain_words(model: LanguageModel, cursor: Cursor, words: Sequence[Word]) -
     parts = (Part.NGRAM,) if model.neural is None else (Part.NGRAM, Part.NEURAL)
     typed_by = {part: _typed_log_prob(model, cursor, part) for part in parts}
 
-    listed = model.neural.short_list if model.neural is not None and not cursor.typed else None
-    asked_of = None if listed is None else set(listed.tokens.tolist())
-
-    def unasked(word: Word) -> bool:
-        return asked_of is not None and not any(asked_of.issuperset(spelling.tokens) for spelling in word.spellings)
+    listed = None
+    if model.neural is not None and model.neural.short_list is not None and not cursor.typed:
+        listed = set(model.neural.short_list.tokens.tolist())
 
     def given(word: Word, part: Part) -> float | None:
-        if part not in typed_by or (part is Part.NEURAL and unasked(word)):
+        spellings = [spelling.tokens for spelling in word.spellings]
+        asked = part is Part.NGRAM or listed is None or any(map(listed.issuperset, spellings))
+        if part not in typed_by or not asked:
             return None
-        spelt = [_word_log_prob(model, cursor.context, spelling.tokens, part) for spelling in word.spellings]
+        spelt = [_word_log_prob(model, cursor.context, tokens, part) for tokens in spellings]
         log_prob = float(np.logaddexp.reduce(spelt)) - typed_by[part]
         return min(log_prob, 0.0) if math.isfinite(log_prob) else None
 
-    return [
-        ScoreTerms(ngram_log_prob=given(word, Part.NGRAM), neural_log_prob=given(word, Part.NEURAL)) for word in words
-    ]
+    return [ScoreTerms(None, given(word, Part.NGRAM), given(word, Part.NEURAL)) for word in words]
 
 
 def _typed_log_prob(model: LanguageModel, cursor: Cursor, part: Part) -> float:

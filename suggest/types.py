@@ -115,30 +115,6 @@ class QuerySuggestion(NamedTuple):
     payload: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QueryCompletion:
-    """Suggested queries, best first.
-
-    Attributes:
-        left_out: parts that time was too short for.
-        refiners: parts that were not to be asked, and could have said something.
-        corrected_query: the normalised query with its typing errors corrected, if this is more probable than all
-            other readings of it and a suggestion completes it; else empty.
-    """
-
-    suggestions: tuple[QuerySuggestion, ...]
-    normalized_query: str
-    corrected_query: str = ""
-    left_out: tuple[LeftOut, ...] = ()
-    refiners: tuple[OptionalPart, ...] = ()
-    timings: tuple[StageTiming, ...]
-
-    @property
-    def degraded(self) -> bool:
-        """Whether time was too short for a part."""
-        return bool(self.left_out)
-
-
 class WordSuggestion(NamedTuple):
     """A predicted word; `log_prob` is given the text before it and its typed letters."""
 
@@ -148,16 +124,13 @@ class WordSuggestion(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NextWords:
-    """Predicted words, most probable first.
+class Answer:
+    """What all answers say of the work on them.
 
     Attributes:
-        replace_start: offset in the given text, in code points, from which a chosen word replaces it.
         left_out: parts that time was too short for.
     """
 
-    suggestions: tuple[WordSuggestion, ...]
-    replace_start: int
     left_out: tuple[LeftOut, ...] = ()
     timings: tuple[StageTiming, ...]
 
@@ -165,6 +138,34 @@ class NextWords:
     def degraded(self) -> bool:
         """Whether time was too short for a part."""
         return bool(self.left_out)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueryCompletion(Answer):
+    """Suggested queries, best first.
+
+    Attributes:
+        refiners: parts that were not to be asked, and could have said something.
+        corrected_query: the normalised query with its typing errors corrected, if this is more probable than all
+            other readings of it and a suggestion completes it; else empty.
+    """
+
+    suggestions: tuple[QuerySuggestion, ...]
+    normalized_query: str
+    corrected_query: str = ""
+    refiners: tuple[OptionalPart, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NextWords(Answer):
+    """Predicted words, most probable first.
+
+    Attributes:
+        replace_start: offset in the given text, in code points, from which a chosen word replaces it.
+    """
+
+    suggestions: tuple[WordSuggestion, ...]
+    replace_start: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

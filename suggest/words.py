@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Sequence
+
+import numpy as np
 
 from lm.index.never_generated import NeverGenerated
 from lm.memo import Memo
 from lm.models.language_model import LanguageModel
 from lm.models.parts import Part
 from lm.text.normalize import is_unspaced, last_word_start, normalize_query
-from suggest.budget import Allowance, Budget, CostEstimate, OptionalPart, Stages
+from suggest.budget import Budget, CostEstimate, OptionalPart, Work
 from suggest.cursor import Cursor, context_tokens, locate
 from suggest.decode import Hypothesis, complete_word
 from suggest.scores import Word, explain_words
@@ -39,18 +42,18 @@ class WordPredictor:
         Raises:
             UnsupportedError: the part asked for is not there.
         """
-        stages, allowance = Stages(), Allowance(budget)
-        with stages.stage("parse"):
+        work = Work(budget)
+        with work.stage("parse"):
             cursor = locate(self._model, text, self._read)
             part = self._model.part(options.part)
-        degraded = part is Part.ENSEMBLE and not allowance.allows(OptionalPart.NEURAL, self._cost)
+        degraded = part is Part.ENSEMBLE and not work.allows(OptionalPart.NEURAL, self._cost)
         asked = Part.NGRAM if degraded else part
-        with stages.stage("ngram" if asked is Part.NGRAM else "neural"):
+        with work.stage("ngram" if asked is Part.NGRAM else "neural"):
             width = options.max_suggestions + SPARE
             found = complete_word(self._model, cursor.context, cursor.typed, width, asked, joined=cursor.joined)
         if asked is not Part.NGRAM:
-            self._cost.observe(stages.timings[-1].duration_s)
-        with stages.stage("rank"):
+            self._cost.observe(work.timings[-1].duration_s)
+        with work.stage("rank"):
             least = math.log(options.min_probability) if options.min_probability > 0 else -math.inf
             words = shown_words(self._model, found, cursor.typed)
             before = normalize_query(text[max(cursor.start - _PHRASE, 0) : cursor.start])
@@ -62,16 +65,15 @@ class WordPredictor:
             shown = list(itertools.islice(allowed, options.max_suggestions))
         terms = [ScoreTerms()] * len(shown)
         if options.explain:
-            with stages.stage("explain"):
+            with work.stage("explain"):
                 terms = self._terms(cursor, shown, asked)
         return NextWords(
             suggestions=tuple(
-                WordSuggestion(text=word.text, log_prob=word.log_prob, terms=term)
-                for word, term in zip(shown, terms, strict=True)
+                WordSuggestion(word.text, word.log_prob, term) for word, term in zip(shown, terms, strict=True)
             ),
             replace_start=cursor.start,
-            left_out=allowance.left_out,
-            timings=stages.timings,
+            left_out=work.left_out,
+            timings=work.timings,
         )
 
     def _read(self, model: LanguageModel, text: str) -> tuple[int, ...]:
@@ -86,17 +88,18 @@ class WordPredictor:
         return [ScoreTerms(neural_log_prob=word.log_prob) for word in words]
 
 
-def shown_words(model: LanguageModel, found: list[Hypothesis], typed: str) -> Iterator[Word]:
+def shown_words(model: LanguageModel, found: Sequence[Hypothesis], typed: str) -> list[Word]:
     """Words, best first; tokenisations of one word add their probabilities."""
-    spelt = ((model.tokenizer.decode(hypothesis.tokens), hypothesis) for hypothesis in found)
-    if not model.joins:
-        yield from (Word.spelt(text, hypothesis) for text, hypothesis in spelt if is_word(text))
-        return
-    words: dict[str, Word] = {}
-    for text, hypothesis in spelt:
-        if is_word(text) and _is_one_word(text, typed):
-            words[text] = words[text].spelt_also(hypothesis) if text in words else Word.spelt(text, hypothesis)
-    yield from sorted(words.values(), key=lambda word: -word.log_prob)
+    spellings: dict[str, list[Hypothesis]] = {}
+    for hypothesis in found:
+        text = model.tokenizer.decode(hypothesis.tokens)
+        if is_word(text) and (not model.joins or _is_one_word(text, typed)):
+            spellings.setdefault(text, []).append(hypothesis)
+    words = []
+    for text, spelt in spellings.items():
+        log_prob = float(functools.reduce(np.logaddexp, (each.log_prob for each in spelt)))
+        words.append(Word(text, min(log_prob, 0.0), tuple(spelt)))
+    return sorted(words, key=lambda word: -word.log_prob)
 
 
 def is_word(text: str) -> bool:

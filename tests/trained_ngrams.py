@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from lm.models.ngram import NgramModel
-from lm.models.tokenizer import Tokenizer, open_tokenizer
-from lm.models.vocabulary import END, UNKNOWN, Vocabulary
+from lm.models.vocabulary import END, UNKNOWN, Tokenizer, Vocabulary, open_tokenizer
 from training.config import LanguageModelConfig, NgramConfig
 from training.data.encoding import build_vocabulary, encode
 from training.ngram.estimate import train_ngram

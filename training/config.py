@@ -5,6 +5,7 @@ Each field has a description here. `autocomplete train --help` and the reference
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -227,7 +228,6 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> TrainingConfig:
     """Reads and checks a configuration.
 
     Args:
-        path: the TOML file.
         overrides: `section.field=value` (TOML values; a bare word is a string), as `--set` takes them.
 
     Raises:
@@ -346,7 +346,9 @@ def describe(section: type[BaseModel] = TrainingConfig, prefix: str = "") -> lis
             rows.append((f"{prefix}{name}{many}", "", (nested.__doc__ or "").strip().split("\n")[0]))
             rows += describe(nested, f"{prefix}{name}{many}.")
         else:
-            default = "required" if field.is_required() else _toml(field.default)
+            default = "required"
+            if not field.is_required():
+                default = "unset" if field.default is None else json.dumps(field.default, ensure_ascii=False)
             rows.append((f"{prefix}{name}", default, field.description or ""))
     return rows
 
@@ -356,13 +358,3 @@ def _section_of(annotation: Any) -> type[BaseModel] | None:
         if isinstance(candidate, type) and issubclass(candidate, BaseModel):
             return candidate
     return None
-
-
-def _toml(value: object) -> str:
-    if value is None:
-        return "unset"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, tuple):
-        return "[" + ", ".join(map(_toml, value)) + "]"
-    return repr(value).replace("'", '"')

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from training.config import TrainingConfig
 from training.data.catalogue import write_catalogue
-from training.data.corpus import corpus_files, write_sentences
+from training.data.corpus import write_sentences
 from training.data.engines import EngineName
 from training.data.query_log import write_queries
-from training.data.sources import find_files
+from training.data.sources import Source, find_files
 from training.progress import Reporter
 from training.steps import Workshop, fingerprints
 
 TEXT, QUERIES = "text", "queries"
-COUNTS_FILE = "counts.json"
+_COUNTS_FILE = "counts.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,72 +37,54 @@ class Job:
 
 def read_data(job: Job) -> dict[str, Path]:
     """Reads the sources; a folder each with training, validation and test text."""
-    config, data = job.config, {}
-    common = [config.seed, config.held_out.model_dump()]
+    config, data = job.config, dict[str, Path]()
+    blocked = config.screening.blocked_words
+    words = [job.base / blocked] if blocked and (job.base / blocked).is_file() else []
+    screening = [config.screening.model_dump(), fingerprints(words)]
     if config.text:
-        files = [path for _, path in corpus_files(config.text, job.base)]
-        key = [[source.model_dump() for source in config.text], fingerprints(files), common]
-        data[TEXT] = job.workshop.step("text", key, lambda folder: _read_text(job, folder))
+        data[TEXT] = _step(job, "text", config.text, [], partial(_read_text, job))
     if config.query_log:
-        files = [path for source in config.query_log for path in find_files(source.path, job.base)]
-        blocked = config.screening.blocked_words
-        files += [job.base / blocked] if blocked and (job.base / blocked).is_file() else []
-        key = [[source.model_dump() for source in config.query_log], fingerprints(files), common]
         # neither the engine nor the clock: the one changes nothing, the other only which rows are still to come
         without = None if any(source.time_column for source in config.query_log) else {"recent_half_life_days"}
-        key += [config.screening.model_dump(), config.counting.model_dump(exclude=without)]
-        data[QUERIES] = job.workshop.step("queries", key, lambda folder: _read_queries(job, folder))
+        key = [screening, config.counting.model_dump(exclude=without)]
+        data[QUERIES] = _step(job, "queries", config.query_log, key, partial(_read_queries, job))
     if config.catalogue:
-        files = [path for source in config.catalogue for path in find_files(source.path, job.base)]
         log = data.get(QUERIES)
-        key = [[source.model_dump() for source in config.catalogue], fingerprints(files), common]
-        key += [config.screening.model_dump(), log.name if log else ""]
-        data[QUERIES] = job.workshop.step("catalogue", key, lambda folder: _read_catalogue(job, log, folder))
+        key = [screening, log.name if log else ""]
+        data[QUERIES] = _step(job, "catalogue", config.catalogue, key, partial(_read_catalogue, job, log))
     return data
 
 
-def _read_catalogue(job: Job, log: Path | None, folder: Path) -> None:
-    counts = write_catalogue(
-        job.config.catalogue,
-        job.base,
-        log,
-        folder,
-        screening=job.config.screening,
-        held_out=job.config.held_out,
-        seed=job.config.seed,
-        reporter=job.reporter,
-    )
-    logged = json.loads((log / COUNTS_FILE).read_text(encoding="utf-8")) if log else {}
-    (folder / COUNTS_FILE).write_text(json.dumps({**logged, "catalogue": asdict(counts)}), encoding="utf-8")
+def _step(job: Job, name: str, sources: Sequence[Source], key: object, read: Callable[[Path], dict[str, Any]]) -> Path:
+    """A step that reads files into a folder; `key` is all that `read` depends on besides seed and held-out share."""
+    files = [path for source in sources for path in find_files(source.path, job.base)]
+    common = [[source.model_dump() for source in sources], job.config.seed, job.config.held_out.model_dump()]
+
+    def make(folder: Path) -> None:
+        (folder / _COUNTS_FILE).write_text(json.dumps(read(folder)), encoding="utf-8")
+
+    return job.workshop.step(name, [common, fingerprints(files), key], make)
 
 
-def _read_text(job: Job, folder: Path) -> None:
-    counts = write_sentences(
-        job.config.text,
-        job.base,
-        folder,
-        held_out=job.config.held_out,
-        seed=job.config.seed,
-        reporter=job.reporter,
-    )
-    (folder / COUNTS_FILE).write_text(json.dumps(asdict(counts)), encoding="utf-8")
+def _read_text(job: Job, folder: Path) -> dict[str, Any]:
+    return asdict(write_sentences(job.config, job.base, folder, job.reporter))
 
 
-def _read_queries(job: Job, folder: Path) -> None:
-    counts = write_queries(
-        job.config.query_log,
-        job.base,
-        folder,
-        screening=job.config.screening,
-        counting=job.config.counting,
-        held_out=job.config.held_out,
-        seed=job.config.seed,
-        now=job.now,
-        reporter=job.reporter,
-        engine=job.engine,
-    )
+def _read_queries(job: Job, folder: Path) -> dict[str, Any]:
+    counts = write_queries(job.config, job.base, folder, now=job.now, reporter=job.reporter, engine=job.engine)
     job.reporter.say(counts.summary())
-    (folder / COUNTS_FILE).write_text(json.dumps(asdict(counts)), encoding="utf-8")
+    return asdict(counts)
+
+
+def _read_catalogue(job: Job, log: Path | None, folder: Path) -> dict[str, Any]:
+    counts = write_catalogue(job.config, job.base, log, folder, job.reporter)
+    return {**(counts_of(log) if log else {}), "catalogue": asdict(counts)}
+
+
+def counts_of(step: Path) -> dict[str, Any]:
+    """What a step of `read_data` counted."""
+    counts: dict[str, Any] = json.loads((step / _COUNTS_FILE).read_text(encoding="utf-8"))
+    return counts
 
 
 def read_lines_of(path: Path) -> list[str]:

@@ -15,14 +15,13 @@ from lm.arrays import open_array
 from lm.bundle.manifest import LanguageModelEntry
 from lm.models.language_model import LanguageModel
 from lm.models.neural import DESCRIPTION_FILE, NeuralDescription
-from lm.models.tokenizer import open_tokenizer
-from lm.models.vocabulary import Vocabulary
+from lm.models.vocabulary import Vocabulary, open_tokenizer
 from training.config import LanguageModelConfig
 from training.config_networks import NeuralConfig, RerankerConfig
 from training.data.encoding import EncodedText, build_vocabulary, encode
 from training.data.query_log import text_file
 from training.fit.mixture import fit_mixture, held_out_scores
-from training.job import TEXT, Job, read_lines_of
+from training.job import QUERIES, TEXT, Job, read_lines_of
 from training.ngram.estimate import train_ngram
 from training.steps import DONE_FILE, seconds
 
@@ -50,7 +49,7 @@ def train_language_model(
         [prepared.name, config.ngram.model_dump()],
         lambda target: train_ngram(
             config.ngram,
-            _encoded(prepared, "train"),
+            EncodedText.named(prepared, "train"),
             vocabulary,
             target,
             reporter=job.reporter,
@@ -132,8 +131,8 @@ def train_network(job: Job, config: LanguageModelConfig, part: NeuralConfig | Re
 
     def make(target: Path) -> None:
         train_neural(
-            _encoded(prepared, "train"),
-            _encoded(prepared, "validation"),
+            EncodedText.named(prepared, "train"),
+            EncodedText.named(prepared, "validation"),
             vocabulary_size=len(Vocabulary.open(prepared)),
             config=part,
             seed=job.config.seed,
@@ -148,7 +147,9 @@ def train_network(job: Job, config: LanguageModelConfig, part: NeuralConfig | Re
 
 def prepare(job: Job, config: LanguageModelConfig, data: dict[str, Path]) -> Path:
     """Makes the vocabulary, and training and validation text as token ids; returns their folder."""
-    texts = [data[source] / name for source in config.sources for name in _training_files(config, source)]
+    of_queries = [text_file(name) for name in config.query_logs] or [text_file()]
+    names = {TEXT: ["train.txt"], QUERIES: of_queries}
+    texts = [data[source] / name for source in config.sources for name in names[source]]
 
     def make(folder: Path) -> None:
         vocabulary = build_vocabulary(config, texts, folder, job.reporter)
@@ -160,16 +161,6 @@ def prepare(job: Job, config: LanguageModelConfig, data: dict[str, Path]) -> Pat
 
     settings = config.model_dump(exclude={"ngram", "neural", "reranker", "recent_words"})
     return job.workshop.step(f"{config.name}-prepare", [settings, [folder.name for folder in data.values()]], make)
-
-
-def _training_files(config: LanguageModelConfig, source: str) -> list[str]:
-    if source == TEXT:
-        return ["train.txt"]
-    return [text_file(name) for name in config.query_logs] or [text_file()]
-
-
-def _encoded(folder: Path, name: str) -> EncodedText:
-    return EncodedText(folder / f"{name}.ids.npy", folder / f"{name}.offsets.npy")
 
 
 def wait_for_processes() -> None:

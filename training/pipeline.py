@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,7 @@ from training.data.screening import load_blocked_words
 from training.evaluation.evaluate import EVALUATION_FOLDER, QUERIES_FILE, TEXT_FILE, evaluate_bundle
 from training.fit.corrections import fit_corrections
 from training.fit.ranking import fit_ranking
-from training.job import COUNTS_FILE, QUERIES, TEXT, Job, read_data, read_lines_of
+from training.job import QUERIES, TEXT, Job, counts_of, read_data, read_lines_of
 from training.language_model import fit_weights, prepare, train_language_model, train_network, wait_for_processes
 from training.progress import Reporter
 from training.publish import Published, publish
@@ -61,17 +60,19 @@ def train(
     data = read_data(job)
     sentences, queries = (read_lines_of(data[name] / "test.txt") if name in data else [] for name in (TEXT, QUERIES))
     with job.workshop.bundle_folder() as bundle:
-        trained = _build(job, data, bundle)
+        manifest, training = _build(job, data, bundle)
         metrics = evaluate_bundle(
             open_bundle(bundle.path, verify=False), sentences=sentences, queries=queries, reporter=reporter
         )
-        manifest = trained.manifest.model_copy(
-            update={"created_at": now(), "metrics": _with_training(metrics, trained, data)}
-        )
+        # how training went stands here, not in files of the bundle, for equal inputs give equal files
+        models = metrics["language_models"]
+        for name, figures in training.pop("language_models").items():
+            models[name] = {**models.get(name, {}), "training": figures}
+        metrics |= training | {"data": {name: counts_of(folder) for name, folder in data.items()}}
         job.workshop.check()
         return publish(
             bundle,
-            manifest,
+            manifest.model_copy(update={"created_at": now(), "metrics": metrics}),
             registry,
             config.publishing,
             sentences=sentences,
@@ -81,22 +82,13 @@ def train(
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Trained:
-    """A bundle before it is measured.
+def _build(job: Job, data: dict[str, Path], bundle: BundleFolder) -> tuple[Manifest, dict[str, Any]]:
+    """Trains all parts and puts them into the bundle's folder.
 
-    Attributes:
-        training: how the training of each language model went, by its name.
-        mixture: what decided about the weights of each mixture.
+    Returns:
+        The manifest without metrics; and how the training of each language model went, and what decided about the
+        weights of each mixture.
     """
-
-    manifest: Manifest
-    training: dict[str, dict[str, Any]]
-    mixture: dict[str, dict[str, Any]]
-
-
-def _build(job: Job, data: dict[str, Path], bundle: BundleFolder) -> _Trained:
-    """Trains all parts and puts them into the bundle's folder, with a manifest that has no metrics yet."""
     config, entries = job.config, []
     training, mixture = dict[str, dict[str, Any]](), dict[str, dict[str, Any]]()
     for model in config.language_models:
@@ -127,7 +119,7 @@ def _build(job: Job, data: dict[str, Path], bundle: BundleFolder) -> _Trained:
     if QUERIES in data:
         manifest = _rank(job, manifest, bundle.path, read_lines_of(data[QUERIES] / "validation.txt"))
         bundle.write(manifest)
-    return _Trained(manifest=manifest, training=training, mixture=mixture)
+    return manifest, {"language_models": training, "mixture": mixture}
 
 
 def _rank(job: Job, manifest: Manifest, folder: Path, validation: Sequence[str]) -> Manifest:
@@ -137,15 +129,6 @@ def _rank(job: Job, manifest: Manifest, folder: Path, validation: Sequence[str])
     manifest = manifest.model_copy(update={"first_ranking": first, "ranking": ranking})
     ranking = fit_corrections(replace(bundle, manifest=manifest), validation, job.config.seed, job.reporter)
     return manifest.model_copy(update={"ranking": ranking})
-
-
-def _with_training(metrics: dict[str, Any], trained: _Trained, data: dict[str, Path]) -> dict[str, Any]:
-    """The metrics, and how training went: not in files of the bundle, for equal inputs give equal files."""
-    models = metrics["language_models"]
-    for name, training in trained.training.items():
-        models[name] = {**models.get(name, {}), "training": training}
-    counts = {name: json.loads((folder / COUNTS_FILE).read_text(encoding="utf-8")) for name, folder in data.items()}
-    return metrics | {"mixture": trained.mixture, "data": counts}
 
 
 def assist(config: TrainingConfig, *, base: Path, reporter: Reporter) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Protocol
 
 from rich.console import Console
@@ -22,8 +22,8 @@ from rich.progress import (
 LINE_EVERY_S = 30.0
 
 
-class Task(Protocol):
-    """One piece of work under way."""
+class Task:
+    """One piece of work under way. This one is shown nowhere."""
 
     def update(self, completed: float, *, total: float | None = None, note: str = "") -> None:
         """Says how much of the total is done; `note` is shown beside it (a loss, a rate)."""
@@ -42,18 +42,12 @@ class Reporter(Protocol):
 class SilentReporter:
     """Reports nothing: for tests and for library use."""
 
-    @contextmanager
-    def task(self, description: str, total: float | None = None) -> Iterator[Task]:  # noqa: ARG002
+    def task(self, description: str, total: float | None = None) -> AbstractContextManager[Task]:  # noqa: ARG002
         """See `Reporter.task`."""
-        yield _SilentTask()
+        return nullcontext(Task())
 
     def say(self, text: str) -> None:
         """See `Reporter.say`."""
-
-
-class _SilentTask:
-    def update(self, completed: float, *, total: float | None = None, note: str = "") -> None:
-        """See `Task.update`."""
 
 
 class TerminalReporter:
@@ -66,12 +60,7 @@ class TerminalReporter:
         clock: Callable[[], float] = time.monotonic,
         wait: Callable[[threading.Event, float], bool] = threading.Event.wait,
     ) -> None:
-        """Reports to a console.
-
-        Args:
-            clock: seconds.
-            wait: waits for an event, or for some seconds; returns whether the event has come.
-        """
+        """`clock` counts seconds. `wait` waits for an event, or for some seconds; it returns whether the event came."""
         self._console, self._clock, self._wait = console, clock, wait
 
     def task(self, description: str, total: float | None = None) -> AbstractContextManager[Task]:
@@ -123,17 +112,16 @@ class TerminalReporter:
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-class _BarTask:
+class _BarTask(Task):
     def __init__(self, progress: Progress, task_id: TaskID) -> None:
         self._progress = progress
         self._task_id = task_id
 
     def update(self, completed: float, *, total: float | None = None, note: str = "") -> None:
-        """See `Task.update`."""
         self._progress.update(self._task_id, completed=completed, total=total, note=note)
 
 
-class _PlainTask:
+class _PlainTask(Task):
     """Remembers its first and its newest update, from which it tells the time left."""
 
     def __init__(self, total: float | None, clock: Callable[[], float]) -> None:
@@ -143,7 +131,6 @@ class _PlainTask:
         self._newest: tuple[float, float] | None = None
 
     def update(self, completed: float, *, total: float | None = None, note: str = "") -> None:
-        """See `Task.update`."""
         if total is not None:
             self._total = total
         self._newest, self._note = (self._clock(), completed), note

@@ -10,7 +10,7 @@ from typing import Any
 
 from lm.bundle.bundle import open_bundle
 from lm.bundle.manifest import Manifest
-from lm.bundle.registry import Activation, BundleStore
+from lm.bundle.registry import BundleStore
 from lm.errors import BundleError
 from training.config import Publishing
 from training.evaluation.evaluate import evaluate_bundle
@@ -68,10 +68,15 @@ def publish(
         active = registry.activation(manifest.name)
         reason = ""
         if active is not None and not activate:
-            reason = _rolled_back(manifest.name, active)
-        if active is not None and not activate and not reason:
-            before = _measure_active(registry, manifest.name, active.version, sentences, queries, reporter)
-            reason = _worse(before, manifest.metrics, config.gate_tolerance)
+            if active.rolled_back_from is not None:  # somebody chose the active version over a newer one
+                reason = (
+                    f"{active.version} was made active in place of the newer {active.rolled_back_from}, and stays so"
+                    f" until `autocomplete activate {manifest.name} VERSION` or `autocomplete train --activate` takes"
+                    " another one."
+                )
+            else:
+                before = _measure_active(registry, manifest.name, active.version, sentences, queries, reporter)
+                reason = _worse(before, manifest.metrics, config.gate_tolerance)
         if reason or registry.replace_active(manifest.name, active, version):
             break
     for gone in registry.prune(manifest.name, config.keep_versions):
@@ -94,17 +99,6 @@ def _store(bundle: BundleFolder, manifest: Manifest, registry: BundleStore) -> t
                 raise
             when += _SECOND
     raise AssertionError
-
-
-def _rolled_back(name: str, active: Activation) -> str:
-    """Why nothing takes the active version's place by itself: somebody chose it over a newer one."""
-    former = active.rolled_back_from
-    if former is None:
-        return ""
-    return (
-        f"{active.version} was made active in place of the newer {former}, and stays so until"
-        f" `autocomplete activate {name} VERSION` or `autocomplete train --activate` takes another one."
-    )
 
 
 def _measure_active(

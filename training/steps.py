@@ -16,7 +16,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +74,8 @@ class Workshop:
         )
         made_from = hashlib.sha256(document.encode()).hexdigest()
         folder = self._folder / f"{name}-{made_from[:16]}"
-        with self._held(folder.name, together=meet is not None):
+        lock = exclusive(self._lock_file(folder.name), self._reporter, waiting_for=f"it makes {folder.name}")
+        with lock if self._is_main or meet is None else nullcontext():
             if meet is not None:
                 meet()
             if _facts(folder).get("made_from") != made_from:
@@ -120,11 +121,6 @@ class Workshop:
     def _remove(self, run: Path) -> None:
         shutil.rmtree(run, ignore_errors=True)
         self._lock_file(run.name).unlink(missing_ok=True)
-
-    def _held(self, name: str, *, together: bool) -> AbstractContextManager[None]:
-        if together and not self._is_main:
-            return nullcontext()
-        return exclusive(self._lock_file(name), self._reporter, waiting_for=f"it makes {name}")
 
     def _lock_file(self, name: str) -> Path:
         locks = self._folder / "locks"

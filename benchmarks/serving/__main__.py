@@ -7,93 +7,77 @@ larger ones as well. `--against FOLDER` measures the server of another checkout 
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import os
-import sys
 import tempfile
-import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from benchmarks.bundles import find_bundle
-from benchmarks.serving.bench import FULL, OTHER, QUICK, Bench, Figure
+from benchmarks.command import ROOT, run
+from benchmarks.serving.bench import FULL, OTHER, QUICK, Bench
+from benchmarks.serving.figures import Figure, save, setting
 from benchmarks.serving.model import SIZES, WORK, serving_bundle, train_joined, train_serving
-from benchmarks.serving.report import save, setting
-from benchmarks.serving.servers import CLIENT_CORES, THIS, Checkout
-from lm.errors import AutocompleteError
+from benchmarks.serving.servers import CLIENT_CORES, python_of
 
 TAKE_TURNS = ("cached", "uncached", "traffic")
 """Parts that measure both checkouts by turns. The others measure one server, and then the other one."""
-PARTS = (*TAKE_TURNS, "redis", "workers", "scale", "overload", "long_calls", "streams", "reload", "profile")
+PARTS = (*TAKE_TURNS, "redis", "workers", "scale", "overload", "streams", "reload")
 
 
-def main() -> int:
-    """Measures and prints; without the data it says so and succeeds."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.serving", description=__doc__)
-    parser.add_argument("--only", metavar="NAME,...", default=",".join(PARTS), help=f"parts: {', '.join(PARTS)}")
-    parser.add_argument("--quick", action="store_true", help="few calls: to see that it works")
-    parser.add_argument("--bundle", type=Path, help="measure this bundle or registry instead of that of serving.toml")
-    parser.add_argument("--out", type=Path, default=WORK, help="folder for the table")
-    parser.add_argument("--against", metavar="FOLDER", type=Path, help="measure the server of another checkout too")
-    parser.add_argument("--train", action="store_true", help="train the model of serving.toml")
-    parser.add_argument("--big", action="store_true", help="with --train: the larger models too")
-    given = parser.parse_args()
-    unknown = set(given.only.split(",")) - set(PARTS)
-    if unknown:
-        parser.error(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
-    try:
-        return _train(big=given.big) if given.train else _measure(given)
-    except AutocompleteError as error:
-        print(error, file=sys.stderr)
-        return 1
-
-
-def _train(*, big: bool) -> int:
-    print(f"Bundle: {train_serving()}")
-    for queries in SIZES if big else ():
-        print(f"Bundle: {train_joined(queries)}", flush=True)
-    return 0
-
-
-def _measure(given: argparse.Namespace) -> int:
-    bundle = find_bundle(given.bundle.resolve()) if given.bundle else serving_bundle() or train_serving()
-    if bundle is None:
-        return 0
-    against = Checkout(given.against.resolve()) if given.against else None
-    if against is not None:
-        against.check()
+def main(
+    only: Annotated[str, typer.Option(metavar="NAME,...", help="Parts to measure.")] = ",".join(PARTS),
+    quick: Annotated[bool, typer.Option("--quick", help="Few calls: to see that it works.")] = False,
+    bundle: Annotated[Path | None, typer.Option(help="Bundle or registry, instead of that of serving.toml.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the table.")] = WORK,
+    against: Annotated[Path | None, typer.Option(help="Folder of another checkout to measure too.")] = None,
+    train: Annotated[bool, typer.Option("--train", help="Train the model of serving.toml.")] = False,
+    big: Annotated[bool, typer.Option("--big", help="With --train: the larger models too.")] = False,
+) -> None:
+    """Measures and prints."""
+    parts = only.split(",")
+    if unknown := sorted(set(parts) - set(PARTS)):
+        raise typer.BadParameter(f"no such part: {', '.join(unknown)}; there are {', '.join(PARTS)}")
+    if train:
+        print(f"Bundle: {train_serving()}")
+        for queries in SIZES if big else ():
+            print(f"Bundle: {train_joined(queries)}", flush=True)
+        return
+    measured = find_bundle(bundle.resolve()) if bundle else serving_bundle() or train_serving()
+    other = against.resolve() if against else None
+    if other is not None:
+        python_of(other)
     os.sched_setaffinity(0, CLIENT_CORES)
-    for name in given.only.split(","):
-        checkouts = {name: THIS}
-        if against is not None and name not in TAKE_TURNS:
-            checkouts |= {f"{name}, {OTHER}": against}
+    for name in parts:
+        checkouts = {name: ROOT}
+        if other is not None and name not in TAKE_TURNS:
+            checkouts |= {f"{name}, {OTHER}": other}
         for title, checkout in checkouts.items():
-            found_in = setting(bundle, given.quick)
+            found_in = setting(measured, quick=quick)
             with tempfile.TemporaryDirectory() as folder:
                 bench = Bench(
-                    bundle=bundle,
-                    effort=QUICK if given.quick else FULL,
+                    bundle=measured,
+                    effort=QUICK if quick else FULL,
                     folder=Path(folder),
                     checkout=checkout,
-                    against=against,
+                    against=other,
                 )
-                save(given.out, title, _run(name, title, bench), found_in)
-    print(f"Written to {given.out}")
-    return 0
+                save(out, title, list(_measure(name, title, bench)), found_in)
+    print(f"Written to {out}")
 
 
-def _run(name: str, title: str, bench: Bench) -> list[Figure]:
+def _measure(name: str, title: str, bench: Bench) -> Iterator[Figure]:
+    """Prints the figures of a part as they are found."""
     print(f"\n{title}", flush=True)
-    begun_s = time.perf_counter()
-    figures: list[Figure] = []
     for figure in importlib.import_module(f"benchmarks.serving.parts.{name}").measure(bench):
-        figures.append(figure)
         met = {True: "  met", False: "  NOT MET", None: ""}[figure.met]
         target = f" (target: {figure.target})" if figure.target else ""
         print(f"  {figure.name}: {figure.measured}{target}{met}", flush=True)
-    print(f"  took {time.perf_counter() - begun_s:.0f} s", flush=True)
-    return figures
+        yield figure
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main, __doc__)

@@ -1,65 +1,24 @@
-"""What every part of the suite is given, and what it finds: figures with their targets."""
+"""What every part of the suite is given."""
 
 from __future__ import annotations
 
-import itertools
-import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from benchmarks.bundles import held_out_lines, registry_of
-from benchmarks.serving.calls import Call, channel, median_answer
-from benchmarks.serving.servers import SERVER_CORES, THIS, Checkout, Started, empty_server, real_server
+from benchmarks.command import ROOT
+from benchmarks.serving.calls import Call, channel, completion_request
+from benchmarks.serving.servers import SERVER_CORES, Started, empty_server, real_server
 from benchmarks.serving.typing_traffic import prefixes
 from lm.errors import InputError
 from training.evaluation.evaluate import QUERIES_FILE, TEXT_FILE
 
 THIS_ONE, OTHER, EMPTY = "this checkout", "other checkout", "empty handler"
 _WARM_UP = 200
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Figure:
-    """A row of the table.
-
-    Attributes:
-        met: None where there is no target.
-    """
-
-    name: str
-    measured: str
-    target: str = ""
-    met: bool | None = None
-
-
-def at_most(name: str, value: float, limit: float, measured: str = "", *, unit: str = "") -> Figure:
-    """A figure that should be this much or less; `measured` says more than the value."""
-    shown = f"{value:.3g}{unit}" + (f" ({measured})" if measured else "")
-    return Figure(name=name, measured=shown, target=f"{limit:g}{unit} or less", met=value <= limit)
-
-
-def at_least(name: str, value: float, limit: float, measured: str = "", *, unit: str = "") -> Figure:
-    """A figure that should be this much or more; see `at_most`."""
-    shown = f"{value:.3g}{unit}" + (f" ({measured})" if measured else "")
-    return Figure(name=name, measured=shown, target=f"{limit:g}{unit} or more", met=value >= limit)
-
-
-def degraded(name: str, share: float) -> Figure:
-    """The share of answers in which a part of the ensemble was left out."""
-    shown = "0" if share == 0 else f"{share:.2%}"
-    return Figure(name=f"{name}: degraded answers", measured=shown, target="under 1%", met=share < 0.01)
-
-
-def skipped(name: str, why: str) -> Figure:
-    """A figure that could not be measured here."""
-    return Figure(name=name, measured=f"skipped: {why}")
-
-
-def ms(seconds: float) -> str:
-    """Milliseconds as people read them."""
-    return f"{seconds * 1000:.3f} ms" if math.isfinite(seconds) else "none"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,27 +55,27 @@ class Bench:
     bundle: Path
     effort: Effort
     folder: Path
-    checkout: Checkout = THIS
-    against: Checkout | None = None
+    checkout: Path = ROOT
+    against: Path | None = None
 
-    def queries(self, bundle: Path | None = None) -> list[str]:
-        """Held-out queries of the bundle, or of another.
+    def queries(self) -> list[str]:
+        """Held-out queries of the bundle.
 
         Raises:
             InputError: it holds none out.
         """
-        queries = held_out_lines(bundle or self.bundle, QUERIES_FILE)
+        queries = held_out_lines(self.bundle, QUERIES_FILE)
         if not queries:
-            raise InputError(bundle or self.bundle, "no held-out queries.", remedy="Train it with a query log.")
+            raise InputError(self.bundle, "no held-out queries.", remedy="Train it with a query log.")
         return queries
 
-    def typed(self, bundle: Path | None = None) -> list[str]:
-        """What is typed to be measured: the first prefixes of held-out queries."""
-        return list(itertools.islice(prefixes(self.queries(bundle)), self.effort.calls))
+    def typed(self) -> list[bytes]:
+        """Completions to be measured: of the first prefixes of held-out queries."""
+        return list(map(completion_request, islice(prefixes(self.queries()), self.effort.calls)))
 
-    def warm_up(self, bundle: Path | None = None) -> list[str]:
-        """What is typed before: prefixes of the last held-out queries, which are not among those measured."""
-        return list(itertools.islice(prefixes(self.queries(bundle)[::-1]), _WARM_UP))
+    def warm_up(self, request: Callable[[str], bytes] = completion_request) -> list[bytes]:
+        """Asked before: prefixes of the last held-out queries, which are not among those measured."""
+        return list(map(request, islice(prefixes(self.queries()[::-1]), _WARM_UP)))
 
     def texts(self) -> list[str]:
         """Held-out sentences; held-out queries where the bundle has none."""
@@ -131,11 +90,11 @@ class Bench:
         flags: Mapping[str, object],
         *,
         registry: Path | None = None,
-        checkout: Checkout | None = None,
+        checkout: Path | None = None,
         cores: Collection[int] = SERVER_CORES,
     ) -> AbstractContextManager[Started]:
         """A server of the checkout and of the bundle under measurement, or of others."""
-        return real_server(registry or self.registry(), flags=flags, cores=cores, checkout=checkout or self.checkout)
+        return real_server(registry or self.registry(), flags, cores=cores, checkout=checkout or self.checkout)
 
     def servers(self, flags: Mapping[str, object]) -> dict[str, AbstractContextManager[Started]]:
         """A server of the checkout under measurement, and one of the checkout to compare with."""
@@ -149,21 +108,17 @@ class Bench:
         """Runs servers and the empty handler, and opens a channel to each.
 
         Args:
-            first: requests that every server gets once. The empty handler answers as the last server mostly did.
+            first: requests that every server gets once. The empty handler answers with the last server's median.
         """
         with ExitStack() as stack:
             started = {name: stack.enter_context(server) for name, server in servers.items()}
             calls = {name: stack.enter_context(channel(each.address))(method) for name, each in started.items()}
             answers = [[call(request) for request in first] for call in calls.values()]
-            started[EMPTY] = stack.enter_context(empty_server({method: median_answer(answers[-1])}))
+            median = sorted(answers[-1], key=len)[len(first) // 2]
+            started[EMPTY] = stack.enter_context(empty_server({method: median}))
             calls[EMPTY] = stack.enter_context(channel(started[EMPTY].address))(method)
             yield started, calls
 
     def new_folder(self) -> Path:
         """A folder of this run."""
-        for number in itertools.count():
-            folder = self.folder / str(number)
-            if not folder.exists():
-                folder.mkdir()
-                return folder
-        raise AssertionError
+        return Path(tempfile.mkdtemp(dir=self.folder))

@@ -17,21 +17,18 @@ COMPLETE, PREDICT, SCORE, GENERATE = "CompleteQuery", "PredictNextWord", "ScoreT
 SERVICE = "/autocomplete.v1.AutocompleteService/"
 _ANSWERS: dict[str, Any] = {COMPLETE: pb.CompleteQueryResponse, PREDICT: pb.PredictNextWordResponse}
 
+OWN_CONNECTION = (("grpc.use_local_subchannel_pool", 1),)
+"""The option of a channel that shares no connection with others."""
+
 Call = Callable[[bytes], bytes]
 
 
 @contextmanager
-def channel(address: str, *, stream: bool = False, connection: int = 0) -> Iterator[Callable[[str], Any]]:
-    """A connection of its own; gives a method's callable, from bytes to bytes.
-
-    Args:
-        connection: channels to one address share a connection unless this differs.
-    """
-    options = (("grpc.use_local_subchannel_pool", 1), ("benchmark.connection", connection))
-    with grpc.insecure_channel(address, options=options) as opened:
+def channel(address: str) -> Iterator[Callable[[str], Call]]:
+    """A connection of its own; gives a method's callable, from bytes to bytes."""
+    with grpc.insecure_channel(address, options=OWN_CONNECTION) as opened:
         grpc.channel_ready_future(opened).result(timeout=30)
-        kind = opened.unary_stream if stream else opened.unary_unary
-        yield lambda method: kind(SERVICE + method)
+        yield lambda method: opened.unary_unary(SERVICE + method)
 
 
 def completion_request(query: str) -> bytes:
@@ -47,12 +44,6 @@ def words_request(text: str) -> bytes:
 def count_degraded(method: str, answers: Iterable[bytes]) -> int:
     """How many answers say that time was too short for a part of the ensemble."""
     return sum(_ANSWERS[method].FromString(answer).degraded for answer in answers)
-
-
-def median_answer(answers: Iterable[bytes]) -> bytes:
-    """The answer of median length."""
-    by_length = sorted(answers, key=len)
-    return by_length[len(by_length) // 2]
 
 
 _BLOCK = 25

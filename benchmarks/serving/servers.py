@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
-import socket
-import subprocess
 import sys
 import tempfile
 import time
@@ -15,48 +12,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.request import urlopen
 
+import psutil
 from prometheus_client.parser import text_string_to_metric_families
 
-from autocomplete_client.health import check
-from benchmarks.query_completion import ROOT
-from lm.errors import ConfigError, UnavailableError
+from benchmarks.command import ROOT
+from demo.server import running, serves
+from lm.errors import ConfigError
+from tests.redis_process import free_port
 
 _CORES = sorted(os.sched_getaffinity(0))
 CLIENT_CORES, SERVER_CORES = {_CORES[0]}, {_CORES[-1]}
 ALL_CORES = set(_CORES)
-_PORTS = range(20_000, 32_000)  # below those that the system hands out to clients
-_READY_TIMEOUT_S = 120.0
-_POLL_S = 0.01
-_STOP_TIMEOUT_S = 20.0
-_TICKS = os.sysconf("SC_CLK_TCK")
 
 
-@dataclass(frozen=True, slots=True)
-class Checkout:
-    """A checkout of the project, run by the Python of its own virtual environment."""
+def python_of(checkout: Path) -> Path:
+    """The interpreter of a checkout: for this one what runs now, for others that of their virtual environment.
 
-    root: Path
-
-    @property
-    def python(self) -> Path:
-        """The interpreter: for this checkout the one that runs now."""
-        return Path(sys.executable) if self.root == ROOT else self.root / ".venv" / "bin" / "python"
-
-    def environment(self) -> dict[str, str]:
-        """For another checkout, no path to the packages of this one."""
-        return {name: value for name, value in os.environ.items() if self.root == ROOT or name != "PYTHONPATH"}
-
-    def check(self) -> None:
-        """Checks that the checkout can run.
-
-        Raises:
-            ConfigError: it has no virtual environment.
-        """
-        if not self.python.is_file():
-            raise ConfigError(f"There is no {self.python}.", remedy=f"Run `make .venv/built` in {self.root}.")
-
-
-THIS = Checkout(ROOT)
+    Raises:
+        ConfigError: it has none.
+    """
+    python = Path(sys.executable) if checkout == ROOT else checkout / ".venv" / "bin" / "python"
+    if not python.is_file():
+        raise ConfigError(f"There is no {python}.", remedy=f"Run `make .venv/built` in {checkout}.")
+    return python
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,23 +46,15 @@ class Started:
         metrics_address: where its metrics are; empty if it has none.
     """
 
-    process_id: int
+    process: psutil.Process
     address: str
     ready_s: float
     metrics_address: str = ""
 
-    def memory_mb(self, field: str) -> float:
-        """`VmRSS` (resident now), `RssAnon` (its own) or `VmHWM` (at its highest), in MiB."""
-        for line in Path(f"/proc/{self.process_id}/status").read_text(encoding="ascii").splitlines():
-            name, _, value = line.partition(":")
-            if name == field:
-                return int(value.split()[0]) / 1024
-        raise ValueError(field)
-
     def cpu_s(self) -> float:
         """Processor seconds so far of the process and its workers."""
-        processes = [self.process_id, *_children(self.process_id)]
-        return sum(sum(map(int, _stat(process)[11:13])) for process in processes) / _TICKS
+        times = [each.cpu_times() for each in (self.process, *self.process.children())]
+        return sum(float(each.user + each.system) for each in times)
 
     def counted(self, metric: str, **labels: str) -> float:
         """A counter's or gauge's value, summed over what the labels leave open."""
@@ -101,43 +71,35 @@ class Started:
 @contextmanager
 def real_server(
     registry: Path,
-    *,
     flags: Mapping[str, object],
+    *,
     cores: Collection[int] = SERVER_CORES,
-    checkout: Checkout = THIS,
+    checkout: Path = ROOT,
 ) -> Iterator[Started]:
-    """`autocomplete serve` with metrics, default logs and admission.
-
-    Args:
-        checkout: serves.
-        flags: settings by the name of their flag.
-    """
+    """`autocomplete serve` of a checkout, with metrics, default logs and admission; flags are by their name."""
     address, metrics_address = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
     given = {"--registry": registry, "--address": address, "--metrics-address": metrics_address, **flags}
     arguments = [str(part) for pair in given.items() for part in pair]
-    with _running(["cli.main", "serve", *arguments], address, cores, metrics_address, checkout=checkout) as server:
+    command = ["cli.main", "serve", *arguments]
+    with _running(command, address, cores, checkout=checkout, metrics_address=metrics_address) as server:
         yield server
 
 
 @contextmanager
-def empty_server(answers: Mapping[str, bytes], *, cores: Collection[int] = SERVER_CORES) -> Iterator[Started]:
-    """The server that does nothing: see `benchmarks.serving.empty_server`.
-
-    Args:
-        answers: what each method answers.
-    """
+def empty_server(answers: Mapping[str, bytes]) -> Iterator[Started]:
+    """The server that does nothing but give a fixed answer to each method: see `benchmarks.serving.empty_server`."""
     port = free_port()
     ready = [f"{method}={answer.hex()}" for method, answer in answers.items()]
-    with _running(["benchmarks.serving.empty_server", str(port), *ready], f"127.0.0.1:{port}", cores) as server:
+    with _running(["benchmarks.serving.empty_server", str(port), *ready], f"127.0.0.1:{port}", SERVER_CORES) as server:
         yield server
 
 
 @contextmanager
-def gateway(server: Started, *, cores: Collection[int]) -> Iterator[Started]:
-    """`autocomplete gateway` of a server."""
+def gateway(server: Started) -> Iterator[Started]:
+    """`autocomplete gateway` of a server, on the client's core."""
     address = f"127.0.0.1:{free_port()}"
     command = ["cli.main", "gateway", "--server", server.address, "--address", address]
-    with _running(command, address, cores, ready=_answers_http) as started:
+    with _running(command, address, CLIENT_CORES, is_ready=_answers_http) as started:
         yield started
 
 
@@ -152,52 +114,30 @@ def pinned(cores: Collection[int]) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
-def free_port() -> int:
-    """A port of the loopback address that nobody listens on now."""
-    for port in random.sample(_PORTS, k=200):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) != 0:
-                return port
-    raise UnavailableError("No free port among 200 tried.", remedy="End what listens on ports 20000 to 31999.")
-
-
 @contextmanager
 def _running(
     arguments: Sequence[str],
     address: str,
     cores: Collection[int],
+    *,
+    is_ready: Callable[[str], bool] = serves,
+    checkout: Path = ROOT,
     metrics_address: str = "",
-    ready: Callable[[str], bool] = lambda address: check(address, timeout_s=1),
-    checkout: Checkout = THIS,
 ) -> Iterator[Started]:
-    """Runs `python -m ARGUMENTS` in a checkout until it is left.
-
-    Args:
-        ready: whether what listens at an address serves.
-
-    Raises:
-        UnavailableError: it does not come up; says what it logged.
-    """
-    with tempfile.TemporaryFile() as log:
-        started_s = time.perf_counter()
-        with pinned(cores):
-            command = [str(checkout.python), "-m", *arguments]
-            process = subprocess.Popen(command, cwd=checkout.root, env=checkout.environment(), stdout=log, stderr=log)
-        try:
-            while not (_listens(address) and ready(address)):
-                if process.poll() is not None or time.perf_counter() - started_s > _READY_TIMEOUT_S:
-                    log.seek(0)
-                    raise UnavailableError("The server did not start.", remedy=log.read().decode()[-2000:])
-                time.sleep(_POLL_S)
-            ready_s = time.perf_counter() - started_s
-            yield Started(process_id=process.pid, address=address, ready_s=ready_s, metrics_address=metrics_address)
-        finally:
-            process.terminate()
-            try:
-                process.wait(_STOP_TIMEOUT_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+    """Runs `python -m ARGUMENTS` in a checkout until it is left."""
+    command = ["taskset", "--cpu-list", ",".join(map(str, cores)), str(python_of(checkout)), "-m", *arguments]
+    # for another checkout no path to the packages of this one
+    environment = {name: value for name, value in os.environ.items() if checkout == ROOT or name != "PYTHONPATH"}
+    started_s = time.perf_counter()
+    with (
+        tempfile.NamedTemporaryFile() as log,
+        running(
+            command, lambda: is_ready(address), log=Path(log.name), folder=checkout, environment=environment
+        ) as process,
+    ):
+        ready_s = time.perf_counter() - started_s
+        pid = psutil.Process(process.pid)
+        yield Started(process=pid, address=address, ready_s=ready_s, metrics_address=metrics_address)
 
 
 def _answers_http(address: str) -> bool:
@@ -206,21 +146,3 @@ def _answers_http(address: str) -> bool:
             return bool(response.status == 200)
     except OSError:
         return False
-
-
-def _listens(address: str) -> bool:
-    """Asked before the health check, for gRPC waits a second or more after a connection that was refused."""
-    host, _, port = address.partition(":")
-    with socket.socket() as probe:
-        return probe.connect_ex((host, int(port))) == 0
-
-
-def _children(process_id: int) -> list[int]:
-    """Python's own helper process of `multiprocessing` among them, which uses next to no time."""
-    path = Path(f"/proc/{process_id}/task/{process_id}/children")
-    return [int(child) for child in path.read_text(encoding="ascii").split()]
-
-
-def _stat(process_id: int) -> list[str]:
-    """The fields of `/proc/PID/stat` after the process's name."""
-    return Path(f"/proc/{process_id}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()

@@ -26,16 +26,15 @@ class BundleCache(Registry):
 
     Args:
         verified: bundles that need no second check; others are checked before they are handed out.
+
+    Attributes:
+        stopping: once it is set, no copy is waited for.
     """
 
     def __init__(self, root: Path, verified: VerifiedBundles) -> None:
         super().__init__(root)
         self._verified = verified
-        self._stopping = threading.Event()
-
-    def close(self) -> None:
-        """Stops waiting for other processes."""
-        self._stopping.set()
+        self.stopping = threading.Event()
 
     def fetch(self, model: str, version: str, manifest: bytes, download: Callable[[Path], None]) -> Path:
         """The folder of a whole copy, made now if there is none.
@@ -46,7 +45,7 @@ class BundleCache(Registry):
 
         Raises:
             BundleError: the downloaded bundle is damaged.
-            RegistryError: it cannot be stored, or `close` was called.
+            RegistryError: it cannot be stored, or `stopping` was set.
         """
         target = self.bundle_path(model, version)
         try:
@@ -99,10 +98,6 @@ class BundleCache(Registry):
             shutil.rmtree(aside, ignore_errors=True)
 
     def _pause(self) -> None:
-        """Waits a moment while another process fetches.
-
-        Raises:
-            RegistryError: `close` was called.
-        """
-        if self._stopping.wait(_RETRY_S):
+        """Waits a moment while another process fetches."""
+        if self.stopping.wait(_RETRY_S):
             raise RegistryError(f"{self.root}: another process fetches a bundle, and waiting for it was stopped.")

@@ -27,17 +27,14 @@ def file_lock(path: Path, pause: Callable[[], None] | None = None) -> Iterator[N
     except PermissionError:  # another user of the folder made it: except over NFS, reading is enough
         file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        while not _taken(file, wait=pause is None):
-            if pause is not None:
+        while pause is not None:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
                 pause()
+        else:
+            fcntl.flock(file, fcntl.LOCK_EX)
         yield
     finally:
         os.close(file)
-
-
-def _taken(file: int, *, wait: bool) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

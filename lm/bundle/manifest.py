@@ -160,15 +160,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def parse_manifest(content: bytes, path: Path) -> Manifest:
-    """Reads a manifest's text.
-
-    Args:
-        path: where it lies, for errors.
-
-    Raises:
-        BundleVersionError: it has another format.
-        BundleDamagedError: training writes no such manifest.
-    """
+    """Reads a manifest's text; `path` and errors are as for `read_manifest`."""
     try:
         document = json.loads(content.decode())
     except ValueError as error:
@@ -192,25 +184,17 @@ def verify_files(folder: Path, manifest: Manifest) -> None:
     """
 
     def verify(name: str) -> None:
-        verify_file(folder / name, manifest.files[name])
+        path, entry = folder / name, manifest.files[name]
+        if not path.is_file():
+            raise BundleDamagedError(path, "is missing from the bundle")
+        if path.stat().st_size != entry.size:
+            raise BundleDamagedError(path, f"has {path.stat().st_size} bytes, not {entry.size}")
+        if sha256(path) != entry.sha256:
+            raise BundleDamagedError(path, "is not as it was published: its SHA-256 differs")
 
     largest_first = sorted(manifest.files, key=lambda name: -manifest.files[name].size)
     with ThreadPoolExecutor(min(_HASHING_THREADS, os.cpu_count() or 1)) as threads:  # hashing releases the GIL
         list(threads.map(verify, largest_first))
-
-
-def verify_file(path: Path, entry: FileEntry) -> None:
-    """Checks a file against its entry.
-
-    Raises:
-        BundleDamagedError: it is missing, longer, shorter or other than it was published.
-    """
-    if not path.is_file():
-        raise BundleDamagedError(path, "is missing from the bundle")
-    if path.stat().st_size != entry.size:
-        raise BundleDamagedError(path, f"has {path.stat().st_size} bytes, not {entry.size}")
-    if sha256(path) != entry.sha256:
-        raise BundleDamagedError(path, "is not as it was published: its SHA-256 differs")
 
 
 def sha256(path: Path) -> str:

@@ -216,13 +216,11 @@ class Registry(BundleStore):
             BundleError: that version is there already.
         """
         target = self.bundle_path(model, version)
-        if target.exists():
-            raise _taken(target)
         aside = target.with_name(f".{version}.partial")
         target.parent.mkdir(parents=True, exist_ok=True)
         with file_lock(target.with_name(_PUBLISH_LOCK)):  # never removed: another process may be about to lock it
-            if target.exists():  # another process has just published it
-                raise _taken(target)
+            if target.exists():
+                raise taken(target)
             shutil.rmtree(aside, ignore_errors=True)  # of a process that was killed
             try:
                 _copy(folder, aside)
@@ -270,11 +268,11 @@ def open_registry(location: str | Path, cache: Path | None = None) -> BundleStor
         return Registry(Path(unquote(urlsplit(text).path)))
     from lm.bundle.bundle_cache import BundleCache
     from lm.bundle.remote_registry import RemoteRegistry
-    from lm.bundle.verified import verified_bundles
+    from lm.bundle.verified import VERIFIED_FOLDER, VerifiedBundles
 
     root = cache or writable_cache()
     folder = root / "bundles" / hashlib.sha256(text.rstrip("/").encode()).hexdigest()[:16]
-    return RemoteRegistry(text, BundleCache(folder, verified_bundles(root)))
+    return RemoteRegistry(text, BundleCache(folder, VerifiedBundles(root / VERIFIED_FOLDER)))
 
 
 def is_url(location: str) -> bool:
@@ -287,7 +285,8 @@ def is_model_name(name: str) -> bool:
     return _NAME.fullmatch(name) is not None
 
 
-def _taken(target: Path) -> BundleError:
+def taken(target: Path | str) -> BundleError:
+    """The error of a version that is there already."""
     return BundleError(f"{target} is there already.", remedy="Publish under another version.")
 
 

@@ -8,7 +8,7 @@ Bundles are opened from copies on this machine.
 from __future__ import annotations
 
 import threading
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from lm.bundle.bundle_cache import BundleCache
 from lm.bundle.manifest import MANIFEST_FILE, parse_manifest
-from lm.bundle.registry import ACTIVE_FILE, Activation, BundleStore, is_model_name
+from lm.bundle.registry import ACTIVE_FILE, Activation, BundleStore, is_model_name, taken
 from lm.errors import BundleDamagedError, BundleError, MissingToolError, RegistryError, install_hint
 
 _TRANSFERS = 4
@@ -52,13 +52,11 @@ class RemoteRegistry(BundleStore):
         self.cache = cache
         self._fs, root = _open(self.location)
         self._root = root.rstrip("/")
-        self._stopping = threading.Event()
         self._whole: dict[str, set[str]] = {}  # versions with a manifest; they lose it only with their folder
 
     def close(self) -> None:
         """Stops copies that are under way."""
-        self._stopping.set()
-        self.cache.close()
+        self.cache.stopping.set()
 
     def models(self) -> list[str]:
         """Names of the models that have a version, sorted.
@@ -95,7 +93,20 @@ class RemoteRegistry(BundleStore):
         files = parse_manifest(manifest, Path(f"{model}/{version}/{MANIFEST_FILE}")).files
 
         def download(target: Path) -> None:
-            self._copy((folder, target), files, self._get)
+            for name in files:
+                path = PurePosixPath(name)
+                if path.is_absolute() or ".." in path.parts:
+                    raise BundleDamagedError(Path(MANIFEST_FILE), f"names a file {name!r} outside the bundle")
+
+            def get(name: str) -> None:
+                path = target / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                try:
+                    self._fs.get_file(f"{folder}/{name}", str(path), callback=_until(self.cache.stopping))
+                except FileNotFoundError:
+                    raise BundleDamagedError(path, f"is missing from {self.location}") from None
+
+            self._copy(get, files)
             (target / MANIFEST_FILE).write_bytes(manifest)
 
         return self.cache.fetch(model, version, manifest, download)
@@ -114,16 +125,18 @@ class RemoteRegistry(BundleStore):
         Raises:
             BundleError: that version is there already, or another process publishes it now.
         """
-        place = f"{self.location}/{model}/{version}"
-        taken = BundleError(f"{place} is there already.", remedy="Publish under another version.")
-        if version in self.versions(model):
-            raise taken
-        target = self._folder(model, version)
+        place, target = f"{self.location}/{model}/{version}", self._folder(model, version)
         names = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
+
+        def put(name: str) -> None:
+            path = f"{target}/{name}"
+            self._fs.makedirs(path.rpartition("/")[0], exist_ok=True)
+            self._fs.put_file(str(folder / name), path, callback=_until(self.cache.stopping))
+
         with self._claimed(model, version):
-            if version in self.versions(model):  # another one has just finished
-                raise taken
-            self._copy((folder, target), [name for name in names if name != MANIFEST_FILE], self._put)
+            if version in self.versions(model):
+                raise taken(place)
+            self._copy(put, [name for name in names if name != MANIFEST_FILE])
             with self._asked():
                 self._fs.pipe_file(f"{target}/{MANIFEST_FILE}", (folder / MANIFEST_FILE).read_bytes())
         return place
@@ -180,34 +193,10 @@ class RemoteRegistry(BundleStore):
             self._fs.rm_file(f"{folder}/{MANIFEST_FILE}")
             self._fs.rm(folder, recursive=True)
 
-    def _get(self, folders: tuple[Any, Any], name: str) -> None:
-        remote, local = folders
-        path = local / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            self._fs.get_file(f"{remote}/{name}", str(path), callback=_until(self._stopping))
-        except FileNotFoundError:
-            raise BundleDamagedError(path, f"is missing from {self.location}") from None
-
-    def _put(self, folders: tuple[Any, Any], name: str) -> None:
-        local, remote = folders
-        path = f"{remote}/{name}"
-        self._fs.makedirs(path.rpartition("/")[0], exist_ok=True)
-        self._fs.put_file(str(local / name), path, callback=_until(self._stopping))
-
-    def _copy(self, folders: tuple[Any, Any], names: Iterable[str], copy: Any) -> None:
-        """Copies files, several at a time; the first that fails ends it.
-
-        Raises:
-            BundleDamagedError: a name leads out of the bundle.
-        """
-        names = list(names)
-        for name in names:
-            path = PurePosixPath(name)
-            if path.is_absolute() or ".." in path.parts:
-                raise BundleDamagedError(Path(MANIFEST_FILE), f"names a file {name!r} outside the bundle")
+    def _copy(self, copy: Callable[[str], None], names: Iterable[str]) -> None:
+        """Copies files, several at a time; the first that fails ends it."""
         with self._asked(), ThreadPoolExecutor(_TRANSFERS) as threads:
-            copies = [threads.submit(copy, folders, name) for name in names]
+            copies = [threads.submit(copy, name) for name in names]
             try:
                 for each in copies:
                     each.result()

@@ -14,6 +14,8 @@ from pathlib import Path
 
 from lm.bundle.manifest import MANIFEST_FILE, Manifest, sha256, verify_files
 
+VERIFIED_FOLDER = "verified"
+"""Below the folder of a cache."""
 _TICK_S = 0.02
 """Changes closer together than this may have the same time (kernels have ticks of 1 to 10 ms)."""
 
@@ -78,8 +80,3 @@ def _write(record: Path, stamp: str) -> None:
     except OSError:  # a read-only or full disk: the next process checks again
         with suppress(OSError):
             aside.unlink()
-
-
-def verified_bundles(cache: Path) -> VerifiedBundles:
-    """The records of checks below a cache folder."""
-    return VerifiedBundles(cache / "verified")

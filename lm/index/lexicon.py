@@ -62,19 +62,15 @@ class Lexicon:
         total: count of all words.
     """
 
-    def __init__(self, folder: Path, errors: TypingErrors | None = None) -> None:
-        """Maps what `build_lexicon` wrote.
-
-        Raises:
-            BundleDamagedError: a file is missing or not what it should be.
-        """
+    def __init__(self, folder: Path) -> None:
+        """Maps what `build_lexicon` wrote; raises `BundleDamagedError` if a file is not what it should be."""
         arrays: dict[str, NDArray[Any]] = {
             name: open_array(folder / f"{name}.npy", kind) for name, kind in _TYPES.items()
         }
         size = len(arrays["characters"])
         if not size or [len(arrays[name]) for name in _TYPES] != [size, size + 1, size, size]:
             raise BundleDamagedError(folder, "the arrays of the lexicon do not belong together")
-        self.errors = errors or TypingErrors()
+        self.errors = TypingErrors()
         self.total = float(arrays["masses"][0])
         self._counted = threading.local()
         self._trie = FuzzyTrie(**arrays, kinship=kinship(), costs=asdict(self.errors))

@@ -26,7 +26,7 @@ from lm.arrays import open_array, save_array
 from lm.errors import BundleDamagedError
 from lm.memo import Memo
 from lm.text.normalize import is_unspaced, normalize_query
-from lm.text.private import is_plain_word, looks_private, may_become_private
+from lm.text.private import looks_private
 
 NEVER_GENERATED_FOLDER = "denied"  # part of the bundle format
 _HASHES_FILE = "hashes.npy"
@@ -93,11 +93,7 @@ class BlockedWords:
 
     def block(self, text: str) -> bool:
         """Whether normalised text holds one of them."""
-        parted = _part(text)
-        if self._unspaced is not None and self._unspaced.search(parted):
-            return True
-        words = parted.split()
-        return not self._ends.isdisjoint(words) and self._at_any_word(words)
+        return self.block_after("", text)
 
     def block_after(self, before: str, text: str) -> bool:
         """Whether text that follows normalised text brings one of them in that was not there before."""
@@ -110,10 +106,8 @@ class BlockedWords:
         new = parted.split()
         if self._ends.isdisjoint(new):
             return False
-        words = _part(before).split()
-        return self._at_any_word([*words, *new], start=len(words))
-
-    def _at_any_word(self, words: Sequence[str], start: int = 0) -> bool:
+        start = len(words := _part(before).split())
+        words += new
         return any(self._ends_at(words, place) for place in range(start, len(words)))
 
     def _ends_at(self, words: Sequence[str], place: int) -> bool:
@@ -150,14 +144,12 @@ def hash_query(query: str) -> int:
 class Withheld:
     """A set of queries, known by their hashes alone. One in 2^64 / N others is taken for one of N."""
 
-    def __init__(self, folder: Path) -> None:
-        """Maps what `build_withheld` wrote; a folder without it withholds nothing.
-
-        Raises:
-            BundleDamagedError: the file is not what it should be.
-        """
-        path = folder / _HASHES_FILE
-        self._hashes: NDArray[np.uint64] = open_array(path, np.uint64) if path.exists() else np.empty(0, np.uint64)
+    def __init__(self, folder: Path | None = None) -> None:
+        """Maps what `build_withheld` wrote; without it nothing is withheld."""
+        self._hashes: NDArray[np.uint64] = np.empty(0, np.uint64)
+        path = (folder or Path()) / _HASHES_FILE
+        if folder is not None and path.exists():
+            self._hashes = open_array(path, np.uint64)
         if self._hashes.ndim != 1:
             raise BundleDamagedError(path, f"has {self._hashes.ndim} dimensions, not 1")
 
@@ -189,17 +181,13 @@ class NeverGenerated:
 
     def __init__(self, blocked: BlockedWords | None = None, withheld: Withheld | None = None) -> None:
         self._blocked = blocked or BlockedWords()
-        self._withheld = withheld
+        self._withheld = withheld or Withheld()
         self._verdicts: Memo[str, bool] = Memo(_QUERY_BYTES)
         self._continuations: Memo[tuple[str, str], bool] = Memo(_CONTINUATION_BYTES, deep=True)
 
     def includes(self, queries: Sequence[str]) -> NDArray[np.bool_]:
         """Which of some queries must not be suggested, as they are when normalised, (N,)."""
         return np.array(self._verdicts.results(queries, self._judge), np.bool_)
-
-    def query(self, query: str) -> bool:
-        """Whether one query must not be suggested."""
-        return bool(self.includes([query])[0])
 
     def forbids(self, before: str, text: str) -> bool:
         """Whether normalised text must not follow other text, whatever that one holds.
@@ -211,21 +199,17 @@ class NeverGenerated:
 
     def withholds(self, query: str) -> bool:
         """Whether a normalised query is one that the log kept back."""
-        return self._withheld is not None and query in self._withheld
+        return query in self._withheld
 
     def _judge_continuation(self, asked: tuple[str, str]) -> bool:
         before, text = asked
         if self._blocked.block_after(before, text):
             return True
-        if is_plain_word(text) and not _may_become_private(before):
-            return False
         return looks_private(text) or looks_private(_inconspicuous_end(before) + text)
 
     def _judge(self, texts: Sequence[str]) -> list[bool]:
         queries = [normalize_query(text).rstrip() for text in texts]
         judged = [self._blocked.block(query) or looks_private(query) for query in queries]
-        if self._withheld is None:
-            return judged
         return [never or kept for never, kept in zip(judged, self._withheld.among(queries).tolist(), strict=True)]
 
 
@@ -236,11 +220,6 @@ def _inconspicuous_end(text: str) -> str:
     while looks_private(end):
         end = end.partition(" ")[2]
     return end
-
-
-@lru_cache(64)
-def _may_become_private(text: str) -> bool:
-    return may_become_private(_inconspicuous_end(text))
 
 
 def open_never_generated(folder: Path) -> NeverGenerated:

@@ -6,14 +6,14 @@ fifth. A text to display takes 8 where there is one: 40 at most. So does a paylo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lm.arrays import open_array, open_strings, save_array, save_strings, sorted_strings
+from lm.arrays import open_array, open_strings, save_array, save_strings
 from lm.kernels.ranges import RangeMaxima, RangeSums, block_maxima, block_sums
 from lm.kernels.strings import SortedStrings, string_heads
 from lm.kernels.word_starts import WordStarts, sort_word_starts
@@ -37,22 +37,6 @@ class InfixMatch:
     text: str
     count: float
     start: int
-
-
-@dataclass(frozen=True, slots=True)
-class QueryRow:
-    """A normalised query as it goes into an index.
-
-    Attributes:
-        display, payload: where it has one.
-        recent: submissions, halved with each of a short half-life of their age; None in an index without times.
-    """
-
-    query: str
-    count: float
-    display: str | None = None
-    payload: str | None = None
-    recent: float | None = None
 
 
 class SparseTexts:
@@ -90,11 +74,7 @@ class QueryIndex:
     """
 
     def __init__(self, folder: Path) -> None:
-        """Maps what `save_query_index` wrote.
-
-        Raises:
-            BundleDamagedError: a file is missing or not what it should be.
-        """
+        """Maps what `save_query_index` wrote; raises `BundleDamagedError` if a file is not what it should be."""
         strings = open_strings(folder, "queries")
         heads = open_array(folder / "queries.heads.npy", np.uint64)
         self._queries = SortedStrings(strings.blob, strings.offsets, heads)
@@ -154,7 +134,8 @@ class QueryIndex:
         for query in dict.fromkeys(ids[entries].tolist()):
             text = self._queries[query].decode()
             if not any(prefix.begins(text) for prefix in prefixes):
-                start = next(at for at in _later_words(text) if any(prefix.begins(text[at:]) for prefix in prefixes))
+                later = (at + 1 for at, character in enumerate(text) if character == " ")
+                start = next(at for at in later if any(prefix.begins(text[at:]) for prefix in prefixes))
                 found.append(InfixMatch(text, float(self._counts[query]), start))
         return found, len(entries) < asked
 
@@ -187,11 +168,6 @@ class QueryIndex:
         return [(display or query, payload or "") for query, display, payload in texts]
 
 
-def _later_words(text: str) -> Iterable[int]:
-    """Where the words after the first begin."""
-    return (at + 1 for at, character in enumerate(text) if character == " ")
-
-
 def save_query_index(
     folder: Path,
     queries: SortedStrings,
@@ -203,7 +179,8 @@ def save_query_index(
     """Writes an index of distinct normalised queries in byte order; returns how many there are.
 
     Args:
-        counts, recent: as in `QueryRow`, (N,).
+        counts: submissions of each, (N,).
+        recent: those of late, halved with each of a short half-life of their age; None without times.
     """
     save_strings(folder, "queries", queries)
     save_array(folder / "queries.heads.npy", string_heads(queries))
@@ -219,23 +196,3 @@ def save_query_index(
     if recent is not None:
         save_array(folder / _RECENCY_FILE, np.log1p(recent).astype(np.float16))
     return len(queries)
-
-
-def build_query_index(folder: Path, rows: Iterable[QueryRow]) -> int:
-    """Writes an index of distinct normalised queries, in any order; returns how many there are."""
-    ordered = sorted(rows, key=lambda row: row.query.encode())
-    timed = any(row.recent is not None for row in ordered)
-    return save_query_index(
-        folder,
-        sorted_strings([row.query.encode() for row in ordered]),
-        np.array([row.count for row in ordered], np.float32),
-        _sparse([row.display for row in ordered]),
-        _sparse([row.payload for row in ordered]),
-        np.array([row.recent or 0.0 for row in ordered]) if timed else None,
-    )
-
-
-def _sparse(texts: Sequence[str | None]) -> SparseTexts:
-    there = [(position, text.encode()) for position, text in enumerate(texts) if text is not None]
-    positions = np.array([position for position, _ in there], np.uint32)
-    return SparseTexts(positions, sorted_strings([text for _, text in there]))

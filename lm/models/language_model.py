@@ -17,8 +17,7 @@ from lm.models.neural import NeuralModel, NeuralState
 from lm.models.ngram import NgramModel
 from lm.models.parts import Part
 from lm.models.reranker import Reranker
-from lm.models.tokenizer import Tokenizer, open_tokenizer
-from lm.models.vocabulary import BEGIN, END, SPACE, Vocabulary
+from lm.models.vocabulary import BEGIN, END, SPACE, Tokenizer, Vocabulary, open_tokenizer
 
 _STATE_BYTES = 16 << 20
 _DISTRIBUTION_BYTES = 32 << 20
@@ -55,14 +54,11 @@ class LanguageModel:
         reranker: the model that scores complete queries, or None.
         mixture: the weights of both.
         recent_words: the cache component, or None.
+        word_starts: half-open range of the tokens that begin a word.
     """
 
     def __init__(self, entry: LanguageModelEntry, folder: Path) -> None:
-        """Opens the language model that lies in `folder`.
-
-        Raises:
-            BundleDamagedError: a file is missing or not what it should be.
-        """
+        """Opens what lies in `folder`; raises `BundleDamagedError` if a file is not what it should be."""
         self.entry = entry
         self.vocabulary = Vocabulary.open(folder)
         self.tokenizer: Tokenizer = open_tokenizer(
@@ -79,7 +75,7 @@ class LanguageModel:
         if entry.context_weights is not None and len(entry.context_weights.backoffs) != self.ngram.order:
             raise BundleDamagedError(folder, "the mixture's weights are of an n-gram model of another order")
         self.recent_words = entry.recent_words
-        self._word_starts = self.vocabulary.prefix_range(SPACE.encode())
+        self.word_starts = self.vocabulary.prefix_range(SPACE.encode())
         self._states: Memo[tuple[bool, tuple[int, ...]], State] = Memo(
             _STATE_BYTES, deep=True, largest=_STATE_BYTES // 16
         )
@@ -101,11 +97,6 @@ class LanguageModel:
     def reads_on(self) -> bool:
         """Whether the sentences before change what is said of the next one."""
         return self.carries_state or self.recent_words is not None
-
-    @property
-    def word_starts(self) -> tuple[int, int]:
-        """Half-open range of the tokens that begin a word."""
-        return self._word_starts
 
     def part(self, wanted: Part) -> Part:
         """The part that answers: an ensemble without a neural model and recent words is its n-gram model.
@@ -130,75 +121,41 @@ class LanguageModel:
                 neural model that carries its state remembers them, and the recent words go back into them;
                 everything else starts afresh at each sentence.
         """
-        key = tuple(context)
-        neural = part is not Part.NGRAM
+        key, neural = tuple(context), part is not Part.NGRAM
         known = self._states.get((neural, key))
         if known is not None:
             return known
-        state = self._go_on(key, part) or self._begin(key, neural)
-        self._states.put((neural, key), state)
-        return state
-
-    def _go_on(self, key: tuple[int, ...], part: Part) -> State | None:
-        """The state from that after some tokens less, if one is known: a word more is a few steps, a sentence many.
-
-        It goes back to the beginning of the sentence at most, for `END` makes more of a state than other tokens do.
-        """
+        before, tokens = State(self.ngram.begin), (END, *key)
+        # Back to the beginning of the sentence at most: a word more is a few steps, a sentence many.
         most = max(min(len(last_sentence(key)), _MOST_STEPS), 1)
         for size in range(len(key) - 1, max(len(key) - 1 - most, -1), -1):
-            known = self._states.get((part is not Part.NGRAM, key[:size]))
-            if known is not None:
-                if size + 1 == len(key):
-                    return self.advance([known], key[-1:], part)[0]
-                return self._read(known, key[size:])
-        return None
-
-    def _read(self, state: State, tokens: tuple[int, ...]) -> State:
-        """The state after more tokens of the same sentence."""
-        _, ngram = self.ngram.table.score_all(state.ngram, np.array(tokens, np.int32))
-        recent = self.remember(state.recent, tokens)
-        if self.neural is None or state.neural is None:
-            return State(ngram, recent=recent)
-        hidden_BTE, following = self.neural.advance(np.array([tokens], np.int64), state.neural)
-        return State(ngram, following, hidden_BTE[:, -1].copy(), recent)
-
-    def _begin(self, context: tuple[int, ...], neural: bool) -> State:
-        sentence = last_sentence(context)
-        _, ngram = self.ngram.table.score_all(self.ngram.begin, np.array(sentence, np.int32))
-        recent = self.remember((), context)
-        if not neural or self.neural is None:
-            return State(ngram, recent=recent)
-        remembered = context if self.carries_state else sentence
-        # `<s>` stands for the end of the sentence before: a model that carries its state reads it at each beginning.
-        tokens_BT = np.array([(BEGIN, *(BEGIN if token == END else token for token in remembered))], np.int64)
-        hidden_BTE, following = self.neural.advance(tokens_BT, self.neural.initial_state())
-        return State(ngram, following, hidden_BTE[:, -1].copy(), recent)
+            found = self._states.get((neural, key[:size]))
+            if found is not None:
+                before, tokens = found, key[size:]
+                break
+        state = self.advance(before, tokens, part)
+        self._states.put((neural, key), state)
+        return state
 
     def remember(self, recent: tuple[int, ...], tokens: Iterable[int]) -> tuple[int, ...]:
         """The recent words after more tokens; none where they do not count."""
         return () if self.recent_words is None else self.recent_words.remember(recent, tokens)
 
-    def advance(self, states: Sequence[State], tokens: Sequence[int], part: Part) -> list[State]:
-        """The states after one more token each; after `END` another sentence begins."""
-        ngrams = [
-            self.ngram.begin if token == END else self.ngram.table.score(state.ngram, token)[1]
-            for state, token in zip(states, tokens, strict=True)
-        ]
-        recents = [self.remember(state.recent, (token,)) for state, token in zip(states, tokens, strict=True)]
+    def advance(self, state: State, tokens: tuple[int, ...], part: Part) -> State:
+        """The state after more tokens; after `END` another sentence begins."""
+        ended, sentence = END in tokens, last_sentence(tokens)
+        begin = self.ngram.begin if ended else state.ngram
+        _, ngram = self.ngram.table.score_all(begin, np.array(sentence, np.int32))
+        recent = self.remember(state.recent, tokens)
         if part is Part.NGRAM or self.neural is None:
-            return [State(ngram, recent=recent) for ngram, recent in zip(ngrams, recents, strict=True)]
-        fresh = None if self.carries_state else self.neural.initial_state()
-        before = [
-            fresh if token == END and fresh is not None else state.neural
-            for state, token in zip(states, tokens, strict=True)
-        ]
-        batch = np.concatenate([neural for neural in before if neural is not None], axis=1)
-        read = [BEGIN if token == END else token for token in tokens]
-        hidden_BTE, following = self.neural.advance(np.array(read, np.int64)[:, None], batch)
-        return [
-            State(ngram, following[:, row : row + 1].copy(), hidden_BTE[row, -1:].copy(), recents[row])
-            for row, ngram in enumerate(ngrams)
-        ]
+            return State(ngram, recent=recent)
+        before = self.neural.initial_state() if state.neural is None else state.neural
+        if ended and not self.carries_state:
+            before, tokens = self.neural.initial_state(), (END, *sentence)
+        # `<s>` stands for the end of the sentence before: a model that carries its state reads it at each beginning.
+        read_1T = np.array([[BEGIN if token == END else token for token in tokens]], np.int64)
+        hidden_1TE, following = self.neural.advance(read_1T, before)
+        return State(ngram, following, hidden_1TE[:, -1].copy(), recent)
 
     def log_probs(self, states: Sequence[State], part: Part) -> NDArray[np.float32]:
         """Natural-log probabilities of all tokens after each state, float32 (len(states), V)."""
@@ -215,10 +172,14 @@ class LanguageModel:
         mixed = ngram
         if neural is not None:
             mixed = self.mix(ngram, neural, np.array([state.ngram for state in states], np.int64))
+        return self._with_recent(mixed, states)
+
+    def _with_recent(self, mixed_BV: NDArray[np.float32], states: Sequence[State]) -> NDArray[np.float32]:
+        """The probabilities with the recent words mixed in, in place."""
         if self.recent_words is not None:
             for row, state in enumerate(states):
-                self.recent_words.mix(mixed[row], state.recent)
-        return mixed
+                self.recent_words.mix(mixed_BV[row], state.recent)
+        return mixed_BV
 
     def knows_next(self, context: tuple[int, ...], part: Part) -> bool:
         """Whether `next_log_probs` costs nothing."""
@@ -263,10 +224,7 @@ class LanguageModel:
         of_ngram, of_neural = (np.exp(each)[:, None] for each in weights)
         shared_BS = ngram_BS.sum(axis=1, keepdims=True) * neural_BS
         mixed_BV[:, tokens_S] = np.log(of_ngram * ngram_BS + of_neural * shared_BS)
-        if self.recent_words is not None:
-            for row, state in enumerate(states):
-                self.recent_words.mix(mixed_BV[row], state.recent)
-        return mixed_BV
+        return self._with_recent(mixed_BV, states)
 
     def mix(
         self, ngram: NDArray[np.float32], neural: NDArray[np.float32], contexts: NDArray[np.int64]

@@ -44,7 +44,7 @@ class ContextWeights(BaseModel):
 
 
 class ContextBuckets:
-    """Deals contexts into buckets.
+    """Deals contexts into buckets, by the bounds of each order as `ContextWeights` holds them.
 
     Attributes:
         count: buckets of all orders; an order's are consecutive, and all orders have equally many numbers.
@@ -52,7 +52,6 @@ class ContextBuckets:
     """
 
     def __init__(self, backoffs: Sequence[Sequence[float]]) -> None:
-        """Takes the bounds of each order, as `ContextWeights` holds them."""
         self.per_order = max(map(len, backoffs)) + 1
         self.count = self.per_order * len(backoffs)
         self._bounds_OB = np.full((len(backoffs), self.per_order - 1), np.inf, np.float32)
@@ -67,10 +66,9 @@ class ContextBuckets:
 
 
 class Mixture:
-    """Open weights, ready to mix."""
+    """Open weights, ready to mix: the one weight, and those by context, which come before it."""
 
     def __init__(self, ngram_weight: float, by_context: ContextWeights | None = None) -> None:
-        """Takes the one weight, and those by context, which come before it."""
         with np.errstate(divide="ignore"):
             self._log_weights = np.log(np.array([[ngram_weight], [1.0 - ngram_weight]], np.float32))
         self._buckets: ContextBuckets | None = None
@@ -80,11 +78,6 @@ class Mixture:
             for order, row in enumerate(by_context.ngram_weights):
                 weights[order, : len(row)] = row
             self._log_weights = np.log(np.stack([weights.ravel(), 1.0 - weights.ravel()])).astype(np.float32)
-
-    @property
-    def by_context(self) -> bool:
-        """Whether the weights depend on the context."""
-        return self._buckets is not None
 
     def log_weights(
         self, orders: NDArray[np.int8], backoffs: NDArray[np.float32]

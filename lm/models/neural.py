@@ -75,8 +75,6 @@ class NeuralDescription:
         """
         try:
             return cls(**json.loads(path.read_text(encoding="utf-8")))
-        except FileNotFoundError:
-            raise BundleDamagedError(path, "missing") from None
         except (OSError, ValueError, TypeError) as error:
             raise BundleDamagedError(path, f"no description of a neural model ({error})") from None
 
@@ -85,14 +83,21 @@ class Network:
     """A trained network of two graphs, open for reading; threads may share it, and its work releases the GIL."""
 
     def __init__(self, folder: Path) -> None:
-        """Opens the network in a folder.
-
-        Raises:
-            BundleDamagedError: a file is missing or is not what training writes.
-        """
+        """Opens the network in a folder; raises `BundleDamagedError` if a file is not what training writes."""
         self.description = NeuralDescription.read(folder / DESCRIPTION_FILE)
         self._recurrent = open_session(folder / RECURRENT_FILE)
-        self._output = OutputLayer(open_session(folder / OUTPUT_FILE), self.description.vocabulary_size)
+        self._output = open_session(folder / OUTPUT_FILE)
+
+    def _rows(self, name: str, hidden_NE: NDArray[np.float32], targets_N: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The output graph's `log_probs`, (N, V), or `target_log_probs`, (N,), a bounded number of logits at a time."""
+        hidden_NE = np.ascontiguousarray(hidden_NE, np.float32)
+        targets_N = np.ascontiguousarray(targets_N, np.int64)
+        step = max(1, _BLOCK_LOGITS // self.description.vocabulary_size)
+        parts = (slice(row, row + step) for row in range(0, max(1, len(hidden_NE)), step))
+        blocks: list[NDArray[np.float32]] = [
+            self._output.run([name], {"hidden": hidden_NE[rows], "targets": targets_N[rows]})[0] for rows in parts
+        ]
+        return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
 
 
 class NeuralModel(Network):
@@ -103,7 +108,6 @@ class NeuralModel(Network):
     """
 
     def __init__(self, folder: Path) -> None:
-        """As `Network`."""
         super().__init__(folder)
         listed = (folder / SHORT_LIST_FILE).is_file()
         self.short_list = ShortList(folder, self.description.vocabulary_size) if listed else None
@@ -126,30 +130,11 @@ class NeuralModel(Network):
     def log_probs(self, hidden_NE: NDArray[np.float32]) -> NDArray[np.float32]:
         """Log probabilities of all tokens after each hidden vector, (N, V); nats."""
         unused_N = np.zeros(len(hidden_NE), np.int64)
-        return self._output.rows("log_probs", hidden_NE, unused_N)
+        return self._rows("log_probs", hidden_NE, unused_N)
 
     def target_log_probs(self, hidden_NE: NDArray[np.float32], targets_N: NDArray[np.int64]) -> NDArray[np.float32]:
         """The log probability of one token after each hidden vector, (N,); nats, as in `log_probs`."""
-        return self._output.rows("target_log_probs", hidden_NE, targets_N)
-
-
-class OutputLayer:
-    """The output layer of a trained model, a bounded number of logits at a time."""
-
-    def __init__(self, session: onnxruntime.InferenceSession, vocabulary_size: int) -> None:
-        self._session = session
-        self._vocabulary_size = vocabulary_size
-
-    def rows(self, name: str, hidden_NE: NDArray[np.float32], targets_N: NDArray[np.int64]) -> NDArray[np.float32]:
-        """The graph's `log_probs`, (N, V), or `target_log_probs`, (N,)."""
-        hidden_NE = np.ascontiguousarray(hidden_NE, np.float32)
-        targets_N = np.ascontiguousarray(targets_N, np.int64)
-        step = max(1, _BLOCK_LOGITS // self._vocabulary_size)
-        parts = (slice(row, row + step) for row in range(0, max(1, len(hidden_NE)), step))
-        blocks: list[NDArray[np.float32]] = [
-            self._session.run([name], {"hidden": hidden_NE[rows], "targets": targets_N[rows]})[0] for rows in parts
-        ]
-        return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+        return self._rows("target_log_probs", hidden_NE, targets_N)
 
 
 class ShortList:
@@ -160,11 +145,6 @@ class ShortList:
     """
 
     def __init__(self, folder: Path, vocabulary_size: int) -> None:
-        """Opens the short list of a model's folder.
-
-        Raises:
-            BundleDamagedError: a file is missing or is not what training writes.
-        """
         self.tokens: NDArray[np.int32] = open_array(folder / SHORT_LIST_TOKENS_FILE, np.int32)
         self._session = open_session(folder / SHORT_LIST_FILE)
         ascending = self.tokens.ndim == 1 and bool((np.diff(self.tokens, prepend=-1) > 0).all())

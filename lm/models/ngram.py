@@ -16,6 +16,7 @@ Order 1 is indexed by token id. `ngram.json` says how the counts were smoothed.
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 from pathlib import Path
@@ -57,11 +58,7 @@ class NgramModel:
     """
 
     def __init__(self, folder: Path, vocabulary: Vocabulary) -> None:
-        """Maps what training wrote.
-
-        Raises:
-            BundleDamagedError: a file is missing or not what it should be.
-        """
+        """Maps what training wrote; raises `BundleDamagedError` if a file is not what it should be."""
         try:
             facts = json.loads((folder / "ngram.json").read_text(encoding="utf-8"))
             self.order = int(facts["order"])
@@ -80,48 +77,39 @@ class NgramModel:
             raise BundleDamagedError(folder, "the n-gram table is of another vocabulary")
         self.table = SuccessorKernel(levels, residual, uniform_unseen=self.smoothing == "add_delta")
         self.begin = (1 << 56) | BEGIN if self.order > 1 else 0
-        self._kenlm = KenlmModel(folder / KENLM_FILE, vocabulary) if self.smoothing == "kneser_ney" else None
+        self._vocabulary, self._kenlm_file = vocabulary, folder / KENLM_FILE
 
     def log_probs(self, tokens: list[int]) -> NDArray[np.float32]:
         """Natural-log probabilities of a sentence's tokens, `</s>` included if given, float32 (len(tokens),).
 
         KenLM's own where it estimated the model, else the table's.
         """
-        if self._kenlm is not None:
-            return np.array(self._kenlm.log_probs(tokens), np.float32)
-        return self.table.score_all(self.begin, np.array(tokens, np.int32))[0]
-
-
-class KenlmModel:
-    """KenLM's own file, which `build_binary` wrote and which scores whole sentences; opened when it is first asked."""
-
-    def __init__(self, path: Path, vocabulary: Vocabulary) -> None:
-        self._path = path
-        self._vocabulary = vocabulary
-        self._model: Any = None
-
-    def log_probs(self, tokens: list[int]) -> list[float]:
-        """Natural-log probabilities of a sentence's tokens, `</s>` included if given."""
+        if self.smoothing != "kneser_ney":
+            return self.table.score_all(self.begin, np.array(tokens, np.int32))[0]
         import kenlm
 
-        if self._model is None:
-            config = kenlm.Config()
-            config.load_method = kenlm.LoadMethod.LAZY
-            config.show_progress = False
-            self._model = kenlm.Model(str(self._path), config)
         state, following = kenlm.State(), kenlm.State()
-        self._model.BeginSentenceWrite(state)
-        scores = []
+        self._kenlm.BeginSentenceWrite(state)
+        scores, unknown = [], OUT_OF_VOCABULARY.decode()
         for token in tokens:
             word = self._vocabulary.token(token).decode()
-            never_seen = self._model.BaseScore(state, word, following) * math.log(10)
-            score = never_seen
-            if token == UNKNOWN and OUT_OF_VOCABULARY.decode() in self._model:
-                score = self._model.BaseScore(state, OUT_OF_VOCABULARY.decode(), following) * math.log(10)
-                score = float(np.logaddexp(score, never_seen))
+            score = self._kenlm.BaseScore(state, word, following) * math.log(10)
+            if token == UNKNOWN and unknown in self._kenlm:
+                listed = self._kenlm.BaseScore(state, unknown, following) * math.log(10)
+                score = float(np.logaddexp(listed, score))
             scores.append(score)
             state, following = following, state
-        return scores
+        return np.array(scores, np.float32)
+
+    @functools.cached_property
+    def _kenlm(self) -> Any:
+        """KenLM's own file, which `build_binary` wrote and which scores whole sentences."""
+        import kenlm
+
+        config = kenlm.Config()
+        config.load_method = kenlm.LoadMethod.LAZY
+        config.show_progress = False
+        return kenlm.Model(str(self._kenlm_file), config)
 
 
 def _names(level: int, order: int) -> list[str]:

@@ -48,7 +48,7 @@ class Reranker(Network):
         surroundings_3BT = surroundings(inputs_BT, targets_BT, steps_T <= lengths_B1)
         (hidden_BTE,) = self._recurrent.run(None, {"surroundings": surroundings_3BT})
         scored_BT = steps_T < lengths_B1
-        return self._output.rows("target_log_probs", hidden_BTE[scored_BT], targets_BT[scored_BT])
+        return self._rows("target_log_probs", hidden_BTE[scored_BT], targets_BT[scored_BT])
 
 
 def surroundings(

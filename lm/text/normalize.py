@@ -124,11 +124,6 @@ def _token_pattern() -> re.Pattern[str]:
     )
 
 
-def word_spans(text: str) -> list[tuple[str, int, int]]:
-    """Words and marks of running text with where each begins and ends in `text`."""
-    return [(match.group(), match.start(), match.end()) for match in _token_pattern().finditer(text)]
-
-
 def split_words(text: str) -> list[str]:
     """Words of running text; each punctuation mark is a word of its own.
 

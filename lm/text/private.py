@@ -24,8 +24,9 @@ _SPELT_ADDRESS = re.compile(
     r"|[^\s@]+ at (?!the )[^\s@]+ dot (?:com|net|org|edu|gov|info|[a-z]{2})\b"
 )
 # logs that lost their marks: jane.doe72 gmail com
-_HOSTS = "gmail|googlemail|hotmail|yahoo|ymail|aol|outlook|icloud|gmx|protonmail"
-_HOST = re.compile(rf" (?:{_HOSTS})[. ](?:com|net|de|co)\b")
+_HOST = re.compile(
+    r" (?:gmail|googlemail|hotmail|yahoo|ymail|aol|outlook|icloud|gmx|protonmail)[. ](?:com|net|de|co)\b"
+)
 _NAME = re.compile(r"(?<!\S)(?=\S*[a-z])(?!www)[a-z0-9._+-]*[\d._][a-z0-9._+-]*(?: at)?\Z")
 
 LETTERED_ID = re.compile(
@@ -47,8 +48,6 @@ KNOWN_KEY = re.compile(
 
 TOKEN = re.compile(r"(?=[a-z_+/=-]*\d)[a-z0-9_+/=-]{16,}")
 _DATE = re.compile(r"(?:1\d|20)\d{2}([-/ ]+(?:1\d|20)\d{2})+|\d{1,2}([-./ ])\d{1,2}\2(?:1\d|20)\d{2}")
-_SHORTEST_KEY = 16
-_CONSPICUOUS = re.compile(rf"[\d@_]|[(\[{{<] ?at\b|\bdot $| (?:{_HOSTS}) ?$")
 _DIGIT = re.compile(r"\d")
 _SPELT_MARK = re.compile(r"[(\[{<] ?at|at (?:[^\s@]+) dot ")
 _OTHER_DASHES = re.compile("[\u2010-\u2015\u2212]")  # those that NFKC leaves
@@ -96,21 +95,6 @@ def _holds_private(text: str) -> bool:
     if digits >= 4 and LETTERED_ID.search(ascii_text):
         return True
     return digits >= MIN_DIGITS and any(_is_long(match.group()) for match in NUMBER.finditer(ascii_text))
-
-
-def is_plain_word(text: str) -> bool:
-    """Whether normalised text is a word of letters alone, too short for a key: by itself it never looks private."""
-    return len(text) < _SHORTEST_KEY and text.isascii() and text.isalpha()
-
-
-def may_become_private(text: str) -> bool:
-    """Whether normalised text that does not look private could with a plain word after it.
-
-    It takes digits, a mark of an address or of a key, or a host's name that the word may finish.
-    """
-    if text and not text.endswith(" "):
-        return True
-    return _CONSPICUOUS.search(text) is not None
 
 
 def _is_long(number: str) -> bool:

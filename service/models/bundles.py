@@ -13,7 +13,7 @@ import structlog
 
 from lm.bundle.registry import Registry, open_registry
 from lm.bundle.remote_registry import RemoteRegistry
-from lm.bundle.verified import VerifiedBundles, verified_bundles
+from lm.bundle.verified import VERIFIED_FOLDER, VerifiedBundles
 from lm.errors import ConfigError, UnsupportedError
 from lm.models.user_cache import writable_cache
 from service.config import ServerSettings
@@ -98,7 +98,7 @@ def bundle_opener(settings: ServerSettings) -> ModelOpener:
     except OSError as error:
         _log.warning("no_cache_folder", error=str(error), effect="each start reads all files to check them")
         return open_warm
-    return partial(open_warm, verified=verified_bundles(cache))
+    return partial(open_warm, verified=VerifiedBundles(cache / VERIFIED_FOLDER))
 
 
 def open_warm(path: Path, verified: VerifiedBundles | None = None) -> Model:

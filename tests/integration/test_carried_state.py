@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lm.bundle.bundle import open_bundle
-from lm.models.language_model import LanguageModel
+from lm.models.language_model import LanguageModel, State
 from lm.models.parts import Part
 from lm.models.vocabulary import END
 from suggest.cursor import MAX_CONTEXT, context_tokens
@@ -98,8 +98,8 @@ def test_stepping_over_the_end_of_a_sentence_equals_reading_it_whole(model: Lang
     first, last = (tuple(model.tokenizer.encode(sentence)) for sentence in (SENTENCES[0], SENTENCES[2]))
     state = model.state(first, Part.ENSEMBLE)
     for token in (END, *last):
-        state = model.advance([state], [token], Part.ENSEMBLE)[0]
-    whole = model._begin((*first, END, *last), neural=True)
+        state = model.advance(state, (token,), Part.ENSEMBLE)
+    whole = model.advance(State(model.ngram.begin), (END, *first, END, *last), Part.ENSEMBLE)
     assert state.ngram == whole.ngram
     assert state.hidden is not None
     assert whole.hidden is not None

@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import gzip
 import json
-from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow
@@ -16,14 +14,15 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from lm.bundle.registry import Registry
-from lm.errors import ConfigError, InputError
+from lm.errors import InputError
 from lm.index.never_generated import hash_query
 from suggest.model import Model, open_model
 from suggest.types import QueryOptions
-from training.config import CatalogueSource, HeldOut, Screening, TrainingConfig, load_config
-from training.config_log import Counting, QueryLogSource
-from training.data.catalogue import write_catalogue
-from training.data.query_log import WITHHELD_FILE, write_queries
+from tests.data_config import count_log, data_config
+from training.config import CatalogueSource, HeldOut, TrainingConfig
+from training.config_log import QueryLogSource
+from training.data.catalogue import CatalogueCounts, write_catalogue
+from training.data.query_log import WITHHELD_FILE
 from training.job import read_lines_of
 from training.pipeline import train
 from training.progress import SilentReporter
@@ -34,48 +33,34 @@ _PRODUCTS = [f"{brand} {thing}" for brand in _BRANDS for thing in _THINGS]
 _MODEL = {"name": "queries", "unit": "subword", "sources": ["queries"], "vocabulary_size": 120}
 
 
-def _rows() -> list[tuple[str, float, dict[str, int]]]:
-    return [(title, 1.5 * (number + 1), {"sku": number}) for number, title in enumerate(_PRODUCTS)]
+_COLUMNS = ("text", "weight", "payload")
+_ROWS = [(title, 1.5 * (number + 1), {"sku": number}) for number, title in enumerate(_PRODUCTS)]
 
 
-def _write_tsv(path: Path) -> None:
-    rows = (f"{title}\t{weight}\t{json.dumps(payload)}\n" for title, weight, payload in _rows())
-    path.write_text("text\tweight\tpayload\n" + "".join(rows), encoding="utf-8")
+def _write(path: Path) -> None:
+    """Writes all products in the format that the ending names."""
+    fields = [(title, str(weight), json.dumps(payload)) for title, weight, payload in _ROWS]
+    match path.suffix:
+        case ".tsv":
+            path.write_text("".join("\t".join(row) + "\n" for row in (_COLUMNS, *fields)), encoding="utf-8")
+        case ".csv":
+            with path.open("w", encoding="utf-8", newline="") as file:
+                csv.writer(file).writerows([_COLUMNS, *fields])
+        case ".gz":
+            lines = (json.dumps(dict(zip(_COLUMNS, row, strict=True))) for row in _ROWS)
+            path.write_bytes(gzip.compress("\n".join(lines).encode()))
+        case _:
+            table = dict(zip(_COLUMNS, zip(*_ROWS, strict=True), strict=True))
+            pyarrow.parquet.write_table(pyarrow.table(table), path)
 
 
-def _write_csv(path: Path) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        table = csv.writer(file)
-        table.writerow(["text", "weight", "payload"])
-        table.writerows((title, weight, json.dumps(payload)) for title, weight, payload in _rows())
-
-
-def _write_jsonl(path: Path) -> None:
-    rows = ({"text": title, "weight": weight, "payload": payload} for title, weight, payload in _rows())
-    path.write_bytes(gzip.compress("\n".join(map(json.dumps, rows)).encode()))
-
-
-def _write_parquet(path: Path) -> None:
-    titles, weights, payloads = zip(*_rows(), strict=True)
-    pyarrow.parquet.write_table(pyarrow.table({"text": titles, "weight": weights, "payload": payloads}), path)
-
-
-_WRITERS: dict[str, Callable[[Path], None]] = {
-    "tsv": _write_tsv,
-    "csv": _write_csv,
-    "jsonl.gz": _write_jsonl,
-    "parquet": _write_parquet,
-}
-
-
-def _catalogue(folder: Path, name: str, log: Path | None = None, **fields: str) -> Path:
+def _catalogue(folder: Path, name: str, log: Path | None = None, **fields: str | None) -> tuple[Path, CatalogueCounts]:
     out = folder / "out"
     out.mkdir()
-    source = CatalogueSource(path=name, **{"weight_column": "weight", "payload_column": "payload"} | fields)
-    write_catalogue(
-        [source], folder, log, out, screening=Screening(), held_out=HeldOut(), seed=1, reporter=SilentReporter()
-    )
-    return out
+    columns: dict[str, str | None] = {"weight_column": "weight", "payload_column": "payload"}
+    source = CatalogueSource.model_validate({"path": name, **columns, **fields})
+    counts = write_catalogue(data_config(catalogue=[source], seed=1), folder, log, out, SilentReporter())
+    return out, counts
 
 
 def _counts(folder: Path) -> dict[str, float]:
@@ -86,7 +71,7 @@ def _counts(folder: Path) -> dict[str, float]:
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("catalogue")
-    _write_tsv(folder / "products.tsv")
+    _write(folder / "products.tsv")
     model = {**_MODEL, "ngram": {"smoothing": "add_delta", "order": 3}}
     catalogue = {"path": "products.tsv", "weight_column": "weight", "payload_column": "payload"}
     document: dict[str, object] = {"name": "shop", "catalogue": [catalogue], "language_models": [model]}
@@ -135,14 +120,14 @@ def test_the_command_prints_payloads_and_segments(registry: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("kind", _WRITERS)
+@pytest.mark.parametrize("kind", ["tsv", "csv", "jsonl.gz", "parquet"])
 def test_all_formats_say_the_same(tmp_path: Path, kind: str) -> None:
-    _WRITERS[kind](tmp_path / f"products.{kind}")
-    out = _catalogue(tmp_path, f"products.{kind}")
+    _write(tmp_path / f"products.{kind}")
+    out, _ = _catalogue(tmp_path, f"products.{kind}")
 
     table = pyarrow.parquet.read_table(out / "train.parquet").to_pylist()
     assert [row["query"].encode() for row in table] == sorted(title.lower().encode() for title in _PRODUCTS)
-    expected = {title: (weight, json.dumps(payload)) for title, weight, payload in _rows()}
+    expected = {title: (weight, json.dumps(payload)) for title, weight, payload in _ROWS}
     assert {row["display"]: (row["count"], row["payload"]) for row in table} == expected
     held = {name: read_lines_of(out / f"{name}.txt") for name in ("validation", "test", "train_lm")}
     assert len(held["validation"]) == len(held["test"]) == 2
@@ -155,23 +140,11 @@ def test_a_log_and_a_catalogue_add_up(tmp_path: Path) -> None:
     rare = [f"rare query {number}\n" for number in range(9)] + ["typed once by somebody\n", "sony walkman bag\n"]
     rows = "apple iphone case\n" * 40 + "other query\n" * 40 + "".join(rare)
     (tmp_path / "log.txt").write_text(rows, encoding="utf-8")
-    (tmp_path / "log").mkdir()
     held_out = HeldOut(validation_fraction=0.1, test_fraction=0.1)
-    source = QueryLogSource(path="log.txt")
-    write_queries(
-        [source],
-        tmp_path,
-        tmp_path / "log",
-        screening=Screening(),
-        counting=Counting(),
-        held_out=held_out,
-        seed=1,
-        now=datetime.now(UTC),
-        reporter=SilentReporter(),
-    )
+    count_log(tmp_path, tmp_path / "log", QueryLogSource(path="log.txt"), held_out=held_out)
     logged = _counts(tmp_path / "log")
-    _write_tsv(tmp_path / "products.tsv")
-    out = _catalogue(tmp_path, "products.tsv", log=tmp_path / "log")
+    _write(tmp_path / "products.tsv")
+    out, _ = _catalogue(tmp_path, "products.tsv", log=tmp_path / "log")
 
     counts = _counts(out)
     assert list(counts) == sorted(counts, key=str.encode)
@@ -191,14 +164,9 @@ def test_a_log_and_a_catalogue_add_up(tmp_path: Path) -> None:
 def test_an_entry_is_not_recent_by_itself(tmp_path: Path) -> None:
     rows = [f"{query}\t2026-01-0{day}\n" for day in (1, 8) for query in ["apple iphone case", "other query"] * 20]
     (tmp_path / "log.tsv").write_text("query\ttime\n" + "".join(rows), encoding="utf-8")
-    (tmp_path / "log").mkdir()
-    write_queries(
-        [QueryLogSource(path="log.tsv", time_column="time")], tmp_path, tmp_path / "log",
-        screening=Screening(), counting=Counting(), held_out=HeldOut(), seed=1, now=datetime.now(UTC),
-        reporter=SilentReporter(),
-    )  # fmt: skip
-    _write_tsv(tmp_path / "products.tsv")
-    out = _catalogue(tmp_path, "products.tsv", log=tmp_path / "log")
+    count_log(tmp_path, tmp_path / "log", QueryLogSource(path="log.tsv", time_column="time"))
+    _write(tmp_path / "products.tsv")
+    out, _ = _catalogue(tmp_path, "products.tsv", log=tmp_path / "log")
 
     tables = (pyarrow.parquet.read_table(folder / "train.parquet").to_pydict() for folder in (tmp_path / "log", out))
     logged, recent = (dict(zip(table["query"], table["recent"], strict=True)) for table in tables)
@@ -210,15 +178,11 @@ def test_an_entry_is_not_recent_by_itself(tmp_path: Path) -> None:
 def test_entries_are_screened_but_need_no_count(tmp_path: Path) -> None:
     rows = ["Red Shoes", "red  shoes", "mail@example.com", "x" * 200, "", "A", "Blue Shoes", "Green Shoes"]
     (tmp_path / "c.tsv").write_text("text\n" + "\n".join(rows), encoding="utf-8")
-    (tmp_path / "out").mkdir()
-    counts = write_catalogue(
-        [CatalogueSource(path="c.tsv")], tmp_path, None, tmp_path / "out",
-        screening=Screening(), held_out=HeldOut(), seed=1, reporter=SilentReporter(),
-    )  # fmt: skip
+    out, counts = _catalogue(tmp_path, "c.tsv", weight_column=None, payload_column=None)
 
     assert (counts.rows, counts.entries) == (8, 4)
     assert counts.dropped_rows == {"email": 1, "empty": 1, "too_long": 1}
-    table = pyarrow.parquet.read_table(tmp_path / "out" / "train.parquet").to_pylist()
+    table = pyarrow.parquet.read_table(out / "train.parquet").to_pylist()
     assert [(row["query"], row["count"]) for row in table][-1] == ("red shoes", 2.0)
 
 
@@ -246,12 +210,3 @@ def test_what_cannot_be_used_is_named(tmp_path: Path, name: str, content: str, m
 
     with pytest.raises(InputError, match=message):
         _catalogue(tmp_path, name, payload_column="weight")
-
-
-def test_queries_need_a_log_or_a_catalogue(tmp_path: Path) -> None:
-    path = tmp_path / "shop.toml"
-    path.write_text('name = "shop"\n[[language_models]]\nname = "q"\nunit = "subword"\nsources = ["queries"]\n')
-
-    with pytest.raises(ConfigError, match="there is no queries") as caught:
-        load_config(path)
-    assert "[[catalogue]]" in str(caught.value)

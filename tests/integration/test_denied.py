@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from training.data.query_log import WITHHELD_FILE
 from training.evaluation.evaluate import EVALUATION_FOLDER, held_out
 from training.pipeline import train
 from training.progress import SilentReporter
+from training.steps import DONE_FILE, sums
 
 _LOG = ["new york weather", "new york times", "new delhi weather", "new delhi times", "old york map", "acme shoes"]
 _SENTENCES = ["The red tape is long.", "The red car is fast.", "The red fox is shy.", "A quick bitch runs home."]
@@ -153,20 +155,22 @@ def test_a_withheld_query_is_neither_suggested_nor_generated(bundle: Path, tmp_p
 
     assert "old york times" not in left
     assert "new york times" in left  # of the log itself
-    assert open_bundle(copy).never_generated.query("old york times")
+    assert open_bundle(copy).never_generated.includes(["old york times"]).all()
 
 
 def test_training_takes_the_hashes_of_the_query_step(bundle: Path) -> None:
     base = bundle.parents[2]
     step = next((base / "work").rglob("train.parquet")).parent
-    counted = (step / WITHHELD_FILE).read_bytes()
+    counted, done = (step / WITHHELD_FILE).read_bytes(), (step / DONE_FILE).read_text()
     hashes = np.array([hash_query("old york times"), hash_query("weather")], np.uint64)
     write_table(pyarrow.table({"hash": hashes.view(np.int64)}), step / WITHHELD_FILE)
+    (step / DONE_FILE).write_text(json.dumps({**json.loads(done), "files": sums(step)}))  # as if the step had made it
     again = train(_config(blocked_words="ours.txt"), base=base, reporter=SilentReporter()).path
     (step / WITHHELD_FILE).unlink()
     with pytest.raises(InputError, match=r"withheld\.parquet: is not there, so rare queries could be generated"):
         train(_config(blocked_words="ours.txt"), base=base, reporter=SilentReporter())
     (step / WITHHELD_FILE).write_bytes(counted)
+    (step / DONE_FILE).write_text(done)
     never = open_bundle(again).never_generated
     assert never.includes(["old york times", "weather", "new york"]).tolist() == [True, True, False]
 

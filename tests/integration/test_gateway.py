@@ -15,6 +15,8 @@ from xml.etree import ElementTree
 
 import grpc
 import pytest
+from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.message_factory import GetMessageClass
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -23,7 +25,7 @@ from websockets.typing import Origin
 
 from gateway import app
 from gateway.config import GatewaySettings, load_settings
-from gateway.contract import Method, methods
+from gateway.contract import Binding, bindings, full_path, methods, services
 from gateway.process import listen
 from lm.errors import ConfigError, OverloadedError
 from scripts.write_openapi import main
@@ -48,6 +50,13 @@ def both(folder: Path, *twins: TwinModel, **settings: Any) -> Iterator[tuple[Run
         yield gateway, server
 
 
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
+    """One gateway for all tests that only ask."""
+    with both(tmp_path_factory.mktemp("gateway")) as (running_one, _):
+        yield running_one
+
+
 @contextmanager
 def typing(gateway: RunningGateway, config: dict[str, Any] | None = None, **options: Any) -> Iterator[ClientConnection]:
     """A typing session."""
@@ -56,11 +65,10 @@ def typing(gateway: RunningGateway, config: dict[str, Any] | None = None, **opti
         yield session
 
 
-def test_a_query_is_completed_by_post_and_by_get(tmp_path: Path) -> None:
-    with both(tmp_path) as (gateway, _):
-        posted = gateway.ask("POST", "/v1:completeQuery", {"query": "New YOR", "maxSuggestions": 2})
-        got = gateway.ask("GET", "/v1:completeQuery?query=New%20YOR&max_suggestions=2")
-        explained = gateway.ask("GET", "/v1:completeQuery?query=a&explain=true")
+def test_a_query_is_completed_by_post_and_by_get(gateway: RunningGateway) -> None:
+    posted = gateway.ask("POST", "/v1:completeQuery", {"query": "New YOR", "maxSuggestions": 2})
+    got = gateway.ask("GET", "/v1:completeQuery?query=New%20YOR&max_suggestions=2")
+    explained = gateway.ask("GET", "/v1:completeQuery?query=a&explain=true")
     assert posted.status == got.status == 200
     assert posted.json == got.json
     assert [each["text"] for each in posted.json["suggestions"]] == ["new yorc", "new yorb"]
@@ -76,13 +84,12 @@ def test_a_degraded_answer_is_not_kept(tmp_path: Path) -> None:
         assert gateway.ask("GET", "/v1:completeQuery?query=a").headers["cache-control"] == "no-store"
 
 
-def test_the_other_methods(tmp_path: Path) -> None:
-    with both(tmp_path) as (gateway, _):
-        words = gateway.ask("POST", "/v1:predictNextWord", {"text": "the united "}).json
-        score = gateway.ask("POST", "/v1:scoreText", {"text": "a b"}).json
-        model = gateway.ask("GET", "/v1/models/twin").json
-        models = gateway.ask("GET", "/v1/models?pageSize=5").json
-        generated = gateway.ask("POST", "/v1:generateText", {"prompt": "a", "maxOutputTokens": 3})
+def test_the_other_methods(gateway: RunningGateway) -> None:
+    words = gateway.ask("POST", "/v1:predictNextWord", {"text": "the united "}).json
+    score = gateway.ask("POST", "/v1:scoreText", {"text": "a b"}).json
+    model = gateway.ask("GET", "/v1/models/twin").json
+    models = gateway.ask("GET", "/v1/models?pageSize=5").json
+    generated = gateway.ask("POST", "/v1:generateText", {"prompt": "a", "maxOutputTokens": 3})
     assert [each["text"] for each in words["suggestions"]] == ["states", "nations"]
     assert words["replaceStart"] == 11
     assert len(score["tokenScores"]) == 3
@@ -139,19 +146,21 @@ def echo() -> Iterator[tuple[_Echo, RunningGateway]]:
         server.stop(None).wait()
 
 
-def _bindings() -> list[tuple[Method, Any]]:
-    return [(method, binding) for method in methods() for binding in method.bindings]
+def _bindings() -> list[tuple[MethodDescriptor, Binding]]:
+    return [(method, binding) for method in methods() for binding in bindings(method)]
 
 
 @pytest.mark.parametrize(("method", "binding"), _bindings(), ids=lambda each: getattr(each, "name", ""))
-def test_every_annotated_method_is_reached(echo: tuple[_Echo, RunningGateway], method: Method, binding: Any) -> None:
+def test_every_annotated_method_is_reached(
+    echo: tuple[_Echo, RunningGateway], method: MethodDescriptor, binding: Binding
+) -> None:
     handler, gateway = echo
     document: dict[str, object] | None = {} if binding.body else None
     answer = gateway.ask(binding.verb, binding.spelt("x1"), document, traceparent="00-ab-cd-01")
     assert (answer.status, answer.json["message"]) == (409, "as told")
-    request, metadata = handler.calls[method.full_path]
+    request, metadata = handler.calls[full_path(method)]
     assert metadata["traceparent"] == "00-ab-cd-01"
-    sent = method.request.FromString(request)
+    sent = GetMessageClass(method.input_type).FromString(request)
     for name, template in binding.variables.items():
         assert getattr(sent, name) == template.replace("*", "x1")
 
@@ -166,10 +175,9 @@ def test_every_annotated_method_is_reached(echo: tuple[_Echo, RunningGateway], m
     ],
 )
 def test_what_is_not_served_yet_is_a_path_like_any_unknown_one(
-    tmp_path: Path, verb: str, path: str, document: Any
+    gateway: RunningGateway, verb: str, path: str, document: Any
 ) -> None:
-    with both(tmp_path) as (gateway, _):
-        unserved, unknown = gateway.ask(verb, path, document), gateway.ask(verb, "/v1/nothing", document)
+    unserved, unknown = gateway.ask(verb, path, document), gateway.ask(verb, "/v1/nothing", document)
     assert unserved.status == unknown.status == 404
     assert unserved.json == unknown.json
 
@@ -179,7 +187,7 @@ def test_the_gateway_offers_what_the_server_serves(tmp_path: Path) -> None:
         request = reflection_pb2.ServerReflectionRequest(list_services="")
         (listed,) = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(iter([request]))
     served = {each.name for each in listed.list_services_response.service}
-    assert {method.service for method in methods()} == {name for name in served if name.startswith("autocomplete.")}
+    assert {each.full_name for each in services()} == {name for name in served if name.startswith("autocomplete.")}
 
 
 def _reason(document: Any) -> tuple[int, str, list[str]]:
@@ -208,17 +216,15 @@ def _reason(document: Any) -> tuple[int, str, list[str]]:
     ],
 )
 def test_errors_are_statuses(
-    tmp_path: Path, verb: str, path: str, document: Any, status: int, code: int, reason: str, fields: list[str]
+    gateway: RunningGateway, verb: str, path: str, document: Any, status: int, code: int, reason: str, fields: list[str]
 ) -> None:
-    with both(tmp_path) as (gateway, _):
-        answer = gateway.ask(verb, path, document)
+    answer = gateway.ask(verb, path, document)
     assert (answer.status, *_reason(answer.json)) == (status, code, reason, fields)
     assert answer.headers["content-type"] == "application/json"
 
 
-def test_a_body_of_another_type_is_refused(tmp_path: Path) -> None:
-    with both(tmp_path) as (gateway, _):
-        answer = gateway.ask("POST", "/v1:completeQuery", body=b'{"query": "a"}', content_type="text/plain")
+def test_a_body_of_another_type_is_refused(gateway: RunningGateway) -> None:
+    answer = gateway.ask("POST", "/v1:completeQuery", body=b'{"query": "a"}', content_type="text/plain")
     assert (answer.status, _reason(answer.json)[2]) == (400, ["body"])
 
 
@@ -277,8 +283,8 @@ def test_a_typing_session(tmp_path: Path) -> None:
         ('{"config": {"model": "models/none"}}', "NOT_FOUND: There is no models/none"),
     ],
 )
-def test_a_session_that_is_refused_says_why(tmp_path: Path, message: str | bytes, reason: str) -> None:
-    with both(tmp_path) as (gateway, _), connect(f"ws://127.0.0.1:{gateway.port}{_PATH}") as session:
+def test_a_session_that_is_refused_says_why(gateway: RunningGateway, message: str | bytes, reason: str) -> None:
+    with connect(f"ws://127.0.0.1:{gateway.port}{_PATH}") as session:
         session.send(message)
         with pytest.raises(ConnectionClosed) as caught:
             session.recv(20)
@@ -366,26 +372,24 @@ def test_other_sites_may_call_only_if_allowed(tmp_path: Path) -> None:
     assert before.status == 200
 
 
-def test_the_pages_files_are_small_tagged_and_bound_to_their_origin(tmp_path: Path) -> None:
-    with both(tmp_path) as (gateway, _):
-        page = gateway.ask("GET", "/")
-        files = set(re.findall(rb'(?:src|href)="(page/[^"]+)"', page.body))
-        for path in files:
-            found = gateway.ask("GET", f"/{path.decode()}", accept_encoding="gzip")
-            assert found.status == 200
-            assert found.headers["cache-control"] == "no-cache"
-            assert int(found.headers["content-length"]) < 500 or found.headers["content-encoding"] == "gzip"
-            again = gateway.ask("GET", f"/{path.decode()}", if_none_match=found.headers["etag"])
-            assert (again.status, again.body) == (304, b"")
-        assert gateway.ask("GET", "/page/../config.py").status == 404
+def test_the_pages_files_are_small_tagged_and_bound_to_their_origin(gateway: RunningGateway) -> None:
+    page = gateway.ask("GET", "/")
+    files = set(re.findall(rb'(?:src|href)="(page/[^"]+)"', page.body))
+    for path in files:
+        found = gateway.ask("GET", f"/{path.decode()}", accept_encoding="gzip")
+        assert found.status == 200
+        assert found.headers["cache-control"] == "no-cache"
+        assert int(found.headers["content-length"]) < 500 or found.headers["content-encoding"] == "gzip"
+        again = gateway.ask("GET", f"/{path.decode()}", if_none_match=found.headers["etag"])
+        assert (again.status, again.body) == (304, b"")
+    assert gateway.ask("GET", "/page/../config.py").status == 404
     assert len(files) >= 2
     assert "script-src 'self'" in page.headers["content-security-policy"]
     assert not re.search(rb"<script>|<style>|\son\w+=|style=", page.body)
 
 
-def test_the_openapi_document_is_valid_and_has_every_path(tmp_path: Path) -> None:
-    with both(tmp_path) as (gateway, _):
-        document = gateway.ask("GET", "/openapi.json").json
+def test_the_openapi_document_is_valid_and_has_every_path(gateway: RunningGateway) -> None:
+    document = gateway.ask("GET", "/openapi.json").json
     OpenAPIV31SpecValidator(document).validate()
     operations = {(path, verb): about for path, each in document["paths"].items() for verb, about in each.items()}
     bound = {(binding.spelt("{{{}}}"), binding.verb.lower()) for _, binding in _bindings()}

@@ -8,7 +8,7 @@ import pytest
 
 import gateway
 from gateway.config import GatewaySettings, load_settings
-from gateway.contract import methods
+from gateway.contract import bindings, methods
 from gateway.sockets import SOCKET_PATH
 from tests.helm_charts import FULL, container_of, only, rendered, variables
 
@@ -49,7 +49,7 @@ def _shown(path: str) -> bool:
 
 
 def test_ingress_shows_the_api_and_the_page_but_no_figures() -> None:
-    api = {binding.spelt("x") for method in methods() for binding in method.bindings}
+    api = {binding.spelt("x") for method in methods() for binding in bindings(method)}
     page = {f"/page/{path.name}" for path in _PAGE.iterdir()}
     offered = api | page | {SOCKET_PATH, "/", "/suggest", "/openapi.json", "/opensearch.xml"}
     assert {"/v1:completeQuery", "/page/main.js"} <= offered

@@ -77,7 +77,7 @@ def test_perplexity_is_that_of_kenlms_query(bits: int | None, tmp_path: Path) ->
     encoded = encode(trained.tokenizer, [text], tmp_path, "test", silent)
     write_kenlm_text(encoded, trained.vocabulary, tmp_path / "kenlm.txt")
 
-    command = [str(ensure_kenlm_tools(silent).query), "-v", "summary", str(tmp_path / KENLM_FILE)]
+    command = [str(ensure_kenlm_tools(silent) / "query"), "-v", "summary", str(tmp_path / KENLM_FILE)]
     with (tmp_path / "kenlm.txt").open("rb") as lines:
         output = subprocess.run(command, stdin=lines, capture_output=True, text=True, check=True).stdout
 

@@ -92,7 +92,8 @@ def test_long_contexts_hold_no_more_than_the_bound(
         context = tuple(rng.integers(3, len(model.vocabulary), length).tolist())
         model.next_log_probs(context, part)  # reads it whole
         model.next_log_probs((*context, 5, 6, 7), part)  # goes on by a few tokens
-        model.advance([model.state(context, part)] * 8, range(8, 16), part)
+        for token in range(8, 16):
+            model.advance(model.state(context, part), (token,), part)
     model.next_log_probs((5,), part)
     assert len(model._states) > 10
     assert reachable_bytes([model._states, model._distributions]) <= 2 * bound
@@ -100,7 +101,7 @@ def test_long_contexts_hold_no_more_than_the_bound(
 
 def test_states_after_one_of_many_tokens_keep_no_others(tiny_bundle: Path) -> None:
     model = open_model(tiny_bundle).bundle.language_model("text")
-    states = model.advance([model.state((), Part.ENSEMBLE)] * 16, range(16), Part.ENSEMBLE)
+    states = [model.advance(model.state((), Part.ENSEMBLE), (token,), Part.ENSEMBLE) for token in range(16)]
     states += [model.state(tuple(range(3, 300)), Part.ENSEMBLE)]
     for state in states:
         for array in (state.neural, state.hidden):

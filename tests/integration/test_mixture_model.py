@@ -138,12 +138,12 @@ def test_rescoring_mixes_the_next_token_as_scoring_does(model: LanguageModel) ->
         np.array([*map(sum, steps)]),
         np.array([*map(len, rows)], np.float64),
     )
-    found = Rescorer(model).rescore(
+    found, _ = Rescorer(model).rescore(
         Pool(candidates, rows, [step[0] for step in steps], (), 0.0), range(len(rows)), candidates
     )
     first = [float(model.token_log_probs(row)[Part.ENSEMBLE][0]) for row in rows]
     expected = np.array([mixed + sum(step[1:]) for mixed, step in zip(first, steps, strict=True)])
-    differences = found.candidates.log_probs - expected
+    differences = found.log_probs - expected
     # Rescoring is given what was typed, the same for all.
     np.testing.assert_allclose(differences, differences[0], atol=5e-3)
 

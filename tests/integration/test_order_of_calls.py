@@ -95,7 +95,7 @@ def calls() -> list[Call]:
             text_model = model.bundle.language_model("text")
             state = text_model.state((), Part.ENSEMBLE)
             for token in tokens(text_model, context):
-                state = text_model.advance([state], [token], Part.ENSEMBLE)[0]
+                state = text_model.advance(state, (token,), Part.ENSEMBLE)
             return text_model.log_probs([state], text_model.part(Part.ENSEMBLE))[0]
 
         return ask

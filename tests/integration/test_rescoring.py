@@ -36,7 +36,7 @@ def test_the_next_token_is_the_mixtures_and_all_else_the_n_gram_models(model: Mo
     language_model = model.bundle.language_model("queries")
     pool, rows = unseen(model, query)
     chosen = pool.candidates.rows(rows)
-    found = Rescorer(language_model).rescore(pool, rows, chosen).candidates.log_probs
+    found = Rescorer(language_model).rescore(pool, rows, chosen)[0].log_probs
     mixed = language_model.next_log_probs(pool.context, Part.ENSEMBLE)
     expected = [
         log_prob + mixed[pool.tokens[row][0]] - pool.firsts[row]
@@ -52,20 +52,21 @@ def test_what_is_remembered_is_what_the_models_say(tiny_bundle: Path, model: Mod
     for query in TYPED:
         afresh = open_model(tiny_bundle)
         pool, rows = unseen(afresh, query)
-        fresh = Rescorer(afresh.bundle.language_model("queries")).rescore(pool, rows, pool.candidates.rows(rows))
-        found = remembering.rescore(pool, rows, pool.candidates.rows(rows))
-        assert fresh.read
-        np.testing.assert_allclose(found.candidates.log_probs, fresh.candidates.log_probs, atol=1e-5)
+        rescorer = Rescorer(afresh.bundle.language_model("queries"))
+        fresh, read = rescorer.rescore(pool, rows, pool.candidates.rows(rows))
+        found, _ = remembering.rescore(pool, rows, pool.candidates.rows(rows))
+        assert read
+        np.testing.assert_allclose(found.log_probs, fresh.log_probs, atol=1e-5)
 
 
 def test_a_letter_more_asks_the_network_nothing(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = open_model(tiny_bundle)
     rescorer = Rescorer(model.bundle.language_model("queries"))
     pool, rows = unseen(model, "new york t")
-    assert rescorer.rescore(pool, rows, pool.candidates.rows(rows)).read
+    assert rescorer.rescore(pool, rows, pool.candidates.rows(rows))[1]
     monkeypatch.setattr(NeuralModel, "log_probs", None)  # would fail if it were called
     pool, rows = unseen(model, "new york ti")
-    assert not rescorer.rescore(pool, rows, pool.candidates.rows(rows)).read
+    assert not rescorer.rescore(pool, rows, pool.candidates.rows(rows))[1]
 
 
 def test_keystrokes_that_are_known_do_not_make_a_part_look_cheap(tiny_bundle: Path) -> None:
@@ -87,7 +88,7 @@ def test_a_prefix_that_was_seen_often_is_left_to_the_log(model: Model) -> None:
     assert pool.total >= SEEN
     assert not rescorer.helps(pool)
     chosen = pool.candidates.rows(rows)
-    assert rescorer.rescore(pool, rows, chosen).candidates is chosen
+    assert rescorer.rescore(pool, rows, chosen)[0] is chosen
     seen, unseen = (
         model.complete_query("new", QueryOptions(neural=False)),
         model.complete_query("new quay h", QueryOptions(neural=False)),

@@ -13,15 +13,15 @@ import numpy as np
 import pytest
 
 from benchmarks.bundles import find_bundle, in_versions, without_neural
-from benchmarks.serving.model import write_joined
+from benchmarks.index_scale import joined
 from benchmarks.serving.open_loop import offer
-from benchmarks.serving.servers import Checkout, Started, empty_server
+from benchmarks.serving.servers import Started, empty_server, python_of
 from benchmarks.serving.typing_traffic import fixed_arrivals, poisson_arrivals, prefixes, typing_traffic
 from lm.errors import ConfigError
 from suggest.model import open_model
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("cached", "overload", "streams", "profile")
+PARTS = ("cached", "overload", "streams")
 QUERIES = ["new york", "maps", "weather", "cheap flights"]
 
 
@@ -74,7 +74,7 @@ def test_another_checkout_is_measured_by_turns_in_the_same_run(tmp_path: Path, t
 
 def test_another_checkout_needs_a_virtual_environment(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"no .*\.venv/bin/python\. Run `make"):
-        Checkout(tmp_path).check()
+        python_of(tmp_path)
 
 
 def test_every_call_of_a_quick_overload_gets_an_answer_or_a_refusal(report: Path) -> None:
@@ -121,13 +121,10 @@ def test_poisson_arrivals_have_the_wanted_rate() -> None:
     assert gaps_s.std() == pytest.approx(0.01, rel=0.05)
 
 
-def test_joined_queries_are_distinct_and_the_same_every_time(tmp_path: Path) -> None:
-    for name in ("first", "again"):
-        write_joined(tmp_path / name, [*QUERIES, *"abcdefgh"], 100)
+def test_joined_queries_are_distinct_and_the_same_every_time() -> None:
+    first, again = (joined([*QUERIES, *"abcdefgh"], 100) for _ in range(2))
 
-    first, again = ((tmp_path / name / "queries.txt").read_text() for name in ("first", "again"))
-
-    assert len(set(first.splitlines())) == 100
+    assert len(set(first)) == 100
     assert first == again
 
 

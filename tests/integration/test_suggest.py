@@ -165,7 +165,7 @@ def test_subword_explanations_mix_to_the_ensembles_score(model: Model) -> None:
     language_model = model.bundle.language_model("queries")
     context = tuple(language_model.tokenizer.encode("new"))
     found = complete_word(language_model, context, "yo", 8, Part.ENSEMBLE)
-    words = [Word.spelt("", each) for each in found]
+    words = [Word("", each.log_prob, (each,)) for each in found]
     terms = explain_words(language_model, Cursor(4, context, "yo"), words)
     for part, name in ((Part.NGRAM, "ngram_log_prob"), (Part.NEURAL, "neural_log_prob")):
         alone = {each.tokens: each.log_prob for each in complete_word(language_model, context, "yo", 16, part)}

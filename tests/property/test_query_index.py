@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lm.index.queries import LAST_WORD, QueryIndex, QueryRow, build_query_index
+from lm.index.queries import LAST_WORD, QueryIndex
 from lm.kernels.ranges import RangeSums, block_sums
+from tests.query_indexes import QueryRow, build_query_index
 
 _TEXTS = st.text("ab ü", min_size=1, max_size=12).map(lambda text: " ".join(text.split())).filter(bool)
 _LOGS = st.dictionaries(_TEXTS, st.integers(1, 4), max_size=40)

@@ -82,6 +82,9 @@ def test_help_has_every_setting(command: str, kind: type[ProgramSettings]) -> No
         assert flag in shown
         assert variable in shown
         assert description.split()[0] in shown
+    assert "NAME,NAME..." in shown
+    assert "(default: unset)" in shown
+    assert re.search(r"tuple|\bstr\b|\bfloat\b|\bint\b|None|\(\)", shown) is None
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,10 @@ import pytest
 from pyarrow.parquet import write_table
 
 from lm.errors import InputError
+from tests.data_config import data_config
 from training.config import HeldOut, TextSource
-from training.data.corpus import CorpusCounts, read_paragraphs, write_sentences
+from training.data.corpus import TEXT_KINDS, CorpusCounts, read_paragraphs, write_sentences
+from training.data.sources import source_files
 from training.progress import SilentReporter
 
 NAMES = ("train.txt", "validation.txt", "test.txt")
@@ -21,7 +23,8 @@ def write(
 ) -> tuple[CorpusCounts, dict[str, list[str]]]:
     out = base / "out"
     out.mkdir(exist_ok=True)
-    counts = write_sentences(sources, base, out, held_out=held_out or HeldOut(), seed=seed, reporter=SilentReporter())
+    config = data_config(text=sources, held_out=held_out or HeldOut(), seed=seed)
+    counts = write_sentences(config, base, out, SilentReporter())
     assert sorted(path.name for path in out.iterdir()) == sorted(NAMES)
     return counts, {name: (out / name).read_text(encoding="utf-8").split("\n")[:-1] for name in NAMES}
 
@@ -30,7 +33,7 @@ def numbered(base: Path, name: str, numbers: range) -> None:
     (base / name).write_text("".join(f"Sentence {number}.\n" for number in numbers))
 
 
-def test_all_formats_give_paragraphs_with_their_places(tmp_path: Path) -> None:
+def test_all_formats_give_paragraphs(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("One. Two.\n\n  \nThree.\n")
     with gzip.open(tmp_path / "b.jsonl.gz", "wt") as out:
         out.write('{"body": "Four.\\n\\nFive."}\n\n{"body": "", "x": 1}\n{"body": "Six \\ud800."}\n')
@@ -40,23 +43,23 @@ def test_all_formats_give_paragraphs_with_their_places(tmp_path: Path) -> None:
         TextSource(path="*.jsonl.gz", column="body"),
         TextSource(path="c.parquet"),
     )
-    found = [(text, place.path.name, place.line) for text, place in read_paragraphs(sources, tmp_path)]
-    assert found == [
-        ("One. Two.", "a.txt", 1),
-        ("Three.", "a.txt", 4),
-        ("Four.", "b.jsonl.gz", 1),
-        ("Five.", "b.jsonl.gz", 1),
-        ("Six ?.", "b.jsonl.gz", 4),
-        ("Seven.", "c.parquet", 1),
-        ("Eight.", "c.parquet", 3),
-    ]
+    found = {
+        path.name: list(read_paragraphs(source, path)) for source, path in source_files(sources, tmp_path, TEXT_KINDS)
+    }
+    assert found == {
+        "a.txt": ["One. Two.", "Three."],
+        "b.jsonl.gz": ["Four.", "Five.", "Six ?."],
+        "c.parquet": ["Seven.", "Eight."],
+    }
 
 
 def test_lines_of_each_file_can_be_limited(tmp_path: Path) -> None:
     numbered(tmp_path, "a.txt", range(10))
     write_table(pyarrow.table({"text": ["One.", "Two.", "Three."]}), tmp_path / "b.parquet")
     sources = (TextSource(path="a.txt", max_lines=2), TextSource(path="b.parquet", max_lines=1))
-    texts = [text for text, _ in read_paragraphs(sources, tmp_path)]
+    texts = [
+        text for source, path in source_files(sources, tmp_path, TEXT_KINDS) for text in read_paragraphs(source, path)
+    ]
     assert texts == ["Sentence 0.", "Sentence 1.", "One."]
 
 
@@ -129,17 +132,11 @@ def test_bad_json_lines(tmp_path: Path, line: str, problem: str) -> None:
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_a_parquet_column_that_is_no_text(tmp_path: Path) -> None:
-    write_table(pyarrow.table({"text": [1, 2]}), tmp_path / "a.parquet")
-    with pytest.raises(InputError, match="the column `text` holds BIGINT, not text"):
-        list(read_paragraphs([TextSource(path="a.parquet")], tmp_path))
-
-
 def test_bad_endings_are_found_before_anything_is_read(tmp_path: Path) -> None:
     numbered(tmp_path, "a.txt", range(10))
     (tmp_path / "b.pdf").write_text("x")
     with pytest.raises(InputError, match=r"b\.pdf: the ending"):
-        next(iter(read_paragraphs([TextSource(path="[ab].*")], tmp_path)))
+        source_files([TextSource(path="[ab].*")], tmp_path, TEXT_KINDS)
 
 
 def test_files_go_whole_to_the_part_that_they_are_for(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from suggest.budget import Allowance, Budget, CostEstimate, LeftOut, OptionalPart, Shortage
+from suggest.budget import Budget, CostEstimate, LeftOut, OptionalPart, Shortage, Work
 
 
 def ending(in_s: float, *, waited_s: float = 0.0, limit: Shortage = Shortage.TIME_BUDGET) -> Budget:
@@ -53,12 +53,12 @@ def test_time_that_went_by_in_the_queue_is_told_from_time_that_there_never_was(l
 
 
 def test_each_part_left_out_is_noted_and_one_that_comes_last_goes_with_them() -> None:
-    allowance = Allowance(ending(0.1, limit=Shortage.DEADLINE))
-    assert allowance.allows(OptionalPart.SPELLING, CostEstimate(0.01))
-    assert not allowance.left_out
-    assert not allowance.allows(OptionalPart.NEURAL, CostEstimate(0.06))
-    assert not allowance.allows(OptionalPart.RERANKER, CostEstimate(0.01), last=True)
-    assert allowance.left_out == (
+    work = Work(ending(0.1, limit=Shortage.DEADLINE))
+    assert work.allows(OptionalPart.SPELLING, CostEstimate(0.01))
+    assert not work.left_out
+    assert not work.allows(OptionalPart.NEURAL, CostEstimate(0.06))
+    assert not work.allows(OptionalPart.RERANKER, CostEstimate(0.01), last=True)
+    assert work.left_out == (
         LeftOut(OptionalPart.NEURAL, Shortage.DEADLINE),
         LeftOut(OptionalPart.RERANKER, Shortage.DEADLINE),
     )

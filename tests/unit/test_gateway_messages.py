@@ -15,7 +15,7 @@ from google.rpc import error_details_pb2, status_pb2
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gateway.contract import Binding, is_served, methods
+from gateway.contract import Binding, bindings, is_served, methods
 from gateway.errors import status_document
 from gateway.messages import parse_object, read_message, read_request, to_json
 from lm.errors import RequestError
@@ -199,7 +199,7 @@ def test_booleans_in_a_query_string() -> None:
 
 
 def test_bindings_are_those_of_the_annotations() -> None:
-    found = {method.name: [(each.verb, each.path, each.body) for each in method.bindings] for method in methods()}
+    found = {method.name: [(each.verb, each.path, each.body) for each in bindings(method)] for method in methods()}
     assert found["CompleteQuery"] == [("POST", "/v1:completeQuery", "*"), ("GET", "/v1:completeQuery", "")]
     assert found["GetModel"] == [("GET", "/v1/{name=models/*}", "")]
     assert found["StreamCompleteQuery"] == []

@@ -29,7 +29,7 @@ def test_a_named_folder_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     _put_programs(tmp_path / "own")
     monkeypatch.setenv(KENLM_BIN_VARIABLE, str(tmp_path / "own"))
 
-    assert ensure_kenlm_tools(SilentReporter()).lmplz == tmp_path / "own" / "lmplz"
+    assert ensure_kenlm_tools(SilentReporter()) == tmp_path / "own"
 
 
 def test_a_named_folder_that_lacks_a_program_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,7 +44,7 @@ def test_the_cache_is_used_without_a_compiler(monkeypatch: pytest.MonkeyPatch) -
     _put_programs(cache_folder() / "bin")
     monkeypatch.setenv("PATH", "/nonexistent")
 
-    assert ensure_kenlm_tools(SilentReporter()).query == cache_folder() / "bin" / "query"
+    assert ensure_kenlm_tools(SilentReporter()) == cache_folder() / "bin"
 
 
 def test_no_compiler_is_said_before_anything_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import tracemalloc
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from pyarrow.parquet import read_table
 
-from lm.errors import ConfigError, InputError, MissingToolError
+from lm.errors import InputError, MissingToolError
 from lm.index.never_generated import hash_query
-from training.config import HeldOut, Screening, load_config
+from tests.data_config import KEEP_ALL, count_log
+from training.config import HeldOut, Screening
 from training.config_log import Counting, QueryLogSource
 from training.data.engines import EngineName, check_spark
 from training.data.log_rows import RowJudge
-from training.data.query_log import QueryCounts, write_queries
+from training.data.query_log import QueryCounts
 from training.data.screening import Screen
-from training.progress import SilentReporter
 
-NOW = datetime(2026, 1, 10, tzinfo=UTC)
 # One row for each held-out part, so that these tests can name all the others.
 LITTLE = HeldOut(validation_fraction=0.001, test_fraction=0.001)
-KEEP_ALL = Screening(min_count=1, min_users=1)
 FILLER = [f"filler {number:03d} words" for number in range(300)]
 
 
@@ -37,20 +34,9 @@ def write(
 ) -> tuple[QueryCounts, dict[str, float]]:
     """Counts a log; also its queries with their counts."""
     (base / name).write_text("".join(row + "\n" for row in rows), encoding="utf-8")
-    out = base / engine
-    out.mkdir(exist_ok=True)
-    counts = write_queries(
-        [QueryLogSource.model_validate({"path": name, **source})],
-        base,
-        out,
-        screening=screening,
-        counting=counting or Counting(),
-        held_out=LITTLE,
-        seed=0,
-        now=NOW,
-        reporter=SilentReporter(),
-        engine=engine,
-    )
+    out, log = base / engine, QueryLogSource.model_validate({"path": name, **source})
+    sections = {"screening": screening, "counting": counting or Counting(), "held_out": LITTLE}
+    counts = count_log(base, out, log, engine=engine, **sections)
     table = read_table(out / "train.parquet").to_pydict()
     return counts, dict(zip(table["query"], table["count"], strict=True))
 
@@ -142,17 +128,6 @@ def test_a_submission_counts_half_after_each_half_life(tmp_path: Path) -> None:
     assert (tmp_path / "duckdb" / "train_lm.txt").read_text().split("\n").count("ancient thing") == 1
 
 
-def test_a_half_life_wants_times(tmp_path: Path) -> None:
-    path = tmp_path / "shop.toml"
-    path.write_text(
-        'name = "shop"\n[[query_log]]\npath = "a.tsv"\n[counting]\nhalf_life_days = 30\n'
-        '[[language_models]]\nname = "queries"\nunit = "subword"\nsources = ["queries"]\n'
-    )
-    with pytest.raises(ConfigError, match=r"counting\.half_life_days: no query log has times"):
-        load_config(path)
-    load_config(path, ["query_log.time_column=time"])
-
-
 def test_robots_repeats_and_half_typed_rows_are_counted(tmp_path: Path) -> None:
     rows = [
         "query\ttime\tuser",
@@ -211,20 +186,10 @@ def test_a_bad_row_stops_or_is_dropped_and_counted(tmp_path: Path, kind: str) ->
     good = b"".join(f"{filler}\t1\t2026-01-10 12:00:00\n".encode() for filler in FILLER)
     (tmp_path / "log.tsv").write_bytes(b"query\tn\tt\n" + good[:39] + bad + b"\n" + good[39:])
     source = {"path": "log.tsv", "count_column": "n", "time_column": "t"}
-    (tmp_path / "out").mkdir()
 
     def read(on_bad_row: str) -> QueryCounts:
-        return write_queries(
-            [QueryLogSource.model_validate({**source, "on_bad_row": on_bad_row})],
-            tmp_path,
-            tmp_path / "out",
-            screening=KEEP_ALL,
-            counting=Counting(),
-            held_out=LITTLE,
-            seed=0,
-            now=NOW,
-            reporter=SilentReporter(),
-        )
+        log = QueryLogSource.model_validate({**source, "on_bad_row": on_bad_row})
+        return count_log(tmp_path, tmp_path / "out", log, screening=KEEP_ALL, held_out=LITTLE)
 
     with pytest.raises(InputError, match=problem) as caught:
         read("stop")

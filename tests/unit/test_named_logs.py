@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from lm.errors import ConfigError
-from tests.unit.test_query_log import NOW, OUTPUTS
+from tests.data_config import KEEP_ALL, count_log
+from tests.unit.test_query_log import OUTPUTS
 from training.config import HeldOut, Screening
-from training.config_log import Counting, QueryLogSource
-from training.data.query_log import QueryCounts, write_queries
-from training.progress import SilentReporter
+from training.config_log import QueryLogSource
+from training.data.query_log import QueryCounts
 
 NAMED = [
     QueryLogSource(path="old.txt"),
@@ -25,19 +25,7 @@ def write_named(folder: Path, held_out: HeldOut) -> tuple[Path, QueryCounts]:
     (folder / "new.txt").write_text("new shoes\n" * 40 + "both\n" * 20 + "rare here\n")
     (folder / "newer.txt").write_text("newer hats\n" * 10)
     out = folder / "out"
-    out.mkdir()
-    counts = write_queries(
-        NAMED,
-        folder,
-        out,
-        screening=Screening(min_count=3),
-        counting=Counting(),
-        held_out=held_out,
-        seed=0,
-        now=NOW,
-        reporter=SilentReporter(),
-    )
-    return out, counts
+    return out, count_log(folder, out, *NAMED, screening=Screening(min_count=3), held_out=held_out)
 
 
 def test_the_logs_of_a_name_are_learnt_by_themselves(tmp_path: Path) -> None:
@@ -58,19 +46,8 @@ def test_a_named_log_that_holds_nothing_to_hold_out_is_named(tmp_path: Path) -> 
     (tmp_path / "new.txt").write_text("ab\n" * 9 + "new shoes\n" * 2)
     sources = [QueryLogSource(path="old.txt"), QueryLogSource(path="new.txt", name="recent")]
     out = tmp_path / "out"
-    out.mkdir()
     with pytest.raises(ConfigError, match=r"held_out\.query_log: the logs named 'recent' have 2 rows"):
-        write_queries(
-            sources,
-            tmp_path,
-            out,
-            screening=Screening(min_count=1),
-            counting=Counting(),
-            held_out=HeldOut(query_log="recent"),
-            seed=0,
-            now=NOW,
-            reporter=SilentReporter(),
-        )
+        count_log(tmp_path, out, *sources, screening=KEEP_ALL, held_out=HeldOut(query_log="recent"))
     assert not any(out.iterdir())
 
 
@@ -90,17 +67,7 @@ def test_queries_may_be_held_out_of_the_logs_of_a_name_alone(tmp_path: Path) -> 
 def test_an_empty_file_leaves_its_name_without_lines(tmp_path: Path) -> None:
     (tmp_path / "old.txt").write_text("old shoes\n" * 50)
     (tmp_path / "new.txt").write_text("")
-    (tmp_path / "out").mkdir()
-    counts = write_queries(
-        [QueryLogSource(path="old.txt"), QueryLogSource(path="new.txt", name="recent")],
-        tmp_path,
-        tmp_path / "out",
-        screening=Screening(),
-        counting=Counting(),
-        held_out=HeldOut(),
-        seed=0,
-        now=NOW,
-        reporter=SilentReporter(),
-    )
+    sources = [QueryLogSource(path="old.txt"), QueryLogSource(path="new.txt", name="recent")]
+    counts = count_log(tmp_path, tmp_path / "out", *sources)
     assert counts.files == 1
     assert (tmp_path / "out" / "train_lm.recent.txt").read_text() == ""

@@ -33,7 +33,8 @@ def loss_of(
     model: NeuralNetwork, hidden: torch.Tensor, targets: torch.Tensor, sampler: Sampler | None = None
 ) -> torch.Tensor:
     drawn = None if sampler is None else sampler.draw()
-    return mean_loss(model, hidden, targets, model.output_vectors(drawn, targets), sampler)
+    wanted = targets if drawn is None else torch.cat([drawn, targets])
+    return mean_loss(model, hidden, targets, functional.embedding(wanted, model.output_weight()), drawn, sampler)
 
 
 def test_normalizer_and_its_gradients_are_those_of_logsumexp(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,7 +27,7 @@ from training.neural.checkpoint import CHECKPOINT_FILE, LOG_FILE, Checkpoint
 from training.neural.export import export_neural
 from training.neural.loop import AVERAGING_PATIENCE, stalled
 from training.neural.train import train_neural
-from training.progress import SilentReporter
+from training.progress import SilentReporter, Task
 
 VOCABULARY = 60
 SMALL = {
@@ -41,7 +41,7 @@ SMALL = {
 }
 
 
-class CallingReporter(SilentReporter):
+class CallingReporter(SilentReporter, Task):
     """Calls back at every update of a task."""
 
     def __init__(self, callback: Callable[[float, str], None]) -> None:
@@ -57,8 +57,7 @@ class CallingReporter(SilentReporter):
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    folder = tmp_path_factory.mktemp("data")
-    rng = np.random.default_rng(0)
+    rng, folder = np.random.default_rng(0), tmp_path_factory.mktemp("data")
     paths = {}
     for part, sentences in (("train", 150), ("validation", 30)):
         lengths = rng.integers(1, 9, sentences)
@@ -158,9 +157,10 @@ def test_interrupted_training_goes_on_as_if_it_had_not_been(
     settings: dict[str, object],
     update: int,
 ) -> None:
-    whole = train("whole", **settings)
+    whole, handler = train("whole", **settings), signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
         train("parts", reporter=stop_at(update), **settings)
+    assert signal.getsignal(signal.SIGINT) is handler
     checkpoint = Checkpoint.load(tmp_path / "parts")
     assert checkpoint is not None
     assert 0 < checkpoint.step < 12
@@ -172,27 +172,19 @@ def test_interrupted_training_goes_on_as_if_it_had_not_been(
     assert_same_weights(tmp_path / "whole", tmp_path / "parts")
 
 
-def test_sigint_is_handled_as_before_afterwards(train: Callable[..., Checkpoint]) -> None:
-    before = signal.getsignal(signal.SIGINT)
-    with pytest.raises(KeyboardInterrupt):
-        train(reporter=stop_at(1))
-    assert signal.getsignal(signal.SIGINT) is before
-
-
-def test_finished_training_is_not_repeated(train: Callable[..., Checkpoint]) -> None:
-    first = train()
-    updates: list[float] = []
-    assert train(reporter=CallingReporter(lambda done, _: updates.append(done))).curve == first.curve
-    assert not updates
-
-
-def test_progress_says_step_loss_and_rate(train: Callable[..., Checkpoint]) -> None:
+def test_progress_says_step_loss_and_rate_and_finished_training_is_not_repeated(
+    train: Callable[..., Checkpoint],
+) -> None:
     updates: list[tuple[float, str]] = []
-    train(reporter=CallingReporter(lambda done, note: updates.append((done, note))))
+    reporter = CallingReporter(lambda done, note: updates.append((done, note)))
+    first = train(reporter=reporter)
     shares = [done for done, _ in updates]
     assert shares == sorted(shares)
     assert shares[-1] == 1.0
     assert all(word in updates[0][1] for word in ("step 1", "loss", "perplexity", "tokens/s"))
+    updates.clear()
+    assert train(reporter=reporter).curve == first.curve
+    assert not updates
 
 
 def test_minutes_bound_training(train: Callable[..., Checkpoint]) -> None:
@@ -243,6 +235,19 @@ def test_device_that_is_not_there_is_told_with_those_that_are(train: Callable[..
         train(device="abacus")
 
 
+def served_loss(folder: Path, data: dict[str, Path]) -> float:
+    """Nats a token of the validation text, sentence by sentence; the state is carried on if the model does so."""
+    served = NeuralModel(folder)
+    tokens, offsets = np.load(data["validation_tokens"]), np.load(data["validation_offsets"])
+    log_probs, state = [], served.initial_state()
+    for begin, end in pairwise(offsets):
+        sentence = tokens[begin:end].astype(np.int64)
+        hidden, after = served.advance(np.concatenate([[1], sentence])[None], state)
+        state = after if served.description.carries_state else state
+        log_probs.append(served.target_log_probs(hidden[0], np.concatenate([sentence, [2]])))
+    return float(-np.concatenate(log_probs).mean())
+
+
 @pytest.mark.parametrize("kind", ["lstm", "gru", "rnn", "window"])
 @pytest.mark.parametrize("width", [16, 24])  # of the state: as the vectors, so that nothing projects it, and wider
 def test_export_gives_the_loss_that_training_measured(
@@ -251,14 +256,7 @@ def test_export_gives_the_loss_that_training_measured(
     result = train(kind=kind, hidden_size=width, sampled_softmax=0, max_steps=60, learning_rate=0.02)
     assert result.best_loss < 0.75 * np.log(VOCABULARY)
     export_neural(tmp_path / "work", tmp_path / "out")
-    served = NeuralModel(tmp_path / "out")
-    tokens, offsets = np.load(data["validation_tokens"]), np.load(data["validation_offsets"])
-    log_probs = []
-    for begin, end in pairwise(offsets):
-        sentence = tokens[begin:end].astype(np.int64)
-        hidden, _ = served.advance(np.concatenate([[1], sentence])[None], served.initial_state())
-        log_probs.append(served.target_log_probs(hidden[0], np.concatenate([sentence, [2]])))
-    assert -np.concatenate(log_probs).mean() == pytest.approx(result.best_loss, rel=0.005)
+    assert served_loss(tmp_path / "out", data) == pytest.approx(result.best_loss, rel=0.005)
 
 
 def test_export_of_a_reranker_knows_what_training_learned(
@@ -289,15 +287,8 @@ def test_a_model_that_carries_its_state_is_validated_as_it_reads_on(
     monkeypatch.setattr(loop, "VALIDATION_STREAMS", 1)
     result = train(**STREAMS, sampled_softmax=0, max_steps=60, learning_rate=0.02)
     export_neural(tmp_path / "work", tmp_path / "out")
-    served = NeuralModel(tmp_path / "out")
-    assert served.description.carries_state
-    tokens, offsets = np.load(data["validation_tokens"]), np.load(data["validation_offsets"])
-    log_probs, state = [], served.initial_state()
-    for begin, end in pairwise(offsets):
-        sentence = tokens[begin:end].astype(np.int64)
-        hidden, state = served.advance(np.concatenate([[1], sentence])[None], state)
-        log_probs.append(served.target_log_probs(hidden[0], np.concatenate([sentence, [2]])))
-    assert -np.concatenate(log_probs).mean() == pytest.approx(result.best_loss, rel=0.005)
+    assert NeuralModel(tmp_path / "out").description.carries_state
+    assert served_loss(tmp_path / "out", data) == pytest.approx(result.best_loss, rel=0.005)
 
 
 @pytest.mark.parametrize(

@@ -37,14 +37,12 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def _probe(digest: str, version: str = "1.0") -> Pinned:
-    return Pinned(name="probe", version=version, sha256=(digest,), size=100)
+    return Pinned(name="probe", version=version, sha256=(digest,))
 
 
 def _download(package: Pinned, folder: Path) -> Path:
-    scratch = folder / "scratch"
-    scratch.mkdir()
     with SilentReporter().task("fetch") as task:
-        run_pip(["download", "--dest", str(folder / "fetched")], [package], scratch=scratch, task=task)
+        run_pip(["download", "--dest", str(folder / "fetched")], [package], scratch=folder, task=task)
     return folder / "fetched" / _WHEEL
 
 

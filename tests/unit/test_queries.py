@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 from lm.errors import BundleDamagedError
-from lm.index.queries import MOST_WORD_STARTS, InfixMatch, QueryIndex, QueryRow, build_query_index
+from lm.index.queries import MOST_WORD_STARTS, InfixMatch, QueryIndex
 from lm.kernels.ranges import RangeMaxima
 from lm.models.language_model import State
 from lm.text.duplicates import KINDS
 from lm.text.hangul import typed_prefixes
-from suggest.sources.infix import InfixSource
+from suggest.sources.log import InfixSource
 from suggest.sources.source import Reading, Request
+from tests.query_indexes import QueryRow, build_query_index
 
 _COUNTS = {"new york": 50, "new york times": 50, "new": 7, "news": 90, "nüsse": 3, "weather": 20, "日本": 4}
 

@@ -9,7 +9,8 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from lm.index.queries import QueryIndex, QueryRow, build_query_index
+from lm.index.queries import QueryIndex
+from tests.query_indexes import QueryRow, build_query_index
 from training.query_index import index_queries
 
 _ROWS = [

@@ -14,7 +14,6 @@ from lm.text.normalize import (
     normalize_text,
     split_sentences,
     split_words,
-    word_spans,
 )
 
 
@@ -109,10 +108,6 @@ def test_every_control_and_format_character_separates() -> None:
 )
 def test_words(text: str, words: list[str]) -> None:
     assert split_words(text) == words
-
-
-def test_spans_count_code_points_of_the_given_text() -> None:
-    assert word_spans("  𝒳y, z") == [("𝒳y", 2, 4), (",", 4, 5), ("z", 6, 7)]
 
 
 @pytest.mark.parametrize(

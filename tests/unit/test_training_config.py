@@ -48,30 +48,14 @@ def test_a_configuration_is_read_with_its_defaults(path: Path) -> None:
     assert config.publishing.keep_versions == 3
 
 
-def test_a_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"none\.toml: no such file"):
-        load_config(tmp_path / "none.toml")
-
-
-def test_a_folder(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="is a folder"):
-        load_config(tmp_path)
-
-
-def test_not_toml(path: Path) -> None:
+def test_a_file_that_is_not_toml_is_named(path: Path) -> None:
     path.write_text("name: search\n", encoding="utf-8")
-
-    with pytest.raises(InputError, match=r"train\.toml: not valid TOML.*line 1"):
-        load_config(path)
-
-
-def test_not_utf_8_names_the_byte(path: Path) -> None:
+    for name, problem in (("none.toml", "no such file"), ("", "is a folder"), ("train.toml", "not valid TOML.*line 1")):
+        with pytest.raises(InputError, match=problem):
+            load_config(path.parent / name)
     path.write_bytes(b'name = "\xff"')
-
-    with pytest.raises(InputError, match="not UTF-8") as caught:
+    with pytest.raises(InputError, match="byte 8: not UTF-8"):
         load_config(path)
-
-    assert caught.value.byte == 8
 
 
 @pytest.mark.parametrize(
@@ -102,7 +86,9 @@ def test_a_wrong_field_is_named_with_its_file(path: Path, good: str, bad: str, f
     [
         ('name = "words"', 'name = "queries"', "two have the same name"),
         ('[[text]]\npath = "speeches.txt"', "", "language_models.queries.sources: there is no text"),
+        ('[[query_log]]\npath = "log.tsv"', "", "there is no queries. Add a [[query_log]] or [[catalogue]] section"),
         ("[0, 0, 1]", "[0, 0, 1, 1]", "language_models.words.ngram.prune: more counts than orders"),
+        ('name = "search"', 'name = "search"\ncounting.half_life_days = 30', "half_life_days: no query log has times"),
     ],
 )
 def test_fields_that_do_not_go_together(path: Path, good: str, bad: str, problem: str) -> None:
@@ -151,6 +137,8 @@ def test_settings_override_the_file(path: Path) -> None:
             "language_models.0.vocabulary_size=500",
             "language_models.words.ngram.prune=[0, 1]",
             "query_log.user_column=user",
+            "query_log.time_column=time",
+            "counting.half_life_days=30",
         ],
     )
 

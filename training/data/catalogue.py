@@ -7,27 +7,29 @@ index knows which are wanted.
 
 from __future__ import annotations
 
+import glob
+import itertools
 import json
 import math
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import md5
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from lm.errors import InputError
 from lm.index.never_generated import hash_query
 from lm.text.normalize import displayed_query, normalize_query
-from training.config import CatalogueSource, HeldOut, Screening
+from training.config import CatalogueSource, TrainingConfig
+from training.data.engines import MEMORY_LIMIT
 from training.data.query_log import WITHHELD_FILE
 from training.data.screening import Screen, load_screen
-from training.data.sources import kind_of, leave_out_empty, source_files
-from training.data.tables import read_columns, read_objects
+from training.data.sources import leave_out_empty, source_files
+from training.data.tables import read_columns
 from training.progress import Reporter
 
 CATALOGUE_KINDS = (".tsv", ".csv", ".jsonl", ".parquet")
@@ -59,15 +61,7 @@ class _Entry:
 
 
 def write_catalogue(
-    sources: Sequence[CatalogueSource],
-    base: Path,
-    log: Path | None,
-    out_folder: Path,
-    *,
-    screening: Screening,
-    held_out: HeldOut,
-    seed: int,
-    reporter: Reporter,
+    config: TrainingConfig, base: Path, log: Path | None, out_folder: Path, reporter: Reporter
 ) -> CatalogueCounts:
     """Writes the files of `training.data.query_log` with the catalogue added; `train.parquet` also has `payload`.
 
@@ -75,35 +69,34 @@ def write_catalogue(
     reads them. With a log, queries that it withholds stay withheld unless they are entries.
 
     Args:
-        base: folder that relative paths start from.
         log: folder of the counted query log, or None. Its held-out queries are taken over; no entries are held out.
 
     Raises:
         InputError: a file, a line, a column or a weight cannot be used, or too few entries are left.
     """
-    files = leave_out_empty(source_files(sources, base, CATALOGUE_KINDS), reporter)
+    screening, held_out, seed = config.screening, config.held_out, config.seed
+    files = leave_out_empty(source_files(config.catalogue, base, CATALOGUE_KINDS), reporter)
     screen = load_screen(base / screening.blocked_words if screening.blocked_words else None)
     entries, dropped, rows = _read(files, screen, screening.max_length, reporter)
     if log is None and len(entries) < _MIN_ENTRIES:
-        raise _too_few(files[0][1], len(entries), dropped)
+        reasons = ", ".join(f"{rows} {reason}" for reason, rows in dropped.most_common()) or "none"
+        problem = f"{len(entries)} entries are left, too few to train, tune and measure on (dropped: {reasons})."
+        raise InputError(files[0][1], problem, remedy="Is text_column the right one?")
     _write_index(entries, log, out_folder)
-    held: list[str] = []
     parts = {"validation": 0, "test": 0}
-    for name in parts:
-        if log is not None:
-            shutil.copy2(log / f"{name}.txt", out_folder)
-            continue
-        share = held_out.validation_fraction if name == "validation" else held_out.test_fraction
-        parts[name] = max(1, min(held_out.max_queries, int(len(entries) * share)))
-        drawn = _draw(entries, seed)[len(held) : len(held) + parts[name]]
-        _write_lines(out_folder / f"{name}.txt", drawn)
-        held += drawn
-    lines = set(held)
-    if log is not None:
-        for path in log.glob("train_lm*.txt"):
+    held = set[str]()
+    if log is None:
+        drawn = iter(_draw(entries, seed))
+        for name, share in (("validation", held_out.validation_fraction), ("test", held_out.test_fraction)):
+            parts[name] = max(1, min(held_out.max_queries, int(len(entries) * share)))
+            lines = list(itertools.islice(drawn, parts[name]))
+            _write_lines(out_folder / f"{name}.txt", lines)
+            held.update(lines)
+    else:
+        for path in (log / "validation.txt", log / "test.txt", *log.glob("train_lm*.txt")):
             shutil.copy2(path, out_folder)
         _write_withheld(entries, log, out_folder)
-    _write_lines(out_folder / "train_lm.txt", [query for query in _shuffled(entries, seed) if query not in lines])
+    _write_lines(out_folder / "train_lm.txt", [query for query in _shuffled(entries, seed) if query not in held])
     return CatalogueCounts(
         files=len(files), rows=rows, entries=len(entries), dropped_rows=dict(sorted(dropped.items())), **parts
     )
@@ -117,8 +110,11 @@ def _read(
     rows = 0
     with reporter.task("Reading the catalogue", len(files)) as task:
         for number, (source, path) in enumerate(files):
-            for line, text, weight, payload in _rows(source, path):
+            columns = (source.text_column, source.weight_column, source.payload_column)
+            for line, (title, weight, payload) in read_columns(path, columns):
+                _check_characters(path, line, [title, weight, payload])
                 rows += 1
+                text = title or ""
                 query = normalize_query(text).rstrip(" ")
                 value = 1.0 if source.weight_column is None else _weight(path, line, weight)
                 reason = _reason(query, value, max_length) or screen.reason(query)
@@ -141,38 +137,14 @@ def _reason(query: str, weight: float, max_length: int) -> str | None:
     return None if weight > 0 else "no_weight"
 
 
-def _rows(source: CatalogueSource, path: Path) -> Iterator[tuple[int, str, Any, Any]]:
-    """The line, text, weight and payload of each row."""
-    wanted = (source.text_column, source.weight_column, source.payload_column)
-    columns = [column for column in wanted if column is not None]
-    places = [columns.index(column) if column is not None else None for column in wanted]
-    json_lines = kind_of(path, CATALOGUE_KINDS) == ".jsonl"
-    for line, fields in _read_jsonl(path, columns) if json_lines else read_columns(path, columns):
-        text, weight, payload = (None if place is None else fields[place] for place in places)
-        if text is not None and not isinstance(text, str):
-            raise InputError(path, f"`{source.text_column}` is {text!r}, not text.", line=line, remedy="Mend the line.")
-        yield line, text or "", weight, payload
-
-
-def _read_jsonl(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, list[Any]]]:
-    for number, line, record in read_objects(path, columns[0], "text_column"):
-        if r"\ud" in line.lower():
-            _check_characters(path, number, record)
-        yield number, [record.get(column) for column in columns]
-
-
-def _check_characters(path: Path, line: int, document: object) -> None:
+def _check_characters(path: Path, line: int, fields: Sequence[object]) -> None:
     """Raises if a JSON escape is half of a surrogate pair without the other half."""
     try:
-        json.dumps(document, ensure_ascii=False).encode()
+        json.dumps(fields, ensure_ascii=False, default=str).encode()
     except UnicodeEncodeError as error:
         half = f"\\u{ord(error.object[error.start]):04x}"
-        raise InputError(
-            path,
-            f"`{half}` is half a character, a lone surrogate.",
-            line=line,
-            remedy="Write the character itself, or both halves.",
-        ) from None
+        problem = f"`{half}` is half a character, a lone surrogate."
+        raise InputError(path, problem, line=line, remedy="Write the character itself, or both halves.") from None
 
 
 def _weight(path: Path, line: int, value: object) -> float:
@@ -181,18 +153,15 @@ def _weight(path: Path, line: int, value: object) -> float:
     except (TypeError, ValueError, OverflowError):
         weight = math.nan
     if not 0 <= weight < 1e30:
+        text = repr(value)
+        shown = text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
         raise InputError(
             path,
-            f"the weight {_shown(value)} is no number of 0 or more.",
+            f"the weight {shown} is no number of 0 or more.",
             line=line,
             remedy="Mend or drop the line, or leave weight_column out: all entries then weigh 1.",
         )
     return weight
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
 
 
 def _payload(value: object) -> str | None:
@@ -238,29 +207,23 @@ def _write_index(entries: dict[str, _Entry], log: Path | None, folder: Path) -> 
         return
     import duckdb
 
-    logged, written = (_quoted(str(place / "train.parquet")) for place in (log, folder))
     with (
         tempfile.TemporaryDirectory(dir=folder, prefix="spill-") as spill,
-        duckdb.connect(config={"memory_limit": "1GB", "temp_directory": spill}) as connection,
+        duckdb.connect(config={"memory_limit": MEMORY_LIMIT, "temp_directory": spill}) as connection,
     ):
+        logged = connection.read_parquet(glob.escape(str(log / "train.parquet")))
+        logged.create_view("logged")
         connection.register("entries", table)
-        columns = [row[0] for row in connection.execute(f"DESCRIBE SELECT * FROM read_parquet({logged})").fetchall()]
-        display = "coalesce(e.display, l.display)" if "display" in columns else "e.display"
-        recent = "coalesce(l.recent, 0) AS recent," if "recent" in columns else ""  # entries have no times
-        connection.execute(
+        display = "coalesce(e.display, l.display)" if "display" in logged.columns else "e.display"
+        recent = "coalesce(l.recent, 0) AS recent," if "recent" in logged.columns else ""  # entries have no times
+        added = connection.sql(
             f"""
-            COPY (
-                SELECT coalesce(l.query, e.query) AS query, coalesce(l.count, 0) + coalesce(e.count, 0) AS count,
-                       {recent} {display} AS display, e.payload AS payload
-                FROM read_parquet({logged}) l FULL JOIN entries e ON l.query = e.query ORDER BY 1
-            ) TO {written} (FORMAT parquet, COMPRESSION zstd)
+            SELECT coalesce(l.query, e.query) AS query, coalesce(l.count, 0) + coalesce(e.count, 0) AS count,
+                   {recent} {display} AS display, e.payload AS payload
+            FROM logged l FULL JOIN entries e ON l.query = e.query ORDER BY 1
             """
         )
-
-
-def _quoted(text: str) -> str:
-    """A string of SQL."""
-    return "'" + text.replace("'", "''") + "'"
+        added.write_parquet(str(folder / "train.parquet"), compression="zstd")
 
 
 def _write_withheld(entries: dict[str, _Entry], log: Path, folder: Path) -> None:
@@ -272,12 +235,3 @@ def _write_withheld(entries: dict[str, _Entry], log: Path, folder: Path) -> None
     entered = np.fromiter(map(hash_query, entries), np.uint64, len(entries))
     left = withheld[~np.isin(withheld, entered)]
     pyarrow.parquet.write_table(pyarrow.table({"hash": left}), folder / WITHHELD_FILE, compression="zstd")
-
-
-def _too_few(path: Path, entries: int, dropped: Counter[str]) -> InputError:
-    reasons = ", ".join(f"{rows} {reason}" for reason, rows in dropped.most_common()) or "none"
-    return InputError(
-        path,
-        f"{entries} entries are left, too few to train, tune and measure on (dropped: {reasons}).",
-        remedy="Is text_column the right one?",
-    )

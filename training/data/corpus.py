@@ -16,10 +16,10 @@ from pathlib import Path
 
 from lm.errors import InputError
 from lm.text.normalize import normalize_text, split_sentences
-from training.config import HeldOut, TextSource
+from training.config import HeldOut, TextSource, TrainingConfig
 from training.data.screening import Screen
-from training.data.sources import Meter, Place, kind_of, leave_out_empty, read_lines, source_files
-from training.data.tables import Progress, read_objects, read_parquet
+from training.data.sources import Meter, Progress, leave_out_empty, source_files
+from training.data.tables import read_columns
 from training.progress import Reporter
 
 TEXT_KINDS = (".txt", ".jsonl", ".parquet")
@@ -45,62 +45,20 @@ class CorpusCounts:
     test: int
 
 
-def corpus_files(sources: Sequence[TextSource], base: Path) -> list[tuple[TextSource, Path]]:
-    """All files of a corpus in the order in which they are read.
+def read_paragraphs(source: TextSource, path: Path, progress: Progress | None = None) -> Iterator[str]:
+    """Paragraphs of running text of one file.
 
     Raises:
-        InputError: one is missing or has an ending that says nothing.
+        InputError: the file cannot be used; names line, byte or column where there is one.
     """
-    return source_files(sources, base, TEXT_KINDS)
-
-
-def read_paragraphs(sources: Sequence[TextSource], base: Path) -> Iterator[tuple[str, Place]]:
-    """Paragraphs of running text, with the file and line or row that each stands in.
-
-    Args:
-        base: folder that relative paths start from.
-
-    Raises:
-        InputError: a file cannot be used; names it, with line, byte or column where there is one.
-    """
-    for source, path in corpus_files(sources, base):
-        yield from _read_file(source, path, None)
-
-
-def _read_file(source: TextSource, path: Path, progress: Progress | None) -> Iterator[tuple[str, Place]]:
-    match kind_of(path, TEXT_KINDS):
-        case ".txt":
-            documents = read_lines(path, max_lines=source.max_lines, progress=progress)
-        case ".jsonl":
-            documents = _json_texts(path, source, progress)
-        case _:
-            rows = itertools.islice(read_parquet(path, [source.column], progress), source.max_lines)
-            documents = ((number, text or "") for number, (text,) in enumerate(rows, start=1))
-    for number, document in documents:
-        place = Place(path, number)
-        for paragraph in document.splitlines():
+    for _, (text,) in itertools.islice(read_columns(path, [source.column], progress=progress), source.max_lines):
+        # JSON can spell half a surrogate pair, which no UTF-8 file can hold
+        for paragraph in (text or "").encode("utf-8", "replace").decode("utf-8").splitlines():
             if paragraph and not paragraph.isspace():
-                yield paragraph, place
+                yield paragraph
 
 
-def _json_texts(path: Path, source: TextSource, progress: Progress | None) -> Iterator[tuple[int, str]]:
-    for number, _, record in read_objects(path, source.column, "column", source.max_lines, progress):
-        text = record[source.column]
-        if not isinstance(text, str):
-            raise InputError(path, f"`{source.column}` is {text!r}, not text.", line=number, remedy="Mend the line.")
-        # JSON can spell half a surrogate pair, which no UTF-8 file can hold.
-        yield number, text.encode("utf-8", "replace").decode("utf-8")
-
-
-def write_sentences(
-    sources: Sequence[TextSource],
-    base: Path,
-    out_folder: Path,
-    *,
-    held_out: HeldOut,
-    seed: int,
-    reporter: Reporter,
-) -> CorpusCounts:
+def write_sentences(config: TrainingConfig, base: Path, out_folder: Path, reporter: Reporter) -> CorpusCounts:
     """Writes `train.txt`, `validation.txt` and `test.txt`: UTF-8, one sentence a line, case kept.
 
     Files with a `part` go there whole. Of the others, blocks of sentences are held out; which ones depends only on the
@@ -108,21 +66,17 @@ def write_sentences(
     personal data or keys are dropped. Sentences with blocked words stay: such words are never suggested, and the words
     around them are worth learning.
 
-    Args:
-        base: folder that relative paths start from.
-        out_folder: exists; files of these names there are replaced when all is done.
-
     Raises:
         InputError: as `read_paragraphs`; or there are too few sentences to hold any out.
     """
-    files = leave_out_empty(corpus_files(sources, base), reporter)
+    files = leave_out_empty(source_files(config.text, base, TEXT_KINDS), reporter)
     every = out_folder / "sentences.part"
     asides = {name: out_folder / f"{name}.txt.part" for name in _PARTS}
     try:
         paragraphs, counts, dropped = _write_all(files, {_SPLIT: every, **asides}, reporter)
         every_count, total = sum(counts.values()), counts.pop(_SPLIT)
         if total:
-            dealt = _deal(every, _held_out_blocks(total, held_out, seed), asides, reporter)
+            dealt = _deal(every, total, *_held_out_blocks(total, config.held_out, config.seed), asides, reporter)
             counts = {name: counts[name] + dealt[name] for name in _PARTS}
         for name, count in counts.items():
             if not count:
@@ -156,7 +110,7 @@ def _write_all(
         }
         meter = Meter(task, [path for _, path in files])
         for source, path in files:
-            for paragraph, _ in _read_file(source, path, meter.at):
+            for paragraph in read_paragraphs(source, path, meter.at):
                 paragraphs += 1
                 for sentence in split_sentences(paragraph) if source.sentences == "split" else [paragraph]:
                     normal = normalize_text(sentence, lowercase=False)
@@ -170,26 +124,19 @@ def _write_all(
     return paragraphs, counts, dict(sorted(dropped.items()))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Blocks:
-    """Which blocks of consecutive sentences are held out, and for what."""
-
-    sentences: int
-    size: int
-    parts: dict[int, str]
-
-
-def _deal(every: Path, blocks: _Blocks, asides: dict[str, Path], reporter: Reporter) -> dict[str, int]:
+def _deal(
+    every: Path, total: int, block_size: int, parts: dict[int, str], asides: dict[str, Path], reporter: Reporter
+) -> dict[str, int]:
     """Appends each sentence to the part that its block belongs to; returns how many went to each."""
     counts = dict.fromkeys(asides, 0)
     with (
         ExitStack() as stack,
-        reporter.task("Holding sentences out", blocks.sentences) as task,
+        reporter.task("Holding sentences out", total) as task,
         every.open("rb") as lines,
     ):
         outs = {name: stack.enter_context(aside.open("ab")) for name, aside in asides.items()}
         for number, line in enumerate(lines):
-            part = blocks.parts.get(number // blocks.size, "train")
+            part = parts.get(number // block_size, "train")
             outs[part].write(line)
             counts[part] += 1
             if number % 65536 == 0:
@@ -197,9 +144,10 @@ def _deal(every: Path, blocks: _Blocks, asides: dict[str, Path], reporter: Repor
     return counts
 
 
-def _held_out_blocks(total: int, held_out: HeldOut, seed: int) -> _Blocks:
-    """Blocks ordered by a hash: the first ones validate, the last ones test.
+def _held_out_blocks(total: int, held_out: HeldOut, seed: int) -> tuple[int, dict[int, str]]:
+    """How many sentences a block has, and which blocks are held out for what.
 
+    Blocks are ordered by a hash: the first ones validate, the last ones test.
     So a corpus that grows at its end keeps most of its parts, and none of one part moves to the other.
     """
 
@@ -215,5 +163,4 @@ def _held_out_blocks(total: int, held_out: HeldOut, seed: int) -> _Blocks:
 
     validation = heapq.nsmallest(share(held_out.validation_fraction), range(blocks), key=draw)
     test = heapq.nlargest(share(held_out.test_fraction), range(blocks), key=draw)
-    parts = dict.fromkeys(validation, "validation") | dict.fromkeys(test, "test")
-    return _Blocks(sentences=total, size=size, parts=parts)
+    return size, dict.fromkeys(validation, "validation") | dict.fromkeys(test, "test")

@@ -70,7 +70,10 @@ def _in_sequence(rows: ir.Table, seconds: float) -> ir.Table:
     # without times, only a shared session says that the next row came soon
     in_session = pairs.time_s.isnull() & (pairs.session.fill_null(UNKNOWN) != UNKNOWN)
     soon = (pairs.gap_s <= seconds) | in_session
-    half_typed = pairs.open_end & goes_on(pairs.query, pairs.next_query) & soon & (seconds > 0)
+    # the next query finishes the last word; nothing goes on where both are equal
+    going_on = pairs.next_query.substr(pairs.query.length(), 1)
+    longer = pairs.next_query.startswith(pairs.query) & (going_on != "") & (going_on != " ")
+    half_typed = pairs.open_end & longer & soon & (seconds > 0)
     fate = ibis.cases((pairs.next_hash == pairs.hash, REPEAT), (half_typed, HALF_TYPED), else_=KEPT)
     return pairs.select(*rows.columns, fate=fate)
 
@@ -81,9 +84,7 @@ def count_queries(rows: ir.Table, counting: Counting, latest_s: float | None) ->
     Where the log has times, also with `recent`: like `count`, but with the shorter half-life and without rows that
     have no time. `users` counts distinct users; `UNKNOWN` counts as none, for it may be any of them.
 
-    Args:
-        rows: those that train.
-        latest_s: the log's latest time, from which ages are counted; None if it has no times.
+    Ages are counted from the log's latest time, `latest_s`, None if it has no times.
     """
     import ibis
 
@@ -166,13 +167,6 @@ def withheld_hashes(rows: ir.Table, screened: ir.Table, queries: ir.Table) -> ir
     return ibis.union(found, screened.select("hash")).distinct().anti_join(indexed, "hash")
 
 
-def goes_on(query: ir.StringValue, longer: ir.StringValue) -> ir.BooleanValue:
-    """Whether `longer` begins with `query` and goes on without a space, so that it may finish its last word."""
-    # nothing follows where both are equal
-    following = longer.substr(query.length(), 1)
-    return longer.startswith(query) & (following != "") & (following != " ")
-
-
 def half_typed_queries(queries: ir.Table, ratio: float) -> ir.Table:
     """The column `query` of queries that look like the beginning of a far more frequent one.
 
@@ -220,9 +214,6 @@ def displays(rows: ir.Table) -> ir.Table:
     """`query` and `display` of the queries that users mostly write differently from the normalised text.
 
     Where two spellings were submitted equally often, the normalised one wins, then the first in the order of text.
-
-    Args:
-        rows: `query`, `submissions` and `display`, null where a row has the normalised spelling.
     """
     import ibis
 

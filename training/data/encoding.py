@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 
 from lm.errors import ConfigError
 from lm.models.arpa import OUT_OF_VOCABULARY
-from lm.models.tokenizer import SUBWORD_FILE, Tokenizer
-from lm.models.vocabulary import SPACE, UNKNOWN, Vocabulary
+from lm.models.vocabulary import SPACE, SUBWORD_FILE, UNKNOWN, Tokenizer, Vocabulary
 from lm.text.normalize import normalize_text, split_words
 from training.config import LanguageModelConfig
 from training.progress import Reporter
@@ -26,10 +25,7 @@ _RESERVED = {"<unk>", "<s>", "</s>", "<oov>"}
 
 
 def build_vocabulary(config: LanguageModelConfig, texts: list[Path], folder: Path, reporter: Reporter) -> Vocabulary:
-    """Builds and saves the vocabulary, and for subwords the SentencePiece model, into `folder`.
-
-    Args:
-        texts: training text, a sentence a line.
+    """Builds and saves the vocabulary, and for subwords the SentencePiece model, from texts with a sentence a line.
 
     Raises:
         ConfigError: the text is too small for the vocabulary asked for.
@@ -43,10 +39,8 @@ def build_vocabulary(config: LanguageModelConfig, texts: list[Path], folder: Pat
 def _words(config: LanguageModelConfig, texts: list[Path]) -> Vocabulary:
     counts: Counter[str] = Counter()
     split = str.split if config.pretokenized else split_words
-    for path in texts:
-        with path.open(encoding="utf-8", newline="\n") as lines:
-            for line in lines:
-                counts.update(split(normalize_text(line, lowercase=config.lowercase)))
+    for line in _normal_lines(config, texts):
+        counts.update(split(line))
     kept = [
         word
         for word, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
@@ -104,6 +98,11 @@ class EncodedText:
     tokens: Path
     offsets: Path
 
+    @classmethod
+    def named(cls, folder: Path, name: str) -> EncodedText:
+        """The text that `encode` wrote under this name."""
+        return cls(folder / f"{name}.ids.npy", folder / f"{name}.offsets.npy")
+
     def sentences(self) -> Iterator[NDArray[np.int32]]:
         """The sentences, each int32 (its tokens,)."""
         tokens = np.load(self.tokens, mmap_mode="r")
@@ -129,7 +128,7 @@ def encode(tokenizer: Tokenizer, texts: list[Path], folder: Path, name: str, rep
                         offsets.append(len(tokens))
                     if number % 5000 == 0:
                         task.update(done)
-    encoded = EncodedText(folder / f"{name}.ids.npy", folder / f"{name}.offsets.npy")
+    encoded = EncodedText.named(folder, name)
     np.save(encoded.tokens, np.frombuffer(tokens, np.int32) if tokens else np.empty(0, np.int32))
     np.save(encoded.offsets, np.frombuffer(offsets, np.int64))
     return encoded

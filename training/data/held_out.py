@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lm.errors import ConfigError
-from training.config import HeldOut
-from training.config_log import Counting
+from training.config import TrainingConfig
 from training.data.counting import DAY_S, KEPT
 from training.data.engines import Engine
 from training.data.log_rows import RowTally
@@ -31,26 +30,24 @@ def among(place: ir.Value, ranges: Sequence[tuple[int, int]]) -> ir.Value:
 
 
 def hold_out(
-    engine: Engine, rows: ir.Table, folder: Path, held_out: HeldOut, counting: Counting, tally: RowTally
+    engine: Engine, rows: ir.Table, folder: Path, config: TrainingConfig, tally: RowTally
 ) -> tuple[ir.Table, dict[str, int]]:
-    """Writes `validation.txt` and `test.txt`; returns all other rows, and the number of rows in each part.
+    """Writes `validation.txt` and `test.txt` of judged rows; returns all others, and the number of rows in each part.
 
     The lowest lots validate and the highest test, so that no row moves from one part to the other when a log grows.
     Where the log has times, only late rows are drawn, if there are enough: they are most like what will be typed, and
     only they show what it means that a query was submitted lately.
-
-    Args:
-        rows: judged rows.
 
     Raises:
         ConfigError: the logs to draw from have too few rows.
     """
     import ibis
 
+    held_out = config.held_out
     drawn = rows.fate == KEPT
     if held_out.query_log is not None:
         drawn &= among(rows.place, tally.places[held_out.query_log])
-    late = drawn & _is_late(rows, counting.recent_half_life_days, tally.last_time_s)
+    late = drawn & _is_late(rows, config.counting.recent_half_life_days, tally.last_time_s)
     (numbers,) = engine.fetch(rows.agg(rows=drawn.sum(), late=late.sum())).to_pylist()
     kept, late_rows = int(numbers["rows"] or 0), int(numbers["late"] or 0)
     if kept < MIN_ROWS:

@@ -15,10 +15,10 @@ from typing import NamedTuple
 
 from lm.errors import InputError
 from training.config_log import QueryLogSource
-from training.data.sources import BadRows, RowError, kind_of, read_lines, source_files
-from training.data.tables import MAX_ROW_BYTES, TABLE_KINDS, Progress, read_columns
+from training.data.sources import BadRows, Progress, RowError, kind_of, source_files
+from training.data.tables import MAX_ROW_BYTES, read_columns
 
-LOG_KINDS = (".txt", *TABLE_KINDS)
+LOG_KINDS = (".txt", ".tsv", ".csv", ".parquet")
 _MAX_COUNT = 10**9
 _LATEST_S = 253402300799.0  # the last second that `datetime` knows
 _NUMBER = re.compile(r"[+-]?\d{1,20}(?:\.\d{0,20})?(?:[eE][+-]?\d{1,3})?")
@@ -56,57 +56,36 @@ def log_files(sources: Sequence[QueryLogSource], base: Path) -> list[tuple[Query
 
 
 def _columns(source: QueryLogSource) -> tuple[str, str | None, str | None, str | None, str | None]:
-    return (
-        source.query_column,
-        source.count_column,
-        source.time_column,
-        source.user_column,
-        source.session_column,
-    )
+    others = (source.count_column, source.time_column, source.user_column, source.session_column)
+    return source.query_column, *others
 
 
 def read_log(
     source: QueryLogSource, path: Path, bad_rows: BadRows | None = None, progress: Progress | None = None
 ) -> Generator[LogRow, None, None]:
-    """Rows of one file.
-
-    Args:
-        bad_rows: told of rows that cannot be used; left out, the first one raises.
-        progress: told from time to time at which byte of the file reading stands.
+    """Rows of one file. Without `bad_rows` the first row that cannot be used raises.
 
     Raises:
         InputError: the file or a column cannot be used, or a row that `bad_rows` does not let pass.
     """
     bad = bad_rows or BadRows()
-    if kind_of(path, LOG_KINDS) == ".txt":
-        limits = {"max_lines": source.max_lines, "max_bytes": MAX_ROW_BYTES}
-        for number, line in read_lines(path, **limits, on_fault=bad.report, progress=progress):
-            yield LogRow(number, line, 1, None, None, None)
-        return
-    wanted = _columns(source)
-    columns = [column for column in wanted if column is not None]
-    places = [columns.index(column) if column is not None else len(columns) for column in wanted]
-    _, count_at, time_at, user_at, session_at = places
-    with closing(read_columns(path, columns, bad.report, progress)) as table:
-        for number, fields in itertools.islice(table, source.max_lines):
-            fields.append(None)  # what a log without the column has there
+    with closing(read_columns(path, _columns(source), bad.report, progress, MAX_ROW_BYTES)) as table:
+        for number, (query, count, time, user, session) in itertools.islice(table, source.max_lines):
             try:
-                count = 1 if source.count_column is None else _count(fields[count_at])
-                time_s = None if source.time_column is None else _time(fields[time_at])
+                submissions = 1 if source.count_column is None else _count(count)
+                time_s = None if source.time_column is None else _time(time)
             except RowError as fault:
                 bad.report(fault.kind, fault.at(path, number))
                 continue
-            user = None if source.user_column is None else _name(fields[user_at])
-            session = None if source.session_column is None else _name(fields[session_at])
-            yield LogRow(number, fields[0] or "", count, time_s, user, session)
+            user_name = None if source.user_column is None else _name(user)
+            session_name = None if source.session_column is None else _name(session)
+            yield LogRow(number, query or "", submissions, time_s, user_name, session_name)
 
 
 def _count(value: object) -> int:
     """A whole number, which may be written or stored as a fraction: `43`, `43.0`, `4.3E1`."""
     number: Decimal | None = None
     if isinstance(value, str):
-        if value.isdecimal() and len(value) < 10:  # as most logs have them
-            return int(value)
         number = Decimal(value.strip()) if _NUMBER.fullmatch(value.strip()) else None
     elif isinstance(value, int | float | Decimal) and math.isfinite(value):
         number = Decimal(value)
@@ -125,8 +104,6 @@ def _count(value: object) -> int:
 
 def _time(value: object) -> float:
     """Seconds since 1970 of a time in ISO 8601 (UTC if it names no zone), or seconds or milliseconds since 1970."""
-    if isinstance(value, str) and value.isdecimal() and len(value) == 10:  # seconds, as most logs have them
-        return float(value)
     try:
         time_s = _parse_time(value)
     except (ValueError, OverflowError):

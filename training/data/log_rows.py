@@ -24,10 +24,10 @@ from lm.errors import InputError
 from lm.index.never_generated import hash_query
 from lm.text.normalize import displayed_query, ends_unspaced, normalize_query
 from lm.text.private import looks_private
-from training.config import Screening
+from training.config import Screening, TrainingConfig
 from training.config_log import QueryLogSource
 from training.data.log_reader import LogRow, read_log
-from training.data.screening import Screen
+from training.data.screening import Screen, load_screen
 from training.data.sources import BadRows, Meter
 from training.progress import Reporter
 
@@ -140,12 +140,10 @@ def _hash_name(name: str, key: bytes) -> int:
 
 
 def write_rows(
+    config: TrainingConfig,
     files: Sequence[tuple[QueryLogSource, Path]],
     base: Path,
     folder: Path,
-    *,
-    judge: RowJudge,
-    seed: int,
     now_s: float,
     reporter: Reporter,
 ) -> RowTally:
@@ -164,6 +162,8 @@ def write_rows(
     import pyarrow
     from pyarrow.parquet import ParquetWriter, write_table
 
+    blocked = config.screening.blocked_words
+    judge = RowJudge(config.screening, load_screen(base / blocked if blocked else None), config.seed)
     tally, schema = RowTally(), _schema()
     with (
         reporter.task("Reading the query log") as task,
@@ -172,11 +172,13 @@ def write_rows(
         meter = Meter(task, [path for _, path in files])
         for source, path in files:
             name = path.relative_to(base).as_posix() if path.is_relative_to(base) else path.name
+            digest = md5(f"{config.seed}:{name}".encode(), usedforsecurity=False).digest()
+            file_key = np.uint64(int.from_bytes(digest[:8], "big"))
             first_place, bad = tally.kept, BadRows(stop=source.on_bad_row == "stop")
             with closing(read_log(source, path, bad, meter.at)) as rows:
                 kept = _judged(rows, path, now_s + _CLOCK_SKEW_S, bad, judge, tally)
                 while batch := list(itertools.islice(kept, _BATCH_ROWS)):
-                    parquet.write_batch(_batch(batch, tally.kept, _file_key(seed, name), schema))
+                    parquet.write_batch(_batch(batch, tally.kept, file_key, schema))
                     tally.kept += len(batch)
             tally.rows += bad.counts.total()
             tally.bad += bad.counts
@@ -241,11 +243,6 @@ def _batch(
     arrays = [*columns, places, _lots(np.array(lines, np.uint64), file_key)]
     values = [pyarrow.array(array, kind) for array, kind in zip(arrays, schema.types, strict=True)]
     return pyarrow.record_batch(values, schema=schema)
-
-
-def _file_key(seed: int, name: str) -> np.uint64:
-    digest = md5(f"{seed}:{name}".encode(), usedforsecurity=False).digest()
-    return np.uint64(int.from_bytes(digest[:8], "big"))
 
 
 def _lots(lines_N: NDArray[np.uint64], key: np.uint64) -> NDArray[np.int64]:

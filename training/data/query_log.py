@@ -7,15 +7,13 @@ expression of `counting`, which an engine runs: DuckDB here, Spark on a cluster.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lm.errors import InputError
-from training.config import HeldOut, Screening
-from training.config_log import Counting, QueryLogSource
+from training.config import TrainingConfig
 from training.data.counting import (
     HALF_TYPED,
     KEPT,
@@ -32,8 +30,7 @@ from training.data.counting import (
 from training.data.engines import Engine, EngineName, open_engine
 from training.data.held_out import MIN_ROWS, among, hold_out
 from training.data.log_reader import log_files
-from training.data.log_rows import RowJudge, RowTally, write_rows
-from training.data.screening import load_screen
+from training.data.log_rows import RowTally, write_rows
 from training.data.sources import leave_out_empty
 from training.progress import Reporter, Task
 
@@ -105,14 +102,10 @@ class QueryCounts:
 
 
 def write_queries(
-    sources: Sequence[QueryLogSource],
+    config: TrainingConfig,
     base: Path,
     out_folder: Path,
     *,
-    screening: Screening,
-    counting: Counting,
-    held_out: HeldOut,
-    seed: int,
     now: datetime,
     reporter: Reporter,
     engine: EngineName = "duckdb",
@@ -130,7 +123,6 @@ def write_queries(
       does not.
 
     Args:
-        base: folder that relative paths start from.
         out_folder: exists; files of these names there are replaced when all is done.
         now: the clock; rows of later times are bad.
 
@@ -139,23 +131,18 @@ def write_queries(
         ConfigError: there is too little in the logs that held-out queries are drawn from.
         MissingToolError: the engine is not installed.
     """
-    files = leave_out_empty(log_files(sources, base), reporter)
-    screen = load_screen(base / screening.blocked_words if screening.blocked_words else None)
-    log = files[0][1] if files else base
+    files = leave_out_empty(log_files(config.query_log, base), reporter)
     with tempfile.TemporaryDirectory(dir=out_folder, prefix="reading-") as work:
         folder = Path(work)
         with open_engine(engine, folder) as running:  # first: what it lacks must not show after hours of reading
-            judge = RowJudge(screening, screen, seed)
-            tally = write_rows(files, base, folder, judge=judge, seed=seed, now_s=now.timestamp(), reporter=reporter)
-            names = {source.name for source in sources if source.name}
+            tally = write_rows(config, files, base, folder, now.timestamp(), reporter)
+            names = {source.name for source in config.query_log if source.name}
             tally.places = {name: tally.places.get(name, []) for name in names}  # the files of a name may all be empty
-            counter = _Counter(running, folder, screening, counting, seed, tally)
+            counter = _Counter(running, folder, config, tally)
             with reporter.task("Counting queries", len(_OUTPUTS)) as task:
-                parts = counter.write(held_out, task)
-        if parts is None:
-            raise _nothing_left(log, tally, rare=0)
-        if not parts["train_queries"]:
-            raise _nothing_left(log, tally, rare=parts["rare_queries"])
+                parts = counter.write(task)
+        if parts is None or not parts["train_queries"]:
+            raise _nothing_left(files[0][1] if files else base, tally, rare=parts["rare_queries"] if parts else 0)
         for name in [*_OUTPUTS, *map(text_file, tally.places)]:
             (folder / name).replace(out_folder / name)
     return QueryCounts(
@@ -170,54 +157,50 @@ def write_queries(
     )
 
 
+@dataclass(frozen=True, slots=True)
 class _Counter:
     """Second pass: judges the rows together, holds some out, counts the others, writes the files."""
 
-    def __init__(
-        self, engine: Engine, folder: Path, screening: Screening, counting: Counting, seed: int, tally: RowTally
-    ) -> None:
-        self._engine = engine
-        self._folder = folder
-        self._screening = screening
-        self._counting = counting
-        self._seed = seed
-        self._tally = tally
-        self._has_recent = has_recent(counting, tally.last_time_s)
+    engine: Engine
+    folder: Path
+    config: TrainingConfig
+    tally: RowTally
 
-    def write(self, held_out: HeldOut, task: Task) -> dict[str, int] | None:
+    def write(self, task: Task) -> dict[str, int] | None:
         """Writes all files and returns counts; None if too few rows are left for that."""
-        if self._tally.kept < MIN_ROWS:
+        counting, latest_s = self.config.counting, self.tally.last_time_s
+        if self.tally.kept < MIN_ROWS:
             return None
-        rows = self._engine.keep(judge_rows(self._engine.read(self._folder / "rows.parquet"), self._counting))
-        (self._folder / "rows.parquet").unlink()
+        rows = self.engine.keep(judge_rows(self.engine.read(self.folder / "rows.parquet"), counting))
+        (self.folder / "rows.parquet").unlink()
         counts = self._count_fates(rows)
         kept = counts.pop("kept_rows")
         if kept < MIN_ROWS:
             return None
         task.update(1)
-        training, sizes = hold_out(self._engine, rows, self._folder, held_out, self._counting, self._tally)
+        training, sizes = hold_out(self.engine, rows, self.folder, self.config, self.tally)
         task.update(2)
-        counted = count_queries(training.filter(training.fate == KEPT), self._counting, self._tally.last_time_s)
-        queries = self._engine.keep(judge_queries(self._engine.keep(counted), self._screening, self._counting))
-        numbers = ["count", "recent"] if self._has_recent else ["count"]
+        fair = training.filter(training.fate == KEPT)
+        counted = count_queries(fair, counting, latest_s)
+        queries = self.engine.keep(judge_queries(self.engine.keep(counted), self.config.screening, counting))
+        numbers = ["count", "recent"] if has_recent(counting, latest_s) else ["count"]
         indexed = queries.filter(queries.indexed).select("query", *numbers)
-        indexed = indexed.left_join(displays(training.filter(training.fate == KEPT)), "query")
+        indexed = indexed.left_join(displays(fair), "query")
         indexed = indexed.select("query", *numbers, "display").order_by("query")
-        self._engine.write(indexed, self._folder / "train.parquet")
+        self.engine.write(indexed, self.folder / "train.parquet")
         task.update(3)
-        self._write_withheld(training, queries)
+        withheld = self._write_withheld(training, queries)
         task.update(4)
         learnt = queries.filter(queries.learnt)
-        lines = _write_text(self._engine, learnt, self._folder / text_file(), self._screening, self._seed)
-        for name, places in self._tally.places.items():
-            rows_there = training.filter((training.fate == KEPT) & among(training.place, places))
-            there = count_queries(rows_there, self._counting, self._tally.last_time_s)
-            path = self._folder / text_file(name)
-            _write_text(self._engine, there.semi_join(learnt, "query"), path, self._screening, self._seed)
-        return {**counts, **sizes, **self._count_queries(queries), "model_submissions": lines}
+        lines = self._write_text(learnt, text_file())
+        for name, places in self.tally.places.items():
+            there = count_queries(fair.filter(among(fair.place, places)), counting, latest_s)
+            self._write_text(there.semi_join(learnt, "query"), text_file(name))
+        counts |= {"withheld_queries": withheld, "model_submissions": lines}
+        return counts | sizes | self._count_queries(queries)
 
     def _count_fates(self, rows: ir.Table) -> dict[str, int]:
-        found = self._engine.fetch(rows.group_by("fate").agg(rows=rows.count(), users=rows.user.nunique())).to_pylist()
+        found = self.engine.fetch(rows.group_by("fate").agg(rows=rows.count(), users=rows.user.nunique())).to_pylist()
         number = {row["fate"]: row["rows"] for row in found}
         return {
             "robots": sum(row["users"] for row in found if row["fate"] == ROBOT),
@@ -227,15 +210,16 @@ class _Counter:
             "kept_rows": number.get(KEPT, 0),
         }
 
-    def _write_withheld(self, training: ir.Table, queries: ir.Table) -> None:
+    def _write_withheld(self, training: ir.Table, queries: ir.Table) -> int:
+        """Writes the hashes that are withheld; returns how many there are."""
         import pyarrow
         from pyarrow.parquet import write_table
 
-        screened = self._engine.read(self._folder / "screened.parquet")
-        hashes = self._engine.fetch(withheld_hashes(training, screened, queries).order_by("hash"))["hash"]
+        screened = self.engine.read(self.folder / "screened.parquet")
+        hashes = self.engine.fetch(withheld_hashes(training, screened, queries).order_by("hash"))["hash"]
         unsigned = pyarrow.array(hashes.to_numpy().view("uint64"))
-        write_table(pyarrow.table({"hash": unsigned}), self._folder / WITHHELD_FILE, compression="zstd")
-        self._withheld = len(unsigned)
+        write_table(pyarrow.table({"hash": unsigned}), self.folder / WITHHELD_FILE, compression="zstd")
+        return len(unsigned)
 
     def _count_queries(self, queries: ir.Table) -> dict[str, int]:
         numbers = queries.agg(
@@ -245,36 +229,28 @@ class _Counter:
             half_typed_queries=queries.half_typed.sum(),
             rare_queries=(~queries.indexed & ~queries.half_typed).sum(),
         )
-        (row,) = self._engine.fetch(numbers).to_pylist()
-        return {name: int(value or 0) for name, value in row.items()} | {"withheld_queries": self._withheld}
+        (row,) = self.engine.fetch(numbers).to_pylist()
+        return {name: int(value or 0) for name, value in row.items()}
 
+    def _write_text(self, learnt: ir.Table, name: str) -> int:
+        """Writes what language models learn of counted queries, shuffled by a hash; returns the number of lines."""
+        import ibis
+        from pyarrow.parquet import ParquetFile
 
-def _write_text(engine: Engine, learnt: ir.Table, path: Path, screening: Screening, seed: int) -> int:
-    """Writes what language models learn: each query as often as it counts from the threshold on, shuffled by a hash.
-
-    Args:
-        learnt: counted queries (`training.data.counting`).
-
-    Returns:
-        The number of lines.
-    """
-    import ibis
-    from pyarrow.parquet import ParquetFile
-
-    # Kneser-Ney estimates its discounts from the n-grams that occur once. There would be none if each query were
-    # written as often as it counts, so a query that just passes the threshold is written once.
-    users, count = model_thresholds(screening)
-    least = ibis.ifelse(learnt.users >= users, users, count)
-    times = ibis.greatest((learnt["count"].round() - least + 1).cast("int64"), ibis.literal(1).cast("int64"))
-    copies = learnt.select("query", copy=ibis.range(0, times, 1)).unnest("copy")
-    salted = copies.query + ibis.literal(f"\t{seed}\t") + copies.copy.cast("string")
-    shuffled = copies.select("query", place=salted.hexdigest("md5")).order_by("place").select("query")
-    parquet = path.with_suffix(".parquet")
-    engine.write(shuffled, parquet)
-    with ParquetFile(parquet) as file, path.open("w", encoding="utf-8", newline="\n") as out:
-        for batch in file.iter_batches():
-            out.writelines(query + "\n" for query in batch["query"].to_pylist())
-        return int(file.metadata.num_rows)
+        # Kneser-Ney estimates its discounts from the n-grams that occur once. There would be none if each query were
+        # written as often as it counts, so a query that just passes the threshold is written once.
+        users, count = model_thresholds(self.config.screening)
+        least = ibis.ifelse(learnt.users >= users, users, count)
+        times = ibis.greatest((learnt["count"].round() - least + 1).cast("int64"), ibis.literal(1).cast("int64"))
+        copies = learnt.select("query", copy=ibis.range(0, times, 1)).unnest("copy")
+        salted = copies.query + ibis.literal(f"\t{self.config.seed}\t") + copies.copy.cast("string")
+        shuffled = copies.select("query", place=salted.hexdigest("md5")).order_by("place").select("query")
+        path = self.folder / name
+        self.engine.write(shuffled, path.with_suffix(".parquet"))
+        with ParquetFile(path.with_suffix(".parquet")) as file, path.open("w", encoding="utf-8", newline="\n") as out:
+            for batch in file.iter_batches():
+                out.writelines(query + "\n" for query in batch["query"].to_pylist())
+            return int(file.metadata.num_rows)
 
 
 def _utc(time_s: float | None) -> str | None:
@@ -284,14 +260,9 @@ def _utc(time_s: float | None) -> str | None:
 def _nothing_left(log: Path, tally: RowTally, *, rare: int) -> InputError:
     dropped = ", ".join(f"{rows} {reason}" for reason, rows in (tally.bad + tally.dropped).most_common()) or "none"
     found = f"of {tally.rows} rows, dropped for what they hold: {dropped}"
-    if not rare:
-        return InputError(
-            log,
-            f"too few queries are left to train, tune and measure on ({found}).",
-            remedy="Is query_column the right one? See min_length and max_length in [screening].",
-        )
-    return InputError(
-        log,
-        f"no query passes the thresholds: {rare} distinct ones have too few users or submissions ({found}).",
-        remedy="Lower min_users (logs with users) or min_count (logs without) in [screening], or give more.",
-    )
+    problem = f"too few queries are left to train, tune and measure on ({found})."
+    remedy = "Is query_column the right one? See min_length and max_length in [screening]."
+    if rare:
+        problem = f"no query passes the thresholds: {rare} distinct ones have too few users or submissions ({found})."
+        remedy = "Lower min_users (logs with users) or min_count (logs without) in [screening], or give more."
+    return InputError(log, problem, remedy=remedy)

@@ -30,6 +30,8 @@ _CALL = re.compile(r"(?<![a-z])(?:call|caller|cell|fax|mobile|phone|sms|tel|tele
 _SLASHED = re.compile(r"\d{1,4}(?:/\d{1,4})+")
 _SPACED = re.compile(r"\d{1,5}(?: \d{1,5})+")
 _HEX_KEY = re.compile(r"(?=[0-9a-f]*\d)(?=\d*[a-f])[0-9a-f]{16,}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_RARE_PAIR = re.compile(r"(?=[jqxzvkw][bcdfghjklmnpqrstvwxz]|[bcdfghjkmpqtvwxz][jqxzvkw]|q[^u])")
+"""Two letters that are rare together in words; in random text it is every fourth pair."""
 _LETTER_TO_DIGIT = re.compile(r"(?<=[a-z])(?=\d)|(?<=\d)(?=[a-z])")
 
 # How the digits of a payment card are grouped, and those of short telephone numbers.
@@ -197,15 +199,7 @@ def _has_secret(text: str) -> bool:
 
 def _is_random(token: str) -> bool:
     changes = len(_LETTER_TO_DIGIT.findall(token))
-    return changes >= 4 or (changes >= 2 and len(token) >= 20 and _rare_pairs(token) >= 3)
-
-
-_RARE_PAIR = re.compile(r"(?=[jqxzvkw][bcdfghjklmnpqrstvwxz]|[bcdfghjkmpqtvwxz][jqxzvkw]|q[^u])")
-
-
-def _rare_pairs(token: str) -> int:
-    """How many pairs of letters are rare in words; in random text it is every fourth."""
-    return len(_RARE_PAIR.findall(token))
+    return changes >= 4 or (changes >= 2 and len(token) >= 20 and len(_RARE_PAIR.findall(token)) >= 3)
 
 
 def load_screen(blocked_words: Path | None = None) -> Screen:

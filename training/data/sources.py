@@ -11,10 +11,13 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, BinaryIO, NamedTuple, Protocol, TypeVar, cast
+from typing import IO, BinaryIO, TypeVar, cast
 
 from lm.errors import InputError
+from training.config import CatalogueSource, TextSource
+from training.config_log import QueryLogSource
 from training.progress import Reporter, Task
 
 COMPRESSIONS = (".gz", ".xz", ".zst")
@@ -23,16 +26,11 @@ _LINES_PER_REPORT = 4096
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
-class Source(Protocol):
-    """A section of the configuration that names files."""
+Source = TextSource | QueryLogSource | CatalogueSource
+_Source = TypeVar("_Source", TextSource, QueryLogSource, CatalogueSource)
 
-    @property
-    def path(self) -> str:
-        """A file, or a glob pattern."""
-
-
-_Source = TypeVar("_Source", bound=Source)
-
+Progress = Callable[[int], None]
+"""Told from time to time at which byte of a file, as it lies on disk, reading stands."""
 
 Report = Callable[[str, InputError], None]
 """Told of a row or line that cannot be used: its kind, such as `bad_time`, and the error that names its place."""
@@ -47,19 +45,18 @@ def stop_at(_kind: str, error: InputError) -> None:
     raise error
 
 
+@dataclass(eq=False)
 class RowError(Exception):
     """What is wrong with a row or line, under which kind it is counted, and what to do; `byte` is of the file."""
 
-    def __init__(self, kind: str, problem: str, remedy: str, byte: int | None = None) -> None:
-        super().__init__(kind, problem, remedy, byte)
-        self.kind = kind
-        self._problem = problem
-        self._remedy = remedy
-        self._byte = byte
+    kind: str
+    problem: str
+    remedy: str
+    byte: int | None = None
 
     def at(self, path: Path, line: int) -> InputError:
         """The error that names the place."""
-        return InputError(path, self._problem, line=line, byte=self._byte, remedy=self._remedy)
+        return InputError(path, self.problem, line=line, byte=self.byte, remedy=self.remedy)
 
 
 class BadRows:
@@ -74,11 +71,7 @@ class BadRows:
         self.counts: Counter[str] = Counter()
 
     def report(self, kind: str, error: InputError) -> None:
-        """Notes a bad row.
-
-        Args:
-            kind: what is wrong with it, such as `bad_time`.
-            error: the same with its place.
+        """Notes a bad row; see `Report`.
 
         Raises:
             InputError: the run stops at bad rows.
@@ -87,13 +80,6 @@ class BadRows:
             error.remedy = f'{error.remedy} `on_bad_row = "drop"` counts such rows and goes on.'.strip()
             raise error
         self.counts[kind] += 1
-
-
-class Place(NamedTuple):
-    """Where something was read: the file and its line, or row, counted from 1."""
-
-    path: Path
-    line: int
 
 
 class Meter:
@@ -243,14 +229,13 @@ def read_lines(
     max_lines: int | None = None,
     max_bytes: int | None = None,
     on_fault: Report = stop_at,
-    progress: Callable[[int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Iterator[tuple[int, str]]:
     r"""Lines of a UTF-8 file with their numbers from 1, without `\n` or `\r\n`; byte order marks are skipped.
 
     Args:
         max_bytes: of a line, by default 10 MB; more is a fault.
         on_fault: told of a line that is a fault; unless it raises, the line is left out.
-        progress: told from time to time at which byte of the file, as it lies on disk, reading stands.
 
     Raises:
         InputError: as `open_bytes`; or a line is not UTF-8 or too long, and `on_fault` raises.

@@ -1,4 +1,4 @@
-"""Columns of tables, whatever the format, each row with the line that it stands in.
+"""Columns of files, whatever the format, each row with the line that it stands in.
 
 DuckDB reads Parquet. Text goes line by line instead: DuckDB's `read_csv` does not say in which line a row stands, loses
 all rows from an open quote to the next one, and refuses a file that mixes the line ends of Windows and Unix.
@@ -18,50 +18,62 @@ from typing import Any
 
 from lm.errors import InputError
 from training.data.engines import MEMORY_LIMIT
-from training.data.sources import COMPRESSIONS, Report, kind_of, open_bytes, read_lines, stop_at
+from training.data.sources import COMPRESSIONS, Progress, Report, kind_of, open_bytes, read_lines, stop_at
 
-TABLE_KINDS = (".tsv", ".csv", ".parquet")
+_KINDS = (".txt", ".tsv", ".csv", ".jsonl", ".parquet")
 MAX_ROW_BYTES = 65536
 _BATCH_ROWS = 16384
 
-Progress = Callable[[int], None]
 Rows = Generator[tuple[int, list[Any]], None, None]
 _Line = tuple[int, str]
 
 
 def read_columns(
-    path: Path, columns: Sequence[str], on_fault: Report = stop_at, progress: Progress | None = None
+    path: Path,
+    columns: Sequence[str | None],
+    on_fault: Report = stop_at,
+    progress: Progress | None = None,
+    max_bytes: int | None = None,
 ) -> Rows:
-    """Some columns of a `.tsv`, `.csv` or `.parquet`, the first of them text; each row with its line.
+    """Some columns of a file, the first of them text; each row with its line. A `.txt` has one column: its lines.
 
     Args:
+        columns: None stands for a column that is null in every row.
         on_fault: told of a row that cannot be used; unless it raises, the row is left out.
-        progress: told from time to time at which byte of the file reading stands.
+        max_bytes: of a line of a `.txt`, see `read_lines`.
 
     Raises:
         InputError: the file or a column cannot be used, or a row, and `on_fault` raises.
     """
-    if kind_of(path, TABLE_KINDS) == ".parquet":
+    kind = kind_of(path, _KINDS)
+    if kind == ".parquet":
         yield from enumerate(read_parquet(path, columns, progress), start=1)
         return
-    lines = read_lines(path, max_bytes=MAX_ROW_BYTES, on_fault=on_fault, progress=progress)
-    if kind_of(path, TABLE_KINDS) == ".csv":
+    limit = {".txt": max_bytes, ".jsonl": None}.get(kind, MAX_ROW_BYTES)
+    lines = read_lines(path, max_bytes=limit, on_fault=on_fault, progress=progress)
+    if kind == ".txt":
+        nulls = [None] * (len(columns) - 1)
+        yield from ((number, [line, *nulls]) for number, line in lines)
+    elif kind == ".jsonl":
+        yield from _read_objects(path, columns, lines)
+    elif kind == ".csv":
         yield from _pick(path, columns, _read_csv(path, lines, on_fault), on_fault)
     else:
         yield from _pick(path, columns, ((number, line.split("\t")) for number, line in lines), on_fault)
 
 
-def _pick(path: Path, columns: Sequence[str], rows: Iterator[tuple[int, list[str]]], on_fault: Report) -> Rows:
+def _pick(path: Path, columns: Sequence[str | None], rows: Iterator[tuple[int, list[Any]]], on_fault: Report) -> Rows:
     """The wanted columns of rows of which the first is the header."""
     _, header = next(rows, (1, []))
-    check_columns(path, columns, header)
-    places = [header.index(column) for column in columns]
+    _check_columns(path, columns, header)
+    places = [-1 if column is None else header.index(column) for column in columns]
     for number, fields in rows:
         if len(fields) != len(header):
             problem = f"{len(fields)} fields, but the header has {len(header)}."
             remedy = "Mend the line; in `.tsv` a query may hold no tab, in `.csv` a comma must be quoted."
             on_fault("wrong_fields", InputError(path, problem, line=number, remedy=remedy))
             continue
+        fields.append(None)  # where the place -1 points
         yield number, [fields[place] for place in places]
 
 
@@ -116,19 +128,9 @@ def _read_quoted(taken: list[_Line], take: Callable[[], _Line | None], width: in
     return fields
 
 
-def read_objects(
-    path: Path, field: str, setting: str, max_lines: int | None = None, progress: Progress | None = None
-) -> Iterator[tuple[int, str, dict[str, Any]]]:
-    """Objects of a file with one JSON object a line, each with its line: number and text. Empty lines are left out.
-
-    Args:
-        field: that each object has.
-        setting: of the configuration, that names the field.
-
-    Raises:
-        InputError: a line is not such an object.
-    """
-    for number, line in read_lines(path, max_lines=max_lines, progress=progress):
+def _read_objects(path: Path, columns: Sequence[str | None], lines: Iterator[_Line]) -> Rows:
+    """Fields of a file with one JSON object a line. Empty lines are left out; the first field must be there."""
+    for number, line in lines:
         if not line.strip():
             continue
         try:
@@ -137,17 +139,17 @@ def read_objects(
             raise InputError(path, f"not JSON: {error}.", line=number, remedy="Write one object a line.") from None
         if not isinstance(record, dict):
             raise InputError(path, "not a JSON object.", line=number, remedy="Write one object a line.")
-        if field not in record:
-            names = ", ".join(f"`{name}`" for name in record) or "none"
-            problem = f"there is no field `{field}`; those there are: {names}."
-            raise InputError(path, problem, line=number, remedy=f"Name the field in `{setting}`.")
-        yield number, line, record
+        _check_columns(path, columns[:1], record, line=number)
+        text, *others = map(record.get, columns)
+        if not isinstance(text, str | None):
+            raise InputError(path, f"`{columns[0]}` is {text!r}, not text.", line=number, remedy="Mend the line.")
+        yield number, [text, *others]
 
 
 def read_parquet(
-    path: Path, columns: Sequence[str], progress: Progress | None = None
+    path: Path, columns: Sequence[str | None], progress: Progress | None = None
 ) -> Generator[list[Any], None, None]:
-    """Some columns of a Parquet file, also one in `.gz`, `.xz` or `.zst`, as plain Python values.
+    """Some columns (see `read_columns`) of a Parquet file, also one in `.gz`, `.xz` or `.zst`, as plain Python values.
 
     Text may be stored as any kind of string, dictionary or bytes. Times come in UTC and without a zone.
 
@@ -163,13 +165,15 @@ def read_parquet(
                 connection.execute("SET TimeZone = 'UTC'")
                 table = connection.read_parquet(glob.escape(str(plain)), hive_partitioning=False)
                 kinds = dict(zip(table.columns, map(str, table.types), strict=True))
-                check_columns(path, columns, kinds)
-                if kinds[columns[0]] not in ("VARCHAR", "BLOB"):
-                    raise InputError(path, f"the column `{columns[0]}` holds {kinds[columns[0]]}, not text.")
+                _check_columns(path, columns, kinds)
+                text, *others = ("NULL" if column is None else _expression(column, kinds[column]) for column in columns)
+                match kinds[str(columns[0])]:
+                    case "BLOB":
+                        text = f"decode({text})"
+                    case kind if kind != "VARCHAR":
+                        raise InputError(path, f"the column `{columns[0]}` holds {kind}, not text.")
                 rows, size = 0, path.stat().st_size
                 total = table.aggregate("count(*)").fetchall()[0][0]
-                text, *others = (_expression(column, kinds[column]) for column in columns)
-                text = f"decode({text})" if kinds[columns[0]] == "BLOB" else text
                 wanted = table.project(", ".join([text, *others]))
                 for batch in wanted.to_arrow_reader(_BATCH_ROWS):
                     yield from map(list, zip(*(column.to_pylist() for column in batch.columns), strict=True))
@@ -201,17 +205,10 @@ def _decompressed(path: Path, folder: Path) -> Path:
         return plain
 
 
-def check_columns(path: Path, wanted: Collection[str], found: Collection[str]) -> None:
-    """Sees to it that a table has the columns that the configuration names.
-
-    Raises:
-        InputError: one is missing; names those there are.
-    """
+def _check_columns(path: Path, wanted: Sequence[str | None], found: Collection[str], line: int | None = None) -> None:
+    """Raises an error that names the columns there are, or the fields of a line, if one is missing."""
     for column in wanted:
-        if column not in found:
-            names = ", ".join(f"`{name}`" for name in found) or "none"
-            raise InputError(
-                path,
-                f"there is no column `{column}`; those there are: {names}.",
-                remedy="Name the column in the configuration.",
-            )
+        if column is not None and column not in found:
+            kind, names = "field" if line else "column", ", ".join(f"`{name}`" for name in found) or "none"
+            problem = f"there is no {kind} `{column}`; those there are: {names}."
+            raise InputError(path, problem, line=line, remedy="Name the column in the configuration.")

@@ -12,6 +12,7 @@ from lm.bundle.bundle import Bundle, open_bundle
 from lm.bundle.manifest import LanguageModelEntry
 from lm.errors import InputError
 from lm.models.parts import Part
+from training.data.sources import read_lines
 from training.evaluation.metrics import MIN_QUERY_LENGTH
 from training.evaluation.next_words import next_words
 from training.evaluation.perplexity import perplexities, score_held_out
@@ -26,26 +27,25 @@ _NEXT_WORD_SENTENCES = 300
 
 @dataclass(frozen=True, slots=True)
 class HeldOut:
-    """What a bundle is measured on: sentences and queries; empty where there are none."""
+    """The sentences and queries that a bundle is measured on; empty if there are none."""
 
     sentences: Sequence[str]
     queries: Sequence[str]
 
     def of(self, entry: LanguageModelEntry) -> Sequence[str]:
-        """What a language model was mainly trained to predict."""
+        """The lines of the kind that a language model was mainly trained to predict."""
         return self.sentences if entry.sources[0] == "text" else self.queries
 
 
 def held_out(bundle_path: Path, *, text: Path | None, queries: Path | None) -> HeldOut:
-    """Reads files, a sentence or query a line; without any, those held out when the bundle was trained.
+    """Reads files with a sentence or query a line. Without files, reads what training held out for the bundle.
 
     Raises:
         InputError: a file cannot be read, is empty, or has no query that is long enough.
     """
     if text is None and queries is None:
         kept = bundle_path / EVALUATION_FOLDER
-        text = kept / TEXT_FILE if (kept / TEXT_FILE).is_file() else None
-        queries = kept / QUERIES_FILE if (kept / QUERIES_FILE).is_file() else None
+        text, queries = (path if path.is_file() else None for path in (kept / TEXT_FILE, kept / QUERIES_FILE))
         if text is None and queries is None:
             raise InputError(kept, "the bundle keeps no held-out data.", remedy="Give --text or --queries.")
     held_out = HeldOut(_lines(text) if text else [], _lines(queries) if queries else [])
@@ -59,13 +59,7 @@ def held_out(bundle_path: Path, *, text: Path | None, queries: Path | None) -> H
 
 
 def _lines(path: Path) -> list[str]:
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError as error:
-        raise InputError(path, "not UTF-8.", byte=error.start, remedy="Save it as UTF-8.") from None
-    except OSError as error:
-        raise InputError(path, f"cannot be read: {error.strerror}.") from None
-    kept = [line for line in lines if line.strip()]
+    kept = [line for _, line in read_lines(path) if line.strip()]
     if not kept:
         raise InputError(path, "is empty.", remedy="Give a file with a sentence or query a line.")
     return kept
@@ -74,17 +68,15 @@ def _lines(path: Path) -> list[str]:
 def evaluate_files(
     bundle_path: Path, *, text: Path | None, queries: Path | None, benchmark: QueryBenchmark, reporter: Reporter
 ) -> dict[str, Any]:
-    """Measures a bundle on files, or on what it keeps; see `held_out`.
+    """Measures a bundle on the data of `held_out`.
 
-    Args:
-        benchmark: measures queries, and compares the bundle with the one that it measured first.
+    The benchmark measures the queries. It compares the bundle with the first one that it measured.
 
     Raises:
         InputError: a file cannot be read or is empty.
         BundleError: the bundle cannot be opened.
     """
-    bundle = open_bundle(bundle_path)
-    data = held_out(bundle_path, text=text, queries=queries)
+    bundle, data = open_bundle(bundle_path), held_out(bundle_path, text=text, queries=queries)
     measure = partial(benchmark.measure, str(bundle_path))
     return evaluate_bundle(
         bundle, sentences=data.sentences, queries=data.queries, reporter=reporter, measure_queries=measure
@@ -99,10 +91,9 @@ def evaluate_bundle(
     reporter: Reporter,
     measure_queries: Callable[[Bundle, Sequence[str]], dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
-    """Perplexity of each part, next-word accuracy and query completion; what does not apply is left out.
+    """Perplexity of each part, next-word accuracy and query completion, as far as they apply.
 
-    Args:
-        measure_queries: instead of `query_completion`, which is quick.
+    `measure_queries` takes the place of `query_completion`, which is quick.
     """
     data = HeldOut(sentences, queries)
     metrics: dict[str, Any] = {"language_models": {}}
@@ -112,7 +103,7 @@ def evaluate_bundle(
     if sentences:
         model = bundle.language_model("text")
         part = model.part(Part.ENSEMBLE)
-        chosen = [] if model.joins else sentences[:_NEXT_WORD_SENTENCES]  # of subwords too slow for every training
+        chosen = [] if model.joins else sentences[:_NEXT_WORD_SENTENCES]  # subwords are too slow for every training
         metrics["next_word"] = next_words(model, chosen, [part], reporter)[part]
     if wanted_queries(queries) and bundle.queries is not None:
         measure = measure_queries or partial(query_completion, reporter=reporter)

@@ -1,8 +1,8 @@
-"""Measures of query completion: how a list is judged that was shown for what somebody typed of a query.
+"""Measures of query completion: how good a list is that was shown for the typed beginning of a query.
 
 The protocol is that of the papers on the AOL log: one prefix a query, drawn from the query itself, ten candidates.
-Ranks count from 1, 0 is a miss. The list has an order, but where two suggestions have the same score their order says
-nothing: what was wanted then comes last among its equals, for a tie in its favour would flatter the list.
+Ranks count from 1, and 0 is a miss. Where two suggestions have the same score, their order says nothing. The wanted
+query then comes last among its equals, because a tie in its favour would flatter the list.
 """
 
 from __future__ import annotations
@@ -15,23 +15,12 @@ MIN_QUERY_LENGTH = 3
 MIN_PREFIX_LENGTH = 2
 SHOWN = 10
 LOOKED_AT = 3
-"""Suggestions that who types letter by letter looks at before each of them."""
-
-RankAt = Callable[[str], int]
-"""The rank of the wanted query in the list shown for a prefix."""
-FirstAt = Callable[[str], Sequence[str]]
-"""The suggestions for a prefix that are looked at."""
+"""A user who types letter by letter looks at this many suggestions before each letter."""
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A suggestion as it is judged.
-
-    Attributes:
-        text: normalised.
-        score: what the list is ordered by; among equal ones the order is chance.
-        probability: that it is accepted, where that was stated.
-    """
+    """A suggestion: its normalised text, the score that orders the list, and its acceptance probability if stated."""
 
     text: str
     score: float
@@ -44,7 +33,7 @@ def typed_prefix(query: str) -> str:
 
 
 def draw(query: str, purpose: str) -> int:
-    """A number below 2**128 that stands for chance, and is the same for a query every time: its MD5."""
+    """A random-looking number below 2**128, the same for a query every time: its MD5."""
     return int(hashlib.md5(f"{query}{purpose}".encode(), usedforsecurity=False).hexdigest(), 16)
 
 
@@ -56,16 +45,15 @@ def rank(listed: Sequence[Listed], wanted: str) -> int:
 def partial_rank(listed: Sequence[Listed], wanted: str, typed: str) -> int:
     """The place of the wanted query or of its first words, if these are more than what was typed.
 
-    1 / this rank, 0 for a miss, averaged over the queries is the PMRR (partial-matching mean reciprocal rank) of Park
-    and Chiba (2017), "A neural language model for query auto-completion": whoever wants `new york times` is helped by
-    `new york` too. What was typed already is no help, and counts for nothing as in Kim (2019).
+    The mean of 1 / this rank, 0 for a miss, is the PMRR (partial-matching mean reciprocal rank) of Park and Chiba
+    (2017), "A neural language model for query auto-completion": `new york` also helps a user who wants `new york
+    times`. What was typed already does not help and does not count, as in Kim (2019).
     """
-    beginning = [_begins(item.text, wanted, typed) for item in listed]
-    return _rank(listed, [item.text == wanted or begins for item, begins in zip(listed, beginning, strict=True)])
+    return _rank(listed, [item.text == wanted or _begins(item.text, wanted, typed) for item in listed])
 
 
 def _begins(text: str, wanted: str, typed: str) -> bool:
-    """Whether a suggestion is the first words of what is wanted, and more than what was typed."""
+    """Whether a suggestion is the first words of the wanted query, and more than what was typed."""
     return len(text) > len(typed.rstrip()) and wanted.startswith(f"{text} ")
 
 
@@ -79,11 +67,14 @@ def _rank(listed: Sequence[Listed], right: Sequence[bool]) -> int:
     return before + 1 if before < SHOWN else 0
 
 
-def recoverable_length(query: str, rank_at: RankAt) -> int:
-    """How many characters may be deleted from the query's end, one by one, with the query always among the ten.
+def recoverable_length(query: str, rank_at: Callable[[str], int]) -> int:
+    """How many characters can be deleted from the query's end, one by one, while it stays among the ten.
 
-    Its mean is the MRL (mean recoverable length) of Kim (2019), "Subword language model for query auto-completion";
-    as there, the first two characters stay.
+    Its mean is the MRL (mean recoverable length) of Kim (2019), "Subword language model for query auto-completion".
+    As there, the first two characters stay.
+
+    Args:
+        rank_at: the rank of the wanted query in the list shown for a prefix.
     """
     deletable = max(len(query) - MIN_PREFIX_LENGTH, 0)
     for deleted in range(1, deletable + 1):
@@ -92,11 +83,11 @@ def recoverable_length(query: str, rank_at: RankAt) -> int:
     return deletable
 
 
-def keystrokes(query: str, rank_at: RankAt) -> int:
-    """Keys pressed by who looks at the first three suggestions before each letter, also before the first.
+def keystrokes(query: str, rank_at: Callable[[str], int]) -> int:
+    """Keys that a user presses who looks at the first three suggestions before each letter, also before the first.
 
-    The query is taken, by one key, as soon as it is among them. All letters are typed otherwise. What suggestions save
-    is 1 - keystrokes / letters, both summed over the queries.
+    One key takes the query as soon as it is among them; else the user types all letters. Suggestions save
+    1 - keystrokes / letters, both summed over the queries.
     """
     for typed in range(len(query)):
         if 0 < rank_at(query[:typed]) <= LOOKED_AT:
@@ -104,11 +95,10 @@ def keystrokes(query: str, rank_at: RankAt) -> int:
     return len(query)
 
 
-def keystrokes_in_parts(query: str, first_at: FirstAt) -> int:
-    """Keys pressed by who also takes the query's first words, the longest of them that is shown, and then goes on.
+def keystrokes_in_parts(query: str, first_at: Callable[[str], Sequence[str]]) -> int:
+    """As `keystrokes`, but the user also takes the query's first words, the longest that is shown, and then goes on.
 
-    As `keystrokes` else: the first three suggestions are looked at before each letter, one key takes one of them, and
-    the space behind it is typed.
+    One key takes a suggestion and types the space after it.
     """
     typed, pressed = "", 0
     while typed != query:

@@ -1,8 +1,8 @@
-"""Next words: what is shown while held-out text is typed, word by word.
+"""Next words: what a user sees who types held-out text, word by word.
 
-The lists are those that `suggest.words` shows: words alone, no punctuation. Ties count against the truth. Words that
-are unknown or have no letter are not typed, but stay in the context. Each sentence starts afresh, even if the model
-would remember the ones before.
+The lists are those that `suggest.words` shows: words alone, no punctuation. Ties count against the truth. Unknown words
+and words without a letter are not typed, but stay in the context. Each sentence starts afresh, even if the model would
+remember the ones before.
 
 A word that is listed before any letter counts for top 1 and top 3. The user looks at the list before each letter. A
 word in it is taken by one keystroke, which also types the space; otherwise the letter is typed. Savings are
@@ -40,35 +40,43 @@ _ROWS = 64
 def next_words(
     model: LanguageModel, sentences: Sequence[str], parts: Sequence[Part], reporter: Reporter
 ) -> dict[Part, dict[str, Any]]:
-    """Next-word accuracy, keystroke savings and calibration of parts; a part is empty where no word was typed.
+    """Next-word accuracy, keystroke savings and calibration of parts; a part is empty if no word was typed.
 
-    Calibration looks at the first 3 words shown before any letter, at every place where a word may come: also where
-    the text went on with a mark, an unknown word or its end.
+    Calibration looks at the first 3 words shown before any letter, at every place where a word can come. The text may
+    go on with a mark, an unknown word or its end there.
     """
-    meters = {part: _Meter() for part in parts}
+    meters = {part: Keystrokes() for part in parts}
     walk = _walk_subwords if model.joins else _WordWalk(model)
     with reporter.task(f"{model.entry.name}: next words", len(sentences)) as task:
         for number, sentence in enumerate(sentences):
             walk(model, model.tokenizer.encode(sentence), meters)
             task.update(number + 1)
-    return {part: meter.summary() for part, meter in meters.items()}
+    return {
+        part: meter.summary() | {"calibration": reliability(meter.probabilities, meter.right)} if meter.words else {}
+        for part, meter in meters.items()
+    }
 
 
 @dataclass(slots=True)
 class Keystrokes:
-    """What typing many words cost."""
+    """What typing many words cost, and what was shown before them.
+
+    Attributes:
+        probabilities, right: of each word shown before any letter: its probability, and whether it came next.
+    """
 
     words: int = 0
     letters: int = 0
     hits: dict[int, int] = field(default_factory=lambda: dict.fromkeys(_TOPS, 0))
     strokes: dict[int, int] = field(default_factory=lambda: dict.fromkeys(LISTS, 0))
+    probabilities: list[float] = field(default_factory=list)
+    right: list[bool] = field(default_factory=list)
 
     def add(self, length: int, ranks: Iterable[int]) -> None:
-        """Types a word.
+        """Types a word of `length` letters.
 
         Args:
-            length: its letters.
-            ranks: its place in the list, from 0, before each of its letters; taken only as far as needed.
+            ranks: its place in the list, from 0, before each letter. They are read only as far as needed.
         """
         self.words += 1
         self.letters += length + 1
@@ -84,6 +92,11 @@ class Keystrokes:
         for size in waiting:
             self.strokes[size] += length + 1
 
+    def show(self, log_probs: Iterable[float], right: Iterable[bool]) -> None:
+        """Takes in a list shown before any letter."""
+        self.probabilities += map(math.exp, log_probs)
+        self.right += right
+
     def summary(self) -> dict[str, Any]:
         """Shares; empty if no word was typed."""
         if not self.words:
@@ -93,30 +106,11 @@ class Keystrokes:
         return {"words": self.words, **tops, **saved}
 
 
-class _Meter:
-    """What was shown to whom typed, of one part."""
-
-    def __init__(self) -> None:
-        self.keystrokes = Keystrokes()
-        self.probabilities: list[float] = []
-        self.right: list[bool] = []
-
-    def show(self, probabilities: Sequence[float], right: Sequence[bool]) -> None:
-        """Takes in a list shown before any letter."""
-        self.probabilities += probabilities
-        self.right += right
-
-    def summary(self) -> dict[str, Any]:
-        measured = self.keystrokes.summary()
-        return {**measured, "calibration": reliability(self.probabilities, self.right)} if measured else {}
-
-
 class _WordWalk:
-    """Types words of a word model: each place's ranks come from one distribution, those before a letter perhaps from
-    another one, as when they are served.
+    """Types words of a word model. One distribution gives all ranks of a word, or another one those before any letter.
 
-    What is shown after some letters are the best of a range of ids, and each letter's range lies within the range
-    before; a word's rank is the number of better words in it.
+    After some letters the list holds the best of a range of ids. Each letter's range lies within the range before, so
+    a word's rank is the number of better words in the range.
     """
 
     def __init__(self, model: LanguageModel) -> None:
@@ -125,7 +119,7 @@ class _WordWalk:
         self._vocabulary = model.vocabulary
         self._ranges: dict[int, list[tuple[int, int]]] = {}
 
-    def __call__(self, model: LanguageModel, tokens: Sequence[int], meters: dict[Part, _Meter]) -> None:
+    def __call__(self, model: LanguageModel, tokens: Sequence[int], meters: dict[Part, Keystrokes]) -> None:
         states = states_of(model, tokens)
         for start in range(0, len(states), _ROWS):
             for part, meter in meters.items():
@@ -141,16 +135,16 @@ class _WordWalk:
         first_TV: NDArray[np.float32],
         log_probs_TV: NDArray[np.float32],
         tokens: Sequence[int],
-        meter: _Meter,
+        meter: Keystrokes,
     ) -> None:
-        """Types words by the log probabilities before their first letter and those before each other letter."""
+        """Types words by the log probabilities before their first letter, and those before the other letters."""
         for row in range(len(first_TV)):
             target = tokens[row] if row < len(tokens) else None  # None: the end of the sentence
             first_V, masked_V = (np.where(self._shown_V, each[row], -np.inf) for each in (first_TV, log_probs_TV))
             best = np.argpartition(first_V, -_CALIBRATED)[-_CALIBRATED:]
-            meter.show(np.exp(first_V[best]).tolist(), (best == target).tolist())
+            meter.show(first_V[best].tolist(), (best == target).tolist())
             if target is not None and is_typed(word := model.tokenizer.decode([target]), [target]):
-                meter.keystrokes.add(len(word), self.ranks(first_V, masked_V, target, word))
+                meter.add(len(word), self.ranks(first_V, masked_V, target, word))
 
     def ranks(
         self, first_V: NDArray[np.float32], masked_V: NDArray[np.float32], target: int, word: str
@@ -179,17 +173,17 @@ def states_of(model: LanguageModel, tokens: Sequence[int]) -> list[State]:
     ]
 
 
-def _walk_subwords(model: LanguageModel, tokens: Sequence[int], meters: dict[Part, _Meter]) -> None:
-    """Types words of a subword model: each letter's list is searched for, as it is when served."""
+def _walk_subwords(model: LanguageModel, tokens: Sequence[int], meters: dict[Part, Keystrokes]) -> None:
+    """Types words of a subword model. Each letter's list is searched for, as when serving."""
     for part, meter in meters.items():
         context: tuple[int, ...] = ()
         for word_tokens in [*_words(model, tokens), []]:
             word = "" if UNKNOWN in word_tokens else model.tokenizer.decode(word_tokens)
             shown = listed_words(model, context, "", part)
             first = shown[:_CALIBRATED]
-            meter.show([math.exp(log_prob) for _, log_prob in first], [text == word for text, _ in first])
+            meter.show((log_prob for _, log_prob in first), (text == word for text, _ in first))
             if is_typed(word, word_tokens):
-                meter.keystrokes.add(len(word), _searched_ranks(model, context, word, part, shown))
+                meter.add(len(word), _searched_ranks(model, context, word, part, shown))
             context += tuple(word_tokens)
 
 

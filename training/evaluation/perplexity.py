@@ -26,8 +26,8 @@ class ScoredText:
         matched_orders: int8 (n,), how many tokens before each the n-gram model knows as a context.
         backoffs: float32 (n,), natural-log back-off weights of these contexts.
         log_probs: by part, natural logarithms, float32 (n,).
-        words: words and marks, counted alike for every unit of tokens, and one for the end of each sentence.
-        characters: code points of the normalised text, and one for the end of each sentence.
+        words: words and marks, counted alike for every unit of tokens, plus one for the end of each sentence.
+        characters: code points of the normalised text, plus one for the end of each sentence.
     """
 
     tokens: NDArray[np.int32]
@@ -63,16 +63,16 @@ def score_held_out(model: LanguageModel, sentences: Sequence[str], reporter: Rep
 
 
 def perplexity(log_probs: NDArray[np.float32], count: int | None = None) -> float:
-    """`exp(-sum / count)`, at most 1e304; the count is that of the log probabilities unless by another unit."""
+    """`exp(-sum / count)`, at most 1e304. The count is that of the log probabilities, unless given for another unit."""
     nats = -float(log_probs.sum(dtype=np.float64)) / (len(log_probs) if count is None else count)
     return math.exp(min(nats, 700.0))
 
 
 def perplexities(text: ScoredText) -> dict[str, Any]:
-    """What held-out text says of each part.
+    """How well each part predicts held-out text.
 
-    A perplexity a token compares models with one vocabulary; a perplexity a word, and bits a character, compare
-    models with any unit as long as they spell all words: an unknown word of a word model costs one token.
+    Perplexity a token compares models with the same vocabulary. Perplexity a word and bits a character compare models
+    of any unit that spell every word: in a word model an unknown word costs one token.
     """
     by_part = {part.value: rows for part, rows in text.log_probs.items()}
     return {
@@ -87,12 +87,13 @@ def perplexities(text: ScoredText) -> dict[str, Any]:
 
 
 _LAST_RANKS = (10, 100, 1000, 10000)
+_SPECIAL = {"unknown": UNKNOWN, "end of sentence": END}
 
 
 def by_frequency(model: LanguageModel, text: ScoredText) -> list[dict[str, Any]]:
     """Perplexity by the token's rank under the n-gram model's unigram probabilities, most frequent first.
 
-    Of a Kneser-Ney model these say in how many contexts a token was seen, not how often.
+    In a Kneser-Ney model they say in how many contexts a token was seen, not how often.
     """
     ranks = token_ranks(model)[text.tokens]
     named = text.tokens >= FIRST_TOKEN
@@ -101,8 +102,7 @@ def by_frequency(model: LanguageModel, text: ScoredText) -> list[dict[str, Any]]
         label = f"{first:,} to {last:,}" if last in _LAST_RANKS else f"over {first - 1:,}"
         buckets.append(_bucket(label, text, named & (first <= ranks) & (ranks <= last)))
         first = last + 1
-    buckets.append(_bucket("unknown", text, text.tokens == UNKNOWN))
-    buckets.append(_bucket("end of sentence", text, text.tokens == END))
+    buckets += [_bucket(label, text, text.tokens == token) for label, token in _SPECIAL.items()]
     return [bucket for bucket in buckets if bucket["tokens"]]
 
 
@@ -116,7 +116,7 @@ def token_ranks(model: LanguageModel) -> NDArray[np.int64]:
 
 
 def by_matched_order(text: ScoredText) -> list[dict[str, Any]]:
-    """Perplexity by how many tokens of the context before a token the n-gram model has seen together."""
+    """Perplexity by how many tokens before a token the n-gram model has seen together."""
     orders = sorted(set(text.matched_orders.tolist()))
     return [_bucket(str(order), text, text.matched_orders == order) for order in orders]
 

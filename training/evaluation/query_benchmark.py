@@ -1,7 +1,7 @@
 """Query completion, measured thoroughly: intervals, groups, queries typed letter by letter, two bundles compared.
 
-The first bundle is what the others are compared with, where they are measured on the same queries. Its log then says
-for all of them which queries were seen, for otherwise `seen` would be other queries of each.
+All other bundles are compared with the first, if they are measured on the same queries. The first one's log then also
+says which queries are seen, because otherwise `seen` would mean other queries for each bundle.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from numpy.typing import NDArray
 from lm.bundle.bundle import Bundle
 from suggest.model import Model
 from training.evaluation.metrics import draw
-from training.evaluation.query_measures import MEASURES, Floats, Group, Measure, groups, terms, value
+from training.evaluation.query_measures import MEASURES, Floats, Group, Measure, groups, reciprocal, terms, value
 from training.evaluation.query_outcomes import Outcome, most_popular, outcomes, sample, served, wanted_queries
 from training.evaluation.statistics import RESAMPLES, interval, reliability, resampled_ratios
 from training.progress import Reporter
 
 MAX_TYPED = 1000
-"""Queries typed letter by letter by default: each takes as many lists as it has letters, or nearly."""
+"""Queries typed letter by letter by default. Each takes about as many lists as it has letters."""
 _READ = 10
 
 
 def query_completion(bundle: Bundle, lines: Sequence[str], reporter: Reporter) -> dict[str, Any]:
     """MRR@10, success@10, PMRR@10 and coverage of the served list, and of the log's popularity alone.
 
-    Of all queries, of those seen in the log and of those not. `calibration` is that of the acceptance probability of
-    every suggestion shown.
+    Each for all queries, for those seen in the log and for those not. `calibration` is that of the acceptance
+    probability of every suggestion shown.
     """
     queries = wanted_queries(lines)
     return summary(bundle, outcomes(served(Model(bundle)), queries, reporter), seen_in(bundle, queries), reporter)
@@ -43,7 +43,7 @@ def seen_in(bundle: Bundle, queries: Sequence[str]) -> list[bool]:
 
 
 def summary(bundle: Bundle, found: Sequence[Outcome], seen: Sequence[bool], reporter: Reporter) -> dict[str, Any]:
-    """The figures of `query_completion`, of a bundle's outcomes."""
+    """The figures of `query_completion` for a bundle's outcomes."""
     assert bundle.queries is not None
     queries = [outcome.query for outcome in found]
     popular = outcomes(most_popular(bundle.queries), queries, reporter, what=" by popularity alone")
@@ -79,7 +79,7 @@ class QueryBenchmark:
     """Measures bundles one after the other."""
 
     def __init__(self, reporter: Reporter, *, max_typed: int = MAX_TYPED) -> None:
-        """Args: max_typed: queries at most that are typed letter by letter."""
+        """Types at most `max_typed` queries letter by letter."""
         self._reporter = reporter
         self._max_typed = max_typed
         self._first: _First | None = None
@@ -87,8 +87,7 @@ class QueryBenchmark:
     def measure(self, label: str, bundle: Bundle, lines: Sequence[str]) -> dict[str, Any]:
         """The figures of `query_completion`, those of groups with intervals, and the comparison with the first bundle.
 
-        Args:
-            label: what the bundle is called in comparisons.
+        The bundle goes by its `label` in comparisons.
         """
         queries = wanted_queries(lines)
         typed = sample(queries, self._max_typed)
@@ -114,12 +113,7 @@ def group_figures(found: Sequence[Outcome], seen: Sequence[bool]) -> list[dict[s
     """Every measure of every group with its 95% interval (bootstrap over the queries)."""
     return [
         _described(group, found)
-        | {
-            "measures": {
-                measure.name: _figure(ratios[0], ratios[1:])
-                for measure, ratios in _ratios(group, found, MEASURES).items()
-            }
-        }
+        | {"measures": {measure.name: _figure(ratios) for measure, ratios in _ratios(group, found).items()}}
         for group in groups(found, seen)
     ]
 
@@ -129,17 +123,17 @@ def group_differences(
 ) -> list[dict[str, Any]]:
     """By how much every measure of every group grew, with its 95% interval (bootstrap over the queries, paired).
 
-    A difference is `real` if its interval excludes 0. One in twenty differences that are none looks real by chance.
+    A difference is `real` if its interval excludes 0. Where nothing differs, one in twenty looks real by chance.
 
     Args:
-        before, after: of the same queries, of which the same ones were typed letter by letter.
+        before, after: of the same queries; the same ones were typed letter by letter.
     """
     differences = []
     for group in groups(before, seen):
-        was, now = (_ratios(group, found, MEASURES) for found in (before, after))
+        was, now = (_ratios(group, found) for found in (before, after))
         measures = {}
         for measure, ratios in now.items():
-            figure = _figure(ratios[0] - was[measure][0], ratios[1:] - was[measure][1:])
+            figure = _figure(ratios - was[measure])
             measures[measure.name] = figure | {"real": figure["low"] > 0 or figure["high"] < 0}
         differences.append(_described(group, before) | {"measures": measures})
     return differences
@@ -150,18 +144,16 @@ def _described(group: Group, found: Sequence[Outcome]) -> dict[str, Any]:
     return {"by": group.by, "group": group.name, "count": len(group.rows), "typed": typed}
 
 
-def _figure(value: float, samples_R: Floats) -> dict[str, Any]:
-    low, high = interval(samples_R)
-    return {"value": float(value), "low": low, "high": high}
+def _figure(ratios: Floats) -> dict[str, Any]:
+    low, high = interval(ratios[1:])
+    return {"value": float(ratios[0]), "low": low, "high": high}
 
 
-def _ratios(group: Group, found: Sequence[Outcome], measures: Sequence[Measure]) -> dict[Measure, Floats]:
-    """Each measure's value and, after it, its resampled values, float64 (1 + resamples,); those that apply."""
-    together: dict[bool, list[Measure]] = {}
-    for measure in measures:
-        together.setdefault(measure.typed, []).append(measure)
+def _ratios(group: Group, found: Sequence[Outcome]) -> dict[Measure, Floats]:
+    """Of each measure that applies, its value and then its resampled values, float64 (1 + resamples,)."""
     ratios: dict[Measure, Floats] = {}
-    for alike in together.values():
+    for typed in (False, True):
+        alike = [measure for measure in MEASURES if measure.typed == typed]
         rows: NDArray[np.int64] = group.measured(alike[0], found)
         if not len(rows):
             continue
@@ -176,10 +168,10 @@ def _ratios(group: Group, found: Sequence[Outcome], measures: Sequence[Measure])
 def examples(before: Sequence[Outcome], after: Sequence[Outcome], seen: Sequence[bool]) -> dict[str, Any]:
     """How many queries rank higher and lower than before, and those whose reciprocal rank changed most.
 
-    Among equal changes chance chooses, the same every time.
+    Which of equal changes are listed is drawn at random, the same every time.
     """
     rows = list(zip(before, after, seen, strict=True))
-    gains = [_reciprocal(now) - _reciprocal(was) for was, now, _ in rows]
+    gains = [reciprocal(now.rank) - reciprocal(was.rank) for was, now, _ in rows]
     places = sorted(range(len(rows)), key=lambda place: draw(rows[place][0].query, "example"))
 
     def best(sign: int) -> list[dict[str, Any]]:
@@ -193,10 +185,6 @@ def examples(before: Sequence[Outcome], after: Sequence[Outcome], seen: Sequence
         "wins": best(1),
         "losses": best(-1),
     }
-
-
-def _reciprocal(outcome: Outcome) -> float:
-    return 1 / outcome.rank if outcome.rank else 0.0
 
 
 def _example(was: Outcome, now: Outcome, seen: bool) -> dict[str, Any]:

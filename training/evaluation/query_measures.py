@@ -20,9 +20,8 @@ class Measure:
     Attributes:
         title: for people.
         term: what a query adds to numerator and denominator.
-        digits: behind the point that people read; of a share 1, of its percentage.
-        share: is read as a percentage.
-        typed: needs queries that were typed letter by letter; has nothing to do with the drawn prefix then.
+        digits: decimals that people read; of a percentage if it is a `share`.
+        typed: needs queries that were typed letter by letter, and does not depend on the drawn prefix.
     """
 
     name: str
@@ -38,40 +37,32 @@ class Measure:
         return f"{rounded + 0.0:{sign}.{self.digits}f}"  # + 0.0: no "-0.0"
 
 
-def _reciprocal(rank: int) -> float:
+def reciprocal(rank: int) -> float:
+    """1 / rank; 0 for a miss."""
     return 1 / rank if rank else 0.0
 
 
-def _saved(outcome: Outcome, keystrokes: int | None) -> tuple[float, float]:
-    letters = len(outcome.query)
-    return letters - (letters if keystrokes is None else keystrokes), letters
+def _saved(keystrokes: str) -> Callable[[Outcome], tuple[float, float]]:
+    """Letters that a query did not need, by the name of the keystrokes, and its letters."""
+
+    def term(outcome: Outcome) -> tuple[float, float]:
+        letters, pressed = len(outcome.query), getattr(outcome, keystrokes)
+        return letters - (letters if pressed is None else pressed), letters
+
+    return term
 
 
 MEASURES = (
-    Measure("mrr_at_10", "MRR@10", lambda outcome: (_reciprocal(outcome.rank), 1), digits=3),
+    Measure("mrr_at_10", "MRR@10", lambda outcome: (reciprocal(outcome.rank), 1), digits=3),
     Measure("success_at_10", "success@10, %", lambda outcome: (outcome.rank > 0, 1), share=True),
-    Measure("pmrr_at_10", "PMRR@10", lambda outcome: (_reciprocal(outcome.partial_rank), 1), digits=3),
+    Measure("pmrr_at_10", "PMRR@10", lambda outcome: (reciprocal(outcome.partial_rank), 1), digits=3),
     Measure("coverage", "coverage, %", lambda outcome: (bool(outcome.top), 1), share=True),
+    Measure("keystrokes_saved_at_3", "keystrokes saved, %", _saved("keystrokes"), share=True, typed=True),
     Measure(
-        "keystrokes_saved_at_3",
-        "keystrokes saved, %",
-        lambda outcome: _saved(outcome, outcome.keystrokes),
-        share=True,
-        typed=True,
+        "keystrokes_saved_in_parts_at_3", "saved in parts, %", _saved("keystrokes_in_parts"), share=True, typed=True
     ),
     Measure(
-        "keystrokes_saved_in_parts_at_3",
-        "saved in parts, %",
-        lambda outcome: _saved(outcome, outcome.keystrokes_in_parts),
-        share=True,
-        typed=True,
-    ),
-    Measure(
-        "mean_recoverable_length",
-        "recoverable length",
-        lambda outcome: (outcome.recoverable_length or 0, 1),
-        digits=2,
-        typed=True,
+        "mean_recoverable_length", "recoverable length", lambda found: (found.recoverable_length or 0, 1), 2, typed=True
     ),
 )
 _PREFIX_LENGTHS = ((2, 3), (4, 6), (7, 10), (11, 15), (16, None))
@@ -92,7 +83,7 @@ class Group:
     rows: NDArray[np.int64]
 
     def measured(self, measure: Measure, outcomes: Sequence[Outcome]) -> NDArray[np.int64]:
-        """Places of the queries that the measure has something to say of."""
+        """Places of the queries that the measure applies to."""
         if not measure.typed:
             return self.rows
         if self.by == "prefix_length":
@@ -101,7 +92,7 @@ class Group:
 
 
 def groups(outcomes: Sequence[Outcome], seen: Sequence[bool]) -> list[Group]:
-    """All queries, those seen in the log and those not, by length of the drawn prefix and by words; none is empty."""
+    """All, seen and unseen queries, then by length of the drawn prefix and by number of words; none is empty."""
     seen_B = np.array(seen, bool)
     lengths_B = np.array([len(outcome.prefix) for outcome in outcomes], np.int64)
     words_B = np.array([len(outcome.query.split()) for outcome in outcomes], np.int64)

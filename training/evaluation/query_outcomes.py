@@ -1,4 +1,4 @@
-"""What was shown to somebody who typed a held-out query, and how far it helped."""
+"""What a user sees who types a held-out query, and how far it helps."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ from training.progress import Reporter
 Complete = Callable[[str], Sequence[Listed]]
 """The list for what was typed, best first."""
 _EXAMPLE = 3
-"""Suggestions that are kept to be read."""
+"""Suggestions kept as examples."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What came of one held-out query.
+    """The result for one held-out query.
 
     Attributes:
-        rank, partial_rank: of the list for its drawn prefix, 0 for a miss.
+        rank, partial_rank: in the list for its drawn prefix; 0 for a miss.
         top: the first three of that list.
         probabilities: acceptance probability of each suggestion in that list.
-        right: place of the query in that list, from 0; None where it is not.
-        keystrokes, keystrokes_in_parts, recoverable_length: None where the query was not typed letter by letter.
+        right: place of the query in that list, from 0; None if it is not there.
+        keystrokes, keystrokes_in_parts, recoverable_length: None if the query was not typed letter by letter.
     """
 
     query: str
@@ -56,8 +56,7 @@ class Outcome:
 
 
 def served(model: Model, *, exclude_generated: bool = False, neural: bool = True) -> Complete:
-    """The very list that a server shows, without a time limit."""
-
+    """The list that a server shows, without a time limit."""
     options = QueryOptions(max_suggestions=SHOWN, exclude_generated=exclude_generated, neural=neural)
 
     def complete(typed: str) -> list[Listed]:
@@ -73,7 +72,7 @@ def served(model: Model, *, exclude_generated: bool = False, neural: bool = True
 def most_popular(index: QueryIndex) -> Complete:
     """The log's most popular completions.
 
-    One more than are shown: whether a query is among the ten best, its equals before it, the eleventh says.
+    It has one more than are shown, because an eleventh with the same count may stand before the tenth.
     """
 
     def complete(typed: str) -> list[Listed]:
@@ -85,24 +84,24 @@ def most_popular(index: QueryIndex) -> Complete:
 
 
 def wanted_queries(lines: Sequence[str]) -> list[str]:
-    """Held-out queries as they are compared: normalised, the shortest left out."""
+    """Held-out queries, normalised, without the shortest."""
     normalized = (normalize_query(line).rstrip() for line in lines)
     return [query for query in normalized if len(query) >= MIN_QUERY_LENGTH]
 
 
 def sample(queries: Sequence[str], size: int) -> set[int]:
-    """Places of so many queries, the same every time."""
+    """Places of `size` queries, the same every time."""
     return set(sorted(range(len(queries)), key=lambda place: draw(queries[place], "typed"))[:size])
 
 
 def outcomes(
     complete: Complete, queries: Sequence[str], reporter: Reporter, *, typed: Collection[int] = (), what: str = ""
 ) -> list[Outcome]:
-    """What comes of each query.
+    """The result for each query.
 
     Args:
         queries: as `wanted_queries` returns them.
-        typed: places of the queries that are typed letter by letter besides, a list for each letter.
+        typed: places of the queries that are also typed letter by letter, which takes a list for each letter.
         what: is listed, for the reporter.
     """
     found = []

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 RESAMPLES = 1000
 SEED = 1
-_LOW, _HIGH = 0.025, 0.975
 
 Floats = NDArray[np.float64]
 
@@ -20,7 +19,7 @@ def resampled_ratios(
 ) -> Floats:
     """M ratios of sums over B >= 1 queries drawn with replacement, float64 (resamples, M).
 
-    Equal seeds draw the same of equally many queries: differences between two lists' ratios are then paired.
+    Equal seeds draw the same queries, so the ratios of two lists are paired.
 
     Args:
         numerators_BM, denominators_BM: what each query adds; no denominator is 0.
@@ -38,7 +37,7 @@ def resampled_ratios(
 
 def interval(samples_R: Floats) -> tuple[float, float]:
     """The middle 95% of resampled values."""
-    low, high = np.quantile(samples_R, [_LOW, _HIGH])
+    low, high = np.quantile(samples_R, [0.025, 0.975])
     return float(low), float(high)
 
 
@@ -48,20 +47,16 @@ BINS = 10
 def reliability(probabilities: Sequence[float], right: Sequence[bool]) -> dict[str, Any]:
     """A reliability diagram's bins of equal width, and the expected calibration error (Guo et al., 2017).
 
-    The error is the mean distance, weighted by how much was shown, between the share that was right and the mean
-    probability of a bin. Empty bins are left out.
+    The error is the mean distance between a bin's share that was right and its mean probability, weighted by how much
+    was shown. Empty bins are left out.
     """
     shown, hits = np.array(probabilities, np.float64), np.array(right, np.float64)
     places = np.minimum((shown * BINS).astype(np.int64), BINS - 1)
     bins, error = [], 0.0
-    for place in range(BINS):
+    for place in np.unique(places).tolist():
         inside = places == place
-        count = int(inside.sum())
-        if not count:
-            continue
-        mean, share = float(shown[inside].mean()), float(hits[inside].mean())
+        mean, share, count = float(shown[inside].mean()), float(hits[inside].mean()), int(inside.sum())
         error += count / len(shown) * abs(share - mean)
-        bins.append(
-            {"low": place / BINS, "high": (place + 1) / BINS, "shown": count, "mean_probability": mean, "right": share}
-        )
+        found = {"low": place / BINS, "high": (place + 1) / BINS, "shown": count}
+        bins.append(found | {"mean_probability": mean, "right": share})
     return {"shown": len(shown), "expected_calibration_error": error, "bins": bins}

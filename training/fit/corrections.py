@@ -1,4 +1,4 @@
-"""How far the posteriors of corrections can be trusted, fitted on held-out queries with simulated typing errors."""
+"""Weights of corrections, fitted on held-out queries with simulated typing errors."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from training.progress import Reporter
 _QUERIES = 1000
 _SHOWN = 10
 _RIGHT = 4
-"""Prefixes without an error for each with one. Of whole queries 10 to 15% are misspelt (Cucerzan and Brill, 2004); in
-the making they also hold what is deleted again."""
+"""Prefixes without an error for each with one. Of whole queries 10 to 15% are misspelt (Cucerzan and Brill, 2004).
+While a user types, a query also holds errors that are deleted later."""
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _ERRORS = TypingErrors()
 _KINSHIP = kinship()
 
 
 def fit_corrections(bundle: Bundle, queries: Sequence[str], seed: int, reporter: Reporter) -> Ranking:
-    """The bundle's ranking with `posterior` and `corrected` under which what users wanted is most probable.
+    """The bundle's ranking with the `posterior` and `corrected` that make the wanted queries most probable.
 
-    Only lists with corrections say something of them; all other weights stay.
+    Only lists with corrections count. All other weights stay.
     """
     ranking, completer = bundle.manifest.ranking, QueryCompleter(bundle)
     prefixes = [(query, typed_prefix(query)) for query in queries if len(query) >= MIN_QUERY_LENGTH][:_QUERIES]
@@ -52,7 +52,7 @@ def fit_corrections(bundle: Bundle, queries: Sequence[str], seed: int, reporter:
 
 
 def _choice(candidates: Candidates, total: float, ranking: Ranking, query: str) -> Choice:
-    """The choice from a list whose utilities are known but for what corrections add."""
+    """The choice from a list. All its utilities are known, except what corrections add."""
     assert candidates.edits is not None
     assert candidates.log_posteriors is not None
     posteriors_N, texts = candidates.log_posteriors, list(candidates.texts)
@@ -64,14 +64,14 @@ def _choice(candidates: Candidates, total: float, ranking: Ranking, query: str) 
 
 
 def mistyped(prefix: str, drawn: np.random.Generator) -> str:
-    """A normalised prefix with one error, drawn as `lm.text.typing_errors` has them."""
+    """A normalised prefix with one error, drawn with the probabilities of `lm.text.typing_errors`."""
     errors = [(text, cost) for text, cost in _single_errors(prefix) if normalize_query(text) not in ("", prefix)]
     chances = np.exp([-cost for _, cost in errors])
     return errors[int(drawn.choice(len(errors), p=chances / chances.sum()))][0]
 
 
 def _single_errors(text: str) -> Iterator[tuple[str, float]]:
-    """Each text that one error makes of this one, and the error's cost."""
+    """Each text that differs by one error, and the error's cost."""
     for at, letter in enumerate(text):
         before, after = text[:at], text[at + 1 :]
         if letter == " ":

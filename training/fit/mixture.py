@@ -1,14 +1,13 @@
-"""Weights of a mixture on held-out text: one, by context, and of the recent words.
+"""Weights of a mixture, fitted on held-out text: one weight, weights by context, and the weight of recent words.
 
 By context, the weights of an order are drawn towards the one weight of all, and those of its buckets towards the
-order's, so that thin buckets do no harm. Each refinement is kept only if it predicts text that it was not fitted on
-better than what is there without it.
+order's. So buckets with few tokens do no harm. Each refinement is kept only if it predicts other text better.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,7 +22,7 @@ from training.evaluation.perplexity import score_held_out
 from training.progress import Reporter
 
 PSEUDO_COUNT = 50.0
-"""Tokens that a prior counts for; the optimum is flat, see `benchmarks/RESULTS.md`."""
+"""A prior counts as much as this many tokens. The optimum is flat, see `benchmarks/RESULTS.md`."""
 BUCKETS_PER_ORDER = 8
 _CLEARLY = 1 - 1e-4
 """A smaller gain is rounding."""
@@ -42,9 +41,9 @@ def bucket_weights(
 ) -> NDArray[np.float64]:
     """The weights of the first component, one a bucket, that make the tokens most probable.
 
-    Each step sets a bucket's weight to the share of its tokens that the first component accounts for, with
-    `pseudo_count` tokens more that are shared as the prior says (the maximum a posteriori under a Dirichlet prior).
-    It begins at the prior, so the likelihood of the tokens is never below that under the prior.
+    Each step sets a bucket's weight to the share of its tokens that the first component accounts for. The prior adds
+    `pseudo_count` tokens (the maximum a posteriori under a Dirichlet prior). Fitting begins at the prior, so the tokens
+    are never less probable than under the prior.
 
     Args:
         first, second: natural-log probabilities of the same tokens, float32 (n,); those of `first` may be -inf.
@@ -63,12 +62,12 @@ def bucket_weights(
 
 
 def fit_recent_words(log_probs: NDArray[np.float32], tokens: NDArray[np.int32], limit: int) -> RecentWords:
-    """The weights that make the tokens most probable, drawn towards one weight for any number of recent words.
+    """The weights that make the tokens most probable. They are drawn towards one weight for any number of words.
 
     Args:
         log_probs: natural-log probabilities of the tokens without recent words, float32 (n,).
         tokens: of a running text, ends of sentences included, int32 (n,).
-        limit: words remembered at most.
+        limit: words that are remembered at most.
     """
     shares, counts, _ = shares_of(tokens.tolist(), (), limit)
     some = counts > 0
@@ -84,13 +83,13 @@ def fit_recent_words(log_probs: NDArray[np.float32], tokens: NDArray[np.int32], 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldOutScores:
-    """What the parts say of held-out tokens, in running order.
+    """The scores of held-out tokens, in running order.
 
     Attributes:
         tokens: ends of sentences included, int32 (n,).
-        ngram, neural: natural-log probabilities, float32 (n,); without a neural model the n-gram's twice.
+        ngram, neural: natural-log probabilities, float32 (n,). Without a neural model both are the n-gram's.
         orders, backoffs: of the contexts before them, int8 and float32 (n,); see `SuccessorKernel.features`.
-        order_count: orders that may match, 0 included.
+        order_count: number of orders that can match, 0 included.
     """
 
     tokens: NDArray[np.int32]
@@ -102,17 +101,13 @@ class HeldOutScores:
 
     def halves(self) -> tuple[HeldOutScores, HeldOutScores]:
         """The first tokens and the others."""
-        return self._cut(slice(None, len(self.tokens) // 2)), self._cut(slice(len(self.tokens) // 2, None))
-
-    def _cut(self, span: slice) -> HeldOutScores:
-        return HeldOutScores(
-            tokens=self.tokens[span],
-            ngram=self.ngram[span],
-            neural=self.neural[span],
-            orders=self.orders[span],
-            backoffs=self.backoffs[span],
-            order_count=self.order_count,
+        arrays = ("tokens", "ngram", "neural", "orders", "backoffs")
+        middle = len(self.tokens) // 2
+        first, second = (
+            replace(self, **{name: getattr(self, name)[span] for name in arrays})
+            for span in (slice(middle), slice(middle, None))
         )
+        return first, second
 
     def mixed(self, mixture: Mixture) -> NDArray[np.float32]:
         """Natural-log probabilities of the tokens by a mixture, float32 (n,)."""
@@ -146,8 +141,8 @@ def context_weights(
     """The weights by context that make held-out tokens most probable.
 
     Args:
-        per_order: buckets of an order at most, about equally full.
-        pseudo_count: tokens that each prior counts for.
+        per_order: largest number of buckets of an order, about equally full.
+        pseudo_count: number of tokens that each prior counts for.
     """
     bounds = [_bounds(scores.backoffs[scores.orders == order], per_order) for order in range(scores.order_count)]
     dealt = ContextBuckets(bounds)
@@ -165,7 +160,7 @@ def context_weights(
 
 
 def _bounds(backoffs: NDArray[np.float32], per_order: int) -> Sequence[float]:
-    """Ascending bounds that part an order's back-off weights into about equally full buckets."""
+    """Ascending bounds that split an order's back-off weights into about equally full buckets."""
     if not len(backoffs):
         return []
     quantiles = np.quantile(backoffs, np.arange(1, per_order) / per_order, method="lower")
@@ -175,13 +170,13 @@ def _bounds(backoffs: NDArray[np.float32], per_order: int) -> Sequence[float]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FittedMixture:
-    """What was fitted, and what decided.
+    """The fitted weights, and the figures that decided.
 
     Attributes:
-        by_context: None if the one weight does as well.
+        by_context: None if one weight is as good.
         recent_words: None if they were not asked for or do not help.
-        perplexity: of the half of the held-out tokens that nothing was fitted on, by `single` weight, `by_context`,
-            and with `recent_words` on top of the better of both.
+        perplexity: of the half of the tokens that was not used for fitting: with the `single` weight, `by_context`, and
+            with `recent_words` added to the better of both.
     """
 
     ngram_weight: float
@@ -204,10 +199,10 @@ class FittedMixture:
 
 
 def fit_mixture(scores: HeldOutScores, recent_words: int = 0) -> FittedMixture:
-    """Fits on one half of the tokens, compares on the other, and fits what is kept on all.
+    """Fits on one half of the tokens, compares on the other half, then fits on all what is kept.
 
     Args:
-        recent_words: words that the cache component remembers; 0: none.
+        recent_words: number of words that the cache component remembers; 0 for no such component.
     """
     fitting, comparing = scores.halves()
     single, by_context = Mixture(ngram_weight(fitting)), Mixture(0.5, context_weights(fitting))

@@ -19,25 +19,23 @@ from training.evaluation.metrics import MIN_QUERY_LENGTH, typed_prefix
 from training.progress import Reporter
 
 _QUERIES = 1000
-"""Held-out queries looked at: the optimum is flat, and each costs a millisecond or two."""
+"""Largest number of held-out queries used. The optimum is flat."""
 _STEPS = 30
 _FOLDS = 5
-_LOGGED = 2  # the feature that says that a query is in the log
+_LOGGED = 2  # the feature that marks queries of the log
 _RERANKER = -2
 _AT_LEAST_0 = (True, True, False, True, False, False, True)
-"""Which of `Ranking.weights` stand for what never counts against a query; so do the advisers', the re-ranker's and that
-of recency."""
+"""Which of `Ranking.weights` must not be negative. Those of advisers, re-ranker and recency must not be either."""
 _FLOOR_COST = 0.002
-"""Share of what generated queries gain (reciprocal ranks) that the floor may cost."""
+"""Share of the generated queries' reciprocal ranks that the floor may cost."""
 _HIGHEST_FLOOR = 1e-5
-"""So improbable, what is stated is too low rather than too high: on the benchmark a floor of 0.0002 costs 0.6% of MRR,
-one of 0.002 1.6%."""
+"""Probabilities as low as this are rather stated too low than too high, so a higher floor costs quality."""
 
 
 def fit_ranking(bundle: Bundle, queries: Sequence[str], reporter: Reporter) -> tuple[Ranking, Ranking]:
-    """The weights under which what users wanted is most probable: those that choose candidates, and the final ones.
+    """The weights that make the wanted queries most probable: those that choose candidates, and the final ones.
 
-    The first are fitted on all that the n-gram model proposes; the final ones on what all models then say.
+    The first are fitted on all candidates of the n-gram model, the final ones on the scores of all models.
     """
     model, advisers = bundle.language_model("queries"), Advisers(bundle.advisers())
     queries = [query for query in queries if len(query) >= MIN_QUERY_LENGTH][:_QUERIES]
@@ -54,8 +52,8 @@ def fit_ranking(bundle: Bundle, queries: Sequence[str], reporter: Reporter) -> t
         for number, (pool, query) in enumerate(zip(pools, queries, strict=True)):
             rows = first_rows(pool, first, CHOSEN)
             advised = advisers.advise(pool.candidates.rows(rows))
-            rescored = rescorer.rescore(pool, rows, advised)
-            choices.append(Choice.of(rerank(model, rescored.candidates), pool.total, query, len(advisers)))
+            rescored, _ = rescorer.rescore(pool, rows, advised)
+            choices.append(Choice.of(rerank(model, rescored), pool.total, query, len(advisers)))
             task.update(len(queries) + number + 1)
     if model.reranker is not None:
         choices = _judge_reranker(choices, reporter)
@@ -64,7 +62,7 @@ def fit_ranking(bundle: Bundle, queries: Sequence[str], reporter: Reporter) -> t
 
 
 def _judge_reranker(choices: list[Choice], reporter: Reporter) -> list[Choice]:
-    """The choices, without the re-ranker where it does not make held-out queries clearly more probable."""
+    """The choices, without the re-ranker unless it makes held-out queries clearly more probable."""
     gain, error = reranker_gain(choices)
     kept = gain > 2 * error
     reporter.say(
@@ -75,12 +73,10 @@ def _judge_reranker(choices: list[Choice], reporter: Reporter) -> list[Choice]:
 
 
 def probability_floor(choices: Sequence[Choice], ranking: Ranking) -> float:
-    """The highest acceptance probability under which generated queries may be dropped at hardly any loss.
+    """Generated queries below this acceptance probability can be dropped at hardly any loss.
 
-    Those that would be dropped hold at most `_FLOOR_COST` of all reciprocal ranks of wanted generated queries.
+    The dropped ones hold at most `_FLOOR_COST` of all reciprocal ranks of wanted generated queries.
     """
-    if not choices:
-        return 0.0
     wanted: list[tuple[float, float]] = []
     for choice in choices:
         if choice.wanted < len(choice.listed) and not choice.listed[choice.wanted, _LOGGED]:
@@ -88,8 +84,7 @@ def probability_floor(choices: Sequence[Choice], ranking: Ranking) -> float:
             total = np.logaddexp(np.logaddexp.reduce(utilities_N), choice.other @ np.array(ranking.other))
             rank = 1 + int((utilities_N > utilities_N[choice.wanted]).sum())
             wanted.append((float(np.exp(utilities_N[choice.wanted] - total)), 1.0 / rank))
-    lost, allowed = 0.0, _FLOOR_COST * sum(gain for _, gain in wanted)
-    floor = 0.0
+    lost, floor, allowed = 0.0, 0.0, _FLOOR_COST * sum(gain for _, gain in wanted)
     for probability, gain in sorted(wanted):
         lost += gain
         floor = probability
@@ -99,9 +94,9 @@ def probability_floor(choices: Sequence[Choice], ranking: Ranking) -> float:
 
 
 def reranker_gain(choices: Sequence[Choice]) -> tuple[float, float]:
-    """Nats by which the re-ranker makes a query more probable with weights fitted on others, and the standard error.
+    """The nats by which the re-ranker makes a query more probable, and the standard error.
 
-    By five-fold cross-validation, both times with all other weights fitted anew.
+    By five-fold cross-validation. All other weights are fitted anew, with and without the re-ranker.
     """
     gains: list[NDArray[np.float64]] = []
     without = [choice.without_reranker() for choice in choices]
@@ -124,7 +119,7 @@ class Choice:
     Attributes:
         listed: features of the N listed queries, those of `weight_vector`, float64 (N, F).
         other: features of "another query", float64 (3,).
-        wanted: row of the held-out query, N if it was not listed.
+        wanted: row of the held-out query; N if it was not listed.
     """
 
     listed: NDArray[np.float64]
@@ -133,13 +128,13 @@ class Choice:
 
     @classmethod
     def of(cls, candidates: Candidates, total: float, query: str, advisers: int = 0) -> Choice:
-        """The choice of `query` from a list that so many advisers have seen."""
+        """The choice of `query` from a list that this many advisers have scored."""
         texts = list(candidates.texts)
         wanted = texts.index(query) if query in texts else len(texts)
         return cls(features(candidates, advisers), other_features(candidates, total), wanted)
 
     def without_reranker(self) -> Choice:
-        """The choice of who does not ask the re-ranker."""
+        """The same choice without the re-ranker's opinion."""
         listed = self.listed.copy()
         listed[:, _RERANKER] = 0.0
         return replace(self, listed=listed)
@@ -148,7 +143,7 @@ class Choice:
 def fit_weights(choices: Sequence[Choice]) -> Ranking:
     """Maximum a posteriori weights: a conditional logit, with a normal prior of variance 1 around the usual ones.
 
-    A weight that would fall below 0 and must not is held at 0.
+    A weight that must not be negative is held at 0.
     """
     if not choices:
         return Ranking()
@@ -171,11 +166,11 @@ def fit_weights(choices: Sequence[Choice]) -> Ranking:
 def fit(
     choices: Sequence[Choice], usual: NDArray[np.float64], at_least_0: NDArray[np.bool_], held: NDArray[np.bool_]
 ) -> list[float]:
-    """The weights of what is listed and of "another query", a posteriori most probable: normal, of variance 1.
+    """The most probable weights of the listed queries and of "another query", under a normal prior of variance 1.
 
     Args:
-        usual: the prior's mean, (F,); where `held`, what the weight is.
-        at_least_0: where a weight below 0 is held there.
+        usual: the prior's mean, (F,), and the weights that are `held`.
+        at_least_0: weights that must not be negative.
     """
     features_BNF, listed_BN, wanted_B = _pad(choices)
     weights = usual
@@ -192,7 +187,7 @@ def _vector(ranking: Ranking) -> NDArray[np.float64]:
 
 
 def _log_probs(choices: Sequence[Choice], ranking: Ranking) -> NDArray[np.float64]:
-    """Of what was wanted, (B,)."""
+    """Log probabilities of the wanted queries, (B,)."""
     features_BNF, listed_BN, wanted_B = _pad(choices)
     utilities_BN = np.where(listed_BN, features_BNF @ _vector(ranking), -np.inf)
     wanted_B1 = np.take_along_axis(utilities_BN, wanted_B[:, None], axis=1)
@@ -201,7 +196,7 @@ def _log_probs(choices: Sequence[Choice], ranking: Ranking) -> NDArray[np.float6
 
 
 def _pad(choices: Sequence[Choice]) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.int64]]:
-    """Features (B, N + 1, F), what is there (B, N + 1), and the place of what was wanted (B,); "another" is last."""
+    """Features (B, N + 1, F), which of them are real (B, N + 1), and the wanted places (B,). "Another" is last."""
     longest = max(len(choice.listed) for choice in choices)
     weights = choices[0].listed.shape[1]
     features_BNF = np.zeros((len(choices), longest + 1, weights + len(choices[0].other)))
@@ -225,7 +220,7 @@ def _maximum(
     start: NDArray[np.float64],
     held: NDArray[np.bool_],
 ) -> NDArray[np.float64]:
-    """The maximum of the concave log posterior by Newton's method, steps halved until they climb."""
+    """The maximum of the concave log posterior by Newton's method. A step is halved until it climbs."""
 
     def posterior(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         utilities_BN = np.where(listed_BN, features_BNF @ weights, -np.inf)

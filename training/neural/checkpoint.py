@@ -21,13 +21,9 @@ _DAMAGE = (OSError, RuntimeError, EOFError, LookupError, ValueError, TypeError, 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CurvePoint:
-    """One measurement on the validation text.
+    """One measurement on the validation text, after `step` optimiser steps. Losses are nats a token.
 
-    Attributes:
-        step: optimiser steps done.
-        elapsed_s: seconds of training until then.
-        train_loss: mean nats a token over the steps since the measurement before; of the sample, if sampled.
-        validation_loss: nats a token.
+    `train_loss` is the mean over the steps since the measurement before. With sampled softmax it is that of the sample.
     """
 
     step: int
@@ -45,7 +41,6 @@ class Checkpoint:
     Attributes:
         settings: what the run was started with; a run with other settings is another run.
         step: optimiser steps done; this also says how far in the data the run is.
-        elapsed_s: seconds of training.
         token_count: targets trained on.
         loss_sum, loss_steps: of the steps since the last measurement.
         model, optimizer: state dictionaries; the optimizer's is empty once training has finished.
@@ -74,9 +69,8 @@ class Checkpoint:
         """Writes the checkpoint of a work folder: aside, then renamed, so that there is always a whole one."""
         content = {item.name: getattr(self, item.name) for item in fields(self)}
         content["curve"] = [astuple(point) for point in self.curve]
-        aside = work / (CHECKPOINT_FILE + ".part")
-        buffer = io.BytesIO()  # torch reports a full disk as a RuntimeError, Python as what it is
-        torch.save(content, buffer)
+        aside, buffer = work / (CHECKPOINT_FILE + ".part"), io.BytesIO()
+        torch.save(content, buffer)  # not to the file: torch reports a full disk as a RuntimeError
         aside.write_bytes(buffer.getbuffer())
         aside.replace(work / CHECKPOINT_FILE)
 
@@ -114,8 +108,8 @@ class Checkpoint:
             return None
         except (pickle.UnpicklingError, *_DAMAGE) as error:  # the former also if a file holds more than plain values
             reason = str(error).split("\n")[0]
-            remedy = "Delete it; training then starts afresh."
-            raise InputError(path, f"is not a checkpoint ({reason}).", remedy=remedy) from None
+            problem = f"is not a checkpoint ({reason})."
+            raise InputError(path, problem, remedy="Delete it; training then starts afresh.") from None
 
 
 class TrainingLog:
@@ -131,9 +125,9 @@ class TrainingLog:
         with self._path.open("w", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows([_LOG_FIELDS, *kept])
 
-    def write(self, step: int, elapsed_s: float, **figures: float) -> None:
-        """Appends a line; losses are nats a token, and a column without a figure stays empty."""
-        cells = {"step": str(step), "elapsed_s": f"{elapsed_s:.1f}"}
+    def write(self, at: Checkpoint, **figures: float) -> None:
+        """Appends a line. Losses are nats a token, and a column without a figure stays empty."""
+        cells = {"step": str(at.step), "elapsed_s": f"{at.elapsed_s:.1f}"}
         cells |= {name: f"{value:.6g}" for name, value in figures.items()}
         with self._path.open("a", encoding="utf-8", newline="") as file:
             csv.DictWriter(file, _LOG_FIELDS).writerow(cells)

@@ -85,9 +85,9 @@ class SentenceFeed:
         """Cuts the sentences into pieces of at most `MAX_PIECE` targets.
 
         Args:
-            tokens_per_batch: targets of a batch, about.
+            tokens_per_batch: about so many targets are in a batch.
             seed: shuffles pieces and batches; None: they come in order of length.
-            limit: about how many targets an epoch has at most, taken evenly from the whole text.
+            limit: an epoch has at most about so many targets, taken evenly from the whole text.
         """
         stride = 1 if limit is None else max(1, -(-sentences.target_count // limit))
         chosen = np.arange(0, len(sentences.offsets) - 1, stride)
@@ -111,11 +111,11 @@ class SentenceFeed:
     def _plan(self, epoch: int) -> list[NDArray[np.int64]]:
         """The pieces of each batch."""
         rng = None if self._seed is None else np.random.default_rng([self._seed, epoch])
-        order = np.arange(len(self._length)) if rng is None else rng.permutation(len(self._length))
-        total = int(self._length.sum())
-        chunk_size = max(1, len(order) * _BATCHES_PER_CHUNK * self._tokens_per_batch // max(1, total))
-        if rng is None:
-            chunk_size = len(order)
+        order, total = np.arange(len(self._length)), int(self._length.sum())
+        chunk_size = len(order)
+        if rng is not None:
+            order = rng.permutation(len(order))
+            chunk_size = max(1, len(order) * _BATCHES_PER_CHUNK * self._tokens_per_batch // max(1, total))
         batches: list[NDArray[np.int64]] = []
         for begin in range(0, len(order), chunk_size):
             chunk = order[begin : begin + chunk_size]

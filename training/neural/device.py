@@ -88,10 +88,9 @@ def memory_errors_explained(config: NeuralConfig, described: NeuralDescription, 
     """
     try:
         yield
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        raise _too_little_memory(config, described, free_bytes(device) or 0) from error
-    except RuntimeError as error:  # torch has no class of its own for the processor's memory
-        if "allocate memory" not in str(error):
+    except (RuntimeError, MemoryError) as error:  # torch has no class of its own for the processor's memory
+        ran_out = isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "allocate memory" in str(error)
+        if not ran_out:
             raise
         raise _too_little_memory(config, described, free_bytes(device) or 0) from error
 

@@ -21,12 +21,7 @@ _TIMEOUT = timedelta(days=2)  # the others wait while the first process counts n
 
 @dataclass(frozen=True, slots=True)
 class Processes:
-    """This process among those that train together.
-
-    Attributes:
-        rank: this process's number; the process of rank 0 alone writes files.
-        count: how many processes there are.
-    """
+    """This process, by its `rank`, among the `count` that train together. The process of rank 0 alone writes files."""
 
     rank: int = 0
     count: int = 1

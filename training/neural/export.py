@@ -36,16 +36,17 @@ def export_neural(work: Path, out_folder: Path, short_list: NDArray[np.int32] | 
     if short_list is not None:
         weight_SE, bias_S = _array(network.output_weight())[short_list], _array(network.bias())[short_list]
         save_array(out_folder / SHORT_LIST_TOKENS_FILE, short_list)
-        _write(out_folder / SHORT_LIST_FILE, graphs.short_list(weight_SE, bias_S))
+        (out_folder / SHORT_LIST_FILE).write_bytes(graphs.short_list(weight_SE, bias_S))
 
 
 def write_model(network: NeuralNetwork, out_folder: Path) -> None:
     """Quantises a network and writes both graphs and their description. Equal weights give equal bytes."""
     out_folder.mkdir(parents=True, exist_ok=True)
+    output = graphs.output(_array(network.output_weight()), _array(network.bias()))
+    (out_folder / RECURRENT_FILE).write_bytes(_reader(network))
+    (out_folder / OUTPUT_FILE).write_bytes(output)
     description = json.dumps(asdict(network.describe()), indent=1) + "\n"
-    _write(out_folder / RECURRENT_FILE, _reader(network))
-    _write(out_folder / OUTPUT_FILE, graphs.output(_array(network.output_weight()), _array(network.bias())))
-    _write(out_folder / DESCRIPTION_FILE, description.encode())
+    (out_folder / DESCRIPTION_FILE).write_text(description, encoding="utf-8")
 
 
 def _reader(network: NeuralNetwork) -> bytes:
@@ -88,9 +89,3 @@ def _layer(kind: str, layer: nn.Module, input_scale: np.float32) -> graphs.Layer
 def _array(tensor: Tensor) -> NDArray[np.float32]:
     array: NDArray[np.float32] = tensor.detach().float().cpu().numpy()
     return array
-
-
-def _write(path: Path, content: bytes) -> None:
-    aside = path.with_name(path.name + ".part")
-    aside.write_bytes(content)
-    aside.replace(path)

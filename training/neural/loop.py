@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -34,13 +34,6 @@ AVERAGING_PATIENCE = 5  # measurements: the `n` of NT-ASGD's authors
 VALIDATION_TOKENS = 100_000
 VALIDATION_LOGITS = 1_000_000_000  # of all tokens measured; with a large vocabulary this is the tighter limit
 VALIDATION_BATCH, VALIDATION_STREAMS = 1024, 8
-
-
-class Step(NamedTuple):
-    """The result of a step: loss in nats a token, and the gradient's norm before it was clipped."""
-
-    loss: float
-    gradient_norm: float
 
 
 class TrainingLoop:
@@ -112,16 +105,15 @@ class TrainingLoop:
         log = TrainingLog(work, checkpoint.step) if processes.is_main else None
         with reporter.task("Training the neural model", total=1.0) as task, _deferred_interrupt() as interrupted:
             for batch in self.batches():
-                done = self._share_done()
+                done = processes.from_main(self._share_done())
                 if done >= 1.0 or self._stops_early():
                     break
                 rate = learning_rate(config, done)
-                step = self.step(batch, rate)
+                loss, norm = self.step(batch, rate)
                 if log is not None and checkpoint.step % LOG_EVERY_STEPS == 0:
-                    figures = {"train_loss": step.loss, "gradient_norm": step.gradient_norm}
-                    figures |= {"learning_rate": rate, "tokens_per_s": self._tokens_per_s()}
-                    log.write(checkpoint.step, self._elapsed_s(), **figures)
-                now_done = self._share_done()
+                    figures = {"train_loss": loss, "gradient_norm": norm, "learning_rate": rate}
+                    log.write(checkpoint, **figures, tokens_per_s=checkpoint.tokens_per_s)
+                now_done = processes.from_main(self._share_done())
                 if now_done < 1 and int(now_done * config.measurements) > int(done * config.measurements):
                     self._measure(log)
                 if self._elapsed_s() - reported_at >= REPORT_EVERY_S:
@@ -139,7 +131,7 @@ class TrainingLoop:
             self._report(task, done=1.0)
         reporter.say(
             f"Neural model: {checkpoint.step:,} steps, {checkpoint.token_count:,} tokens, "
-            f"{self._tokens_per_s():,.0f} tokens/s, validation perplexity {_perplexity(checkpoint.best_loss):.1f}."
+            f"{checkpoint.tokens_per_s:,.0f} tokens/s, validation perplexity {_perplexity(checkpoint.best_loss):.1f}."
         )
 
     def batches(self) -> Iterator[Batch]:
@@ -151,8 +143,11 @@ class TrainingLoop:
                 yield from self._feed.batches(epoch, skip)
             skip = max(0, skip - steps)
 
-    def step(self, batch: Batch, rate: float) -> Step:
+    def step(self, batch: Batch, rate: float) -> tuple[float, float]:
         """One optimiser step on the batch of all processes.
+
+        Returns:
+            The loss in nats a token, and the gradient's norm before it was clipped.
 
         Raises:
             AutocompleteError: the loss or the gradient is not finite; the weights are as before.
@@ -189,7 +184,8 @@ class TrainingLoop:
         checkpoint.token_count += batch.size
         checkpoint.loss_sum += mean
         checkpoint.loss_steps += 1
-        return Step(mean, norm)
+        checkpoint.elapsed_s = self._elapsed_s()
+        return mean, norm
 
     def _measure(self, log: TrainingLog | None) -> None:
         """Measures the validation loss and keeps the weights if they are the best so far. May begin to average."""
@@ -209,7 +205,7 @@ class TrainingLoop:
             )
         )
         if log is not None:
-            log.write(checkpoint.step, checkpoint.elapsed_s, validation_loss=loss)
+            log.write(checkpoint, validation_loss=loss)
         asgd = self._config.optimizer == "asgd"
         if asgd and self._average is None and stalled([point.validation_loss for point in checkpoint.curve]):
             self._average = AveragedModel(self._network)
@@ -229,10 +225,7 @@ class TrainingLoop:
         return total / count
 
     def _share_done(self) -> float:
-        """Share of training that is done, in [0, 1], the same in all processes."""
-        return self._processes.from_main(self._own_share_done())
-
-    def _own_share_done(self) -> float:
+        """Share of training that is done, in [0, 1], by this process's clock."""
         share, minutes = self._checkpoint.step / self._steps, self._config.max_minutes
         if minutes is not None:
             share = max(share, self._elapsed_s() / (60 * minutes))
@@ -249,12 +242,11 @@ class TrainingLoop:
         loss = checkpoint.curve[-1].validation_loss if checkpoint.curve else math.nan
         if checkpoint.loss_steps:
             loss = checkpoint.loss_sum / checkpoint.loss_steps
-        note = f"loss {loss:.3f}, perplexity {_perplexity(loss):.0f}, {self._tokens_per_s():,.0f} tokens/s"
-        task.update(self._own_share_done() if done is None else done, note=f"{note}, step {checkpoint.step:,}")
+        note = f"loss {loss:.3f}, perplexity {_perplexity(loss):.0f}, {checkpoint.tokens_per_s:,.0f} tokens/s"
+        task.update(self._share_done() if done is None else done, note=f"{note}, step {checkpoint.step:,}")
 
     def _save(self, work: Path) -> None:
         checkpoint = self._checkpoint
-        checkpoint.elapsed_s = self._elapsed_s()
         checkpoint.model = self._network.state_dict()
         checkpoint.optimizer = {} if checkpoint.finished else self._optimizer.state_dict()
         checkpoint.state = None
@@ -268,9 +260,6 @@ class TrainingLoop:
 
     def _elapsed_s(self) -> float:
         return self._clock() - self._begun_s
-
-    def _tokens_per_s(self) -> float:
-        return self._checkpoint.token_count / max(self._elapsed_s(), 1e-9)
 
 
 def learning_rate(config: NeuralConfig, done: float) -> float:

@@ -14,7 +14,7 @@ from torch.nn import functional
 from lm.models.vocabulary import BEGIN
 from training.neural.data import Batch
 from training.neural.device import has_bfloat16
-from training.neural.model import NeuralNetwork, OutputVectors
+from training.neural.model import NeuralNetwork
 
 SAMPLING_POWER = 0.75  # of a token's count
 BLOCK_LOGITS = 1 << 19  # 2 MB of float32: what the processor's cache holds
@@ -38,12 +38,12 @@ class BatchLoss(nn.Module):
         targets_N = torch.from_numpy(batch.targets[batch.valid]).to(self._device)
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._bfloat16):
             drawn_K = None if self._sampler is None else self._sampler.draw()
-            output = self.network(inputs, state_SBD, drawn_K, targets_N)
+            output = self.network(inputs, state_SBD, targets_N if drawn_K is None else torch.cat([drawn_K, targets_N]))
             hidden_NE = output.hidden[valid_BT]
             if self._bfloat16:
                 hidden_NE = hidden_NE.to(torch.bfloat16)  # not every cell gives it under autocast
             if batch.size:
-                nats = mean_loss(self.network, hidden_NE, targets_N, output.vectors, self._sampler)
+                nats = mean_loss(self.network, hidden_NE, targets_N, output.vectors, drawn_K, self._sampler)
             else:  # more processes than rows: all weights take part with a gradient of 0
                 nats = 0 * (output.hidden.sum() + self.network.output_weight().sum() + self.network.bias().sum())
         return nats.detach(), nats + self._penalty(output.hidden, output.raw), output.state.detach()
@@ -58,26 +58,27 @@ class BatchLoss(nn.Module):
         return penalty
 
 
-def _target_logits(network: NeuralNetwork, hidden_NE: Tensor, targets_N: Tensor, vectors: OutputVectors) -> Tensor:
-    """Logits of the targets alone, (N,) float32."""
-    return (hidden_NE * vectors.of_targets).float().sum(-1) + network.bias()[targets_N]
-
-
 def mean_loss(
-    network: NeuralNetwork, hidden_NE: Tensor, targets_N: Tensor, vectors: OutputVectors, sampler: Sampler | None
+    network: NeuralNetwork,
+    hidden_NE: Tensor,
+    targets_N: Tensor,
+    vectors: Tensor,
+    drawn_K: Tensor | None,
+    sampler: Sampler | None,
 ) -> Tensor:
     """Mean negative log probability of targets, in nats: exact without a sampler, else estimated.
 
     Args:
-        vectors: rows of the output layer: of the tokens that the sampler drew, if any, and of the targets.
+        vectors: rows of the output layer: those of the drawn tokens, if any, then those of the targets.
+        drawn_K: the tokens that stand for all others in this step.
     """
-    target_logits_N = (hidden_NE * vectors.of_targets).float().sum(-1) + network.bias()[targets_N]
-    if sampler is None or vectors.drawn is None:
+    of_drawn_KE, of_targets_NE = torch.split(vectors, [len(vectors) - len(targets_N), len(targets_N)])
+    target_logits_N = (hidden_NE * of_targets_NE).float().sum(-1) + network.bias()[targets_N]
+    if sampler is None or drawn_K is None:
         normalizer_N = log_normalizer(hidden_NE, network.output_weight(), network.bias())
         return (normalizer_N - target_logits_N).mean()
-    drawn_K = vectors.drawn
     bias_K = network.bias()[drawn_K] - sampler.log_inclusion(drawn_K)
-    rest_N = log_normalizer(hidden_NE, vectors.of_drawn, bias_K, sampler.columns(drawn_K, targets_N))
+    rest_N = log_normalizer(hidden_NE, of_drawn_KE, bias_K, sampler.columns(drawn_K, targets_N))
     return functional.softplus(rest_N - target_logits_N).mean()  # log(exp(rest) + exp(target)) - target
 
 

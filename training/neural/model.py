@@ -89,20 +89,6 @@ class WindowEncoder(nn.Module):
         return torch.tanh(self.hidden(seen)), all_BNE[:, length:].transpose(0, 1).to(state_SBD.dtype)
 
 
-class OutputVectors(NamedTuple):
-    """Rows of the output layer.
-
-    Attributes:
-        drawn: the tokens that stand for all others in a step, (K,); None if all take part themselves.
-        of_drawn: their vectors, (K, E); none where none were drawn.
-        of_targets: the targets' vectors, (N, E).
-    """
-
-    drawn: Tensor | None
-    of_drawn: Tensor
-    of_targets: Tensor
-
-
 class Output(NamedTuple):
     """What a network gives for a batch.
 
@@ -110,13 +96,13 @@ class Output(NamedTuple):
         hidden: vectors for the output layer after each token, (B, T, E).
         state: after the last token, (S, B, D).
         raw: the encoder's output before dropout, (B, T, H), for activation regularisation.
-        vectors: the rows of the output layer that the loss needs.
+        vectors: the rows of the output layer that were asked for, (K, E).
     """
 
     hidden: Tensor
     state: Tensor
     raw: Tensor
-    vectors: OutputVectors
+    vectors: Tensor
 
 
 class NeuralNetwork(nn.Module):
@@ -165,56 +151,41 @@ class NeuralNetwork(nn.Module):
         """What the network reads of a batch: the token before each target, (B, T)."""
         return torch.from_numpy(batch.inputs)
 
-    def forward(
-        self,
-        inputs: Tensor,
-        state_SBD: Tensor | None = None,
-        drawn_K: Tensor | None = None,
-        targets_N: Tensor | None = None,
-    ) -> Output:
+    def forward(self, inputs: Tensor, state_SBD: Tensor | None = None, outputs_K: Tensor | None = None) -> Output:
         """Reads T tokens of B sentences.
 
         Args:
             inputs: see `inputs`.
             state_SBD: before the first token; None: that before a text.
-            drawn_K, targets_N: tokens for which the rows of the output layer are wanted too.
+            outputs_K: tokens for which the rows of the output layer are wanted too.
         """
         if state_SBD is None:
             state_SBD = self.initial_state(len(inputs))
-        vectors_BTE, vectors = self._embed(inputs, drawn_K, targets_N)
+        vectors_BTE, vectors_KE = self._embed(inputs, outputs_K)
         raw_BTH, state_SBD = self.encoder(vectors_BTE, state_SBD)
-        return self._output(raw_BTH, state_SBD, vectors)
+        return self._output(raw_BTH, state_SBD, vectors_KE)
 
-    def _embed(
-        self, tokens_BT: Tensor, drawn_K: Tensor | None, targets_N: Tensor | None
-    ) -> tuple[Tensor, OutputVectors]:
-        """The encoder's inputs, (B, T, E), and rows of the output layer.
+    def _embed(self, tokens_BT: Tensor, outputs_K: Tensor | None) -> tuple[Tensor, Tensor]:
+        """The encoder's inputs, (B, T, E), and rows of the output layer, (K, E).
 
         With tied weights one look-up gives both, because each look-up writes a gradient as large as the vocabulary.
         """
         config = self.config
-        targets_N = tokens_BT.new_zeros(0) if targets_N is None else targets_N
+        outputs_K = tokens_BT.new_zeros(0) if outputs_K is None else outputs_K
         if self.untied is None:
-            none = tokens_BT.new_zeros(0)
-            ids = (tokens_BT.flatten(), none if drawn_K is None else drawn_K, targets_N)
-            found = torch.split(self.embedding(torch.cat(ids)), [len(part) for part in ids])
-            embedded, vectors = found[0].view(*tokens_BT.shape, -1), OutputVectors(drawn_K, *found[1:])
+            found = self.embedding(torch.cat([tokens_BT.flatten(), outputs_K]))
+            embedded, vectors_KE = torch.split(found, [tokens_BT.numel(), len(outputs_K)])
+            embedded = embedded.view(*tokens_BT.shape, -1)
         else:
-            embedded, vectors = self.embedding(tokens_BT), self.output_vectors(drawn_K, targets_N)
+            embedded, vectors_KE = self.embedding(tokens_BT), nn.functional.embedding(outputs_K, self.untied)
         vectors_BTE = self._drop_tokens(embedded, tokens_BT) * self.input_scale
         share = config.dropout if config.input_dropout is None else config.input_dropout
-        return locked_dropout(vectors_BTE, share, training=self.training), vectors
+        return locked_dropout(vectors_BTE, share, training=self.training), vectors_KE
 
-    def _output(self, raw_BTH: Tensor, state_SBD: Tensor, vectors: OutputVectors) -> Output:
+    def _output(self, raw_BTH: Tensor, state_SBD: Tensor, vectors_KE: Tensor) -> Output:
         hidden = raw_BTH if self.projection is None else self.projection(raw_BTH)
         hidden = locked_dropout(hidden, self.config.dropout, training=self.training)
-        return Output(hidden, state_SBD, raw_BTH, vectors)
-
-    def output_vectors(self, drawn_K: Tensor | None, targets_N: Tensor) -> OutputVectors:
-        """Rows of the output layer: of what was drawn, if anything, and of the targets."""
-        ids = (targets_N.new_zeros(0) if drawn_K is None else drawn_K, targets_N)
-        found = torch.split(nn.functional.embedding(torch.cat(ids), self.output_weight()), [len(part) for part in ids])
-        return OutputVectors(drawn_K, *found)
+        return Output(hidden, state_SBD, raw_BTH, vectors_KE)
 
     def _drop_tokens(self, vectors_BTE: Tensor, tokens_BT: Tensor) -> Tensor:
         """Drops whole tokens, all occurrences of each in the batch (Gal and Ghahramani, 2016, section 4.2)."""
@@ -270,13 +241,7 @@ class BidirectionalNetwork(NeuralNetwork):
         """See `lm.models.reranker.surroundings`, (3, B, T)."""
         return torch.from_numpy(surroundings(batch.inputs, batch.targets, batch.valid))
 
-    def forward(
-        self,
-        inputs: Tensor,
-        state_SBD: Tensor | None = None,
-        drawn_K: Tensor | None = None,
-        targets_N: Tensor | None = None,
-    ) -> Output:
+    def forward(self, inputs: Tensor, state_SBD: Tensor | None = None, outputs_K: Tensor | None = None) -> Output:
         """As `NeuralNetwork.forward`, but `inputs` are (3, B, T) and `hidden` predicts the token at its own place.
 
         Args:
@@ -284,14 +249,14 @@ class BidirectionalNetwork(NeuralNetwork):
         """
         assert state_SBD is None
         _, batch, length = inputs.shape
-        vectors_NTE, vectors = self._embed(inputs[:2].reshape(2 * batch, length), drawn_K, targets_N)
+        vectors_NTE, vectors_KE = self._embed(inputs[:2].reshape(2 * batch, length), outputs_K)
         none_SBD = self.initial_state(batch)
         before_BTH, _ = self.encoder(vectors_NTE[:batch], none_SBD)
         after_BTH, _ = self.backward_encoder(vectors_NTE[batch:], none_SBD)
         after_BTH = after_BTH.gather(1, inputs[2][..., None].expand_as(after_BTH))
         both_BTH = torch.cat([before_BTH, after_BTH], dim=-1)
         dropped_BTH = locked_dropout(both_BTH, self.config.dropout, training=self.training)
-        return self._output(torch.relu(self.combination(dropped_BTH)), none_SBD, vectors)
+        return self._output(torch.relu(self.combination(dropped_BTH)), none_SBD, vectors_KE)
 
     def describe(self) -> NeuralDescription:
         """See `NeuralNetwork.describe`."""

@@ -33,14 +33,9 @@ def train_neural(
     reporter: Reporter,
     clock: Callable[[], float] = time.monotonic,
 ) -> Checkpoint:
-    """Trains a language model or a re-ranker until it is done. Goes on from the checkpoint in `work` if there is one.
+    """Trains a language model or a re-ranker and returns the checkpoint of the finished run.
 
-    Args:
-        work: holds the checkpoint, from which `training.neural.export` writes the model.
-        clock: seconds.
-
-    Returns:
-        The checkpoint of the finished run.
+    Goes on from the checkpoint in `work` if there is one. `training.neural.export` writes the model from it.
 
     Raises:
         InputError: data or checkpoint cannot be used, or the checkpoint is of a run with other settings.
@@ -49,17 +44,15 @@ def train_neural(
         KeyboardInterrupt: after a checkpoint was written.
     """
     work.mkdir(parents=True, exist_ok=True)
-    sentences = Sentences.open(train)
-    held_out = Sentences.open(validation)
-    bidirectional = isinstance(config, RerankerConfig)
-    config = config.network() if isinstance(config, RerankerConfig) else config
-    settings: dict[str, Any] = config.model_dump(exclude=_MAY_DIFFER) | {
+    sentences, held_out = Sentences.open(train), Sentences.open(validation)
+    settings: dict[str, Any] = {
         "seed": seed,
         "vocabulary_size": vocabulary_size,
         "training_targets": sentences.target_count,
     }
-    if bidirectional:
-        settings["bidirectional"] = True
+    if isinstance(config, RerankerConfig):
+        config, settings["bidirectional"] = config.network(), True
+    settings |= config.model_dump(exclude=_MAY_DIFFER)
     checkpoint = _resumable(work, settings) or Checkpoint(settings=settings)
     processes = Processes.join()
     processes.wait()  # until all have read the checkpoint

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,11 +46,7 @@ class Counts:
 def train_counts(
     config: NgramConfig, train: EncodedText, vocabulary: Vocabulary, folder: Path, *, reporter: Reporter, label: str
 ) -> None:
-    """Counts n-grams, smooths the counts and writes the successor table into `folder`.
-
-    Raises:
-        ConfigError: the text has no sentence.
-    """
+    """Counts n-grams, smooths the counts and writes the successor table into `folder`; raises as `count_ngrams`."""
     with reporter.task(f"{label}: n-gram counts"):
         orders = count_ngrams(train, len(vocabulary), config.order)
         smoothed = _add_delta(orders, config.delta) if config.smoothing == "add_delta" else _stupid_backoff(orders)
@@ -96,12 +92,8 @@ def _delimited(train: EncodedText) -> NDArray[np.int32]:
     return text
 
 
-@dataclass(frozen=True, slots=True)
-class _Smoothed:
-    """Of one order: natural-log probabilities, and back-off weights as `lm.models.ngram` has them, (n,)."""
-
-    log_probs: NDArray[np.float64]
-    backoffs: NDArray[np.float64]
+_Smoothed: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64]]
+"""Of one order: natural-log probabilities, and back-off weights as `lm.models.ngram` has them, (n,)."""
 
 
 def _add_delta(orders: list[Counts], delta: float) -> list[_Smoothed]:
@@ -117,9 +109,9 @@ def _add_delta(orders: list[Counts], delta: float) -> list[_Smoothed]:
         mass = continued[order.contexts] + delta * size
         log_probs = np.log(order.counts + delta) - np.log(mass)
         backoffs = np.log(delta) - np.log(order.counts + delta * size)
-        smoothed.append(_Smoothed(log_probs, backoffs))
+        smoothed.append((log_probs, backoffs))
         continued = order.counts
-    smoothed[0].log_probs[BEGIN] = -np.inf
+    smoothed[0][0][BEGIN] = -np.inf
     return smoothed
 
 
@@ -134,7 +126,7 @@ def _stupid_backoff(orders: list[Counts]) -> list[_Smoothed]:
     counts = np.maximum(orders[0].counts, 1).astype(np.float64)
     counts[BEGIN] = 0
     scores = counts / counts.sum()
-    log_probs = _log(scores)
+    log_probs = np.log(scores, out=np.full(len(scores), -np.inf), where=scores > 0)
     sums = np.ones(1)
     smoothed = []
     for shorter, order in itertools.pairwise(orders):
@@ -142,31 +134,21 @@ def _stupid_backoff(orders: list[Counts]) -> list[_Smoothed]:
         shorter_sums = sums[shorter.suffixes]
         continued = np.bincount(order.contexts, minlength=len(shorter.tokens)) > 0
         sums = continued + BACKOFF * (shorter_sums - listed)
-        smoothed.append(_Smoothed(log_probs, np.log(BACKOFF * shorter_sums / sums)))
+        smoothed.append((log_probs, np.log(BACKOFF * shorter_sums / sums)))
         scores = order.counts / shorter.counts[order.contexts]
         log_probs = np.log(scores / sums[order.contexts])
-    smoothed.append(_Smoothed(log_probs, np.zeros(len(log_probs))))
+    smoothed.append((log_probs, np.zeros(len(log_probs))))
     return smoothed
-
-
-def _log(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Logarithms; that of zero is minus infinity."""
-    return np.log(values, out=np.full(len(values), -np.inf), where=values > 0)
 
 
 def _levels(orders: list[Counts], smoothed: list[_Smoothed]) -> list[dict[str, NDArray[Any]]]:
     """The orders as `save_table` takes them."""
     levels: list[dict[str, NDArray[Any]]] = []
-    for order, values in zip(orders, smoothed, strict=True):
+    for order, (log_probs, backoffs) in zip(orders, smoothed, strict=True):
         if levels:
             bounds = np.arange(len(levels[-1]["tokens"]) + 1)
             levels[-1]["successors"] = np.searchsorted(order.contexts, bounds)
         levels.append(
-            {
-                "tokens": order.tokens,
-                "log_probs": values.log_probs,
-                "backoffs": values.backoffs,
-                "suffixes": order.suffixes,
-            }
+            {"tokens": order.tokens, "log_probs": log_probs, "backoffs": backoffs, "suffixes": order.suffixes}
         )
     return levels

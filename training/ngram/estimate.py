@@ -15,17 +15,14 @@ from lm.models.vocabulary import Vocabulary
 from training.config import NgramConfig
 from training.data.encoding import EncodedText, write_kenlm_text
 from training.ngram.count_ngram import train_counts
-from training.ngram.kenlm_tools import KenlmTools, ensure_kenlm_tools
+from training.ngram.kenlm_tools import ensure_kenlm_tools
 from training.progress import Reporter
 
 
 def train_ngram(
     config: NgramConfig, train: EncodedText, vocabulary: Vocabulary, folder: Path, *, reporter: Reporter, label: str
 ) -> None:
-    """Trains an n-gram model and writes its files into `folder`.
-
-    Args:
-        label: the language model's name, for progress and errors.
+    """Trains an n-gram model and writes its files into `folder`. Progress and errors name it by its `label`.
 
     Raises:
         ConfigError: the text is too small for the model; says what to do.
@@ -55,7 +52,7 @@ def _train_kneser_ney(
             raw.unlink()
         with reporter.task(f"{label}: KenLM binary"):
             bits = ["-q", str(config.quantize_bits)] if config.quantize_bits else []
-            command: list[str | Path] = [tools.build_binary, *bits, "-T", scratch, "trie", arpa, binary]
+            command: list[str | Path] = [tools / "build_binary", *bits, "-T", scratch, "trie", arpa, binary]
             if complaint := _complaint(command):
                 raise InputError(arpa, f"`build_binary` failed: {complaint}")
             shutil.move(binary, folder / KENLM_FILE)
@@ -63,7 +60,7 @@ def _train_kneser_ney(
             build_table(arpa, folder, vocabulary, config.quantize_bits)
 
 
-def _estimate(config: NgramConfig, text: Path, arpa: Path, tools: KenlmTools, label: str) -> None:
+def _estimate(config: NgramConfig, text: Path, arpa: Path, tools: Path, label: str) -> None:
     complaint = _lmplz(config, config.order, text, arpa, tools)
     if complaint is None:
         return
@@ -78,9 +75,9 @@ def _estimate(config: NgramConfig, text: Path, arpa: Path, tools: KenlmTools, la
     )
 
 
-def _lmplz(config: NgramConfig, order: int, text: Path, arpa: Path, tools: KenlmTools) -> str | None:
+def _lmplz(config: NgramConfig, order: int, text: Path, arpa: Path, tools: Path) -> str | None:
     """Runs `lmplz`; returns what it complained of, or None."""
-    command: list[str | Path] = [tools.lmplz, "-o", str(order), "--text", text, "--arpa", arpa]
+    command: list[str | Path] = [tools / "lmplz", "-o", str(order), "--text", text, "--arpa", arpa]
     command += ["-S", config.memory, "-T", arpa.parent]
     if config.prune:
         prune = [*config.prune[:order], *[config.prune[-1]] * (order - len(config.prune))]

@@ -6,22 +6,19 @@ two shared libraries stay beside the programs (`bin/../lib`), so the folder can 
 
 from __future__ import annotations
 
-import errno
 import os
 import platform
 import re
 import shutil
-import subprocess
 import tarfile
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from lm.errors import InputError, MissingToolError
 from lm.models.user_cache import cache_home
 from training.locks import exclusive
-from training.ngram.pip_fetch import Pinned, reports_disk_errors, run_pip
+from training.ngram.pip_fetch import Pinned, reports_disk_errors, run_and_read, run_pip
 from training.progress import Reporter, Task
 
 KENLM_BIN_VARIABLE = "AUTOCOMPLETE_KENLM_BIN"
@@ -31,7 +28,6 @@ _KENLM = Pinned(
     name="kenlm",
     version="0.3.0",
     sha256=("c4628bb9fb63c8a6f9240035b8b037385cfc404cb72e933cf48878291edac1e8",),
-    size=427_500,
 )
 _BUILD_TOOLS = (
     Pinned(
@@ -41,7 +37,6 @@ _BUILD_TOOLS = (
             "f773a0544c66370408f451acd487c2c643b0dfebb48c5d64f3638bc1bb820238",  # x86-64
             "b3029f586853e01ddf2824c1ff124a1c5284f8ae897994758e9c4eeb45903b58",  # ARM
         ),
-        size=30_245_729,
     ),
     Pinned(  # 1.90 no longer has the library boost_system that KenLM's build asks for
         name="cmeel-boost",
@@ -54,13 +49,11 @@ _BUILD_TOOLS = (
             "bbe5f23f64b4f98430b43c3141095b3a59b41aa00e03f26d00bbb8063776d30d",  # 3.12, ARM
             "8ac7b3e051ec0ea24bffc0f916375cde0692511c916665df076416a0740cb1db",  # 3.13, ARM
         ),
-        size=36_166_169,
     ),
     Pinned(  # pip builds the source archive's metadata before it hands the archive over
         name="setuptools",
         version="84.2.1",
         sha256=("ca140b45d5325a9478f880e351484f62fef15f336462e449ca0c03c873d589c2",),
-        size=876_263,
     ),
 )
 _BOOST_LIBRARIES = ("libboost_program_options.so.1.88.0", "libboost_thread.so.1.88.0")
@@ -68,17 +61,8 @@ _MAKE_VARIABLES = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")
 _PERCENT = re.compile(r"^\[\s*(\d+)%\]")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KenlmTools:
-    """Where KenLM's programs are."""
-
-    lmplz: Path
-    build_binary: Path
-    query: Path
-
-
-def ensure_kenlm_tools(reporter: Reporter) -> KenlmTools:
-    """Finds KenLM's programs, or builds them into the user's cache.
+def ensure_kenlm_tools(reporter: Reporter) -> Path:
+    """Returns the folder of KenLM's `PROGRAMS`. Builds them into the user's cache if they are not there yet.
 
     If `AUTOCOMPLETE_KENLM_BIN` is set, the programs must be in the folder that it names.
 
@@ -95,7 +79,7 @@ def ensure_kenlm_tools(reporter: Reporter) -> KenlmTools:
                 f"{KENLM_BIN_VARIABLE} names this folder, which lacks {', '.join(missing)}.",
                 remedy="Name a folder with KenLM's programs, or unset it to have them built.",
             )
-        return _tools(Path(named))
+        return Path(named)
     home = cache_folder()
     if _missing(home / "bin"):
         _require_compiler()
@@ -105,7 +89,7 @@ def ensure_kenlm_tools(reporter: Reporter) -> KenlmTools:
         ):
             if _missing(home / "bin"):  # else another process has built it by now
                 _build(home, reporter)
-    return _tools(home / "bin")
+    return home / "bin"
 
 
 def cache_folder() -> Path:
@@ -115,10 +99,6 @@ def cache_folder() -> Path:
     """
     c_library = "".join(platform.libc_ver()) or platform.system().lower()
     return cache_home() / f"kenlm-{_KENLM.version}-{platform.machine()}-{c_library}"
-
-
-def _tools(folder: Path) -> KenlmTools:
-    return KenlmTools(**{name: folder / name for name in PROGRAMS})
 
 
 def _missing(folder: Path) -> list[str]:
@@ -158,19 +138,12 @@ def _build(home: Path, reporter: Reporter) -> None:
 def _fetch(aside: Path, reporter: Reporter) -> tuple[Path, Path]:
     """Returns the folder that CMake and Boost are in, and the unpacked source."""
     tools, downloads = aside / "tools", aside / "downloads"
-    for scratch in ("scratch-tools", "scratch-source"):
-        (aside / scratch).mkdir()
     with reporter.task("Fetching CMake and Boost, to build KenLM") as task:
         command = ["install", "--only-binary", ":all:", "--target", str(tools)]
-        run_pip(command, _BUILD_TOOLS, scratch=aside / "scratch-tools", task=task)
+        run_pip(command, _BUILD_TOOLS, scratch=aside, task=task)
     with reporter.task("Fetching KenLM's source") as task:
-        run_pip(
-            ["download", "--no-binary", "kenlm", "--no-build-isolation", "--dest", str(downloads)],
-            [_KENLM],
-            scratch=aside / "scratch-source",
-            task=task,
-            environment={"PYTHONPATH": str(tools)},
-        )
+        command = ["download", "--no-binary", "kenlm", "--no-build-isolation", "--dest", str(downloads)]
+        run_pip(command, [_KENLM], scratch=aside, task=task, environment={"PYTHONPATH": str(tools)})
     with tarfile.open(downloads / f"kenlm-{_KENLM.version}.tar.gz") as archive:
         archive.extractall(aside / "source", filter="data")
     return tools, aside / "source" / f"kenlm-{_KENLM.version}"
@@ -194,28 +167,16 @@ def _compile(source: Path, tools: Path, aside: Path, task: Task) -> None:
 
 def _run(arguments: Sequence[str], task: Task) -> None:
     """Runs a build step."""
-    lines: list[str] = []
     # an outer `make` passes its own options through these variables; they are not meant for this build
     variables = {key: value for key, value in os.environ.items() if key not in _MAKE_VARIABLES}
-    with subprocess.Popen(
-        arguments,
-        env=variables,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-    ) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
-            lines.append(line.strip())
-            percent = _PERCENT.match(line)
-            if percent:
-                task.update(float(percent[1]), total=100)
-    if process.returncode == 0:
+
+    def show(line: str) -> None:
+        if percent := _PERCENT.match(line):
+            task.update(float(percent[1]), total=100)
+
+    code, lines = run_and_read(arguments, variables, show)
+    if code == 0:
         return
-    if any("No space left on device" in line for line in lines):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     message = next((line for line in lines if "error" in line.lower()), lines[-1] if lines else "no message")
     raise MissingToolError(
         f"KenLM could not be built: {message}",
@@ -231,16 +192,9 @@ def _install(built: Path, tools: Path, done: Path) -> None:
         shutil.copy2(tools / "cmeel.prefix" / "lib" / name, done / "lib" / name)
     for name in PROGRAMS:
         shutil.copy2(built / name, done / "bin" / name)
-        started = subprocess.run(
-            [done / "bin" / name, "--help"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if started.returncode not in (0, 1):  # after their help some programs exit with 1
-            message = (started.stderr or started.stdout).strip()[:200]
+        code, lines = run_and_read([str(done / "bin" / name), "--help"], os.environ)
+        if code not in (0, 1):  # after their help some programs exit with 1
             raise MissingToolError(
-                f"KenLM's {name} was built but does not start: {message}",
+                f"KenLM's {name} was built but does not start: {' '.join(lines)[:200]}",
                 remedy=f"Set {KENLM_BIN_VARIABLE} to a folder with KenLM's programs.",
             )

@@ -7,20 +7,21 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from lm.errors import InputError, MissingToolError, UnavailableError
+from lm.errors import AutocompleteError, InputError, MissingToolError, UnavailableError
 from training.progress import Task
 
-_POLL_S = 0.2
 _NO_CONNECTION = re.compile(
     r"NewConnectionError|NameResolutionError|Connection(Reset|Refused)?Error|connection broken|ProxyError|"
     r"ConnectTimeout|Read ?timed ?out|Max retries exceeded|SSLError|Network is unreachable",
     re.IGNORECASE,
 )
+_DISK_FULL = re.compile(rf"No space left on device|Errno {errno.ENOSPC}\b")
 _NOT_OFFERED = re.compile(r"Could not find a version|No matching distribution", re.IGNORECASE)
 
 
@@ -30,13 +31,11 @@ class Pinned:
 
     Attributes:
         sha256: of each file that may be used (one for each platform).
-        size: about how many bytes the file has; for the progress bar.
     """
 
     name: str
     version: str
     sha256: tuple[str, ...]
-    size: int
 
     def __str__(self) -> str:
         return f"{self.name}=={self.version}"
@@ -54,7 +53,7 @@ def run_pip(
 
     Args:
         command: `install` or `download` and its options.
-        scratch: an empty folder for pip's temporary files; the caller removes it.
+        scratch: a folder for pip's temporary files.
         environment: variables besides those of this process.
 
     Raises:
@@ -63,81 +62,57 @@ def run_pip(
         InputError: a file is not the expected one.
         OSError: the disk is full; `reports_disk_errors` turns it into an error for the user.
     """
-    requirements = scratch / "requirements.txt"
-    requirements.write_text("".join(map(_requirement, packages)), encoding="utf-8")
-    temporary = scratch / "tmp"
-    temporary.mkdir()
-    arguments = [sys.executable, "-m", "pip", *command, "--no-deps", "--require-hashes"]
-    arguments += ["--requirement", str(requirements)]
-    arguments += ["--disable-pip-version-check", "--no-input", "--progress-bar", "off", "--no-color"]
-    variables = {
-        **os.environ,
-        "TMPDIR": str(temporary),
-        "PIP_ROOT_USER_ACTION": "ignore",
-        **(environment or {}),
-    }
-    lines, code = _watch(arguments, variables, scratch, sum(package.size for package in packages), task)
+    with tempfile.TemporaryDirectory(dir=scratch) as temporary:
+        requirements = Path(temporary) / "requirements.txt"
+        requirements.write_text("\n".join(map(_requirement, packages)), encoding="utf-8")
+        arguments = [sys.executable, "-m", "pip", *command, "--no-deps", "--require-hashes"]
+        arguments += ["--requirement", str(requirements)]
+        arguments += ["--disable-pip-version-check", "--no-input", "--progress-bar", "off", "--no-color"]
+        variables = {**os.environ, "TMPDIR": temporary, "PIP_ROOT_USER_ACTION": "ignore", **(environment or {})}
+        code, lines = run_and_read(arguments, variables, lambda line: task.update(0, note=_note(line)))
     if code:
         raise _explain(lines, packages)
 
 
 def _requirement(package: Pinned) -> str:
-    return f"{package} " + " ".join(f"--hash=sha256:{digest}" for digest in package.sha256) + "\n"
+    return f"{package} " + " ".join(f"--hash=sha256:{digest}" for digest in package.sha256)
 
 
-def _watch(
-    arguments: Sequence[str], variables: Mapping[str, str], scratch: Path, total: int, task: Task
-) -> tuple[list[str], int]:
-    """Runs a program; the bytes that it has fetched and its newest line go to the task."""
-    log = scratch / "output.txt"
-    with (
-        log.open("wb") as output,
-        subprocess.Popen(
-            arguments, env=dict(variables), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
-        ) as process,
-    ):
-        fetched = 0
-        try:
-            while (code := _exit_code(process)) is None:
-                fetched = max(fetched, min(_size(scratch), total))
-                task.update(fetched, total=total, note=_note(_lines(log)))
-        except BaseException:
-            process.terminate()
-            raise
-    return _lines(log), code
+def run_and_read(
+    arguments: Sequence[str], variables: Mapping[str, str], on_line: Callable[[str], None] = lambda _: None
+) -> tuple[int, list[str]]:
+    """Runs a program and reads each line that it prints.
+
+    Returns:
+        The exit code and all lines.
+
+    Raises:
+        OSError: the program failed because the disk is full.
+    """
+    lines: list[str] = []
+    with subprocess.Popen(
+        arguments,
+        env=dict(variables),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    ) as process:
+        for line in process.stdout or ():
+            lines.append(line.strip())
+            on_line(lines[-1])
+    if process.returncode and any(_DISK_FULL.search(line) for line in lines):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    return process.returncode, lines
 
 
-def _exit_code(process: subprocess.Popen[bytes]) -> int | None:
-    """Waits a little for a program to end."""
-    try:
-        return process.wait(_POLL_S)
-    except subprocess.TimeoutExpired:
-        return None
+def _note(line: str) -> str:
+    """A line of pip, short, without the brackets that are mark-up to a terminal."""
+    return "" if line.startswith("WARNING") else line.replace("[", "(").replace("]", ")")[:60]
 
 
-def _lines(log: Path) -> list[str]:
-    return log.read_text(encoding="utf-8", errors="replace").splitlines()
-
-
-def _size(folder: Path) -> int:
-    """Bytes of all files. A file that is removed in the meantime counts nothing."""
-    total = 0
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            try:
-                total += Path(parent, name).stat().st_size
-            except OSError:
-                continue
-    return total
-
-
-def _note(lines: Sequence[str]) -> str:
-    """The newest line of pip, short, without the brackets that are mark-up to a terminal."""
-    last = next((line for line in reversed(lines) if line.strip() and not line.startswith("WARNING")), "")
-    return last.strip().replace("[", "(").replace("]", ")")[:60]
-
-
-def _explain(lines: Sequence[str], packages: Sequence[Pinned]) -> Exception:
+def _explain(lines: Sequence[str], packages: Sequence[Pinned]) -> AutocompleteError:
     text = "\n".join(lines)
     names = ", ".join(map(str, packages))
     if "No module named pip" in text:
@@ -151,8 +126,6 @@ def _explain(lines: Sequence[str], packages: Sequence[Pinned]) -> Exception:
             "the package index gave a file, but its checksum is not the expected one.",
             remedy="Try again after `python -m pip cache purge`; if it stays so, do not trust that index.",
         )
-    if "No space left on device" in text or f"Errno {errno.ENOSPC}" in text:
-        return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     if _NO_CONNECTION.search(text):
         return UnavailableError(
             f"The package index that pip uses cannot be reached, so {names} cannot be fetched.",
@@ -163,8 +136,8 @@ def _explain(lines: Sequence[str], packages: Sequence[Pinned]) -> Exception:
             f"The package index that pip uses offers no {names} for this Python and platform.",
             remedy="Use CPython 3.11 to 3.13 on Linux (x86-64 or ARM), or an index that mirrors all of PyPI.",
         )
-    last = next((line for line in reversed(lines) if line.startswith("ERROR")), _note(lines))
-    return MissingToolError(f"pip could not fetch {names}: {last}.", remedy="Correct that and start again.")
+    said = [line for line in lines if line.startswith("ERROR")] or lines or ["no message"]
+    return MissingToolError(f"pip could not fetch {names}: {said[-1]}.", remedy="Correct that and start again.")
 
 
 @contextmanager

@@ -1,8 +1,7 @@
 """Everything that the report shows of bundles, as one JSON document.
 
-The document is `{"report_format", "created_at", "bundles": [...]}`; a bundle has its `label`, what it was measured on,
-its `language_models`, each with its `parts` (n-gram, neural, ensemble), and its `queries`. README.md describes the
-figures.
+The document is `{"report_format", "created_at", "bundles": [...]}`. A bundle has its `label`, a description of its
+held-out data, its `queries` and its `language_models`, each with its `parts` (n-gram, neural, ensemble).
 """
 
 from __future__ import annotations
@@ -43,8 +42,6 @@ from training.progress import Reporter
 REPORT_FORMAT = 1
 _PARTS = (Part.NGRAM, Part.NEURAL, Part.ENSEMBLE)
 _BY_PART = ("perplexity", "word_perplexity", "bits_per_character")
-
-
 _SEEDS = (1, 2, 3)
 _TOKENS = 40
 _WEIGHTS = np.linspace(0.0, 1.0, 21)
@@ -65,8 +62,8 @@ def measure_bundles(
     """Measures bundles on files, or each on the held-out data that it keeps.
 
     Args:
-        max_sentences: lines at most that next words are predicted on, the slowest measure.
-        max_typed: queries at most that are typed letter by letter.
+        max_sentences: lines on which next words are predicted at most, the slowest measure.
+        max_typed: queries that are typed letter by letter at most.
 
     Raises:
         InputError: a file cannot be read or is empty.
@@ -78,12 +75,13 @@ def measure_bundles(
     for path in paths:
         data = held_out(path, text=text, queries=queries)
         bundle = open_bundle(path)
-        label = _label(bundle.manifest, unique=names[bundle.manifest.name] == 1)
+        name, version = bundle.manifest.name, bundle.manifest.version
+        label = name if names[name] == 1 else f"{name} {version}"
         bundles.append(
             {
                 "label": label,
-                "name": bundle.manifest.name,
-                "version": bundle.manifest.version,
+                "name": name,
+                "version": version,
                 "held_out": {"text": _described(data.sentences), "queries": _described(data.queries)},
                 "language_models": [
                     _language_model(bundle, model, path, data, max_sentences, reporter)
@@ -97,18 +95,14 @@ def measure_bundles(
     return {"report_format": REPORT_FORMAT, "created_at": created_at.isoformat(), "bundles": bundles}
 
 
-def _label(manifest: Manifest, *, unique: bool) -> str:
-    return manifest.name if unique else f"{manifest.name} {manifest.version}"
-
-
 def _described(lines: Sequence[str]) -> dict[str, Any]:
-    """How much was held out, and a digest by which two bundles' data are told apart."""
+    """How much was held out, and a digest that tells the data of two bundles apart."""
     digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()
     return {"lines": len(lines), "sha256": digest} if lines else {}
 
 
 def _parts(model: LanguageModel) -> list[Part]:
-    """The parts that differ: an ensemble of one part is that part."""
+    """The parts that differ. An ensemble of one part is that part."""
     there = [part for part in _PARTS if part is not Part.NEURAL or model.neural is not None]
     return [part for part in there if model.part(part) is part]
 
@@ -131,9 +125,10 @@ def _language_model(
         "measured_on": "text" if entry.sources[0] == "text" else "queries",
         "training": training,
         "samples": {part.value: sampled_text(model, part) for part in parts},
+        "parts": {part.value: costs[part] for part in parts},
     }
     if not lines:
-        return described | {"parts": {part.value: costs[part] for part in parts}}
+        return described
     scored = score_held_out(model, lines, reporter)
     scored = replace(scored, log_probs={part: scored.log_probs[part] for part in parts})
     figures = perplexities(scored)
@@ -153,31 +148,23 @@ def _language_model(
 
 def sampled_text(model: LanguageModel, part: Part) -> list[dict[str, Any]]:
     """The most probable text token by token (temperature 0), and ancestral samples by seed, from an empty prompt."""
-    greedy = GenerationOptions(temperature=0.0, max_output_tokens=_TOKENS, part=part)
-    choices = [greedy] + [GenerationOptions(seed=seed, max_output_tokens=_TOKENS, part=part) for seed in _SEEDS]
-    return [
-        {
-            "temperature": options.temperature,
-            "seed": options.seed,
-            "text": "".join(chunk.text for chunk in generate_text(model, "", options)),
-        }
-        for options in choices
-    ]
+    samples = []
+    for temperature, seed in [(0.0, None), *((1.0, seed) for seed in _SEEDS)]:
+        options = GenerationOptions(temperature=temperature, seed=seed, max_output_tokens=_TOKENS, part=part)
+        text = "".join(chunk.text for chunk in generate_text(model, "", options))
+        samples.append({"temperature": temperature, "seed": seed, "text": text})
+    return samples
 
 
 def mixture(model: LanguageModel, text: ScoredText) -> dict[str, Any]:
     """The n-gram model's share, and the perplexity of the held-out text by share, from 0 to 1."""
     ngram, neural = text.log_probs[Part.NGRAM], text.log_probs[Part.NEURAL]
-    with np.errstate(divide="ignore"):
-        logs = np.stack([np.log(_WEIGHTS), np.log1p(-_WEIGHTS)], axis=1)
-    mixed = [perplexity(np.logaddexp(ngram + log_ngram, neural + log_neural)) for log_ngram, log_neural in logs]
-    return {
-        "ngram_weight": model.entry.ngram_weight,
-        "by_weight": [
-            {"ngram_weight": round(float(weight), 2), "perplexity": value}
-            for weight, value in zip(_WEIGHTS, mixed, strict=True)
-        ],
-    }
+    points = []
+    for weight in _WEIGHTS:
+        with np.errstate(divide="ignore"):
+            mixed = np.logaddexp(ngram + np.log(weight), neural + np.log1p(-weight))
+        points.append({"ngram_weight": round(float(weight), 2), "perplexity": perplexity(mixed)})
+    return {"ngram_weight": model.entry.ngram_weight, "by_weight": points}
 
 
 def ms_per_word(
@@ -187,10 +174,10 @@ def ms_per_word(
     part: Part,
     clock: Callable[[], float] = time.process_time,
 ) -> float:
-    """Milliseconds that a part takes to predict the next word of running text, on average; 0 without text.
+    """Mean milliseconds that a part takes to predict the next word of running text; 0 without text.
 
     Args:
-        folder: of the language model, which is opened anew, so that no answer is known beforehand.
+        folder: of the language model. It is opened anew, so that no answer is cached.
         clock: seconds; CPU time by default, so that other programs on the machine count less.
     """
     model = LanguageModel(entry, folder)
@@ -214,19 +201,20 @@ def _begins_word(model: LanguageModel, token: int) -> bool:
 
 
 def size_on_disk(manifest: Manifest, name: str, part: Part) -> int:
-    """Bytes of a part's files, and of the vocabulary that every part needs."""
-    total = 0
-    for path, file in manifest.files.items():
+    """Bytes of a part's files and of the vocabulary, which every part needs."""
+
+    def belongs(path: str) -> bool:
         folder, _, rest = path.partition("/")
-        neural, vocabulary = rest.startswith("neural/"), rest.startswith(("tokens.", "subwords."))
-        wanted = part is Part.ENSEMBLE or vocabulary or neural == (part is Part.NEURAL)
-        reranker = rest.startswith("reranker/")  # no part of the language model
-        total += file.size if folder == name and wanted and not reranker else 0
-    return total
+        if folder != name or rest.startswith("reranker/"):  # it is no part of the language model
+            return False
+        vocabulary = rest.startswith(("tokens.", "subwords."))
+        return part is Part.ENSEMBLE or vocabulary or rest.startswith("neural/") == (part is Part.NEURAL)
+
+    return sum(file.size for path, file in manifest.files.items() if belongs(path))
 
 
 def training_s(training: Mapping[str, Any], part: Part) -> float | None:
-    """Seconds that training a part took; None where the bundle does not know."""
+    """Seconds that training a part took; None if the bundle does not know."""
     ngram, neural = training.get("ngram_s"), training.get("neural", {}).get("seconds")
     if part is not Part.ENSEMBLE:
         return ngram if part is Part.NGRAM else neural

@@ -12,20 +12,28 @@ from typing import Any
 from lm.errors import InputError
 from training.evaluation.query_measures import MEASURES
 from training.report import plots
-from training.report.tables import COLUMNS, POPULAR, Group, groups, model_name, query_comparisons, query_figures
+from training.report.tables import (
+    COLUMNS,
+    PART_NAMES,
+    POPULAR,
+    Group,
+    groups,
+    model_name,
+    plain,
+    query_comparisons,
+    query_figures,
+)
 
 _TEMPLATE = "report.html.jinja"
 _COMPARED = (
     ("word_perplexity", "Perplexity", "perplexity a word (lower is better)", False),
     ("keystrokes_saved_at_3", "Keystrokes saved", "saved with 3 suggestions (higher is better)", True),
 )
-
-
 PAGE_FILE, JSON_FILE = "report.html", "report.json"
 
 
 def render_page(document: Mapping[str, Any]) -> str:
-    """The page of what `training.report.measure` measured."""
+    """The page of a document that `training.report.measure` made."""
     import jinja2
 
     environment = jinja2.Environment(
@@ -35,7 +43,7 @@ def render_page(document: Mapping[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["plain"] = plots.plain
+    environment.filters["plain"] = plain
     bundles = document["bundles"]
     return environment.get_template(_TEMPLATE).render(
         document=document,
@@ -46,9 +54,11 @@ def render_page(document: Mapping[str, Any]) -> str:
         measures=MEASURES,
         popular=POPULAR,
         comparisons=query_comparisons(document),
-        query_plots=_query_plots(bundles),
+        query_plots=_reliability(
+            {bundle["label"]: bundle["queries"].get("calibration") for bundle in bundles}, "suggested queries"
+        ),
         models=[_section(bundle, model, len(bundles)) for bundle in bundles for model in bundle["language_models"]],
-        part_names=plots.PART_NAMES,
+        part_names=PART_NAMES,
     )
 
 
@@ -61,7 +71,7 @@ def _comparison_plots(group: Group) -> list[str]:
 
 
 def _shared_curves(bundles: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
-    """Learning curves of several bundles in one plot, where they have a language model of the same name."""
+    """Learning curves of several bundles in one plot, if they have a language model of the same name."""
     by_name: dict[str, dict[str, Any]] = {}
     for bundle in bundles:
         for model in bundle["language_models"]:
@@ -70,13 +80,9 @@ def _shared_curves(bundles: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]
     return [(name, plots.learning_curves(curves)) for name, curves in by_name.items() if len(curves) > 1]
 
 
-def _query_plots(bundles: Sequence[Mapping[str, Any]]) -> list[str]:
-    curves = {
-        bundle["label"]: bundle["queries"]["calibration"]
-        for bundle in bundles
-        if bundle["queries"] and bundle["queries"]["calibration"]["shown"]
-    }
-    return [plots.reliability_diagram(curves, "Calibration of suggested queries")] if curves else []
+def _reliability(curves: Mapping[str, Any], what: str) -> list[str]:
+    known = {label: curve for label, curve in curves.items() if curve and curve["shown"]}
+    return [plots.reliability_diagram(known, f"Calibration of {what}")] if known else []
 
 
 def _section(bundle: Mapping[str, Any], model: Mapping[str, Any], bundle_count: int) -> dict[str, Any]:
@@ -92,14 +98,12 @@ def _section(bundle: Mapping[str, Any], model: Mapping[str, Any], bundle_count: 
         drawn.append(plots.perplexity_by(model["by_frequency"], "Frequent and rare tokens", rank))
         known = "tokens of the context that were seen together\n(share of the tokens)"
         drawn.append(plots.perplexity_by(model["by_matched_order"], "Known and new contexts", known))
-    curves = {part: figures["calibration"] for part, figures in model["parts"].items() if figures.get("calibration")}
-    if curves:
-        drawn.append(plots.reliability_diagram(curves, "Calibration of next words"))
+    drawn += _reliability({part: found.get("calibration") for part, found in model["parts"].items()}, "next words")
     return {"name": model_name(bundle, model, bundle_count), "plots": drawn, "model": model}
 
 
 def check_folder(folder: Path) -> None:
-    """Makes the report's folder and tries to write there, before measuring takes its time.
+    """Makes the report's folder and tries to write there, before the long measuring begins.
 
     Raises:
         InputError: it cannot be made or written.
@@ -113,13 +117,11 @@ def check_folder(folder: Path) -> None:
 
 
 def write_report(folder: Path, document: Mapping[str, Any]) -> Path:
-    """Writes `report.html` and `report.json` into the folder; returns the path of the page.
+    """Writes `report.html` and `report.json` into the folder and returns the path of the page.
 
     Raises:
         InputError: the disk is full or the folder cannot be written; what was there before is untouched.
     """
-    from training.report.page import render_page
-
     contents = {
         PAGE_FILE: render_page(document),
         JSON_FILE: json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n",

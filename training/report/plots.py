@@ -1,7 +1,7 @@
-"""The report's plots: matplotlib draws them, colours follow the page's light or dark theme.
+"""The report's plots. Matplotlib draws them, and their colours follow the page's light or dark theme.
 
-A part of the ensemble has one colour, marker and line style throughout, bundles have others (Okabe and Ito's colours,
-which colour-blind people tell apart).
+Each part of the ensemble has the same colour, marker and line style everywhere; bundles have others. The colours are
+Okabe and Ito's, which colour-blind people can tell apart.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, PercentFormatter
 
-PART_NAMES = {"ngram": "n-gram", "neural": "neural", "ensemble": "ensemble"}
-_SIZE = (5.2, 3.5)
+from training.report.tables import PART_NAMES, plain
+
 _TEXT, _FAINT, _GRID = "#111111", "#666666", "#dddddd"
 _SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a6d00", "#56b4e9")
 _LEAST_SHOWN = 10
-_PARTS = {"ngram": 0, "neural": 1, "ensemble": 2}
+_PARTS = {part: number for number, part in enumerate(PART_NAMES)}
 _MARKERS, _LINES = ("o", "s", "D", "^", "v", "P"), ("-", "--", "-.") * 2
 # What the page's style sheet names; matplotlib itself knows no variables.
 _VARIABLES = {_TEXT: "var(--text)", _FAINT: "var(--faint)", _GRID: "var(--grid)"} | {
@@ -61,23 +61,23 @@ _styled = mpl.rc_context(_STYLE)
 
 @_styled
 def learning_curves(curves: Mapping[str, Mapping[str, Any]]) -> str:
-    """Perplexity by minutes of training, a line a neural model.
+    """Perplexity by minutes of training, a line for each neural model.
 
     Args:
-        curves: by label, what the bundle's `training.neural` holds.
+        curves: `training.neural` of the bundles, by label.
     """
     figure, axes = _axes("Learning curve", "training time (minutes)", "perplexity a token")
     for number, (label, training) in enumerate(curves.items()):
         points = training["curve"]
         minutes = [point["elapsed_s"] / 60 for point in points]
         style = _style(_PARTS["neural"] if len(curves) == 1 else len(_PARTS) + number)
+        prefix = f"{label}, " if len(curves) > 1 else ""
         validation = [math.exp(min(point["validation_loss"], 50)) for point in points]
-        name = f"{label}, validation" if len(curves) > 1 else "validation"
-        axes.plot(minutes, validation, label=name, **style)
+        axes.plot(minutes, validation, label=f"{prefix}validation", **style)
         if not training.get("sampled_softmax"):  # a sampled loss is over fewer words, and so lower
             trained = [math.exp(min(point["train_loss"], 50)) for point in points]
-            name = f"{label}, training" if len(curves) > 1 else "training, with dropout"
-            axes.plot(minutes, trained, label=name, color=style["color"], linewidth=1.2, linestyle=":")
+            dotted = {"color": style["color"], "linewidth": 1.2, "linestyle": ":"}
+            axes.plot(minutes, trained, label=f"{prefix}training, with dropout", **dotted)
     _log_y(axes)
     axes.set_xlim(left=0)
     axes.legend()
@@ -86,7 +86,7 @@ def learning_curves(curves: Mapping[str, Mapping[str, Any]]) -> str:
 
 @_styled
 def perplexity_by(buckets: Sequence[Mapping[str, Any]], title: str, label: str) -> str:
-    """Perplexity of each part in buckets of tokens, and below each bucket its share of the tokens."""
+    """Perplexity of each part in buckets of tokens. Below each bucket stands its share of the tokens."""
     figure, axes = _axes(title, label, "perplexity a token")
     total = sum(bucket["tokens"] for bucket in buckets)
     places = range(len(buckets))
@@ -109,26 +109,25 @@ def perplexity_by(buckets: Sequence[Mapping[str, Any]], title: str, label: str) 
 
 @_styled
 def reliability_diagram(curves: Mapping[str, Mapping[str, Any]], title: str) -> str:
-    """Share that was right by the probability that was shown, with 95% intervals; the diagonal is perfect.
+    """Share that was right by the probability shown, with 95% intervals. The diagonal is perfect.
 
-    Bins with too little in them to say anything are left out.
+    Bins that hold too little to be trusted are left out.
 
     Args:
-        curves: by part (or one of another name), `training.evaluation.statistics.reliability`.
+        curves: results of `training.evaluation.statistics.reliability` by part or by bundle.
     """
     figure, axes = _axes(title, "probability shown", "share that was right")
     axes.plot([0, 1], [0, 1], color=_FAINT, linewidth=1, linestyle=":", label="perfect")
+    ends = []
     for number, (part, curve) in enumerate(curves.items()):
-        bins = _full_bins(curve)
+        bins = [each for each in curve["bins"] if each["shown"] >= _LEAST_SHOWN]
         means, shares = [each["mean_probability"] for each in bins], [each["right"] for each in bins]
-        spans = [_wilson(each["right"], each["shown"]) for each in bins]
+        distances = [_wilson(each["right"], each["shown"]) for each in bins]
         style = _style(_PARTS.get(part, len(_PARTS) + number))
         error = f"{PART_NAMES.get(part, part)} (error {100 * curve['expected_calibration_error']:.1f} points)"
-        below = [share - low for share, (low, _) in zip(shares, spans, strict=True)]
-        above = [high - share for share, (_, high) in zip(shares, spans, strict=True)]
-        axes.errorbar(means, shares, (below, above), elinewidth=0.8, label=error, **style)
-    full = [each for curve in curves.values() for each in _full_bins(curve)]
-    top = max((math.ceil(10 * max(each["high"], each["right"])) / 10 for each in full), default=1.0)
+        axes.errorbar(means, shares, list(zip(*distances, strict=True)) or None, elinewidth=0.8, label=error, **style)
+        ends += [math.ceil(10 * max(each["high"], each["right"])) / 10 for each in bins]
+    top = max(ends, default=1.0)
     axes.set_xlim(0, top)
     axes.set_ylim(0, top)
     for axis in (axes.xaxis, axes.yaxis):
@@ -137,21 +136,17 @@ def reliability_diagram(curves: Mapping[str, Mapping[str, Any]], title: str) -> 
     return _svg(figure, f"{title}: share that was right by the probability shown")
 
 
-def _full_bins(curve: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return [each for each in curve["bins"] if each["shown"] >= _LEAST_SHOWN]
-
-
 def _wilson(share: float, count: int) -> tuple[float, float]:
-    """The 95% score interval of a share (Wilson, 1927)."""
+    """How far the 95% score interval of a share reaches below and above it (Wilson, 1927)."""
     z = 1.96
     middle = (share + z * z / (2 * count)) / (1 + z * z / count)
     half = z / (1 + z * z / count) * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
-    return min(middle - half, share), max(middle + half, share)
+    return max(share - middle + half, 0.0), max(middle + half - share, 0.0)
 
 
 @_styled
 def mixture_curve(mixture: Mapping[str, Any]) -> str:
-    """Perplexity by the n-gram model's share, were it the same everywhere, and where the bundle's one weight lies."""
+    """Perplexity by the n-gram model's share, if it is the same everywhere. A line marks the bundle's one weight."""
     figure, axes = _axes("One weight for the mixture", "share of the n-gram model", "perplexity a token")
     shares = [point["ngram_weight"] for point in mixture["by_weight"]]
     values = [point["perplexity"] for point in mixture["by_weight"]]
@@ -167,10 +162,10 @@ def mixture_curve(mixture: Mapping[str, Any]) -> str:
 
 @_styled
 def context_weights(weights: Mapping[str, Any]) -> str:
-    """The n-gram model's share by context: a row a matched order, in it buckets of the back-off weight.
+    """The n-gram model's share by context: a row for each matched order, a column for each bucket of back-off weights.
 
     Args:
-        weights: `ngram_weights` and their bounds `backoffs`, a row an order, as the manifest holds them.
+        weights: the manifest's `context_weights`.
     """
     rows = weights["ngram_weights"]
     figure, axes = _axes(
@@ -195,10 +190,7 @@ def context_weights(weights: Mapping[str, Any]) -> str:
 def comparison(rows: Sequence[Mapping[str, Any]], measure: str, title: str, label: str, *, share: bool) -> str:
     """One measure of all models as dots in rows."""
     known = [row for row in rows if row["figures"].get(measure) is not None]
-    figure = Figure(figsize=(_SIZE[0], 1.0 + 0.3 * len(known)), layout="constrained")
-    axes = figure.add_subplot()
-    axes.set_title(title)
-    axes.set_xlabel(label)
+    figure, axes = _axes(title, label, height=1.0 + 0.3 * len(known))
     for place, row in enumerate(known):
         style = _style(_PARTS[row["part"]]) | {"markersize": 8}
         value = row["figures"][measure]
@@ -214,8 +206,8 @@ def comparison(rows: Sequence[Mapping[str, Any]], measure: str, title: str, labe
     return _svg(figure, f"{title}: {label}")
 
 
-def _axes(title: str, x_label: str, y_label: str) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=_SIZE, layout="constrained")
+def _axes(title: str, x_label: str, y_label: str = "", *, height: float = 3.5) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(5.2, height), layout="constrained")
     axes = figure.add_subplot()
     axes.set_title(title)
     axes.set_xlabel(x_label)
@@ -244,13 +236,8 @@ def _tick(value: float, _place: int | None = None) -> str:
     return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
-def plain(value: float) -> str:
-    """A figure as people read it: a decimal below a thousand."""
-    return f"{value:,.1f}" if value < 1000 else f"{value:,.0f}"
-
-
 def _svg(figure: Figure, description: str) -> str:
-    """The figure as an element of an HTML page, without any reference outside it."""
+    """The figure as an element of an HTML page that refers to nothing outside it."""
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
     drawn = buffer.getvalue()

@@ -1,4 +1,4 @@
-"""The report's tables: figures rounded for people, of language models and of query completion."""
+"""Tables of figures, rounded for people: language models and query completion."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from training.evaluation.query_measures import MEASURES, Measure
-from training.report.plots import PART_NAMES, plain
 
-_EMPTY = "–"  # noqa: RUF001 -- an en dash, as tables have it
+PART_NAMES = {"ngram": "n-gram", "neural": "neural", "ensemble": "ensemble"}
+EMPTY = "–"  # noqa: RUF001 -- an en dash, as tables have it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +28,11 @@ class Column:
     unit: str
     shown: Callable[[float], str]
     best: Callable[[Sequence[float]], float] = min
+
+
+def plain(value: float) -> str:
+    """A figure as people read it: with one decimal below a thousand."""
+    return f"{value:,.1f}" if value < 1000 else f"{value:,.0f}"
 
 
 def _percent(value: float) -> str:
@@ -50,7 +55,7 @@ POPULAR = tuple(measure for measure in MEASURES if measure.name in ("mrr_at_10",
 """What is shown of the log's most popular completions alone."""
 _PER_TOKEN = {"perplexity"}
 _PER_SPELT_TEXT = {"word_perplexity", "bits_per_character"}
-_GROUP_NAMES = {"seen": "{}", "prefix_length": "{} characters typed", "words": "{} words"}
+_GROUP_NAMES = {"seen": "{}", "prefix_length": "{} characters typed", "words": "{} word{}"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +69,7 @@ class Cell:
     """
 
     value: float | None
-    shown: str = _EMPTY
+    shown: str = EMPTY
     interval: str = ""
     mark: str = ""
     flawed: bool = False
@@ -76,7 +81,7 @@ class Group:
 
     Attributes:
         rows: the models, each with `name`, `part`, `figures` and `cells`.
-        data: a description of each distinct held-out data; figures of different data cannot be compared.
+        data: describes each held-out data that was used. Figures of different data cannot be compared.
     """
 
     measured_on: str
@@ -129,17 +134,12 @@ def _group(kind: str, rows: list[dict[str, Any]], typed_words: int) -> Group:
         comparable &= same_tokens or column.name not in _PER_TOKEN
         comparable &= same_spelling or column.name not in _PER_SPELT_TEXT
         for row in rows:
-            value = row["figures"].get(column.name)
-            row["cells"].append(
-                Cell(value=None)
-                if value is None
-                else Cell(
-                    value=value,
-                    shown=column.shown(value),
-                    mark="best" if comparable and value == column.best(present) else "",
-                    flawed=column.name in _PER_SPELT_TEXT and row["unknown"] > 0,
-                )
-            )
+            if (value := row["figures"].get(column.name)) is None:
+                row["cells"].append(Cell(value=None))
+                continue
+            mark = "best" if comparable and value == column.best(present) else ""
+            flawed = column.name in _PER_SPELT_TEXT and row["unknown"] > 0
+            row["cells"].append(Cell(value=value, shown=column.shown(value), mark=mark, flawed=flawed))
     return Group(
         measured_on=kind,
         rows=rows,
@@ -150,14 +150,14 @@ def _group(kind: str, rows: list[dict[str, Any]], typed_words: int) -> Group:
 
 
 def query_figures(document: Mapping[str, Any]) -> list[tuple[str, list[dict[str, Any]]]]:
-    """For each bundle every measure of each group; for all, seen and unseen also those of popularity alone."""
+    """Each bundle's measures of each group. All, seen and unseen queries also have those of popularity alone."""
     found = []
     for bundle in document["bundles"]:
-        measured, rows = bundle["queries"], []
-        for group in measured.get("groups", []):
-            popular = measured["popularity_only"].get(group["group"], {}) if group["by"] == "seen" else {}
-            figures = [_query_cell(measure, group["measures"].get(measure.name)) for measure in MEASURES]
-            rows.append(_row(group, [*figures, *(_popular(measure, popular) for measure in POPULAR)]))
+        measured = bundle["queries"]
+        rows = group_rows(measured.get("groups", []))
+        for row in rows:
+            popular = measured["popularity_only"].get(row["name"], {})
+            row["cells"] += [query_cell(measure, popular.get(measure.name)) for measure in POPULAR]
         if rows:
             found.append((bundle["label"], rows))
     return found
@@ -165,31 +165,37 @@ def query_figures(document: Mapping[str, Any]) -> list[tuple[str, list[dict[str,
 
 def query_comparisons(document: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Differences of each bundle that was compared with another, with examples to read."""
-    compared = []
-    for bundle in document["bundles"]:
-        if comparison := bundle["queries"].get("comparison"):
-            rows = [
-                _row(group, [_query_cell(measure, group["measures"].get(measure.name), "+") for measure in MEASURES])
-                for group in comparison["groups"]
-            ]
-            compared.append({"bundle": bundle["label"], "comparison": comparison, "rows": rows})
-    return compared
+    return [
+        {"bundle": bundle["label"], "comparison": comparison, "rows": group_rows(comparison["groups"], "+")}
+        for bundle in document["bundles"]
+        if (comparison := bundle["queries"].get("comparison"))
+    ]
 
 
-def _row(group: Mapping[str, Any], cells: Sequence[Cell]) -> dict[str, Any]:
-    name = _GROUP_NAMES[group["by"]].format(group["group"])
-    return {
-        "by": group["by"],
-        "group": "1 word" if name == "1 words" else name,
-        "count": group["count"],
-        "cells": cells,
-    }
+def group_rows(groups: Sequence[Mapping[str, Any]], sign: str = "") -> list[dict[str, Any]]:
+    """A row for each group of queries, with a cell for each measure.
+
+    Args:
+        sign: `+` for differences.
+    """
+    return [
+        {
+            "by": group["by"],
+            "name": group["group"],
+            "title": _GROUP_NAMES[group["by"]].format(group["group"], "" if group["group"] == "1" else "s"),
+            "count": group["count"],
+            "cells": [query_cell(measure, group["measures"].get(measure.name), sign) for measure in MEASURES],
+        }
+        for group in groups
+    ]
 
 
-def _query_cell(measure: Measure, figure: Mapping[str, Any] | None, sign: str = "") -> Cell:
-    """A figure with its interval, marked if it is a real difference. Every measure is better where it is higher."""
+def query_cell(measure: Measure, figure: Mapping[str, Any] | float | None, sign: str = "") -> Cell:
+    """A figure, with its interval if it has one. A real difference is marked; higher is better for every measure."""
     if figure is None:
         return Cell(value=None)
+    if not isinstance(figure, Mapping):
+        return Cell(value=figure, shown=measure.shown(figure, sign))
     value, low, high = (figure[name] for name in ("value", "low", "high"))
     return Cell(
         value=value,
@@ -197,8 +203,3 @@ def _query_cell(measure: Measure, figure: Mapping[str, Any] | None, sign: str = 
         interval=f"{measure.shown(low, sign)} to {measure.shown(high, sign)}",
         mark=("best" if value > 0 else "worse") if figure.get("real") else "",
     )
-
-
-def _popular(measure: Measure, figures: Mapping[str, float]) -> Cell:
-    value = figures.get(measure.name)
-    return Cell(value=None) if value is None else Cell(value=value, shown=measure.shown(value))

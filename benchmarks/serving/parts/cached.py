@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from benchmarks.serving.bench import EMPTY, OTHER, THIS_ONE, Bench, Figure, at_least, at_most, ms
-from benchmarks.serving.calls import COMPLETE, completion_request, take_turns
+from benchmarks.serving.bench import EMPTY, OTHER, THIS_ONE, Bench
+from benchmarks.serving.calls import COMPLETE, take_turns
+from benchmarks.serving.figures import Figure, at_least, at_most, ms
 from benchmarks.serving.open_loop import offer_by_turns
 from benchmarks.serving.typing_traffic import fixed_arrivals
 
@@ -14,7 +15,7 @@ _RATE_PER_S = 400
 
 def measure(bench: Bench) -> Iterator[Figure]:
     """Yields the figures."""
-    requests = [completion_request(prefix) for prefix in bench.typed()]
+    requests = bench.typed()
     count = int(_RATE_PER_S * bench.effort.load_s)
     load = [requests[number % len(requests)] for number in range(count)], fixed_arrivals(count, _RATE_PER_S)
     with bench.beside_empty(COMPLETE, bench.servers({"--cache": "process"}), requests) as (servers, calls):
@@ -22,7 +23,7 @@ def measure(bench: Bench) -> Iterator[Figure]:
         offer_by_turns(servers, [load])  # warms up
         loads, call_s = offer_by_turns(servers, [load] * bench.effort.rounds)
     own_s = times[THIS_ONE].percentile(0.5)
-    wrong = sum(count - each.outcomes["OK"] for each in loads[THIS_ONE])
+    wrong = sum(each.failed for each in loads[THIS_ONE])
     for name in (EMPTY, OTHER):
         if name in times:
             other_s = times[name].percentile(0.5)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 
-from benchmarks.serving.bench import Bench, Figure, at_most, degraded, ms
+from benchmarks.serving.bench import Bench
 from benchmarks.serving.calls import completion_request
+from benchmarks.serving.figures import Figure, at_most, degraded, ms, none
 from benchmarks.serving.open_loop import Load, offer
 from benchmarks.serving.servers import Started
 from benchmarks.serving.typing_traffic import poisson_arrivals, typing_traffic
@@ -22,7 +22,7 @@ _SEEDS = itertools.count(1)
 
 def measure(bench: Bench) -> Iterator[Figure]:
     """Yields the figures."""
-    with uncached_server(bench) as server:
+    with bench.server({"--cache": "none"}) as server:
         saturation = find_saturation(bench, server)
         loads = {share: typing_load(bench, server, share * saturation) for share in _SHARES}
     half, twice = loads[0.5], loads[2.0]
@@ -30,8 +30,7 @@ def measure(bench: Bench) -> Iterator[Figure]:
     name = "overload: accepted calls' p99 at twice saturation / at half"
     yield at_most(name, twice.percentile(0.99) / half.percentile(0.99), 3, said)
     outcomes = ", ".join(f"{count} {code}" for code, count in twice.outcomes.most_common())
-    lost = twice.unanswered
-    yield Figure(name="overload: calls without an answer", measured=f"{lost} ({outcomes})", target="0", met=not lost)
+    yield none("overload: calls without an answer", twice.unanswered, outcomes)
     yield degraded("half of saturation", half.degraded)
     yield Figure(name="twice saturation: degraded answers", measured=f"{twice.degraded:.1%} of the accepted")
     for share, load in loads.items():
@@ -39,14 +38,6 @@ def measure(bench: Bench) -> Iterator[Figure]:
         yield Figure(name=f"{share:g} of saturation: latency of accepted calls", measured=said)
     late = ms(max(load.lateness_s for load in loads.values()))
     yield Figure(name="open-loop client", measured=f"99% sent within {late}")
-
-
-@contextmanager
-def uncached_server(bench: Bench, **flags: object) -> Iterator[Started]:
-    """A server without a cache."""
-    given = {"--cache": "none", **{"--" + name.replace("_", "-"): value for name, value in flags.items()}}
-    with bench.server(given) as server:
-        yield server
 
 
 def find_saturation(bench: Bench, server: Started) -> float:

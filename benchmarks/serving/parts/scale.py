@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.serving.bench import Bench, Figure, at_most, degraded, ms, skipped
-from benchmarks.serving.calls import (
-    COMPLETE,
-    Call,
-    Times,
-    completion_request,
-    count_degraded,
-    take_turns,
-)
-from benchmarks.serving.model import SIZES, joined_bundle
+from benchmarks.serving.bench import Bench
+from benchmarks.serving.calls import COMPLETE, count_degraded, take_turns
+from benchmarks.serving.figures import Figure, at_most, degraded, ms
+from benchmarks.serving.model import SIZES, serving_bundle
 from lm.bundle.bundle import QUERIES_FOLDER
 from lm.bundle.manifest import Manifest, read_manifest
 
@@ -24,10 +18,11 @@ _STARTS = 3
 
 def measure(bench: Bench) -> Iterator[Figure]:
     """Yields the figures, and memory and latency against size."""
-    found = {size: joined_bundle(size) for size in SIZES}
+    found = {size: serving_bundle(size) for size in SIZES}
     bundles = {size: bundle for size, bundle in found.items() if bundle is not None}
     if len(bundles) < len(found):
-        yield skipped("ten times the data", "first `python -m benchmarks.serving --train --big`")
+        skipped = "skipped: first `python -m benchmarks.serving --train --big`"
+        yield Figure(name="ten times the data", measured=skipped)
         return
     yield from _latency(bench, bundles)
     yield from _files(bundles[SIZES[-1]])
@@ -35,36 +30,22 @@ def measure(bench: Bench) -> Iterator[Figure]:
 
 
 def _latency(bench: Bench, bundles: dict[int, Path]) -> Iterator[Figure]:
-    """The two largest take turns, each with its own held-out queries, drawn alike."""
-    typed = {str(size): [completion_request(prefix) for prefix in bench.typed(bundles[size])] for size in SIZES}
-    first = [completion_request(prefix) for prefix in bench.warm_up(bundles[SIZES[-1]])]
-    running = {
-        str(size): bench.server({"--cache": "none"}, registry=bench.registry(bundle))
-        for size, bundle in bundles.items()
-    }
-    with bench.beside_empty(COMPLETE, running, first) as (servers, calls):
-        ready = {name: servers[name].memory_mb("VmRSS") for name in typed}
-        times = _take_turns({name: calls[name] for name in typed}, typed)
-        loaded = {name: servers[name].memory_mb("VmRSS") for name in typed}
+    """The same prefixes of real queries to all."""
+    flags = {"--cache": "none"}
+    running = {str(size): bench.server(flags, registry=bench.registry(bundle)) for size, bundle in bundles.items()}
+    with bench.beside_empty(COMPLETE, running, bench.warm_up()) as (servers, calls):
+        ready = {name: servers[name].process.memory_info().rss / 2**20 for name in running}
+        times = take_turns(calls, bench.typed())
+        loaded = {name: servers[name].process.memory_info().rss / 2**20 for name in running}
     before, after = (times[str(size)].percentile(0.5) for size in SIZES[-2:])
     manifests = [read_manifest(bundles[size]) for size in SIZES[-2:]]
     grown = " to ".join(f"{each.query_count:,} queries and {_ngrams(each):,} n-grams" for each in manifests)
     name = "ten times the queries and n-grams: p50 uncached / before"
     yield at_most(name, after / before, 1.3, f"{ms(before)} to {ms(after)}; {grown}")
-    answered = [answer for taken in times.values() for answer in taken.answers]
+    answered = [answer for name in running for answer in times[name].answers]
     yield degraded("ten times the data", count_degraded(COMPLETE, answered) / len(answered))
-    memory = ", ".join(f"{name} queries: {ready[name]:.0f} and {loaded[name]:.0f} MiB" for name in typed)
+    memory = ", ".join(f"{name} queries: {ready[name]:.0f} and {loaded[name]:.0f} MiB" for name in running)
     yield Figure(name="resident when ready and after the load", measured=memory)
-
-
-def _take_turns(calls: Mapping[str, Call], requests: Mapping[str, list[bytes]]) -> dict[str, Times]:
-    """As `take_turns`, but each server has its own requests."""
-    numbers = [str(number).encode() for number in range(min(map(len, requests.values())))]
-
-    def by_number(call: Call, own: list[bytes]) -> Call:
-        return lambda number: call(own[int(number)])
-
-    return take_turns({name: by_number(call, requests[name]) for name, call in calls.items()}, numbers)
 
 
 def _files(bundle: Path) -> Iterator[Figure]:

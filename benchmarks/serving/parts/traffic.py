@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from benchmarks.serving.bench import EMPTY, OTHER, THIS_ONE, Bench, Figure, at_least, degraded
+from benchmarks.serving.bench import EMPTY, OTHER, THIS_ONE, Bench
 from benchmarks.serving.calls import COMPLETE, completion_request
+from benchmarks.serving.figures import Figure, at_least, degraded, none
 from benchmarks.serving.open_loop import ceiling, offer_by_turns
 from benchmarks.serving.servers import Started
 from benchmarks.serving.typing_traffic import typing_traffic
@@ -38,8 +39,7 @@ def measure(bench: Bench) -> Iterator[Figure]:
             yield at_least(title, call_s[name] / call_s[THIS_ONE], target, said)
     mine = loads[THIS_ONE]
     yield degraded("typing traffic", sum(load.degraded for load in mine) / rounds)
-    wrong = sum(count - load.outcomes["OK"] for load in mine)
-    yield Figure(name="typing traffic: calls not answered", measured=f"{wrong}", target="0", met=not wrong)
+    yield none("typing traffic: calls not answered", sum(load.failed for load in mine))
     late_ms = max(load.lateness_s for load in mine) * 1000
     said = f"{highest} calls/s to the empty handler; at {_RATE_PER_S}/s 99% sent within {late_ms:.2f} ms"
     yield Figure(name="open-loop client: its own ceiling", measured=said)

@@ -8,16 +8,9 @@ from itertools import islice
 import numpy as np
 
 from benchmarks.bundles import without_neural
-from benchmarks.serving.bench import EMPTY, OTHER, THIS_ONE, Bench, Figure, at_most, degraded, ms
-from benchmarks.serving.calls import (
-    COMPLETE,
-    PREDICT,
-    Times,
-    completion_request,
-    count_degraded,
-    take_turns,
-    words_request,
-)
+from benchmarks.serving.bench import EMPTY, OTHER, THIS_ONE, Bench
+from benchmarks.serving.calls import COMPLETE, PREDICT, Times, count_degraded, take_turns, words_request
+from benchmarks.serving.figures import Figure, at_most, degraded, ms
 from benchmarks.serving.typing_traffic import prefixes
 
 _FLAGS = {"--cache": "none"}
@@ -35,9 +28,8 @@ def _completions(bench: Bench) -> Iterator[Figure]:
     """The whole ensemble, and the n-gram models alone."""
     bare = without_neural(bench.bundle, bench.new_folder())
     servers = {_BARE: bench.server(_FLAGS, registry=bare), **bench.servers(_FLAGS)}
-    warm_up = [completion_request(prefix) for prefix in bench.warm_up()]
-    with bench.beside_empty(COMPLETE, servers, warm_up) as (_, calls):
-        times = take_turns(calls, [completion_request(prefix) for prefix in bench.typed()])
+    with bench.beside_empty(COMPLETE, servers, bench.warm_up()) as (_, calls):
+        times = take_turns(calls, bench.typed())
     yield _added("no cache, without the neural part", times, 0.5, 2.5, name=_BARE)
     yield _added("no cache, full ensemble", times, 0.5, 6)
     yield _added("no cache, full ensemble", times, 0.99, 15)
@@ -49,8 +41,7 @@ def _completions(bench: Bench) -> Iterator[Figure]:
 def _next_words(bench: Bench) -> Iterator[Figure]:
     """Inside a word and at its start."""
     typed = list(islice(prefixes(bench.texts()), bench.effort.calls))
-    warm_up = [words_request(prefix) for prefix in bench.warm_up()]
-    with bench.beside_empty(PREDICT, bench.servers(_FLAGS), warm_up) as (_, calls):
+    with bench.beside_empty(PREDICT, bench.servers(_FLAGS), bench.warm_up(words_request)) as (_, calls):
         times = take_turns(calls, [words_request(text) for text in typed])
     at_start = np.array([text.endswith(" ") for text in typed])
     for place, chosen, limit in (("inside a word", ~at_start, 0.5), ("at the start of a word", at_start, 1.0)):
