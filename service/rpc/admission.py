@@ -28,6 +28,7 @@ import grpc
 
 from lm.errors import OverloadedError
 from service.config import ServerSettings
+from service.rpc.status import StatusError
 from service.telemetry.metrics import Metrics
 from service.workers.priority import lower_priority
 
@@ -202,6 +203,7 @@ class Threads:
             lower_priority(_BEHIND_THE_LOOP)
         while (job := self._jobs.get()) is not None:
             if job.future.cancelled():
+                del job
                 continue
             job.begun = True
             result, error = None, None
@@ -213,10 +215,7 @@ class Threads:
                 job.future.get_loop().call_soon_threadsafe(job.settle, result, error)
             except RuntimeError:  # the loop has ended, and nobody waits any more
                 return
-
-
-class NoMessageError(Exception):
-    """A call ended without the one message that its method takes."""
+            del job, result, error  # while it waits, it keeps no model open
 
 
 class Lane:
@@ -247,7 +246,7 @@ class Lane:
 
         Raises:
             OverloadedError: there is no room for it, or its message was late and another call needed its place.
-            NoMessageError: it ended without a message.
+            StatusError: it ended without a message.
         """
         retry_after_s = self._admission.retry_after_s(len(self._unread))
         if retry_after_s is not None and not self._drop_late():
@@ -265,7 +264,7 @@ class Lane:
         finally:
             self._unread.pop(task, None)
         if message is grpc.aio.EOF:
-            raise NoMessageError
+            raise StatusError(grpc.StatusCode.UNIMPLEMENTED, "The method takes exactly one message.")
         self._admission.arrive()
         return bytes(message)
 

@@ -16,8 +16,8 @@ import structlog
 from google.protobuf.message import DecodeError
 
 from lm.errors import RequestError
-from service.rpc.admission import Clock, Lane, NoMessageError
-from service.rpc.status import final_status
+from service.rpc.admission import Clock, Lane
+from service.rpc.status import StatusError, final_status
 from service.telemetry.metrics import Metrics
 from service.telemetry.tracing import Tracing
 
@@ -55,19 +55,6 @@ class Call:
 
 Behavior = Callable[[Any, Call], Awaitable[bytes | None]]
 """Answers a call, given what gRPC gives a handler; the answer is serialised."""
-
-
-class StatusError(Exception):
-    """Ends a call with a status that has no rich details."""
-
-    def __init__(self, code: grpc.StatusCode, details: str) -> None:
-        super().__init__(details)
-        self.status = _Status(code, details)
-
-
-class _Status(grpc.Status):  # type: ignore[misc]
-    def __init__(self, code: grpc.StatusCode, details: str) -> None:
-        self.code, self.details, self.trailing_metadata = code, details, ()
 
 
 class Calls:
@@ -153,7 +140,7 @@ class Calls:
                     code = _CODES.DEADLINE_EXCEEDED if clock() >= call.deadline_s else _CODES.CANCELLED
                     raise
                 except Exception as error:
-                    status = _status_of(error)
+                    status = final_status(error)
                     code = status.code
                 finally:
                     in_flight.dec()
@@ -197,13 +184,3 @@ async def _in_lane(lane: Lane, kind: Any, call: Call, respond: Callable[[Any, Ca
         return await respond(call.request, call)
     finally:
         lane.leave()
-
-
-def _status_of(error: Exception) -> grpc.Status:
-    if isinstance(error, StatusError):
-        return error.status
-    if isinstance(error, NoMessageError):
-        return _Status(_CODES.UNIMPLEMENTED, "The method takes exactly one message.")
-    if isinstance(error, grpc.aio.BaseError):  # the call is over, so nothing more can be sent
-        return _Status(_CODES.CANCELLED, "The caller has left.")
-    return final_status(error)

@@ -8,7 +8,8 @@ from typing import Any
 import grpc
 from grpc_health.v1 import health_pb2
 
-from service.rpc.calls import Call, StatusError
+from service.rpc.calls import Call
+from service.rpc.status import StatusError
 
 HEALTH_SERVICE = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 Status = health_pb2.HealthCheckResponse

@@ -18,8 +18,8 @@ from google.protobuf.message import DecodeError
 
 from lm.errors import OverloadedError, RequestError
 from service.rpc.admission import Clock
-from service.rpc.calls import StatusError
 from service.rpc.keystrokes import Config, Keystroke, KeystrokeAnswers, Refinement, Turn, Turns
+from service.rpc.status import StatusError
 from service.telemetry.metrics import Metrics
 
 _RETRY_AFTER_S = 1.0

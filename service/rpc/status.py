@@ -40,6 +40,19 @@ _TABLE: tuple[tuple[type[AutocompleteError], int, str], ...] = (
 )
 
 
+class StatusError(Exception):
+    """Ends a call with a status that has no rich details."""
+
+    def __init__(self, code: grpc.StatusCode, details: str) -> None:
+        super().__init__(details)
+        self.status = _Status(code, details)
+
+
+class _Status(grpc.Status):  # type: ignore[misc]
+    def __init__(self, code: grpc.StatusCode, details: str) -> None:
+        self.code, self.details, self.trailing_metadata = code, details, ()
+
+
 def is_for_callers(error: BaseException) -> bool:
     """Whether the error has a place in the table; any other is the server's own fault."""
     return isinstance(error, tuple(kind for kind, _, _ in _TABLE))
@@ -73,6 +86,10 @@ def internal_status(error_id: str) -> status_pb2.Status:
 
 def final_status(error: Exception) -> grpc.Status:
     """The status with which a call ends; an unexpected error goes to the log."""
+    if isinstance(error, StatusError):
+        return error.status
+    if isinstance(error, grpc.aio.BaseError):  # the call is over, so nothing more can be sent
+        return _Status(grpc.StatusCode.CANCELLED, "The caller has left.")
     if isinstance(error, AutocompleteError) and is_for_callers(error):
         return rpc_status.to_status(status_of(error))
     error_id = secrets.token_hex(6)

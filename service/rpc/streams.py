@@ -69,20 +69,17 @@ class Streams:
         self._metrics.open_streams.inc()
         if self._closed:
             session.close()
-        by_caller = True
+        cancelled = False
         try:
             await call.context.send_initial_metadata(())  # so that the stream can end before its first answer is read
             await session.run()
-            by_caller = False
         except asyncio.CancelledError:
-            raise
-        except Exception:
-            by_caller = False
+            cancelled = True
             raise
         finally:
             self._sessions.discard(session)
             self._metrics.open_streams.dec()
-            self._metrics.stream_ends.labels("cancelled" if by_caller else session.end_reason).inc()
+            self._metrics.stream_ends.labels("cancelled" if cancelled else session.end_reason).inc()
 
     async def look_after(self) -> None:
         """Ends streams of callers who flood, do not read or are idle, until it is cancelled."""

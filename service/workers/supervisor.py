@@ -239,8 +239,7 @@ class Supervisor:
                 process.join()
 
     def _pids(self) -> list[int]:
-        pids = [worker.process.pid for worker in self._workers if worker.process is not None]
-        return [pid for pid in pids if pid is not None]
+        return [worker.process.pid for worker in self._workers if worker.process and worker.process.pid]
 
     @contextmanager
     def _reserved(self) -> Iterator[str]:

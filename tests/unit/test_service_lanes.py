@@ -13,7 +13,8 @@ import grpc
 import pytest
 
 from lm.errors import OverloadedError
-from service.rpc.admission import Lane, NoMessageError
+from service.rpc.admission import Lane
+from service.rpc.status import StatusError
 
 
 class Clock:
@@ -104,7 +105,7 @@ def test_a_call_that_ends_without_a_message_keeps_no_place() -> None:
         empty, left = Caller(lane), Caller(lane)
         await settle()
         empty.context.message.set_result(grpc.aio.EOF)
-        with pytest.raises(NoMessageError):
+        with pytest.raises(StatusError):
             await empty.taken
         left.taken.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -16,41 +16,6 @@ def key(text: str) -> bytes:
     return f"Method:model:20260101-000000:{text:>32}".encode()
 
 
-def test_the_least_recently_used_goes_first() -> None:
-    cache = MemoryCache(max_entries=2, max_bytes=10_000)
-    cache.put(key("a"), b"1")
-    cache.put(key("b"), b"2")
-    cache.get(key("a"))
-    cache.put(key("c"), b"3")
-    assert (cache.get(key("a")), cache.get(key("b")), cache.get(key("c"))) == (b"1", None, b"3")
-    assert cache.entry_count == 2
-
-
-def test_bytes_bound_it() -> None:
-    cache = MemoryCache(max_entries=1000, max_bytes=3000)
-    for number in range(10):
-        cache.put(key(str(number)), bytes(750))
-    assert cache.entry_count == 2
-    assert cache.byte_count <= 3000
-    assert cache.get(key("9")) is not None
-
-
-def test_an_answer_that_is_too_large_is_not_kept_and_drops_what_it_replaces() -> None:
-    cache = MemoryCache(max_entries=10, max_bytes=1000)
-    cache.put(key("a"), b"small")
-    cache.put(key("a"), bytes(2000))
-    assert cache.get(key("a")) is None
-    assert (cache.entry_count, cache.byte_count) == (0, 0)
-
-
-def test_replacing_counts_once() -> None:
-    cache = MemoryCache(max_entries=10, max_bytes=10_000)
-    cache.put(key("a"), b"12345")
-    size = cache.byte_count
-    cache.put(key("a"), b"54321")
-    assert cache.byte_count == size
-
-
 def test_bytes_are_those_that_the_process_takes() -> None:
     tracemalloc.start()
     cache = MemoryCache(max_entries=10_000, max_bytes=100_000_000)

@@ -16,10 +16,10 @@ from service.cache.answers import Answers, MemoryCache
 from service.cache.redis_cache import RedisCache
 from service.models.served_models import ServedModels
 from service.rpc.admission import Job, Threads
-from service.rpc.calls import StatusError
 from service.rpc.completer import Completer
 from service.rpc.keystrokes import KeystrokeAnswers, Turns
 from service.rpc.session import Limits, Session
+from service.rpc.status import StatusError
 from service.telemetry.metrics import Metrics
 from suggest.budget import OptionalPart
 from suggest.model import Model
