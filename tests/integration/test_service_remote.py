@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
@@ -90,14 +91,15 @@ def test_answers_go_on_without_the_network_and_a_start_finds_the_copy(
 
 def _fetch(url: str, cache: str, count: multiprocessing.sharedctypes.Synchronized[int]) -> None:
     opened = open_registry(url, Path(cache))
-    fetched = opened._get  # type: ignore[attr-defined]
+    copy = opened._copy  # type: ignore[attr-defined]
 
-    def counted(folders: tuple[object, object], name: str) -> None:
+    def counted(copy_one: Callable[[str], None], names: Iterable[str]) -> None:
+        copied = list(names)
         with count.get_lock():
-            count.value += 1
-        fetched(folders, name)
+            count.value += len(copied)
+        copy(copy_one, copied)
 
-    opened._get = counted  # type: ignore[attr-defined]
+    opened._copy = counted  # type: ignore[attr-defined]
     opened.bundle_path("tiny", FIRST)
 
 
