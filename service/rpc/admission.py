@@ -170,8 +170,8 @@ class Job:
 class Threads:
     """A few threads that compute for the event loop, in order. Whatever the work raises, no thread ends.
 
-    `ThreadPoolExecutor` would do, but its futures have locks and have to be wrapped once more for the event loop,
-    which costs half as much again for every answer that is computed.
+    `ThreadPoolExecutor` would do, but its futures have locks and have to be wrapped once more for the event loop. Its
+    threads are also joined at exit, so a long computation could hold up a stop.
 
     Args:
         background: whether they run only when others leave the processor idle.
