@@ -7,7 +7,6 @@ models see. What is shown is the text as it was written.
 are the same have the same near words.
 """
 
-# ruff: noqa: RUF001 -- characters that look alike are what this file is about
 from __future__ import annotations
 
 import bisect
@@ -20,38 +19,25 @@ from typing import NamedTuple
 
 import regex
 
-from lm.text.characters import CLUSTERS, CONTROL, FORMAT, TAGGED_FLAG, TAGS, UNSPACED_SCRIPTS, compose
+from lm.text.characters import (
+    ACCENTS,
+    BLANK,
+    CLUSTERS,
+    CONTROL,
+    FORMAT,
+    NOTHING,
+    PLAIN,
+    SAME,
+    TAGGED_FLAG,
+    TAGS,
+    UNSPACED_SCRIPTS,
+    compose,
+)
 from lm.text.hangul import COMPOUNDS, FINALS, INITIALS, VOWELS, letters
 
-_BLANK = rf"\s{CONTROL}\u2800\u3164\uffa0"  # with the blank Braille pattern and the Hangul fillers, which look so
 _ASCII_BLANKS = re.compile(r"[\x00-\x20\x7f]+")
 
-# What zero is in each script (category Nd); the nine other digits follow it.
-_ZEROS = (
-    "\u0660\u06f0\u07c0\u0966\u09e6\u0a66\u0ae6\u0b66\u0be6\u0c66\u0ce6\u0d66\u0de6\u0e50\u0ed0\u0f20\u1040\u1090"
-    "\u17e0\u1810\u1946\u19d0\u1a80\u1a90\u1b50\u1bb0\u1c40\u1c50\ua620\ua8d0\ua900\ua9d0\ua9f0\uaa50\uabf0\uff10"
-    "\U000104a0\U00010d30\U00010d40\U00011066\U000110f0\U00011136\U000111d0\U000112f0\U00011450\U000114d0\U00011650"
-    "\U000116c0\U000116d0\U000116da\U00011730\U000118e0\U00011950\U00011bf0\U00011c50\U00011d50\U00011da0\U00011de0"
-    "\U00011f50\U00016130\U00016a60\U00016ac0\U00016b50\U00016d70\U0001ccf0\U0001e140\U0001e2f0\U0001e4f0\U0001e5f1"
-    "\U0001e950\U0001fbf0"
-)
-_SAME = {
-    **dict.fromkeys("‐‑‒–—―⸺⸻−⁃˗֊־᐀᠆⸗⸚⹀⹝〰゠﹘﹣－\ufe31\ufe32\U00010d6e\U00010ead", "-"),
-    **dict.fromkeys("`´‘’‚‛′‵‹›ʹʻʼʽˈˊˋ΄᾽᾿՚׳＇＇ꞌ", "'"),
-    **dict.fromkeys("“”„‟″‶«»〝〞〟״ˮ＂⹂", '"'),
-    **dict.fromkeys("×⨯✕", "x"),
-    **dict.fromkeys("⁄∕", "/"),
-    "〜": "~",
-    "ى": "ي",  # alef maksura and Farsi yeh are written for one another
-    "ی": "ي",
-    "ک": "ك",
-    "ہ": "ه",
-    "ı": "i",
-    **{chr(ord(zero) + value): str(value) for zero in _ZEROS for value in range(10)},
-}
-# Tatweel, grapheme joiner, invisible vowels, the non-joiner, selectors of a glyph, and signs of law.
-_NOTHING = "\u0640\u034f\u17b4\u17b5\u180b-\u180d\u180f\u200c\ufe00-\ufe0f\U000e0100-\U000e01ef®©™℠℗"
-_TO_NOTHING, _TO_SPACE = re.compile(f"[{_NOTHING}{FORMAT}{TAGS}]"), re.compile(f"[{_BLANK}]")
+_TO_NOTHING, _TO_SPACE = re.compile(f"[{NOTHING}{FORMAT}{TAGS}]"), re.compile(f"[{BLANK}]")
 _KEPT_CHARACTERS = 1 << 13
 """Characters that are remembered, of the million that there may be."""
 
@@ -61,7 +47,7 @@ class _Folded(dict[int, str]):
 
     def __missing__(self, code: int) -> str:
         character = chr(code)
-        folded = "" if _TO_NOTHING.match(character) else _SAME.get(character, character)
+        folded = "" if _TO_NOTHING.match(character) else SAME.get(character, character)
         folded = " " if _TO_SPACE.match(character) else folded
         if len(self) < _KEPT_CHARACTERS:
             self[code] = folded
@@ -93,7 +79,7 @@ def normalize_query(text: str) -> str:
     for _ in range(_MOST_PASSES):
         folded = _fold_letters(text)
         before, text = text, compose(folded)
-        if text == folded or text == before:
+        if text in (folded, before):
             break
     if "  " in text:
         text = _SPACES.sub(" ", text)
@@ -119,8 +105,8 @@ def _fold_letters(text: str) -> str:
 
 # Marks of direction that reach beyond the text, and the byte order mark, are no part of what was written.
 _UNSHOWN = re.compile("[\ufeff\u202a-\u202e\u2066-\u2069]")
-_UNEVEN_BLANKS = re.compile(rf"[{_BLANK}]{{2,}}|[{CONTROL}]")
-_OUTER_BLANKS = re.compile(rf"\A[{_BLANK}]+|[{_BLANK}]+\Z")
+_UNEVEN_BLANKS = re.compile(rf"[{BLANK}]{{2,}}|[{CONTROL}]")
+_OUTER_BLANKS = re.compile(rf"\A[{BLANK}]+|[{BLANK}]+\Z")
 
 
 def displayed_query(text: str) -> str | None:
@@ -196,7 +182,7 @@ def _aligned_stretches(text: str, key: str) -> tuple[list[str], list[str]]:
     return pieces, parts
 
 
-_STRETCHES = re.compile(rf"[{_BLANK}]+|[^{_BLANK}]+")
+_STRETCHES = re.compile(rf"[{BLANK}]+|[^{BLANK}]+")
 
 
 class NearWord(NamedTuple):
@@ -312,25 +298,9 @@ def _runs(key: str) -> list[tuple[int, int, int]]:
     return runs
 
 
-# Marks that are no letters: accents, Hebrew points, Arabic vowel marks and hamza, tones of N'Ko, dots of Indic scripts.
-_ACCENTS = re.compile(
-    "[\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a\u064b-\u065f\u0670"
-    "\u06d6-\u06dc\u06df-\u06e4\u06e7\u06e8\u06ea-\u06ed\u0711\u0730-\u074a\u07eb-\u07f3\u0898-\u089f\u08ca-\u08ff"
-    "\u093c\u09bc\u0a3c\u0abc\u0b3c\u0c3c\u0cbc\u135d-\u135f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\u2de0-\u2dff"
-    "\ua66f-\ua672\ua674-\ua67d\ufb1e\ufe20-\ufe2f\U0001f3fb-\U0001f3ff]+"
-)
-# Letters that no decomposition takes apart, as they are typed on other keyboards.
-_PLAIN = str.maketrans(
-    {
-        **dict(zip("đðħłøŧŋɖɓɗƙƴəɛɔɨʉƒꞑ", ("d", "d", "h", "l", "o", "t", "n", *"dbdkyeeoiufn"), strict=True)),
-        **{"æ": "ae", "œ": "oe", "þ": "th", "ĳ": "ij"},
-        **dict(zip("ґғқҡҝңҥүұөәһҳҷҹҫҙ", "ггкккннууоахчжчсз", strict=True)),
-        **{"ٱ": "ا", "ة": "ه", "ۃ": "ه", "ھ": "ه", "ە": "ه", "ے": "ي"},
-        **{chr(code): chr(code - 0x60) for code in (*range(0x30A1, 0x30F7), 0x30FD, 0x30FE)},  # katakana
-        "\u0901": "\u0902",  # candrabindu, which many write as an anusvara
-    }
-)
-_UMLAUT = re.compile("[aou]\u0308|a\u030a|ø")
+_ACCENTS = re.compile(f"[{ACCENTS}]+")
+_TWO_LETTERS = {"a\u0308": "ae", "o\u0308": "oe", "u\u0308": "ue", "a\u030a": "aa", "ø": "oe"}
+_UMLAUT = re.compile("|".join(_TWO_LETTERS))
 # a nasal before another consonant, which many write as an anusvara: हिन्दी, हिंदी
 _NASAL = re.compile("[ङञणनम]\u094d(?=[क-ह])")
 _HANGUL = re.compile("[가-힣ㄱ-ㆎ]")
@@ -356,10 +326,7 @@ _short_forms = functools.lru_cache(1 << 13)(_forms)  # of words of `_SHORT` code
 
 
 def _plain(decomposed: str) -> str:
-    return unicodedata.normalize("NFC", _ACCENTS.sub("", decomposed).translate(_PLAIN))
-
-
-_TWO_LETTERS = {"a\u0308": "ae", "o\u0308": "oe", "u\u0308": "ue", "a\u030a": "aa", "ø": "oe"}
+    return unicodedata.normalize("NFC", _ACCENTS.sub("", decomposed).translate(PLAIN))
 
 
 def _keys(character: str) -> str:
