@@ -29,10 +29,10 @@ from training.data.engines import MEMORY_LIMIT
 from training.data.query_log import WITHHELD_FILE
 from training.data.screening import Screen, load_screen
 from training.data.sources import leave_out_empty, source_files
-from training.data.tables import read_columns
+from training.data.tables import KINDS, read_columns
 from training.progress import Reporter
 
-CATALOGUE_KINDS = (".tsv", ".csv", ".jsonl", ".parquet")
+CATALOGUE_KINDS = KINDS
 _MIN_ENTRIES = 3
 _SHOWN = 60
 """An error shows this many characters of a bad value."""
