@@ -8,13 +8,14 @@ Elasticsearch or OpenSearch the next one goes (`_bulk`) are no rows; that one ge
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from lm.errors import InputError
 from training.data.engines import MEMORY_LIMIT
-from training.data.sources import MAX_LINE_BYTES, Progress, Report, open_bytes, plain_file, read_lines
+from training.data.sources import MAX_LINE_BYTES, Progress, Report, RowError, open_bytes, plain_file, read_lines
 
 JSON_KINDS = (".jsonl", ".ndjson", ".json")
 _MAX_OBJECT_BYTES = 1 << 28
@@ -24,9 +25,10 @@ _BULK_FIELDS = frozenset({"routing", "pipeline", "require_alias", "if_seq_no", "
 _ABSENT = object()
 
 Object = dict[str, Any]
+Objects = Generator[tuple[int, Object], None, None]
 
 
-def read_objects(path: Path, kind: str, on_fault: Report, progress: Progress | None) -> Iterator[tuple[int, Object]]:
+def read_objects(path: Path, kind: str, on_fault: Report, progress: Progress | None) -> Objects:
     """The objects of a file, each with its line; or with its place, where they are not written one a line.
 
     Raises:
@@ -48,9 +50,7 @@ def _begins_with_an_object_a_line(path: Path) -> bool:
         return False
 
 
-def _read_lines(
-    path: Path, max_bytes: int, on_fault: Report, progress: Progress | None
-) -> Iterator[tuple[int, Object]]:
+def _read_lines(path: Path, max_bytes: int, on_fault: Report, progress: Progress | None) -> Objects:
     for number, line in read_lines(path, max_bytes=max_bytes, on_fault=on_fault, progress=progress):
         if not line.strip():
             continue
@@ -65,7 +65,7 @@ def _read_lines(
             yield number, record
 
 
-def _without_actions(records: Iterator[tuple[int, Object]]) -> Iterator[tuple[int, Object]]:
+def _without_actions(records: Objects) -> Objects:
     index = None
     for number, record in records:
         target = _bulk_target(record)
@@ -87,7 +87,7 @@ def _bulk_target(record: Object) -> Object | None:
     return target if all(name.startswith("_") or name in _BULK_FIELDS for name in target) else None
 
 
-def _read_documents(path: Path) -> Iterator[tuple[int, Object]]:
+def _read_documents(path: Path) -> Objects:
     """Objects of a list, or one after the other, in whatever lines; DuckDB finds where each ends."""
     import duckdb
 
@@ -109,42 +109,48 @@ def _read_documents(path: Path) -> Iterator[tuple[int, Object]]:
                         if not isinstance(record, dict):
                             raise InputError(path, "not a list of JSON objects.", line=number, remedy=remedy)
                         yield number, record
-        except (duckdb.Error, ValueError, RecursionError) as error:
+        except (duckdb.Error, OSError, ValueError, RecursionError) as error:
+            if isinstance(error, OSError) and error.errno is not None:  # Arrow's have none
+                raise
             reason = str(error).split("\n", 1)[0].replace(f' in file "{plain}"', "").rstrip(".! ")
             raise InputError(path, f"not JSON: {reason}.", remedy=remedy) from None
 
 
 def rows_of(
     path: Path,
-    objects: Iterator[tuple[int, Object]],
+    objects: Objects,
     columns: Sequence[str | None],
     matches: Callable[[Sequence[Any]], bool],
     on_fault: Report,
-) -> Iterator[tuple[int, list[Any]]]:
+) -> Generator[tuple[int, list[Any]], None, None]:
     """Columns of objects. In each row that `matches` the first one must be there, as text or null.
 
     A row of a list has its place among all rows in place of a line.
     """
     first, place = str(columns[0]), 0
-    for line, record in objects:
-        for row in spread(record, first) if "." in first and first not in record else (record,):
-            place += 1
-            values = [None if column is None else look_up(row, column) for column in columns]
-            if not matches(values):
-                continue
-            number = line if row is record else place
-            text = values[0]
-            if text is None and look_up(row, first, _ABSENT) is _ABSENT:
-                names = ", ".join(f"`{name}`" for name in fields(row)) or "none"
-                problem = f"there is no field `{first}`; those there are: {names}."
-                on_fault(
-                    "no_field", InputError(path, problem, line=number, remedy="Name the column in the configuration.")
-                )
-            elif not isinstance(text, str | None):
-                problem = f"`{first}` is {text!r}, not text."
-                on_fault("no_text", InputError(path, problem, line=number, remedy="Mend the line."))
-            else:
-                yield number, values
+    with closing(objects):
+        for line, record in objects:
+            for row in spread(record, first) if "." in first and first not in record else (record,):
+                place += 1
+                values = [None if column is None else look_up(row, column) for column in columns]
+                if not matches(values):
+                    continue
+                number = line if row is record else place
+                fault = _fault(row, first, values[0])
+                if fault is None:
+                    yield number, values
+                else:
+                    on_fault(fault.kind, fault.at(path, number))
+
+
+def _fault(row: Object, column: str, text: Any) -> RowError | None:
+    if text is None and look_up(row, column, _ABSENT) is _ABSENT:
+        names = ", ".join(f"`{name}`" for name in fields(row)) or "none"
+        problem = f"there is no field `{column}`; those there are: {names}."
+        return RowError("no_field", problem, "Name the column in the configuration.")
+    if not isinstance(text, str | None):
+        return RowError("no_text", f"`{column}` is {text!r}, not text.", "Mend the line.")
+    return None
 
 
 def look_up(record: Any, column: str, absent: Any = None) -> Any:

@@ -73,6 +73,7 @@ def read_log(
     with closing(read_columns(path, columns, bad.report, progress, MAX_ROW_BYTES, source.allowed())) as table:
         for number, (query, count, time, user, session) in itertools.islice(table, source.max_lines):
             try:
+                _check_characters(query)
                 submissions = 1 if source.count_column is None else parse_count(count, comma)
                 time_s = None if source.time_column is None else parse_time(time)
             except RowError as fault:
@@ -81,6 +82,17 @@ def read_log(
             user_name = None if source.user_column is None else _name(user)
             session_name = None if source.session_column is None else _name(session)
             yield LogRow(number, query or "", submissions, time_s, user_name, session_name)
+
+
+def _check_characters(query: str | None) -> None:
+    """Raises if an escape of JSON is half of a surrogate pair without the other half."""
+    if query and not query.isascii():
+        try:
+            query.encode()
+        except UnicodeEncodeError as error:
+            half = f"\\u{ord(query[error.start]):04x}"
+            problem = f"`{half}` is half a character, a lone surrogate."
+            raise RowError("half_character", problem, "Write the character itself, or both halves.") from None
 
 
 def parse_count(value: object, decimal_comma: bool = False) -> int:

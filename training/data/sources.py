@@ -223,7 +223,7 @@ def open_bytes(path: Path) -> Iterator[tuple[IO[bytes], Callable[[], int]]]:
 
 @contextmanager
 def plain_file(path: Path) -> Iterator[tuple[Path, Path]]:
-    """A file without its compression, for a library that opens it, and a folder for what that puts on disk.
+    """A file without compression or byte order mark, for a library to open, and a folder for what that puts on disk.
 
     Raises:
         InputError: as `open_bytes`.
@@ -231,9 +231,11 @@ def plain_file(path: Path) -> Iterator[tuple[Path, Path]]:
     with tempfile.TemporaryDirectory() as folder:
         plain = path
         with open_bytes(path) as (stream, _):
-            if path.suffix.lower() in COMPRESSIONS:
-                plain = Path(folder) / path.stem
+            start = stream.read(len(codecs.BOM_UTF8))
+            if path.suffix.lower() in COMPRESSIONS or start == codecs.BOM_UTF8:
+                plain = Path(folder) / "plain"
                 with plain.open("wb") as copy:
+                    copy.write(start.removeprefix(codecs.BOM_UTF8))
                     shutil.copyfileobj(stream, copy, 1 << 20)
         yield plain, Path(folder)
 

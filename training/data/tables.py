@@ -11,7 +11,7 @@ import glob
 import re
 from collections import deque
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -58,11 +58,11 @@ def read_columns(
     def matches(values: Sequence[Any]) -> bool:
         return all(map(lambda value, fit: _plain(value) in fit, values[width:], allowed))
 
-    rows: Iterator[tuple[int, list[Any]]]
+    rows: Rows
     if kind in JSON_KINDS:
         rows = rows_of(path, read_objects(path, kind, on_fault, progress), wanted, matches, on_fault)
     elif kind == ".parquet":
-        rows = enumerate(read_parquet(path, wanted, progress), start=1)
+        rows = _numbered(read_parquet(path, wanted, progress))
     elif kind == ".txt":
         if any(wanted[1:]):
             raise InputError(path, "a `.txt` has no columns.", remedy=_NO_COLUMNS)
@@ -71,10 +71,16 @@ def read_columns(
         rows = ((number, [line, *nulls]) for number, line in lines)
     else:
         rows = _pick(path, wanted, read_table(path, kind, on_fault, progress), on_fault)
-    if not allowed:
-        yield from rows
-    else:
-        yield from ((number, values[:width]) for number, values in rows if matches(values))
+    with closing(rows):
+        if not allowed:
+            yield from rows
+        else:
+            yield from ((number, values[:width]) for number, values in rows if matches(values))
+
+
+def _numbered(rows: Generator[list[Any], None, None]) -> Rows:
+    with closing(rows):
+        yield from enumerate(rows, start=1)
 
 
 def _plain(value: object) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 _MAX_CHUNKS = 25
 _CHUNK = 1500
@@ -17,15 +19,20 @@ def languages(texts: Sequence[str]) -> list[str]:
 
     Empty if nothing can be told, as of a few titles that are mostly names.
     """
-    from py3langid.langid import MODEL_FILE, LanguageIdentifier
-
-    identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    identifier = _identifier()
     found: Counter[str] = Counter()
     for chunk in _chunks(texts):
         language, probability = identifier.classify(chunk)
         if probability >= _SURE:
             found[language] += 1
     return [language for language, count in found.most_common() if count >= _SHARE * found.total()]
+
+
+@functools.cache
+def _identifier() -> Any:
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
 
 
 def _chunks(texts: Sequence[str]) -> Iterator[str]:

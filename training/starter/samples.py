@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from zipfile import BadZipFile, ZipFile
 
 from lm.errors import InputError
@@ -90,45 +90,55 @@ def _zipped(path: Path) -> InputError:
 
 
 class _Bounded:
-    """Lets rows pass until they are too many or too long; notes whether it stopped and where the file was."""
+    """Lets rows pass until they are too many or too long; notes where it stopped and which rows cannot be used."""
 
     def __init__(self) -> None:
         self.faults: Counter[str] = Counter()
         self.first: InputError | None = None
-        self.stopped = False
-        self._position = 0
-        self._size = 0
+        self._stopped = False
+        self._taken = self._size = 0
+        self._mark = (0, 0)
 
     def fault(self, kind: str, error: InputError) -> None:
-        """A row that cannot be used."""
+        """A row that cannot be used.
+
+        Raises:
+            InputError: it is the first line, and no UTF-8: neither is the rest.
+        """
+        if kind == "not_utf8" and error.line == 1:
+            raise error
         self.faults[kind] += 1
         self.first = self.first or error
 
     def at(self, position: int) -> None:
         """How many bytes of the file are read."""
-        self._position = position
+        self._mark = self._taken, position
 
-    def rows(self, rows: Iterator[tuple[int, Any]]) -> Iterator[Any]:
-        """The rows that pass."""
-        for taken, (_, row) in enumerate(rows):
-            if taken == MAX_ROWS or self._size > _MAX_CHARACTERS:
-                self.stopped = True
+    def rows(self, rows: Iterator[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:
+        """The rows that pass, with their lines."""
+        for number, row in rows:
+            if self._taken == MAX_ROWS or self._size > _MAX_CHARACTERS:
+                self._stopped = True
                 return
+            self._taken += 1
             self._size += len(row) if isinstance(row, str) else len(str(row))
-            yield row
+            yield number, row
 
     def total(self, rows: int, size: int) -> int:
         """About how many rows a file of this size has, of which these are here."""
-        read = self._position or self._size
-        return max(rows + 1, rows * size // max(read, 1)) if self.stopped else rows
+        if not self._stopped:
+            return rows
+        taken, read = self._mark if self._mark[1] else (self._taken, self._size)
+        return max(rows + 1, rows * size * taken // max(read * self._taken, 1))
 
 
 def _read_text(path: Path, kind: str) -> Sample:
     bounded = _Bounded()
     if kind == ".txt":
-        lines = list(_lines(path, bounded))
-        columns: dict[str, list[Any]] = {LINE: [line for line in lines if line.strip()]}
+        read = read_lines(path, on_fault=bounded.fault, progress=bounded.at)
+        lines = [line for _, line in bounded.rows(read) if line.strip()]
         _check_text(path, lines)
+        columns: dict[str, list[Any]] = {LINE: lines}
     elif kind in JSON_KINDS:
         columns = _columns_of(_records(path, kind, bounded))
     else:
@@ -142,16 +152,12 @@ def _read_text(path: Path, kind: str) -> Sample:
     return Sample(path=path, kind=kind, columns=columns, rows=rows, total=total, bad=bad, fault=bounded.first)
 
 
-def _lines(path: Path, bounded: _Bounded) -> Iterator[str]:
-    return bounded.rows(read_lines(path, on_fault=bounded.fault, progress=bounded.at))
-
-
 def _check_text(path: Path, lines: list[str]) -> None:
     """Raises if lines hold control characters, or are the rows of a table."""
     for number, line in enumerate(lines[:100], start=1):
         if _BINARY.search(line):
             raise InputError(path, "holds no text.", line=number, remedy="Save it as text (UTF-8).")
-    tabs = Counter(line.count("\t") for line in lines if line.strip())
+    tabs = Counter(line.count("\t") for line in lines)
     if tabs and tabs.most_common(1)[0][0] and tabs.most_common(1)[0][1] > 0.9 * tabs.total():
         remedy = "Name it `.tsv`, and let its first line name the columns."
         raise InputError(path, f"is a table: its lines have {tabs.most_common(1)[0][0]} tabs.", remedy=remedy)
@@ -159,13 +165,14 @@ def _check_text(path: Path, lines: list[str]) -> None:
 
 def _read_table(path: Path, kind: str, bounded: _Bounded) -> dict[str, list[Any]]:
     rows = bounded.rows(read_table(path, kind, bounded.fault, bounded.at))
-    header: list[str] = next(rows, [])
+    _, header = next(rows, (1, []))
     _check_text(path, ["".join(header)])
-    _check_header(path, header)
+    _check_header(path, kind, header)
     columns: list[list[Any]] = [[] for _ in header]
-    for row in rows:
+    for number, row in rows:
         if len(row) != len(header):
-            bounded.faults["wrong_fields"] += 1
+            problem = f"{len(row)} fields, but the header has {len(header)}."
+            bounded.fault("wrong_fields", InputError(path, problem, line=number, remedy="Mend the line."))
             continue
         for values, field in zip(columns, row, strict=True):
             values.append(field)
@@ -178,15 +185,13 @@ def _read_table(path: Path, kind: str, bounded: _Bounded) -> dict[str, list[Any]
     return named
 
 
-def _check_header(path: Path, header: list[str]) -> None:
-    for field in header:
-        if _is_value(field):
-            problem = f"names no columns, it holds data (`{field}`)."
-            mark = "\\t" if path.name.lower().partition(".tsv")[1] else ","
-            remedy = (
-                f"Put a line of names first, such as `sed -i '1i {mark.join('abcdefgh'[: len(header)])}' {path.name}`."
-            )
-            raise InputError(path, f"the first line {problem}", line=1, remedy=remedy)
+def _check_header(path: Path, kind: str, header: list[str]) -> None:
+    data = next(filter(_is_value, header), None)
+    if data is not None:
+        names = ("\\t" if kind == ".tsv" else ",").join("abcdefghijklmnopqrstuvwxyz"[: len(header)])
+        problem = f"the first line names no columns, it holds data (`{data}`)."
+        remedy = f"Put a line of names first, such as `sed -i '1i {names}' {path.name}`."
+        raise InputError(path, problem, line=1, remedy=remedy)
 
 
 def _is_value(field: str) -> bool:
@@ -201,13 +206,13 @@ def _is_value(field: str) -> bool:
 
 def _records(path: Path, kind: str, bounded: _Bounded) -> Iterator[Object]:
     """The objects of a JSON file; if it has only a few, the objects of the longest list in one."""
-    with closing(cast(Any, read_objects(path, kind, bounded.fault, bounded.at))) as objects:
+    with closing(read_objects(path, kind, bounded.fault, bounded.at)) as objects:
         first = list(itertools.islice(objects, _WRAPPERS + 1))
         column = _inner_list(first) if len(first) <= _WRAPPERS or _is_search_answer(first[0][1]) else None
         everything: Iterator[tuple[int, Object]] = itertools.chain(first, objects)
         if column is not None:
             everything = ((line, row) for line, record in everything for row in spread(record, f"{column}."))
-        yield from bounded.rows(everything)
+        yield from (record for _, record in bounded.rows(everything))
 
 
 def _is_search_answer(record: Object) -> bool:
