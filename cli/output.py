@@ -21,6 +21,7 @@ from lm.errors import AutocompleteError, install_hint
 EXIT_FAILED = 1
 EXIT_INTERRUPTED = 130
 _EXTRAS = {
+    "init": "train",
     "train": "train",
     "evaluate": "train",
     "demo": "server,train",
