@@ -49,6 +49,8 @@ def text_file(log: str | None = None) -> str:
 _LINES_A_QUERY = 50
 """A log whose counts say so has at most this many lines a query, or as many lines as rows if these are more."""
 _STEPS = 100
+_MUCH = 0.5
+"""A larger share of the queries that are too rare is worth a warning."""
 _OUTPUTS = ("train.parquet", text_file(), "validation.txt", "test.txt", WITHHELD_FILE)
 
 
@@ -94,15 +96,33 @@ class QueryCounts:
     first_time: str | None
     last_time: str | None
 
-    def summary(self) -> str:
-        """One line for the person who waits."""
+    def summary(self, config: TrainingConfig) -> str:
+        """What became of the log, and why, in a few sentences for the person who waits."""
         dropped = {**self.bad_rows, **self.dropped_rows, "by robots": self.robot_rows}
         dropped |= {"repeated": self.repeated_rows, "half-typed": self.half_typed_rows}
         reasons = ", ".join(f"{rows:,} {reason.replace('_', ' ')}" for reason, rows in dropped.items() if rows)
         return (
             f"Query log: {self.rows:,} rows (dropped: {reasons or 'none'}); {self.train_queries:,} queries in the "
-            f"index, {self.model_queries:,} for the language models; too rare: {self.rare_queries:,}, half-typed: "
-            f"{self.half_typed_queries:,}"
+            f"index, {self.model_queries:,} for the language models; half-typed: {self.half_typed_queries:,}, "
+            f"too rare: {self._rare(config)}"
+        )
+
+    def _rare(self, config: TrainingConfig) -> str:
+        """How many queries are too rare, how large a share that is, by which setting, and what to do."""
+        if not self.rare_queries:
+            return "0"
+        share = self.rare_queries / (self.rare_queries + self.train_queries + self.half_typed_queries)
+        with_users = [source.user_column is not None for source in config.query_log]
+        screening = config.screening
+        settings = [f"min_users = {screening.min_users}"] if any(with_users) else []
+        settings += [f"min_count = {screening.min_count}"] if not all(with_users) else []
+        names = " or ".join(setting.split()[0] for setting in settings)
+        much = (
+            " Most queries are too rare: give a longer log," if share > _MUCH else " To index more, give a longer log"
+        )
+        return (
+            f"{self.rare_queries:,} ({share:.0%} of the distinct queries; [screening] {', '.join(settings)})."
+            f"{much} or set {names} lower if rare queries hold nothing private."
         )
 
 
