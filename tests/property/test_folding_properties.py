@@ -41,7 +41,7 @@ def _same(text: str) -> str:
     """The folded form, one step after the other over the whole text until no step changes anything."""
     before = ""
     while before != text:
-        before, text = text, text.replace("〜", "~")
+        before, text = text, text.replace("〜", "~").replace("゛", " ")
         for other, look in LOOKS.items():
             text = regex.sub(look, other, text, flags=regex.VERSION1)
         text = "".join(

@@ -232,7 +232,8 @@ TAGS = {"{England}": "gbeng", "{Scotland}": "gbsct"}
 
 
 def _pairs(table: str) -> list[object]:
-    rows, script = [], ""
+    rows: list[object] = []
+    script = ""
     for name, code in TAGS.items():
         table = table.replace(name, "".join(chr(0xE0000 + ord(letter)) for letter in code) + "\U000e007f")
     for line in filter(None, table.splitlines()):
