@@ -229,7 +229,8 @@ class QueryCompleter:
             popularity = math.log(counts[row] / index.total) if counts[row] > 0 else None
             terms = ScoreTerms(popularity, _known(ngram[row]), _known(neural[row]), edits)
             suggestions += [_suggestion(text, form, log_prob, (0, typed), terms) for form in forms]
-        suggestions.sort(key=lambda each: -each.log_prob)  # a form has its share of the query's probability
+        if len(suggestions) > len(ranked):  # a form has its share of the query's probability
+            suggestions.sort(key=lambda each: -each.log_prob)
         return tuple(suggestions[: request.options.max_suggestions])
 
     def _with_infix(
