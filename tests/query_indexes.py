@@ -32,7 +32,7 @@ def build_query_index(folder: Path, rows: Iterable[QueryRow]) -> int:
     return save_query_index(
         folder,
         sorted_strings([row.query.encode() for row in ordered]),
-        np.array([row.count for row in ordered], np.float32),
+        np.array([row.count for row in ordered], np.float64),
         _shown(ordered),
         np.array([row.recent or 0.0 for row in ordered]) if timed else None,
     )

@@ -30,7 +30,7 @@ def index_queries(parquet: Path, folder: Path) -> int:
     return save_query_index(
         folder,
         _strings(_column(parquet, "query")),
-        _column(parquet, "count").to_numpy().astype(np.float32),
+        _column(parquet, "count").to_numpy().astype(np.float64),
         _shown(_column(parquet, "display"), _column(parquet, "forms")),
         recent.to_numpy().astype(np.float64) if len(recent) else None,
     )
