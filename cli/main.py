@@ -11,7 +11,7 @@ from cli.bundles import activate, inspect, rollback
 from cli.complete import complete, shell
 from cli.demo import demo
 from cli.evaluate import evaluate
-from cli.output import reported
+from cli.output import EXIT_CODES, reported
 from cli.serve import TAKES_SETTINGS, gateway, health, serve
 from cli.train import print_configuration, train
 
@@ -37,6 +37,7 @@ class _Train(_Command):
 app = typer.Typer(
     name="autocomplete",
     help="Autocomplete that you run yourself: trains on your text and query logs, serves over gRPC.",
+    epilog=EXIT_CODES,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
