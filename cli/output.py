@@ -27,6 +27,7 @@ EXIT_CODES = (
     " 130: stopped by Ctrl-C."
 )
 _EXTRAS = {
+    "init": "train",
     "train": "train",
     "evaluate": "train",
     "demo": "server,train",

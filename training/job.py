@@ -78,6 +78,7 @@ def _read_queries(job: Job, folder: Path) -> dict[str, Any]:
 
 def _read_catalogue(job: Job, log: Path | None, folder: Path) -> dict[str, Any]:
     counts = write_catalogue(job.config, job.base, log, folder, job.reporter)
+    job.reporter.say(counts.summary())
     return {**(counts_of(log) if log else {}), "catalogue": asdict(counts)}
 
 
