@@ -109,7 +109,9 @@ class HeldOut(Section):
 
     validation_fraction: float = Field(0.04, gt=0, lt=0.5, description="Share of the lines that tunes the weights.")
     test_fraction: float = Field(0.04, gt=0, lt=0.5, description="Share of the lines that measures the result.")
-    max_queries: int = Field(4000, ge=10, description="At most this many queries in each part.")
+    max_queries: int = Field(
+        4000, ge=10, description="At most this many queries in each part, and at most a twentieth of that of one query."
+    )
     max_sentences: int = Field(20000, ge=10, description="At most this many sentences in each part.")
     query_log: str | None = Field(
         None,
