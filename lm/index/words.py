@@ -30,9 +30,9 @@ from lm.kernels.ranges import block_maxima
 from lm.kernels.strings import SortedStrings, string_heads
 from lm.kernels.word_lists import word_lists
 from lm.kernels.word_search import (
-    ALTERNATIVE_BIT,
-    CONTINUES_BIT,
-    JOINED_BIT,
+    ALTERNATIVE,
+    CONTINUES,
+    JOINED,
     MOST_FORMS,
     MOST_JOINED,
     MOST_PLACES,
@@ -85,13 +85,14 @@ class WordIndex:
     def __init__(self, folder: Path) -> None:
         """Maps what `save_words` wrote; raises `BundleDamagedError` if a file is not what it should be."""
         terms = open_strings(folder, "words.terms")
-        self._terms = SortedStrings(terms.blob, terms.offsets, open_array(folder / "words.heads.npy", np.uint64))
+        self._terms = SortedStrings(terms.blob, terms.offsets, open_array(folder / "words.terms.heads.npy", np.uint64))
         self._search = WordSearch(
-            open_array(folder / "words.starts.npy", np.uint32, np.int64),
-            open_array(folder / "words.lists.npy", np.uint32),
+            open_array(folder / "words.heads.npy", np.uint32),
             open_array(folder / "words.maxima.npy", np.float32),
+            open_array(folder / "words.starts.npy", np.uint32, np.int64),
+            open_array(folder / "words.lists.npy", np.uint8),
             open_array(folder / "words.forward_starts.npy", np.uint32, np.int64),
-            open_array(folder / "words.forward.npy", np.uint32),
+            open_array(folder / "words.forward.npy", np.uint8),
         )
 
     def find(self, typed: str, k: int) -> tuple[list[FoundWords], int]:
@@ -160,7 +161,7 @@ class WordIndex:
         return [way for _, way in found[:_MOST_SPLITS]]
 
     def _entries(self, slot: _Slot) -> int:
-        return sum(self._search.entries(low, high) for low, high in self._ranges(slot))
+        return sum(self._search.size(low, high) for low, high in self._ranges(slot))
 
 
 def _slots(typed: str, words: Sequence[NearWord]) -> list[_Slot]:
@@ -217,17 +218,17 @@ def _joined_forms(words: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
 
 
 def entry_terms(text: str) -> list[tuple[bytes, int]]:
-    """The terms of an entry in the order of its text, each with its high bits, see `lm.kernels.word_search`."""
+    """The terms of an entry in the order of its text, each with its flags, see `lm.kernels.word_search`."""
     words = near_words(text)[:MOST_PLACES]
     terms = []
     for low, high in _runs(words):
         run = words[low:high]
         joined = _joined_forms([word.forms for word in run])
         for place, word in enumerate(run):
-            terms.append((word.forms[0].encode(), CONTINUES_BIT if joined and place else 0))
-            terms += [(form.encode(), ALTERNATIVE_BIT) for form in word.forms[1:MOST_FORMS]]
+            terms.append((word.forms[0].encode(), CONTINUES if joined and place else 0))
+            terms += [(form.encode(), ALTERNATIVE) for form in word.forms[1:MOST_FORMS]]
             if not place:
-                terms += [(form.encode(), ALTERNATIVE_BIT | JOINED_BIT) for form in joined]
+                terms += [(form.encode(), ALTERNATIVE | JOINED) for form in joined]
     return terms
 
 
@@ -237,11 +238,12 @@ def save_words(folder: Path, texts: SortedStrings, order: NDArray[np.uint32]) ->
     Args:
         order: positions of the texts, the heaviest first, uint32 (n,).
     """
-    terms, starts, lists, forward_starts, forward = word_lists(texts, order, entry_terms)
+    terms, heads, starts, lists, forward_starts, forward = word_lists(texts, order, entry_terms)
     save_strings(folder, "words.terms", terms)
-    save_array(folder / "words.heads.npy", string_heads(terms))
+    save_array(folder / "words.terms.heads.npy", string_heads(terms))
+    save_array(folder / "words.heads.npy", heads)
+    save_array(folder / "words.maxima.npy", block_maxima(heads.view(np.float32)))
     save_array(folder / "words.starts.npy", starts)
     save_array(folder / "words.lists.npy", lists)
-    save_array(folder / "words.maxima.npy", block_maxima(lists.view(np.float32)))
     save_array(folder / "words.forward_starts.npy", forward_starts)
     save_array(folder / "words.forward.npy", forward)
