@@ -94,7 +94,7 @@ class Ranking(_Section):
 
 
 class Duplicates(_Section):
-    """Which differences do not make another query; see `suggest.duplicates`.
+    """Which differences do not make another query; see `lm.text.duplicates`.
 
     Attributes:
         collapse: of `lm.text.duplicates.KINDS`.

@@ -2,7 +2,7 @@
 
 The order by weight is exact for float64: two weights that differ by 1 below 2^53 never change places. Counts as such
 are float32. A query takes 21 bytes besides its text, 2 more where the log has times, and about 9 for each of its words
-(see `lm.index.words`). A text to display takes 8 where there is one. So does a payload.
+(see `lm.index.words`). How it is shown is in `lm.index.shown`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lm.arrays import open_array, open_strings, save_array, save_strings
+from lm.index.shown import Shown, ShownForms
 from lm.index.words import WordIndex, save_words
 from lm.kernels.ranges import RangeMaxima, RangeSums, block_maxima, block_sums
 from lm.kernels.strings import SortedStrings, string_heads
@@ -61,33 +62,6 @@ class WordMatch(NamedTuple):
     regrouped: bool
 
 
-class SparseTexts:
-    """Texts that some queries have: their positions, uint32 ascending (n,), and as many strings."""
-
-    def __init__(self, positions: NDArray[np.uint32], strings: SortedStrings) -> None:
-        self._positions = positions
-        self._strings = strings
-
-    @classmethod
-    def open(cls, folder: Path, name: str) -> SparseTexts:
-        """Maps what `save` wrote."""
-        return cls(open_array(folder / f"{name}.positions.npy", np.uint32), open_strings(folder, name))
-
-    def save(self, folder: Path, name: str) -> None:
-        """Writes `NAME.positions.npy` and the strings."""
-        save_array(folder / f"{name}.positions.npy", self._positions)
-        save_strings(folder, name, self._strings)
-
-    def texts_at(self, positions_N: NDArray[np.int64]) -> list[str | None]:
-        """The texts of the queries at some positions, -1 for one that is not there."""
-        if not len(self._positions):
-            return [None] * len(positions_N)
-        places_N = self._positions.searchsorted(positions_N)
-        there_N = self._positions[np.minimum(places_N, len(self._positions) - 1)] == positions_N
-        pairs = zip(places_N.tolist(), there_N.tolist(), strict=True)
-        return [self._strings[place].decode() if there else None for place, there in pairs]
-
-
 class QueryIndex:
     """An open index of normalised queries.
 
@@ -111,8 +85,7 @@ class QueryIndex:
         self._word_starts = WordStarts(self._queries, ids, open_array(folder / "word_starts.npy", np.uint8))
         maxima = open_array(folder / "word_starts.maxima.npy", np.float32)
         self._word_maxima = RangeMaxima(self._counts, maxima, ids)
-        self._displays = SparseTexts.open(folder, "displays")
-        self._payloads = SparseTexts.open(folder, "payloads")
+        self._shown = ShownForms.open(folder)
         recency = folder / _RECENCY_FILE
         self._recency = open_array(recency, np.float16) if recency.is_file() else None
 
@@ -203,19 +176,25 @@ class QueryIndex:
             return None
         return np.where(positions_N >= 0, self._recency[positions_N], 0.0).astype(np.float64)
 
-    def shown(self, queries: Sequence[str]) -> list[tuple[str, str]]:
-        """Each query as users mostly write it, as many code points, and its payload in the catalogue, or nothing."""
-        positions_N = self.positions(queries)
-        texts = zip(queries, self._displays.texts_at(positions_N), self._payloads.texts_at(positions_N), strict=True)
-        return [(display or query, payload or "") for query, display, payload in texts]
+    @property
+    def entry_count(self) -> int:
+        """How many of the queries are entries of a catalogue."""
+        return self._shown.entry_count
+
+    def entries_at(self, positions_N: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Whether the queries at some positions are entries of a catalogue, bool (N,); False for -1."""
+        return self._shown.are_entries(positions_N)
+
+    def shown(self, queries: Sequence[str]) -> list[tuple[Shown, ...]]:
+        """The forms in which each query is shown, the heaviest first, at least one; see `lm.index.shown`."""
+        return self._shown.of(queries, self.positions(queries))
 
 
 def save_query_index(
     folder: Path,
     queries: SortedStrings,
     weights: NDArray[np.float64],
-    displays: SparseTexts,
-    payloads: SparseTexts,
+    shown: ShownForms,
     recent: NDArray[np.float64] | None = None,
 ) -> int:
     """Writes an index of distinct normalised queries in byte order; returns how many there are.
@@ -240,8 +219,7 @@ def save_query_index(
     save_array(folder / "word_starts.queries.npy", ids)
     save_array(folder / "word_starts.npy", starts)
     save_array(folder / "word_starts.maxima.npy", block_maxima(counts[ids]))
-    displays.save(folder, "displays")
-    payloads.save(folder, "payloads")
+    shown.save(folder)
     if recent is not None:
         save_array(folder / _RECENCY_FILE, np.log1p(recent).astype(np.float16))
     return len(queries)
