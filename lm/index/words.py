@@ -17,6 +17,7 @@ See `lm.kernels.word_search` for the method and the files.
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -45,6 +46,7 @@ from lm.text.normalize import is_unspaced
 
 MOST_STEPS = 1 << 19
 """What a look-up may cost, in steps of a list; one that needs more finds fewer entries."""
+_SHORT = 24
 _MOST_SPLITS = 3
 _MOST_JOINS = 6
 _STOP_WORDS = (
@@ -218,9 +220,29 @@ def _joined_forms(words: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
 
 
 def entry_terms(text: str) -> list[tuple[bytes, int]]:
-    """The terms of an entry in the order of its text, each with its flags, see `lm.kernels.word_search`."""
-    words = near_words(text)[:MOST_PLACES]
-    terms = []
+    """The terms of an entry in the order of its text, each with its flags, see `lm.kernels.word_search`.
+
+    Args:
+        text: normalised.
+    """
+    terms, left = list[tuple[bytes, int]](), MOST_PLACES
+    for piece in text.split(" "):
+        found, places = _short_terms(piece) if len(piece) <= _SHORT else _terms(near_words(piece))
+        terms += found if places <= left else _terms(near_words(piece)[:left])[0]
+        left -= places
+        if left <= 0:
+            break
+    return terms
+
+
+@functools.lru_cache(1 << 15)  # of pieces of `_SHORT` code points: 30 MB at most, while an index is built
+def _short_terms(piece: str) -> tuple[list[tuple[bytes, int]], int]:
+    return _terms(near_words(piece))
+
+
+def _terms(words: Sequence[NearWord]) -> tuple[list[tuple[bytes, int]], int]:
+    """The terms of some words of an entry, and how many words these are."""
+    terms = list[tuple[bytes, int]]()
     for low, high in _runs(words):
         run = words[low:high]
         joined = _joined_forms([word.forms for word in run])
@@ -229,7 +251,7 @@ def entry_terms(text: str) -> list[tuple[bytes, int]]:
             terms += [(form.encode(), ALTERNATIVE) for form in word.forms[1:MOST_FORMS]]
             if not place:
                 terms += [(form.encode(), ALTERNATIVE | JOINED) for form in joined]
-    return terms
+    return terms, len(words)
 
 
 def save_words(folder: Path, texts: SortedStrings, order: NDArray[np.uint32]) -> None:

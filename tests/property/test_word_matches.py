@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from lm.arrays import sorted_strings
 from lm.index.queries import QueryIndex, WordMatch
-from lm.index.words import entry_terms
+from lm.index.words import _terms, entry_terms
 from lm.kernels.word_lists import word_lists
 from lm.text.folding import NearWord, near_words
 from lm.text.normalize import is_unspaced, normalize_query
@@ -175,6 +175,14 @@ def test_ascii_is_read_alike_by_both_readers(texts: list[str]) -> None:
     for text, low, high in zip(texts, starts, starts[1:], strict=False):
         read = [(terms[word & (1 << 21) - 1], word >> 21) for word in words[low:high]]
         assert read == entry_terms(text)[:256]
+
+
+@given(text=st.text(max_size=60).map(normalize_query))
+@example(text="a " * 62 + "ü-b-c d")
+@example(text="東京 " * 33)
+@example(text="x ❤️👍🏽 1ü2-3/4 c++ ß")
+def test_an_entry_is_read_piece_by_piece_as_it_is_as_a_whole(text: str) -> None:
+    assert entry_terms(text) == _terms(near_words(text)[:64])[0]
 
 
 def _refuse(text: str) -> list[tuple[bytes, int]]:
