@@ -15,6 +15,7 @@ Of one typed text at most `MOST_SLOTS` words are looked for, of an entry its fir
 See `lm.kernels.word_search` for the method and the files.
 """
 
+# ruff: noqa: RUF001 -- letters of other scripts that look like Latin ones
 from __future__ import annotations
 
 import functools
@@ -49,17 +50,26 @@ MOST_STEPS = 1 << 19
 _SHORT = 24
 _MOST_SPLITS = 3
 _MOST_JOINS = 6
-_STOP_WORDS = (
-    "a an and at by for from in is of on or the to with "
-    "am das dem den der des die ein eine fuer fur im mit und von zu "
-    "au de du en et la le les par pour un une "
-    "con del el las los para por y "
-    "da di e gli il lo per "
-    "as com do dos em o os um uma "
-    "een het op van voor &"
-)
-"""Words that an entry may lack: English, German, French, Spanish, Italian, Portuguese, Dutch; near forms."""
-_OPTIONAL = frozenset(_STOP_WORDS.split())
+_STOP_WORDS = """
+    & a an and at by for from in is of on or the to with
+    am das dem den der des die ein eine für im mit und von zu
+    au de du en et la le les par pour un une
+    con del el las los para por y
+    da di e gli il lo per
+    as com do dos em o os um uma
+    een het op van voor
+    av för i med och og på til
+    dla na od w z do pro s v
+    ve ile için
+    και του της το για
+    и в на с для из по от до за
+    في من على של
+"""
+"""Words that an entry may lack: English, German, French, Spanish, Italian, Portuguese, Dutch, Scandinavian languages,
+Polish and Czech, Turkish, Greek, Russian, Arabic and Hebrew, a line each."""
+_OPTIONAL = frozenset(form for word in near_words(_STOP_WORDS) for form in word.forms)
+_RARER = 20
+"""A word is not split where one of its parts is so many times rarer than it is."""
 
 
 class FoundWords(NamedTuple):
@@ -112,7 +122,7 @@ class WordIndex:
     def _read(self, words: Sequence[NearWord], slots: Sequence[_Slot], k: int) -> tuple[dict[int, FoundWords], int]:
         """By rank, what is found by words as they stand, and regrouped."""
         found, steps = self._filled([slots], k, MOST_STEPS // 4, regrouped=False)
-        others = [*_joined(words, slots), *self._split(slots)]
+        others = [*self._joined(words, slots), *self._split(slots)]
         regrouped, more = self._filled(others, k, MOST_STEPS // 4, regrouped=True)
         return regrouped | found, steps + more
 
@@ -148,16 +158,31 @@ class WordIndex:
         place = self._terms.find(form.encode())
         return place, (place + 1 if place >= 0 else place)
 
+    def _joined(self, words: Sequence[NearWord], slots: Sequence[_Slot]) -> list[list[_Slot]]:
+        """With two neighbours, or a run without spaces, as one word that is known."""
+        spans = [(place, place + 2) for place in range(len(words) - 1)]
+        spans += [(low, high) for low, high in _runs(words) if high - low > 2]
+        found = []
+        for low, high in spans:
+            if forms := _joined_forms([word.forms for word in words[low:high]]):
+                slot = _Slot(forms, slots[low].glued, slots[high - 1].prefix)
+                if self._entries(slot):
+                    found.append([*slots[:low], slot, *slots[high:]])
+        return found[:_MOST_JOINS]
+
     def _split(self, slots: Sequence[_Slot]) -> list[list[_Slot]]:
         """With a word as two words that are known; those ways that many entries may fit."""
         found = []
         for place, slot in enumerate(slots):
             plain = slot.forms[0]
-            for cut in range(1, 0 if len(plain) < 3 or plain.isdigit() or slot.optional else len(plain)):
+            if len(plain) < 3 or plain.isdigit() or slot.optional:
+                continue
+            least = max(self._entries(slot) // _RARER, 1)
+            for cut in range(1, len(plain)):
                 first = _Slot((plain[:cut],), slot.glued, prefix=False)
                 second = _Slot((plain[cut:],), glued=True, prefix=slot.prefix)
                 entries = self._entries(first)
-                if entries and (entries := min(entries, self._entries(second))):
+                if entries >= least and (entries := min(entries, self._entries(second))) >= least:
                     found.append((entries, [*slots[:place], first, second, *slots[place + 1 :]]))
         found.sort(key=lambda row: -row[0])
         return [way for _, way in found[:_MOST_SPLITS]]
@@ -174,18 +199,6 @@ def _slots(typed: str, words: Sequence[NearWord]) -> list[_Slot]:
         slots.append(_Slot(word.forms, glued and bool(slots), prefix=word is words[-1] and not finished))
         end = word.end
     return slots
-
-
-def _joined(words: Sequence[NearWord], slots: Sequence[_Slot]) -> list[list[_Slot]]:
-    """With two neighbours as one word, or a run without spaces."""
-    spans = [(place, place + 2) for place in range(len(words) - 1)]
-    spans += [(low, high) for low, high in _runs(words) if high - low > 2]
-    found = []
-    for low, high in spans[:_MOST_JOINS]:
-        if forms := _joined_forms([word.forms for word in words[low:high]]):
-            slot = _Slot(forms, slots[low].glued, slots[high - 1].prefix)
-            found.append([*slots[:low], slot, *slots[high:]])
-    return found
 
 
 def _without_stop_words(as_typed: Sequence[_Slot]) -> list[_Slot]:
