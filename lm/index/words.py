@@ -51,7 +51,7 @@ _SHORT = 24
 _MOST_SPLITS = 3
 _MOST_JOINS = 6
 _STOP_WORDS = """
-    & a an and at by for from in is of on or the to with
+    a an and at by for from in is of on or the to with
     am das dem den der des die ein eine für im mit und von zu
     au de du en et la le les par pour un une
     con del el las los para por y
@@ -201,16 +201,21 @@ def _slots(typed: str, words: Sequence[NearWord]) -> list[_Slot]:
     return slots
 
 
-def _without_stop_words(as_typed: Sequence[_Slot]) -> list[_Slot]:
+def _without_stop_words(slots: Sequence[_Slot]) -> list[_Slot]:
     """With the stop words not needed; empty if there are none, or no other word."""
-    glued = [slot.glued for slot in as_typed[1:]] + [False]
-    optional = [
-        not (slot.glued or after) and slot.forms[0] in _OPTIONAL and (len(slot.forms[0]) > 2 or not slot.prefix)
-        for slot, after in zip(as_typed, glued, strict=True)
-    ]
+    padded = [None, *slots, None]
+    optional = [_is_optional(*around) for around in zip(padded, slots, padded[2:], strict=False)]
     if not any(optional) or all(optional):
         return []
-    return [slot._replace(optional=may) for slot, may in zip(as_typed, optional, strict=True)]
+    return [slot._replace(optional=may) for slot, may in zip(slots, optional, strict=True)]
+
+
+def _is_optional(before: _Slot | None, slot: _Slot, after: _Slot | None) -> bool:
+    """Whether a word may be missing: a stop word, but not within a run without spaces, nor one letter by a number."""
+    form = slot.forms[0]
+    if form not in _OPTIONAL or slot.glued or (after and after.glued) or (slot.prefix and len(form) < 3):
+        return False
+    return len(form) > 1 or not any(each and each.forms[0][0].isdigit() for each in (before, after))
 
 
 def _runs(words: Sequence[NearWord]) -> Iterator[tuple[int, int]]:
