@@ -156,7 +156,7 @@ class WordIndex:
 
     def _term(self, form: str) -> tuple[int, int]:
         place = self._terms.find(form.encode())
-        return place, (place + 1 if place >= 0 else place)
+        return max(place, 0), place + 1
 
     def _joined(self, words: Sequence[NearWord], slots: Sequence[_Slot]) -> list[list[_Slot]]:
         """With two neighbours, or a run without spaces, as one word that is known."""
@@ -179,10 +179,14 @@ class WordIndex:
                 continue
             least = max(self._entries(slot) // _RARER, 1)
             for cut in range(1, len(plain)):
-                first = _Slot((plain[:cut],), slot.glued, prefix=False)
+                # most beginnings are no words, or rare ones
+                entries = self._search.size(*self._term(plain[:cut]))
+                if entries < least:
+                    continue
                 second = _Slot((plain[cut:],), glued=True, prefix=slot.prefix)
-                entries = self._entries(first)
-                if entries >= least and (entries := min(entries, self._entries(second))) >= least:
+                entries = min(entries, self._entries(second))
+                if entries >= least:
+                    first = _Slot((plain[:cut],), slot.glued, prefix=False)
                     found.append((entries, [*slots[:place], first, second, *slots[place + 1 :]]))
         found.sort(key=lambda row: -row[0])
         return [way for _, way in found[:_MOST_SPLITS]]
