@@ -139,7 +139,7 @@ cdef extern from *:
             std::vector<int64_t> ends(terms.size());
             each_term([&](int64_t, uint32_t term) { ++ends[term]; });
             std::exclusive_scan(ends.begin(), ends.end(), ends.begin(), int64_t{0});
-            std::vector<uint32_t> ranks(terms.size() + forward.size());
+            std::vector<uint32_t> ranks(forward.size());
             each_term([&](int64_t entry, uint32_t term) { ranks[ends[term]++] = entry; });
             std::vector<uint8_t> lists;
             int64_t begin = 0;
