@@ -50,8 +50,9 @@ class WordMatch(NamedTuple):
     Attributes:
         from_left: the typed words, but for stop words that it lacks, are its first words, in order.
         in_order: they stand in it in their order.
-        left_over: words of it that none of the typed ones stands for, and typed stop words that it lacks.
+        left_over: words of it that none of the typed ones stands for.
         regrouped: typed words were joined or split, or stand for a run without spaces that was written with marks.
+        missing: typed stop words that it lacks.
     """
 
     text: str
@@ -60,6 +61,7 @@ class WordMatch(NamedTuple):
     in_order: bool
     left_over: int
     regrouped: bool
+    missing: int
 
 
 class QueryIndex:

@@ -68,6 +68,7 @@ class FoundWords(NamedTuple):
     in_order: bool
     left_over: int
     regrouped: bool
+    missing: int
 
 
 class _Slot(NamedTuple):
@@ -127,8 +128,7 @@ class WordIndex:
             rows, more = self._search.search(asked, k, (steps - used) // (len(tried) - place))
             used += more
             for rank, places, matched, missing, from_left, in_order, joined in rows:
-                left_over = places - matched + missing
-                entry = FoundWords(rank, from_left, in_order, left_over, regrouped or joined)
+                entry = FoundWords(rank, from_left, in_order, places - matched, regrouped or joined, missing)
                 found.setdefault(rank, entry)
         return found, used
 
