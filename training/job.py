@@ -72,7 +72,7 @@ def _read_text(job: Job, folder: Path) -> dict[str, Any]:
 
 def _read_queries(job: Job, folder: Path) -> dict[str, Any]:
     counts = write_queries(job.config, job.base, folder, now=job.now, reporter=job.reporter, engine=job.engine)
-    job.reporter.say(counts.summary())
+    job.reporter.say(counts.summary(job.config))
     return asdict(counts)
 
 

@@ -17,7 +17,7 @@ from lm.models.mixture import ContextWeights
 from lm.models.recent_words import RecentWords
 from lm.text.duplicates import KINDS
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 MANIFEST_FILE = "manifest.json"
 _HASHING_THREADS = 4
 

@@ -1,8 +1,10 @@
-"""What the two foldings of text share: blanks, NFKC with its exceptions, scripts without spaces, grapheme clusters.
+"""What characters are: blanks, invisible ones, those of one look, accents, scripts without spaces; and NFKC with its
+exceptions.
 
 Tables are spelled out and not asked of `unicodedata` where they can be, so that two Python releases fold alike.
 """
 
+# ruff: noqa: RUF001 -- characters that look alike are what this file is about
 from __future__ import annotations
 
 import re
@@ -23,6 +25,7 @@ TAGGED_FLAG = "\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]+\U000e007f
 """England, Scotland, Wales: a black flag, the region's code in tags, and the tag that ends it."""
 CONTROL = r"\x00-\x1f\x7f-\x9f"
 
+BLANK = rf"\s{CONTROL}\u2800\u3164\uffa0"  # with the blank Braille pattern and the Hangul fillers, which look so
 # Letters and marks of scripts without spaces between words: Thai, Lao, Tibetan, Myanmar, Khmer, Han, Kana, Bopomofo.
 UNSPACED_SCRIPTS = (
     "\u0e01-\u0e3a\u0e40-\u0e4e\u0e81-\u0ece\u0edc-\u0edf\u0f00-\u0fbc\u1000-\u103f\u1050-\u108f\u1780-\u17d3"
@@ -57,3 +60,51 @@ def compose(text: str) -> str:
     composed = _CONJOINING_JAMO.sub(lambda match: match.group(1) or _ALONE[match.group()], composed)
     composed = composed.replace("▁", "_")
     return _SPLIT_AM.sub(lambda match: "\u0e33" if match.group() == "\u0e4d\u0e32" else "\u0eb3", composed)
+
+
+# What zero is in each script (category Nd); the nine other digits follow it.
+_ZEROS = (
+    "\u0660\u06f0\u07c0\u0966\u09e6\u0a66\u0ae6\u0b66\u0be6\u0c66\u0ce6\u0d66\u0de6\u0e50\u0ed0\u0f20\u1040\u1090"
+    "\u17e0\u1810\u1946\u19d0\u1a80\u1a90\u1b50\u1bb0\u1c40\u1c50\ua620\ua8d0\ua900\ua9d0\ua9f0\uaa50\uabf0\uff10"
+    "\U000104a0\U00010d30\U00010d40\U00011066\U000110f0\U00011136\U000111d0\U000112f0\U00011450\U000114d0\U00011650"
+    "\U000116c0\U000116d0\U000116da\U00011730\U000118e0\U00011950\U00011bf0\U00011c50\U00011d50\U00011da0\U00011de0"
+    "\U00011f50\U00016130\U00016a60\U00016ac0\U00016b50\U00016d70\U0001ccf0\U0001e140\U0001e2f0\U0001e4f0\U0001e5f1"
+    "\U0001e950\U0001fbf0"
+)
+SAME = {
+    # dashes, quotes and primes of any kind, whichever way they point
+    **dict.fromkeys("‐‑‒–—―⸺⸻−⁃˗֊־᐀᠆⸗⸚⹀⹝〰゠﹘﹣－\ufe31\ufe32\U00010d6e\U00010ead", "-"),
+    **dict.fromkeys("`´‘’‚‛′‵‹›ʹʻʼʽ΄᾽᾿՚׳＇ꞌ", "'"),
+    **dict.fromkeys("“”„‟″‶«»〝〞〟״ˮ＂⹂", '"'),
+    **dict.fromkeys("×⨯✕", "x"),
+    **dict.fromkeys("⁄∕", "/"),
+    "〜": "~",
+    "ى": "ي",  # alef maksura and Farsi yeh are written for one another
+    "ی": "ي",
+    "ک": "ك",
+    "ہ": "ه",
+    "ı": "i",
+    **{chr(ord(zero) + value): str(value) for zero in _ZEROS for value in range(10)},
+}
+"""What one character is the same as; none of these stands for another in turn."""
+# Tatweel, grapheme joiner, invisible vowels, the non-joiner, selectors of a glyph, and signs of law.
+NOTHING = "\u0640\u034f\u17b4\u17b5\u180b-\u180d\u180f\u200c\ufe00-\ufe0f\U000e0100-\U000e01ef®©™℠℗"
+
+# Marks that are no letters: accents, Hebrew points, Arabic vowel marks and hamza, tones of N'Ko, dots of Indic scripts.
+ACCENTS = (
+    "\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a\u064b-\u065f\u0670"
+    "\u06d6-\u06dc\u06df-\u06e4\u06e7\u06e8\u06ea-\u06ed\u0711\u0730-\u074a\u07eb-\u07f3\u0898-\u089f\u08ca-\u08ff"
+    "\u093c\u09bc\u0a3c\u0abc\u0b3c\u0c3c\u0cbc\u135d-\u135f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\u2de0-\u2dff"
+    "\ua66f-\ua672\ua674-\ua67d\ufb1e\ufe20-\ufe2f\U0001f3fb-\U0001f3ff"
+)
+# Letters that no decomposition takes apart, as they are typed on other keyboards.
+PLAIN = str.maketrans(
+    {
+        **dict(zip("đðħłøŧŋɖɓɗƙƴəɛɔɨʉƒꞑ", ("d", "d", "h", "l", "o", "t", "n", *"dbdkyeeoiufn"), strict=True)),
+        **{"æ": "ae", "œ": "oe", "þ": "th"},
+        **dict(zip("ґғқҡҝңҥүұөәһҳҷҹҫҙ", "ггкккннууоахчжчсз", strict=True)),
+        **{"ٱ": "ا", "ة": "ه", "ۃ": "ه", "ھ": "ه", "ە": "ه", "ے": "ي"},
+        **{chr(code): chr(code - 0x60) for code in (*range(0x30A1, 0x30F7), 0x30FD, 0x30FE)},  # katakana
+        "\u0901": "\u0902",  # candrabindu, which many write as an anusvara
+    }
+)

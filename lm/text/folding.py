@@ -7,11 +7,11 @@ models see. What is shown is the text as it was written.
 are the same have the same near words.
 """
 
-# ruff: noqa: RUF001 -- characters that look alike are what this file is about
 from __future__ import annotations
 
 import bisect
 import functools
+import itertools
 import re
 import unicodedata
 from collections.abc import Iterator
@@ -19,42 +19,46 @@ from typing import NamedTuple
 
 import regex
 
-from lm.text.characters import CLUSTERS, CONTROL, FORMAT, TAGGED_FLAG, TAGS, UNSPACED_SCRIPTS, compose
+from lm.text.characters import (
+    ACCENTS,
+    BLANK,
+    CLUSTERS,
+    CONTROL,
+    FORMAT,
+    NOTHING,
+    PLAIN,
+    SAME,
+    TAGGED_FLAG,
+    TAGS,
+    UNSPACED_SCRIPTS,
+    compose,
+)
 from lm.text.hangul import COMPOUNDS, FINALS, INITIALS, VOWELS, letters
 
-_BLANK = rf"\s{CONTROL}\u2800\u3164\uffa0"  # with the blank Braille pattern and the Hangul fillers, which look so
-_BLANKS = re.compile(f"[{_BLANK}]+")
 _ASCII_BLANKS = re.compile(r"[\x00-\x20\x7f]+")
 
-# What zero is in each script (category Nd); the nine other digits follow it.
-_ZEROS = (
-    "\u0660\u06f0\u07c0\u0966\u09e6\u0a66\u0ae6\u0b66\u0be6\u0c66\u0ce6\u0d66\u0de6\u0e50\u0ed0\u0f20\u1040\u1090"
-    "\u17e0\u1810\u1946\u19d0\u1a80\u1a90\u1b50\u1bb0\u1c40\u1c50\ua620\ua8d0\ua900\ua9d0\ua9f0\uaa50\uabf0\uff10"
-    "\U000104a0\U00010d30\U00010d40\U00011066\U000110f0\U00011136\U000111d0\U000112f0\U00011450\U000114d0\U00011650"
-    "\U000116c0\U000116d0\U000116da\U00011730\U000118e0\U00011950\U00011bf0\U00011c50\U00011d50\U00011da0\U00011de0"
-    "\U00011f50\U00016130\U00016a60\U00016ac0\U00016b50\U00016d70\U0001ccf0\U0001e140\U0001e2f0\U0001e4f0\U0001e5f1"
-    "\U0001e950\U0001fbf0"
-)
-_SAME = {
-    **dict.fromkeys("‐‑‒–—―⸺⸻−⁃˗֊־᐀᠆⸗⸚⹀⹝〰゠﹘﹣－\ufe31\ufe32\U00010d6e\U00010ead", "-"),
-    **dict.fromkeys("`´‘’‚‛′‵‹›ʹʻʼʽˈˊˋ΄᾽᾿՚׳＇＇ꞌ", "'"),
-    **dict.fromkeys("“”„‟″‶«»〝〞〟״ˮ＂⹂", '"'),
-    **dict.fromkeys("×⨯✕", "x"),
-    **dict.fromkeys("⁄∕", "/"),
-    "〜": "~",
-    "ى": "ي",  # alef maksura and Farsi yeh are written for one another
-    "ی": "ي",
-    "ک": "ك",
-    "ہ": "ه",
-    "ı": "i",
-    **{chr(ord(zero) + value): str(value) for zero in _ZEROS for value in range(10)},
-}
-# Tatweel, grapheme joiner, invisible vowels, the non-joiner, selectors of a glyph, and signs of law.
-_NOTHING = "\u0640\u034f\u17b4\u17b5\u180b-\u180d\u180f\u200c\ufe00-\ufe0f\U000e0100-\U000e01ef®©™℠℗"
-_FOLDED = re.compile(f"{TAGGED_FLAG}|[{''.join(map(re.escape, _SAME))}{_NOTHING}{FORMAT}{TAGS}]")
+_TO_NOTHING, _TO_SPACE = re.compile(f"[{NOTHING}{FORMAT}{TAGS}]"), re.compile(f"[{BLANK}]")
+_KEPT_CHARACTERS = 1 << 13
+"""Characters that are remembered, of the million that there may be."""
+
+
+class _Folded(dict[int, str]):
+    """What a character is the same as, for `str.translate`."""
+
+    def __missing__(self, code: int) -> str:
+        character = chr(code)
+        folded = "" if _TO_NOTHING.match(character) else SAME.get(character, character)
+        folded = " " if _TO_SPACE.match(character) else folded
+        if len(self) < _KEPT_CHARACTERS:
+            self[code] = folded
+        return folded
+
+
+_FOLDED = _Folded()
+_FLAGS = re.compile(f"({TAGGED_FLAG})")
 _EMOJI_JOINER = regex.compile(r"(?<=\p{Extended_Pictographic}\p{Emoji_Modifier}?)\u200d(?=\p{Extended_Pictographic})")
 # `1½` is one and a half, `10²` a power
-_AFTER_DIGIT = re.compile(r"(?<=\d)(?:(?P<part>[¼-¾⅐-⅟↉])|(?=[⁰¹²³⁴-⁻]))")
+_AFTER_DIGIT = re.compile(r"[¼-¾⅐-⅟↉⁰¹²³⁴-⁻](?<=\d.)")
 _MOST_PASSES = 4
 """No text is known that needs more than three until nothing changes."""
 
@@ -73,31 +77,36 @@ def normalize_query(text: str) -> str:
             return folded.removeprefix(" ")
         return _ASCII_BLANKS.sub(" ", folded).removeprefix(" ")
     for _ in range(_MOST_PASSES):
-        before, text = text, _fold_once(text)
-        if text == before:
+        folded = _fold_letters(text)
+        before, text = text, compose(folded)
+        if text in (folded, before):
             break
-    return text
+    if "  " in text:
+        text = _SPACES.sub(" ", text)
+    return text.removeprefix(" ")
 
 
-def _fold_once(text: str) -> str:
-    text = _AFTER_DIGIT.sub(lambda match: f" {match['part']}" if match["part"] else "^", text)
-    text = _FOLDED.sub(_folded, text)
+_SPACES = re.compile(" +")
+
+
+def _fold_letters(text: str) -> str:
+    """All that is folded character by character, before letters are composed."""
+    text = _AFTER_DIGIT.sub(lambda match: ("^" if match.group() in "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻" else " ") + match.group(), text)
+    # lower after folding: Cherokee folds to capitals, which models do not have
+    text = text.casefold().lower().replace("i\u0307", "i")
+    if "\U0001f3f4" in text:
+        text = "".join(part if at % 2 else part.translate(_FOLDED) for at, part in enumerate(_FLAGS.split(text)))
+    else:
+        text = text.translate(_FOLDED)
     if "\u200d" in text:
         text = "\u200d".join(each.replace("\u200d", "") for each in _EMOJI_JOINER.split(text))
-    # lower after folding: Cherokee folds to capitals, which models do not have
-    text = compose(text.casefold().lower().replace("i\u0307", "i"))
-    return _BLANKS.sub(" ", text).removeprefix(" ")
-
-
-def _folded(match: re.Match[str]) -> str:
-    found = match.group()
-    return found if len(found) > 1 else _SAME.get(found, "")
+    return text
 
 
 # Marks of direction that reach beyond the text, and the byte order mark, are no part of what was written.
 _UNSHOWN = re.compile("[\ufeff\u202a-\u202e\u2066-\u2069]")
-_UNEVEN_BLANKS = re.compile(rf"[{_BLANK}]{{2,}}|[{CONTROL}]")
-_OUTER_BLANKS = re.compile(rf"\A[{_BLANK}]+|[{_BLANK}]+\Z")
+_UNEVEN_BLANKS = re.compile(rf"[{BLANK}]{{2,}}|[{CONTROL}]")
+_OUTER_BLANKS = re.compile(rf"\A[{BLANK}]+|[{BLANK}]+\Z")
 
 
 def displayed_query(text: str) -> str | None:
@@ -125,32 +134,55 @@ def typed_end(display: str, typed_length: int) -> int:
     return ends[bisect.bisect_left(lengths, lengths[place])]
 
 
+class _ClusterKeys(dict[str, str]):
+    """The normalised form of a cluster by itself; that of a blank is a space."""
+
+    def __missing__(self, cluster: str) -> str:
+        key = " " if _TO_SPACE.match(cluster) else normalize_query(cluster)
+        if len(self) < _KEPT_CHARACTERS and len(cluster) <= _SHORT:
+            self[cluster] = key
+        return key
+
+
+_CLUSTER_KEYS = _ClusterKeys()
+
+
 def _alignment(text: str, key: str) -> tuple[list[int], list[int]]:
     """Borders of clusters in a text, from 0 on, and how long the text's key is up to each."""
-    ends, lengths = [0], [0]
-    for stretch in _STRETCHES.finditer(text):
-        length = lengths[-1]
-        if stretch["blank"]:
-            ends.append(stretch.end())
-            lengths.append(length + key.startswith(" ", length))
-            continue
-        folded = normalize_query(stretch.group())
+    clusters = CLUSTERS.findall(text)
+    parts = [_CLUSTER_KEYS[cluster] for cluster in clusters]
+    if "".join(parts) != key:
+        clusters, parts = _aligned_stretches(text, key)
+    ends = itertools.accumulate(map(len, clusters), initial=0)
+    return list(ends), list(itertools.accumulate(map(len, parts), initial=0))
+
+
+def _aligned_stretches(text: str, key: str) -> tuple[list[str], list[str]]:
+    """Clusters and their keys where runs of blanks, or characters that fold in the light of others, are among them.
+
+    A stretch without blanks that holds such a character is one piece.
+    """
+    pieces, parts = list[str](), list[str]()
+    length = 0
+    for stretch in _STRETCHES.findall(text):
+        clusters, folded = [stretch], normalize_query(stretch)
+        if _TO_SPACE.match(stretch):
+            folded = " " if key.startswith(" ", length) else ""
+        keys = [folded]
         if not key.startswith(folded, length):
             break
-        clusters = CLUSTERS.findall(stretch.group())
-        parts = [normalize_query(cluster) for cluster in clusters]
-        if "".join(parts) != folded:  # a character that folds in the light of its neighbour: all is one piece
-            clusters, parts = [stretch.group()], [folded]
-        for cluster, part in zip(clusters, parts, strict=True):
-            ends.append(ends[-1] + len(cluster))
-            lengths.append(lengths[-1] + len(part))
-    if ends[-1] < len(text):
-        ends.append(len(text))
-        lengths.append(len(key))
-    return ends, lengths
+        spelt = CLUSTERS.findall(stretch)
+        if "".join(by_cluster := [_CLUSTER_KEYS[cluster] for cluster in spelt]) == folded:
+            clusters, keys = spelt, by_cluster
+        pieces += clusters
+        parts += keys
+        length += len(folded)
+    pieces.append(text[sum(map(len, pieces)) :])
+    parts.append(key[length:])
+    return pieces, parts
 
 
-_STRETCHES = re.compile(rf"(?P<blank>[{_BLANK}]+)|[^{_BLANK}]+")
+_STRETCHES = re.compile(rf"[{BLANK}]+|[^{BLANK}]+")
 
 
 class NearWord(NamedTuple):
@@ -169,7 +201,7 @@ class NearWord(NamedTuple):
 
 
 # Letters or digits in a row, and a name of one or two letters with its marks: `c++`, `c#`, but not `a+b`.
-_ASCII_WORDS = re.compile(r"(?<![0-9])[a-z]{1,2}[+#]++(?![a-z])|[a-z]+|[0-9]+")
+_ASCII_WORDS = re.compile(r"([^a-z0-9]*)((?<![0-9])[a-z]{1,2}[+#]++(?![a-z])|[a-z]+|[0-9]+)")
 
 
 def near_words(text: str) -> list[NearWord]:
@@ -181,28 +213,28 @@ def near_words(text: str) -> list[NearWord]:
     no skin tone, katakana as hiragana, and Hangul as the keys that write it.
     """
     if text.isascii():
-        return list(_ascii_words(text.lower()))
+        return _ascii_words(text.lower())
     key = normalize_query(text)
-    words = list(_ascii_words(key) if key.isascii() else _words(key))
+    words = _ascii_words(key) if key.isascii() else list(_words(key))
     if key == text:
         return words
     ends, lengths = _alignment(text, key)
     return [
-        word._replace(
-            start=ends[bisect.bisect_right(lengths, word.start) - 1], end=ends[bisect.bisect_left(lengths, word.end)]
-        )
-        for word in words
+        NearWord(forms, ends[bisect.bisect_right(lengths, start) - 1], ends[bisect.bisect_left(lengths, end)], glued)
+        for forms, start, end, glued in words
     ]
 
 
-def _ascii_words(text: str) -> Iterator[NearWord]:
+def _ascii_words(text: str) -> list[NearWord]:
     """Words of lower-case ASCII text. Its rules are all in `_ASCII_WORDS`; control characters are spaces."""
-    last = -1
-    for match in _ASCII_WORDS.finditer(text):
-        start, end = match.span()
-        glued = last == start or (last >= 0 and _ASCII_BLANKS.search(text, last, start) is None)
-        yield NearWord((match.group(),), start, end, glued)
-        last = end
+    words: list[NearWord] = []
+    end = 0
+    for gap, word in _ASCII_WORDS.findall(text):
+        start = end + len(gap)
+        glued = bool(words) and (not gap or (gap.isprintable() and " " not in gap))
+        end = start + len(word)
+        words.append(NearWord((word,), start, end, glued))
+    return words
 
 
 _MARKED_NAME = regex.compile(r"[+#]++(?![\p{L}\p{M}])")
@@ -224,7 +256,7 @@ class _Kinds(dict[str, int]):
             kind = _SINGLE if _UNSPACED.match(character) else _LETTER
         elif _PICTURE.match(character):
             kind = _SINGLE
-        if len(self) < 1 << 13:
+        if len(self) < _KEPT_CHARACTERS:
             self[character] = kind
         return kind
 
@@ -266,25 +298,9 @@ def _runs(key: str) -> list[tuple[int, int, int]]:
     return runs
 
 
-# Marks that are no letters: accents, Hebrew points, Arabic vowel marks and hamza, tones of N'Ko, dots of Indic scripts.
-_ACCENTS = re.compile(
-    "[\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a\u064b-\u065f\u0670"
-    "\u06d6-\u06dc\u06df-\u06e4\u06e7\u06e8\u06ea-\u06ed\u0711\u0730-\u074a\u07eb-\u07f3\u0898-\u089f\u08ca-\u08ff"
-    "\u093c\u09bc\u0a3c\u0abc\u0b3c\u0c3c\u0cbc\u135d-\u135f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\u2de0-\u2dff"
-    "\ua66f-\ua672\ua674-\ua67d\ufb1e\ufe20-\ufe2f\U0001f3fb-\U0001f3ff]+"
-)
-# Letters that no decomposition takes apart, as they are typed on other keyboards.
-_PLAIN = str.maketrans(
-    {
-        **dict(zip("đðħłøŧŋɖɓɗƙƴəɛɔɨʉƒꞑ", ("d", "d", "h", "l", "o", "t", "n", *"dbdkyeeoiufn"), strict=True)),
-        **{"æ": "ae", "œ": "oe", "þ": "th", "ĳ": "ij"},
-        **dict(zip("ґғқҡҝңҥүұөәһҳҷҹҫҙ", "ггкккннууоахчжчсз", strict=True)),
-        **{"ٱ": "ا", "ة": "ه", "ۃ": "ه", "ھ": "ه", "ە": "ه", "ے": "ي"},
-        **{chr(code): chr(code - 0x60) for code in (*range(0x30A1, 0x30F7), 0x30FD, 0x30FE)},  # katakana
-        "\u0901": "\u0902",  # candrabindu, which many write as an anusvara
-    }
-)
-_UMLAUT = re.compile("[aou]\u0308|a\u030a|ø")
+_ACCENTS = re.compile(f"[{ACCENTS}]+")
+_TWO_LETTERS = {"a\u0308": "ae", "o\u0308": "oe", "u\u0308": "ue", "a\u030a": "aa", "ø": "oe"}
+_UMLAUT = re.compile("|".join(_TWO_LETTERS))
 # a nasal before another consonant, which many write as an anusvara: हिन्दी, हिंदी
 _NASAL = re.compile("[ङञणनम]\u094d(?=[क-ह])")
 _HANGUL = re.compile("[가-힣ㄱ-ㆎ]")
@@ -310,10 +326,7 @@ _short_forms = functools.lru_cache(1 << 13)(_forms)  # of words of `_SHORT` code
 
 
 def _plain(decomposed: str) -> str:
-    return unicodedata.normalize("NFC", _ACCENTS.sub("", decomposed).translate(_PLAIN))
-
-
-_TWO_LETTERS = {"a\u0308": "ae", "o\u0308": "oe", "u\u0308": "ue", "a\u030a": "aa", "ø": "oe"}
+    return unicodedata.normalize("NFC", _ACCENTS.sub("", decomposed).translate(PLAIN))
 
 
 def _keys(character: str) -> str:

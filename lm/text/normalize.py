@@ -70,6 +70,7 @@ def _token_pattern() -> re.Pattern[str]:
     marks = "".join(c for c in map(chr, range(0x300, 0x20000)) if unicodedata.category(c) in {"Mn", "Mc", "Me"})
     marks += "\u200c\u200d"
     letters = rf"(?:(?:[^\W_]++[{marks}]*+)++)"
+    marks += f"\U0001f3fb-\U0001f3ff{TAGS}"  # a skin tone stays with its hand, a region with its flag
     return re.compile(
         rf"""
         (?P<word>
@@ -81,6 +82,7 @@ def _token_pattern() -> re.Pattern[str]:
         )
         | @[-.,]@                                                     # WikiText's 1 @,@ 000
         | \.{{2,}} | -{{2,}}
+        | [\U0001f1e6-\U0001f1ff]{{2}}                                # the two letters of a flag
         | [^{_BLANK}] [{marks}]*+ (?:(?<=\u200d) [^{_BLANK}\w] [{marks}]*+)*  # a mark, an emoji
         """,
         re.VERBOSE,

@@ -256,7 +256,8 @@ def test_the_smallest_catalogue_is_one_title(tmp_path: Path) -> None:
         ("c.jsonl", "[1]\n", r"c\.jsonl, line 1: not a JSON object"),
         ("c.jsonl", '{"text": 5, "weight": 1}\n', r"c\.jsonl, line 1: `text` is 5, not text"),
         ("c.tsv", "text\tweight\na\t0\nb\t0\n", r"c\.tsv: no entry is left \(dropped: 2 no_weight"),
-        ("c.txt", "a\n", r"c\.txt: the ending does not say what the file holds"),
+        ("c.txt", "a\n", r"c\.txt: a `.txt` has no columns"),
+        ("c.doc", "a\n", r"c\.doc: the ending does not say what the file holds"),
     ],
 )
 def test_what_cannot_be_used_is_named(tmp_path: Path, name: str, content: str, message: str) -> None:

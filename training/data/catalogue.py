@@ -30,10 +30,10 @@ from training.data.engines import MEMORY_LIMIT
 from training.data.query_log import WITHHELD_FILE
 from training.data.screening import load_screen
 from training.data.sources import leave_out_empty, source_files
-from training.data.tables import read_columns
+from training.data.tables import KINDS, read_columns
 from training.progress import Reporter
 
-CATALOGUE_KINDS = (".tsv", ".csv", ".jsonl", ".parquet")
+CATALOGUE_KINDS = KINDS
 LONGEST_ENTRY = 256
 """Code points: as many as a user may type, or a chosen entry could not stand in the box."""
 _HELD_OUT_FROM = 10
