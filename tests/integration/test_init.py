@@ -20,7 +20,7 @@ _THINGS = ["shoes", "lamp", "garden hose", "office chair", "desk", "rain jacket"
 _QUERIES = [f"{colour} {thing}" for colour, thing in itertools.product(_COLOURS, _THINGS)]
 _WANTED = _QUERIES.index("purple garden hose")
 _COUNTS = [500 if number == _WANTED else 5 + number % 9 for number in range(len(_QUERIES))]
-_ROWS = [*zip(_QUERIES, _COUNTS, strict=True), (_QUERIES[_WANTED], 450)]  # the wanted one on two days
+_ROWS = [*zip(_QUERIES, _COUNTS, strict=True), *((_QUERIES[_WANTED], 450 + day) for day in range(5))]
 _SENTENCES = [f"The {query} stands in the corner of the room. Nobody has used it for years." for query in _QUERIES]
 
 
