@@ -85,6 +85,6 @@ class Counting(Section):
         20,
         ge=0,
         description="Logs without users: a query is half-typed, and dropped, if one that goes on within its last word "
-        "was submitted this many times as often, and queries that go on with another word less often than it; "
+        "was submitted this many times as often, and queries that go on with another word less than a tenth as often; "
         "0: none.",
     )
