@@ -11,6 +11,7 @@ from cli.bundles import activate, inspect, rollback
 from cli.complete import complete, shell
 from cli.demo import demo
 from cli.evaluate import evaluate
+from cli.init import init
 from cli.output import reported
 from cli.serve import TAKES_SETTINGS, gateway, health, serve
 from cli.train import print_configuration, train
@@ -41,6 +42,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.command(cls=_Command)(init)
 app.command(cls=_Train)(train)
 for served in (serve, gateway):
     app.command(cls=_Command, **TAKES_SETTINGS)(served)

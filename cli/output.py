@@ -19,8 +19,10 @@ from rich.table import Table
 from lm.errors import AutocompleteError, install_hint
 
 EXIT_FAILED = 1
+EXIT_NOT_ACTIVATED = 3  # 2 is that of a wrong command line
 EXIT_INTERRUPTED = 130
 _EXTRAS = {
+    "init": "train",
     "train": "train",
     "evaluate": "train",
     "demo": "server,train",

@@ -120,10 +120,11 @@ class Pool:
         tokens, firsts = [self.tokens[row] for row in rows], [self.firsts[row] for row in rows]
         return replace(self, candidates=self.candidates.rows(rows), tokens=tokens, firsts=firsts)
 
-    def distinct(self, duplicates: Duplicates) -> Pool:
-        """The pool with near-duplicates collapsed into the most popular form."""
-        texts = self.candidates.texts
-        rows = distinct(texts, self.candidates.counts.tolist(), duplicates.collapse, duplicates.plural_ratio)
+    def distinct(self, duplicates: Duplicates, index: QueryIndex | None = None) -> Pool:
+        """The pool with near-duplicates collapsed into the most popular form; entries of a catalogue all stay."""
+        texts, counts = self.candidates.texts, self.candidates.counts.tolist()
+        entries = index.entries_at(index.positions(texts)).tolist() if index and index.entry_count else ()
+        rows = distinct(texts, counts, duplicates.collapse, duplicates.plural_ratio, entries)
         return self if len(rows) == len(texts) else self.rows(rows)
 
 

@@ -14,6 +14,7 @@ from lm.bundle.bundle import Bundle
 from lm.bundle.manifest import Ranking
 from lm.errors import UnsupportedError
 from lm.index.queries import QueryIndex
+from lm.index.shown import Shown
 from lm.text.duplicates import distinct
 from lm.text.hangul import TypedPrefix, typed_prefixes
 from lm.text.normalize import normalize_query
@@ -127,7 +128,7 @@ class QueryCompleter:
 
     def _described(self, reading: Reading, proposals: Sequence[Proposal]) -> Pool:
         pool = describe(reading, proposals, self._model, self._bundle.queries, self._bundle.never_generated)
-        pool = pool.distinct(self._duplicates)
+        pool = pool.distinct(self._duplicates, self._bundle.queries)
         reading.logged = int(np.count_nonzero(pool.candidates.counts))
         return pool
 
@@ -200,7 +201,8 @@ class QueryCompleter:
         with work.stage("history"):
             popular, total = index.completions("", 2 * k)
             texts, counts = [text for text, _ in popular], [count for _, count in popular]
-            rows = distinct(texts, counts, self._duplicates.collapse, self._duplicates.plural_ratio)[:k]
+            entries = index.entries_at(index.positions(texts)).tolist()
+            rows = distinct(texts, counts, self._duplicates.collapse, self._duplicates.plural_ratio, entries)[:k]
             unknown = np.full(len(rows), -np.inf)
             candidates = Candidates(
                 texts=[texts[row] for row in rows],
@@ -218,7 +220,7 @@ class QueryCompleter:
         neural = listed.neural.tolist() if listed.neural is not None else [-math.inf] * len(counts)
         ranked = listed.ranked[: request.options.max_suggestions]
         suggestions = []
-        for (log_prob, row), shown in zip(ranked, index.shown([texts[row] for _, row in ranked]), strict=True):
+        for (log_prob, row), forms in zip(ranked, index.shown([texts[row] for _, row in ranked]), strict=True):
             text, correction = texts[row], listed.corrections.get(texts[row])
             if correction is None:
                 typed, edits = _typed_length(text, request.query, prefixes), 0
@@ -226,8 +228,9 @@ class QueryCompleter:
                 typed, edits = len(correction.query.rstrip()), correction.edits
             popularity = math.log(counts[row] / index.total) if counts[row] > 0 else None
             terms = ScoreTerms(popularity, _known(ngram[row]), _known(neural[row]), edits)
-            suggestions.append(_suggestion(text, shown, log_prob, (0, typed), terms))
-        return tuple(suggestions)
+            suggestions += [_suggestion(text, form, log_prob, (0, typed), terms) for form in forms]
+        suggestions.sort(key=lambda each: -each.log_prob)  # a form has its share of the query's probability
+        return tuple(suggestions[: request.options.max_suggestions])
 
     def _with_infix(
         self,
@@ -262,21 +265,20 @@ class QueryCompleter:
         return listed + tuple(
             _suggestion(
                 match.text,
-                shown,
+                forms[0],
                 log_prob,
                 (match.start, _typed_length(match.text[match.start :], request.query, prefixes)),
                 ScoreTerms(popularity_log_prob=popular),
             )
-            for match, popular, log_prob, shown in rows
+            for match, popular, log_prob, forms in rows
         )
 
 
-def _suggestion(
-    text: str, shown: tuple[str, str], log_prob: float, typed: tuple[int, int], terms: ScoreTerms
-) -> QuerySuggestion:
-    """A suggestion; one without a popularity is in no log."""
+def _suggestion(text: str, form: Shown, log_prob: float, typed: tuple[int, int], terms: ScoreTerms) -> QuerySuggestion:
+    """A query in one of its forms; one without a popularity is in no log."""
     source = SuggestionSource.GENERATED if terms.popularity_log_prob is None else SuggestionSource.LOG
-    return QuerySuggestion(text, shown[0], log_prob, math.exp(log_prob), source, typed, terms, shown[1])
+    log_prob += math.log(form.share) if form.share < 1.0 else 0.0
+    return QuerySuggestion(text, form.display, log_prob, math.exp(log_prob), source, typed, terms, form.payload)
 
 
 def first_rows(pool: Pool, ranking: Ranking, k: int, exclude_generated: bool = False, *, start: int = 0) -> list[int]:

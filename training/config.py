@@ -57,7 +57,7 @@ class CatalogueSource(Section):
 
 
 class Screening(Section):
-    """Which queries of the log may enter the index and the models."""
+    """Which queries of the log may enter the index and the models. Catalogues are not screened unless asked."""
 
     min_users: int = Field(
         3,
@@ -74,10 +74,13 @@ class Screening(Section):
     model_min_count: int | None = Field(
         None, ge=1, description="Like `min_count`, for what the language models learn. Unset: the same."
     )
-    min_length: int = Field(
-        3, ge=1, description="Drop shorter queries (code points). Use 2 for Korean, Chinese or Japanese."
-    )
+    min_length: int = Field(2, ge=1, description="Drop shorter queries (code points).")
     max_length: int = Field(100, ge=8, le=256, description="Drop longer queries (code points).")
+    catalogue: bool = Field(
+        False,
+        description="Screen the entries of catalogues too: drop those that hold blocked words or look private, such as"
+        " a part number that may be a phone's, and those that are longer than `max_length`.",
+    )
     blocked_words: str | None = Field(
         None,
         description="File of words and phrases that are never suggested, one a line. They are added to the built-in"
@@ -88,9 +91,11 @@ class Screening(Section):
 class Duplicates(Section):
     """Which queries count as the same. A list shows only the most popular form."""
 
-    collapse: tuple[Literal["accents", "punctuation", "plural", "word_order"], ...] = Field(
-        ("accents", "punctuation", "plural", "word_order"),
-        description="Differences to ignore. Plurals are English ones, accents those of Latin letters.",
+    collapse: tuple[Literal["accents", "punctuation", "plural", "word_order", "spacing"], ...] = Field(
+        ("accents", "punctuation", "plural", "word_order", "spacing"),
+        description="Differences to ignore. Plurals are English ones, accents those of Latin letters; `spacing` is"
+        " `map quest` and `mapquest`. Another number, unit or order of numbers is always another query, and entries of"
+        " a catalogue never collapse.",
     )
     plural_ratio: float = Field(
         3.0,

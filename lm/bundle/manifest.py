@@ -17,7 +17,7 @@ from lm.models.mixture import ContextWeights
 from lm.models.recent_words import RecentWords
 from lm.text.duplicates import KINDS
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 MANIFEST_FILE = "manifest.json"
 _HASHING_THREADS = 4
 
@@ -94,7 +94,7 @@ class Ranking(_Section):
 
 
 class Duplicates(_Section):
-    """Which differences do not make another query; see `suggest.duplicates`.
+    """Which differences do not make another query; see `lm.text.duplicates`.
 
     Attributes:
         collapse: of `lm.text.duplicates.KINDS`.
