@@ -114,30 +114,20 @@ def displayed_query(text: str) -> str | None:
     return shown if shown != normalize_query(text).rstrip(" ") else None
 
 
-def shown_span(display: str, start: int, end: int) -> tuple[int, int]:
-    """Where a part of a normalised text stands in the text that is shown; no grapheme cluster is cut.
+def typed_end(display: str, typed_length: int) -> int:
+    """How much of a text that is shown the first code points of its normalised form are.
 
     Args:
-        start, end: code points of `normalize_query(display)`.
+        typed_length: code points of `normalize_query(display)`.
 
     Returns:
-        Code points of `display`. A cluster that the part holds some of belongs to it.
+        Code points of `display`, up to a border of grapheme clusters. A cluster that is typed in part counts.
     """
     key = normalize_query(display)
     if display.isascii() and len(key) == len(display):
-        return start, min(end, len(display))
+        return min(typed_length, len(display))
     ends, lengths = _alignment(display, key)
-    return _start(ends, lengths, start), len(display) if end >= len(key) else _end(ends, lengths, end)
-
-
-def _start(ends: Sequence[int], lengths: Sequence[int], place: int) -> int:
-    """The border of clusters at or before a place of the key."""
-    return ends[bisect.bisect_right(lengths, place) - 1]
-
-
-def _end(ends: Sequence[int], lengths: Sequence[int], place: int) -> int:
-    """The border of clusters at or after a place of the key."""
-    return ends[bisect.bisect_left(lengths, place)]
+    return len(display) if typed_length >= len(key) else _end(ends, lengths, typed_length)
 
 
 class _ClusterKeys(dict[str, str]):
@@ -177,6 +167,11 @@ def _in_their_light(clusters: Sequence[str]) -> Iterator[str]:
             yield normalize_query(before + cluster)[len(_CLUSTER_KEYS[before]) :] if before else alone
             before = cluster if alone else before
         blank = alone == " " or (blank and not alone)
+
+
+def _end(ends: Sequence[int], lengths: Sequence[int], place: int) -> int:
+    """The first border of clusters at or after a place of the key."""
+    return ends[bisect.bisect_left(lengths, place)]
 
 
 class NearWord(NamedTuple):
@@ -219,7 +214,7 @@ def near_words(text: str) -> list[NearWord]:
     ]
 
 
-def typed_end(text: str, word: NearWord, typed: str) -> int:
+def near_end(text: str, word: NearWord, typed: str) -> int:
     """Where in a text ends what is typed of one of its words, of which a near form begins so.
 
     Args:
@@ -233,12 +228,14 @@ def typed_end(text: str, word: NearWord, typed: str) -> int:
     spelt = text[word.start : word.end]
     if spelt.isascii():
         return min(word.start + len(typed), word.end)
-    borders = [0, *itertools.accumulate(map(len, CLUSTERS.findall(spelt)))]
-    formed = [_forms(normalize_query(spelt[:border])) for border in borders]
-    place = next((at for at, forms in enumerate(formed) if any(form.startswith(typed) for form in forms)), -1)
-    if place > 0 and "가" <= spelt[borders[place] - 1] <= "힣" and typed not in formed[place]:
-        place -= 1
-    return word.start + borders[place]
+    before = word.start
+    for end in itertools.accumulate(map(len, CLUSTERS.findall(spelt)), initial=word.start):
+        forms = _forms(normalize_query(text[word.start : end]))
+        if any(form.startswith(typed) for form in forms):
+            made = "가" <= text[end - 1] <= "힣" and typed not in forms
+            return before if made else end
+        before = end
+    return word.end
 
 
 def _ascii_words(text: str) -> list[NearWord]:

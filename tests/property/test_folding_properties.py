@@ -9,7 +9,7 @@ import regex
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from lm.text.folding import NearWord, near_words, normalize_query, shown_span, typed_end
+from lm.text.folding import NearWord, near_end, near_words, normalize_query, typed_end
 
 few = settings(max_examples=80, deadline=None)
 
@@ -164,7 +164,7 @@ def test_what_was_typed_so_far_is_a_beginning(text: str, data: st.DataObject) ->
 def test_what_is_shown_grows_with_what_is_typed_and_cuts_no_cluster(text: str) -> None:
     key = normalize_query(text)
     borders = {0, *(match.end() for match in regex.finditer(r"\X", text))}
-    ends = [shown_span(text, 0, length)[1] for length in range(len(key) + 1)]
+    ends = [typed_end(text, length) for length in range(len(key) + 1)]
     assert borders.issuperset(ends)
     assert ends == sorted(ends)
     assert ends[-1] == len(text) or not key
@@ -178,6 +178,6 @@ def test_what_is_shown_grows_with_what_is_typed_and_cuts_no_cluster(text: str) -
 def test_what_is_typed_of_a_word_ends_in_it_at_a_border(text: str, data: st.DataObject) -> None:
     for word in near_words(text):
         form = data.draw(st.sampled_from(word.forms))
-        end = typed_end(text, word, form[: data.draw(st.integers(1, len(form)))])
+        end = near_end(text, word, form[: data.draw(st.integers(1, len(form)))])
         assert word.start <= end <= word.end
         assert end in {0, *(match.end() for match in regex.finditer(r"\X", text))}
