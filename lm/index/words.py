@@ -68,6 +68,9 @@ _STOP_WORDS = """
 """Words that an entry may lack: English, German, French, Spanish, Italian, Portuguese, Dutch, Scandinavian languages,
 Polish and Czech, Turkish, Greek, Russian, Arabic and Hebrew, a line each."""
 _OPTIONAL = frozenset(form for word in near_words(_STOP_WORDS) for form in word.forms)
+_LEAST_JOINED, _LEAST_SPLIT = 4, 2
+"""Letters of a joined word, and of the second part of a split one, from which on they may be a beginning."""
+_AND = ("and", "und", "et", "y")
 _RARER = 20
 """A word is not split where one of its parts is so many times rarer than it is."""
 
@@ -114,16 +117,18 @@ class WordIndex:
         if not words or len(words) > MOST_SLOTS or k < 1:
             return [], 0
         as_typed = _slots(typed, words)
-        found, steps = self._read(words, as_typed, k)
+        found, steps = self._read(words, [as_typed, *_with_and(typed, words, as_typed)], k)
         if len(found) < k and (without := _without_stop_words(as_typed)):
-            rest, more = self._read(words, without, k)
+            rest, more = self._read(words, [without], k)
             found, steps = rest | found, steps + more
         return sorted(found.values())[:k], steps
 
-    def _read(self, words: Sequence[NearWord], slots: Sequence[_Slot], k: int) -> tuple[dict[int, FoundWords], int]:
-        """By rank, what is found by words as they stand, and regrouped."""
-        found, steps = self._filled([slots], k, MOST_STEPS // 4, regrouped=False)
-        others = [*self._joined(words, slots), *self._split(slots)]
+    def _read(
+        self, words: Sequence[NearWord], tried: Sequence[Sequence[_Slot]], k: int
+    ) -> tuple[dict[int, FoundWords], int]:
+        """By rank, what is found by words as they stand, and by the first way to read them with words regrouped."""
+        found, steps = self._filled(tried, k, MOST_STEPS // 4, regrouped=False)
+        others = [*self._joined(words, tried[0]), *self._split(tried[0])]
         regrouped, more = self._filled(others, k, MOST_STEPS // 4, regrouped=True)
         return regrouped | found, steps + more
 
@@ -165,7 +170,8 @@ class WordIndex:
         found = []
         for low, high in spans:
             if forms := _joined_forms([word.forms for word in words[low:high]]):
-                slot = _Slot(forms, slots[low].glued, slots[high - 1].prefix)
+                unfinished = slots[high - 1].prefix and len(forms[0]) >= _LEAST_JOINED
+                slot = _Slot(forms, slots[low].glued, unfinished)
                 if self._entries(slot):
                     found.append([*slots[:low], slot, *slots[high:]])
         return found[:_MOST_JOINS]
@@ -183,7 +189,8 @@ class WordIndex:
                 entries = self._search.size(*self._term(plain[:cut]))
                 if entries < least:
                     continue
-                second = _Slot((plain[cut:],), glued=True, prefix=slot.prefix)
+                unfinished = slot.prefix and len(plain) - cut >= _LEAST_SPLIT
+                second = _Slot((plain[cut:],), glued=True, prefix=unfinished)
                 entries = min(entries, self._entries(second))
                 if entries >= least:
                     first = _Slot((plain[:cut],), slot.glued, prefix=False)
@@ -197,12 +204,18 @@ class WordIndex:
 
 def _slots(typed: str, words: Sequence[NearWord]) -> list[_Slot]:
     """Each word as it was typed, the last one unfinished unless a space follows."""
-    finished, slots, end = typed.endswith(" "), list[_Slot](), 0
-    for word in words:
-        glued = word.glued and "&" not in typed[end : word.start]  # `h&m` may be `h and m`
-        slots.append(_Slot(word.forms, glued and bool(slots), prefix=word is words[-1] and not finished))
-        end = word.end
-    return slots
+    last = -1 if typed.endswith(" ") else len(words) - 1
+    return [_Slot(word.forms, word.glued and place > 0, place == last) for place, word in enumerate(words)]
+
+
+def _with_and(typed: str, words: Sequence[NearWord], slots: Sequence[_Slot]) -> list[list[_Slot]]:
+    """With the word for each `&` that was typed without spaces, if there is one: `h&m` is also `h and m`."""
+    found = list[_Slot]()
+    for place, slot in enumerate(slots):
+        if slot.glued and "&" in typed[words[place - 1].end : words[place].start]:
+            found.append(_Slot(_AND, glued=True, prefix=False))
+        found.append(slot)
+    return [found] if len(slots) < len(found) <= MOST_SLOTS else []
 
 
 def _without_stop_words(slots: Sequence[_Slot]) -> list[_Slot]:

@@ -84,13 +84,8 @@ def _wanted(typed: str) -> list[Wanted]:
     words, open_ = near_words(typed), not typed.endswith(" ")
     last = len(words) - 1
     return [
-        (frozenset(word.forms), place > 0 and _is_glued(typed, words[place - 1], word), place == last and open_)
-        for place, word in enumerate(words)
+        (frozenset(word.forms), word.glued and place > 0, place == last and open_) for place, word in enumerate(words)
     ]
-
-
-def _is_glued(typed: str, before: NearWord, word: NearWord) -> bool:
-    return word.glued and "&" not in typed[before.end : word.start]
 
 
 def _regrouped(typed: str) -> Iterator[list[Wanted]]:
