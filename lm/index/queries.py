@@ -1,7 +1,7 @@
 """The query index: queries in byte order with their counts; the most popular completions of any prefix, exactly.
 
 The order by weight is exact for float64: two weights that differ by 1 below 2^53 never change places. Counts as such
-are float32. A query takes 21 bytes besides its text, 2 more where the log has times, and about 9 for each of its words
+are float32. A query takes 21 bytes besides its text, 2 more where the log has times, and about 5 for each of its words
 (see `lm.index.words`). How it is shown is in `lm.index.shown`.
 """
 

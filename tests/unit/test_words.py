@@ -42,7 +42,8 @@ def titles(tmp_path_factory: pytest.TempPathFactory) -> QueryIndex:
         ("iphone 15 ", "iphone 15 case|iphone15 pro"),
         ("map quest", "mapquest|map quest of the world"),
         ("mapquest ", "mapquest|map quest of the world"),
-        ("redb", "red bull|redbull can"),
+        ("redb", "redbull can"),
+        ("redbu", "red bull|redbull can"),
         ("the red bull ", "red bull|redbull can"),
         ("müller", "mueller milch|müller joghurt"),
         ("mueller", "mueller milch|müller joghurt"),
@@ -62,6 +63,8 @@ def titles(tmp_path_factory: pytest.TempPathFactory) -> QueryIndex:
         ("tom and jerry", "tom & jerry"),
         ("tom and", "tom & jerry"),
         ("h&m", "h and m"),
+        ("the s24 ", "galaxy s24"),
+        ("galaxy a 24", ""),
         ("!?", ""),
         ("", ""),
         (" ", ""),
@@ -88,6 +91,13 @@ def test_how_the_words_stand_is_said(
     titles: QueryIndex, typed: str, match: tuple[str, bool, bool, int, bool, int]
 ) -> None:
     assert titles.word_matches(typed, 1) == [WordMatch(match[0], 99 - _TITLES.index(match[0]), *match[1:])]
+
+
+def test_entries_without_a_word_and_an_empty_index_are_searched(tmp_path: Path) -> None:
+    assert _open(tmp_path, {}).word_matches("a", 5) == []
+    index = _open(tmp_path, {"!?": 3, "b": 2, "'": 1})
+    assert [match.text for match in index.word_matches("b", 5)] == ["b"]
+    assert index.word_matches("!", 5) == index.word_matches("c", 5) == []
 
 
 def test_weights_keep_their_order_up_to_two_to_the_53rd(tmp_path: Path) -> None:
