@@ -17,6 +17,7 @@ from lm.bundle.manifest import Manifest
 from lm.bundle.registry import is_url
 from lm.index.warm_set import open_warm_set
 from training.config import TrainingConfig
+from training.data.catalogue import CatalogueCounts
 from training.data.query_log import QueryCounts
 from training.gate import Comparison, figures_of
 from training.publish import Published
@@ -73,15 +74,11 @@ def _data(data: Mapping[str, Any], config: TrainingConfig) -> Iterator[str]:
     if log:
         yield QueryCounts(**{each.name: log[each.name] for each in fields(QueryCounts)}).summary(config)
     if catalogue:
-        dropped = _reasons(catalogue["dropped_rows"])
-        yield f"Catalogue: {catalogue['rows']:,} rows (dropped: {dropped}); {catalogue['entries']:,} entries"
+        yield CatalogueCounts(**catalogue).summary()
     if text:
-        dropped = _reasons(text["dropped_sentences"])
+        reasons = {reason.replace("_", " "): rows for reason, rows in text["dropped_sentences"].items()}
+        dropped = ", ".join(f"{rows:,} {reason}" for reason, rows in reasons.items()) or "none"
         yield f"Text: {text['train']:,} sentences to learn from, of {text['files']:,} files (dropped: {dropped})"
-
-
-def _reasons(dropped: Mapping[str, int]) -> str:
-    return ", ".join(f"{rows:,} {reason.replace('_', ' ')}" for reason, rows in dropped.items()) or "none"
 
 
 def _contents(manifest: Manifest) -> Iterator[str]:
