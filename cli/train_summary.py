@@ -17,6 +17,7 @@ from lm.bundle.manifest import Manifest
 from lm.bundle.registry import is_url
 from lm.index.warm_set import open_warm_set
 from training.config import TrainingConfig
+from training.data.catalogue import CatalogueCounts
 from training.data.query_log import QueryCounts
 from training.gate import Comparison, figures_of
 from training.publish import Published
@@ -72,9 +73,10 @@ def _data(data: Mapping[str, Any], config: TrainingConfig) -> Iterator[str]:
     catalogue, text = log.pop("catalogue", None), data.get("text")
     if log:
         yield QueryCounts(**{each.name: log[each.name] for each in fields(QueryCounts)}).summary(config)
+        if misspelt := log.get("misspelt_queries"):
+            yield f"Misspelt: {misspelt:,} queries, which count as those that were meant"
     if catalogue:
-        dropped = _reasons(catalogue["dropped_rows"])
-        yield f"Catalogue: {catalogue['rows']:,} rows (dropped: {dropped}); {catalogue['entries']:,} entries"
+        yield CatalogueCounts(**catalogue).summary()
     if text:
         dropped = _reasons(text["dropped_sentences"])
         yield f"Text: {text['train']:,} sentences to learn from, of {text['files']:,} files (dropped: {dropped})"
