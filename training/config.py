@@ -22,10 +22,10 @@ from training.config_section import Section
 
 
 class TextSource(Section):
-    """Running text: `.txt` (a paragraph a line), `.jsonl` or `.parquet`, each also as `.gz`, `.xz` or `.zst`."""
+    """Running text: `.txt` (a paragraph a line), a table, JSON or Parquet, each also as `.gz`, `.xz` or `.zst`."""
 
     path: str = Field(description="File, or pattern such as `speeches/*.txt`.")
-    column: str = Field("text", description="Field (`.jsonl`) or column (`.parquet`) that holds the text.")
+    column: str = Field("text", description="Column (of a table) or field (of JSON) that holds the text.")
     part: Literal["split", "train", "validation", "test"] = Field(
         "split",
         description="What the text is used for. `split` holds out some blocks of sentences and trains on the rest.",
@@ -42,7 +42,7 @@ class TextSource(Section):
 
 
 class CatalogueSource(Section):
-    """Titles or products with weights: `.tsv`, `.csv`, `.jsonl` or `.parquet`. They can replace a query log."""
+    """Titles or products with weights: `.txt` (a title a line), a table, JSON or Parquet. They can replace a log."""
 
     path: str = Field(description="File, or pattern.")
     text_column: str = Field("text", description="Column that holds the title. Suggestions show it as it is written.")
@@ -109,7 +109,9 @@ class HeldOut(Section):
 
     validation_fraction: float = Field(0.04, gt=0, lt=0.5, description="Share of the lines that tunes the weights.")
     test_fraction: float = Field(0.04, gt=0, lt=0.5, description="Share of the lines that measures the result.")
-    max_queries: int = Field(4000, ge=10, description="At most this many queries in each part.")
+    max_queries: int = Field(
+        4000, ge=10, description="At most this many queries in each part, and at most a twentieth of that of one query."
+    )
     max_sentences: int = Field(20000, ge=10, description="At most this many sentences in each part.")
     query_log: str | None = Field(
         None,

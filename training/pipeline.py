@@ -25,6 +25,7 @@ from training.data.query_log import WITHHELD_FILE
 from training.data.screening import load_blocked_words
 from training.evaluation.evaluate import EVALUATION_FOLDER, QUERIES_FILE, TEXT_FILE, HeldOut, evaluate_bundle
 from training.fit.corrections import fit_corrections
+from training.fit.matching import fit_matching
 from training.fit.ranking import fit_ranking
 from training.gate import HELD_OUT_FOLDER, compare_bundles, write_held_out
 from training.job import QUERIES, TEXT, Job, counts_of, read_data, read_lines_of
@@ -118,6 +119,7 @@ def _build(job: Job, data: dict[str, Path], bundle: BundleFolder) -> tuple[Manif
         query_count=query_count,
         duplicates=Duplicates.model_validate(config.duplicates.model_dump()),
         ranking=Ranking(),
+        generated="mix" if config.query_log else "fill",
         metrics={},
         files={},
     )
@@ -132,6 +134,9 @@ def _rank(job: Job, manifest: Manifest, folder: Path, validation: Sequence[str])
     """The manifest with the weights of the ranking, fitted on held-out queries."""
     bundle = open_bundle(folder, verify=False)
     first, ranking = fit_ranking(bundle, validation, job.reporter)
+    manifest = manifest.model_copy(update={"first_ranking": first, "ranking": ranking})
+    ranking = fit_matching(replace(bundle, manifest=manifest), validation, job.config.seed, job.reporter)
+    first = first.model_copy(update={"matching": ranking.matching})
     manifest = manifest.model_copy(update={"first_ranking": first, "ranking": ranking})
     ranking = fit_corrections(replace(bundle, manifest=manifest), validation, job.config.seed, job.reporter)
     return manifest.model_copy(update={"ranking": ranking})

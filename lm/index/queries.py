@@ -1,7 +1,7 @@
 """The query index: queries in byte order with their counts; the most popular completions of any prefix, exactly.
 
 The order by weight is exact for float64: two weights that differ by 1 below 2^53 never change places. Counts as such
-are float32. A query takes 21 bytes besides its text, 2 more where the log has times, and about 9 for each of its words
+are float32. A query takes 21 bytes besides its text, 2 more where the log has times, and about 5 for each of its words
 (see `lm.index.words`). How it is shown is in `lm.index.shown`.
 """
 
@@ -50,8 +50,9 @@ class WordMatch(NamedTuple):
     Attributes:
         from_left: the typed words, but for stop words that it lacks, are its first words, in order.
         in_order: they stand in it in their order.
-        left_over: words of it that none of the typed ones stands for, and typed stop words that it lacks.
+        left_over: words of it that none of the typed ones stands for.
         regrouped: typed words were joined or split, or stand for a run without spaces that was written with marks.
+        missing: typed stop words that it lacks.
     """
 
     text: str
@@ -60,6 +61,7 @@ class WordMatch(NamedTuple):
     in_order: bool
     left_over: int
     regrouped: bool
+    missing: int
 
 
 class QueryIndex:

@@ -11,8 +11,9 @@ def word_lists(
     entry_terms: Callable[[str], Iterable[tuple[bytes, int]]],
 ) -> tuple[
     SortedStrings,
-    NDArray[np.uint32] | NDArray[np.int64],
     NDArray[np.uint32],
     NDArray[np.uint32] | NDArray[np.int64],
-    NDArray[np.uint32],
+    NDArray[np.uint8],
+    NDArray[np.uint32] | NDArray[np.int64],
+    NDArray[np.uint8],
 ]: ...

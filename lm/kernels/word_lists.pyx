@@ -11,13 +11,15 @@ from lm.arrays import pack_offsets
 from lm.kernels.strings cimport SortedStrings, offset_of
 from lm.kernels.strings import SortedStrings as _Strings
 from lm.kernels.word_search import (
-    ALTERNATIVE_BIT, CONTINUES_BIT, JOINED_BIT, LOWEST_KEY, MOST_ITEMS, MOST_JOINED, MOST_PLACES, MOST_RUN, MOST_TERMS
+    ALTERNATIVE, CONTINUES, JOINED, LOWEST_KEY, MOST_ITEMS, MOST_JOINED, MOST_PLACES, MOST_RUN, MOST_TERMS,
+    RANKS_A_BLOCK,
 )
 
 cdef extern from *:
     """
     #include <algorithm>
     #include <cstdint>
+    #include <cstring>
     #include <deque>
     #include <numeric>
     #include <string>
@@ -27,10 +29,10 @@ cdef extern from *:
 
     struct WordLimits {
         uint32_t alternative, joined, continues;
-        size_t places, items, run, joined_size;
+        size_t places, items, run, joined_size, block;
     };
 
-    // Terms by their number in the order of their first use; forward lists of such numbers with their high bits.
+    // Terms by their number in the order of their first use; forward lists of such numbers with flags above them.
     struct WordBuilder {
         WordLimits limits;
         std::deque<std::string> terms;
@@ -45,8 +47,11 @@ cdef extern from *:
             return numbers[terms.back()] = terms.size() - 1;
         }
 
-        void add(std::string_view term, uint32_t bits) {
-            if (forward.size() - starts.back() < limits.items) forward.push_back(number(term) | bits);
+        static constexpr int TERM_BITS = 29;
+        static constexpr uint32_t TERM = (1u << TERM_BITS) - 1;
+
+        void add(std::string_view term, uint32_t flags) {
+            if (forward.size() - starts.back() < limits.items) forward.push_back(number(term) | flags << TERM_BITS);
         }
 
         uint32_t term_count() const { return terms.size(); }
@@ -64,7 +69,7 @@ cdef extern from *:
             whole = whole && joined.size() <= limits.joined_size;
             for (size_t place = 0; place < run.size(); ++place) {
                 add(run[place], whole && place > 0 ? limits.continues : 0);
-                if (whole && place == 0) add(joined, limits.alternative | limits.joined);
+                if (whole && place == 0) add(joined, limits.joined);
             }
         }
 
@@ -114,55 +119,91 @@ cdef extern from *:
                 lengths.push_back(terms[old].size());
                 blob += terms[old];
             }
-            for (auto& word : forward) word = (word & ~term_bits()) | after[word & term_bits()];
+            for (auto& word : forward) word = (word & ~TERM) | after[word & TERM];
             return blob;
         }
-
-        uint32_t term_bits() const { return limits.continues - 1; }
 
         // Calls back with each entry and term of it, once, entry after entry.
         template <typename Each> void each_term(Each each) const {
             std::vector<int64_t> last(terms.size(), -1);
             for (int64_t entry = 0; entry + 1 < (int64_t)starts.size(); ++entry)
                 for (int64_t at = starts[entry]; at < starts[entry + 1]; ++at) {
-                    const uint32_t term = forward[at] & term_bits();
+                    const uint32_t term = forward[at] & TERM;
                     if (last[term] != entry) each(entry, term);
                     last[term] = entry;
                 }
         }
 
-        std::vector<int64_t> list_lengths() const {
-            std::vector<int64_t> lengths(terms.size());
-            each_term([&](int64_t, uint32_t term) { ++lengths[term]; });
-            return lengths;
+        // The first rank of each term, and its list after that, see `lm.kernels.word_search`.
+        std::vector<uint8_t> encode_lists(std::vector<uint32_t>& firsts, std::vector<int64_t>& lengths) const {
+            std::vector<int64_t> ends(terms.size());
+            each_term([&](int64_t, uint32_t term) { ++ends[term]; });
+            std::exclusive_scan(ends.begin(), ends.end(), ends.begin(), int64_t{0});
+            std::vector<uint32_t> ranks(forward.size());
+            each_term([&](int64_t entry, uint32_t term) { ranks[ends[term]++] = entry; });
+            std::vector<uint8_t> lists;
+            int64_t begin = 0;
+            for (int64_t end : ends) {
+                const size_t before = lists.size();
+                firsts.push_back(ranks[begin]);
+                if (end - begin > 1) encode(ranks.data() + begin, end - begin, lists);
+                lengths.push_back(lists.size() - before);
+                begin = end;
+            }
+            return lists;
         }
 
-        // The keys of each term's entries, from `top` downwards.
-        void fill_lists(const std::vector<int64_t>& lengths, uint32_t top, uint32_t* lists) const {
-            std::vector<int64_t> at(lengths.size());
-            std::exclusive_scan(lengths.begin(), lengths.end(), at.begin(), int64_t{0});
-            each_term([&](int64_t entry, uint32_t term) { lists[at[term]++] = top - entry; });
+        void encode(const uint32_t* ranks, size_t count, std::vector<uint8_t>& lists) const {
+            const size_t skips = (count - 2) / limits.block;
+            put_number(lists, skips);
+            size_t skip = lists.size();
+            lists.resize(skip + 8 * skips);
+            const size_t begin = lists.size();
+            for (size_t place = 1; place < count; ++place) {
+                if (place > 1 && (place - 1) % limits.block == 0) {
+                    const uint32_t there[2] = {ranks[place - 1], (uint32_t)(lists.size() - begin)};
+                    std::memcpy(lists.data() + skip, there, 8);
+                    skip += 8;
+                }
+                put_number(lists, ranks[place] - ranks[place - 1]);
+            }
+        }
+
+        static void put_number(std::vector<uint8_t>& bytes, uint32_t number) {
+            for (; number > 127; number >>= 7) bytes.push_back(number | 128);
+            bytes.push_back(number);
+        }
+
+        // The forward lists in 3 bytes a term, if these hold the number and the flags, else in 4.
+        std::vector<uint8_t> pack_forward() const {
+            const int width = terms.size() <= 1 << 21 ? 3 : 4, bits = 8 * width - (32 - TERM_BITS);
+            std::vector<uint8_t> packed;
+            packed.reserve(width * forward.size());
+            for (uint32_t word : forward) {
+                word = (word & TERM) | (word >> TERM_BITS) << bits;
+                for (int byte = 0; byte < width; ++byte) packed.push_back(word >> (8 * byte));
+            }
+            return packed;
         }
     };
     """
     cdef cppclass WordLimits:
         uint32_t alternative, joined, continues
-        size_t places, items, run, joined_size
+        size_t places, items, run, joined_size, block
 
     cdef cppclass string_view "std::string_view":
         string_view(const char*, size_t) except +
 
     cdef cppclass WordBuilder:
         WordLimits limits
-        vector[uint32_t] forward
         vector[int64_t] starts
         void add(string_view term, uint32_t bits) except + nogil
         void add_ascii(string_view text) except + nogil
         void end_entry() except + nogil
         uint32_t term_count() noexcept nogil
         string sort_terms(vector[int64_t]& lengths) except + nogil
-        vector[int64_t] list_lengths() except + nogil
-        void fill_lists(const vector[int64_t]& lengths, uint32_t top, uint32_t* lists) except + nogil
+        vector[uint8_t] encode_lists(vector[uint32_t]& firsts, vector[int64_t]& lengths) except + nogil
+        vector[uint8_t] pack_forward() except + nogil
 
 
 cdef cbool _is_ascii(const uint8_t* text, int64_t size) noexcept nogil:
@@ -181,14 +222,14 @@ def word_lists(SortedStrings strings, const uint32_t[::1] order, entry_terms):
         entry_terms: `lm.index.words.entry_terms`, asked for what is not ASCII.
 
     Returns:
-        The terms, sorted; starts and lists; forward starts and forward lists, see `WordSearch`.
+        The terms, sorted; heads, starts, lists, forward starts and forward lists, see `WordSearch`.
     """
     cdef WordBuilder builder
     cdef int64_t rank, start, size
     cdef const char* text
     cdef bytes term
-    builder.limits.alternative, builder.limits.joined = ALTERNATIVE_BIT, JOINED_BIT
-    builder.limits.continues, builder.limits.places = CONTINUES_BIT, MOST_PLACES
+    builder.limits.alternative, builder.limits.joined = ALTERNATIVE, ALTERNATIVE | JOINED
+    builder.limits.continues, builder.limits.places, builder.limits.block = CONTINUES, MOST_PLACES, RANKS_A_BLOCK
     builder.limits.items, builder.limits.run, builder.limits.joined_size = MOST_ITEMS, MOST_RUN, MOST_JOINED
     builder.starts.reserve(order.shape[0] + 1)
     for rank in range(order.shape[0]):
@@ -198,31 +239,30 @@ def word_lists(SortedStrings strings, const uint32_t[::1] order, entry_terms):
         if _is_ascii(<const uint8_t*>text, size):
             builder.add_ascii(string_view(text, size))
         else:
-            for term, bits in entry_terms(text[:size].decode()):
-                builder.add(string_view(term, len(term)), bits)
+            for term, flags in entry_terms(text[:size].decode()):
+                builder.add(string_view(term, len(term)), flags)
         builder.end_entry()
     if builder.term_count() > MOST_TERMS:
         raise ValueError(f"more than {MOST_TERMS:,} distinct words")
     cdef vector[int64_t] sizes, lengths
+    cdef vector[uint32_t] firsts
     cdef string blob = builder.sort_terms(sizes)
-    terms = _Strings(np.frombuffer(<bytes>blob, np.uint8), pack_offsets(_int64(sizes)))
-    lengths = builder.list_lengths()
-    starts = pack_offsets(_int64(lengths))
-    lists = np.empty(starts[-1], np.uint32)
-    cdef uint32_t[::1] lists_ = lists
-    if len(lists):
-        builder.fill_lists(lengths, LOWEST_KEY + order.shape[0] - 1, &lists_[0])
-    forward_starts = pack_offsets(np.diff(_int64(builder.starts)))
-    forward = np.empty(builder.forward.size(), np.uint32)
-    cdef uint32_t[::1] forward_ = forward
-    if len(forward):
-        memcpy(&forward_[0], builder.forward.data(), 4 * builder.forward.size())
-    return terms, starts, lists, forward_starts, forward
+    cdef vector[uint8_t] lists = builder.encode_lists(firsts, lengths)
+    cdef vector[uint8_t] forward = builder.pack_forward()
+    return (
+        _Strings(np.frombuffer(<bytes>blob, np.uint8), pack_offsets(_array(sizes.data(), sizes.size(), np.int64))),
+        np.uint32(LOWEST_KEY + max(order.shape[0] - 1, 0)) - _array(firsts.data(), firsts.size(), np.uint32),
+        pack_offsets(_array(lengths.data(), lengths.size(), np.int64)),
+        _array(lists.data(), lists.size(), np.uint8),
+        pack_offsets(np.diff(_array(builder.starts.data(), builder.starts.size(), np.int64))),
+        _array(forward.data(), forward.size(), np.uint8),
+    )
 
 
-cdef object _int64(const vector[int64_t]& numbers):
-    made = np.empty(numbers.size(), np.int64)
-    cdef int64_t[::1] made_ = made
-    if numbers.size():
-        memcpy(&made_[0], numbers.data(), 8 * numbers.size())
+cdef object _array(const void* numbers, size_t size, dtype):
+    """A copy."""
+    made = np.empty(size, dtype)
+    cdef uint8_t[::1] bytes_ = made.view(np.uint8)
+    if size:
+        memcpy(&bytes_[0], numbers, made.nbytes)
     return made

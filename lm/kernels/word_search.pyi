@@ -3,10 +3,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-ALTERNATIVE_BIT: int
-JOINED_BIT: int
-CONTINUES_BIT: int
+CONTINUES: int
+JOINED: int
+ALTERNATIVE: int
 LOWEST_KEY: int
+RANKS_A_BLOCK: int
 MOST_TERMS: int
 MOST_PLACES: int
 MOST_ITEMS: int
@@ -18,13 +19,14 @@ MOST_FORMS: int
 class WordSearch:
     def __init__(
         self,
-        starts: NDArray[np.uint32] | NDArray[np.int64],
-        lists: NDArray[np.uint32],
+        heads: NDArray[np.uint32],
         maxima: NDArray[np.float32],
+        starts: NDArray[np.uint32] | NDArray[np.int64],
+        lists: NDArray[np.uint8],
         forward_starts: NDArray[np.uint32] | NDArray[np.int64],
-        forward: NDArray[np.uint32],
+        forward: NDArray[np.uint8],
     ) -> None: ...
-    def entries(self, low: int, high: int) -> int: ...
+    def size(self, low: int, high: int) -> int: ...
     def search(
         self, slots: Sequence[tuple[Sequence[tuple[int, int]], bool, bool, bool]], k: int, steps: int
     ) -> tuple[list[tuple[int, int, int, int, bool, bool, bool]], int]: ...

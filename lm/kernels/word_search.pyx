@@ -1,14 +1,19 @@
 """Conjunctive search: the heaviest entries that hold a word of each of several sets, with a bound on the work.
 
 After Gog, Pibiri and Venturini, "Efficient and effective query auto-completion" (SIGIR 2020). An entry is known by its
-key, a uint32 from `LOWEST_KEY` on: the heaviest entry has the highest. Read as a float32, a key has its place in the
-order too, so that `lm.kernels.ranges` serves keys as it serves weights. Each term has the keys of its entries, highest
-first; the lists of all terms stand one after the other. The terms are sorted, so a prefix is one range of them, and of
-their lists. The forward list of an entry has its terms in the order of its text; the heaviest entry's comes first.
+rank: 0 is the heaviest. Each term has the ranks of its entries; the terms are sorted, so a prefix is one range of them.
+
+- `heads`, uint32 (terms,): `LOWEST_KEY` and how many ranks come after the term's first. Read as float32 these are in
+  the order of what they count, so that `lm.kernels.ranges` finds the best term of a range.
+- `lists`, uint8: the ranks after the first, each as its distance from the one before, 7 bits a byte, the low ones
+  first, the high bit set if more follow. Before them the number of skips, written so too, and the skips: the rank after
+  each `RANKS_A_BLOCK` of them, uint32, and where it goes on from there, uint32. Nothing for a term of one entry.
+- `forward`, uint8: the terms of each entry in the order of its text, the heaviest entry first, 3 or 4 bytes each: its
+  number, and in the 3 bits above it flags.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libcpp.algorithm cimport sort
+from libcpp.algorithm cimport pop_heap, push_heap, sort
 from libcpp.vector cimport vector
 
 from lm.kernels.ranges cimport Entry, RangeMaxima, cover, take
@@ -17,25 +22,94 @@ cdef extern from *:
     """
     #include <cstdint>
     #include <cstring>
+    #include <vector>
 
     static inline uint32_t key_of(float weight) {
         uint32_t key;
         std::memcpy(&key, &weight, sizeof key);
         return key;
     }
+
+    static inline uint32_t read_number(const uint8_t*& at) {
+        uint32_t number = *at & 127;
+        for (int shift = 7; *at++ & 128; shift += 7) number |= (uint32_t)(*at & 127) << shift;
+        return number;
+    }
+
+    static inline uint32_t read_word(const uint8_t* at) {
+        uint32_t word;
+        std::memcpy(&word, at, sizeof word);
+        return word;
+    }
+
+    // Ascending ranks: a term's list, or an array.
+    struct RankList {
+        static constexpr uint32_t END = 0xFFFFFFFF;
+        uint32_t rank = END;
+        const uint8_t* at = nullptr;
+        const uint8_t* end = nullptr;
+        const uint8_t* skips = nullptr;
+        int64_t skip = 0, skip_count = 0;
+        const uint32_t* array = nullptr;
+        const uint32_t* array_end = nullptr;
+
+        RankList() = default;
+        RankList(uint32_t first, const uint8_t* begin, const uint8_t* end) : rank(first), at(begin), end(end) {
+            if (at == end) return;
+            skip_count = read_number(at);
+            skips = at;
+            at += 8 * skip_count;
+        }
+        explicit RankList(const std::vector<uint32_t>& ranks)
+            : array(ranks.data()), array_end(ranks.data() + ranks.size()) { next(); }
+
+        // So that the earliest is on top of a heap.
+        bool operator<(const RankList& other) const { return rank > other.rank; }
+
+        void next() {
+            if (array != array_end) rank = *array++;
+            else if (at != end) rank += read_number(at);
+            else rank = END;
+        }
+
+        // Goes to the first rank that is not below `least`, by galloping over the skips; returns the steps taken.
+        int64_t seek(uint32_t least) {
+            int64_t steps = 1, read = 0;
+            if (rank >= least) return steps;
+            int64_t low = skip, step = 1;  // all skips before `low` are below
+            while (low + step <= skip_count && read_word(skips + 8 * (low + step - 1)) < least) {
+                low += step;
+                step *= 2;
+                ++steps;
+            }
+            for (step /= 2; step > 0; step /= 2, ++steps)
+                if (low + step <= skip_count && read_word(skips + 8 * (low + step - 1)) < least) low += step;
+            skip = low;
+            if (low > 0 && read_word(skips + 8 * (low - 1)) > rank) {
+                rank = read_word(skips + 8 * (low - 1));
+                at = skips + 8 * skip_count + read_word(skips + 8 * (low - 1) + 4);
+            }
+            for (; rank < least; ++read) next();
+            return steps + read / 4;
+        }
+    };
     """
     uint32_t key_of(float weight) noexcept nogil
 
-# Of a forward list: the low bits are the term, the high ones say how it stands there.
-cdef enum:
-    TERM = (1 << 29) - 1
-    CONTINUES = 1 << 29  # the joined form before goes on to here
-    JOINED = 1 << 30  # a run of glued words from here on, written as one; an alternative too
+    cppclass RankList:
+        uint32_t rank
+        RankList() noexcept nogil
+        RankList(uint32_t first, const uint8_t* begin, const uint8_t* end) noexcept nogil
+        RankList(const vector[uint32_t]& ranks) noexcept nogil
+        void next() noexcept nogil
+        int64_t seek(uint32_t least) noexcept nogil
 
-# another form of the word before; see above
-ALTERNATIVE_BIT, JOINED_BIT, CONTINUES_BIT = 1 << 31, 1 << 30, 1 << 29
+CONTINUES, JOINED, ALTERNATIVE = 1, 2, 4
+"""Flags of a word: the joined form before goes on to here; a run of words from here on, written as one, which is also
+another form of the word before; another form of the word before."""
 LOWEST_KEY = 0x00800000
 """The least normal float32: smaller ones may count as zero, if some library says so to the processor."""
+RANKS_A_BLOCK = 64
 MOST_TERMS = 1 << 29
 MOST_PLACES, MOST_ITEMS = 64, 256
 """Words of an entry that are looked at, and their forms."""
@@ -45,7 +119,14 @@ MOST_SLOTS = 32
 MOST_FORMS = 4
 """Sets of terms that one typed word may stand for."""
 
+cdef uint32_t END = 0xFFFFFFFF
+
 cdef enum:
+    FLAG_BITS = 3
+    CONTINUES_FLAG = 1
+    JOINED_FLAG = 2
+    ALTERNATIVE_FLAG = 4
+    LOWEST = 0x00800000
     PLACES = 64
     ITEMS = 256
     SLOTS = 32
@@ -53,7 +134,7 @@ cdef enum:
     LAY_STEPS = 1024  # what laying typed words on an entry may cost
     LOOK_STEPS = 10  # what looking at an entry costs, in steps of a list
     TAKE_STEPS = 32  # what taking the next heaviest entry of a range costs
-    SORT_STEPS = 4  # what sorting a key costs
+    SORT_STEPS = 4  # what sorting a rank costs
 
 
 cdef struct Slot:
@@ -68,8 +149,7 @@ cdef struct Slot:
 
 cdef struct Cursor:
     int lists
-    const uint32_t* at[FORMS]
-    const uint32_t* ends[FORMS]
+    RankList forms[FORMS]
 
 
 cdef struct Item:
@@ -87,7 +167,7 @@ cdef struct Laid:
 
 
 cdef struct Found:
-    uint32_t key
+    uint32_t rank
     int places
     Laid laid
 
@@ -110,28 +190,32 @@ cdef class WordSearch:
     """An inverted index of words, see the module.
 
     Args:
-        starts: uint32 or int64 (terms + 1,), where each term's list begins.
-        lists: uint32 (m,), keys.
-        maxima: `lm.kernels.ranges.block_maxima` of the lists read as float32.
-        forward_starts: uint32 or int64 (entries + 1,).
-        forward: uint32 (l,), terms with their high bits.
+        heads: uint32 (terms,).
+        maxima: `lm.kernels.ranges.block_maxima` of the heads read as float32.
+        starts: uint32 or int64 (terms + 1,), where each term's list begins in `lists`.
+        lists: uint8.
+        forward_starts: uint32 or int64 (entries + 1,), how many terms come before each entry's.
+        forward: uint8.
     """
 
     cdef object _keep
+    cdef RangeMaxima _tree
+    cdef const uint32_t[::1] _heads
     cdef const uint32_t[::1] _starts32
     cdef const int64_t[::1] _starts64
-    cdef const uint32_t* _lists
-    cdef RangeMaxima _tree
+    cdef const uint8_t* _lists
     cdef const uint32_t[::1] _forward_starts32
     cdef const int64_t[::1] _forward_starts64
-    cdef const uint32_t* _forward
+    cdef const uint8_t* _forward
+    cdef int _width
     cdef int64_t _entries
-    cdef uint32_t _top
 
-    def __init__(self, starts, lists, maxima, forward_starts, forward):
-        cdef const uint32_t[::1] lists_ = lists
-        cdef const uint32_t[::1] forward_ = forward
+    def __init__(self, heads, maxima, starts, lists, forward_starts, forward):
+        cdef const uint8_t[::1] lists_ = lists
+        cdef const uint8_t[::1] forward_ = forward
         self._keep = (lists, forward)
+        self._heads = heads
+        self._tree = RangeMaxima(heads.view("float32"), maxima)
         if starts.dtype.itemsize == 4:
             self._starts32 = starts
         else:
@@ -140,13 +224,13 @@ cdef class WordSearch:
             self._forward_starts32 = forward_starts
         else:
             self._forward_starts64 = forward_starts
-        if int(starts[-1]) != len(lists) or int(forward_starts[-1]) != len(forward):
+        words = int(forward_starts[len(forward_starts) - 1])
+        self._width = len(forward) // max(words, 1)
+        if len(starts) != len(heads) + 1 or int(starts[len(heads)]) != len(lists) or len(forward) not in (3 * words, 4 * words):
             raise ValueError("lists of other words")
         self._lists = &lists_[0] if len(lists) else NULL
         self._forward = &forward_[0] if len(forward) else NULL
-        self._tree = RangeMaxima(lists.view("float32"), maxima)
         self._entries = len(forward_starts) - 1
-        self._top = LOWEST_KEY + self._entries - 1
 
     cdef inline int64_t _start(self, int64_t term) noexcept nogil:
         return self._starts64[term] if self._starts32 is None else self._starts32[term]
@@ -154,9 +238,20 @@ cdef class WordSearch:
     cdef inline int64_t _forward_start(self, int64_t rank) noexcept nogil:
         return self._forward_starts64[rank] if self._forward_starts32 is None else self._forward_starts32[rank]
 
-    def entries(self, int64_t low, int64_t high):
-        """How many entries the terms of [low, high) have; one counts once for each of them."""
-        return self._start(high) - self._start(low)
+    cdef inline uint32_t _rank_of(self, uint32_t head) noexcept nogil:
+        return <uint32_t>(self._entries - 1) - (head - LOWEST)
+
+    cdef inline RankList _list(self, int64_t term) noexcept nogil:
+        return RankList(
+            self._rank_of(self._heads[term]), self._lists + self._start(term), self._lists + self._start(term + 1)
+        )
+
+    cdef int64_t _size(self, int64_t low, int64_t high) noexcept nogil:
+        return self._start(high) - self._start(low) + high - low
+
+    def size(self, int64_t low, int64_t high):
+        """About how many entries the terms of [low, high) have, up to a factor of four: bytes of their lists."""
+        return self._size(low, high)
 
     def search(self, slots, int64_t k, int64_t steps):
         """The heaviest k entries that fill all slots, heaviest first.
@@ -191,7 +286,7 @@ cdef class WordSearch:
             slot.lows[slot.forms] = low
             slot.highs[slot.forms] = high
             slot.forms += 1
-            slot.size += self._start(high) - self._start(low)
+            slot.size += self._size(low, high)
         return slot
 
     cdef object _described(self, const Found* found):
@@ -199,12 +294,12 @@ cdef class WordSearch:
         cdef bint from_left = laid.in_order and (laid.covered & (laid.covered + 1)) == 0
         matched = int(laid.covered).bit_count()
         return (
-            self._top - found.key, found.places, matched, laid.missing, from_left, bool(laid.in_order), bool(laid.joined)
+            found.rank, found.places, matched, laid.missing, from_left, bool(laid.in_order), bool(laid.joined)
         )
 
     cdef int64_t _search(self, vector[Slot]& slots, int64_t k, int64_t steps, vector[Found]& found) noexcept nogil:
         cdef vector[Cursor] cursors
-        cdef vector[uint32_t] keys
+        cdef vector[uint32_t] ranks
         cdef int64_t left = steps, shortest = -1, least, size
         cdef size_t place, swap
         cdef int prefix = -1
@@ -233,9 +328,9 @@ cdef class WordSearch:
         # Walking the other lists, a match comes once in so many entries if words are independent of each other.
         least = min(shortest, (k + 1) * self._entries // size)
         if size * SORT_STEPS <= min(least * LOOK_STEPS, left):
-            self._collect(&slots[prefix], keys)
+            self._collect(&slots[prefix], ranks)
             left -= size * SORT_STEPS
-            cursors.insert(cursors.begin() + (0 if size < shortest else cursors.size()), _cursor_of(keys))
+            cursors.insert(cursors.begin() + (0 if size < shortest else cursors.size()), _cursor_of(ranks))
         self._walk(slots, cursors, k, &left, found)
         return steps - left
 
@@ -244,81 +339,101 @@ cdef class WordSearch:
         cdef int form
         cursor.lists = slot.forms
         for form in range(slot.forms):
-            cursor.at[form] = self._lists + self._start(slot.lows[form])
-            cursor.ends[form] = self._lists + self._start(slot.highs[form])
+            cursor.forms[form] = self._list(slot.lows[form])
         return cursor
 
-    cdef void _collect(self, const Slot* slot, vector[uint32_t]& keys) noexcept nogil:
-        """All keys of a prefix, in order."""
+    cdef void _collect(self, const Slot* slot, vector[uint32_t]& ranks) noexcept nogil:
+        """All ranks of a prefix, in order."""
         cdef int form
+        cdef int64_t term
+        cdef RankList found
         for form in range(slot.forms):
-            keys.insert(
-                keys.end(), self._lists + self._start(slot.lows[form]), self._lists + self._start(slot.highs[form])
-            )
-        sort(keys.rbegin(), keys.rend())
+            for term in range(slot.lows[form], slot.highs[form]):
+                found = self._list(term)
+                while found.rank != END:
+                    ranks.push_back(found.rank)
+                    found.next()
+        sort(ranks.begin(), ranks.end())
 
     cdef void _walk(
         self, vector[Slot]& slots, vector[Cursor]& cursors, int64_t k, int64_t* left, vector[Found]& found
     ) noexcept nogil:
         """Entries that stand in all lists, looked at one by one."""
-        cdef uint32_t key = 0xFFFFFFFF, other
+        cdef uint32_t rank = 0, other
         cdef size_t place
         while <int64_t>found.size() < k and left[0] > 0:
-            other = _seek(&cursors[0], key, left)
-            if other == 0:
-                return
-            key = other
+            rank = other = _seek(&cursors[0], rank, left)
             for place in range(1, cursors.size()):
-                other = _seek(&cursors[place], key, left)
-                if other != key:
+                if other != rank or rank == END:
                     break
-            if other == 0:
+                other = _seek(&cursors[place], rank, left)
+            if other == END:
                 return
-            if other == key:
-                self._look(slots, key, left, found)
-                other = key - 1
-            key = other
+            if other == rank:
+                self._look(slots, rank, left, found)
+                other += 1
+            rank = other
 
     cdef void _heaviest(self, vector[Slot]& slots, int64_t k, int64_t* left, vector[Found]& found) noexcept nogil:
         """The heaviest entries of a prefix alone; those of its forms are merged."""
-        cdef vector[Entry] heap
-        cdef vector[uint32_t] keys
-        cdef Entry best
-        cdef uint32_t key = 0
-        cdef int64_t taken
+        cdef vector[uint32_t] ranks
         cdef int form
         cdef size_t place
         cdef Slot* slot = &slots[slots.size() - 1]
         for form in range(slot.forms):
-            cover(&self._tree.tree, self._start(slot.lows[form]), self._start(slot.highs[form]), heap)
-            taken = 0
-            key = 0
-            while taken < k and left[0] > 0 and take(&self._tree.tree, 0.0, heap, &best):
-                left[0] -= TAKE_STEPS
-                if key_of(best.weight) != key:  # several words of an entry may begin so
-                    key = key_of(best.weight)
-                    keys.push_back(key)
-                    taken += 1
-        sort(keys.rbegin(), keys.rend())
-        key = 0
-        for place in range(keys.size()):
+            self._heaviest_of_range(slot.lows[form], slot.highs[form], k, left, ranks)
+        sort(ranks.begin(), ranks.end())
+        for place in range(ranks.size()):
             if <int64_t>found.size() == k:
                 return
-            if keys[place] != key:
-                key = keys[place]
-                self._look(slots, key, left, found)
+            if place == 0 or ranks[place] != ranks[place - 1]:
+                self._look(slots, ranks[place], left, found)
 
-    cdef void _look(self, vector[Slot]& slots, uint32_t key, int64_t* left, vector[Found]& found) noexcept nogil:
+    cdef void _heaviest_of_range(
+        self, int64_t low, int64_t high, int64_t k, int64_t* left, vector[uint32_t]& ranks
+    ) noexcept nogil:
+        """The heaviest k entries of the terms of a range: those of a term come into play once its first was taken."""
+        cdef vector[Entry] terms
+        cdef vector[RankList] begun
+        cdef RankList best
+        cdef Entry term
+        cdef int64_t taken = 0
+        cdef uint32_t last = END
+        cover(&self._tree.tree, low, high, terms)
+        while taken < k and left[0] > 0:
+            left[0] -= TAKE_STEPS
+            if terms.size() and (
+                begun.empty() or self._rank_of(key_of(terms.front().weight)) < begun.front().rank
+            ):
+                if not take(&self._tree.tree, 0.0, terms, &term):
+                    return
+                best = self._list(term.index)
+            elif begun.size():
+                best = begun.front()
+                pop_heap(begun.begin(), begun.end())
+                begun.pop_back()
+            else:
+                return
+            if best.rank != last:  # several words of an entry may begin so
+                last = best.rank
+                ranks.push_back(last)
+                taken += 1
+            best.next()
+            if best.rank != END:
+                begun.push_back(best)
+                push_heap(begun.begin(), begun.end())
+
+    cdef void _look(self, vector[Slot]& slots, uint32_t rank, int64_t* left, vector[Found]& found) noexcept nogil:
         """Takes an entry if the typed words can be laid on its words, best in their order."""
         cdef Words entry
         cdef Found made
         cdef int spare = LAY_STEPS
         cdef bint fits
-        self._read(key, &entry)
+        self._read(rank, &entry)
         left[0] -= LOOK_STEPS + entry.size * <int64_t>slots.size() // 8
         if not _fits(slots, &entry):
             return
-        made.key = key
+        made.rank = rank
         made.places = entry.places
         made.laid.in_order = True
         fits = _lay(slots, &entry, 0, 0, 0, &made.laid, &spare)
@@ -331,67 +446,51 @@ cdef class WordSearch:
         if fits:
             found.push_back(made)
 
-    cdef void _read(self, uint32_t key, Words* entry) noexcept nogil:
-        cdef int64_t at, rank = self._top - key
-        cdef const uint32_t* words = self._forward
-        cdef int64_t end = self._forward_start(rank + 1)
-        cdef Item* item
+    cdef void _read(self, int64_t rank, Words* entry) noexcept nogil:
+        cdef int64_t at
+        cdef const uint8_t* words = self._forward
+        cdef uint32_t word
+        cdef int bits = 8 * self._width - FLAG_BITS
         cdef int size = 0, place = -1, last
-        for at in range(self._forward_start(rank), end):
+        cdef Item* item
+        for at in range(self._forward_start(rank), self._forward_start(rank + 1)):
             if size == ITEMS:
                 break
-            if not words[at] >> 31:
+            words = self._forward + self._width * at
+            word = words[0] | words[1] << 8 | <uint32_t>words[2] << 16
+            if self._width == 4:
+                word |= <uint32_t>words[3] << 24
+            if not (word >> bits) & ALTERNATIVE_FLAG:
                 place += 1
-                if words[at] & CONTINUES:
+                if (word >> bits) & CONTINUES_FLAG:
                     for last in range(size):
                         item = &entry.items[last]
                         if item.joined and item.place + item.span == place:
                             item.span += 1
             item = &entry.items[size]
-            item.term = words[at] & TERM
+            item.term = word & ((<uint32_t>1 << bits) - 1)
             item.place = place
             item.span = 1
-            item.joined = (words[at] & JOINED) != 0
+            item.joined = (word >> bits) & JOINED_FLAG != 0
             size += 1
         entry.size = size
         entry.places = place + 1
 
 
-cdef Cursor _cursor_of(vector[uint32_t]& keys) noexcept nogil:
+cdef Cursor _cursor_of(vector[uint32_t]& ranks) noexcept nogil:
     cdef Cursor cursor
     cursor.lists = 1
-    cursor.at[0] = keys.data()
-    cursor.ends[0] = keys.data() + keys.size()
+    cursor.forms[0] = RankList(ranks)
     return cursor
 
 
-cdef uint32_t _seek(Cursor* cursor, uint32_t key, int64_t* left) noexcept nogil:
-    """The highest key of the lists that is not above `key`, by galloping; 0 if there is none."""
-    cdef uint32_t best = 0
-    cdef const uint32_t* low
-    cdef const uint32_t* end
-    cdef int64_t step, size
-    cdef int place
-    for place in range(cursor.lists):
-        low, end, step = cursor.at[place], cursor.ends[place], 1
-        left[0] -= 1
-        if low < end and low[0] > key:
-            while step < end - low and low[step] > key:  # all up to `low` are above
-                low += step
-                step *= 2
-                left[0] -= 1
-            size = min(step, end - low) - 1  # the first that is not above is one of so many after low, or the next
-            low += 1
-            while size > 0:
-                if low[size >> 1] > key:
-                    low += (size >> 1) + 1
-                    size -= (size >> 1) + 1
-                else:
-                    size >>= 1
-                left[0] -= 1
-            cursor.at[place] = low
-        if low < end and low[0] > best:
-            best = low[0]
+cdef uint32_t _seek(Cursor* cursor, uint32_t rank, int64_t* left) noexcept nogil:
+    """The first rank of the lists that is not below `rank`; `END` if there is none."""
+    cdef uint32_t best = END
+    cdef int form
+    for form in range(cursor.lists):
+        left[0] -= cursor.forms[form].seek(rank)
+        best = min(best, cursor.forms[form].rank)
     return best
 
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from autocomplete.v1 import autocomplete_service_pb2 as pb
 from google.protobuf.duration_pb2 import Duration
 
-from lm.text.folding import typed_end
 from service.cache.answers import Answers, Computed, answer_key
 from service.rpc.requests import DEFAULT_SUGGESTIONS, Question
 from service.telemetry.metrics import Metrics
@@ -173,15 +172,15 @@ def words_response(words: NextWords, text: str, model: Model, *, explain: bool) 
 
 
 def _add_segments(segments: Any, suggestion: QuerySuggestion) -> None:
-    """What is typed of a suggestion and what is not; no grapheme cluster is cut."""
-    text, (start, length) = suggestion.display, suggestion.typed
-    start, end = typed_end(text, start), typed_end(text, start + length)
-    if start:
-        segments.add(text=text[:start])
-    if start < end:
+    """What is typed of a suggestion and what is not."""
+    text, position = suggestion.display, 0
+    for start, end in suggestion.typed:
+        if position < start:
+            segments.add(text=text[position:start])
         segments.add(text=text[start:end], typed=True)
-    if end < len(text):
-        segments.add(text=text[end:])
+        position = end
+    if position < len(text):
+        segments.add(text=text[position:])
 
 
 def _explanation(terms: ScoreTerms) -> pb.ScoreExplanation:

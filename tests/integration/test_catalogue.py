@@ -95,7 +95,7 @@ def test_titles_are_shown_as_written_with_their_payloads(model: Model) -> None:
 
     assert shown["São Paulo FC Set"].payload == '{"sku": 29}'
     assert shown["São Paulo FC Set"].text == "são paulo fc set"
-    assert shown["São Paulo FC Set"].typed == (0, 7)
+    assert shown["São Paulo FC Set"].typed == ((0, 7),)
 
 
 def test_the_box_left_empty_offers_the_heaviest(model: Model) -> None:
@@ -107,7 +107,7 @@ def test_the_box_left_empty_offers_the_heaviest(model: Model) -> None:
 def test_a_later_word_finds_a_title(model: Model) -> None:
     shown = {suggestion.display: suggestion for suggestion in model.complete_query("galaxy cab").suggestions}
 
-    assert shown["Samsung Galaxy Cable 2 m"].typed == (8, 10)
+    assert shown["Samsung Galaxy Cable 2 m"].typed == ((8, 18),)
     assert shown["Samsung Galaxy Cable 2 m"].payload == '{"sku": 15}'
 
 

@@ -8,12 +8,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lm.arrays import sorted_strings
 from lm.index.queries import QueryIndex, WordMatch
-from lm.index.words import entry_terms
+from lm.index.words import _terms, entry_terms
 from lm.kernels.word_lists import word_lists
 from lm.text.folding import NearWord, near_words
 from lm.text.normalize import is_unspaced, normalize_query
@@ -169,12 +170,45 @@ def test_any_text_is_answered(typed: str) -> None:
 def test_ascii_is_read_alike_by_both_readers(texts: list[str]) -> None:
     texts = sorted(text.lower() for text in texts)
     order = np.arange(len(texts), dtype=np.uint32)
-    terms, _, _, starts, forward = word_lists(sorted_strings([text.encode() for text in texts]), order, _refuse)
+    terms, _, _, _, starts, forward = word_lists(sorted_strings([text.encode() for text in texts]), order, _refuse)
+    words = [int.from_bytes(forward[at : at + 3].tobytes(), "little") for at in range(0, len(forward), 3)]
     for text, low, high in zip(texts, starts, starts[1:], strict=False):
-        read = [(terms[int(word) & (1 << 29) - 1], int(word) >> 29 << 29) for word in forward[low:high]]
-        assert read == entry_terms(text)[: len(read)]
-        assert len(read) == min(len(entry_terms(text)), 256)
+        read = [(terms[word & (1 << 21) - 1], word >> 21) for word in words[low:high]]
+        assert read == entry_terms(text)[:256]
+
+
+@given(text=st.text(max_size=60).map(normalize_query))
+@example(text="a " * 62 + "ü-b-c d")
+@example(text="東京 " * 33)
+@example(text="x ❤️👍🏽 1ü2-3/4 c++ ß")
+def test_an_entry_is_read_piece_by_piece_as_it_is_as_a_whole(text: str) -> None:
+    assert entry_terms(text) == _terms(near_words(text)[:64])[0]
 
 
 def _refuse(text: str) -> list[tuple[bytes, int]]:
     raise AssertionError(text)
+
+
+@pytest.mark.parametrize("size", [63, 64, 65, 66, 128, 129, 130, 6000])
+def test_long_lists_are_intersected_as_sets_are(size: int, tmp_path: Path) -> None:
+    rng = np.random.default_rng(size)
+    vocabulary = ["".join(pair) for pair in itertools.product("kqxbvjw", "gzptrc")]
+    share = 1 / np.arange(1, 43)
+    rows = {}
+    for number in range(size):
+        chosen = rng.choice(vocabulary, rng.integers(1, 6), replace=False, p=share / share.sum())
+        rows[" ".join([*chosen.tolist(), f"zz{number}"])] = int(rng.integers(1, 9))
+    build_query_index(tmp_path, [QueryRow(query, count) for query, count in rows.items()])
+    index = QueryIndex(tmp_path)
+    ordered = sorted(rows, key=lambda query: (-rows[query], query))
+    words = {query: set(query.split()) for query in ordered}
+
+    for first, second in itertools.product(vocabulary[::6], vocabulary[:8]):
+        both = [query for query in ordered if {first, second} <= words[query] and first != second]
+        assert [match.text for match in index.word_matches(f"{first} {second} ", size) if not match.regrouped] == both
+        begun = [
+            query
+            for query in ordered
+            if first in words[query] and any(w[0] == second[0] and w != first for w in words[query])
+        ]
+        assert [match.text for match in index.word_matches(f"{first} {second[0]}", 7)] == begun[:7]

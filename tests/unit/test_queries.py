@@ -11,11 +11,7 @@ from lm.errors import BundleDamagedError
 from lm.index.queries import MOST_WORD_STARTS, InfixMatch, QueryIndex
 from lm.index.shown import MOST_FORMS, Shown
 from lm.kernels.ranges import RangeMaxima
-from lm.models.language_model import State
-from lm.text.duplicates import KINDS
 from lm.text.hangul import typed_prefixes
-from suggest.sources.log import InfixSource
-from suggest.sources.source import Reading, Request
 from tests.query_indexes import QueryRow, build_query_index
 
 _COUNTS = {"new york": 50, "new york times": 50, "new": 7, "news": 90, "nüsse": 3, "weather": 20, "日本": 4}
@@ -161,7 +157,6 @@ def test_an_infix_look_up_has_a_bound_whatever_the_data(
     monkeypatch.setattr(index, "_word_maxima", counting)
     for typed in ("a", "acme", "b", "by acme", "x"):
         counting.given = 0
-        reading = Reading(typed, "", typed, (), State(0), places=10)
-        proposals = InfixSource(index, KINDS).propose(Request(typed), reading)
-        assert all(proposal.text[proposal.start :].startswith(typed) for proposal in proposals)
+        matches = index.infix_completions(typed, 12)
+        assert all(match.text[match.start :].startswith(typed) for match in matches)
         assert counting.given <= 4 * MOST_WORD_STARTS

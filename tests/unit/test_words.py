@@ -62,6 +62,8 @@ def titles(tmp_path_factory: pytest.TempPathFactory) -> QueryIndex:
         ("tom and jerry", "tom & jerry"),
         ("tom and", "tom & jerry"),
         ("h&m", "h and m"),
+        ("the s24 ", "galaxy s24"),
+        ("galaxy a 24", ""),
         ("!?", ""),
         ("", ""),
         (" ", ""),
@@ -76,16 +78,25 @@ def test_titles_are_found_however_they_are_typed(titles: QueryIndex, typed: str,
 @pytest.mark.parametrize(
     ("typed", "match"),
     [
-        ("coca cola", ("coca-cola zero", True, True, 1, False)),
-        ("nike run", ("nike air zoom running shoes", False, True, 3, False)),
-        ("case iphone", ("iphone 15 case", False, False, 1, False)),
-        ("cocacola", ("coca-cola zero", True, True, 1, True)),
-        ("galaxy s 24", ("galaxy s24", True, True, 0, False)),
-        ("the galaxy s", ("galaxy s24", True, True, 2, False)),
+        ("coca cola", ("coca-cola zero", True, True, 1, False, 0)),
+        ("nike run", ("nike air zoom running shoes", False, True, 3, False, 0)),
+        ("case iphone", ("iphone 15 case", False, False, 1, False, 0)),
+        ("cocacola", ("coca-cola zero", True, True, 1, True, 0)),
+        ("galaxy s 24", ("galaxy s24", True, True, 0, False, 0)),
+        ("the galaxy s", ("galaxy s24", True, True, 1, False, 1)),
     ],
 )
-def test_how_the_words_stand_is_said(titles: QueryIndex, typed: str, match: tuple[str, bool, bool, int, bool]) -> None:
+def test_how_the_words_stand_is_said(
+    titles: QueryIndex, typed: str, match: tuple[str, bool, bool, int, bool, int]
+) -> None:
     assert titles.word_matches(typed, 1) == [WordMatch(match[0], 99 - _TITLES.index(match[0]), *match[1:])]
+
+
+def test_entries_without_a_word_and_an_empty_index_are_searched(tmp_path: Path) -> None:
+    assert _open(tmp_path, {}).word_matches("a", 5) == []
+    index = _open(tmp_path, {"!?": 3, "b": 2, "'": 1})
+    assert [match.text for match in index.word_matches("b", 5)] == ["b"]
+    assert index.word_matches("!", 5) == index.word_matches("c", 5) == []
 
 
 def test_weights_keep_their_order_up_to_two_to_the_53rd(tmp_path: Path) -> None:

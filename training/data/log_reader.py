@@ -22,6 +22,7 @@ _MAX_COUNT = 10**9
 _NUMBER = re.compile(r"[+-]?\d{1,20}(?:\.\d{0,20})?(?:[eE][+-]?\d{1,3})?")
 _GROUPS = re.compile(r"[+-]?\d{1,3}(?:([,'\u2019_ \u00a0\u202f])\d{3}(?:\1\d{3})*(\.\d*)?|(?:\.\d{3}){2,})")
 _DOTTED_GROUPS = re.compile(r"[+-]?\d{1,3}(?:\.\d{3})+(?:,0*)?")
+_COMPACT = re.compile(r"(19|20)?\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:[01]\d|2[0-3])[0-5]\d[0-5]\d")
 _ZONED = re.compile(r"(.*?\d) ?([+-]\d\d(?::?\d\d)?)? ?(?:UTC|GMT|Z)?", re.IGNORECASE)
 
 
@@ -73,7 +74,8 @@ def read_log(
     with closing(read_columns(path, columns, bad.report, progress, MAX_ROW_BYTES, source.allowed())) as table:
         for number, (query, count, time, user, session) in itertools.islice(table, source.max_lines):
             try:
-                _check_characters(query)
+                if query and not query.isascii():
+                    _check_characters(query)
                 submissions = 1 if source.count_column is None else parse_count(count, comma)
                 time_s = None if source.time_column is None else parse_time(time)
             except RowError as fault:
@@ -84,15 +86,14 @@ def read_log(
             yield LogRow(number, query or "", submissions, time_s, user_name, session_name)
 
 
-def _check_characters(query: str | None) -> None:
+def _check_characters(query: str) -> None:
     """Raises if an escape of JSON is half of a surrogate pair without the other half."""
-    if query and not query.isascii():
-        try:
-            query.encode()
-        except UnicodeEncodeError as error:
-            half = f"\\u{ord(query[error.start]):04x}"
-            problem = f"`{half}` is half a character, a lone surrogate."
-            raise RowError("half_character", problem, "Write the character itself, or both halves.") from None
+    try:
+        query.encode()
+    except UnicodeEncodeError as error:
+        half = f"\\u{ord(query[error.start]):04x}"
+        problem = f"`{half}` is half a character, a lone surrogate."
+        raise RowError("half_character", problem, "Write the character itself, or both halves.") from None
 
 
 def parse_count(value: object, decimal_comma: bool = False) -> int:
@@ -138,7 +139,7 @@ def _without_groups(text: str, decimal_comma: bool) -> str:
 
 
 def parse_time(value: object) -> float:
-    """Seconds since 1970 of a time in ISO 8601 (UTC if it names no zone), or in seconds, ms, us or ns since 1970.
+    """Seconds since 1970 of a time in ISO 8601 or as `20240101235959` (UTC if no zone is named), or in s, ms, us or ns.
 
     Raises:
         RowError: it cannot be read.
@@ -159,6 +160,8 @@ def parse_time(value: object) -> float:
 
 
 def _parse_time(value: object) -> float | None:
+    if isinstance(value, int) and _COMPACT.fullmatch(str(value)):
+        value = str(value)
     if isinstance(value, int | float | Decimal):
         return _since_1970(float(value))
     if isinstance(value, datetime):
@@ -167,6 +170,8 @@ def _parse_time(value: object) -> float | None:
         time = datetime.combine(value, clock_time())
     elif isinstance(value, str):
         text = value.strip()
+        if compact := _COMPACT.fullmatch(text):
+            return datetime.strptime(f"{compact[0]}Z", f"%{'Y' if compact[1] else 'y'}%m%d%H%M%S%z").timestamp()
         # ISO's short form of a date has 8 digits
         if len(text) > 8 and _NUMBER.fullmatch(text):
             return _since_1970(float(text))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +32,8 @@ _SEEN_VALUES = 2000
 _MOST = 0.95
 _HALF = 0.5
 """Rows without a user or session are of use as they are."""
+_FEW = 0.05
+"""Rows without a text are left out, such as those of the other events of a log."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +89,9 @@ def recognise(sample: Sample) -> Finding:
     if list(sample.columns) == [LINE]:
         return _lines(sample)
     column, named = columns.text()
+    if named is None and list(sample.columns) == [column] and " " in column.strip():
+        problem = f"the first line, `{column}`, does not look like the name of a column."
+        raise InputError(sample.path, problem, line=1, remedy="Put a name there, such as `query` or `title`.")
     kind, why = next(_reasons(columns, column, named))
     if kind == "text":
         return Finding(sample=sample, kind=kind, column=column, why=why, where={})
@@ -94,8 +100,8 @@ def recognise(sample: Sample) -> Finding:
         payload = columns.named(_NAMES["payloads"], _is_scalar, column, weight)
         return Finding(sample=sample, kind=kind, column=column, weight=weight, payload=payload, why=why)
     time = columns.time(column)
-    user = columns.named(_NAMES["users"], _is_scalar, column, time, filled=_HALF)
-    session = columns.named(_NAMES["sessions"], _is_scalar, column, time, user, filled=_HALF)
+    user = columns.people(_NAMES["users"], column, time)
+    session = columns.people(_NAMES["sessions"], column, time, user)
     count = columns.count(column, time, user, session)
     return Finding(
         sample=sample,
@@ -134,7 +140,7 @@ class _Columns:
         """The column that holds queries, titles or text, and what its name says that it is."""
         known: dict[str, Kind] = {"queries": "query_log", "titles": "catalogue", "texts": "text"}
         for names, kind in known.items():
-            name = self.named(_NAMES[names], _is_text, filled=_HALF)
+            name = self.named(_NAMES[names], _is_text, filled=_FEW)
             if name is not None:
                 return name, kind
         texts = [name for name in self._values if self._share(name, _is_text) >= 0.8 and not self._is_code(name)]
@@ -162,6 +168,15 @@ class _Columns:
                 if called and name not in taken and self._filled(name) >= filled and self._share(name, fits) >= _MOST:
                     return name
         return None
+
+    def people(self, names: Sequence[str], *taken: str | None) -> str | None:
+        """The column with the user or session; not if one has most of the rows: that is nobody, or a robot."""
+        name = self.named(names, _is_scalar, *taken, filled=_HALF)
+        if name is None:
+            return None
+        values = self._values[name]
+        most = Counter(map(str, values)).most_common(1)[0][1]
+        return name if most <= max(_HALF * len(values), 10) else None
 
     def time(self, *taken: str | None) -> str | None:
         """The column with the time of submission."""
@@ -225,7 +240,7 @@ class _Columns:
 def _reasons(columns: _Columns, column: str, named: Kind | None) -> Iterator[tuple[Kind, str]]:
     """What a table is, and how that is told; what comes first holds."""
     values = columns.values(column)
-    typed = columns.named([*_NAMES["users"], *_NAMES["sessions"]], _is_scalar, column, filled=_HALF) is not None
+    typed = columns.people([*_NAMES["users"], *_NAMES["sessions"]], column) is not None
     if named == "catalogue" and typed and _repeats(values):
         yield "query_log", "its rows have users or sessions"
     if named in {"query_log", "catalogue"}:
