@@ -50,10 +50,14 @@ def misspelt_queries(queries: Sequence[str], counts: Sequence[float], ratio: flo
                 found[query] = word, meant
                 submissions[word] += count
     misspelt = {query: meant for query, (word, meant) in found.items() if submissions[word] >= _SHARE * words[word]}
-    for query in misspelt:
-        while misspelt[query] in misspelt:  # each step is to a more popular one, so it ends
-            misspelt[query] = misspelt[misspelt[query]]
-    return misspelt
+    return {query: _last(meant, misspelt) for query, meant in misspelt.items()}
+
+
+def _last(query: str, misspelt: dict[str, str]) -> str:
+    """What was meant in the end: each step is to a more popular query."""
+    while query in misspelt:
+        query = misspelt[query]
+    return query
 
 
 def _mended(words: dict[str, float], ratio: float) -> dict[str, str]:
