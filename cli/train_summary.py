@@ -73,6 +73,8 @@ def _data(data: Mapping[str, Any], config: TrainingConfig) -> Iterator[str]:
     catalogue, text = log.pop("catalogue", None), data.get("text")
     if log:
         yield QueryCounts(**{each.name: log[each.name] for each in fields(QueryCounts)}).summary(config)
+        if misspelt := log.get("misspelt_queries"):
+            yield f"Misspelt: {misspelt:,} queries, which count as those that were meant"
     if catalogue:
         yield CatalogueCounts(**catalogue).summary()
     if text:
