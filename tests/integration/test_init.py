@@ -80,6 +80,10 @@ def _write_products(path: Path) -> None:
     path.write_text(json.dumps(rows))
 
 
+def _write_titles(path: Path) -> None:
+    path.write_text("\n".join([_QUERIES[_WANTED].title(), *(query.title() for query in _QUERIES)]))
+
+
 def _write_text(path: Path) -> None:
     path.write_text("\n".join(_SENTENCES * 3))
 
@@ -102,6 +106,7 @@ _SMALL = [
         ("ubi.ndjson", _write_ubi),
         ("algolia.json", _write_answer),
         ("products.json", _write_products),
+        ("titles.txt", _write_titles),
     ],
 )
 def test_a_file_becomes_a_bundle(
@@ -118,10 +123,8 @@ def test_a_file_becomes_a_bundle(
     # the example that is printed finds the most frequent query
     found = CliRunner().invoke(app, [*complete, "--json"])
     payloads = {one["text"]: one["payload"] for one in json.loads(found.stdout)["suggestions"]}
-    if name == "products.json":
-        assert payloads["Purple Garden Hose"] == str(_WANTED)
-    else:
-        assert payloads["purple garden hose"] == ""
+    wanted = "Purple Garden Hose" if name in {"products.json", "titles.txt"} else "purple garden hose"
+    assert payloads[wanted] == (str(_WANTED) if name == "products.json" else "")
 
 
 def test_a_log_titles_and_a_text_together(tmp_path: Path) -> None:

@@ -246,6 +246,12 @@ def test_the_search_console_in_several_languages(tmp_path: Path, header: str, ma
         assert part_of(tmp_path, "Queries.csv", text).facts.submissions == 1234 + sum(range(893, 900))
 
 
+def test_weights_with_a_decimal_comma(tmp_path: Path) -> None:
+    text = "title;sold;price\nRed Shoes;1.200;9,90\nDesk Lamp;30,5;1,00\nTea Pot;7;2,00\n"
+    assert look(tmp_path, "a.csv", text)["catalogue"] == {"text_column": "title", "weight_column": "sold"}
+    assert part_of(tmp_path, "a.csv", text).facts.queries == ("red shoes", "desk lamp", "tea pot")
+
+
 def test_parquet_with_columns_of_every_kind(tmp_path: Path) -> None:
     columns = {
         "embedding": [[0.5] * 9] * 8,

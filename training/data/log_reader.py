@@ -15,13 +15,12 @@ from typing import NamedTuple
 
 from lm.errors import InputError
 from training.config_log import QueryLogSource
+from training.data.numbers import is_dotted, plain_number
 from training.data.sources import BadRows, Progress, RowError, kind_of, source_files
 from training.data.tables import KINDS, MAX_ROW_BYTES, decimal_comma, read_columns
 
 _MAX_COUNT = 10**9
 _NUMBER = re.compile(r"[+-]?\d{1,20}(?:\.\d{0,20})?(?:[eE][+-]?\d{1,3})?")
-_GROUPS = re.compile(r"[+-]?\d{1,3}(?:([,'\u2019_ \u00a0\u202f])\d{3}(?:\1\d{3})*(\.\d*)?|(?:\.\d{3}){2,})")
-_DOTTED_GROUPS = re.compile(r"[+-]?\d{1,3}(?:\.\d{3})+(?:,0*)?")
 _COMPACT = re.compile(r"(19|20)?\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:[01]\d|2[0-3])[0-5]\d[0-5]\d")
 _ZONED = re.compile(r"(.*?\d) ?([+-]\d\d(?::?\d\d)?)? ?(?:UTC|GMT|Z)?", re.IGNORECASE)
 
@@ -109,13 +108,13 @@ def parse_count(value: object, decimal_comma: bool = False) -> int:
     if isinstance(value, str):
         if value.isdecimal() and len(value) < 10:  # as most logs have them
             return int(value)
-        text = _without_groups(value.strip(), decimal_comma)
+        text = plain_number(value, decimal_comma=decimal_comma)
         number = Decimal(text) if _NUMBER.fullmatch(text) else None
     elif isinstance(value, int | float | Decimal) and math.isfinite(value):
         number = Decimal(value)
     if number is None or number != number.to_integral_value():
         remedy = "Mend or drop the line."
-        if isinstance(value, str) and _DOTTED_GROUPS.fullmatch(value.strip()):
+        if isinstance(value, str) and is_dotted(value):
             remedy = "Write it without separators, such as 8000 for 8.000."
         raise RowError("bad_count", f"the count {value!r} is no whole number.", remedy)
     if not 0 <= number <= _MAX_COUNT:
@@ -124,18 +123,6 @@ def parse_count(value: object, decimal_comma: bool = False) -> int:
             "bad_count", f"the count {number} is {problem}.", "Is count_column the right one? Mend or drop the line."
         )
     return int(number)
-
-
-def _without_groups(text: str, decimal_comma: bool) -> str:
-    if decimal_comma and _DOTTED_GROUPS.fullmatch(text):
-        return text.partition(",")[0].replace(".", "")
-    if decimal_comma:
-        text = text.replace(",", ".")
-    grouped = _GROUPS.fullmatch(text)
-    if not grouped:
-        return text
-    whole = text.removesuffix(grouped[2] or "")
-    return whole.replace(grouped[1] or ".", "") + (grouped[2] or "")
 
 
 def parse_time(value: object) -> float:

@@ -17,7 +17,7 @@ from typing import Any
 
 from lm.errors import InputError
 from training.data.engines import MEMORY_LIMIT
-from training.data.json_rows import JSON_KINDS, read_objects, rows_of
+from training.data.json_rows import JSON_KINDS, NAME_IT, read_objects, rows_of
 from training.data.sources import Progress, Report, kind_of, plain_file, read_lines, stop_at
 
 KINDS = (".txt", ".tsv", ".csv", *JSON_KINDS, ".parquet")
@@ -281,4 +281,4 @@ def _check_columns(path: Path, wanted: Sequence[str | None], found: Collection[s
         if column is not None and column not in found:
             names = ", ".join(f"`{name}`" for name in found) or "none"
             problem = f"there is no column `{column}`; those there are: {names}."
-            raise InputError(path, problem, remedy="Name the column in the configuration.")
+            raise InputError(path, problem, remedy=NAME_IT)

@@ -13,6 +13,7 @@ from typing import Any
 
 from lm.text.normalize import is_unspaced, normalize_query
 from training.data.log_reader import parse_count, parse_time
+from training.data.numbers import parse_number
 from training.data.sources import RowError
 from training.data.tables import decimal_comma
 from training.starter.languages import languages
@@ -81,14 +82,15 @@ class Part:
     def found(self) -> str:
         """What was found, in a line for a person."""
         facts, kind = self.facts, self.finding.kind
-        said = [f"{'' if self.whole else 'about '}{self.rows:,} {'paragraphs' if kind == 'text' else 'rows'}"]
-        first = "" if self.whole else " in the first rows"
+        about, first = ("", "") if self.whole else ("about ", " in the first rows")
+        said = [about + _counted(self.rows, "paragraph" if kind == "text" else "row")]
         if kind != "text":
-            said.append(f"{len(facts.queries):,} different {'queries' if kind == 'query_log' else 'titles'}{first}")
+            one, many = ("query", "queries") if kind == "query_log" else ("title", "titles")
+            said.append(_counted(len(facts.queries), f"different {one}", f"different {many}") + first)
         if self.finding.count:
-            said.append(f"{facts.submissions:,.0f} submissions")
-        said += [f"{facts.users:,} users"] * bool(self.finding.user)
-        said += [f"{facts.sessions:,} sessions"] * bool(self.finding.session)
+            said.append(_counted(round(facts.submissions), "submission"))
+        said += [_counted(facts.users, "user")] * bool(self.finding.user)
+        said += [_counted(facts.sessions, "session")] * bool(self.finding.session)
         if facts.times_s:
             said.append(" to ".join(sorted({_day(time_s) for time_s in facts.times_s})))
         if self.languages:
@@ -173,11 +175,17 @@ def _rows(finding: Finding) -> Iterator[tuple[str, float | None, Any, str, str]]
     others = (nothing if name is None else columns[name] for name in names)
     for text, count, weight, time, user, session in zip(finding.texts, *others, strict=True):
         try:
-            number = float(1 if weight is None else weight) if finding.count is None else parse_count(count, comma)
+            number = 1.0 if finding.count is None else parse_count(count, comma)
+            if finding.weight is not None:
+                number = parse_number(weight, decimal_comma=comma)
             time_s = None if finding.time is None else parse_time(time)
         except RowError:
             number, time_s = None, None
         yield text, number, time_s, str(user or ""), str(session or "")
+
+
+def _counted(number: int, one: str, many: str = "") -> str:
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def _day(time_s: float) -> str:

@@ -17,6 +17,7 @@ from typing import Any, Literal
 from lm.errors import InputError
 from lm.text.normalize import is_unspaced, normalize_query
 from training.data.log_reader import parse_count, parse_time
+from training.data.numbers import parse_number
 from training.data.sources import RowError
 from training.data.tables import decimal_comma
 from training.starter.samples import LINE, Sample
@@ -201,9 +202,13 @@ class _Columns:
 
     def weight(self, *taken: str | None) -> str | None:
         """The column that says how much an entry is wanted; each row must hold a number that will do."""
-        name = self.named(_NAMES["weights"], _is_weight, *taken, filled=1)
-        fits = name is not None and all(map(_is_weight, self._values[name])) and any(map(float, self._values[name]))
-        return name if fits else None
+        name = self.named(_NAMES["weights"], self._is_weight, *taken, filled=1)
+        if name is None or not all(map(self._is_weight, self._values[name])):
+            return None
+        return name if any(parse_number(value, decimal_comma=self._comma) for value in self._values[name]) else None
+
+    def _is_weight(self, value: Any) -> bool:
+        return 0 <= parse_number(value, decimal_comma=self._comma) < 1e30
 
     def _is_count(self, value: Any) -> bool:
         return _parses(lambda: parse_count(value, self._comma))
@@ -306,13 +311,6 @@ def _is_time(value: Any) -> bool:
 def _is_written_time(value: Any) -> bool:
     number = isinstance(value, int | float) or (isinstance(value, str) and not re.search(r"\d[-:T/]\d", value))
     return not number and _is_time(value)
-
-
-def _is_weight(value: Any) -> bool:
-    try:
-        return 0 <= float(value) < 1e30
-    except (TypeError, ValueError):
-        return False
 
 
 def _is_scalar(value: Any) -> bool:
