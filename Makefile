@@ -28,7 +28,7 @@ up: $(VENV)/built ## run what docker-compose.yml says without Docker: server, ga
 	@exec $(BIN)/python -m scripts.up $(UP_ARGS)
 
 test: $(VENV)/built $(VENV)/spark ## run all tests
-	$(BIN)/pytest $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --dist loadfile $(PYTEST_ARGS)
 
 lint: $(VENV)/built ## ruff, mypy, import-linter, buf
 	$(BIN)/ruff check .

@@ -11,7 +11,8 @@ from cli.bundles import activate, inspect, rollback
 from cli.complete import complete, shell
 from cli.demo import demo
 from cli.evaluate import evaluate
-from cli.output import reported
+from cli.init import init
+from cli.output import EXIT_CODES, reported
 from cli.serve import TAKES_SETTINGS, gateway, health, serve
 from cli.train import print_configuration, train
 
@@ -37,10 +38,12 @@ class _Train(_Command):
 app = typer.Typer(
     name="autocomplete",
     help="Autocomplete that you run yourself: trains on your text and query logs, serves over gRPC.",
+    epilog=EXIT_CODES,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.command(cls=_Command)(init)
 app.command(cls=_Train)(train)
 for served in (serve, gateway):
     app.command(cls=_Command, **TAKES_SETTINGS)(served)

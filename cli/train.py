@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from cli.output import stderr, stdout
+from cli.output import EXIT_NOT_ACTIVATED, stderr, stdout
 
 EXAMPLE = """\
 name = "shop"
@@ -53,11 +53,13 @@ def train(
 
     If training is interrupted, the same command continues after the last finished step.
 
-    The new bundle becomes the active one, unless it measures worse than the active one on held-out data.
+    The new bundle becomes the active one, unless it measures worse than the active one on held-out data that neither
+    has learnt. Then the exit code is 3, and the last line says why and how to activate it.
 
     For several machines or processes: `torchrun --nnodes N --nproc-per-node M --no-python autocomplete train CONFIG`.
     They share the folder of the configuration and split each batch of the neural models.
     """
+    from cli.train_summary import print_summary
     from training.config import load_config
     from training.pipeline import assist
     from training.pipeline import train as run_training
@@ -72,12 +74,9 @@ def train(
     published = run_training(
         settings, base=config.parent, reporter=TerminalReporter(stderr()), activate=activate, engine=engine
     )
-    console = stdout()
-    console.print(f"Published {published.location}", markup=False, soft_wrap=True)
-    if published.activated:
-        console.print(f"Version {published.version} is active.", markup=False)
-    else:
-        console.print(f"Not activated: {published.reason}", markup=False, soft_wrap=True)
+    print_summary(published, settings)
+    if not published.activated:
+        raise typer.Exit(EXIT_NOT_ACTIVATED)
 
 
 def print_configuration() -> None:

@@ -7,8 +7,9 @@ readings of what was typed together.
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -20,9 +21,9 @@ from lm.index.never_generated import NeverGenerated
 from lm.index.queries import QueryIndex
 from lm.models.language_model import LanguageModel
 from lm.models.vocabulary import END
-from lm.text.duplicates import distinct, duplicate_key
+from lm.text.duplicates import distinct, duplicate_key, suspects
 from lm.text.hangul import typed_prefixes
-from suggest.sources.source import Proposal, Reading
+from suggest.sources.source import Match, Proposal, Reading
 
 Floats = NDArray[np.float64]
 
@@ -46,6 +47,8 @@ class Candidates:
         log_posteriors: natural-log probability, given what was typed, that the user means to type what each begins
             with, float64 (N,); None where that is certain.
         totals: submissions of all queries that begin with that, float64 (N,); None where that is certain.
+        matching: how each was found that does not begin as it was typed, see `suggest.sources.words`, float64 (N, M):
+            0 for those that do; None where all do. Of the others `log_probs` are shares of what was submitted.
     """
 
     texts: Sequence[str]
@@ -60,6 +63,20 @@ class Candidates:
     edits: NDArray[np.int64] | None = None
     log_posteriors: Floats | None = None
     totals: Floats | None = None
+    matching: Floats | None = None
+
+    @property
+    def elsewhere(self) -> NDArray[np.bool_]:
+        """Which do not begin as it was typed, bool (N,)."""
+        return np.zeros(len(self.texts), bool) if self.matching is None else (self.matching != 0).any(axis=1)
+
+    @property
+    def from_left(self) -> NDArray[np.bool_]:
+        """Which begin as it was typed or with the same words written otherwise, bool (N,)."""
+        if self.matching is None:
+            return np.ones(len(self.texts), bool)
+        from_left_N: NDArray[np.bool_] = (self.matching[:, 1:] == 0).all(axis=1)
+        return from_left_N
 
     @property
     def joint_log_probs(self) -> Floats:
@@ -120,11 +137,51 @@ class Pool:
         tokens, firsts = [self.tokens[row] for row in rows], [self.firsts[row] for row in rows]
         return replace(self, candidates=self.candidates.rows(rows), tokens=tokens, firsts=firsts)
 
-    def distinct(self, duplicates: Duplicates) -> Pool:
-        """The pool with near-duplicates collapsed into the most popular form."""
-        texts = self.candidates.texts
-        rows = distinct(texts, self.candidates.counts.tolist(), duplicates.collapse, duplicates.plural_ratio)
-        return self if len(rows) == len(texts) else self.rows(rows)
+    def distinct(self, duplicates: Duplicates, index: QueryIndex | None = None) -> Pool:
+        """The pool with near-duplicates collapsed into the most popular form; entries of a catalogue all stay.
+
+        What begins as it was typed is not collapsed into a query of the log that does not, unless it is generated and
+        written otherwise, no more.
+        """
+        candidates, entries = self.candidates, [False] * len(self.tokens)
+        if index is not None and index.entry_count:
+            entries = index.entries_at(index.positions(candidates.texts)).tolist()
+        if candidates.matching is None:
+            rows = _distinct(candidates, range(len(entries)), entries, duplicates)
+        else:
+            elsewhere = candidates.elsewhere.tolist()
+            typed = [row for row, other in enumerate(elsewhere) if not other]
+            others = [row for row, other in enumerate(elsewhere) if other]
+            rows = _distinct(candidates, typed, entries, duplicates)
+            rows = _without_twins(
+                candidates, rows, _distinct(candidates, others, entries, duplicates), entries, duplicates.collapse
+            )
+        return self if len(rows) == len(entries) else self.rows(rows)
+
+
+def _distinct(
+    candidates: Candidates, rows: Sequence[int], entries: Sequence[bool], duplicates: Duplicates
+) -> list[int]:
+    texts, counts = [candidates.texts[row] for row in rows], candidates.counts[rows].tolist()
+    some = [entries[row] for row in rows]
+    return [rows[place] for place in distinct(texts, counts, duplicates.collapse, duplicates.plural_ratio, some)]
+
+
+def _without_twins(
+    candidates: Candidates, typed: list[int], others: list[int], entries: Sequence[bool], kinds: Sequence[str]
+) -> list[int]:
+    """The rows of what begins as it was typed and of others, without near-duplicates between them."""
+    rows = [*typed, *others]
+    near = {rows[place] for place in suspects([candidates.texts[row] for row in rows])}
+    writing = [kind for kind in kinds if kind not in ("plural", "word_order")]
+    keys = {row: [duplicate_key(candidates.texts[row], *some) for some in (writing, kinds)] for row in near}
+    gone = set[int]()
+    for other, row in itertools.product(near.intersection(others), near.intersection(typed)):
+        same = [one == another for one, another in zip(keys[other], keys[row], strict=True)]
+        if any(same) and not (entries[other] and entries[row]):
+            gives_way = entries[other] or (same[0] and not candidates.counts[row])
+            gone.add(row if gives_way else other)
+    return [row for row in rows if row not in gone]
 
 
 def describe(
@@ -141,14 +198,21 @@ def describe(
     """
     found = _Found()
     unscored: list[str] = []
-    for text, _, tokens, first, log_prob, _, _ in proposals:
-        if tokens is None:
-            unscored.append(text)
+    matches = dict[str, Proposal]()
+    for proposal in proposals:
+        if proposal.match is not None:
+            matches[proposal.text] = proposal
+        elif proposal.tokens is None:
+            unscored.append(proposal.text)
         else:
-            found.add(text, tokens, first, log_prob)
+            found.add(proposal.text, proposal.tokens, proposal.first, proposal.log_prob)
     unscored = [text for text in dict.fromkeys(unscored) if text not in found.rows]
     if unscored:
         _score(model, reading, unscored, found)
+    for text in [text for text in matches if text in found.rows]:
+        del matches[text]
+    for text, proposal in matches.items():
+        found.add(text, (), 0.0, proposal.log_prob)
     positions_N = index.positions(list(found.rows)) if index else np.full(len(found.rows), -1)
     positions_N = positions_N[found.drop(never, positions_N >= 0)]
     size = len(found.rows)
@@ -159,8 +223,15 @@ def describe(
         log_probs=np.array(found.log_probs, np.float64),
         tokens=np.maximum(np.fromiter(map(len, found.tokens), np.float64, size), 1.0),
         recency=index.recency_at(positions_N) if index else None,
+        matching=_matching(found.rows, matches) if matches else None,
     )
     return Pool(candidates, found.tokens, found.firsts, reading.context, reading.total, reading.typed_log_prob)
+
+
+def _matching(texts: Iterable[str], matches: Mapping[str, Proposal]) -> Floats:
+    none = (0.0,) * len(Match._fields)
+    found = (matches.get(text) for text in texts)
+    return np.array([none if each is None or each.match is None else each.match.features for each in found])
 
 
 class _Found:
@@ -259,7 +330,8 @@ def _joined(parts: Sequence[tuple[Reading, Pool]]) -> Pool:
     columns = ["lengths", "counts", "log_probs", "tokens"]
     if every[0].recency is not None:
         columns.append("recency")
-    joined: dict[str, Any] = {name: np.concatenate([getattr(each, name) for each in every]) for name in columns}
+    joined: dict[str, Any] = {"matching": _joined_matching(every)}
+    joined |= {name: np.concatenate([getattr(each, name) for each in every]) for name in columns}
     return replace(
         pools[0],
         candidates=Candidates(
@@ -273,4 +345,13 @@ def _joined(parts: Sequence[tuple[Reading, Pool]]) -> Pool:
         firsts=[first for pool in pools for first in pool.firsts],
         total=float(sum(np.exp(reading.log_posterior) * pool.total for reading, pool in parts)),
         parts=tuple(pools),
+    )
+
+
+def _joined_matching(every: Sequence[Candidates]) -> Floats | None:
+    if all(candidates.matching is None for candidates in every):
+        return None
+    width = len(Match._fields)
+    return np.concatenate(
+        [np.zeros((len(each.texts), width)) if each.matching is None else each.matching for each in every]
     )

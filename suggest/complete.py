@@ -14,17 +14,20 @@ from lm.bundle.bundle import Bundle
 from lm.bundle.manifest import Ranking
 from lm.errors import UnsupportedError
 from lm.index.queries import QueryIndex
+from lm.index.shown import Shown
 from lm.text.duplicates import distinct
-from lm.text.hangul import TypedPrefix, typed_prefixes
+from lm.text.hangul import typed_prefixes
 from lm.text.normalize import normalize_query
 from suggest.budget import Budget, CostEstimate, OptionalPart, Work
 from suggest.candidates import Candidates, Floats, Pool, describe, pool_readings
 from suggest.opinions import Advisers, Rescorer, rerank
 from suggest.rank import first_exact, order
-from suggest.sources.log import SHARE, InfixSource, LogSource, infix_log_probs
+from suggest.sources.log import LogSource
 from suggest.sources.ngram import NgramSource
 from suggest.sources.source import Proposal, Reading, Request, Source, read_typed
 from suggest.sources.spelling import SpellingSource
+from suggest.sources.words import WordsSource
+from suggest.typed_spans import Spans, prefix_span, word_spans
 from suggest.types import QueryCompletion, QueryOptions, QuerySuggestion, ScoreTerms, SuggestionSource
 
 CHOSEN = 16
@@ -39,7 +42,7 @@ _PROBABLE = math.log(0.5)
 class _Listed:
     """Natural-log probability and row of each candidate, best first, and each model's opinion of them.
 
-    `reading` is what was typed as it stands; `corrections` has the correction that a text completes, if it completes
+    `corrections` has the correction that a text completes, if it completes
     one; `total` are the submissions behind all readings; `refiners` are as of `QueryCompletion`.
     """
 
@@ -47,7 +50,6 @@ class _Listed:
     candidates: Candidates
     ngram: Floats
     neural: Floats | None = None
-    reading: Reading | None = None
     corrections: dict[str, Reading] = field(default_factory=dict)
     total: float = 0.0
     refiners: tuple[OptionalPart, ...] = ()
@@ -62,11 +64,12 @@ class QueryCompleter:
         self._duplicates = bundle.manifest.duplicates
         self._ranking = bundle.manifest.ranking
         self._first_ranking = bundle.manifest.first_ranking
-        self._sources: tuple[Source, ...] = (NgramSource(self._model),)
-        self._infix: Source | None = None
+        self._fills = bundle.manifest.generated == "fill"
+        self._from_left: tuple[Source, ...] = (NgramSource(self._model),)
+        self._sources: tuple[Source, ...] = self._from_left
         if bundle.queries is not None:
-            self._sources += (LogSource(bundle.queries),)
-            self._infix = InfixSource(bundle.queries, self._duplicates.collapse)
+            self._from_left += (LogSource(bundle.queries),)
+            self._sources = (*self._from_left, WordsSource(bundle.queries))
         self._spelling: SpellingSource | None = None
         if bundle.lexicon is not None:
             self._spelling = SpellingSource(self._model, bundle.lexicon, self._sources)
@@ -97,8 +100,6 @@ class QueryCompleter:
             listed = self._popular(options.max_suggestions, self._bundle.queries, work)
         with work.stage("rank"):
             suggestions = self._suggestions(request, listed, self._bundle.queries)
-            if self._infix is not None and listed.reading is not None:
-                suggestions = self._with_infix(request, listed.reading, suggestions, self._infix, self._bundle.queries)
         return QueryCompletion(
             suggestions=suggestions,
             normalized_query=request.query,
@@ -109,33 +110,33 @@ class QueryCompleter:
         )
 
     def proposed(self, query: str, *, whole: bool = False) -> Pool:
-        """What log and models propose for a normalised query as it stands, without near-duplicates.
+        """What log and models propose that begins as a normalised query, without near-duplicates.
 
         Args:
             whole: see `Reading`.
         """
-        return self._proposed(Request(query), read_typed(self._model, query, whole=whole))
+        return self._proposed(Request(query), read_typed(self._model, query, whole=whole), self._from_left)
 
     def considered(self, query: str, k: int) -> tuple[Candidates, float]:
         """What is ranked for a normalised query if k are to be shown, and the submissions behind all readings of it."""
         listed = self._ranked(Request(query, QueryOptions(max_suggestions=k)), Work(None))
         return listed.candidates, listed.total
 
-    def _proposed(self, request: Request, reading: Reading) -> Pool:
-        proposals = [proposal for source in self._sources for proposal in source.propose(request, reading)]
+    def _proposed(self, request: Request, reading: Reading, sources: Sequence[Source]) -> Pool:
+        proposals = [proposal for source in sources for proposal in source.propose(request, reading)]
         return self._described(reading, proposals)
 
     def _described(self, reading: Reading, proposals: Sequence[Proposal]) -> Pool:
         pool = describe(reading, proposals, self._model, self._bundle.queries, self._bundle.never_generated)
-        pool = pool.distinct(self._duplicates)
-        reading.logged = int(np.count_nonzero(pool.candidates.counts))
+        pool = pool.distinct(self._duplicates, self._bundle.queries)
+        reading.logged = int(np.count_nonzero(pool.candidates.counts[pool.candidates.from_left]))
         return pool
 
     def _ranked(self, request: Request, work: Work) -> _Listed:
         options = request.options
         with work.stage("ngram"):
             reading = read_typed(self._model, request.query)
-            pool = self._proposed(request, reading)
+            pool = self._proposed(request, reading, self._sources)
             size = max(CHOSEN, options.max_suggestions + 2)
             rows = first_rows(pool, self._first_ranking, size, options.exclude_generated)
         corrections = dict[str, Reading]()
@@ -152,8 +153,10 @@ class QueryCompleter:
                 chosen = self._advisers.advise(chosen)
         candidates, neural = self._judged(options, pool, rows, chosen, work)
         ranked = order(candidates, pool.total, self._ranking)
+        if self._fills:
+            ranked.sort(key=lambda place: not candidates.counts[place[1]])
         refiners = () if options.neural or not rows else self._refiners(pool)
-        return _Listed(ranked, candidates, chosen.log_probs, neural, reading, corrections, pool.total, refiners)
+        return _Listed(ranked, candidates, chosen.log_probs, neural, corrections, pool.total, refiners)
 
     def _corrected(
         self, request: Request, reading: Reading, pool: Pool, spelling: SpellingSource, work: Work
@@ -200,7 +203,8 @@ class QueryCompleter:
         with work.stage("history"):
             popular, total = index.completions("", 2 * k)
             texts, counts = [text for text, _ in popular], [count for _, count in popular]
-            rows = distinct(texts, counts, self._duplicates.collapse, self._duplicates.plural_ratio)[:k]
+            entries = index.entries_at(index.positions(texts)).tolist()
+            rows = distinct(texts, counts, self._duplicates.collapse, self._duplicates.plural_ratio, entries)[:k]
             unknown = np.full(len(rows), -np.inf)
             candidates = Candidates(
                 texts=[texts[row] for row in rows],
@@ -213,81 +217,53 @@ class QueryCompleter:
         return _Listed(ranked, candidates, unknown)
 
     def _suggestions(self, request: Request, listed: _Listed, index: QueryIndex) -> tuple[QuerySuggestion, ...]:
-        counts, ngram = listed.candidates.counts.tolist(), listed.ngram.tolist()
-        texts, prefixes = listed.candidates.texts, typed_prefixes(request.query)
+        candidates, prefixes = listed.candidates, typed_prefixes(request.query)
+        counts, ngram, elsewhere = candidates.counts.tolist(), listed.ngram.tolist(), candidates.elsewhere.tolist()
         neural = listed.neural.tolist() if listed.neural is not None else [-math.inf] * len(counts)
         ranked = listed.ranked[: request.options.max_suggestions]
         suggestions = []
-        for (log_prob, row), shown in zip(ranked, index.shown([texts[row] for _, row in ranked]), strict=True):
-            text, correction = texts[row], listed.corrections.get(texts[row])
-            if correction is None:
-                typed, edits = _typed_length(text, request.query, prefixes), 0
-            else:
-                typed, edits = len(correction.query.rstrip()), correction.edits
+        for (log_prob, row), forms in zip(
+            ranked, index.shown([candidates.texts[row] for _, row in ranked]), strict=True
+        ):
+            text = candidates.texts[row]
+            correction = listed.corrections.get(text)
+            query, edits = (correction.query.rstrip(), correction.edits) if correction else (request.query, 0)
             popularity = math.log(counts[row] / index.total) if counts[row] > 0 else None
-            terms = ScoreTerms(popularity, _known(ngram[row]), _known(neural[row]), edits)
-            suggestions.append(_suggestion(text, shown, log_prob, (0, typed), terms))
-        return tuple(suggestions)
-
-    def _with_infix(
-        self,
-        request: Request,
-        reading: Reading,
-        listed: tuple[QuerySuggestion, ...],
-        source: Source,
-        index: QueryIndex,
-    ) -> tuple[QuerySuggestion, ...]:
-        """A list with infix completions at its end: where it has room, and in the place of its last generated ones.
-
-        Only what was submitted more often than all queries with the typed prefix takes such a place: the log then says
-        that the typed text rather begins a later word.
-        """
-        k = request.options.max_suggestions
-        generated = [row for row, each in enumerate(listed) if each.source is SuggestionSource.GENERATED]
-        places, room = min(k // SHARE, len(generated)), k - len(listed)
-        if places + room < 1:
-            return listed
-        reading.listed, reading.places = [suggestion.text for suggestion in listed], room + places
-        matches = source.propose(request, reading)
-        if not matches:
-            return listed
-        taken = sum(match.submissions > reading.total for match in matches[:places]) - room
-        if taken > 0:
-            gone = set(generated[-taken:])
-            listed = tuple(suggestion for row, suggestion in enumerate(listed) if row not in gone)
-        matches, prefixes = matches[: k - len(listed)], typed_prefixes(request.query)
-        popularity = [math.log(match.submissions / index.total) for match in matches]
-        log_probs = infix_log_probs(popularity, [(each.acceptance_prob, each.log_prob) for each in listed])
-        rows = zip(matches, popularity, log_probs, index.shown([match.text for match in matches]), strict=True)
-        return listed + tuple(
-            _suggestion(
-                match.text,
-                shown,
-                log_prob,
-                (match.start, _typed_length(match.text[match.start :], request.query, prefixes)),
-                ScoreTerms(popularity_log_prob=popular),
-            )
-            for match, popular, log_prob, shown in rows
-        )
+            terms = ScoreTerms(popularity, None if elsewhere[row] else _known(ngram[row]), _known(neural[row]), edits)
+            for form in forms:
+                if elsewhere[row]:
+                    typed = word_spans(form.display, query)
+                else:
+                    typed = prefix_span(form.display, text, query, prefixes if correction is None else ())
+                suggestions.append(_suggestion(text, form, log_prob, typed, terms))
+        if len(suggestions) > len(ranked):  # each form has its share of the query's probability
+            last = SuggestionSource.GENERATED if self._fills else None
+            suggestions.sort(key=lambda each: (each.source is last, -each.log_prob))
+        return tuple(suggestions[: request.options.max_suggestions])
 
 
-def _suggestion(
-    text: str, shown: tuple[str, str], log_prob: float, typed: tuple[int, int], terms: ScoreTerms
-) -> QuerySuggestion:
-    """A suggestion; one without a popularity is in no log."""
+def _suggestion(text: str, form: Shown, log_prob: float, typed: Spans, terms: ScoreTerms) -> QuerySuggestion:
+    """A query in one of its forms; one without a popularity is in no log."""
     source = SuggestionSource.GENERATED if terms.popularity_log_prob is None else SuggestionSource.LOG
-    return QuerySuggestion(text, shown[0], log_prob, math.exp(log_prob), source, typed, terms, shown[1])
+    log_prob += math.log(form.share) if form.share < 1.0 else 0.0
+    return QuerySuggestion(text, form.display, log_prob, math.exp(log_prob), source, typed, terms, form.payload)
 
 
 def first_rows(pool: Pool, ranking: Ranking, k: int, exclude_generated: bool = False, *, start: int = 0) -> list[int]:
     """The candidates from a row on that are worth the other models' time, best first.
 
-    Generated ones that are not asked for go before the list is cut, or they would take the places of real ones.
+    They are the k best that begin as typed, as if there were no others, and those others that are among the k best of
+    all. Generated ones that are not asked for go before the list is cut, or they would take the places of real ones.
     """
     candidates, size = pool.candidates, len(pool.tokens)
     kept = [row for row in range(start, size) if not exclude_generated or candidates.counts[row]]
     some = candidates if len(kept) == size else candidates.rows(kept)
-    return [kept[row] for _, row in order(some, pool.total, ranking)[: max(k, 0)]]
+    elsewhere, left, rows = some.elsewhere.tolist(), max(k, 0), list[int]()
+    for place, (_, row) in enumerate(order(some, pool.total, ranking)):
+        if place < k if elsewhere[row] else left > 0:
+            left -= not elsewhere[row]
+            rows.append(kept[row])
+    return rows
 
 
 def _corrected_query(listed: _Listed, suggestions: tuple[QuerySuggestion, ...]) -> str:
@@ -298,11 +274,3 @@ def _corrected_query(listed: _Listed, suggestions: tuple[QuerySuggestion, ...]) 
 
 def _known(log_prob: float) -> float | None:
     return log_prob if math.isfinite(log_prob) else None
-
-
-def _typed_length(text: str, query: str, typed: tuple[TypedPrefix, ...]) -> int:
-    """Code points of a text that are typed; a syllable in the making is not until it is as shown."""
-    if not typed[0].low:
-        return min(len(query), len(text))
-    literal = next((len(prefix.literal) for prefix in typed if prefix.begins(text)), 0)
-    return literal + text.startswith(query[-1], literal)

@@ -20,7 +20,7 @@ from lm.text.normalize import (
     ends_unspaced,
     is_unspaced,
     last_word_start,
-    normalize_query,
+    normalize_typing,
     split_sentences,
 )
 
@@ -57,7 +57,7 @@ def locate(
     if model.joins and is_unspaced(text[start:]):
         inside = _piece_start(model, text[start:], joined)
         start, joined = start + inside, joined or inside > 0
-    typed = normalize_query(text[start:], lowercase=model.entry.lowercase).strip()
+    typed = normalize_typing(text[start:], lowercase=model.entry.lowercase).strip()
     return Cursor(start, (read or context_tokens)(model, text[:start]), typed, joined)
 
 
@@ -82,14 +82,14 @@ def context_tokens(model: LanguageModel, text: str) -> tuple[int, ...]:
 def _piece_start(model: LanguageModel, stretch: str, joined: bool) -> int:
     """Where the piece under the cursor begins in a stretch without spaces; 0 if nowhere else."""
     lowercase = model.entry.lowercase
-    normal = normalize_query(stretch, lowercase=lowercase)
+    normal = normalize_typing(stretch, lowercase=lowercase)
     earliest = max(0, len(normal) - _LONGEST_PIECE)
     every = range(earliest, len(normal))
     open_from = next((at for at in every if _begins_piece(model, normal, at, joined)), len(normal))
     wanted = max(at for at in _boundaries(model, normal) if at <= open_from)
     # The same place in the text as given, which normalisation may have made shorter or longer.
     for at in range(len(stretch), max(0, len(stretch) - 4 * _LONGEST_PIECE), -1):
-        head, tail = (normalize_query(part, lowercase=lowercase) for part in (stretch[:at], stretch[at:]))
+        head, tail = (normalize_typing(part, lowercase=lowercase) for part in (stretch[:at], stretch[at:]))
         if (head, tail) == (normal[:wanted], normal[wanted:]):
             return at
     return 0

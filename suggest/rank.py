@@ -5,19 +5,20 @@ A user who has typed something wants one of the listed queries or another one (M
     P(q) = exp u(q) / (sum of exp u over the list + exp u_other)
     u(q) = weights . (log p(q) if generated, log p(q) if logged, 1 if logged, log(1 + count), log(length), log(tokens),
                       -unknown words)
-           + advisers . log a(q) + reranker * log s(q) + recency * log(1 + recent)
+           + advisers . log a(q) + reranker * log s(q) + recency * log(1 + recent) + matching . m(q)
     u_other = other . (1, log(1 - sum of p over the list), log(1 + total))
 
 `p` is the models' probability of the query given what was typed, `length` the characters not typed yet and `tokens`
 what the language model spells them with, `total` the submissions of all queries with the typed prefix, `a` the query's
 shares of the list by the bundle's further language models, `s` that by the re-ranker, where the bundle has one that is
-asked (see `suggest.opinions` for both), `recent` its submissions of late, where the log has times. The
-weights are those under which held-out queries are most probable, so P is calibrated. A language model has seen the
-queries of its log, and so its opinion of them weighs otherwise than that of queries it made up: how much either says,
-and being in the log besides, the data tell.
+asked (see `suggest.opinions` for both), `recent` its submissions of late, where the log has times. Of a query that
+does not begin as it was typed `m` says how it was found (see `suggest.sources.words`), and `p` is its share of what
+was submitted among all that was found. The weights are those under which held-out queries are most probable, so P is
+calibrated. A language model has seen the queries of its log, and so its opinion of them weighs otherwise than that of
+queries it made up: how much either says, and being in the log besides, the data tell.
 
-Of what suits the typed letters a query of the log is never behind a generated one that is less probable by the models:
-see `utilities`.
+Of what suits the typed letters a query of the log is never behind a generated one that is less probable by the models,
+and one that does not begin as it was typed never before one that does and is at least as popular: see `utilities`.
 
 Where typing errors were looked for, the list holds several readings of what was typed: as it stands, and corrected.
 `p` is then given the reading, the log of the reading's posterior probability (see `suggest.sources.spelling`) is added
@@ -79,8 +80,11 @@ def features(candidates: Candidates, advisers: int) -> Floats:
 
 
 def other_features(candidates: Candidates, total: float) -> Floats:
-    """What the weights of "another query" are multiplied with, float64 (3,)."""
-    listed = float(np.exp(candidates.joint_log_probs).sum())
+    """What the weights of "another query" are multiplied with, float64 (3,).
+
+    What does not begin as it was typed is no part of what the models expect after it.
+    """
+    listed = float(np.exp(candidates.joint_log_probs[~candidates.elsewhere]).sum())
     return np.array([1.0, np.log(max(1.0 - listed, _LEAST_OTHER)), np.log1p(total)])
 
 
@@ -88,14 +92,16 @@ def utilities(candidates: Candidates, ranking: Ranking) -> Floats:
     """Utility of each candidate, float64 (N,), whatever the others are; but in the log at least what it is outside.
 
     A query of the log is lifted beside any generated one that is less or equally probable by the models, among
-    those that suit the typed letters and among corrections.
+    those that suit the typed letters and among corrections. One in which the typed words stand one after the other
+    from the left, in another form, is too. One that does not begin as it was typed is lowered below each of the log
+    that does and is at least as popular.
     """
-    features_NF, weights = features(candidates, len(ranking.advisers)), weight_vector(ranking)
+    features_NF = features(candidates, len(ranking.advisers))
     if candidates.edits is None:
-        return _lifted(candidates, features_NF, weights)
+        return _moved(candidates, features_NF, ranking)
     utilities_N = np.empty(len(features_NF))
     for rows in ((candidates.edits == 0).nonzero()[0], (candidates.edits > 0).nonzero()[0]):
-        utilities_N[rows] = _lifted(candidates.rows(rows), features_NF[rows], weights)
+        utilities_N[rows] = _moved(candidates.rows(rows), features_NF[rows], ranking)
     return utilities_N
 
 
@@ -138,23 +144,44 @@ def _capped(candidates: Candidates, utilities_N: Floats) -> Floats:
     return capped_N
 
 
-def _lifted(candidates: Candidates, features_NF: Floats, weights: Floats) -> Floats:
-    utilities_N: Floats = features_NF @ weights
+def _moved(candidates: Candidates, features_NF: Floats, ranking: Ranking) -> Floats:
+    utilities_N: Floats = features_NF @ weight_vector(ranking)
     if candidates.log_posteriors is not None:
         utilities_N += candidates.log_posteriors
-    logged_N = candidates.counts > 0
-    logged, generated = logged_N.nonzero()[0], (~logged_N).nonzero()[0]
-    if not len(logged):
-        return utilities_N
-    as_generated, as_logged, there, popularity, *_, recency = weights
-    outside_L = (as_generated - as_logged) * features_NF[logged, 1] - there - popularity * features_NF[logged, 3]
-    outside_L -= recency * features_NF[logged, -1]
-    utilities_N[logged] += np.maximum(outside_L, 0.0)
-    if len(generated):
+    if candidates.matching is None:
+        return _lifted(candidates, utilities_N, features_NF, ranking, candidates.counts > 0)
+    utilities_N += candidates.matching @ np.array(ranking.matching)
+    lifted_N = candidates.from_left & (candidates.counts > 0)
+    return _lowered(candidates, _lifted(candidates, utilities_N, features_NF, ranking, lifted_N))
+
+
+def _lifted(
+    candidates: Candidates, utilities_N: Floats, features_NF: Floats, ranking: Ranking, lifted_N: NDArray[np.bool_]
+) -> Floats:
+    """The utilities of the log's own raised to what they would be outside it, and to those of generated ones below."""
+    typed = ((candidates.counts > 0) & ~candidates.elsewhere).nonzero()[0]
+    lifted, generated = lifted_N.nonzero()[0], (candidates.counts == 0).nonzero()[0]
+    as_generated, as_logged, there, popularity = ranking.weights[:4]
+    outside_L = (as_generated - as_logged) * features_NF[typed, 1] - there - popularity * features_NF[typed, 3]
+    outside_L -= ranking.recency * features_NF[typed, -1]
+    utilities_N[typed] += np.maximum(outside_L, 0.0)
+    if len(lifted) and len(generated):
         log_probs = candidates.joint_log_probs
-        below_LG = log_probs[generated] <= log_probs[logged][:, None]
+        below_LG = log_probs[generated] <= log_probs[lifted][:, None]
         best_L = np.where(below_LG, utilities_N[generated], -np.inf).max(axis=1)
-        utilities_N[logged] = np.maximum(utilities_N[logged], best_L)
+        utilities_N[lifted] = np.maximum(utilities_N[lifted], best_L)
+    return utilities_N
+
+
+def _lowered(candidates: Candidates, utilities_N: Floats) -> Floats:
+    """The utilities with those of what does not begin as it was typed lowered to where it may stand."""
+    elsewhere = candidates.elsewhere.nonzero()[0]
+    typed = ((candidates.counts > 0) & ~candidates.elsewhere).nonzero()[0]
+    popular_TE = candidates.counts[typed][:, None] >= candidates.counts[elsewhere]
+    caps_E = np.where(popular_TE, utilities_N[typed][:, None], np.inf).min(axis=0, initial=np.inf)
+    free_E = utilities_N[elsewhere]
+    before_E = 1 + (free_E > free_E[:, None]).sum(axis=1)
+    utilities_N[elsewhere] = np.minimum(free_E, caps_E - _JUST_BELOW * before_E)
     return utilities_N
 
 
@@ -164,7 +191,8 @@ def order(candidates: Candidates, total: float, ranking: Ranking) -> list[tuple[
     Where there are corrections, the probabilities need not fall: a few suggestions that suit the typed letters come
     first, however probable it is that these are wrong.
 
-    Ties: what suits the typed letters first, then queries of the log, then in the order of their text.
+    Ties: what suits the typed letters first, then queries of the log, then what begins as it was typed, then in the
+    order of their text.
 
     Args:
         total: submissions of all queries with the typed prefix.
@@ -178,13 +206,15 @@ def order(candidates: Candidates, total: float, ranking: Ranking) -> list[tuple[
         candidates.counts,
         candidates.lengths,
         candidates.tokens,
-        (candidates.unknown_words, candidates.log_shares, candidates.recency, candidates.advice),
+        (candidates.unknown_words, candidates.log_shares, candidates.recency, candidates.advice, candidates.matching),
         weight_vector(ranking),
+        np.array(ranking.matching),
         np.array(ranking.other),
         total,
         ranking.floor,
         _LEAST_LOG_PROB,
         _LEAST_OTHER,
+        _JUST_BELOW,
     )
     if tied:
         rows.sort(key=lambda place: _place(candidates, *place))
@@ -209,9 +239,10 @@ def order_readings(candidates: Candidates, total: float, ranking: Ranking) -> li
     return list(zip(log_probs[rows].tolist(), rows, strict=True))
 
 
-def _place(candidates: Candidates, log_prob: float, row: int) -> tuple[float, bool, bool, str]:
+def _place(candidates: Candidates, log_prob: float, row: int) -> tuple[float, bool, bool, bool, str]:
     corrected = candidates.edits is not None and candidates.edits[row] > 0
-    return -log_prob, bool(corrected), not candidates.counts[row], candidates.texts[row]
+    elsewhere = candidates.matching is not None and candidates.matching[row].any()
+    return -log_prob, bool(corrected), not candidates.counts[row], bool(elsewhere), candidates.texts[row]
 
 
 def _stated(candidates: Candidates, utilities_N: Floats, ranking: Ranking) -> Floats:

@@ -79,9 +79,9 @@ class QuerySuggestion(NamedTuple):
 
     Attributes:
         text: normalised, as models and log hold it.
-        display: as it should be displayed, as many code points.
-        typed: where in it what the user typed begins, and how many code points of it are typed, give or
-            take corrected errors.
+        display: as it should be displayed.
+        typed: the stretches of it that the user typed, give or take corrected errors: half-open ranges of code points
+            of `display` from left to right, which cut no grapheme cluster.
         payload: what the operator's catalogue holds for it; empty if nothing.
         log_prob: under the ensemble, given what was typed.
         acceptance_prob: calibrated probability that this is the query that the user wants.
@@ -92,7 +92,7 @@ class QuerySuggestion(NamedTuple):
     log_prob: float
     acceptance_prob: float
     source: SuggestionSource
-    typed: tuple[int, int]
+    typed: tuple[tuple[int, int], ...]
     terms: ScoreTerms
     payload: str = ""
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from demo.sample_data import SampleData, ensure_sample_data
+from lm.bundle.file_lock import file_lock
 from lm.bundle.registry import Registry
 from lm.models.user_cache import cache_home
 from tests.redis_process import RedisProcess
@@ -75,9 +77,14 @@ def sample_data() -> SampleData:
 
 @pytest.fixture(scope="session")
 def tiny_bundle_registry(tmp_path_factory: pytest.TempPathFactory, sample_data: SampleData) -> Path:
-    """A registry with the model `tiny`."""
-    folder = tmp_path_factory.mktemp("tiny")
-    train_tiny(folder, sample_data)
+    """A registry with the model `tiny`; where several processes test, the first that needs it trains it."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "tiny"
+    folder.mkdir(exist_ok=True)
+    with file_lock(folder / "lock"):
+        if not (folder / "trained").is_file():
+            train_tiny(folder, sample_data)
+            (folder / "trained").touch()
     return folder / "registry"
 
 

@@ -9,16 +9,20 @@ from pathlib import Path
 import numpy as np
 
 from lm.arrays import sorted_strings
-from lm.index.queries import SparseTexts, save_query_index
+from lm.index.queries import save_query_index
+from lm.index.shown import Shown, ShownForms
 
 
 @dataclass(frozen=True, slots=True)
 class QueryRow:
+    """A query; one with a payload or with `forms` is an entry of a catalogue."""
+
     query: str
     count: float
     display: str | None = None
     payload: str | None = None
     recent: float | None = None
+    forms: tuple[Shown, ...] = ()
 
 
 def build_query_index(folder: Path, rows: Iterable[QueryRow]) -> int:
@@ -28,14 +32,23 @@ def build_query_index(folder: Path, rows: Iterable[QueryRow]) -> int:
     return save_query_index(
         folder,
         sorted_strings([row.query.encode() for row in ordered]),
-        np.array([row.count for row in ordered], np.float32),
-        _sparse([row.display for row in ordered]),
-        _sparse([row.payload for row in ordered]),
+        np.array([row.count for row in ordered], np.float64),
+        _shown(ordered),
         np.array([row.recent or 0.0 for row in ordered]) if timed else None,
     )
 
 
-def _sparse(texts: Sequence[str | None]) -> SparseTexts:
-    there = [(position, text.encode()) for position, text in enumerate(texts) if text is not None]
-    positions = np.array([position for position, _ in there], np.uint32)
-    return SparseTexts(positions, sorted_strings([text for _, text in there]))
+def _shown(rows: Sequence[QueryRow]) -> ShownForms:
+    forms = [
+        (position, form, bool(row.forms or row.payload))
+        for position, row in enumerate(rows)
+        for form in row.forms or [Shown(row.display or "", row.payload or "", 1.0)] * bool(row.display or row.payload)
+    ]
+    several = any(len(row.forms) > 1 for row in rows)
+    return ShownForms(
+        np.array([position for position, _, _ in forms], np.uint32),
+        sorted_strings([form.display.encode() for _, form, _ in forms]),
+        sorted_strings([form.payload.encode() for _, form, _ in forms]),
+        np.array([form.share for _, form, _ in forms] if several else [], np.float64),
+        np.array([entered for _, _, entered in forms], bool),
+    )

@@ -22,10 +22,10 @@ from training.config_section import Section
 
 
 class TextSource(Section):
-    """Running text: `.txt` (a paragraph a line), `.jsonl` or `.parquet`, each also as `.gz`, `.xz` or `.zst`."""
+    """Running text: `.txt` (a paragraph a line), a table, JSON or Parquet, each also as `.gz`, `.xz` or `.zst`."""
 
     path: str = Field(description="File, or pattern such as `speeches/*.txt`.")
-    column: str = Field("text", description="Field (`.jsonl`) or column (`.parquet`) that holds the text.")
+    column: str = Field("text", description="Column (of a table) or field (of JSON) that holds the text.")
     part: Literal["split", "train", "validation", "test"] = Field(
         "split",
         description="What the text is used for. `split` holds out some blocks of sentences and trains on the rest.",
@@ -42,7 +42,7 @@ class TextSource(Section):
 
 
 class CatalogueSource(Section):
-    """Titles or products with weights: `.tsv`, `.csv`, `.jsonl` or `.parquet`. They can replace a query log."""
+    """Titles or products with weights: `.txt` (a title a line), a table, JSON or Parquet. They can replace a log."""
 
     path: str = Field(description="File, or pattern.")
     text_column: str = Field("text", description="Column that holds the title. Suggestions show it as it is written.")
@@ -57,7 +57,7 @@ class CatalogueSource(Section):
 
 
 class Screening(Section):
-    """Which queries of the log may enter the index and the models."""
+    """Which queries of the log may enter the index and the models. Catalogues are not screened unless asked."""
 
     min_users: int = Field(
         3,
@@ -74,10 +74,13 @@ class Screening(Section):
     model_min_count: int | None = Field(
         None, ge=1, description="Like `min_count`, for what the language models learn. Unset: the same."
     )
-    min_length: int = Field(
-        3, ge=1, description="Drop shorter queries (code points). Use 2 for Korean, Chinese or Japanese."
-    )
+    min_length: int = Field(2, ge=1, description="Drop shorter queries (code points).")
     max_length: int = Field(100, ge=8, le=256, description="Drop longer queries (code points).")
+    catalogue: bool = Field(
+        False,
+        description="Screen the entries of catalogues too: drop those that hold blocked words or look private, such as"
+        " a part number that may be a phone's, and those that are longer than `max_length`.",
+    )
     blocked_words: str | None = Field(
         None,
         description="File of words and phrases that are never suggested, one a line. They are added to the built-in"
@@ -88,9 +91,11 @@ class Screening(Section):
 class Duplicates(Section):
     """Which queries count as the same. A list shows only the most popular form."""
 
-    collapse: tuple[Literal["accents", "punctuation", "plural", "word_order"], ...] = Field(
-        ("accents", "punctuation", "plural", "word_order"),
-        description="Differences to ignore. Plurals are English ones, accents those of Latin letters.",
+    collapse: tuple[Literal["accents", "punctuation", "plural", "word_order", "spacing"], ...] = Field(
+        ("accents", "punctuation", "plural", "word_order", "spacing"),
+        description="Differences to ignore. Plurals are English ones, accents those of Latin letters; `spacing` is"
+        " `map quest` and `mapquest`. Another number, unit or order of numbers is always another query, and entries of"
+        " a catalogue never collapse.",
     )
     plural_ratio: float = Field(
         3.0,
@@ -104,7 +109,9 @@ class HeldOut(Section):
 
     validation_fraction: float = Field(0.04, gt=0, lt=0.5, description="Share of the lines that tunes the weights.")
     test_fraction: float = Field(0.04, gt=0, lt=0.5, description="Share of the lines that measures the result.")
-    max_queries: int = Field(4000, ge=10, description="At most this many queries in each part.")
+    max_queries: int = Field(
+        4000, ge=10, description="At most this many queries in each part, and at most a twentieth of that of one query."
+    )
     max_sentences: int = Field(20000, ge=10, description="At most this many sentences in each part.")
     query_log: str | None = Field(
         None,

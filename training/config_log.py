@@ -10,15 +10,27 @@ from training.config_section import Section
 
 
 class QueryLogSource(Section):
-    """A query log: `.txt` (a query a line), `.tsv`, `.csv` or `.parquet`, also with `.gz`, `.xz` or `.zst` behind."""
+    """A query log: `.txt` (a query a line), a table, or JSON as other systems write it, also compressed."""
 
-    path: str = Field(description="File, or glob pattern.")
-    query_column: str = Field("query", description="Column that holds the query (`.txt` has no columns).")
+    path: str = Field(
+        description="File, or glob pattern: `.txt` (a query a line), `.tsv`, `.csv`, `.jsonl`, `.ndjson`, `.json` or "
+        "`.parquet`, also with `.gz`, `.xz` or `.zst` behind."
+    )
+    query_column: str = Field(
+        "query",
+        description="Column that holds the query (`.txt` has no columns). In JSON and Parquet a name with dots goes "
+        "into nested fields, in JSON also into lists: `hits.hits._source.user_query`.",
+    )
     count_column: str | None = Field(None, description="Column with the number of times it was submitted.")
     time_column: str | None = Field(None, description="Column with the time of submission (UTC unless it says).")
     user_column: str | None = Field(None, description="Column with a pseudonymous user id.")
     session_column: str | None = Field(
         None, description="Column with the session. Queries of one session follow each other; a session is no user."
+    )
+    where: dict[str, str | int | float | bool | tuple[str | int | float | bool, ...]] = Field(
+        {},
+        description='Read only rows with these values in these columns, such as `{ event = "search" }` or '
+        '`{ country = ["AT", "DE"] }`. Upper and lower case count alike.',
     )
     on_bad_row: Literal["stop", "drop"] = Field(
         "stop",
@@ -33,6 +45,10 @@ class QueryLogSource(Section):
         description="A name by which a language model can be trained on this log alone (`query_logs`). Logs may share "
         "one.",
     )
+
+    def allowed(self) -> dict[str, tuple[object, ...]]:
+        """The values of `where` for each column."""
+        return {column: value if isinstance(value, tuple) else (value,) for column, value in self.where.items()}
 
 
 class Counting(Section):
@@ -69,6 +85,6 @@ class Counting(Section):
         20,
         ge=0,
         description="Logs without users: a query is half-typed, and dropped, if one that goes on within its last word "
-        "was submitted this many times as often, and queries that go on with another word less often than it; "
+        "was submitted this many times as often, and queries that go on with another word less than a tenth as often; "
         "0: none.",
     )

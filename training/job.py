@@ -72,12 +72,13 @@ def _read_text(job: Job, folder: Path) -> dict[str, Any]:
 
 def _read_queries(job: Job, folder: Path) -> dict[str, Any]:
     counts = write_queries(job.config, job.base, folder, now=job.now, reporter=job.reporter, engine=job.engine)
-    job.reporter.say(counts.summary())
+    job.reporter.say(counts.summary(job.config))
     return asdict(counts)
 
 
 def _read_catalogue(job: Job, log: Path | None, folder: Path) -> dict[str, Any]:
     counts = write_catalogue(job.config, job.base, log, folder, job.reporter)
+    job.reporter.say(counts.summary())
     return {**(counts_of(log) if log else {}), "catalogue": asdict(counts)}
 
 

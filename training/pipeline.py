@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,9 +23,11 @@ from training.config import TrainingConfig
 from training.data.engines import EngineName
 from training.data.query_log import WITHHELD_FILE
 from training.data.screening import load_blocked_words
-from training.evaluation.evaluate import EVALUATION_FOLDER, QUERIES_FILE, TEXT_FILE, evaluate_bundle
+from training.evaluation.evaluate import EVALUATION_FOLDER, QUERIES_FILE, TEXT_FILE, HeldOut, evaluate_bundle
 from training.fit.corrections import fit_corrections
+from training.fit.matching import fit_matching
 from training.fit.ranking import fit_ranking
+from training.gate import HELD_OUT_FOLDER, compare_bundles, write_held_out
 from training.job import QUERIES, TEXT, Job, counts_of, read_data, read_lines_of
 from training.language_model import fit_weights, prepare, train_language_model, train_network, wait_for_processes
 from training.progress import Reporter
@@ -58,11 +60,14 @@ def train(
     registry = open_registry(location if is_url(location) else base / location)
     job = Job(config, base, Workshop(base / config.work, reporter), reporter, engine, now())
     data = read_data(job)
-    sentences, queries = (read_lines_of(data[name] / "test.txt") if name in data else [] for name in (TEXT, QUERIES))
+    held_out = HeldOut(*(read_lines_of(data[name] / "test.txt") if name in data else [] for name in (TEXT, QUERIES)))
     with job.workshop.bundle_folder() as bundle:
         manifest, training = _build(job, data, bundle)
         metrics = evaluate_bundle(
-            open_bundle(bundle.path, verify=False), sentences=sentences, queries=queries, reporter=reporter
+            open_bundle(bundle.path, verify=False),
+            sentences=held_out.sentences,
+            queries=held_out.queries,
+            reporter=reporter,
         )
         # how training went stands here, not in files of the bundle, for equal inputs give equal files
         models = metrics["language_models"]
@@ -75,8 +80,9 @@ def train(
             manifest.model_copy(update={"created_at": now(), "metrics": metrics}),
             registry,
             config.publishing,
-            sentences=sentences,
-            queries=queries,
+            compare=lambda active: compare_bundles(
+                bundle.path, active, held_out, config.publishing.gate_tolerance, reporter
+            ),
             activate=activate,
             reporter=reporter,
         )
@@ -100,6 +106,7 @@ def _build(job: Job, data: dict[str, Path], bundle: BundleFolder) -> tuple[Manif
     with bundle.adding() as folder:
         _deny(job, data, folder)
         query_count = _query_index(job, data, folder)
+        write_held_out(folder / HELD_OUT_FOLDER, _held_out_lines(data))
         if config.publishing.keep_held_out:
             _keep_held_out(data, folder)
     manifest = Manifest(
@@ -112,6 +119,7 @@ def _build(job: Job, data: dict[str, Path], bundle: BundleFolder) -> tuple[Manif
         query_count=query_count,
         duplicates=Duplicates.model_validate(config.duplicates.model_dump()),
         ranking=Ranking(),
+        generated="mix" if config.query_log else "fill",
         metrics={},
         files={},
     )
@@ -126,6 +134,9 @@ def _rank(job: Job, manifest: Manifest, folder: Path, validation: Sequence[str])
     """The manifest with the weights of the ranking, fitted on held-out queries."""
     bundle = open_bundle(folder, verify=False)
     first, ranking = fit_ranking(bundle, validation, job.reporter)
+    manifest = manifest.model_copy(update={"first_ranking": first, "ranking": ranking})
+    ranking = fit_matching(replace(bundle, manifest=manifest), validation, job.config.seed, job.reporter)
+    first = first.model_copy(update={"matching": ranking.matching})
     manifest = manifest.model_copy(update={"first_ranking": first, "ranking": ranking})
     ranking = fit_corrections(replace(bundle, manifest=manifest), validation, job.config.seed, job.reporter)
     return manifest.model_copy(update={"ranking": ranking})
@@ -176,6 +187,12 @@ def _deny(job: Job, data: dict[str, Path], staging: Path) -> None:
     with job.reporter.task("withheld queries"):
         hashes = pyarrow.parquet.read_table(withheld)["hash"].to_numpy()
         build_withheld(folder, hashes.astype(np.uint64))  # of a signed column the same bits
+
+
+def _held_out_lines(data: dict[str, Path]) -> Iterator[str]:
+    for folder in data.values():
+        for name in ("validation.txt", "test.txt"):
+            yield from read_lines_of(folder / name)
 
 
 def _keep_held_out(data: dict[str, Path], staging: Path) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lm.arrays import pack_offsets
-from lm.index.queries import SparseTexts, save_query_index
+from lm.index.queries import save_query_index
+from lm.index.shown import ShownForms
 from lm.kernels.strings import SortedStrings
 
 if TYPE_CHECKING:
@@ -21,16 +22,16 @@ def index_queries(parquet: Path, folder: Path) -> int:
 
     Args:
         parquet: `query` in byte order, `count`, optionally `recent` (see `training.data.counting`)
-            and, each optional and null in most rows, `display`, the text to display, and `payload`.
+            and, each optional, `display`, the text to display, null in most rows, and `forms`, of the entries of a
+            catalogue (see `lm.index.shown`): a list of `display`, `payload` and `share`, null for all other queries.
         folder: exists.
     """
     recent = _column(parquet, "recent")
     return save_query_index(
         folder,
         _strings(_column(parquet, "query")),
-        _column(parquet, "count").to_numpy().astype(np.float32),
-        _sparse(_column(parquet, "display")),
-        _sparse(_column(parquet, "payload")),
+        _column(parquet, "count").to_numpy().astype(np.float64),
+        _shown(_column(parquet, "display"), _column(parquet, "forms")),
         recent.to_numpy().astype(np.float64) if len(recent) else None,
     )
 
@@ -54,9 +55,35 @@ def _column(parquet: Path, name: str) -> pyarrow.ChunkedArray:
         return file.read(columns=[name])[name] if there else pyarrow.chunked_array([], pyarrow.string())
 
 
-def _sparse(column: pyarrow.ChunkedArray) -> SparseTexts:
-    """The texts of a column that is null in most rows, with the positions of their rows."""
-    return SparseTexts(np.flatnonzero(column.is_valid()).astype(np.uint32), _strings(column.drop_null()))
+def _shown(displays: pyarrow.ChunkedArray, forms: pyarrow.ChunkedArray) -> ShownForms:
+    """Of the log's queries the text that is displayed, of entries all forms."""
+    import pyarrow
+    import pyarrow.compute
+
+    logged, entered = np.flatnonzero(displays.is_valid()), np.flatnonzero(forms.is_valid())
+    texts, payloads = [displays.drop_null()], [pyarrow.nulls(len(logged), pyarrow.string())]
+    shares, sizes = [np.ones(len(logged))], np.zeros(0, np.int64)
+    if len(entered):
+        lists = forms.drop_null().combine_chunks()
+        sizes = pyarrow.compute.list_value_length(lists).to_numpy()
+        each = lists.flatten()
+        texts.append(each.field("display"))
+        payloads.append(each.field("payload"))
+        shares.append(each.field("share").to_numpy())
+    positions = np.concatenate([logged, np.repeat(entered, sizes)])
+    order = np.argsort(positions, kind="stable")
+
+    def ordered(parts: Sequence[pyarrow.Array | pyarrow.ChunkedArray]) -> SortedStrings:
+        chunks = [chunk for part in parts for chunk in getattr(part, "chunks", [part])]
+        return _strings(pyarrow.chunked_array(chunks, pyarrow.string()).fill_null("").take(order))
+
+    return ShownForms(
+        positions[order].astype(np.uint32),
+        ordered(texts),
+        ordered(payloads),
+        np.concatenate(shares)[order] if (sizes > 1).any() else np.zeros(0),
+        (np.arange(len(positions)) >= len(logged))[order],
+    )
 
 
 def _strings(column: pyarrow.ChunkedArray) -> SortedStrings:

@@ -8,7 +8,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -17,7 +17,7 @@ from lm.models.mixture import ContextWeights
 from lm.models.recent_words import RecentWords
 from lm.text.duplicates import KINDS
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 MANIFEST_FILE = "manifest.json"
 _HASHING_THREADS = 4
 
@@ -78,6 +78,9 @@ class Ranking(_Section):
         recency: for log(1 + recent submissions); at least 0, and 0 if the log has no times.
         posterior, corrected: for the log posterior of how the typed text was read, at least 0, and for being a
             correction. They hold for the acceptance probability that is stated; the order uses 1 and 0.
+        matching: six weights of at least 0, for minus what tells queries that do not begin as it was typed: typed words
+            stand in them in another form; they are not the first words; they stand in another order; log(1 + words left
+            over); words were joined or split; and the typed words that they lack.
         floor: a generated query is not shown if its acceptance probability is lower.
         other: for a user who wants a query that is not listed: the constant, the weight of the log of the models'
             probability of all such queries, and the weight of log(1 + submissions of the prefix).
@@ -89,12 +92,13 @@ class Ranking(_Section):
     recency: float = 0.0
     posterior: float = 1.0
     corrected: float = 0.0
+    matching: tuple[float, float, float, float, float, float] = (1.5, 2.5, 0.3, 0.4, 2.0, 1.0)
     other: tuple[float, float, float] = (-1.0, 0.6, 0.5)
     floor: float = 0.0
 
 
 class Duplicates(_Section):
-    """Which differences do not make another query; see `suggest.duplicates`.
+    """Which differences do not make another query; see `lm.text.duplicates`.
 
     Attributes:
         collapse: of `lm.text.duplicates.KINDS`.
@@ -111,6 +115,7 @@ class Manifest(_Section):
     Attributes:
         ranking: the weights that order the list.
         first_ranking: the weights that choose the candidates, before all models are asked about them.
+        generated: whether generated queries stand among those of the log (`mix`) or after all of them (`fill`).
     """
 
     format_version: int
@@ -123,6 +128,7 @@ class Manifest(_Section):
     duplicates: Duplicates = Duplicates()
     ranking: Ranking
     first_ranking: Ranking = Ranking()
+    generated: Literal["mix", "fill"] = "mix"
     metrics: dict[str, Any]
     files: dict[str, FileEntry]
 

@@ -1,7 +1,8 @@
 """The query index: queries in byte order with their counts; the most popular completions of any prefix, exactly.
 
-A query takes 8.5 bytes besides its text, 2 more where the log has times, and 5.3 for each of its later words up to the
-fifth. A text to display takes 8 where there is one: 40 at most. So does a payload.
+The order by weight is exact for float64: two weights that differ by 1 below 2^53 never change places. Counts as such
+are float32. A query takes 21 bytes besides its text, 2 more where the log has times, and about 5 for each of its words
+(see `lm.index.words`). How it is shown is in `lm.index.shown`.
 """
 
 from __future__ import annotations
@@ -9,13 +10,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lm.arrays import open_array, open_strings, save_array, save_strings
+from lm.index.shown import Shown, ShownForms
+from lm.index.words import WordIndex, save_words
 from lm.kernels.ranges import RangeMaxima, RangeSums, block_maxima, block_sums
 from lm.kernels.strings import SortedStrings, string_heads
+from lm.kernels.word_search import LOWEST_KEY
 from lm.kernels.word_starts import WordStarts, sort_word_starts
 from lm.text.hangul import typed_prefixes
 
@@ -39,31 +44,24 @@ class InfixMatch:
     start: int
 
 
-class SparseTexts:
-    """Texts that some queries have: their positions, uint32 ascending (n,), and as many strings."""
+class WordMatch(NamedTuple):
+    """A query that holds what was typed, in any order.
 
-    def __init__(self, positions: NDArray[np.uint32], strings: SortedStrings) -> None:
-        self._positions = positions
-        self._strings = strings
+    Attributes:
+        from_left: the typed words, but for stop words that it lacks, are its first words, in order.
+        in_order: they stand in it in their order.
+        left_over: words of it that none of the typed ones stands for.
+        regrouped: typed words were joined or split, or stand for a run without spaces that was written with marks.
+        missing: typed stop words that it lacks.
+    """
 
-    @classmethod
-    def open(cls, folder: Path, name: str) -> SparseTexts:
-        """Maps what `save` wrote."""
-        return cls(open_array(folder / f"{name}.positions.npy", np.uint32), open_strings(folder, name))
-
-    def save(self, folder: Path, name: str) -> None:
-        """Writes `NAME.positions.npy` and the strings."""
-        save_array(folder / f"{name}.positions.npy", self._positions)
-        save_strings(folder, name, self._strings)
-
-    def texts_at(self, positions_N: NDArray[np.int64]) -> list[str | None]:
-        """The texts of the queries at some positions, -1 for one that is not there."""
-        if not len(self._positions):
-            return [None] * len(positions_N)
-        places_N = self._positions.searchsorted(positions_N)
-        there_N = self._positions[np.minimum(places_N, len(self._positions) - 1)] == positions_N
-        pairs = zip(places_N.tolist(), there_N.tolist(), strict=True)
-        return [self._strings[place].decode() if there else None for place, there in pairs]
+    text: str
+    count: float  # type: ignore[assignment]  # hides a method of tuples
+    from_left: bool
+    in_order: bool
+    left_over: int
+    regrouped: bool
+    missing: int
 
 
 class QueryIndex:
@@ -80,14 +78,16 @@ class QueryIndex:
         self._queries = SortedStrings(strings.blob, strings.offsets, heads)
         self._counts = open_array(folder / "counts.npy", np.float32)
         self._sums = RangeSums(self._counts, open_array(folder / "sums.npy", np.float64))
-        self._maxima = RangeMaxima(self._counts, open_array(folder / "maxima.npy", np.float32))
+        self._keys = open_array(folder / "keys.npy", np.uint32)
+        self._maxima = RangeMaxima(self._keys.view(np.float32), open_array(folder / "maxima.npy", np.float32))
+        self._by_rank = open_array(folder / "by_rank.npy", np.uint32)
+        self._words = WordIndex(folder)
         self.total = self._sums.between(0, len(self._counts))
         ids = open_array(folder / "word_starts.queries.npy", np.uint32)
-        self._words = WordStarts(self._queries, ids, open_array(folder / "word_starts.npy", np.uint8))
+        self._word_starts = WordStarts(self._queries, ids, open_array(folder / "word_starts.npy", np.uint8))
         maxima = open_array(folder / "word_starts.maxima.npy", np.float32)
         self._word_maxima = RangeMaxima(self._counts, maxima, ids)
-        self._displays = SparseTexts.open(folder, "displays")
-        self._payloads = SparseTexts.open(folder, "payloads")
+        self._shown = ShownForms.open(folder)
         recency = folder / _RECENCY_FILE
         self._recency = open_array(recency, np.float16) if recency.is_file() else None
 
@@ -102,9 +102,26 @@ class QueryIndex:
         ranges = [self._queries.between(*prefix.bounds()) for prefix in typed_prefixes(typed)]
         heaviest = [position for low, high in ranges for position in self._maxima.heaviest(low, high, k)]
         if len(ranges) > 1:
-            heaviest = sorted(heaviest, key=lambda position: (-self._counts[position], position))[:k]
+            heaviest = sorted(heaviest, key=lambda position: -int(self._keys[position]))[:k]
         found = [(self._queries[position].decode(), float(self._counts[position])) for position in heaviest]
         return found, sum(self._sums.between(low, high) for low, high in ranges)
+
+    def word_matches(self, typed: str, k: int) -> list[WordMatch]:
+        """The k most popular queries that hold the typed words, the last one as a beginning unless a space follows.
+
+        Those that begin with what was typed are among them. A look-up has a bound on its work, see
+        `lm.index.words.MOST_STEPS`: where very many queries hold some of the words but hardly one all of them, the
+        list is short.
+
+        Args:
+            typed: normalised.
+        """
+        found, _ = self._words.find(typed, k)
+        positions = self._by_rank[[each.rank for each in found]].tolist() if found else []
+        return [
+            WordMatch(self._queries[position].decode(), float(self._counts[position]), *each[1:])
+            for position, each in zip(positions, found, strict=True)
+        ]
 
     def infix_completions(self, typed: str, k: int) -> list[InfixMatch]:
         """The k most popular queries with a later word, the second to the fifth, that begins with what was typed.
@@ -125,9 +142,9 @@ class QueryIndex:
     def _infix(self, typed: str, asked: int) -> tuple[list[InfixMatch], bool]:
         """What the heaviest word starts give, and whether these were all."""
         prefixes = typed_prefixes(typed)
-        ranges = [self._words.between(*prefix.bounds()) for prefix in prefixes]
+        ranges = [self._word_starts.between(*prefix.bounds()) for prefix in prefixes]
         entries = [entry for low, high in ranges for entry in self._word_maxima.heaviest(low, high, asked)]
-        ids = self._words.ids
+        ids = self._word_starts.ids
         if len(ranges) > 1:
             entries = sorted(entries, key=lambda entry: (-self._counts[ids[entry]], entry))[:asked]
         found = []
@@ -161,38 +178,50 @@ class QueryIndex:
             return None
         return np.where(positions_N >= 0, self._recency[positions_N], 0.0).astype(np.float64)
 
-    def shown(self, queries: Sequence[str]) -> list[tuple[str, str]]:
-        """Each query as users mostly write it, as many code points, and its payload in the catalogue, or nothing."""
-        positions_N = self.positions(queries)
-        texts = zip(queries, self._displays.texts_at(positions_N), self._payloads.texts_at(positions_N), strict=True)
-        return [(display or query, payload or "") for query, display, payload in texts]
+    @property
+    def entry_count(self) -> int:
+        """How many of the queries are entries of a catalogue."""
+        return self._shown.entry_count
+
+    def entries_at(self, positions_N: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Whether the queries at some positions are entries of a catalogue, bool (N,); False for -1."""
+        return self._shown.are_entries(positions_N)
+
+    def shown(self, queries: Sequence[str]) -> list[tuple[Shown, ...]]:
+        """The forms in which each query is shown, the heaviest first, at least one; see `lm.index.shown`."""
+        return self._shown.of(queries, self.positions(queries))
 
 
 def save_query_index(
     folder: Path,
     queries: SortedStrings,
-    counts: NDArray[np.float32],
-    displays: SparseTexts,
-    payloads: SparseTexts,
+    weights: NDArray[np.float64],
+    shown: ShownForms,
     recent: NDArray[np.float64] | None = None,
 ) -> int:
     """Writes an index of distinct normalised queries in byte order; returns how many there are.
 
     Args:
-        counts: submissions of each, (N,).
+        weights: submissions of each, (N,).
         recent: those of late, halved with each of a short half-life of their age; None without times.
     """
+    counts = weights.astype(np.float32)
+    by_rank = np.argsort(-weights, kind="stable").astype(np.uint32)
+    keys = np.empty(len(weights), np.uint32)
+    keys[by_rank] = np.arange(LOWEST_KEY + len(weights) - 1, LOWEST_KEY - 1, -1, dtype=np.uint32)
     save_strings(folder, "queries", queries)
     save_array(folder / "queries.heads.npy", string_heads(queries))
     save_array(folder / "counts.npy", counts)
     save_array(folder / "sums.npy", block_sums(counts))
-    save_array(folder / "maxima.npy", block_maxima(counts))
+    save_array(folder / "keys.npy", keys)
+    save_array(folder / "maxima.npy", block_maxima(keys.view(np.float32)))
+    save_array(folder / "by_rank.npy", by_rank)
+    save_words(folder, queries, by_rank)
     ids, starts = sort_word_starts(queries, LAST_WORD)
     save_array(folder / "word_starts.queries.npy", ids)
     save_array(folder / "word_starts.npy", starts)
     save_array(folder / "word_starts.maxima.npy", block_maxima(counts[ids]))
-    displays.save(folder, "displays")
-    payloads.save(folder, "payloads")
+    shown.save(folder)
     if recent is not None:
         save_array(folder / _RECENCY_FILE, np.log1p(recent).astype(np.float16))
     return len(queries)

@@ -8,9 +8,11 @@ def ranked(
     tokens: NDArray[float64],
     columns: tuple[NDArray[float64] | None, ...],
     weights: NDArray[float64],
+    costs: NDArray[float64],
     other: NDArray[float64],
     total: float,
     floor: float,
     least_log_prob: float,
     least_other: float,
+    step: float,
 ) -> tuple[list[tuple[float, int]], bool]: ...

@@ -1,6 +1,8 @@
-"""Near-duplicate queries: what differs in word order, plural, punctuation or accents alone has one key.
+"""Near-duplicate queries: what differs in word order, plural, spacing, punctuation or accents alone is one query.
 
-Which of these differences count for none is the bundle's choice, see `lm.bundle.manifest.Duplicates`.
+Which of these differences count for none is the bundle's choice, see `lm.bundle.manifest.Duplicates`. Numbers are
+never near: digits, the marks between them (0.5, 3:16, 3/4) and the marks and short units after them (6', 10%, 5 mm)
+make another query wherever they differ, and so does another order of numbers.
 """
 
 from __future__ import annotations
@@ -15,12 +17,29 @@ import numpy as np
 
 from lm.kernels.strings import letter_sums
 
-KINDS = ("accents", "punctuation", "plural", "word_order")
+KINDS = ("accents", "punctuation", "plural", "word_order", "spacing")
 
 _LATIN_MARKS = re.compile("(?<=[a-z])[\u0300-\u036f]+")
 _APOSTROPHES = re.compile("['’`]")  # noqa: RUF001 -- marks that look alike
 # `+`, `#` and `$` tell names apart: c, c++ and c#.
 _ASCII_MARKS = re.compile(r"[!\"%-*,\-./:-@\[-`{-~]")
+_DIGIT = re.compile(r"\d")
+_QUOTED = re.compile(r"""(?<!\S)(["'])(?=\S)([^"']+)(?<=\S)\1(?!\S)""")
+_NUMBER = re.compile(
+    r"""
+    (?: (?<!\S) [-.,+~<>=±≤≥]+ )?                                        # a sign or a point before it
+    \d+
+    (?: (?: [^\w\s()\[\]{}]+ | \s?[^\w\s()\[\]{}'"]\s? ) \d+ )*            # marks between digits
+    (?: ['"*]+(?!s\b) | \s['"*]+(?!\w) | \s?[%‰]+ )?                     # marks that are units; the 80's are the 80s
+    """,
+    re.VERBOSE,
+)
+_NUMBER_SPACE = re.compile(r"(?<![.,\s])\s(?![.,\s])")
+"""A space inside a number, as in `3 / 4` and `10 %`; but `5, 6` is not the decimal 5,6."""
+_JOINT = re.compile(r"(?<=[^\W\d_]) | (?=[^\W\d_])")
+"""A space between two words that may be written as one: not between two numbers."""
+_SHORT_UNIT = 2
+"""Code points: a word that follows the only number and is no longer than this may be its unit."""
 
 
 _VALUES = np.random.default_rng(1).integers(1, 1 << 63, 128, np.uint64)
@@ -61,14 +80,40 @@ def _key(query: str, kinds: tuple[str, ...]) -> str:
     key = query
     if "accents" in kinds and not key.isascii():
         key = unicodedata.normalize("NFC", _LATIN_MARKS.sub("", unicodedata.normalize("NFD", key)))
+    numbered = _DIGIT.search(key) is not None
     if "punctuation" in kinds and not key.replace(" ", "").isalnum():
-        key = _without_marks(key)
+        key = _around_numbers(key) if numbered else _without_marks(key)
     words = key.split()
     if "plural" in kinds:
         words = [_singular(word) for word in words]
     if "word_order" in kinds:
-        words.sort()
+        words = _in_one_order(words) if numbered else sorted(words)
+    elif "spacing" in kinds:
+        return _JOINT.sub("", " ".join(words)) or query
     return " ".join(words) or query
+
+
+def _around_numbers(text: str) -> str:
+    """The text without marks except those of its numbers, and these without the spaces that do not tell them apart."""
+    text = _QUOTED.sub(r"\2", text)
+    pieces, end = list[str](), 0
+    for number in _NUMBER.finditer(text):
+        pieces += [_without_marks(text[end : number.start()]), _NUMBER_SPACE.sub("", number.group())]
+        end = number.end()
+    return "".join([*pieces, _without_marks(text[end:])])
+
+
+def _in_one_order(words: Sequence[str]) -> list[str]:
+    """The words sorted, but for the numbers: they come last, in their order, each with what may be its unit."""
+    others, numbers = list[str](), list[str]()
+    several = sum(_DIGIT.search(word) is not None for word in words) > 1
+    after = False
+    for word in words:
+        number = _DIGIT.search(word) is not None
+        unit = after and (several or len(word) <= _SHORT_UNIT)
+        (numbers if number or unit else others).append(word)
+        after = number and word[-1].isdigit()
+    return sorted(others) + numbers
 
 
 def _without_marks(text: str) -> str:
@@ -90,34 +135,55 @@ def _singular(word: str) -> str:
     return word if word.endswith(("us", "ss")) else word[:-1]
 
 
-def distinct(texts: Sequence[str], counts: Sequence[float], kinds: Collection[str], plural_ratio: float) -> list[int]:
+def distinct(
+    texts: Sequence[str],
+    counts: Sequence[float],
+    kinds: Collection[str],
+    plural_ratio: float,
+    entries: Sequence[bool] = (),
+) -> list[int]:
     """Rows of the queries that stay if near-duplicates collapse into the most popular form, in their order.
 
     Of equally popular forms the first stays. A plural is another query more often than a mark of punctuation is: it
-    collapses only among queries of the log, and only into a form that is `plural_ratio` times as popular.
+    collapses only among queries of the log, and only into a form that is `plural_ratio` times as popular. Entries of
+    a catalogue are the operator's: all stay, and other forms of them go, however popular.
 
     Args:
         counts: submissions in the log; 0 for a query that is not in it.
         kinds: of `KINDS`, differences that make no other query.
+        entries: whether each is an entry; empty if none is.
     """
     rows = near = suspects(texts)
-    same = [kind for kind in kinds if kind != "plural"]
-    if same:
-        rows = sorted(_most_popular(rows, {row: duplicate_key(texts[row], *same) for row in rows}, counts).values())
+    if not near:
+        return list(range(len(texts)))
+    entered = {row for row in near if entries[row]} if entries else set[int]()
+    same = [kind for kind in kinds if kind not in ("plural", "spacing")]
+    joined = [kind for kind in kinds if kind not in ("plural", "word_order")] if "spacing" in kinds else []
+    for differences in filter(None, (same, joined)):
+        keys = {row: duplicate_key(texts[row], *differences) for row in rows}
+        best = _most_popular(rows, keys, counts, entered)
+        rows = [row for row in rows if row in entered or row == best[keys[row]]]
     if "plural" in kinds:
         logged = [row for row in rows if counts[row] > 0]
         keys = {row: duplicate_key(texts[row], *kinds) for row in logged}
         best = _most_popular(logged, keys, counts)
-        rows = [row for row in rows if row not in keys or _stays(row, best[keys[row]], counts, plural_ratio)]
+        rows = [
+            row
+            for row in rows
+            if row in entered or row not in keys or _stays(row, best[keys[row]], counts, plural_ratio)
+        ]
     gone = set(near).difference(rows)
     return [row for row in range(len(texts)) if row not in gone]
 
 
-def _most_popular(rows: Iterable[int], keys: dict[int, str], counts: Sequence[float]) -> dict[str, int]:
-    """The row of the most popular form of each key."""
+def _most_popular(
+    rows: Iterable[int], keys: dict[int, str], counts: Sequence[float], first: Collection[int] = ()
+) -> dict[str, int]:
+    """The row of the most popular form of each key; one of `first` before all others."""
     best: dict[str, int] = {}
     for row in rows:
-        if counts[row] > counts[best.setdefault(keys[row], row)]:
+        there = best.setdefault(keys[row], row)
+        if (row in first, counts[row]) > (there in first, counts[there]):
             best[keys[row]] = row
     return best
 

@@ -13,86 +13,49 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 
-from lm.text.hangul import FINALS, INITIALS, VOWELS
+from lm.text.characters import CONTROL, FORMAT, TAGGED_FLAG, TAGS, UNSPACED_SCRIPTS, compose
+from lm.text.folding import displayed_query as displayed_query  # noqa: PLC0414 -- offered here too
+from lm.text.folding import normalize_query as normalize_query  # noqa: PLC0414
 
-NORMALIZER_VERSION = 2
+NORMALIZER_VERSION = 3
 """Part of every cache key and manifest; raised whenever any input normalises to another output."""
 
-# Format characters (category Cf) as of Unicode 15, the two joiners that shape words left out. Spelled out and
-# not asked of `unicodedata`, so that two Python releases normalise alike.
-_FORMAT = (
-    "\u00ad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b\u200e\u200f\u202a-\u202e"
-    "\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f"
-    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0001\U000e0020-\U000e007f"
-)
-_BLANK = rf"\s\x00-\x1f\x7f-\x9f{_FORMAT}"
-_BLANKS = re.compile(rf"[{_BLANK}]+")
+_BLANK = rf"\s{CONTROL}{FORMAT}"
+_BLANKS = re.compile(f"[{_BLANK}]+")
 _ASCII_BLANKS = re.compile(r"[\x00-\x20\x7f]+")
-# NFKC turns letters that Korean text uses on their own into pieces of syllables, and takes Thai and Lao AM apart,
-# which their texts write as one character.
-_KEPT = re.compile("([\u3130-\u318f\u0e33\u0eb3]+)")
-_SPLIT_AM = re.compile("\u0e4d\u0e32|\u0ecd\u0eb2")
-# Conjoining jamo that NFKC could not compose: letters of older Korean stay together, all others stand alone.
-_CONJOINING_JAMO = re.compile(
-    "([\u1100-\u115f\ua960-\ua97c]+[\u1160-\u11a7\ud7b0-\ud7c6]+[\u11a8-\u11ff\ud7cb-\ud7fb]*)"
-    "|[\u1100-\u1112\u1161-\u1175\u11a8-\u11c2]"
-)
-_ALONE = {
-    **dict(zip(map(chr, range(0x1100, 0x1113)), INITIALS, strict=True)),
-    **dict(zip(map(chr, range(0x1161, 0x1176)), VOWELS, strict=True)),
-    **dict(zip(map(chr, range(0x11A8, 0x11C3)), FINALS[1:], strict=True)),
-}
+_TAG_SEQUENCE = re.compile(f"({TAGGED_FLAG})|[{TAGS}]+")
 _INNER_APOSTROPHE = re.compile(r"(?<=[^\W_])’(?=[^\W_])")
 _APOSTROPHE = re.compile(r"(?<=[^\W_])’")
 
 
-def normalize_query(text: str, *, lowercase: bool = True) -> str:
-    """The form in which queries are compared: NFKC, lower case, every run of blanks one space.
+def normalize_typing(text: str, *, lowercase: bool) -> str:
+    """The end of running text that is being typed: as `normalize_text`, but for blanks at the end, which become one.
 
-    Blanks are white space, control and format characters. Leading ones go; trailing ones become a single
-    space, which says that the last word is finished. A log holds `normalize_query(query).rstrip()`. Letters of
-    Korean that stand alone become compatibility jamo (`ㅎ`), and a curly apostrophe after a letter a straight one:
-    what was typed so far is then a beginning of what it will be.
+    A curly apostrophe after a letter becomes a straight one: what was typed so far is then a beginning of what it will
+    be.
     """
     if text.isascii():
         folded = text.lower() if lowercase else text
-        # the short way for usual queries, which are asked for at every keystroke
-        if folded.isprintable() and "  " not in folded:
-            return folded.removeprefix(" ")
         return _ASCII_BLANKS.sub(" ", folded).removeprefix(" ")
     composed = _compose(text, lowercase=lowercase)
     return _APOSTROPHE.sub("'", _BLANKS.sub(" ", composed)).removeprefix(" ")
 
 
-def displayed_query(text: str) -> str | None:
-    """A query as it was written, with single blanks; None where that is its normalised form.
-
-    Also None where normalising it changes how many code points it has: what is typed of the one form is then typed
-    of the other.
-    """
-    displayed = _BLANKS.sub(" ", unicodedata.normalize("NFC", text)).strip(" ")
-    normalized = normalize_query(displayed).rstrip(" ")
-    return displayed if displayed != normalized and len(displayed) == len(normalized) else None
-
-
 def normalize_text(text: str, *, lowercase: bool) -> str:
-    """Running text in the form in which models see it: as `normalize_query`, without blanks at the end.
+    """Running text in the form in which models see it: NFKC, lower case if asked, every run of blanks one space.
 
-    A curly apostrophe is made straight between letters only: elsewhere it may close a quotation.
+    Blanks are white space, control and format characters; none stands at either end. Letters of Korean that stand
+    alone become compatibility jamo (`ㅎ`). A curly apostrophe is made straight between letters only: elsewhere it may
+    close a quotation.
     """
     if text.isascii():
-        return normalize_query(text, lowercase=lowercase).rstrip(" ")
+        return normalize_typing(text, lowercase=lowercase).rstrip(" ")
     composed = _compose(text, lowercase=lowercase)
     return _INNER_APOSTROPHE.sub("'", _BLANKS.sub(" ", composed)).strip(" ")
 
 
 def _compose(text: str, *, lowercase: bool) -> str:
-    composed = "".join(
-        part if position % 2 else unicodedata.normalize("NFKC", part) for position, part in enumerate(_KEPT.split(text))
-    )
-    composed = _CONJOINING_JAMO.sub(lambda match: match.group(1) or _ALONE[match.group()], composed)
-    composed = composed.replace("▁", "_")  # which vocabularies spell a space with
-    composed = _SPLIT_AM.sub(lambda match: "\u0e33" if match.group() == "\u0e4d\u0e32" else "\u0eb3", composed)
+    composed = _TAG_SEQUENCE.sub(lambda match: match.group(1) or " ", compose(text))
     if lowercase:
         lowered = composed.lower()
         # Lower case can leave what NFKC would still change, as in a capital letter with a mark below.
@@ -107,6 +70,7 @@ def _token_pattern() -> re.Pattern[str]:
     marks = "".join(c for c in map(chr, range(0x300, 0x20000)) if unicodedata.category(c) in {"Mn", "Mc", "Me"})
     marks += "\u200c\u200d"
     letters = rf"(?:(?:[^\W_]++[{marks}]*+)++)"
+    marks += f"\U0001f3fb-\U0001f3ff{TAGS}"  # a skin tone stays with its hand, a region with its flag
     return re.compile(
         rf"""
         (?P<word>
@@ -118,6 +82,7 @@ def _token_pattern() -> re.Pattern[str]:
         )
         | @[-.,]@                                                     # WikiText's 1 @,@ 000
         | \.{{2,}} | -{{2,}}
+        | [\U0001f1e6-\U0001f1ff]{{2}}                                # the two letters of a flag
         | [^{_BLANK}] [{marks}]*+ (?:(?<=\u200d) [^{_BLANK}\w] [{marks}]*+)*  # a mark, an emoji
         """,
         re.VERBOSE,
@@ -147,14 +112,8 @@ def last_word_start(text: str) -> int:
     return matches[0].start()
 
 
-# Letters and marks of scripts without spaces between words: Thai, Lao, Tibetan, Myanmar, Khmer, Han, Kana, Bopomofo.
-_UNSPACED_SCRIPTS = (
-    "\u0e01-\u0e3a\u0e40-\u0e4e\u0e81-\u0ece\u0edc-\u0edf\u0f00-\u0fbc\u1000-\u103f\u1050-\u108f\u1780-\u17d3"
-    "\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3031-\u312f\u31a0-\u31bf\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
-    "\uf900-\ufaff\uff66-\uff9f\U00016fe0-\U00016fff\U0001aff0-\U0001b16f\U00020000-\U0003ffff"
-)
-_UNSPACED = re.compile(f"[{_UNSPACED_SCRIPTS}]")
-_UNSPACED_END = re.compile(rf"[{_UNSPACED_SCRIPTS}][^\w\s]*\Z")
+_UNSPACED = re.compile(f"[{UNSPACED_SCRIPTS}]")
+_UNSPACED_END = re.compile(rf"[{UNSPACED_SCRIPTS}][^\w\s]*\Z")
 
 
 def is_unspaced(text: str) -> bool:

@@ -173,14 +173,14 @@ def words_response(words: NextWords, text: str, model: Model, *, explain: bool) 
 
 def _add_segments(segments: Any, suggestion: QuerySuggestion) -> None:
     """What is typed of a suggestion and what is not."""
-    text, (start, length) = suggestion.display, suggestion.typed
-    end = start + length
-    if start:
-        segments.add(text=text[:start])
-    if length:
+    text, position = suggestion.display, 0
+    for start, end in suggestion.typed:
+        if position < start:
+            segments.add(text=text[position:start])
         segments.add(text=text[start:end], typed=True)
-    if end < len(text):
-        segments.add(text=text[end:])
+        position = end
+    if position < len(text):
+        segments.add(text=text[position:])
 
 
 def _explanation(terms: ScoreTerms) -> pb.ScoreExplanation:

@@ -7,6 +7,7 @@ each query, removes duplicates and ranks. To add a source, write a class in a fi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
@@ -42,9 +43,10 @@ class Reading:
         edits: typing errors corrected.
         log_posterior: natural-log probability that it is what the user means to type; noted by the spelling.
         total: submissions of all queries in the log that begin so; noted by the log.
+        least: submissions of the last of the log's proposals, which leave the less popular out; 0 where these are all.
+        matched: those of queries that begin so in another form; noted by the words.
         typed_log_prob: natural-log probability of `typed` after the finished words; noted by the n-gram model.
-        logged: candidates that are in the log; noted once they are described.
-        listed: texts of the ranked list, and `places` how many of its places others may take; noted once it is there.
+        logged: candidates in the log that begin so, in this or another form; noted once they are described.
     """
 
     query: str
@@ -57,14 +59,51 @@ class Reading:
     log_posterior: float = 0.0
     total: float = 0.0
     typed_log_prob: float = 0.0
+    least: float = 0.0
+    matched: float = 0.0
     logged: int = 0
-    listed: Sequence[str] = ()
-    places: int = 0
 
     @property
     def excluded(self) -> str:
         """What is not proposed: the query as the user typed it."""
         return "" if self.whole else self.query.rstrip()
+
+
+class Match(NamedTuple):
+    """How a query that does not begin as it was typed was found.
+
+    Attributes:
+        near: typed words stand in it in another form.
+        later: they are not its first words, one after the other.
+        disordered: they stand in another order.
+        left_over: words of it that were not typed; 0 if the typed ones are the first.
+        regrouped: words were joined or split.
+        missing: typed words that it lacks.
+    """
+
+    near: bool
+    later: bool
+    disordered: bool
+    left_over: int
+    regrouped: bool
+    missing: int
+
+    @property
+    def written_otherwise(self) -> bool:
+        """Whether it begins with the typed words, only written otherwise."""
+        return not any(self[1:])
+
+    @property
+    def features(self) -> tuple[float, ...]:
+        """What is multiplied with `Ranking.matching`; 0 throughout only for what begins as it was typed."""
+        return (
+            -float(self.near),
+            -float(self.later),
+            -float(self.disordered),
+            -math.log1p(self.left_over),
+            -float(self.regrouped),
+            -float(self.missing),
+        )
 
 
 class Proposal(NamedTuple):
@@ -76,8 +115,8 @@ class Proposal(NamedTuple):
         tokens: of the language model, those after the reading's context, `END` last; None if the source does not know.
         first: natural-log probability of the first of them by the n-gram model.
         log_prob: of the whole query by the n-gram model, given what was typed.
-        start: code points before what was typed in it.
-        submissions: in the log, where the source knows.
+        match: how it was found, if it does not begin as it was typed; then `log_prob` is its share of what was
+            submitted among all that was found.
     """
 
     text: str
@@ -85,8 +124,7 @@ class Proposal(NamedTuple):
     tokens: Sequence[int] | None = None
     first: float = 0.0
     log_prob: float = 0.0
-    start: int = 0
-    submissions: float = 0.0
+    match: Match | None = None
 
 
 class Source(Protocol):

@@ -27,7 +27,7 @@ from lm.text.typing_errors import MAX_EDITS
 from suggest.sources.source import Proposal, Reading, Request, Source, read_typed
 
 ENOUGH = 3.0
-"""Submissions of queries with the typed prefix, or such queries in the log, from which on it is taken as it stands.
+"""Submissions of queries that begin as typed, or such queries in the log, from which on it is taken as it stands.
 
 Both, for aged submissions and a catalogue's weights may be far below 1."""
 SHORTEST = 4
@@ -98,7 +98,7 @@ class SpellingSource:
             reading: as it stands, after its candidates were described.
         """
         query = reading.query
-        if max(reading.total, reading.logged) >= ENOUGH or len(query) < SHORTEST:
+        if max(reading.total + reading.matched, reading.logged) >= ENOUGH or len(query) < SHORTEST:
             return ()
         words = query.split(" ")
         surprises = self._surprises(reading.context) + ([-reading.typed_log_prob] if words[-1] else [])

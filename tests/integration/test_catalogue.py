@@ -16,16 +16,18 @@ from cli.main import app
 from lm.bundle.registry import Registry
 from lm.errors import InputError
 from lm.index.never_generated import hash_query
+from lm.index.queries import QueryIndex
 from suggest.model import Model, open_model
 from suggest.types import QueryOptions
 from tests.data_config import count_log, data_config
-from training.config import CatalogueSource, HeldOut, TrainingConfig
+from training.config import CatalogueSource, HeldOut, Screening, TrainingConfig
 from training.config_log import QueryLogSource
 from training.data.catalogue import CatalogueCounts, write_catalogue
 from training.data.query_log import WITHHELD_FILE
 from training.job import read_lines_of
 from training.pipeline import train
 from training.progress import SilentReporter
+from training.query_index import index_queries
 
 _BRANDS = ["Apple iPhone", "Samsung Galaxy", "São Paulo FC", "Sony Walkman", "LEGO Technic", "Bosch Professional"]
 _THINGS = ["Case", "Charger", "Leather Cover", "Spare Parts", "Gift Box", "Cable 2 m", "Holder", "Poster", "Bag", "Set"]
@@ -54,12 +56,15 @@ def _write(path: Path) -> None:
             pyarrow.parquet.write_table(pyarrow.table(table), path)
 
 
-def _catalogue(folder: Path, name: str, log: Path | None = None, **fields: str | None) -> tuple[Path, CatalogueCounts]:
+def _catalogue(
+    folder: Path, name: str, log: Path | None = None, *, screening: Screening | None = None, **fields: str | None
+) -> tuple[Path, CatalogueCounts]:
     out = folder / "out"
     out.mkdir()
     columns: dict[str, str | None] = {"weight_column": "weight", "payload_column": "payload"}
     source = CatalogueSource.model_validate({"path": name, **columns, **fields})
-    counts = write_catalogue(data_config(catalogue=[source], seed=1), folder, log, out, SilentReporter())
+    config = data_config(catalogue=[source], seed=1, screening=screening or Screening())
+    counts = write_catalogue(config, folder, log, out, SilentReporter())
     return out, counts
 
 
@@ -90,7 +95,7 @@ def test_titles_are_shown_as_written_with_their_payloads(model: Model) -> None:
 
     assert shown["São Paulo FC Set"].payload == '{"sku": 29}'
     assert shown["São Paulo FC Set"].text == "são paulo fc set"
-    assert shown["São Paulo FC Set"].typed == (0, 7)
+    assert shown["São Paulo FC Set"].typed == ((0, 7),)
 
 
 def test_the_box_left_empty_offers_the_heaviest(model: Model) -> None:
@@ -102,7 +107,7 @@ def test_the_box_left_empty_offers_the_heaviest(model: Model) -> None:
 def test_a_later_word_finds_a_title(model: Model) -> None:
     shown = {suggestion.display: suggestion for suggestion in model.complete_query("galaxy cab").suggestions}
 
-    assert shown["Samsung Galaxy Cable 2 m"].typed == (8, 10)
+    assert shown["Samsung Galaxy Cable 2 m"].typed == ((8, 18),)
     assert shown["Samsung Galaxy Cable 2 m"].payload == '{"sku": 15}'
 
 
@@ -127,8 +132,10 @@ def test_all_formats_say_the_same(tmp_path: Path, kind: str) -> None:
 
     table = pyarrow.parquet.read_table(out / "train.parquet").to_pylist()
     assert [row["query"].encode() for row in table] == sorted(title.lower().encode() for title in _PRODUCTS)
-    expected = {title: (weight, json.dumps(payload)) for title, weight, payload in _ROWS}
-    assert {row["display"]: (row["count"], row["payload"]) for row in table} == expected
+    forms = {row["count"]: row["forms"] for row in table}
+    assert forms == {
+        weight: [{"display": title, "payload": json.dumps(payload), "share": 1.0}] for title, weight, payload in _ROWS
+    }
     held = {name: read_lines_of(out / f"{name}.txt") for name in ("validation", "test", "train_lm")}
     assert len(held["validation"]) == len(held["test"]) == 2
     assert sorted(query for part in held.values() for query in part) == sorted(title.lower() for title in _PRODUCTS)
@@ -175,15 +182,62 @@ def test_an_entry_is_not_recent_by_itself(tmp_path: Path) -> None:
     assert recent["bosch professional set"] == 0.0
 
 
-def test_entries_are_screened_but_need_no_count(tmp_path: Path) -> None:
-    rows = ["Red Shoes", "red  shoes", "mail@example.com", "x" * 200, "", "A", "Blue Shoes", "Green Shoes"]
+@pytest.mark.parametrize("screened", [False, True])
+def test_entries_are_screened_only_if_asked(tmp_path: Path, screened: bool) -> None:
+    rows = [
+        "Red Shoes",
+        "red  shoes",
+        "mail@example.com",
+        "Pump 0445110183",
+        "x" * 200,
+        "y" * 300,
+        "",
+        "A",
+        "Blue Shoes",
+    ]
     (tmp_path / "c.tsv").write_text("text\n" + "\n".join(rows), encoding="utf-8")
+    fields = {"weight_column": None, "payload_column": None}
+    out, counts = _catalogue(tmp_path, "c.tsv", screening=Screening(catalogue=screened), **fields)
+
+    kept = ["a", "blue shoes", "red shoes"]
+    if screened:
+        assert counts.dropped_rows == {"email": 1, "empty": 1, "long_number": 1, "too_long": 2}
+        reasons = "1 email, 1 empty, 1 long number, 2 too long"
+    else:
+        kept = sorted([*kept, "mail@example.com", "pump 0445110183", "x" * 200])
+        assert counts.dropped_rows == {"empty": 1, "too_long": 1}
+        reasons = "1 empty, 1 too long"
+    assert list(_counts(out)) == kept
+    assert _counts(out)["red shoes"] == 2.0
+    assert counts.summary() == (
+        f"Catalogue: 9 rows (dropped: {reasons}, 1 the same title and payload as another); "
+        f"{len(kept)} titles in the index"
+    )
+
+
+def test_titles_written_alike_stay_several_things(tmp_path: Path) -> None:
+    rows = ["Gift Card\t2\tsmall", "GIFT CARD\t5\tlarge", "gift card\t1\tsmall", "gift card\t1\t", "Pen\t3\tpen"]
+    (tmp_path / "c.tsv").write_text("text\tweight\tpayload\n" + "\n".join(rows), encoding="utf-8")
+    out, counts = _catalogue(tmp_path, "c.tsv")
+
+    assert (counts.entries, counts.forms) == (2, 4)
+    assert "2 more that differ from another in their payload alone" in counts.summary()
+    (tmp_path / "index").mkdir()
+    index_queries(out / "train.parquet", tmp_path / "index")
+    index = QueryIndex(tmp_path / "index")
+    assert index.shown(["gift card", "pen"]) == [
+        (("GIFT CARD", "large", 5 / 9), ("Gift Card", "small", 3 / 9), ("gift card", "", 1 / 9)),
+        (("Pen", "pen", 1.0),),
+    ]
+    assert index.counts_at(index.positions(["gift card"])).tolist() == [9.0]
+
+
+def test_the_smallest_catalogue_is_one_title(tmp_path: Path) -> None:
+    (tmp_path / "c.tsv").write_text("text\nRed Shoes\n", encoding="utf-8")
     out, counts = _catalogue(tmp_path, "c.tsv", weight_column=None, payload_column=None)
 
-    assert (counts.rows, counts.entries) == (8, 4)
-    assert counts.dropped_rows == {"email": 1, "empty": 1, "too_long": 1}
-    table = pyarrow.parquet.read_table(out / "train.parquet").to_pylist()
-    assert [(row["query"], row["count"]) for row in table][-1] == ("red shoes", 2.0)
+    assert (counts.entries, counts.validation, counts.test) == (1, 1, 1)
+    assert {read_lines_of(out / f"{name}.txt")[0] for name in ("validation", "test", "train_lm")} == {"red shoes"}
 
 
 @pytest.mark.parametrize(
@@ -201,8 +255,9 @@ def test_entries_are_screened_but_need_no_count(tmp_path: Path) -> None:
         ("c.jsonl", '{"text": "a", "weight": ' + "9" * 400 + "}", r"c\.jsonl, line 1: the weight 9{60}\.\.\. is no"),
         ("c.jsonl", "[1]\n", r"c\.jsonl, line 1: not a JSON object"),
         ("c.jsonl", '{"text": 5, "weight": 1}\n', r"c\.jsonl, line 1: `text` is 5, not text"),
-        ("c.tsv", "text\tweight\na\t1\nb\t0\n", r"c\.tsv: 1 entries are left.*1 no_weight"),
-        ("c.txt", "a\n", r"c\.txt: the ending does not say what the file holds"),
+        ("c.tsv", "text\tweight\na\t0\nb\t0\n", r"c\.tsv: no entry is left \(dropped: 2 no_weight"),
+        ("c.txt", "a\n", r"c\.txt: a `.txt` has no columns"),
+        ("c.doc", "a\n", r"c\.doc: the ending does not say what the file holds"),
     ],
 )
 def test_what_cannot_be_used_is_named(tmp_path: Path, name: str, content: str, message: str) -> None:

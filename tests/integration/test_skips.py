@@ -16,7 +16,7 @@ _MODULE = "import pytest\ndef test_runs(): pass\n@pytest.mark.skip\ndef test_lef
 _XFAIL = "import pytest\n@pytest.mark.xfail(strict=True)\ndef test_fails(): assert False\n"
 
 
-def _run(folder: Path, module: str, *, ci: str) -> subprocess.CompletedProcess[str]:
+def _run(folder: Path, module: str, *options: str, ci: str) -> subprocess.CompletedProcess[str]:
     (folder / "test_it.py").write_text(module)
     variables = {**os.environ, "CI": ci, "PYTHONPATH": str(_ROOT)}
     command = [
@@ -28,6 +28,7 @@ def _run(folder: Path, module: str, *, ci: str) -> subprocess.CompletedProcess[s
         "-p",
         "no:cacheprovider",
         "--rootdir=.",
+        *options,
         ".",
     ]
     return subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, check=False)
@@ -53,3 +54,10 @@ def test_a_listed_skip_needs_a_reason(tmp_path: Path) -> None:
     listing.write_text("tests/test_a.py::test_b\n")
     with pytest.raises(ValueError, match="no reason"):
         allowed(listing)
+
+
+def test_a_skip_in_another_process_counts_too(tmp_path: Path) -> None:
+    run = _run(tmp_path, "import pytest\npytest.skip('as a whole', allow_module_level=True)\n", "-n2", ci="true")
+
+    assert run.returncode, run.stdout
+    assert "SKIPPED WITHOUT A REASON in allowed_skips.txt: test_it.py" in run.stdout

@@ -76,7 +76,7 @@ def test_a_finished_word_is_corrected_to_a_query_of_the_log_too(model: Model) ->
     completion = model.complete_query("new yrok ")
     found = {suggestion.text: suggestion for suggestion in completion.suggestions}
     assert found["new york"].terms.edit_count == 1
-    assert found["new york"].typed == (0, len("new york"))
+    assert found["new york"].typed == ((0, len("new york")),)
     assert any(text.startswith("new york ") for text in found)
     assert "new york" not in [suggestion.text for suggestion in model.complete_query("new york ").suggestions]
 

@@ -18,7 +18,7 @@ from pyarrow.parquet import write_table
 from lm.index.never_generated import hash_query
 from training.config import Screening
 from training.config_log import Counting
-from training.data.counting import count_queries, judge_queries, judge_rows, withheld_hashes
+from training.data.counting import WHOLE_SHARE, count_queries, judge_queries, judge_rows, withheld_hashes
 from training.data.engines import Engine, open_engine
 from training.data.log_rows import UNKNOWN
 
@@ -26,7 +26,7 @@ Row = dict[str, Any]
 
 QUERIES = ["face", "faceb", "facebook", "face wash", "face w", "new yor", "new york", "ne", "éc", "école", "école de"]
 KINDS = {"query": pyarrow.string(), "open_end": pyarrow.bool_(), "time_s": pyarrow.float64()}
-COLUMNS = ["query", "hash", "open_end", "submissions", "time_s", "user", "session", "place", "lot"]
+COLUMNS = ["query", "hash", "open_end", "submissions", "time_s", "user", "session", "place", "held"]
 SCHEMA = pyarrow.schema([(name, KINDS.get(name, pyarrow.int64())) for name in COLUMNS])
 
 
@@ -42,17 +42,22 @@ def logs(draw: st.DrawFn) -> list[Row]:
         st.none() | st.integers(0, 60).map(lambda steps: steps * 7000.5) | st.integers(0, 60).map(float),
         st.none() | st.integers(UNKNOWN, 3),
         st.none() | st.integers(UNKNOWN, 2),
+        st.integers(0, 2),
     )
     rows = draw(st.lists(drawn, min_size=1, max_size=40))
     return [
-        dict(
-            zip(
-                COLUMNS,
-                (query, signed_hash(query), not query.endswith("w"), submissions, time_s, user, session, place, 0),
-                strict=True,
-            )
-        )
-        for place, (query, submissions, time_s, user, session) in enumerate(rows)
+        {
+            "query": query,
+            "hash": signed_hash(query),
+            "open_end": not query.endswith("w"),
+            "submissions": submissions,
+            "time_s": time_s,
+            "user": user,
+            "session": session,
+            "place": place,
+            "held": min(held, submissions),
+        }
+        for place, (query, submissions, time_s, user, session, held) in enumerate(rows)
     ]
 
 
@@ -116,12 +121,14 @@ def plain_counts(rows: list[Row], screening: Screening, counting: Counting) -> d
         for row in mine:
             age_s = max(times) - row["time_s"] if row["time_s"] is not None else 0
             half_lives = age_s / 86400 / counting.half_life_days if counting.half_life_days else 0
-            count += row["submissions"] * 0.5**half_lives
+            left = row["submissions"] - row["held"]
+            count += left * 0.5**half_lives
             if row["time_s"] is not None and counting.recent_half_life_days:
-                recent += row["submissions"] * 0.5 ** (age_s / 86400 / counting.recent_half_life_days)
+                recent += left * 0.5 ** (age_s / 86400 / counting.recent_half_life_days)
         found[query] = {
             "open_end": mine[0]["open_end"],
             "submissions": sum(row["submissions"] for row in mine),
+            "left": sum(row["submissions"] - row["held"] for row in mine),
             "count": count,
             **({"recent": recent} if times and counting.recent_half_life_days else {}),
             "users": users,
@@ -129,6 +136,7 @@ def plain_counts(rows: list[Row], screening: Screening, counting: Counting) -> d
             "learnt": users >= (screening.model_min_users or screening.min_users)
             or without_user >= (screening.model_min_count or screening.min_count),
         }
+    found = {query: entry for query, entry in found.items() if entry["left"]}
     for query, entry in found.items():
         entry["half_typed"] = plain_beginning(query, found, counting.half_typed_ratio)
     for entry in found.values():
@@ -144,7 +152,7 @@ def plain_beginning(query: str, found: dict[str, dict[str, Any]], ratio: float) 
     longer = [other for other in found if other.startswith(query) and other != query]
     within = [found[other]["submissions"] for other in longer if other[len(query)] != " "]
     whole = sum(found[other]["submissions"] for other in longer if other[len(query)] == " ")
-    return bool(within) and max(within) >= ratio * entry["submissions"] and whole < entry["submissions"]
+    return bool(within) and max(within) >= ratio * entry["submissions"] and whole < WHOLE_SHARE * entry["submissions"]
 
 
 @pytest.fixture(scope="module")
@@ -192,6 +200,6 @@ def test_counts_are_those_of_plain_python(
     bad = signed_hash("bad word")
     screened = table_of(engine, pyarrow.table({"hash": [bad, bad]}), folder / "screened.parquet")
     withheld = engine.fetch(withheld_hashes(judged, screened, queries))["hash"].to_pylist()
-    typed = {row["query"] for row in rows if fates[row["place"]] != "repeat"}
+    typed = {row["query"] for row in rows if fates[row["place"]] != "repeat" and row["held"] < row["submissions"]}
     outside = {query for query in typed if query not in expected or not expected[query]["indexed"]}
     assert sorted(withheld) == sorted(signed_hash(query) for query in outside | {"bad word"})

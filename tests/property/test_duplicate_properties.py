@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,20 +27,33 @@ _WORDS = st.sampled_from(
         "café",
         "cafe",
         "cafes",
+        "re",
+        "d",
+        "1.5",
+        "15",
+        "1",
+        "5",
+        "mm",
+        "5mm",
+        "5'",
+        '5"',
     ]
 )
 _TEXTS = st.lists(st.lists(_WORDS, min_size=1, max_size=3).map(" ".join), unique=True, max_size=15)
 _COLLAPSE = st.lists(st.sampled_from(KINDS), unique=True).map(tuple)
 
 
-def _naive(texts: list[str], counts: list[int], duplicates: Duplicates) -> list[int]:
-    same = [kind for kind in duplicates.collapse if kind != "plural"]
+def _naive(texts: list[str], counts: list[int], duplicates: Duplicates, entries: list[bool]) -> list[int]:
+    kept = list(range(len(texts)))
+    same = [kind for kind in duplicates.collapse if kind not in ("plural", "spacing")]
+    joined = [kind for kind in duplicates.collapse if kind not in ("plural", "word_order")]
 
-    def best(row: int) -> bool:
-        forms = [r for r, text in enumerate(texts) if duplicate_key(text, *same) == duplicate_key(texts[row], *same)]
-        return row == min(forms, key=lambda r: (-counts[r], r))
+    def stays(row: int, kinds: list[str]) -> bool:
+        forms = [r for r in kept if duplicate_key(texts[r], *kinds) == duplicate_key(texts[row], *kinds)]
+        return entries[row] or row == min(forms, key=lambda r: (not entries[r], -counts[r], r))
 
-    kept = [row for row in range(len(texts)) if best(row)] if same else list(range(len(texts)))
+    for kinds in [same] * bool(same) + [joined] * ("spacing" in joined):
+        kept = [row for row in kept if stays(row, kinds)]
     if "plural" not in duplicates.collapse:
         return kept
 
@@ -48,15 +63,34 @@ def _naive(texts: list[str], counts: list[int], duplicates: Duplicates) -> list[
         ahead = min(forms, key=lambda r: (-counts[r], r))
         return ahead != row and counts[ahead] >= duplicates.plural_ratio * counts[row]
 
-    return [row for row in kept if not (counts[row] > 0 and gives_way(row))]
+    return [row for row in kept if entries[row] or not (counts[row] > 0 and gives_way(row))]
 
 
 @given(texts=_TEXTS, data=st.data(), collapse=_COLLAPSE, ratio=st.sampled_from([1.0, 2.0, 3.0]))
 def test_what_stays(texts: list[str], data: st.DataObject, collapse: tuple[str, ...], ratio: float) -> None:
     counts = [data.draw(st.integers(0, 9)) for _ in texts]
     duplicates = Duplicates(collapse=collapse, plural_ratio=ratio)
+    entries = [data.draw(st.booleans()) for _ in texts]
 
-    assert distinct(texts, counts, duplicates.collapse, duplicates.plural_ratio) == _naive(texts, counts, duplicates)
+    found = distinct(texts, counts, duplicates.collapse, duplicates.plural_ratio, entries)
+    assert found == _naive(texts, counts, duplicates, entries)
+    none = [False] * len(texts)
+    assert distinct(texts, counts, collapse, ratio) == _naive(texts, counts, duplicates, none)
+
+
+_NUMBERED = st.text("056.,:/-%'\"x m", min_size=1, max_size=8).map(lambda text: " ".join(text.split()))
+
+
+@given(one=_NUMBERED, other=_NUMBERED, kinds=_COLLAPSE)
+def test_numbers_never_collapse(one: str, other: str, kinds: tuple[str, ...]) -> None:
+    """What has one key has the same digits in the same order, and between two of them the same marks or spaces."""
+    if duplicate_key(one, *kinds) == duplicate_key(other, *kinds):
+        assert _numbers(one) == _numbers(other)
+
+
+def _numbers(text: str) -> tuple[list[str], list[str]]:
+    between = re.findall(r"(?<=\d)[^\dxm]+(?=\d)", text)
+    return re.findall(r"\d+", text), ["".join(marks.split()) for marks in between]
 
 
 @given(text=st.text(max_size=20), kinds=_COLLAPSE)

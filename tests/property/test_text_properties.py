@@ -31,8 +31,8 @@ def test_normalising_twice_is_normalising_once(text: str) -> None:
     for lowercase in (True, False):
         plain = normalize_text(text, lowercase=lowercase)
         assert normalize_text(plain, lowercase=lowercase) == plain
-    # but for the apostrophe that may close a quotation
-    assert normalize_text(text, lowercase=True).replace("’", "'") == once.rstrip().replace("’", "'")
+    # models see a query as its key is
+    assert normalize_text(once, lowercase=True) == once.rstrip()
 
 
 @few
@@ -43,7 +43,7 @@ def test_a_normal_query_has_no_blank_but_single_spaces(text: str) -> None:
     assert "  " not in query
     for char in query:
         assert char == " " or not char.isspace()
-        assert unicodedata.category(char) not in {"Cc", "Cf"} or char in "\u200c\u200d"
+        assert unicodedata.category(char) not in {"Cc", "Cf"} or char == "\u200d"
 
 
 @few

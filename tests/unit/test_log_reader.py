@@ -74,10 +74,32 @@ def test_what_is_no_count(tmp_path: Path, count: str) -> None:
         read_table(tmp_path, f"query\tn\none\t{count}\n", count_column="n")
 
 
-@pytest.mark.parametrize("count", ["8,000", "8 000", "1.234.567", "8'000", "8\u202f000", "8,000.00"])
-def test_a_count_with_separators_is_told_apart(tmp_path: Path, count: str) -> None:
-    with pytest.raises(InputError, match=r"is no whole number\. Write it without separators"):
+@pytest.mark.parametrize(
+    ("count", "number"),
+    [
+        ("8,000", 8000),
+        ("8 000", 8000),
+        ("1.234.567", 1_234_567),
+        ("1,234,567", 1_234_567),
+        ("8'000", 8000),
+        ("8\u202f000", 8000),
+        ("8,000.00", 8000),
+    ],
+)
+def test_counts_in_groups_of_three_digits(tmp_path: Path, count: str, number: int) -> None:
+    assert read_table(tmp_path, f"query\tn\none\t{count}\n", count_column="n") == [(number, None)]
+
+
+@pytest.mark.parametrize("count", ["8,00", "1,234 567", "1.234", "1.234,5", ",000"])
+def test_what_is_no_group(tmp_path: Path, count: str) -> None:
+    with pytest.raises(InputError, match=r"is no whole number\. (Write it without separators|Mend)"):
         read_table(tmp_path, f"query\tn\none\t{count}\n", count_column="n")
+
+
+def test_where_commas_are_decimal_points_group(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("query;n\none;1.234\ntwo;8.000\nthree;12\nfour;7,0\n")
+    source = QueryLogSource(path="a.csv", count_column="n")
+    assert [row.submissions for row in read_log(source, tmp_path / "a.csv")] == [1234, 8000, 12, 7]
 
 
 @pytest.mark.parametrize(
@@ -109,6 +131,12 @@ def test_counts_as_parquet_stores_them(tmp_path: Path, values: pyarrow.Array, fi
     "time",
     [
         "2024-01-01 10:00:00 UTC",
+        "20240101100000",
+        "240101100000",
+        "1704103200",
+        "1704103200000",
+        "1704103200000000",
+        "1704103200000000000",
         "2024-01-01 10:00:00.000000 UTC",
         "2024-01-01 10:00:00 utc",
         "2024-01-01 10:00:00 GMT",
@@ -120,8 +148,6 @@ def test_counts_as_parquet_stores_them(tmp_path: Path, values: pyarrow.Array, fi
         "2024-01-01 08:00:00.000 -02:00",
         "2024-01-01 10:00:00 +0000 UTC",
         "20240101T100000",
-        "1704103200",
-        "1704103200000",
         "1704103200.0",
         "1.7041032E9",
         "1.7041032E12",

@@ -46,7 +46,7 @@ def test_a_named_log_that_holds_nothing_to_hold_out_is_named(tmp_path: Path) -> 
     (tmp_path / "new.txt").write_text("ab\n" * 9 + "new shoes\n" * 2)
     sources = [QueryLogSource(path="old.txt"), QueryLogSource(path="new.txt", name="recent")]
     out = tmp_path / "out"
-    with pytest.raises(ConfigError, match=r"held_out\.query_log: the logs named 'recent' have 2 rows"):
+    with pytest.raises(ConfigError, match=r"held_out\.query_log: the logs named 'recent' have 2 submissions"):
         count_log(tmp_path, out, *sources, screening=KEEP_ALL, held_out=HeldOut(query_log="recent"))
     assert not any(out.iterdir())
 
@@ -55,7 +55,7 @@ def test_queries_may_be_held_out_of_the_logs_of_a_name_alone(tmp_path: Path) -> 
     out, counts = write_named(
         tmp_path, HeldOut(validation_fraction=0.2, test_fraction=0.1, max_queries=100, query_log="recent")
     )
-    assert (counts.validation, counts.test) == (14, 7)  # of 71 rows
+    assert (counts.validation, counts.test) == (14, 7)  # of 71 submissions
     held = [line for name in ("validation", "test") for line in (out / f"{name}.txt").read_text().splitlines()]
     everything = (out / "train_lm.txt").read_text().splitlines()
     assert "old shoes" not in held

@@ -9,12 +9,9 @@ import pytest
 
 from lm.errors import BundleDamagedError
 from lm.index.queries import MOST_WORD_STARTS, InfixMatch, QueryIndex
+from lm.index.shown import MOST_FORMS, Shown
 from lm.kernels.ranges import RangeMaxima
-from lm.models.language_model import State
-from lm.text.duplicates import KINDS
 from lm.text.hangul import typed_prefixes
-from suggest.sources.log import InfixSource
-from suggest.sources.source import Reading, Request
 from tests.query_indexes import QueryRow, build_query_index
 
 _COUNTS = {"new york": 50, "new york times": 50, "new": 7, "news": 90, "nüsse": 3, "weather": 20, "日本": 4}
@@ -79,9 +76,25 @@ def test_texts_to_display_and_payloads_are_those_given(tmp_path: Path) -> None:
     index = QueryIndex(tmp_path)
 
     for row in rows:
-        assert index.shown([row.query]) == [(row.display or row.query, row.payload or "")]
-    assert index.shown(["iphone", "zzz"]) == [("iphone", ""), ("zzz", "")]
+        assert index.shown([row.query]) == [((row.display or row.query, row.payload or "", 1.0),)]
+    assert index.shown(["iphone", "zzz"]) == [(("iphone", "", 1.0),), (("zzz", "", 1.0),)]
+    assert index.entries_at(index.positions(["apple", "nüsse", "zebra", "zzz"])).tolist() == [True, False, False, False]
+    assert index.entry_count == 2
     assert index.total == 10
+
+
+def test_a_query_may_have_several_forms(tmp_path: Path) -> None:
+    forms = (Shown("iPhone 15", "new", 0.75), Shown("", "used", 0.25))
+    many = tuple(Shown("Gift card", f"{number}", 1 / 1000) for number in range(1000))
+    rows = [QueryRow("apple", 2, "Apple"), QueryRow("gift card", 9, forms=many), QueryRow("iphone 15", 4, forms=forms)]
+    build_query_index(tmp_path, rows)
+    index = QueryIndex(tmp_path)
+
+    assert index.entry_count == 2
+    found = index.shown(["iphone 15", "zzz", "apple", "gift card"])
+    assert found[0] == (("iPhone 15", "new", 0.75), ("iphone 15", "used", 0.25))
+    assert found[1:3] == [(("zzz", "", 1.0),), (("Apple", "", 1.0),)]
+    assert found[3] == many[:MOST_FORMS]  # bounded work, however many there are
 
 
 @pytest.mark.parametrize("typed", ["york t", "york", "t", "times ", "日", "hotel", ""])
@@ -144,7 +157,6 @@ def test_an_infix_look_up_has_a_bound_whatever_the_data(
     monkeypatch.setattr(index, "_word_maxima", counting)
     for typed in ("a", "acme", "b", "by acme", "x"):
         counting.given = 0
-        reading = Reading(typed, "", typed, (), State(0), places=10)
-        proposals = InfixSource(index, KINDS).propose(Request(typed), reading)
-        assert all(proposal.text[proposal.start :].startswith(typed) for proposal in proposals)
+        matches = index.infix_completions(typed, 12)
+        assert all(match.text[match.start :].startswith(typed) for match in matches)
         assert counting.given <= 4 * MOST_WORD_STARTS

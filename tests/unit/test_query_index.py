@@ -10,6 +10,7 @@ import pyarrow.parquet
 import pytest
 
 from lm.index.queries import QueryIndex
+from lm.index.shown import Shown
 from tests.query_indexes import QueryRow, build_query_index
 from training.query_index import index_queries
 
@@ -18,7 +19,9 @@ _ROWS = [
         f"{'nüsse' if number % 3 else 'walnut tree'} {number:03d}",
         1 + number % 7,
         display=None if number % 2 else f"{number} Nüsse",
-        payload=f"{number}" if number % 2 else None,
+        forms=(Shown("", f"{number}", 0.75), Shown(f"{number}.", "", 0.25))[: number % 2 + number % 3]
+        if number % 2
+        else (),
         recent=number / 40,
     )
     for number in range(300)
@@ -37,7 +40,7 @@ def test_equal_rows_give_equal_files(tmp_path: Path) -> None:
             "count": [row.count for row in rows],
             "recent": [row.recent for row in rows],
             "display": [row.display for row in rows],
-            "payload": [row.payload for row in rows],
+            "forms": [[form._asdict() for form in row.forms] or None for row in rows],
         }
     )
     pyarrow.parquet.write_table(table, tmp_path / "rows.parquet", row_group_size=70)
@@ -71,6 +74,7 @@ def test_columns_without_a_text_may_be_left_out(tmp_path: Path) -> None:
     assert index_queries(tmp_path / "rows.parquet", tmp_path) == 2
     index = QueryIndex(tmp_path)
     assert index.completions("", 5) == ([("c", 2.0), ("a b", 1.0)], 3.0)
-    assert index.shown(["c"]) == [("c", "")]
+    assert index.shown(["c"]) == [(("c", "", 1.0),)]
+    assert index.entry_count == 0
     assert index.recency_at(index.positions(["c"])) is None
     assert not (tmp_path / "recency.npy").exists()

@@ -1,6 +1,8 @@
 import json
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pyarrow
@@ -157,16 +159,79 @@ def test_logs_with_and_without_users_add_up(tmp_path: Path) -> None:
     assert written.train == {"shared query": 60 - held.count("shared query")}
 
 
-def test_counted_rows_stay_whole(tmp_path: Path) -> None:
-    rows = ["query,times", *(f"query number {number},{number}" for number in range(100))]
-    log(tmp_path, "log.csv", rows)
-    written = write(tmp_path, QueryLogSource(path="log.csv", count_column="times"))
+def test_a_count_stands_for_that_many_submissions(tmp_path: Path) -> None:
+    rows = [f"query number {number}\t{number}" for number in range(100)]
+    log(tmp_path, "log.tsv", ["query\ttimes", *rows])
+    written = write(tmp_path, QueryLogSource(path="log.tsv", count_column="times"))
     assert written.counts.submissions == sum(range(100))
     assert written.counts.dropped_rows == {"never_submitted": 1}
-    assert len(written.validation) == len(written.test) == 3
-    assert all(count == int(query.split()[-1]) for query, count in written.train.items())
-    held_out = sum(int(query.split()[-1]) for query in written.validation + written.test)
-    assert len(written.train_lm) == sum(range(100)) - held_out
+    assert len(written.validation) == len(written.test) == int(0.04 * sum(range(100)))
+    held = Counter(written.validation + written.test)
+    for number in range(1, 100):
+        query = f"query number {number}"
+        assert written.train.get(query, 0) == number - held[query]
+        assert abs(held[query] - 0.08 * number) < 2
+    assert len(written.train) >= 98  # only of the one that was submitted once may nothing be left
+    assert Counter(written.train_lm) == written.train
+
+
+def test_a_query_that_was_submitted_twice_stays_in_the_index(tmp_path: Path) -> None:
+    rows = [f"query number {number}\t2" for number in range(500)] + ["rain coat\t3000"]
+    log(tmp_path, "log.tsv", ["query\ttimes", *rows])
+    source = QueryLogSource(path="log.tsv", count_column="times")
+    written = write(tmp_path, source, screening=Screening())
+    assert len(written.train) == 501
+    assert written.train["rain coat"] == 3000 - written.validation.count("rain coat") - written.test.count("rain coat")
+    assert 110 <= written.validation.count("rain coat") <= 130  # 4%
+    assert set(written.train.values()) - {written.train["rain coat"]} <= {1.0, 2.0}
+
+
+def test_neither_order_nor_files_nor_rows_change_what_is_held_out(tmp_path: Path) -> None:
+    queries = [*numbered(300), *(f"common {number % 7}" for number in range(400))]
+    first = write(tmp_path, log(tmp_path, "log.txt", queries))
+    shuffled = Random(0).sample(queries, len(queries))
+    parts = [log(tmp_path, name, shuffled[start::2]) for start, name in enumerate(("b.txt", "a.txt"))]
+    assert write(tmp_path, *parts).bytes == first.bytes
+    counted = [f"{query}\t{times}" for query, times in Counter(shuffled).items()]
+    log(tmp_path, "log.tsv", ["query\ttimes", *counted])
+    assert write(tmp_path, QueryLogSource(path="log.tsv", count_column="times")).bytes == first.bytes
+
+
+def test_the_latest_submissions_of_a_query_are_held_out(tmp_path: Path) -> None:
+    rows = [f"query number {number % 50}\t{1_700_000_000 + 60 * number}\tu{number}" for number in range(500)]
+    log(tmp_path, "log.tsv", ["query\ttime\tuser", *Random(0).sample(rows, len(rows))])
+    source = QueryLogSource(path="log.tsv", time_column="time", user_column="user")
+    # of a submission one minute ago a millionth counts more than of all before
+    counting = Counting(half_life_days=1 / 1440 / 20)
+    written = write(tmp_path, source, counting=counting)
+    held = Counter(written.validation + written.test)
+    assert max(held.values()) == 1
+    for number in range(50):
+        query = f"query number {number}"
+        newest = -60 * (49 - number) - 3000 * held[query]
+        assert written.train[query] == pytest.approx(max(0.5 ** (-newest / 3), 1e-6), rel=0.01, abs=1.1e-5)
+
+
+def test_a_huge_count_makes_few_lines(tmp_path: Path) -> None:
+    rows = [f"query number {number}\t{1 + number % 4}" for number in range(2000)]
+    source = QueryLogSource(path="log.tsv", count_column="times")
+    log(tmp_path, "log.tsv", ["query\ttimes", *rows])
+    without = write(tmp_path, source)
+    log(tmp_path, "log.tsv", ["query\ttimes", *rows, "home page\t1000000000"])
+    written = write(tmp_path, source)
+    held = 0
+    for part in (written.validation, written.test):  # it does not fill what tunes and measures
+        assert 150 <= part.count("home page") <= 220
+        assert len(set(part)) > 150
+        held += part.count("home page")
+    assert written.train["home page"] == 10**9 - held
+    assert {f"query number {number}" for number in range(2000) if number % 4} <= set(written.train)
+    lines = Counter(written.train_lm)
+    assert set(lines) == set(written.train)
+    assert len(written.train_lm) <= 50 * 2001
+    assert lines["home page"] > 20_000
+    assert {lines[query] for query in lines if query != "home page"} == {1, 2}
+    assert len(without.train_lm) == sum(without.train.values())  # ordinary counts are lines
 
 
 def test_what_is_dropped_is_counted_by_reason(tmp_path: Path) -> None:

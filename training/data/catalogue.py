@@ -1,111 +1,153 @@
 """Titles or products with weights. They take the place of a query log, or stand beside one.
 
-The entries are the operator's own: they are screened, but no threshold applies. All of them enter the index, with their
-weights as counts. Language models read each entry once, however heavy: they learn what entries look like, and the
-index knows which are wanted.
+The entries are the operator's own words: no threshold applies, and they are screened only if the configuration asks for
+it. All of them enter the index, with their weights as counts. Entries that normalise alike are one query of the index,
+and stay several things in it if their payloads differ. Language models read each entry once, however heavy: they learn
+what entries look like, and the index knows which are wanted.
 """
 
 from __future__ import annotations
 
 import glob
-import itertools
 import json
 import math
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import md5
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 
 from lm.errors import InputError
 from lm.index.never_generated import hash_query
 from lm.text.normalize import displayed_query, normalize_query
-from training.config import CatalogueSource, TrainingConfig
+from training.config import CatalogueSource, Screening, TrainingConfig
 from training.data.engines import MEMORY_LIMIT
 from training.data.query_log import WITHHELD_FILE
-from training.data.screening import Screen, load_screen
+from training.data.screening import load_screen
 from training.data.sources import leave_out_empty, source_files
-from training.data.tables import read_columns
+from training.data.tables import KINDS, read_columns
 from training.progress import Reporter
 
-CATALOGUE_KINDS = (".tsv", ".csv", ".jsonl", ".parquet")
-_MIN_ENTRIES = 3
+CATALOGUE_KINDS = KINDS
+LONGEST_ENTRY = 256
+"""Code points: as many as a user may type, or a chosen entry could not stand in the box."""
+_HELD_OUT_FROM = 10
+"""Of fewer entries none is held out: each is worth more to the models than to the figures."""
 _SHOWN = 60
 """An error shows this many characters of a bad value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogueCounts:
-    """What a catalogue held: rows read, distinct entries kept, rows dropped by reason, held-out entries."""
+    """What a catalogue held: rows read, entries kept, rows dropped by reason, held-out entries.
+
+    Attributes:
+        entries: distinct by their normalised text; `forms` by their payload too.
+    """
 
     files: int
     rows: int
     entries: int
+    forms: int
     dropped_rows: dict[str, int]
     validation: int
     test: int
 
+    def summary(self) -> str:
+        """One line for the person who waits."""
+        reasons = {reason.replace("_", " "): rows for reason, rows in self.dropped_rows.items()}
+        reasons["the same title and payload as another"] = self.rows - sum(reasons.values()) - self.forms
+        dropped = ", ".join(f"{rows:,} {reason}" for reason, rows in reasons.items() if rows)
+        alike = f", {self.forms - self.entries:,} more that differ from another in their payload alone"
+        return (
+            f"Catalogue: {self.rows:,} rows (dropped: {dropped or 'none'}); {self.entries:,} titles in the index"
+            f"{alike if self.forms > self.entries else ''}"
+        )
+
 
 @dataclass(slots=True)
-class _Entry:
-    """An entry while rows are read; `display` and `payload` come from its heaviest row, of weight `heaviest`."""
+class _Form:
+    """An entry with its payload; `display` comes from its heaviest row, of weight `heaviest`."""
 
-    weight: float
-    heaviest: float
-    display: str | None
-    payload: str | None
+    weight: float = 0.0
+    heaviest: float = 0.0
+    display: str = ""
+
+
+_Forms: TypeAlias = list[tuple[str, str, _Form]]
+"""Query, payload or "", and form: in byte order of the queries, of one query the heaviest first."""
 
 
 def write_catalogue(
     config: TrainingConfig, base: Path, log: Path | None, out_folder: Path, reporter: Reporter
 ) -> CatalogueCounts:
-    """Writes the files of `training.data.query_log` with the catalogue added; `train.parquet` also has `payload`.
+    """Writes the files of `training.data.query_log` with the catalogue added; `train.parquet` also has `forms`.
 
     Without a log, entries are held out by lot, heavy ones more often; they stay in the index, but no language model
-    reads them. With a log, queries that it withholds stay withheld unless they are entries.
+    reads them. Of fewer than `_HELD_OUT_FROM` entries the models read all, also those that measure. With a log, queries
+    that it withholds stay withheld unless they are entries.
 
     Args:
         log: folder of the counted query log, or None. Its held-out queries are taken over; no entries are held out.
 
     Raises:
-        InputError: a file, a line, a column or a weight cannot be used, or too few entries are left.
+        InputError: a file, a line, a column or a weight cannot be used, or no entry is left.
     """
-    screening, held_out, seed = config.screening, config.held_out, config.seed
     files = leave_out_empty(source_files(config.catalogue, base, CATALOGUE_KINDS), reporter)
-    screen = load_screen(base / screening.blocked_words if screening.blocked_words else None)
-    entries, dropped, rows = _read(files, screen, screening.max_length, reporter)
-    if log is None and len(entries) < _MIN_ENTRIES:
+    forms, dropped, rows = _read(files, config.screening, base, reporter)
+    weights = _weights(forms)
+    if log is None and not weights:
         reasons = ", ".join(f"{rows} {reason}" for reason, rows in dropped.most_common()) or "none"
-        problem = f"{len(entries)} entries are left, too few to train, tune and measure on (dropped: {reasons})."
-        raise InputError(files[0][1], problem, remedy="Is text_column the right one?")
-    _write_index(entries, log, out_folder)
+        remedy = "Is text_column the right one?"
+        raise InputError(files[0][1] if files else base, f"no entry is left (dropped: {reasons}).", remedy=remedy)
+    _write_index(forms, weights, log, out_folder)
     parts = {"validation": 0, "test": 0}
     held = set[str]()
     if log is None:
-        drawn = iter(_draw(entries, seed))
-        for name, share in (("validation", held_out.validation_fraction), ("test", held_out.test_fraction)):
-            parts[name] = max(1, min(held_out.max_queries, int(len(entries) * share)))
-            lines = list(itertools.islice(drawn, parts[name]))
-            _write_lines(out_folder / f"{name}.txt", lines)
-            held.update(lines)
+        parts = _hold_out(weights, config, out_folder, held, reporter)
     else:
         for path in (log / "validation.txt", log / "test.txt", *log.glob("train_lm*.txt")):
             shutil.copy2(path, out_folder)
-        _write_withheld(entries, log, out_folder)
-    _write_lines(out_folder / "train_lm.txt", [query for query in _shuffled(entries, seed) if query not in held])
-    return CatalogueCounts(
-        files=len(files), rows=rows, entries=len(entries), dropped_rows=dict(sorted(dropped.items())), **parts
-    )
+        _write_withheld(weights, log, out_folder)
+    lines = [query for query in _shuffled(weights, config.seed) if query not in held]
+    _write_lines(out_folder / "train_lm.txt", lines)
+    counted = {"files": len(files), "rows": rows, "entries": len(weights), "forms": len(forms)}
+    return CatalogueCounts(**counted, dropped_rows=dict(sorted(dropped.items())), **parts)
+
+
+def _hold_out(
+    weights: dict[str, float], config: TrainingConfig, folder: Path, held: set[str], reporter: Reporter
+) -> dict[str, int]:
+    """Writes the entries that tune and measure; adds those that no model may read to `held`. Returns their numbers."""
+    drawn, parts = _draw(weights, config.seed), dict[str, int]()
+    few = len(weights) < _HELD_OUT_FROM
+    if few:
+        reporter.say(f"{len(weights)} entries are too few to hold any out: the figures are of entries that were read.")
+    start, shares = 0, (("validation", config.held_out.validation_fraction), ("test", config.held_out.test_fraction))
+    for name, share in shares:
+        size = len(drawn) if few else max(1, min(config.held_out.max_queries, int(len(drawn) * share)))
+        lines = drawn[start : start + size]
+        _write_lines(folder / f"{name}.txt", lines)
+        parts[name] = len(lines)
+        if not few:
+            start += size
+            held.update(lines)
+    return parts
 
 
 def _read(
-    files: Sequence[tuple[CatalogueSource, Path]], screen: Screen, max_length: int, reporter: Reporter
-) -> tuple[dict[str, _Entry], Counter[str], int]:
-    entries: dict[str, _Entry] = {}
+    files: Sequence[tuple[CatalogueSource, Path]], screening: Screening, base: Path, reporter: Reporter
+) -> tuple[_Forms, Counter[str], int]:
+    screen = None
+    if screening.catalogue:
+        screen = load_screen(base / screening.blocked_words if screening.blocked_words else None)
+    longest = screening.max_length if screening.catalogue else LONGEST_ENTRY
+    found: dict[tuple[str, str], _Form] = {}
     dropped: Counter[str] = Counter()
     rows = 0
     with reporter.task("Reading the catalogue", len(files)) as task:
@@ -117,22 +159,32 @@ def _read(
                 text = title or ""
                 query = normalize_query(text).rstrip(" ")
                 value = 1.0 if source.weight_column is None else _weight(path, line, weight)
-                reason = _reason(query, value, max_length) or screen.reason(query)
+                reason = _reason(query, value, longest) or (screen.reason(query) if screen else None)
                 if reason:
                     dropped[reason] += 1
                     continue
-                entry = entries.setdefault(query, _Entry(0.0, 0.0, None, None))
-                entry.weight += value
-                if value > entry.heaviest:
-                    entry.heaviest, entry.display, entry.payload = value, displayed_query(text), _payload(payload)
+                form = found.setdefault((query, _payload(payload)), _Form())
+                form.weight += value
+                if value > form.heaviest:
+                    form.heaviest, form.display = value, displayed_query(text) or ""
             task.update(number + 1)
-    return entries, dropped, rows
+    forms = [(query, payload, form) for (query, payload), form in found.items()]
+    forms.sort(key=lambda each: (each[0], -each[2].weight))
+    return forms, dropped, rows
 
 
-def _reason(query: str, weight: float, max_length: int) -> str | None:
+def _weights(forms: _Forms) -> dict[str, float]:
+    """The weight of each query, all its forms together."""
+    weights: dict[str, float] = {}
+    for query, _, form in forms:
+        weights[query] = weights.get(query, 0.0) + form.weight
+    return weights
+
+
+def _reason(query: str, weight: float, longest: int) -> str | None:
     if not query:
         return "empty"
-    if len(query) > max_length:
+    if len(query) > longest:
         return "too_long"
     return None if weight > 0 else "no_weight"
 
@@ -164,24 +216,24 @@ def _weight(path: Path, line: int, value: object) -> float:
     return weight
 
 
-def _payload(value: object) -> str | None:
-    if value is None or value == "":
-        return None
+def _payload(value: object) -> str:
+    if value is None:
+        return ""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
-def _draw(entries: dict[str, _Entry], seed: int) -> list[str]:
+def _draw(weights: dict[str, float], seed: int) -> list[str]:
     """All entries in random order, heavy ones more often at its beginning (Efraimidis and Spirakis, 2006)."""
 
     def key(query: str) -> float:
         digest = md5(f"{seed}:{query}".encode(), usedforsecurity=False).digest()
-        return -math.log((int.from_bytes(digest[:8], "big") + 1) / 2**64) / entries[query].weight
+        return -math.log((int.from_bytes(digest[:8], "big") + 1) / 2**64) / weights[query]
 
-    return sorted(entries, key=lambda query: (key(query), query))
+    return sorted(weights, key=lambda query: (key(query), query))
 
 
-def _shuffled(entries: dict[str, _Entry], seed: int) -> list[str]:
-    return sorted(entries, key=lambda query: md5(f"{query}\t{seed}".encode(), usedforsecurity=False).digest())
+def _shuffled(queries: Iterable[str], seed: int) -> list[str]:
+    return sorted(queries, key=lambda query: md5(f"{query}\t{seed}".encode(), usedforsecurity=False).digest())
 
 
 def _write_lines(path: Path, lines: Sequence[str]) -> None:
@@ -189,21 +241,30 @@ def _write_lines(path: Path, lines: Sequence[str]) -> None:
         out.writelines(line + "\n" for line in lines)
 
 
-def _write_index(entries: dict[str, _Entry], log: Path | None, folder: Path) -> None:
+def _write_index(forms: _Forms, weights: dict[str, float], log: Path | None, folder: Path) -> None:
     """Writes `train.parquet`: the log's queries and the entries in byte order; counts and weights add up."""
     import pyarrow
     import pyarrow.parquet
 
+    each = pyarrow.StructArray.from_arrays(
+        [
+            pyarrow.array([form.display for _, _, form in forms], pyarrow.string()),
+            pyarrow.array([payload for _, payload, _ in forms], pyarrow.string()),
+            pyarrow.array([form.weight / weights[query] for query, _, form in forms], pyarrow.float64()),
+        ],
+        names=["display", "payload", "share"],
+    )
+    sizes = Counter(query for query, _, _ in forms)  # in the order of `weights`
+    starts = np.cumsum([0, *sizes.values()]).astype(np.int32)
     table = pyarrow.table(
         {
-            "query": pyarrow.array(entries, pyarrow.string()),
-            "count": pyarrow.array([entry.weight for entry in entries.values()], pyarrow.float64()),
-            "display": pyarrow.array([entry.display for entry in entries.values()], pyarrow.string()),
-            "payload": pyarrow.array([entry.payload for entry in entries.values()], pyarrow.string()),
+            "query": pyarrow.array(weights, pyarrow.string()),
+            "count": pyarrow.array(weights.values(), pyarrow.float64()),
+            "forms": pyarrow.ListArray.from_arrays(starts, each),
         }
     )
     if log is None:
-        pyarrow.parquet.write_table(table.sort_by("query"), folder / "train.parquet", compression="zstd")
+        pyarrow.parquet.write_table(table, folder / "train.parquet", compression="zstd")
         return
     import duckdb
 
@@ -214,19 +275,19 @@ def _write_index(entries: dict[str, _Entry], log: Path | None, folder: Path) -> 
         logged = connection.read_parquet(glob.escape(str(log / "train.parquet")))
         logged.create_view("logged")
         connection.register("entries", table)
-        display = "coalesce(e.display, l.display)" if "display" in logged.columns else "e.display"
+        display = "if(e.query IS NULL, l.display, NULL) AS display," if "display" in logged.columns else ""
         recent = "coalesce(l.recent, 0) AS recent," if "recent" in logged.columns else ""  # entries have no times
         added = connection.sql(
             f"""
             SELECT coalesce(l.query, e.query) AS query, coalesce(l.count, 0) + coalesce(e.count, 0) AS count,
-                   {recent} {display} AS display, e.payload AS payload
+                   {recent} {display} e.forms AS forms
             FROM logged l FULL JOIN entries e ON l.query = e.query ORDER BY 1
             """
         )
         added.write_parquet(str(folder / "train.parquet"), compression="zstd")
 
 
-def _write_withheld(entries: dict[str, _Entry], log: Path, folder: Path) -> None:
+def _write_withheld(entries: Collection[str], log: Path, folder: Path) -> None:
     """Writes `withheld.parquet`: the hashes of the log without those of entries, which may be suggested."""
     import pyarrow
     import pyarrow.parquet

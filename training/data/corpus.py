@@ -19,10 +19,10 @@ from lm.text.normalize import normalize_text, split_sentences
 from training.config import HeldOut, TextSource, TrainingConfig
 from training.data.screening import Screen
 from training.data.sources import Meter, Progress, leave_out_empty, source_files
-from training.data.tables import read_columns
+from training.data.tables import KINDS, read_columns
 from training.progress import Reporter
 
-TEXT_KINDS = (".txt", ".jsonl", ".parquet")
+TEXT_KINDS = KINDS
 _PARTS = ("train", "validation", "test")
 _SPLIT = "split"
 _BLOCK_SENTENCES = 50

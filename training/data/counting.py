@@ -9,7 +9,7 @@ Rows have these columns:
     user, session: hashes; null in logs without them, `UNKNOWN` where only the row has none.
     display: the query as it was written; null where that is the normalised text.
     place: the order of reading.
-    lot: uniform int64.
+    held: how many of the submissions are held out; `training.data.held_out` adds it.
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 KEPT, ROBOT, REPEAT, HALF_TYPED = "kept", "robot", "repeat", "half_typed"
 """The fates of a row."""
+
+WHOLE_SHARE = 0.1
+"""A query is no beginning of a word if others go on from it after a space this often, as a share of it."""
 
 DAY_S = 86_400
 _MICRO = 1_000_000  # weights are summed as whole millionths, so that no order of summing changes a count
@@ -79,7 +82,10 @@ def _in_sequence(rows: ir.Table, seconds: float) -> ir.Table:
 
 
 def count_queries(rows: ir.Table, counting: Counting, latest_s: float | None) -> ir.Table:
-    """Distinct queries with `submissions`, `count` (weighted by age), `users`, and `without_user` (submissions).
+    """Distinct queries with `submissions`, `left`, `count`, `users`, and `without_user` (submissions).
+
+    `left` are the submissions that are not held out, and `count` is the same weighted by age. Everything else counts
+    held-out submissions too, so that they move no query below a threshold. A query of which none is left is left out.
 
     Where the log has times, also with `recent`: like `count`, but with the shorter half-life and without rows that
     have no time. `users` counts distinct users; `UNKNOWN` counts as none, for it may be any of them.
@@ -92,18 +98,19 @@ def count_queries(rows: ir.Table, counting: Counting, latest_s: float | None) ->
     if has_recent(counting, latest_s):
         recent = _weight(rows, counting.recent_half_life_days, latest_s)
         sums["recent"] = ibis.ifelse(rows.time_s.isnull(), 0, recent)
-    weighted = rows.mutate(**sums)
+    weighted = rows.mutate(**sums, left=rows.submissions - rows.held)
     # users first: distinct users of all queries at once would not fit into memory on a large log
     by_user = weighted.group_by("query", "hash", "open_end", "user").agg(
-        submissions=weighted.submissions.sum(), **{name: weighted[name].sum() for name in sums}
+        **{name: weighted[name].sum() for name in ("submissions", "left", *sums)}
     )
     by_query = by_user.group_by("query", "hash", "open_end").agg(
-        submissions=_total(by_user.submissions.sum()),
+        submissions=total(by_user.submissions.sum()),
+        left=total(by_user.left.sum()),
         **{name: by_user[name].sum().cast("float64") / _MICRO for name in sums},
         users=by_user.user.count(where=by_user.user != UNKNOWN),
-        without_user=_total(by_user.submissions.sum(where=by_user.user.isnull())).fill_null(0),
+        without_user=total(by_user.submissions.sum(where=by_user.user.isnull())).fill_null(0),
     )
-    return by_query.rename(count="weight")
+    return by_query.filter(by_query.left > 0).rename(count="weight")
 
 
 def has_recent(counting: Counting, latest_s: float | None) -> bool:
@@ -112,18 +119,23 @@ def has_recent(counting: Counting, latest_s: float | None) -> bool:
 
 
 def _weight(rows: ir.Table, half_life_days: float | None, latest_s: float | None) -> ir.Value:
-    """How much each row counts, in millionths: its submissions, halved with each half-life of its age; never 0."""
+    """How much each row counts, in millionths: what is left of its submissions, halved with each half-life of its age.
+
+    It is 0 only where none is left.
+    """
     import ibis
 
-    submissions = rows.submissions * _MICRO
+    left = rows.submissions - rows.held
+    submissions = left * _MICRO
     if half_life_days is None or latest_s is None:
         return submissions
     age_days = (ibis.literal(latest_s) - rows.time_s.fill_null(latest_s)) / DAY_S
     halved = (submissions * ibis.literal(0.5) ** (age_days / half_life_days)).round().cast("int64")
-    return ibis.greatest(halved, ibis.literal(1).cast("int64"))
+    return ibis.greatest(halved, ibis.ifelse(left > 0, 1, 0).cast("int64"))
 
 
-def _total(summed: ir.Value) -> ir.Value:
+def total(summed: ir.Value) -> ir.Value:
+    """A sum of whole numbers as int64."""
     # DuckDB's sum is a 128-bit integer, which Ibis takes for one of 64 bits and would not cast at once
     return summed.cast("decimal(18, 0)").cast("int64")
 
@@ -156,13 +168,14 @@ def withheld_hashes(rows: ir.Table, screened: ir.Table, queries: ir.Table) -> ir
     """The distinct `hash` of all queries that the log holds and the index does not.
 
     Args:
-        rows: judged rows without those that are held out: held-out queries may be suggested.
+        rows: judged rows, with those that are `held` out: queries of which no other submission is left may be
+            suggested.
         screened: `hash` of the queries that were screened out.
         queries: judged queries.
     """
     import ibis
 
-    found = rows.filter(rows.fate != REPEAT).select("hash")
+    found = rows.filter((rows.fate != REPEAT) & (rows.submissions > rows.held)).select("hash")
     indexed = queries.filter(queries.indexed).select("hash")
     return ibis.union(found, screened.select("hash")).distinct().anti_join(indexed, "hash")
 
@@ -170,9 +183,9 @@ def withheld_hashes(rows: ir.Table, screened: ir.Table, queries: ir.Table) -> ir
 def half_typed_queries(queries: ir.Table, ratio: float) -> ir.Table:
     """The column `query` of queries that look like the beginning of a far more frequent one.
 
-    `faceb` beside `facebook` is an example. `face` is not, if queries such as `face wash` are as frequent as `face`:
-    they show that it is a whole word. Where a log names users, their next queries say better what they did not finish,
-    so queries of named users are left alone.
+    `faceb` beside `facebook` is an example. `java` beside `javascript` is not, if there are queries such as `java
+    tutorial`, a tenth as many as `java`: they show that it is a whole word. Where a log names users, their next
+    queries say better what they did not finish, so queries of named users are left alone.
 
     Args:
         queries: distinct, with `submissions`, `users` and `open_end`.
@@ -189,14 +202,14 @@ def half_typed_queries(queries: ir.Table, ratio: float) -> ir.Table:
 
 
 def _without_whole_ones(short: ir.Table, queries: ir.Table) -> ir.Table:
-    """The queries of `short` that stand alone more often than a space follows them."""
+    """The queries of `short` that a space follows seldom, in proportion to how often they stand alone."""
     first_words = short.select(first=short.query.split(" ")[0]).distinct()
     of_words = queries.filter(queries.query.contains(" "))
     of_words = of_words.mutate(first=of_words.query.split(" ")[0]).semi_join(first_words, "first")
     whole = _beginnings(of_words)
     whole = whole.filter(whole.following == " ").group_by("beginning").agg(times=whole.submissions.sum())
     joined = short.left_join(whole, short.query == whole.beginning)
-    return joined.filter(joined.times.fill_null(0) < joined.submissions).select("query")
+    return joined.filter(joined.times.fill_null(0) < joined.submissions * WHOLE_SHARE).select("query")
 
 
 def _beginnings(queries: ir.Table) -> ir.Table:

@@ -16,13 +16,13 @@ from typing import NamedTuple
 from lm.errors import InputError
 from training.config_log import QueryLogSource
 from training.data.sources import BadRows, Progress, RowError, kind_of, source_files
-from training.data.tables import MAX_ROW_BYTES, read_columns
+from training.data.tables import KINDS, MAX_ROW_BYTES, decimal_comma, read_columns
 
-LOG_KINDS = (".txt", ".tsv", ".csv", ".parquet")
 _MAX_COUNT = 10**9
-_LATEST_S = 253402300799.0  # the last second that `datetime` knows
 _NUMBER = re.compile(r"[+-]?\d{1,20}(?:\.\d{0,20})?(?:[eE][+-]?\d{1,3})?")
-_GROUPED = re.compile(r"\d{1,3}(?:[,.'\u2019_ \u00a0\u202f]\d{3})+(?:[.,]\d*)?")
+_GROUPS = re.compile(r"[+-]?\d{1,3}(?:([,'\u2019_ \u00a0\u202f])\d{3}(?:\1\d{3})*(\.\d*)?|(?:\.\d{3}){2,})")
+_DOTTED_GROUPS = re.compile(r"[+-]?\d{1,3}(?:\.\d{3})+(?:,0*)?")
+_COMPACT = re.compile(r"(19|20)?\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:[01]\d|2[0-3])[0-5]\d[0-5]\d")
 _ZONED = re.compile(r"(.*?\d) ?([+-]\d\d(?::?\d\d)?)? ?(?:UTC|GMT|Z)?", re.IGNORECASE)
 
 
@@ -43,14 +43,14 @@ def log_files(sources: Sequence[QueryLogSource], base: Path) -> list[tuple[Query
     Raises:
         InputError: one is missing, or has an ending that says nothing or no columns where some are asked for.
     """
-    files = source_files(sources, base, LOG_KINDS)
+    files = source_files(sources, base, KINDS)
     for source, path in files:
-        if kind_of(path, LOG_KINDS) == ".txt" and any(_columns(source)[1:]):
+        if kind_of(path, KINDS) == ".txt" and (source.where or any(_columns(source)[1:])):
             raise InputError(
                 path,
                 "a `.txt` log has no columns.",
-                remedy="Leave out count_column, time_column, user_column and session_column, or give a `.tsv` with a "
-                "header.",
+                remedy="Leave out count_column, time_column, user_column, session_column and where, or give a `.tsv` "
+                "with a header.",
             )
     return files
 
@@ -69,11 +69,15 @@ def read_log(
         InputError: the file or a column cannot be used, or a row that `bad_rows` does not let pass.
     """
     bad = bad_rows or BadRows()
-    with closing(read_columns(path, _columns(source), bad.report, progress, MAX_ROW_BYTES)) as table:
+    comma = source.count_column is not None and decimal_comma(path)
+    columns = _columns(source)
+    with closing(read_columns(path, columns, bad.report, progress, MAX_ROW_BYTES, source.allowed())) as table:
         for number, (query, count, time, user, session) in itertools.islice(table, source.max_lines):
             try:
-                submissions = 1 if source.count_column is None else _count(count)
-                time_s = None if source.time_column is None else _time(time)
+                if query and not query.isascii():
+                    _check_characters(query)
+                submissions = 1 if source.count_column is None else parse_count(count, comma)
+                time_s = None if source.time_column is None else parse_time(time)
             except RowError as fault:
                 bad.report(fault.kind, fault.at(path, number))
                 continue
@@ -82,19 +86,37 @@ def read_log(
             yield LogRow(number, query or "", submissions, time_s, user_name, session_name)
 
 
-def _count(value: object) -> int:
-    """A whole number, which may be written or stored as a fraction: `43`, `43.0`, `4.3E1`."""
+def _check_characters(query: str) -> None:
+    """Raises if an escape of JSON is half of a surrogate pair without the other half."""
+    try:
+        query.encode()
+    except UnicodeEncodeError as error:
+        half = f"\\u{ord(query[error.start]):04x}"
+        problem = f"`{half}` is half a character, a lone surrogate."
+        raise RowError("half_character", problem, "Write the character itself, or both halves.") from None
+
+
+def parse_count(value: object, decimal_comma: bool = False) -> int:
+    """A whole number, which may be written or stored as a fraction, or in groups: `43`, `43.0`, `4.3E1`, `8,000`.
+
+    Args:
+        decimal_comma: whether `8.000` is eight thousand.
+
+    Raises:
+        RowError: it is none, or out of range.
+    """
     number: Decimal | None = None
     if isinstance(value, str):
         if value.isdecimal() and len(value) < 10:  # as most logs have them
             return int(value)
-        number = Decimal(value.strip()) if _NUMBER.fullmatch(value.strip()) else None
+        text = _without_groups(value.strip(), decimal_comma)
+        number = Decimal(text) if _NUMBER.fullmatch(text) else None
     elif isinstance(value, int | float | Decimal) and math.isfinite(value):
         number = Decimal(value)
     if number is None or number != number.to_integral_value():
         remedy = "Mend or drop the line."
-        if isinstance(value, str) and _GROUPED.fullmatch(value.strip()):
-            remedy = "Write it without separators, such as 8000 for 8,000."
+        if isinstance(value, str) and _DOTTED_GROUPS.fullmatch(value.strip()):
+            remedy = "Write it without separators, such as 8000 for 8.000."
         raise RowError("bad_count", f"the count {value!r} is no whole number.", remedy)
     if not 0 <= number <= _MAX_COUNT:
         problem = "negative" if number < 0 else f"above {_MAX_COUNT:,}"
@@ -104,8 +126,24 @@ def _count(value: object) -> int:
     return int(number)
 
 
-def _time(value: object) -> float:
-    """Seconds since 1970 of a time in ISO 8601 (UTC if it names no zone), or seconds or milliseconds since 1970."""
+def _without_groups(text: str, decimal_comma: bool) -> str:
+    if decimal_comma and _DOTTED_GROUPS.fullmatch(text):
+        return text.partition(",")[0].replace(".", "")
+    if decimal_comma:
+        text = text.replace(",", ".")
+    grouped = _GROUPS.fullmatch(text)
+    if not grouped:
+        return text
+    whole = text.removesuffix(grouped[2] or "")
+    return whole.replace(grouped[1] or ".", "") + (grouped[2] or "")
+
+
+def parse_time(value: object) -> float:
+    """Seconds since 1970 of a time in ISO 8601 or as `20240101235959` (UTC if no zone is named), or in s, ms, us or ns.
+
+    Raises:
+        RowError: it cannot be read.
+    """
     if isinstance(value, str) and value.isdecimal() and len(value) == 10:  # seconds, as most logs have them
         return float(value)
     try:
@@ -122,6 +160,8 @@ def _time(value: object) -> float:
 
 
 def _parse_time(value: object) -> float | None:
+    if isinstance(value, int) and _COMPACT.fullmatch(str(value)):
+        value = str(value)
     if isinstance(value, int | float | Decimal):
         return _since_1970(float(value))
     if isinstance(value, datetime):
@@ -130,6 +170,8 @@ def _parse_time(value: object) -> float | None:
         time = datetime.combine(value, clock_time())
     elif isinstance(value, str):
         text = value.strip()
+        if compact := _COMPACT.fullmatch(text):
+            return datetime.strptime(f"{compact[0]}Z", f"%{'Y' if compact[1] else 'y'}%m%d%H%M%S%z").timestamp()
         # ISO's short form of a date has 8 digits
         if len(text) > 8 and _NUMBER.fullmatch(text):
             return _since_1970(float(text))
@@ -152,8 +194,11 @@ def _parse_iso(text: str) -> datetime:
 
 
 def _since_1970(value: float) -> float | None:
-    seconds = value / 1000 if value > 1e11 else value
-    return seconds if 0 <= seconds <= _LATEST_S else None
+    if value < 0:
+        return None
+    # milli-, micro- or nanoseconds, by their size
+    scale = next((scale for scale in (1, 1e3, 1e6, 1e9) if value / scale <= 1e11), None)
+    return value / scale if scale else None
 
 
 def _name(value: object) -> str:

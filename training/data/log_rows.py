@@ -17,9 +17,6 @@ from hashlib import blake2b, md5
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
 from lm.errors import InputError
 from lm.index.never_generated import hash_query
 from lm.text.normalize import displayed_query, ends_unspaced, normalize_query
@@ -45,7 +42,6 @@ _CACHED_LENGTH = 256  # code points; longer texts could fill gigabytes
 _CLOCK_SKEW_S = 86_400  # local time taken for UTC is up to 14 hours ahead
 _WITHHELD = frozenset({"blocked_word", "too_short", "too_long"})
 """A query dropped for one of these reasons is withheld, unless serving recognises it by its looks."""
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # of SplitMix64 (Steele et al., 2014), as the two factors of `_lots`
 
 
 @dataclass(slots=True, kw_only=True)
@@ -152,7 +148,7 @@ def write_rows(
     Also writes `screened.parquet`: the column `hash` of the queries that are screened out and withheld.
 
     Args:
-        base: lots depend on file names below this folder, so that moving the folder changes none.
+        base: folder that the operator's list of blocked words is named from.
         now_s: the clock, seconds since 1970; a day is allowed for local times, later ones are bad.
 
     Raises:
@@ -171,14 +167,11 @@ def write_rows(
     ):
         meter = Meter(task, [path for _, path in files])
         for source, path in files:
-            name = path.relative_to(base).as_posix() if path.is_relative_to(base) else path.name
-            digest = md5(f"{config.seed}:{name}".encode(), usedforsecurity=False).digest()
-            file_key = np.uint64(int.from_bytes(digest[:8], "big"))
             first_place, bad = tally.kept, BadRows(stop=source.on_bad_row == "stop")
             with closing(read_log(source, path, bad, meter.at)) as rows:
                 kept = _judged(rows, path, now_s + _CLOCK_SKEW_S, bad, judge, tally)
                 while batch := list(itertools.islice(kept, _BATCH_ROWS)):
-                    parquet.write_batch(_batch(batch, tally.kept, file_key, schema))
+                    parquet.write_batch(_batch(batch, tally.kept, schema))
                     tally.kept += len(batch)
             tally.rows += bad.counts.total()
             tally.bad += bad.counts
@@ -210,7 +203,7 @@ def _judged(
         if reason is None and submissions:
             user_id = None if user is None else hash_name(user)
             session_id = None if session is None else hash_name(session)
-            yield line, query, hashed, open_end, submissions, time_s, user_id, session_id, display
+            yield query, hashed, open_end, submissions, time_s, user_id, session_id, display
             continue
         tally.dropped[reason or "never_submitted"] += 1
         if hashed and reason is not None:
@@ -228,27 +221,14 @@ def _schema() -> pyarrow.Schema:
         "open_end": pyarrow.bool_(),
         "time_s": pyarrow.float64(),
     }
-    names = ("query", "hash", "open_end", "submissions", "time_s", "user", "session", "display", "place", "lot")
+    names = ("query", "hash", "open_end", "submissions", "time_s", "user", "session", "display", "place")
     return pyarrow.schema([(name, kinds.get(name, pyarrow.int64())) for name in names])
 
 
-def _batch(
-    rows: Sequence[tuple[object, ...]], first_place: int, file_key: np.uint64, schema: pyarrow.Schema
-) -> pyarrow.RecordBatch:
-    """Rows with their place and lot; each begins with its line."""
+def _batch(rows: Sequence[tuple[object, ...]], first_place: int, schema: pyarrow.Schema) -> pyarrow.RecordBatch:
+    """Rows with their place."""
     import pyarrow
 
-    lines, *columns = zip(*rows, strict=True)
-    places = np.arange(first_place, first_place + len(rows))
-    arrays = [*columns, places, _lots(np.array(lines, np.uint64), file_key)]
-    values = [pyarrow.array(array, kind) for array, kind in zip(arrays, schema.types, strict=True)]
+    columns = [*zip(*rows, strict=True), range(first_place, first_place + len(rows))]
+    values = [pyarrow.array(column, kind) for column, kind in zip(columns, schema.types, strict=True)]
     return pyarrow.record_batch(values, schema=schema)
-
-
-def _lots(lines_N: NDArray[np.uint64], key: np.uint64) -> NDArray[np.int64]:
-    """A lot for each line of a file, int64 (N,), by the output function of SplitMix64."""
-    with np.errstate(over="ignore"):
-        z_N = key + lines_N * _GOLDEN
-        z_N = (z_N ^ (z_N >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        z_N = (z_N ^ (z_N >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        return (z_N ^ (z_N >> np.uint64(31))).view(np.int64)

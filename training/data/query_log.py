@@ -25,6 +25,7 @@ from training.data.counting import (
     judge_queries,
     judge_rows,
     model_thresholds,
+    total,
     withheld_hashes,
 )
 from training.data.engines import Engine, EngineName, open_engine
@@ -45,6 +46,11 @@ def text_file(log: str | None = None) -> str:
     return f"train_lm.{log}.txt" if log else "train_lm.txt"
 
 
+_LINES_A_QUERY = 50
+"""A log whose counts say so has at most this many lines a query, or as many lines as rows if these are more."""
+_STEPS = 100
+_MUCH = 0.5
+"""A larger share of the queries that are too rare is worth a warning."""
 _OUTPUTS = ("train.parquet", text_file(), "validation.txt", "test.txt", WITHHELD_FILE)
 
 
@@ -61,10 +67,11 @@ class QueryCounts:
         half_typed_rows: rows dropped because the same user, or session, went on within the word;
             `half_typed_queries`: distinct queries dropped because a longer one is far more frequent.
         rare_queries: distinct queries with too few users or submissions for the index.
-        train_queries: distinct queries of the index; `train_submissions` is how often they were submitted.
+        train_queries: distinct queries of the index; `train_submissions` is how often they were submitted,
+            without what is held out.
         model_queries: distinct queries that the language models learn; `model_submissions` are their lines.
         withheld_queries: distinct queries that the log holds and the index does not; they are not generated either.
-        validation, test: held-out rows.
+        validation, test: held-out submissions.
         first_time, last_time: of the log, in UTC, if it has times.
     """
 
@@ -89,15 +96,33 @@ class QueryCounts:
     first_time: str | None
     last_time: str | None
 
-    def summary(self) -> str:
-        """One line for the person who waits."""
+    def summary(self, config: TrainingConfig) -> str:
+        """What became of the log, and why, in a few sentences for the person who waits."""
         dropped = {**self.bad_rows, **self.dropped_rows, "by robots": self.robot_rows}
         dropped |= {"repeated": self.repeated_rows, "half-typed": self.half_typed_rows}
         reasons = ", ".join(f"{rows:,} {reason.replace('_', ' ')}" for reason, rows in dropped.items() if rows)
         return (
             f"Query log: {self.rows:,} rows (dropped: {reasons or 'none'}); {self.train_queries:,} queries in the "
-            f"index, {self.model_queries:,} for the language models; too rare: {self.rare_queries:,}, half-typed: "
-            f"{self.half_typed_queries:,}"
+            f"index, {self.model_queries:,} for the language models; half-typed: {self.half_typed_queries:,}, "
+            f"too rare: {self._rare(config)}"
+        )
+
+    def _rare(self, config: TrainingConfig) -> str:
+        """How many queries are too rare, how large a share that is, by which setting, and what to do."""
+        if not self.rare_queries:
+            return "0"
+        share = self.rare_queries / (self.rare_queries + self.train_queries + self.half_typed_queries)
+        with_users = [source.user_column is not None for source in config.query_log]
+        screening = config.screening
+        settings = [f"min_users = {screening.min_users}"] if any(with_users) else []
+        settings += [f"min_count = {screening.min_count}"] if not all(with_users) else []
+        names = " or ".join(setting.split()[0] for setting in settings)
+        much = (
+            " Most queries are too rare: give a longer log," if share > _MUCH else " To index more, give a longer log"
+        )
+        return (
+            f"{self.rare_queries:,} ({share:.0%} of the distinct queries; [screening] {', '.join(settings)})."
+            f"{much} or set {names} lower if rare queries hold nothing private."
         )
 
 
@@ -110,15 +135,16 @@ def write_queries(
     reporter: Reporter,
     engine: EngineName = "duckdb",
 ) -> QueryCounts:
-    """Writes what a query log says. Thresholds do not apply to held-out rows, and these count for no threshold.
+    """Writes what a query log says. Thresholds do not apply to held-out submissions.
 
     - `train.parquet`: the queries that pass all thresholds of the index, in byte order, as `query`, `count` (float)
       and `display` (of `training.data.counting.displays`, mostly null); where the log has times, also `recent` (float).
     - `train_lm.txt`: the queries that pass the models' thresholds, shuffled, each as often as it counts from the
-      threshold on (once if it just passes), rounded.
+      threshold on (once if it just passes), rounded. Where counts would make far more lines than the log has rows or
+      queries, each as often as a power of that below 1.
     - `train_lm.NAME.txt`: the lines of `train_lm.txt` as often as the logs of that name hold them.
-    - `validation.txt`, `test.txt`: one row of the log a line, whatever its count. Which rows depends on seed, file name
-      and line, and on the times where there are any: see `counting.recent_half_life_days`.
+    - `validation.txt`, `test.txt`: one submission a line. Which ones depends on the seed, the queries and how often
+      they were submitted, and on the times where there are any: see `counting.recent_half_life_days`.
     - `withheld.parquet`: `hash` (uint64, of `lm.index.never_generated`) of the queries that the log holds and the index
       does not.
 
@@ -192,10 +218,12 @@ class _Counter:
         withheld = self._write_withheld(training, queries)
         task.update(4)
         learnt = queries.filter(queries.learnt)
-        lines = self._write_text(learnt, text_file())
+        copies = self._copies(learnt)
+        exponent = self._exponent(copies)
+        lines = self._write_text(copies, exponent, text_file())
         for name, places in self.tally.places.items():
             there = count_queries(fair.filter(among(fair.place, places)), counting, latest_s)
-            self._write_text(there.semi_join(learnt, "query"), text_file(name))
+            self._write_text(self._copies(there.semi_join(learnt, "query")), exponent, text_file(name))
         counts |= {"withheld_queries": withheld, "model_submissions": lines}
         return counts | sizes | self._count_queries(queries)
 
@@ -224,7 +252,7 @@ class _Counter:
     def _count_queries(self, queries: ir.Table) -> dict[str, int]:
         numbers = queries.agg(
             train_queries=queries.indexed.sum(),
-            train_submissions=queries.submissions.sum(where=queries.indexed),
+            train_submissions=queries.left.sum(where=queries.indexed),
             model_queries=queries.learnt.sum(),
             half_typed_queries=queries.half_typed.sum(),
             rare_queries=(~queries.indexed & ~queries.half_typed).sum(),
@@ -232,17 +260,34 @@ class _Counter:
         (row,) = self.engine.fetch(numbers).to_pylist()
         return {name: int(value or 0) for name, value in row.items()}
 
-    def _write_text(self, learnt: ir.Table, name: str) -> int:
-        """Writes what language models learn of counted queries, shuffled by a hash; returns the number of lines."""
+    def _copies(self, learnt: ir.Table) -> ir.Table:
+        """Counted queries with `times`, how often language models read each."""
         import ibis
-        from pyarrow.parquet import ParquetFile
 
         # Kneser-Ney estimates its discounts from the n-grams that occur once. There would be none if each query were
         # written as often as it counts, so a query that just passes the threshold is written once.
         users, count = model_thresholds(self.config.screening)
         least = ibis.ifelse(learnt.users >= users, users, count)
         times = ibis.greatest((learnt["count"].round() - least + 1).cast("int64"), ibis.literal(1).cast("int64"))
-        copies = learnt.select("query", copy=ibis.range(0, times, 1)).unnest("copy")
+        return learnt.select("query", times=times)
+
+    def _exponent(self, copies: ir.Table) -> float:
+        """The power of `times` that is written: 1, unless counts make far more lines than there are rows or queries."""
+        steps = [step / _STEPS for step in range(_STEPS + 1)]
+        sums = {f"at_{place}": total(_power(copies.times, step).sum()) for place, step in enumerate(steps)}
+        (row,) = self.engine.fetch(copies.agg(queries=copies.count(), lines=total(copies.times.sum()))).to_pylist()
+        most = max(self.tally.kept, _LINES_A_QUERY * row["queries"])
+        if (row["lines"] or 0) <= most:
+            return 1
+        (row,) = self.engine.fetch(copies.agg(**sums)).to_pylist()
+        return max(step for place, step in enumerate(steps) if row[f"at_{place}"] <= most)
+
+    def _write_text(self, copies: ir.Table, exponent: float, name: str) -> int:
+        """Writes what language models learn of counted queries, shuffled by a hash; returns the number of lines."""
+        import ibis
+        from pyarrow.parquet import ParquetFile
+
+        copies = copies.select("query", copy=ibis.range(0, _power(copies.times, exponent), 1)).unnest("copy")
         salted = copies.query + ibis.literal(f"\t{self.config.seed}\t") + copies.copy.cast("string")
         shuffled = copies.select("query", place=salted.hexdigest("md5")).order_by("place").select("query")
         path = self.folder / name
@@ -251,6 +296,11 @@ class _Counter:
             for batch in file.iter_batches():
                 out.writelines(query + "\n" for query in batch["query"].to_pylist())
             return int(file.metadata.num_rows)
+
+
+def _power(times: ir.Value, exponent: float) -> ir.Value:
+    """How often a query is written; at least once."""
+    return times if exponent == 1 else (times.cast("float64") ** exponent).round().cast("int64")
 
 
 def _utc(time_s: float | None) -> str | None:

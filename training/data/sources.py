@@ -7,6 +7,8 @@ import glob
 import gzip
 import io
 import lzma
+import shutil
+import tempfile
 import zlib
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -217,6 +219,25 @@ def open_bytes(path: Path) -> Iterator[tuple[IO[bytes], Callable[[], int]]]:
         if error.filename is None or Path(error.filename) != path:
             raise
         raise InputError(path, f"cannot be read: {error.strerror}.") from None
+
+
+@contextmanager
+def plain_file(path: Path) -> Iterator[tuple[Path, Path]]:
+    """A file without compression or byte order mark, for a library to open, and a folder for what that puts on disk.
+
+    Raises:
+        InputError: as `open_bytes`.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        plain = path
+        with open_bytes(path) as (stream, _):
+            start = stream.read(len(codecs.BOM_UTF8))
+            if path.suffix.lower() in COMPRESSIONS or start == codecs.BOM_UTF8:
+                plain = Path(folder) / "plain"
+                with plain.open("wb") as copy:
+                    copy.write(start.removeprefix(codecs.BOM_UTF8))
+                    shutil.copyfileobj(stream, copy, 1 << 20)
+        yield plain, Path(folder)
 
 
 def _damaged(path: Path, problem: str) -> InputError:

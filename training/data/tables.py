@@ -8,21 +8,25 @@ from __future__ import annotations
 
 import csv
 import glob
-import json
-import shutil
-import tempfile
+import re
 from collections import deque
-from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 from lm.errors import InputError
 from training.data.engines import MEMORY_LIMIT
-from training.data.sources import COMPRESSIONS, Progress, Report, kind_of, open_bytes, read_lines, stop_at
+from training.data.json_rows import JSON_KINDS, read_objects, rows_of
+from training.data.sources import Progress, Report, kind_of, plain_file, read_lines, stop_at
 
-_KINDS = (".txt", ".tsv", ".csv", ".jsonl", ".parquet")
+KINDS = (".txt", ".tsv", ".csv", *JSON_KINDS, ".parquet")
 MAX_ROW_BYTES = 65536
+_DELIMITERS = (",", ";", "\t", "|")  # spreadsheets write a semicolon where numbers have a decimal comma
+_QUOTED = re.compile(r'"[^"]*"')
+_NO_COLUMNS = "Leave the columns out, or give a `.tsv` with a header."
 _BATCH_ROWS = 16384
+_COMPOUND = re.compile(r"\]$|^(?:MAP|STRUCT|UNION)\(")
 
 Rows = Generator[tuple[int, list[Any]], None, None]
 _Line = tuple[int, str]
@@ -34,6 +38,7 @@ def read_columns(
     on_fault: Report = stop_at,
     progress: Progress | None = None,
     max_bytes: int | None = None,
+    where: Mapping[str, Collection[object]] | None = None,
 ) -> Rows:
     """Some columns of a file, the first of them text; each row with its line. A `.txt` has one column: its lines.
 
@@ -41,25 +46,61 @@ def read_columns(
         columns: None stands for a column that is null in every row.
         on_fault: told of a row that cannot be used; unless it raises, the row is left out.
         max_bytes: of a line of a `.txt`, see `read_lines`.
+        where: only rows that have one of these values in each of these columns are read; as text, in any case.
 
     Raises:
         InputError: the file or a column cannot be used, or a row, and `on_fault` raises.
     """
-    kind = kind_of(path, _KINDS)
-    if kind == ".parquet":
-        yield from enumerate(read_parquet(path, columns, progress), start=1)
-        return
-    limit = {".txt": max_bytes, ".jsonl": None}.get(kind, MAX_ROW_BYTES)
-    lines = read_lines(path, max_bytes=limit, on_fault=on_fault, progress=progress)
-    if kind == ".txt":
-        nulls = [None] * (len(columns) - 1)
-        yield from ((number, [line, *nulls]) for number, line in lines)
-    elif kind == ".jsonl":
-        yield from _read_objects(path, columns, lines)
-    elif kind == ".csv":
-        yield from _pick(path, columns, _read_csv(path, lines, on_fault), on_fault)
+    kind = kind_of(path, KINDS)
+    wanted = [*columns, *(where or ())]
+    allowed = [{_plain(value) for value in values} for values in (where or {}).values()]
+    width = len(columns)
+
+    def matches(values: Sequence[Any]) -> bool:
+        return all(map(lambda value, fit: _plain(value) in fit, values[width:], allowed))
+
+    rows: Rows
+    if kind in JSON_KINDS:
+        rows = rows_of(path, read_objects(path, kind, on_fault, progress), wanted, matches, on_fault)
+    elif kind == ".parquet":
+        rows = _numbered(read_parquet(path, wanted, progress))
+    elif kind == ".txt":
+        if any(wanted[1:]):
+            raise InputError(path, "a `.txt` has no columns.", remedy=_NO_COLUMNS)
+        nulls = [None] * (width - 1)
+        lines = read_lines(path, max_bytes=max_bytes, on_fault=on_fault, progress=progress)
+        rows = ((number, [line, *nulls]) for number, line in lines)
     else:
-        yield from _pick(path, columns, ((number, line.split("\t")) for number, line in lines), on_fault)
+        rows = _pick(path, wanted, read_table(path, kind, on_fault, progress), on_fault)
+    with closing(rows):
+        if not allowed:
+            yield from rows
+        else:
+            yield from ((number, values[:width]) for number, values in rows if matches(values))
+
+
+def _numbered(rows: Generator[list[Any], None, None]) -> Rows:
+    with closing(rows):
+        yield from enumerate(rows, start=1)
+
+
+def _plain(value: object) -> str:
+    """A value as a configuration names it."""
+    return "" if value is None else str(value).strip().casefold()
+
+
+def read_table(
+    path: Path, kind: str, on_fault: Report = stop_at, progress: Progress | None = None
+) -> Iterator[tuple[int, list[Any]]]:
+    """Fields of the rows of a `.tsv` or `.csv`, each row with its line; the first is the header.
+
+    Raises:
+        InputError: as `read_lines`; or a row is no proper CSV, and `on_fault` raises.
+    """
+    lines = read_lines(path, max_bytes=MAX_ROW_BYTES, on_fault=on_fault, progress=progress)
+    if kind == ".csv":
+        return _read_csv(path, lines, on_fault)
+    return ((number, line.split("\t")) for number, line in lines)
 
 
 def _pick(path: Path, columns: Sequence[str | None], rows: Iterator[tuple[int, list[Any]]], on_fault: Report) -> Rows:
@@ -84,18 +125,20 @@ def _read_csv(path: Path, lines: Iterator[_Line], on_fault: Report) -> Iterator[
     """
     again: deque[_Line] = deque()  # lines that a broken row took, to be read once more
     width = 0
+    delimiter = ""
 
     def take() -> _Line | None:
         return again.popleft() if again else next(lines, None)
 
     while numbered := take():
         number, line = numbered
+        delimiter = delimiter or delimiter_of(line)
         if '"' not in line:
-            fields = line.split(",") if line else []
+            fields = line.split(delimiter) if line else []
         else:
             taken = [numbered]
             try:
-                fields = _read_quoted(taken, take, width)
+                fields = _read_quoted(taken, take, width, delimiter)
             except csv.Error as error:
                 again.extendleft(reversed(taken[1:]))
                 remedy = 'A quote inside a quoted field is written twice: "".'
@@ -106,7 +149,21 @@ def _read_csv(path: Path, lines: Iterator[_Line], on_fault: Report) -> Iterator[
             yield number, fields
 
 
-def _read_quoted(taken: list[_Line], take: Callable[[], _Line | None], width: int) -> list[str]:
+def decimal_comma(path: Path) -> bool:
+    """Whether numbers in a file have a decimal comma: it is a CSV with semicolons."""
+    if kind_of(path, KINDS) != ".csv":
+        return False
+    _, header = next(read_lines(path, max_bytes=MAX_ROW_BYTES), (1, ""))
+    return delimiter_of(header) == ";"
+
+
+def delimiter_of(header: str) -> str:
+    """What parts the fields of a CSV: a comma, or what stands in its header in place of one."""
+    unquoted = _QUOTED.sub("", header)
+    return next((mark for mark in _DELIMITERS if mark in unquoted), ",")
+
+
+def _read_quoted(taken: list[_Line], take: Callable[[], _Line | None], width: int, delimiter: str) -> list[str]:
     """The fields of a row that begins with the line in `taken`; lines that it goes on in are added there."""
 
     def lines() -> Iterator[str]:
@@ -118,7 +175,7 @@ def _read_quoted(taken: list[_Line], take: Callable[[], _Line | None], width: in
             yield numbered[1] + "\n"
 
     try:
-        fields = next(csv.reader(lines(), strict=True))
+        fields = next(csv.reader(lines(), delimiter=delimiter, strict=True))
     except csv.Error as error:
         if "end of data" in str(error):
             raise csv.Error("a quote is not closed") from None
@@ -126,24 +183,6 @@ def _read_quoted(taken: list[_Line], take: Callable[[], _Line | None], width: in
     if len(taken) > 1 and width and len(fields) != width:
         raise csv.Error("a quote is not closed in its line, and what follows does not fit the header")
     return fields
-
-
-def _read_objects(path: Path, columns: Sequence[str | None], lines: Iterator[_Line]) -> Rows:
-    """Fields of a file with one JSON object a line. Empty lines are left out; the first field must be there."""
-    for number, line in lines:
-        if not line.strip():
-            continue
-        try:
-            record = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise InputError(path, f"not JSON: {error}.", line=number, remedy="Write one object a line.") from None
-        if not isinstance(record, dict):
-            raise InputError(path, "not a JSON object.", line=number, remedy="Write one object a line.")
-        _check_columns(path, columns[:1], record, line=number)
-        text, *others = map(record.get, columns)
-        if not isinstance(text, str | None):
-            raise InputError(path, f"`{columns[0]}` is {text!r}, not text.", line=number, remedy="Mend the line.")
-        yield number, [text, *others]
 
 
 def read_parquet(
@@ -156,30 +195,59 @@ def read_parquet(
     Raises:
         InputError: it is no Parquet file, is damaged, lacks a column, or the first column is not text.
     """
+    with _parquet(path) as table:
+        found = _parquet_columns(zip(table.columns, table.types, strict=True))
+        _check_columns(path, columns, found)
+        text, *others = ("NULL" if column is None else _expression(*found[column]) for column in columns)
+        match found[str(columns[0])][1]:
+            case "BLOB":
+                text = f"decode({text})"
+            case kind if kind != "VARCHAR":
+                raise InputError(path, f"the column `{columns[0]}` holds {kind}, not text.")
+        rows, size = 0, path.stat().st_size
+        total = table.aggregate("count(*)").fetchall()[0][0]
+        wanted = table.project(", ".join([text, *others]))
+        for batch in wanted.to_arrow_reader(_BATCH_ROWS):
+            yield from map(list, zip(*(column.to_pylist() for column in batch.columns), strict=True))
+            rows += batch.num_rows
+            if progress:
+                progress(size * rows // total)
+
+
+def begin_parquet(path: Path, max_rows: int, max_bytes: int) -> tuple[dict[str, list[Any]], int]:
+    """The first rows of a Parquet file, each column with its values, and how many rows there are; no lists or maps.
+
+    Raises:
+        InputError: as `read_parquet`.
+    """
+    with _parquet(path) as table:
+        total = table.aggregate("count(*)").fetchall()[0][0]
+        found = _parquet_columns(zip(table.columns, table.types, strict=True))
+        plain = {name: _shown(*column) for name, column in found.items() if not _COMPOUND.search(column[1])}
+        columns: dict[str, list[Any]] = {name: [] for name in plain}
+        size = 0
+        for batch in table.limit(max_rows).project(", ".join(plain.values()) or "NULL").to_arrow_reader(1024):
+            for values, column in zip(columns.values(), batch.columns, strict=False):
+                values.extend(column.to_pylist())
+            size += batch.nbytes
+            if size > max_bytes:
+                break
+        return columns, total
+
+
+def _shown(name: str, kind: str) -> str:
+    return f"try(decode({name}))" if kind == "BLOB" else _expression(name, kind)
+
+
+@contextmanager
+def _parquet(path: Path) -> Iterator[Any]:
     import duckdb
 
-    with tempfile.TemporaryDirectory() as folder:
-        plain = _decompressed(path, Path(folder))
+    with plain_file(path) as (plain, folder):
         try:
-            with duckdb.connect(config={"memory_limit": MEMORY_LIMIT, "temp_directory": folder}) as connection:
+            with duckdb.connect(config={"memory_limit": MEMORY_LIMIT, "temp_directory": str(folder)}) as connection:
                 connection.execute("SET TimeZone = 'UTC'")
-                table = connection.read_parquet(glob.escape(str(plain)), hive_partitioning=False)
-                kinds = dict(zip(table.columns, map(str, table.types), strict=True))
-                _check_columns(path, columns, kinds)
-                text, *others = ("NULL" if column is None else _expression(column, kinds[column]) for column in columns)
-                match kinds[str(columns[0])]:
-                    case "BLOB":
-                        text = f"decode({text})"
-                    case kind if kind != "VARCHAR":
-                        raise InputError(path, f"the column `{columns[0]}` holds {kind}, not text.")
-                rows, size = 0, path.stat().st_size
-                total = table.aggregate("count(*)").fetchall()[0][0]
-                wanted = table.project(", ".join([text, *others]))
-                for batch in wanted.to_arrow_reader(_BATCH_ROWS):
-                    yield from map(list, zip(*(column.to_pylist() for column in batch.columns), strict=True))
-                    rows += batch.num_rows
-                    if progress:
-                        progress(size * rows // total)
+                yield connection.read_parquet(glob.escape(str(plain)), hive_partitioning=False)
         except duckdb.Error as error:
             reason = str(error).split("\n", 1)[0].rstrip(".!")
             raise InputError(
@@ -187,28 +255,30 @@ def read_parquet(
             ) from None
 
 
-def _expression(column: str, kind: str) -> str:
-    name = '"' + column.replace('"', '""') + '"'
+def _parquet_columns(
+    columns: Iterable[tuple[str, Any]], outer: str = "", prefix: str = ""
+) -> dict[str, tuple[str, str]]:
+    """What SQL calls each column and its type; a column in another one has a name with dots."""
+    found: dict[str, tuple[str, str]] = {}
+    for name, kind in columns:
+        quoted = outer + '"' + name.replace('"', '""') + '"'
+        found[prefix + name] = quoted, str(kind)
+        if kind.id == "struct":
+            found |= _parquet_columns(kind.children, f"{quoted}.", f"{prefix}{name}.")
+    return found
+
+
+def _expression(name: str, kind: str) -> str:
     if not kind.startswith(("TIMESTAMP", "DATE")):
         return name
     time = f"{name}::TIMESTAMPTZ::TIMESTAMP" if "TZ" in kind or "ZONE" in kind else f"{name}::TIMESTAMP"
     return f"least({time}, TIMESTAMP '9999-12-31')"  # the last year that Python knows
 
 
-def _decompressed(path: Path, folder: Path) -> Path:
-    with open_bytes(path) as (stream, _):
-        if path.suffix.lower() not in COMPRESSIONS:
-            return path
-        plain = folder / "plain.parquet"
-        with plain.open("wb") as copy:
-            shutil.copyfileobj(stream, copy, 1 << 20)
-        return plain
-
-
-def _check_columns(path: Path, wanted: Sequence[str | None], found: Collection[str], line: int | None = None) -> None:
-    """Raises an error that names the columns there are, or the fields of a line, if one is missing."""
+def _check_columns(path: Path, wanted: Sequence[str | None], found: Collection[str]) -> None:
+    """Raises an error that names the columns there are, if one is missing."""
     for column in wanted:
         if column is not None and column not in found:
-            kind, names = "field" if line else "column", ", ".join(f"`{name}`" for name in found) or "none"
-            problem = f"there is no {kind} `{column}`; those there are: {names}."
-            raise InputError(path, problem, line=line, remedy="Name the column in the configuration.")
+            names = ", ".join(f"`{name}`" for name in found) or "none"
+            problem = f"there is no column `{column}`; those there are: {names}."
+            raise InputError(path, problem, remedy="Name the column in the configuration.")

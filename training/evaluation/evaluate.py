@@ -22,7 +22,7 @@ from training.progress import Reporter
 
 EVALUATION_FOLDER = "evaluation"
 TEXT_FILE, QUERIES_FILE = "test_text.txt", "test_queries.txt"
-_NEXT_WORD_SENTENCES = 300
+NEXT_WORD_SENTENCES = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ def evaluate_bundle(
     if sentences:
         model = bundle.language_model("text")
         part = model.part(Part.ENSEMBLE)
-        chosen = [] if model.joins else sentences[:_NEXT_WORD_SENTENCES]  # subwords are too slow for every training
+        chosen = [] if model.joins else sentences[:NEXT_WORD_SENTENCES]  # subwords are too slow for every training
         metrics["next_word"] = next_words(model, chosen, [part], reporter)[part]
     if wanted_queries(queries) and bundle.queries is not None:
         measure = measure_queries or partial(query_completion, reporter=reporter)

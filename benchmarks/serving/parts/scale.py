@@ -53,7 +53,7 @@ def _files(bundle: Path) -> Iterator[Figure]:
     manifest = read_manifest(bundle)
     index = {name: entry.size for name, entry in manifest.files.items() if name.startswith(QUERIES_FOLDER + "/")}
     besides = sum(index.values()) - index[f"{QUERIES_FOLDER}/{_TEXT}"]
-    yield at_most("bytes a stored query besides its text", besides / manifest.query_count, 40)
+    yield at_most("bytes a stored query besides its text", besides / manifest.query_count, 60)
     sizes = {suffix: _sum(manifest, suffix) for suffix in (".npy", "kenlm.binary")}
     ngrams = _ngrams(manifest)
     kenlm = f"and {sizes['kenlm.binary'] / ngrams:.1f} of KenLM's own file, which ScoreText reads"

@@ -1,0 +1,105 @@
+"""How queries of the index are shown: as they are written, and with what a catalogue holds for them.
+
+A query of the log has one form. Entries of a catalogue that are written alike are one query of the index, but stay
+several things: each is a form of it, with a payload of its own.
+
+A form takes 13 bytes besides its texts, and 8 more where any query has several.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lm.arrays import open_array, open_strings, save_array, save_strings
+from lm.kernels.strings import SortedStrings
+
+MOST_FORMS = 32
+"""The heaviest forms of a query that a look-up gives: more than an answer lists."""
+
+
+class Shown(NamedTuple):
+    """A form of a query: the text as it is written, its payload or "", and its share of the query's count."""
+
+    display: str
+    payload: str
+    share: float
+
+
+class ShownForms:
+    """The forms of those queries of an index that are not shown just as they are.
+
+    Args:
+        positions: the query of each form, uint32 ascending (n,); the forms of one query are together, heaviest first.
+        displays: the text of each, as many strings; empty where it is the query itself.
+        payloads: as many strings; empty where there is none.
+        shares: of the query's count, float64 (n,); (0,) where every query has one form.
+        entries: whether the query is an entry of a catalogue, bool (n,).
+
+    Attributes:
+        entry_count: queries that are entries.
+    """
+
+    def __init__(
+        self,
+        positions: NDArray[np.uint32],
+        displays: SortedStrings,
+        payloads: SortedStrings,
+        shares: NDArray[np.float64],
+        entries: NDArray[np.bool_],
+    ) -> None:
+        self._positions, self._displays, self._payloads = positions, displays, payloads
+        self._shares, self._entries = shares, entries
+        repeated = np.count_nonzero(entries[1:] & (positions[1:] == positions[:-1])) if len(shares) else 0
+        self.entry_count = int(np.count_nonzero(entries) - repeated)
+
+    @classmethod
+    def open(cls, folder: Path) -> ShownForms:
+        """Maps what `save` wrote; raises `BundleDamagedError` if a file is not what it should be."""
+        return cls(
+            open_array(folder / "shown.positions.npy", np.uint32),
+            open_strings(folder, "displays"),
+            open_strings(folder, "payloads"),
+            open_array(folder / "shown.shares.npy", np.float64),
+            open_array(folder / "shown.entries.npy", np.bool_),
+        )
+
+    def save(self, folder: Path) -> None:
+        """Writes the arrays and the strings."""
+        save_array(folder / "shown.positions.npy", self._positions)
+        save_strings(folder, "displays", self._displays)
+        save_strings(folder, "payloads", self._payloads)
+        save_array(folder / "shown.shares.npy", self._shares)
+        save_array(folder / "shown.entries.npy", self._entries)
+
+    def of(self, queries: Sequence[str], positions_N: NDArray[np.int64]) -> list[tuple[Shown, ...]]:
+        """The forms of some queries at these positions, -1 for one that is not in the index: the heaviest first.
+
+        A query without forms is shown as it is.
+        """
+        low_N, high_N = self._between(positions_N)
+        rows = zip(queries, low_N.tolist(), high_N.tolist(), strict=True)
+        return [
+            tuple(self._form(query, row) for row in range(low, min(high, low + MOST_FORMS))) or (Shown(query, "", 1.0),)
+            for query, low, high in rows
+        ]
+
+    def are_entries(self, positions_N: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Whether the queries at these positions are entries of a catalogue, bool (N,); False for -1."""
+        low_N, high_N = self._between(positions_N)
+        there_N = low_N < high_N
+        there_N[there_N] = self._entries[low_N[there_N]]
+        return there_N
+
+    def _between(self, positions_N: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The first form of each query, and the one after its last."""
+        wanted_N = positions_N.astype(np.uint32)  # of the same type, or numpy copies all positions; -1 is none of them
+        return self._positions.searchsorted(wanted_N, "left"), self._positions.searchsorted(wanted_N, "right")
+
+    def _form(self, query: str, row: int) -> Shown:
+        share = float(self._shares[row]) if len(self._shares) else 1.0
+        return Shown(self._displays[row].decode() or query, self._payloads[row].decode(), share)

@@ -1,0 +1,1 @@
+"""From files that nobody has described to a first configuration that trains on them."""
