@@ -143,32 +143,35 @@ class Pool:
         What begins as it was typed is not collapsed into a query of the log that does not, unless it is generated and
         written otherwise, no more.
         """
-        candidates, entries = self.candidates, [False] * len(self.tokens)
+        candidates, size, entries = self.candidates, len(self.tokens), list[bool]()
         if index is not None and index.entry_count:
             entries = index.entries_at(index.positions(candidates.texts)).tolist()
         if candidates.matching is None:
-            rows = _distinct(candidates, range(len(entries)), entries, duplicates)
+            rows = _distinct(candidates, range(size), entries, duplicates)
         else:
             elsewhere = candidates.elsewhere.tolist()
-            typed = [row for row, other in enumerate(elsewhere) if not other]
-            others = [row for row, other in enumerate(elsewhere) if other]
-            rows = _distinct(candidates, typed, entries, duplicates)
-            rows = _without_twins(
-                candidates, rows, _distinct(candidates, others, entries, duplicates), entries, duplicates.collapse
-            )
-        return self if len(rows) == len(entries) else self.rows(rows)
+            typed = _distinct(candidates, [row for row in range(size) if not elsewhere[row]], entries, duplicates)
+            others = _distinct(candidates, [row for row in range(size) if elsewhere[row]], entries, duplicates)
+            rows = _without_twins(candidates, typed, others, entries, duplicates.collapse)
+        return self if len(rows) == size else self.rows(rows)
 
 
 def _distinct(
     candidates: Candidates, rows: Sequence[int], entries: Sequence[bool], duplicates: Duplicates
 ) -> list[int]:
-    texts, counts = [candidates.texts[row] for row in rows], candidates.counts[rows].tolist()
-    some = [entries[row] for row in rows]
-    return [rows[place] for place in distinct(texts, counts, duplicates.collapse, duplicates.plural_ratio, some)]
+    texts, counts = candidates.texts, candidates.counts.tolist()
+    if len(rows) < len(texts):
+        texts, counts = [texts[row] for row in rows], [counts[row] for row in rows]
+        entries = [entries[row] for row in rows] if entries else ()
+    return [rows[place] for place in distinct(texts, counts, duplicates.collapse, duplicates.plural_ratio, entries)]
 
 
 def _without_twins(
-    candidates: Candidates, typed: list[int], others: list[int], entries: Sequence[bool], kinds: Sequence[str]
+    candidates: Candidates,
+    typed: Sequence[int],
+    others: Sequence[int],
+    entries: Sequence[bool],
+    kinds: Sequence[str],
 ) -> list[int]:
     """The rows of what begins as it was typed and of others, without near-duplicates between them."""
     rows = [*typed, *others]
@@ -178,8 +181,9 @@ def _without_twins(
     gone = set[int]()
     for other, row in itertools.product(near.intersection(others), near.intersection(typed)):
         same = [one == another for one, another in zip(keys[other], keys[row], strict=True)]
-        if any(same) and not (entries[other] and entries[row]):
-            gives_way = entries[other] or (same[0] and not candidates.counts[row])
+        entered = [bool(entries) and entries[each] for each in (other, row)]
+        if any(same) and not all(entered):
+            gives_way = entered[0] or (same[0] and not candidates.counts[row])
             gone.add(row if gives_way else other)
     return [row for row in rows if row not in gone]
 
@@ -198,21 +202,20 @@ def describe(
     """
     found = _Found()
     unscored: list[str] = []
-    matches = dict[str, Proposal]()
-    for proposal in proposals:
-        if proposal.match is not None:
-            matches[proposal.text] = proposal
-        elif proposal.tokens is None:
-            unscored.append(proposal.text)
+    matches = dict[str, tuple[Match, float]]()
+    for text, _, tokens, first, log_prob, match in proposals:
+        if match is not None:
+            matches[text] = match, log_prob
+        elif tokens is None:
+            unscored.append(text)
         else:
-            found.add(proposal.text, proposal.tokens, proposal.first, proposal.log_prob)
+            found.add(text, tokens, first, log_prob)
     unscored = [text for text in dict.fromkeys(unscored) if text not in found.rows]
     if unscored:
         _score(model, reading, unscored, found)
-    for text in [text for text in matches if text in found.rows]:
-        del matches[text]
-    for text, proposal in matches.items():
-        found.add(text, (), 0.0, proposal.log_prob)
+    matches = {text: match for text, match in matches.items() if text not in found.rows}
+    for text, (_, share) in matches.items():
+        found.add(text, (), 0.0, share)
     positions_N = index.positions(list(found.rows)) if index else np.full(len(found.rows), -1)
     positions_N = positions_N[found.drop(never, positions_N >= 0)]
     size = len(found.rows)
@@ -228,10 +231,9 @@ def describe(
     return Pool(candidates, found.tokens, found.firsts, reading.context, reading.total, reading.typed_log_prob)
 
 
-def _matching(texts: Iterable[str], matches: Mapping[str, Proposal]) -> Floats:
+def _matching(texts: Iterable[str], matches: Mapping[str, tuple[Match, float]]) -> Floats:
     none = (0.0,) * len(Match._fields)
-    found = (matches.get(text) for text in texts)
-    return np.array([none if each is None or each.match is None else each.match.features for each in found])
+    return np.array([matches[text][0].features if text in matches else none for text in texts])
 
 
 class _Found:

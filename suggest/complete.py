@@ -258,8 +258,11 @@ def first_rows(pool: Pool, ranking: Ranking, k: int, exclude_generated: bool = F
     candidates, size = pool.candidates, len(pool.tokens)
     kept = [row for row in range(start, size) if not exclude_generated or candidates.counts[row]]
     some = candidates if len(kept) == size else candidates.rows(kept)
-    elsewhere, left, rows = some.elsewhere.tolist(), max(k, 0), list[int]()
-    for place, (_, row) in enumerate(order(some, pool.total, ranking)):
+    ranked = order(some, pool.total, ranking)
+    if some.matching is None:
+        return [kept[row] for _, row in ranked[: max(k, 0)]]
+    elsewhere, left, rows = some.elsewhere.tolist(), k, list[int]()
+    for place, (_, row) in enumerate(ranked):
         if place < k if elsewhere[row] else left > 0:
             left -= not elsewhere[row]
             rows.append(kept[row])

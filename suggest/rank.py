@@ -58,6 +58,12 @@ def weight_vector(ranking: Ranking) -> Floats:
     return weights_F
 
 
+@functools.lru_cache(16)
+def _kernel_weights(ranking: Ranking) -> tuple[Floats, Floats, Floats]:
+    """The weights of `features`, of `Candidates.matching` and of "another query"."""
+    return weight_vector(ranking), np.array(ranking.matching), np.array(ranking.other)
+
+
 def features(candidates: Candidates, advisers: int) -> Floats:
     """What is multiplied with the weights, the advisers', the re-ranker's and recency's, float64 (N, 9 + advisers)."""
     columns = np.zeros((9 + advisers, len(candidates.texts)))
@@ -201,15 +207,16 @@ def order(candidates: Candidates, total: float, ranking: Ranking) -> list[tuple[
         return []
     if candidates.edits is not None or candidates.log_posteriors is not None:
         return order_readings(candidates, total, ranking)
+    weights, matching, other = _kernel_weights(ranking)
     rows, tied = ranked(
         candidates.log_probs,
         candidates.counts,
         candidates.lengths,
         candidates.tokens,
         (candidates.unknown_words, candidates.log_shares, candidates.recency, candidates.advice, candidates.matching),
-        weight_vector(ranking),
-        np.array(ranking.matching),
-        np.array(ranking.other),
+        weights,
+        matching,
+        other,
         total,
         ranking.floor,
         _LEAST_LOG_PROB,

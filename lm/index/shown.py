@@ -84,7 +84,9 @@ class ShownForms:
         low_N, high_N = self._between(positions_N)
         rows = zip(queries, low_N.tolist(), high_N.tolist(), strict=True)
         return [
-            tuple(self._form(query, row) for row in range(low, min(high, low + MOST_FORMS))) or (Shown(query, "", 1.0),)
+            tuple(self._form(query, row) for row in range(low, min(high, low + MOST_FORMS)))
+            if low < high
+            else (Shown(query, "", 1.0),)
             for query, low, high in rows
         ]
 

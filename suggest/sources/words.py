@@ -17,12 +17,15 @@ from suggest.sources.source import Match, Proposal, Reading, Request
 
 FOUND = 32
 """The most popular queries that are looked at: many of them begin as it was typed."""
+_FEW = 3
+"""Characters from which on what was typed says more than that many queries begin so."""
 
 
 class WordsSource:
     """Proposes queries that hold what was typed otherwise, and notes how popular they are; threads may share it.
 
     To be asked after the log: what is no more popular than the last of its proposals could not be shown before them.
+    One or two letters with which many queries begin are not looked for elsewhere.
     """
 
     def __init__(self, index: QueryIndex) -> None:
@@ -31,6 +34,8 @@ class WordsSource:
     def propose(self, request: Request, reading: Reading) -> Sequence[Proposal]:  # noqa: ARG002
         """See `Source.propose`."""
         typed, prefixes = reading.query, typed_prefixes(reading.query)
+        if reading.least > 0 and len(typed) < _FEW:
+            return ()
         found = [
             match
             for match in self._index.word_matches(typed, FOUND)

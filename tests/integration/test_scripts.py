@@ -105,8 +105,11 @@ def test_a_korean_list_holds_what_is_promised(korean: Model, typed: str) -> None
     }
     texts = [suggestion.text for suggestion in answer.suggestions]
     assert len(set(texts)) == len(texts)
+    assert korean.bundle.queries is not None
+    matches = {match.text for match in korean.bundle.queries.word_matches(typed, 100)}
     for suggestion in answer.suggestions:
-        assert any(prefix.begins(suggestion.text) for prefix in typed_prefixes(typed))
+        begins = any(prefix.begins(suggestion.text) for prefix in typed_prefixes(typed))
+        assert begins or suggestion.text in matches
         assert suggestion.terms.ngram_log_prob is not None or suggestion.source is SuggestionSource.LOG
 
 
