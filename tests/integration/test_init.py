@@ -88,13 +88,6 @@ def _write_text(path: Path) -> None:
     path.write_text("\n".join(_SENTENCES * 3))
 
 
-_SMALL = [
-    f"--set=language_models.{model}.{field}"
-    for model in ("queries", "text")
-    for field in ("vocabulary_size=100", "ngram.smoothing=add_delta", "ngram.order=3")
-]
-
-
 @pytest.mark.parametrize(
     ("name", "write"),
     [
@@ -118,7 +111,7 @@ def test_a_file_becomes_a_bundle(
     assert looked.exit_code == 0, looked.output
     commands = [line.split() for line in looked.stdout.splitlines() if line.startswith("  autocomplete ")]
     train, complete = ([*command[1:]] for command in commands)
-    trained = CliRunner().invoke(app, [*train, *_SMALL[:3]])
+    trained = CliRunner().invoke(app, train)
     assert trained.exit_code == 0, trained.output
     # the example that is printed finds the most frequent query
     found = CliRunner().invoke(app, [*complete, "--json"])
@@ -140,7 +133,7 @@ def test_a_log_titles_and_a_text_together(tmp_path: Path) -> None:
     assert again.exit_code == 1
     assert "shop.toml: is there already." in again.output
     assert CliRunner().invoke(app, ["init", *files, "--out", str(out), "--force"]).exit_code == 0
-    trained = CliRunner().invoke(app, ["train", str(out), *_SMALL])
+    trained = CliRunner().invoke(app, ["train", str(out)])
     assert trained.exit_code == 0, trained.output
     bundle = str(tmp_path / "var" / "registry" / "shop")
     words = CliRunner().invoke(app, ["complete", "in the corner of the ", "--words", "--bundle", bundle, "--json"])
