@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.filesize import decimal
 from rich.table import Table
 
-from cli.bundles import megabytes
 from cli.output import figures_table, stdout
 from lm.bundle.manifest import Manifest
 from lm.bundle.registry import is_url
@@ -90,7 +90,7 @@ def _contents(manifest: Manifest) -> Iterator[str]:
         + (f", {entry.neural_kind} of {entry.parameter_count:,} weights" if entry.neural_kind else "")
         for entry in manifest.language_models
     )
-    yield f"Bundle: {manifest.query_count:,} queries; {models}; {megabytes(size)} in all"
+    yield f"Bundle: {manifest.query_count:,} queries; {models}; {decimal(size)} in all"
 
 
 def _figures(manifest: Manifest, comparison: Comparison | None) -> Table:
