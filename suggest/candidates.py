@@ -42,6 +42,8 @@ class Candidates:
         unknown_words: words of each that the adviser who knows most of them does not, float64 (N,); None where no one
             was asked.
         log_shares: natural logs of the re-ranker's shares, float64 (N,); None where it was not asked.
+        weight_order: grows with the weight of each in the index, exactly, float64 (N,); 0 for what is not in it, None where
+            there is no index.
         recency: natural logs of one more than the submissions of late, float64 (N,); None where the log has no times.
         edits: typing errors corrected in each, int64 (N,); None where none were looked for.
         log_posteriors: natural-log probability, given what was typed, that the user means to type what each begins
@@ -59,6 +61,7 @@ class Candidates:
     advice: Floats | None = None
     unknown_words: Floats | None = None
     log_shares: Floats | None = None
+    weight_order: Floats | None = None
     recency: Floats | None = None
     edits: NDArray[np.int64] | None = None
     log_posteriors: Floats | None = None
@@ -223,6 +226,7 @@ def describe(
         texts=list(found.rows),
         lengths=np.maximum(np.fromiter(map(len, found.rows), np.float64, size) - len(reading.query), 1.0),
         counts=index.counts_at(positions_N) if index else np.zeros(size),
+        weight_order=index.order_at(positions_N) if index else None,
         log_probs=np.array(found.log_probs, np.float64),
         tokens=np.maximum(np.fromiter(map(len, found.tokens), np.float64, size), 1.0),
         recency=index.recency_at(positions_N) if index else None,
@@ -330,8 +334,7 @@ def _joined(parts: Sequence[tuple[Reading, Pool]]) -> Pool:
     pools = [pool for _, pool in parts]
     every, sizes = [pool.candidates for pool in pools], [len(pool.tokens) for pool in pools]
     columns = ["lengths", "counts", "log_probs", "tokens"]
-    if every[0].recency is not None:
-        columns.append("recency")
+    columns += [name for name in ("recency", "weight_order") if getattr(every[0], name) is not None]
     joined: dict[str, Any] = {"matching": _joined_matching(every)}
     joined |= {name: np.concatenate([getattr(each, name) for each in every]) for name in columns}
     return replace(

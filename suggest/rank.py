@@ -197,8 +197,8 @@ def order(candidates: Candidates, total: float, ranking: Ranking) -> list[tuple[
     Where there are corrections, the probabilities need not fall: a few suggestions that suit the typed letters come
     first, however probable it is that these are wrong.
 
-    Ties: what suits the typed letters first, then queries of the log, then what begins as it was typed, then in the
-    order of their text.
+    Ties: what suits the typed letters first, then queries of the log, then what begins as it was typed, then the heavier
+    one, then in the order of their text.
 
     Args:
         total: submissions of all queries with the typed prefix.
@@ -246,10 +246,11 @@ def order_readings(candidates: Candidates, total: float, ranking: Ranking) -> li
     return list(zip(log_probs[rows].tolist(), rows, strict=True))
 
 
-def _place(candidates: Candidates, log_prob: float, row: int) -> tuple[float, bool, bool, bool, str]:
+def _place(candidates: Candidates, log_prob: float, row: int) -> tuple[float, bool, bool, bool, float, str]:
     corrected = candidates.edits is not None and candidates.edits[row] > 0
     elsewhere = candidates.matching is not None and candidates.matching[row].any()
-    return -log_prob, bool(corrected), not candidates.counts[row], bool(elsewhere), candidates.texts[row]
+    weight = 0.0 if candidates.weight_order is None else float(candidates.weight_order[row])
+    return -log_prob, bool(corrected), not candidates.counts[row], bool(elsewhere), -weight, candidates.texts[row]
 
 
 def _stated(candidates: Candidates, utilities_N: Floats, ranking: Ranking) -> Floats:

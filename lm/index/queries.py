@@ -109,6 +109,14 @@ class QueryIndex:
         """Where some queries are, int64 (N,); -1 for one that is not in the index."""
         return self._queries.find_all(queries)
 
+    def is_entry(self, query: str) -> bool:
+        """Whether the query is an entry of the catalogue."""
+        return bool(self.entry_count) and bool(self.entries_at(self.positions([query]))[0])
+
+    def order_at(self, positions_N: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Numbers that grow with the weights of the queries at some positions, exactly, float64 (N,); 0 for -1."""
+        return np.where(positions_N >= 0, self._keys[positions_N], 0).astype(np.float64)
+
     def counts_at(self, positions_N: NDArray[np.int64]) -> NDArray[np.float64]:
         """How often the queries at some positions were submitted, float64 (N,); 0 for -1."""
         return np.where(positions_N >= 0, self._counts[positions_N], 0.0).astype(np.float64)

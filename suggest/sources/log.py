@@ -12,7 +12,10 @@ POPULAR = 16
 
 
 class LogSource:
-    """Proposes queries of the log, and notes how often those that begin so were submitted."""
+    """Proposes queries of the log, and notes how often those that begin so were submitted.
+
+    What was typed is itself proposed only if it is an entry of the catalogue: that is something to choose.
+    """
 
     def __init__(self, index: QueryIndex) -> None:
         self._index = index
@@ -21,7 +24,9 @@ class LogSource:
         """See `Source.propose`."""
         popular, reading.total = self._index.completions(reading.query, POPULAR)
         reading.least = popular[-1][1] if len(popular) == POPULAR else 0.0
-        proposals = [Proposal(text, reading) for text, _ in popular if text != reading.excluded]
+        proposals = [
+            Proposal(text, reading) for text, _ in popular if text != reading.excluded or self._index.is_entry(text)
+        ]
         if reading.whole and reading.head and not reading.typed and self._index.count(reading.head):
             proposals.insert(0, Proposal(reading.head, reading))
         return proposals

@@ -40,7 +40,7 @@ class WordsSource:
             match
             for match in self._index.word_matches(typed, FOUND)
             if match.count > reading.least
-            and match.text != typed.rstrip()
+            and (match.text != typed.rstrip() or self._index.is_entry(match.text))
             and not any(prefix.begins(match.text) for prefix in prefixes)
         ]
         submissions = math.log(reading.total + sum(match.count for match in found)) if found else 0.0

@@ -26,6 +26,9 @@ _LOGGED = 2  # the feature that marks queries of the log
 _RERANKER = -2
 _AT_LEAST_0 = (True, True, False, True, False, False, True)
 """Which of `Ranking.weights` must not be negative. Those of advisers, re-ranker and recency must not be either."""
+_OF_TITLES = (0.9, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0)
+"""`Ranking.weights` where a catalogue is all that there is: a title is as probable as its share of the weights says. Titles
+that were typed would not tell more, for those that are held out are drawn by these weights."""
 _FLOOR_COST = 0.002
 """Share of the generated queries' reciprocal ranks that the floor may cost."""
 _HIGHEST_FLOOR = 1e-5
@@ -35,8 +38,10 @@ _HIGHEST_FLOOR = 1e-5
 def fit_ranking(bundle: Bundle, queries: Sequence[str], reporter: Reporter) -> tuple[Ranking, Ranking]:
     """The weights that make the wanted queries most probable: those that choose candidates, and the final ones.
 
-    The first are fitted on all candidates of the n-gram model, the final ones on the scores of all models.
+    The first are fitted on all candidates of the n-gram model, the final ones on the scores of all models. Where a
+    catalogue is all that there is, titles come in the order of their weights.
     """
+    held = _OF_TITLES if bundle.manifest.generated == "fill" else None
     model, advisers = bundle.language_model("queries"), Advisers(bundle.advisers())
     queries = [query for query in queries if len(query) >= MIN_QUERY_LENGTH][:_QUERIES]
     completer, rescorer = QueryCompleter(bundle), Rescorer(model)
@@ -46,7 +51,7 @@ def fit_ranking(bundle: Bundle, queries: Sequence[str], reporter: Reporter) -> t
             pools.append(completer.proposed(typed_prefix(query)))
             task.update(number + 1)
         first = fit_weights(
-            [Choice.of(pool.candidates, pool.total, query) for pool, query in zip(pools, queries, strict=True)]
+            [Choice.of(pool.candidates, pool.total, query) for pool, query in zip(pools, queries, strict=True)], held
         )
         choices = []
         for number, (pool, query) in enumerate(zip(pools, queries, strict=True)):
@@ -57,7 +62,7 @@ def fit_ranking(bundle: Bundle, queries: Sequence[str], reporter: Reporter) -> t
             task.update(len(queries) + number + 1)
     if model.reranker is not None:
         choices = _judge_reranker(choices, reporter)
-    final = fit_weights(choices)
+    final = fit_weights(choices, held)
     return first, final.model_copy(update={"floor": probability_floor(choices, final)})
 
 
@@ -140,18 +145,23 @@ class Choice:
         return replace(self, listed=listed)
 
 
-def fit_weights(choices: Sequence[Choice]) -> Ranking:
+def fit_weights(choices: Sequence[Choice], held: tuple[float, ...] | None = None) -> Ranking:
     """Maximum a posteriori weights: a conditional logit, with a normal prior of variance 1 around the usual ones.
 
     A weight that must not be negative is held at 0.
+
+    Args:
+        held: values of `Ranking.weights` that are not fitted; advisers, re-ranker and recency then take no part.
     """
+    usual_ranking = Ranking() if held is None else Ranking.model_validate({"weights": held})
     if not choices:
-        return Ranking()
-    size = len(Ranking().weights)
+        return usual_ranking
+    size = len(usual_ranking.weights)
     advisers = choices[0].listed.shape[1] - size - 2
-    usual = _vector(Ranking(advisers=(0.0,) * advisers))
-    at_least_0 = np.array([*_AT_LEAST_0, *[True] * (advisers + 2), *[False] * len(Ranking().other)])
-    fitted = fit(choices, usual, at_least_0, np.zeros(len(usual), bool))
+    usual = _vector(usual_ranking.model_copy(update={"advisers": (0.0,) * advisers}))
+    at_least_0 = np.array([*_AT_LEAST_0, *[True] * (advisers + 2), *[False] * len(usual_ranking.other)])
+    held_F = np.array([held is not None] * (size + advisers + 2) + [False] * len(usual_ranking.other))
+    fitted = fit(choices, usual, at_least_0, held_F)
     return Ranking.model_validate(
         {
             "weights": fitted[:size],
