@@ -42,8 +42,8 @@ class Candidates:
         unknown_words: words of each that the adviser who knows most of them does not, float64 (N,); None where no one
             was asked.
         log_shares: natural logs of the re-ranker's shares, float64 (N,); None where it was not asked.
-        weight_order: grows with the weight of each in the index, exactly, float64 (N,); 0 for what is not in it, None where
-            there is no index.
+        weight_order: grows exactly with the weight of each in the index, float64 (N,); 0 for what is not in it; None
+            where there is no index.
         recency: natural logs of one more than the submissions of late, float64 (N,); None where the log has no times.
         edits: typing errors corrected in each, int64 (N,); None where none were looked for.
         log_posteriors: natural-log probability, given what was typed, that the user means to type what each begins
@@ -342,7 +342,7 @@ def _joined(parts: Sequence[tuple[Reading, Pool]]) -> Pool:
         candidates=Candidates(
             texts=[text for candidates in every for text in candidates.texts],
             edits=np.repeat([reading.edits for reading, _ in parts], sizes),
-            log_posteriors=np.repeat([reading.log_posterior for reading, _ in parts], sizes),
+            log_posteriors=np.concatenate([_log_posteriors(reading, pool) for reading, pool in parts]),
             totals=np.repeat([float(pool.total) for pool in pools], sizes),
             **joined,
         ),
@@ -360,3 +360,11 @@ def _joined_matching(every: Sequence[Candidates]) -> Floats | None:
     return np.concatenate(
         [np.zeros((len(each.texts), width)) if each.matching is None else each.matching for each in every]
     )
+
+
+def _log_posteriors(reading: Reading, pool: Pool) -> Floats:
+    """Those of a reading's candidates. A real query that holds all that was typed needs no letter of it to be right."""
+    candidates = pool.candidates
+    if reading.edits:
+        return np.full(len(candidates.texts), reading.log_posterior)
+    return np.where(candidates.elsewhere, 0.0, reading.log_posterior)

@@ -139,7 +139,7 @@ def _capped(candidates: Candidates, utilities_N: Floats) -> Floats:
         (counts[corrected] == 0) & (joint[exact][:, None] >= joint[corrected]),
     )
     caps_C = np.where(popular_EC, utilities_N[exact][:, None], np.inf).min(axis=0)
-    right = float(candidates.log_posteriors[exact[0]]) if candidates.log_posteriors is not None else -np.inf
+    right = float(candidates.log_posteriors[exact].min()) if candidates.log_posteriors is not None else -np.inf
     first = first_exact(right)
     if first:
         caps_C = np.minimum(caps_C, np.sort(utilities_N[exact])[-first:][0])
@@ -197,8 +197,8 @@ def order(candidates: Candidates, total: float, ranking: Ranking) -> list[tuple[
     Where there are corrections, the probabilities need not fall: a few suggestions that suit the typed letters come
     first, however probable it is that these are wrong.
 
-    Ties: what suits the typed letters first, then queries of the log, then what begins as it was typed, then the heavier
-    one, then in the order of their text.
+    Ties: what suits the typed letters first, then queries of the log, then what begins as it was typed, then the
+    heavier one, then in the order of their text.
 
     Args:
         total: submissions of all queries with the typed prefix.

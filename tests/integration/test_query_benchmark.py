@@ -37,7 +37,7 @@ def poor_bundle(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture(scope="module")
 def lines(tiny_bundle: Path) -> list[str]:
-    return [*held_out(tiny_bundle, text=None, queries=None).queries[:30], "New York", "new york", "ab"]
+    return [*held_out(tiny_bundle, text=None, queries=None).queries[:60], "New York", "new york", "ab"]
 
 
 @pytest.fixture(scope="module")

@@ -36,7 +36,7 @@ def bundle(tiny_bundle: Path) -> Bundle:
 def test_what_another_source_proposes_is_described_and_ranked(bundle: Bundle) -> None:
     completer = QueryCompleter(bundle)
     own = OwnSource(["new quay harbour walk", "other", "new quay hotels"])
-    completer._sources = (NgramSource(bundle.language_model("queries")), own)
+    completer._from_left = (NgramSource(bundle.language_model("queries")), own)
     pool = completer.proposed("new quay h")
     assert {"new quay harbour walk", "new quay hotels"} <= set(pool.candidates.texts)
     assert np.isfinite(pool.candidates.log_probs).all()
@@ -51,7 +51,7 @@ def test_what_another_source_proposes_is_described_and_ranked(bundle: Bundle) ->
 def test_a_text_that_several_sources_propose_is_one_candidate(bundle: Bundle) -> None:
     completer = QueryCompleter(bundle)
     before = completer.proposed("new yor").candidates
-    completer._sources = (*completer._sources, OwnSource(before.texts))
+    completer._from_left = (*completer._from_left, OwnSource(before.texts))
     after = completer.proposed("new yor").candidates
     assert after.texts == before.texts
     np.testing.assert_array_equal(after.log_probs, before.log_probs)
