@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.filesize import decimal
 from rich.markup import escape
 from rich.table import Table
 
@@ -133,8 +134,8 @@ def _summary(folder: Path, manifest: Manifest) -> Table:
     table.add_row("model", f"[bold]{manifest.name}[/bold] {escape(manifest.version)}")
     table.add_row("folder", escape(str(folder)))
     table.add_row("created", f"{manifest.created_at:%Y-%m-%d %H:%M:%S %Z}")
-    table.add_row("files", f"{len(manifest.files)}, all as published; {megabytes(_size(manifest, ''))}")
-    table.add_row("queries", f"{manifest.query_count:,}; {megabytes(_size(manifest, 'queries_index/'))}")
+    table.add_row("files", f"{len(manifest.files)}, all as published; {decimal(_size(manifest, ''))}")
+    table.add_row("queries", f"{manifest.query_count:,}; {decimal(_size(manifest, 'queries_index/'))}")
     return table
 
 
@@ -146,7 +147,7 @@ def _language_models(manifest: Manifest) -> Table:
         table.add_row(
             *(entry.name, entry.unit, ", ".join(entry.sources), f"{entry.vocabulary_size:,}"),
             f"{entry.ngram_count:,}; order {entry.ngram_order}, {entry.ngram_smoothing.replace('_', ' ')}",
-            *(_neural(entry), _weight(entry), megabytes(_size(manifest, f"{entry.name}/"))),
+            *(_neural(entry), _weight(entry), decimal(_size(manifest, f"{entry.name}/"))),
         )
     return table
 
@@ -168,8 +169,3 @@ def _neural(entry: LanguageModelEntry) -> str:
 def _size(manifest: Manifest, prefix: str) -> int:
     """Bytes of all files with this prefix in their path."""
     return sum(file.size for name, file in manifest.files.items() if name.startswith(prefix))
-
-
-def megabytes(size: int) -> str:
-    """A size as people read it."""
-    return f"{size / 1e6:,.1f} MB"

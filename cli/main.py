@@ -12,7 +12,7 @@ from cli.complete import complete, shell
 from cli.demo import demo
 from cli.evaluate import evaluate
 from cli.init import init
-from cli.output import reported
+from cli.output import EXIT_CODES, reported
 from cli.serve import TAKES_SETTINGS, gateway, health, serve
 from cli.train import print_configuration, train
 
@@ -38,6 +38,7 @@ class _Train(_Command):
 app = typer.Typer(
     name="autocomplete",
     help="Autocomplete that you run yourself: trains on your text and query logs, serves over gRPC.",
+    epilog=EXIT_CODES,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -21,6 +21,11 @@ from lm.errors import AutocompleteError, install_hint
 EXIT_FAILED = 1
 EXIT_NOT_ACTIVATED = 3  # 2 is that of a wrong command line
 EXIT_INTERRUPTED = 130
+EXIT_CODES = (
+    "Exit codes: 0: all went well. 1: it failed, and one paragraph says why and what to do. 2: the command line is"
+    " wrong. 3: a model was trained and published, but not activated, for it measures worse than the active one."
+    " 130: stopped by Ctrl-C."
+)
 _EXTRAS = {
     "init": "train",
     "train": "train",

@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.filesize import decimal
 from rich.table import Table
 
-from cli.bundles import megabytes
 from cli.output import figures_table, stdout
 from lm.bundle.manifest import Manifest
 from lm.bundle.registry import is_url
 from lm.index.warm_set import open_warm_set
 from training.config import TrainingConfig
+from training.data.catalogue import CatalogueCounts
 from training.data.query_log import QueryCounts
 from training.gate import Comparison, figures_of
 from training.publish import Published
@@ -72,16 +73,14 @@ def _data(data: Mapping[str, Any], config: TrainingConfig) -> Iterator[str]:
     catalogue, text = log.pop("catalogue", None), data.get("text")
     if log:
         yield QueryCounts(**{each.name: log[each.name] for each in fields(QueryCounts)}).summary(config)
+        if misspelt := log.get("misspelt_queries"):
+            yield f"Misspelt: {misspelt:,} queries, which count as those that were meant"
     if catalogue:
-        dropped = _reasons(catalogue["dropped_rows"])
-        yield f"Catalogue: {catalogue['rows']:,} rows (dropped: {dropped}); {catalogue['entries']:,} entries"
+        yield CatalogueCounts(**catalogue).summary()
     if text:
-        dropped = _reasons(text["dropped_sentences"])
+        reasons = {reason.replace("_", " "): rows for reason, rows in text["dropped_sentences"].items()}
+        dropped = ", ".join(f"{rows:,} {reason}" for reason, rows in reasons.items()) or "none"
         yield f"Text: {text['train']:,} sentences to learn from, of {text['files']:,} files (dropped: {dropped})"
-
-
-def _reasons(dropped: Mapping[str, int]) -> str:
-    return ", ".join(f"{rows:,} {reason.replace('_', ' ')}" for reason, rows in dropped.items()) or "none"
 
 
 def _contents(manifest: Manifest) -> Iterator[str]:
@@ -91,7 +90,7 @@ def _contents(manifest: Manifest) -> Iterator[str]:
         + (f", {entry.neural_kind} of {entry.parameter_count:,} weights" if entry.neural_kind else "")
         for entry in manifest.language_models
     )
-    yield f"Bundle: {manifest.query_count:,} queries; {models}; {megabytes(size)} in all"
+    yield f"Bundle: {manifest.query_count:,} queries; {models}; {decimal(size)} in all"
 
 
 def _figures(manifest: Manifest, comparison: Comparison | None) -> Table:

@@ -17,6 +17,7 @@ from google.protobuf.descriptor_pb2 import FieldDescriptorProto
 from prometheus_client import CollectorRegistry
 
 from cli.main import app
+from cli.output import EXIT_CODES
 from gateway.config import GatewaySettings
 from gateway.contract import is_served, services
 from gateway.metrics import Metrics as GatewayMetrics
@@ -61,8 +62,8 @@ def _cell(text: str) -> str:
 
 def _commands() -> str:
     parts = [
-        "`autocomplete COMMAND --help` prints the same. The exit code is 0 if all went well. "
-        "An error is one paragraph that says what was wrong and what to do."
+        "`autocomplete COMMAND --help` prints the same.",
+        EXIT_CODES,
     ]
     group: Any = typer.main.get_command(app)
     for name, command in group.commands.items():

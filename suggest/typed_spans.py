@@ -10,8 +10,7 @@ import itertools
 from collections.abc import Sequence
 
 from lm.kernels.word_search import MOST_PLACES
-from lm.text.characters import CLUSTERS
-from lm.text.folding import NearWord, near_words, typed_end
+from lm.text.folding import NearWord, near_end, near_words, typed_end
 from lm.text.hangul import TypedPrefix
 
 Spans = tuple[tuple[int, int], ...]
@@ -73,7 +72,7 @@ def _place(
             if free.issuperset(range(low, high)):
                 left = _left_of_last(words[low:high], forms, unfinished)
                 if left is not None:
-                    return number, low, high, _typed_end(display, words[high - 1], left)
+                    return number, low, high, near_end(display, words[high - 1], left)
     return 1, 0, 0, 0
 
 
@@ -89,16 +88,3 @@ def _left_of_last(words: Sequence[NearWord], forms: Sequence[str], unfinished: b
 def _forms(words: Sequence[NearWord]) -> tuple[str, ...]:
     most = max(len(word.forms) for word in words)
     return tuple("".join(word.forms[min(place, len(word.forms) - 1)] for word in words) for place in range(most))
-
-
-def _typed_end(display: str, word: NearWord, form: str) -> int:
-    """Where the typed beginning of a word's form ends in the text, at a border of clusters."""
-    if form in word.forms:
-        return word.end
-    ends = itertools.accumulate(map(len, CLUSTERS.findall(display[word.start : word.end])), initial=word.start)
-    typed = word.start
-    for end in itertools.islice(ends, 1, len(form) + 1):
-        beginning = near_words(display[word.start : end])
-        if len(beginning) == 1 and any(form.startswith(each) for each in beginning[0].forms):
-            typed = end
-    return typed

@@ -22,10 +22,10 @@ from training.config_section import Section
 
 
 class TextSource(Section):
-    """Running text: `.txt` (a paragraph a line), `.jsonl` or `.parquet`, each also as `.gz`, `.xz` or `.zst`."""
+    """Running text: `.txt` (a paragraph a line), a table, JSON or Parquet, each also as `.gz`, `.xz` or `.zst`."""
 
     path: str = Field(description="File, or pattern such as `speeches/*.txt`.")
-    column: str = Field("text", description="Field (`.jsonl`) or column (`.parquet`) that holds the text.")
+    column: str = Field("text", description="Column (of a table) or field (of JSON) that holds the text.")
     part: Literal["split", "train", "validation", "test"] = Field(
         "split",
         description="What the text is used for. `split` holds out some blocks of sentences and trains on the rest.",
@@ -42,7 +42,7 @@ class TextSource(Section):
 
 
 class CatalogueSource(Section):
-    """Titles or products with weights: `.tsv`, `.csv`, `.jsonl` or `.parquet`. They can replace a query log."""
+    """Titles or products with weights: `.txt` (a title a line), a table, JSON or Parquet. They can replace a log."""
 
     path: str = Field(description="File, or pattern.")
     text_column: str = Field("text", description="Column that holds the title. Suggestions show it as it is written.")
@@ -109,7 +109,9 @@ class HeldOut(Section):
 
     validation_fraction: float = Field(0.04, gt=0, lt=0.5, description="Share of the lines that tunes the weights.")
     test_fraction: float = Field(0.04, gt=0, lt=0.5, description="Share of the lines that measures the result.")
-    max_queries: int = Field(4000, ge=10, description="At most this many queries in each part.")
+    max_queries: int = Field(
+        4000, ge=10, description="At most this many queries in each part, and at most a twentieth of that of one query."
+    )
     max_sentences: int = Field(20000, ge=10, description="At most this many sentences in each part.")
     query_log: str | None = Field(
         None,
@@ -119,13 +121,16 @@ class HeldOut(Section):
 
 
 class NgramConfig(Section):
-    """N-gram model: modified Kneser-Ney by KenLM, or a simpler smoothing as a baseline."""
+    """N-gram model: modified Kneser-Ney by KenLM, or a simpler smoothing. What is not set here suits itself to a small
+    text, with a line that says how; what is set is kept, or training ends."""
 
     smoothing: Smoothing = Field(
         "kneser_ney",
         description="`kneser_ney` (modified, by KenLM), `add_delta` (Lidstone's) or `stupid_backoff` (normalised).",
     )
-    order: int = Field(5, ge=1, le=6, description="Longest n-gram; `kneser_ney` takes 2 or more.")
+    order: int = Field(
+        5, ge=1, le=6, description="Longest n-gram; `kneser_ney` takes 2 or more. Unset: fewer where texts are shorter."
+    )
     delta: float = Field(0.003, gt=0, le=10, description="What `add_delta` adds to every count.")
     prune: tuple[int, ...] = Field(
         (),
@@ -139,7 +144,9 @@ class NgramConfig(Section):
         " the probabilities sum to 1 only roughly (`kneser_ney`).",
     )
     discount_fallback: bool = Field(
-        False, description="Train even if the text is too small to estimate its discounts. For tests only."
+        False,
+        description="Take fixed discounts for an order of which the text has too few different n-grams to estimate"
+        " them. Unset: only where nothing else trains (`kneser_ney`).",
     )
     memory: str = Field("1G", pattern=r"^\d+[MG]$", description="Memory that `lmplz` may use to sort.")
 
@@ -159,7 +166,12 @@ class LanguageModelConfig(Section):
         description="Names of the query logs that it learns from, for example only the log nearest to what people will"
         " type. Empty: all logs and the catalogue.",
     )
-    vocabulary_size: int = Field(4000, ge=64, description="Number of words (the most frequent ones) or of BPE pieces.")
+    vocabulary_size: int = Field(
+        4000,
+        ge=64,
+        description="Number of words (the most frequent ones) or of BPE pieces. Unset: what the text allows, if that is"
+        " another number of pieces.",
+    )
     min_count: int = Field(1, ge=1, description="Rarer words are treated as unknown (unit `word`).")
     lowercase: bool = Field(True, description="Fold case, in training and in look-ups.")
     pretokenized: bool = Field(False, description="Only spaces separate words, as in published corpora (unit `word`).")

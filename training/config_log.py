@@ -88,3 +88,9 @@ class Counting(Section):
         "was submitted this many times as often, and queries that go on with another word less than a tenth as often; "
         "0: none.",
     )
+    misspelt_ratio: float = Field(
+        20,
+        ge=0,
+        description="A query counts as another one, and is not suggested, if it misspells one word of it and query and "
+        "word are this many times as rare; 0: none.",
+    )

@@ -32,7 +32,7 @@ from training.progress import Reporter
 
 HELD_OUT_FOLDER = "held_out"
 """Of a bundle: the hashes of all lines that it held out, to tune or to measure."""
-_FEWEST = 10
+_FEWEST = 5
 """Fewer lines say nothing."""
 _MRR, _FOUND, _PERPLEXITY = "MRR@10 of queries", "queries found among 10, %", "perplexity of {}"
 _NEXT_WORDS = (("top3", "next words among 3, %"), ("keystrokes_saved_at_3", "keystrokes saved by next words, %"))

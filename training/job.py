@@ -14,7 +14,8 @@ from training.config import TrainingConfig
 from training.data.catalogue import write_catalogue
 from training.data.corpus import write_sentences
 from training.data.engines import EngineName
-from training.data.query_log import write_queries
+from training.data.misspelt import mend_counts
+from training.data.query_log import WITHHELD_FILE, write_queries
 from training.data.sources import Source, find_files
 from training.progress import Reporter
 from training.steps import Workshop, fingerprints
@@ -73,7 +74,21 @@ def _read_text(job: Job, folder: Path) -> dict[str, Any]:
 def _read_queries(job: Job, folder: Path) -> dict[str, Any]:
     counts = write_queries(job.config, job.base, folder, now=job.now, reporter=job.reporter, engine=job.engine)
     job.reporter.say(counts.summary(job.config))
-    return asdict(counts)
+    return {**asdict(counts), "misspelt_queries": _mend(job, folder)}
+
+
+def _mend(job: Job, folder: Path) -> int:
+    """Adds misspelt queries to those that were meant; returns how many they are."""
+    ratio = job.config.counting.misspelt_ratio
+    if not ratio:
+        return 0
+    with job.reporter.task("Looking for misspelt queries"):
+        misspelt = mend_counts(folder, WITHHELD_FILE, folder.glob("train_lm*.txt"), ratio)
+    if misspelt:
+        query, meant = next(iter(misspelt.items()))
+        many = f"{len(misspelt):,} queries misspell one that is {ratio:g} times as frequent, and count as that one"
+        job.reporter.say(f"Misspelt: {many}, such as `{query}` as `{meant}` (misspelt_ratio).")
+    return len(misspelt)
 
 
 def _read_catalogue(job: Job, log: Path | None, folder: Path) -> dict[str, Any]:

@@ -46,7 +46,7 @@ def train_language_model(
     vocabulary = Vocabulary.open(folder)
     ngram = job.workshop.step(
         f"{config.name}-ngram",
-        [prepared.name, config.ngram.model_dump()],
+        [prepared.name, config.ngram.model_dump(), sorted(config.ngram.model_fields_set)],  # what is set is kept
         lambda target: train_ngram(
             config.ngram,
             EncodedText.named(prepared, "train"),
@@ -159,7 +159,8 @@ def prepare(job: Job, config: LanguageModelConfig, data: dict[str, Path]) -> Pat
         encode(tokenizer, texts, folder, "train", job.reporter)
         encode(tokenizer, [data[config.sources[0]] / "validation.txt"], folder, "validation", job.reporter)
 
-    settings = config.model_dump(exclude={"ngram", "neural", "reranker", "recent_words"})
+    settings: list[object] = [config.model_dump(exclude={"ngram", "neural", "reranker", "recent_words"})]
+    settings.append("vocabulary_size" in config.model_fields_set)  # what is set is kept
     return job.workshop.step(f"{config.name}-prepare", [settings, [folder.name for folder in data.values()]], make)
 
 

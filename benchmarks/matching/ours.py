@@ -16,7 +16,7 @@ from cli.suggestions import ask_bundle, build_request
 from lm.bundle.registry import Registry
 from training.config import load_config
 from training.pipeline import train
-from training.progress import Reporter
+from training.progress import Reporter, SilentReporter
 
 _CATALOGUE = """
 name = "matching"
@@ -75,7 +75,7 @@ def _bundle(table: Table, folder: Path, code: str, reporter: Reporter) -> Path:
         _write(entries_of(table, reporter), folder / "entries.tsv")
         (folder / "matching.toml").write_text(_LOG if table.source == "log" else _CATALOGUE)
         reporter.say(f"Training {table.name}.")
-        train(load_config(folder / "matching.toml"), base=folder, reporter=reporter, activate=True)
+        train(load_config(folder / "matching.toml"), base=folder, reporter=SilentReporter(), activate=True)
         (folder / _STAMP).write_text(stamp)
     return Registry(folder / "var" / "registry").resolve("matching")
 

@@ -8,7 +8,6 @@ are float32. A query takes 21 bytes besides its text, 2 more where the log has t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,27 +20,9 @@ from lm.index.words import WordIndex, save_words
 from lm.kernels.ranges import RangeMaxima, RangeSums, block_maxima, block_sums
 from lm.kernels.strings import SortedStrings, string_heads
 from lm.kernels.word_search import LOWEST_KEY
-from lm.kernels.word_starts import WordStarts, sort_word_starts
 from lm.text.hangul import typed_prefixes
 
 _RECENCY_FILE = "recency.npy"
-LAST_WORD = 5
-"""Infix completion looks at the words of a query up to this one."""
-MOST_WORD_STARTS = 512
-"""An infix completion looks at so many of them, whatever the data."""
-
-
-@dataclass(frozen=True, slots=True)
-class InfixMatch:
-    """A query with a later word that begins with what was typed.
-
-    Attributes:
-        start: code points before that word.
-    """
-
-    text: str
-    count: float
-    start: int
 
 
 class WordMatch(NamedTuple):
@@ -83,10 +64,6 @@ class QueryIndex:
         self._by_rank = open_array(folder / "by_rank.npy", np.uint32)
         self._words = WordIndex(folder)
         self.total = self._sums.between(0, len(self._counts))
-        ids = open_array(folder / "word_starts.queries.npy", np.uint32)
-        self._word_starts = WordStarts(self._queries, ids, open_array(folder / "word_starts.npy", np.uint8))
-        maxima = open_array(folder / "word_starts.maxima.npy", np.float32)
-        self._word_maxima = RangeMaxima(self._counts, maxima, ids)
         self._shown = ShownForms.open(folder)
         recency = folder / _RECENCY_FILE
         self._recency = open_array(recency, np.float16) if recency.is_file() else None
@@ -122,39 +99,6 @@ class QueryIndex:
             WordMatch(self._queries[position].decode(), float(self._counts[position]), *each[1:])
             for position, each in zip(positions, found, strict=True)
         ]
-
-    def infix_completions(self, typed: str, k: int) -> list[InfixMatch]:
-        """The k most popular queries with a later word, the second to the fifth, that begins with what was typed.
-
-        Equally popular ones come in the byte order of the text from that word on. Of a query that fits at several
-        words the first of them counts. Queries that begin with what was typed are left out. No more than the heaviest
-        `MOST_WORD_STARTS` are looked at: where they are nearly all of queries that begin so, the list is short.
-        """
-        if not typed:
-            return []
-        asked = min(k, MOST_WORD_STARTS)
-        while True:
-            found, complete = self._infix(typed, asked)
-            if complete or len(found) >= k or asked == MOST_WORD_STARTS:
-                return found[:k]
-            asked = min(4 * asked, MOST_WORD_STARTS)
-
-    def _infix(self, typed: str, asked: int) -> tuple[list[InfixMatch], bool]:
-        """What the heaviest word starts give, and whether these were all."""
-        prefixes = typed_prefixes(typed)
-        ranges = [self._word_starts.between(*prefix.bounds()) for prefix in prefixes]
-        entries = [entry for low, high in ranges for entry in self._word_maxima.heaviest(low, high, asked)]
-        ids = self._word_starts.ids
-        if len(ranges) > 1:
-            entries = sorted(entries, key=lambda entry: (-self._counts[ids[entry]], entry))[:asked]
-        found = []
-        for query in dict.fromkeys(ids[entries].tolist()):
-            text = self._queries[query].decode()
-            if not any(prefix.begins(text) for prefix in prefixes):
-                later = (at + 1 for at, character in enumerate(text) if character == " ")
-                start = next(at for at in later if any(prefix.begins(text[at:]) for prefix in prefixes))
-                found.append(InfixMatch(text, float(self._counts[query]), start))
-        return found, len(entries) < asked
 
     def count(self, query: str) -> float:
         """How often the query was submitted; 0 if it is not in the index."""
@@ -217,10 +161,6 @@ def save_query_index(
     save_array(folder / "maxima.npy", block_maxima(keys.view(np.float32)))
     save_array(folder / "by_rank.npy", by_rank)
     save_words(folder, queries, by_rank)
-    ids, starts = sort_word_starts(queries, LAST_WORD)
-    save_array(folder / "word_starts.queries.npy", ids)
-    save_array(folder / "word_starts.npy", starts)
-    save_array(folder / "word_starts.maxima.npy", block_maxima(counts[ids]))
     shown.save(folder)
     if recent is not None:
         save_array(folder / _RECENCY_FILE, np.log1p(recent).astype(np.float16))

@@ -25,7 +25,12 @@ TAGGED_FLAG = "\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]+\U000e007f
 """England, Scotland, Wales: a black flag, the region's code in tags, and the tag that ends it."""
 CONTROL = r"\x00-\x1f\x7f-\x9f"
 
-BLANK = rf"\s{CONTROL}\u2800\u3164\uffa0"  # with the blank Braille pattern and the Hangul fillers, which look so
+# With what looks blank (a Braille pattern, the Hangul fillers), and what NFKC makes a space with a mark on it.
+BLANK = (
+    rf"\s{CONTROL}\u2800\u3164\uffa0\u00a8\u00af\u00b8\u02d8\u02d9\u02db-\u02dd\u037a\u0385\u1fc0\u1fc1\u1fcd-\u1fcf"
+    r"\u1fdd-\u1fdf\u1fed\u1fee\u2017\u203e\u309b\u309c\ufc5e-\ufc63\ufe49-\ufe4c\ufe70\ufe72\ufe74\ufe76\ufe78\ufe7a"
+    r"\ufe7c\ufe7e\uffe3"
+)
 # Letters and marks of scripts without spaces between words: Thai, Lao, Tibetan, Myanmar, Khmer, Han, Kana, Bopomofo.
 UNSPACED_SCRIPTS = (
     "\u0e01-\u0e3a\u0e40-\u0e4e\u0e81-\u0ece\u0edc-\u0edf\u0f00-\u0fbc\u1000-\u103f\u1050-\u108f\u1780-\u17d3"
@@ -74,11 +79,12 @@ _ZEROS = (
 SAME = {
     # dashes, quotes and primes of any kind, whichever way they point
     **dict.fromkeys("‐‑‒–—―⸺⸻−⁃˗֊־᐀᠆⸗⸚⹀⹝〰゠﹘﹣－\ufe31\ufe32\U00010d6e\U00010ead", "-"),
-    **dict.fromkeys("`´‘’‚‛′‵‹›ʹʻʼʽ΄᾽᾿՚׳＇ꞌ", "'"),
+    **dict.fromkeys("`´‘’‚‛′‵‹›ʹʻʼʽ΄᾽᾿\u1ffd\u1ffe՚׳＇ꞌ", "'"),
     **dict.fromkeys("“”„‟″‶«»〝〞〟״ˮ＂⹂", '"'),
     **dict.fromkeys("×⨯✕", "x"),
     **dict.fromkeys("⁄∕", "/"),
     "〜": "~",
+    "˚": "°",
     "ى": "ي",  # alef maksura and Farsi yeh are written for one another
     "ی": "ي",
     "ک": "ك",

@@ -14,7 +14,7 @@ import functools
 import itertools
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import regex
@@ -91,7 +91,6 @@ _SPACES = re.compile(" +")
 
 def _fold_letters(text: str) -> str:
     """All that is folded character by character, before letters are composed."""
-    text = _AFTER_DIGIT.sub(lambda match: ("^" if match.group() in "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻" else " ") + match.group(), text)
     # lower after folding: Cherokee folds to capitals, which models do not have
     text = text.casefold().lower().replace("i\u0307", "i")
     if "\U0001f3f4" in text:
@@ -100,7 +99,7 @@ def _fold_letters(text: str) -> str:
         text = text.translate(_FOLDED)
     if "\u200d" in text:
         text = "\u200d".join(each.replace("\u200d", "") for each in _EMOJI_JOINER.split(text))
-    return text
+    return _AFTER_DIGIT.sub(lambda match: ("^" if match.group() in "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻" else " ") + match.group(), text)
 
 
 # Marks of direction that reach beyond the text, and the byte order mark, are no part of what was written.
@@ -122,23 +121,20 @@ def typed_end(display: str, typed_length: int) -> int:
         typed_length: code points of `normalize_query(display)`.
 
     Returns:
-        Code points of `display`, never more than were typed, up to a border of grapheme clusters.
+        Code points of `display`, up to a border of grapheme clusters. A cluster that is typed in part counts.
     """
-    if display.isascii():
-        return min(typed_length, len(display))
     key = normalize_query(display)
-    if typed_length >= len(key):
-        return len(display)
+    if display.isascii() and len(key) == len(display):
+        return min(typed_length, len(display))
     ends, lengths = _alignment(display, key)
-    place = bisect.bisect_right(lengths, typed_length) - 1
-    return ends[bisect.bisect_left(lengths, lengths[place])]
+    return len(display) if typed_length >= len(key) else _end(ends, lengths, typed_length)
 
 
 class _ClusterKeys(dict[str, str]):
-    """The normalised form of a cluster by itself; that of a blank is a space."""
+    """The normalised form of a cluster by itself, with the blank that it begins with."""
 
     def __missing__(self, cluster: str) -> str:
-        key = " " if _TO_SPACE.match(cluster) else normalize_query(cluster)
+        key = " " * (_TO_SPACE.match(cluster) is not None) + normalize_query(cluster)
         if len(self) < _KEPT_CHARACTERS and len(cluster) <= _SHORT:
             self[cluster] = key
         return key
@@ -152,37 +148,30 @@ def _alignment(text: str, key: str) -> tuple[list[int], list[int]]:
     clusters = CLUSTERS.findall(text)
     parts = [_CLUSTER_KEYS[cluster] for cluster in clusters]
     if "".join(parts) != key:
-        clusters, parts = _aligned_stretches(text, key)
+        parts = list(_in_their_light(clusters))
+    if "".join(parts) != key:  # no text is known for which that is so
+        clusters, parts = [text], [key]
     ends = itertools.accumulate(map(len, clusters), initial=0)
     return list(ends), list(itertools.accumulate(map(len, parts), initial=0))
 
 
-def _aligned_stretches(text: str, key: str) -> tuple[list[str], list[str]]:
-    """Clusters and their keys where runs of blanks, or characters that fold in the light of others, are among them.
-
-    A stretch without blanks that holds such a character is one piece.
-    """
-    pieces, parts = list[str](), list[str]()
-    length = 0
-    for stretch in _STRETCHES.findall(text):
-        clusters, folded = [stretch], normalize_query(stretch)
-        if _TO_SPACE.match(stretch):
-            folded = " " if key.startswith(" ", length) else ""
-        keys = [folded]
-        if not key.startswith(folded, length):
-            break
-        spelt = CLUSTERS.findall(stretch)
-        if "".join(by_cluster := [_CLUSTER_KEYS[cluster] for cluster in spelt]) == folded:
-            clusters, keys = spelt, by_cluster
-        pieces += clusters
-        parts += keys
-        length += len(folded)
-    pieces.append(text[sum(map(len, pieces)) :])
-    parts.append(key[length:])
-    return pieces, parts
+def _in_their_light(clusters: Sequence[str]) -> Iterator[str]:
+    """What each cluster adds to the key: nothing if it is one more blank, more than by itself if it is a ½ after 1."""
+    before, blank = "", True
+    for cluster in clusters:
+        alone = _CLUSTER_KEYS[cluster]
+        if alone.startswith(" "):
+            yield alone[blank:]
+            before = ""
+        else:
+            yield normalize_query(before + cluster)[len(_CLUSTER_KEYS[before]) :] if before else alone
+            before = cluster if alone else before
+        blank = alone == " " or (blank and not alone)
 
 
-_STRETCHES = re.compile(rf"[{BLANK}]+|[^{BLANK}]+")
+def _end(ends: Sequence[int], lengths: Sequence[int], place: int) -> int:
+    """The first border of clusters at or after a place of the key."""
+    return ends[bisect.bisect_left(lengths, place)]
 
 
 class NearWord(NamedTuple):
@@ -223,6 +212,30 @@ def near_words(text: str) -> list[NearWord]:
         NearWord(forms, ends[bisect.bisect_right(lengths, start) - 1], ends[bisect.bisect_left(lengths, end)], glued)
         for forms, start, end, glued in words
     ]
+
+
+def near_end(text: str, word: NearWord, typed: str) -> int:
+    """Where in a text ends what is typed of one of its words, of which a near form begins so.
+
+    Args:
+        word: of `near_words(text)`.
+        typed: the beginning of a near form.
+
+    Returns:
+        Code points of the text, at a border of clusters. A cluster that is typed in part counts, but a Korean syllable
+        counts only when it is as shown: it may yet become another one.
+    """
+    spelt = text[word.start : word.end]
+    if spelt.isascii():
+        return min(word.start + len(typed), word.end)
+    before = word.start
+    for end in itertools.accumulate(map(len, CLUSTERS.findall(spelt)), initial=word.start):
+        forms = _forms(normalize_query(text[word.start : end]))
+        if any(form.startswith(typed) for form in forms):
+            made = "가" <= text[end - 1] <= "힣" and typed not in forms
+            return before if made else end
+        before = end
+    return word.end
 
 
 def _ascii_words(text: str) -> list[NearWord]:
@@ -311,14 +324,14 @@ def _forms(word: str) -> tuple[str, ...]:
     """The near forms of a word of normalised text; none if it is made of accents alone."""
     if word.isascii():
         return (word,)
-    if _HANGUL.search(word):
-        return (_HANGUL.sub(lambda match: _keys(match.group()), word),)
     decomposed = unicodedata.normalize("NFD", word)
     forms = [_plain(decomposed)]
     if _UMLAUT.search(decomposed):
         forms.append(_plain(_UMLAUT.sub(lambda match: _TWO_LETTERS[match.group()], decomposed)))
     if _NASAL.search(decomposed):
         forms.append(_plain(_NASAL.sub("\u0902", decomposed)))
+    if _HANGUL.search(word):
+        forms = [_HANGUL.sub(lambda match: _keys(match.group()), form) for form in forms]
     return tuple(dict.fromkeys(filter(None, forms)))
 
 

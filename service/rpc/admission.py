@@ -1,4 +1,4 @@
-"""Who is admitted: lanes of calls, each of which admits calls as they arrive, counts them and has threads for them.
+"""Who is admitted: lanes of calls, each of which admits calls as they arrive, counts them and has them computed.
 
 Short calls, long calls and health checks have a lane each, so that none keeps another waiting.
 
@@ -50,6 +50,14 @@ _OVERLOAD_SHARE = 0.05
 _LATE_S = 0.1
 """A message usually comes with its call. One that takes longer loses its place as soon as another call needs it."""
 _RETRY_AFTER_S = 1.0
+_HOLD_S = 0.005
+"""How long an answer may hold the event loop: as long as Python's lock lets a thread hold it."""
+_LONG_SHARE = 0.05
+"""Of answers that take longer than that; above it the event loop computes none."""
+_UNSEEN_S = 0.002
+"""A call that comes so soon after an answer by the event loop may have others behind it, which arrived meanwhile."""
+_TURNS = 5
+"""Turns of the event loop in which gRPC hands over the next call that waits."""
 _BEHIND_THE_LOOP = 2
 """How much lower the priority of these threads is than the event loop's. In an overload the loop would else get no turn
 to take new calls, and they would wait where nobody sees and refuses them."""
@@ -225,11 +233,24 @@ class Lane:
         name: of its threads.
         threads: how many answers it computes at the same time.
         background: whether its threads run only when others leave the processor idle.
+        hold_s: how long the answers may take that the event loop itself computes; 0 if it computes none.
         bounds: further arguments of `Admission`.
     """
 
-    def __init__(self, name: str, *, threads: int, background: bool = False, clock: Clock, **bounds: Any) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        threads: int,
+        background: bool = False,
+        hold_s: float = 0.0,
+        clock: Clock,
+        **bounds: Any,
+    ) -> None:
         self._clock = clock
+        self._hold_s = hold_s
+        self._long_share = 1.0
+        self._unseen_until_s = -math.inf
         self._admission = Admission(threads=threads, clock=clock, **bounds)
         self._unread: dict[asyncio.Task[Any], float] = {}
         self._computing = Threads(threads, name, background=background)
@@ -273,8 +294,16 @@ class Lane:
         self._admission.end()
 
     async def compute(self, work: Callable[..., Any], /, *args: Any) -> Any:
-        """Has a thread do the work, unless the call is cancelled before one is free."""
-        job = self._computing.submit(work, *args)
+        """Has the work done by the event loop, which saves two hand-overs, or by a thread if others are there.
+
+        If the call is cancelled before a thread is free, nothing is done.
+        """
+        if await self._loop_is_free():
+            try:
+                return self._measured(work, *args)
+            finally:
+                self._unseen_until_s = self._clock() + _UNSEEN_S
+        job = self._computing.submit(self._measured, work, *args)
         try:
             return await job.future
         except asyncio.CancelledError:
@@ -286,6 +315,33 @@ class Lane:
     def close(self) -> None:
         """Lets the threads go."""
         self._computing.close()
+
+    async def _loop_is_free(self) -> bool:
+        """Whether the event loop may compute: one call alone is here, and nearly all answers of late were short.
+
+        While it computes, calls that arrive are not seen, and not refused. So before it computes for a call that
+        follows soon, it takes some turns to see whether there are others.
+        """
+        if self._long_share > _LONG_SHARE:
+            return False
+        if self._clock() < self._unseen_until_s:
+            for _ in range(_TURNS):
+                if not self._is_one_alone:
+                    return False
+                await asyncio.sleep(0)
+        return self._is_one_alone
+
+    @property
+    def _is_one_alone(self) -> bool:
+        return self._admission.calls == 1 and not self._unread
+
+    def _measured(self, work: Callable[..., Any], /, *args: Any) -> Any:
+        begun_s = self._clock()
+        try:
+            return work(*args)
+        finally:
+            is_long = self._clock() - begun_s >= self._hold_s
+            self._long_share = _KEEP * self._long_share + (1 - _KEEP) * is_long
 
     def _drop_late(self) -> bool:
         """Drops the call that has waited longest for its message, if it is late; whether there was one."""
@@ -303,7 +359,8 @@ class Lanes:
 
     def __init__(self, settings: ServerSettings, metrics: Metrics, clock: Clock) -> None:
         long_calls = settings.max_long_calls
-        self.calls = Lane("call", threads=settings.max_concurrent, max_wait_s=settings.max_wait_ms / 1000, clock=clock)
+        max_wait_s = settings.max_wait_ms / 1000
+        self.calls = Lane("call", threads=settings.max_concurrent, max_wait_s=max_wait_s, hold_s=_HOLD_S, clock=clock)
         self.long_calls = Lane("long-call", threads=long_calls, max_calls=2 * long_calls, background=True, clock=clock)
         self.health = Lane("health", threads=0, clock=clock)
         """Never full: nobody computes in it."""

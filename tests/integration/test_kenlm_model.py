@@ -89,9 +89,9 @@ def test_perplexity_is_that_of_kenlms_query(bits: int | None, tmp_path: Path) ->
 
 
 def test_a_text_too_small_for_its_discounts_says_so(tmp_path: Path) -> None:
-    config = KENLM_CONFIGS["pruned"].model_copy(update={"ngram": NgramConfig(order=4, memory="64M")})
+    config = KENLM_CONFIGS["pruned"].model_copy(
+        update={"ngram": NgramConfig(smoothing="kneser_ney", order=4, discount_fallback=False)}
+    )
 
-    with pytest.raises(
-        ConfigError, match=r"language_models\.[a-z]+\.ngram\.order: the training text is too small for order 4"
-    ):
+    with pytest.raises(ConfigError, match=r"language_models\.[a-z]+\.ngram: the training text is too small .* order 4"):
         train_on_made_up_text(config, tmp_path, line_count=3)

@@ -1,4 +1,4 @@
-"""The query index gives what sorting and cutting all queries gives, at beginnings and at later words."""
+"""The query index gives what sorting and cutting all queries gives."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lm.index.queries import LAST_WORD, QueryIndex
+from lm.index.queries import QueryIndex
 from lm.kernels.ranges import RangeSums, block_sums
 from tests.query_indexes import QueryRow, build_query_index
 
@@ -24,21 +24,6 @@ def _open(log: dict[str, int]) -> QueryIndex:
         return QueryIndex(Path(folder))  # its files stay mapped
 
 
-def _later_texts(query: str) -> list[str]:
-    """The query from its second word on, from its third and so on."""
-    starts = [at + 1 for at, character in enumerate(query) if character == " "][: LAST_WORD - 1]
-    return [query[start:] for start in starts if len(query[:start].encode()) <= 255]
-
-
-def _naive_infix(log: dict[str, int], typed: str) -> list[str]:
-    rows = []
-    for query, count in log.items():
-        fitting = [text.encode() for text in _later_texts(query) if text.startswith(typed)]
-        if fitting and typed and not query.startswith(typed):
-            rows.append((-count, min(fitting), query.encode(), query))
-    return [row[-1] for row in sorted(rows)]
-
-
 @given(log=_LOGS, typed=st.text("ab ü", max_size=4), k=st.integers(0, 30))
 def test_completions(log: dict[str, int], typed: str, k: int) -> None:
     matching = {query: count for query, count in log.items() if query.startswith(typed)}
@@ -48,16 +33,6 @@ def test_completions(log: dict[str, int], typed: str, k: int) -> None:
 
     assert found == [(query, log[query]) for query in best[:k]]
     assert total == sum(matching.values())
-
-
-@given(log=_LOGS, typed=st.text("ab ü", max_size=4), k=st.integers(0, 30))
-def test_infix_completions(log: dict[str, int], typed: str, k: int) -> None:
-    matches = _open(log).infix_completions(typed, k)
-
-    assert [match.text for match in matches] == _naive_infix(log, typed)[:k]
-    for match in matches:
-        assert match.count == log[match.text]
-        assert match.text[match.start :] == next(t for t in _later_texts(match.text) if t.startswith(typed))
 
 
 @pytest.mark.parametrize("size", [0, 1, 63, 64, 65, 128, 1000])

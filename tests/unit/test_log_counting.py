@@ -10,7 +10,7 @@ from pyarrow.parquet import read_table
 
 from lm.errors import InputError, MissingToolError
 from lm.index.never_generated import hash_query
-from tests.data_config import KEEP_ALL, count_log
+from tests.data_config import KEEP_ALL, count_log, data_config
 from training.config import HeldOut, Screening
 from training.config_log import Counting, QueryLogSource
 from training.data.engines import EngineName, check_spark
@@ -221,10 +221,26 @@ def test_csv_goes_on_after_a_row_that_is_none(tmp_path: Path) -> None:
     ]
     counts, queries = write(tmp_path, "log.csv", rows, count_column="n", on_bad_row="drop")
     assert counts.bad_rows == {"bad_count": 1, "not_csv": 1}
-    assert counts.summary().startswith(
+    assert counts.summary(data_config(query_log=[{"path": "log.csv"}])).startswith(
         "Query log: 304 rows (dropped: 1 bad count, 1 not csv); 300 queries in the index"
     )
     assert {"two lines", "last one"} <= set(queries)
+
+
+@pytest.mark.parametrize(
+    ("popular", "shares"), [(250, "(55% of the distinct queries;"), (400, "(43% of the distinct queries;")]
+)
+def test_what_is_too_rare_is_said_with_share_setting_and_remedy(tmp_path: Path, popular: int, shares: str) -> None:
+    rows = ["query\tuser", *(f"{filler}\tu1" for filler in FILLER)]
+    rows += [f"popular query {number}\tu{user}" for number in range(popular) for user in range(3)]
+    patient = Counting(robot_submissions=10**6)
+    counts, queries = write(tmp_path, "log.tsv", rows, Screening(), patient, user_column="user")
+    config = data_config(query_log=[{"path": "log.tsv", "user_column": "user"}])
+    said = counts.summary(config)
+    assert f"too rare: {counts.rare_queries:,} {shares} [screening] min_users = 3)." in said
+    assert "set min_users lower" in said
+    assert ("Most queries are too rare" in said) == (popular == 250)
+    assert len(queries) == popular
 
 
 def test_spark_without_java_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def test_the_logs_of_a_name_are_learnt_by_themselves(tmp_path: Path) -> None:
 
 def test_a_named_log_that_holds_nothing_to_hold_out_is_named(tmp_path: Path) -> None:
     (tmp_path / "old.txt").write_text("old shoes\n" * 50)
-    (tmp_path / "new.txt").write_text("ab\n" * 9 + "new shoes\n" * 2)
+    (tmp_path / "new.txt").write_text("a\n" * 9 + "new shoes\n" * 2)
     sources = [QueryLogSource(path="old.txt"), QueryLogSource(path="new.txt", name="recent")]
     out = tmp_path / "out"
     with pytest.raises(ConfigError, match=r"held_out\.query_log: the logs named 'recent' have 2 submissions"):

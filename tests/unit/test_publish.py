@@ -10,10 +10,12 @@ from pathlib import Path
 import fsspec
 import pytest
 
+from lm.bundle.bundle import open_bundle
 from lm.bundle.manifest import MANIFEST_FILE
 from lm.bundle.registry import Activation, BundleStore, Registry, open_registry
 from tests.empty_bundle import empty_manifest
 from training.config import Publishing
+from training.gate import Comparison, Figure
 from training.progress import Reporter, SilentReporter
 from training.publish import Published, publish
 from training.steps import BundleFolder
@@ -47,20 +49,28 @@ def finished(tmp_path: Path) -> Callable[[], BundleFolder]:
 
 @pytest.fixture
 def published(finished: Callable[[], BundleFolder]) -> Callable[..., Published]:
-    """Publishes a bundle without models that measured so."""
+    """Publishes a bundle without models, whose figure may be worse than that of the active one."""
 
     def put(
-        store: BundleStore, second: int, *, activate: bool = False, mrr: float = 0.5, reporter: Reporter | None = None
+        store: BundleStore,
+        second: int,
+        *,
+        activate: bool = False,
+        worse: bool = False,
+        reporter: Reporter | None = None,
     ) -> Published:
-        metrics = {"language_models": {}, "queries": {"all": {"mrr_at_10": mrr}}}
+        def compare(folder: Path) -> Comparison:
+            manifest = open_bundle(folder).manifest
+            figure = Figure(name="MRR@10 of queries", digits=3, now=0.1, before=0.5, worse=worse)
+            return Comparison(version=manifest.version, figures=(figure,))
+
         created_at = datetime(2026, 1, 1, second=second, tzinfo=UTC)
         return publish(
             finished(),
-            empty_manifest("shop", "", metrics=metrics).model_copy(update={"created_at": created_at}),
+            empty_manifest("shop", "").model_copy(update={"created_at": created_at}),
             store,
             Publishing(),
-            sentences=(),
-            queries=(),
+            compare=compare,
             activate=activate,
             reporter=reporter or SilentReporter(),
         )
@@ -81,6 +91,20 @@ class Saying(SilentReporter):
     def say(self, text: str) -> None:
         """See `Reporter.say`."""
         self.said.append(text)
+
+
+def test_what_is_worse_is_published_and_does_not_answer(
+    store: BundleStore, published: Callable[..., Published]
+) -> None:
+    assert published(store, 1, worse=True).activated  # nothing was there to compare it with
+    second = published(store, 2, worse=True)
+    assert not second.activated
+    assert second.reason == "MRR@10 of queries 0.100, was 0.500"
+    assert second.comparison is not None
+    assert second.comparison.version == at(1)
+    assert store.active_version("shop") == at(1)
+    assert published(store, 3, worse=True, activate=True).activated
+    assert store.active_version("shop") == at(3)
 
 
 def test_what_is_trained_after_a_roll_back_is_published_and_does_not_answer(

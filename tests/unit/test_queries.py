@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from lm.errors import BundleDamagedError
-from lm.index.queries import MOST_WORD_STARTS, InfixMatch, QueryIndex
+from lm.index.queries import QueryIndex
 from lm.index.shown import MOST_FORMS, Shown
-from lm.kernels.ranges import RangeMaxima
 from lm.text.hangul import typed_prefixes
 from tests.query_indexes import QueryRow, build_query_index
 
@@ -97,31 +96,12 @@ def test_a_query_may_have_several_forms(tmp_path: Path) -> None:
     assert found[3] == many[:MOST_FORMS]  # bounded work, however many there are
 
 
-@pytest.mark.parametrize("typed", ["york t", "york", "t", "times ", "日", "hotel", ""])
-def test_infix_completions_begin_at_a_later_word(tmp_path: Path, typed: str) -> None:
-    counts = _COUNTS | {"the new york times": 60, "times new roman times": 8, "york town": 5, "新 日本": 2, "x  y": 1}
-    matches = _index(tmp_path, counts).infix_completions(typed, 10)
-    texts = {"york t": ["the new york times", "new york times"], "times ": [], "日": ["新 日本"]}
-
-    if typed in texts:
-        assert [match.text for match in matches] == texts[typed]
-    assert all(match.text[match.start :].startswith(typed) and match.start > 0 for match in matches)
-    assert not [match.text for match in matches if match.text.startswith(typed)]
-
-
-def test_hangul_in_the_making_completes_later_words_too(tmp_path: Path) -> None:
-    index = _index(tmp_path, {"서울 맛집": 5, "맛집 서울": 3, "부산 마트": 2})
-
-    assert index.infix_completions("마", 5) == [InfixMatch("서울 맛집", 5.0, 3), InfixMatch("부산 마트", 2.0, 3)]
-    assert index.infix_completions("맛집 ㅅ", 5) == []
-
-
 def test_an_empty_index_completes_nothing(tmp_path: Path) -> None:
     index = _index(tmp_path, {})
 
     assert len(index) == 0
     assert index.completions("a", 5) == index.completions("", 5) == ([], 0.0)
-    assert index.infix_completions("a", 5) == []
+    assert index.word_matches("a", 5) == []
     assert index.count("a") == 0.0
 
 
@@ -131,32 +111,3 @@ def test_a_file_of_another_type_is_damage(tmp_path: Path) -> None:
 
     with pytest.raises(BundleDamagedError, match=r"counts\.npy: holds float64, not float32"):
         QueryIndex(tmp_path)
-
-
-class _Counting:
-    """Counts the entries that a tree of maxima gives out."""
-
-    def __init__(self, maxima: RangeMaxima) -> None:
-        self._maxima = maxima
-        self.given = 0
-
-    def heaviest(self, low: int, high: int, k: int) -> list[int]:
-        found = self._maxima.heaviest(low, high, k)
-        self.given += len(found)
-        return found
-
-
-@pytest.mark.parametrize("title", ["acme {} x by acme", "acme x{}x by acme", "acme by x acme{}"])
-def test_an_infix_look_up_has_a_bound_whatever_the_data(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, title: str
-) -> None:
-    """Nearly all words that begin so are in queries that begin so, or in near-duplicates of each other."""
-    counts = {title.format("-" * (number % 60) + "!" * (number // 60)): 1 + number % 9 for number in range(3000)}
-    index = _index(tmp_path, counts)
-    counting = _Counting(index._word_maxima)
-    monkeypatch.setattr(index, "_word_maxima", counting)
-    for typed in ("a", "acme", "b", "by acme", "x"):
-        counting.given = 0
-        matches = index.infix_completions(typed, 12)
-        assert all(match.text[match.start :].startswith(typed) for match in matches)
-        assert counting.given <= 4 * MOST_WORD_STARTS

@@ -47,15 +47,21 @@ class Caller:
         return await self.taken
 
 
+async def answer_shortly(lane: Lane) -> None:
+    """Has it learn that answers are short, whatever they were before."""
+    for _ in range(400):
+        await lane.compute(int)
+
+
 async def settle() -> None:
     for _ in range(5):
         await asyncio.sleep(0)
 
 
-def in_lane(test: Callable[[Lane, Clock], Coroutine[Any, Any, None]]) -> None:
+def in_lane(test: Callable[[Lane, Clock], Coroutine[Any, Any, None]], *, hold_s: float = 0.0) -> None:
     """Runs a test with a lane of one thread and two places."""
     clock = Clock()
-    lane = Lane("test", threads=1, max_calls=2, clock=clock, chance=lambda: 0.0)
+    lane = Lane("test", threads=1, max_calls=2, hold_s=hold_s, clock=clock, chance=lambda: 0.0)
 
     async def run() -> None:
         try:
@@ -163,6 +169,63 @@ def test_a_thread_that_works_for_a_caller_who_left_counts_until_it_is_free() -> 
         assert lane.waiting == 0
 
     in_lane(test)
+
+
+def test_the_event_loop_computes_for_a_call_that_is_alone_once_answers_have_been_short() -> None:
+    async def test(lane: Lane, clock: Clock) -> None:
+        loop, here = threading.get_ident(), threading.get_ident
+        await Caller(lane).send()
+        assert await lane.compute(here) != loop  # nothing is known of the answers yet
+        await answer_shortly(lane)
+        assert await lane.compute(here) == loop
+        clock.now_s += 1
+        other = Caller(lane)
+        await settle()
+        assert await lane.compute(here) != loop
+        await other.send()
+        assert await lane.compute(here) != loop
+        lane.leave()
+        with pytest.raises(ValueError, match="no number"):
+            await lane.compute(int, "no number")
+        assert await lane.compute(here) == loop
+
+    in_lane(test, hold_s=0.005)
+
+
+def test_calls_that_arrive_while_the_event_loop_computes_are_seen_before_it_computes_again() -> None:
+    async def test(lane: Lane, _clock: Clock) -> None:
+        loop, here = threading.get_ident(), threading.get_ident
+        await Caller(lane).send()
+        await answer_shortly(lane)
+        assert await lane.compute(here) == loop
+        lane.leave()
+        await Caller(lane).send()
+        computing = asyncio.create_task(lane.compute(here))
+        await asyncio.sleep(0)
+        behind = Caller(lane)  # gRPC hands it over some turns later
+        assert await computing != loop
+        await behind.send()
+        assert lane.waiting == 1
+
+    in_lane(test, hold_s=0.005)
+
+
+def test_the_event_loop_computes_no_answers_that_take_long() -> None:
+    async def test(lane: Lane, clock: Clock) -> None:
+        loop = threading.get_ident()
+
+        def take_long() -> int:
+            clock.now_s += 0.01
+            return threading.get_ident()
+
+        await Caller(lane).send()
+        await answer_shortly(lane)
+        computed_by = [await lane.compute(take_long) for _ in range(50)]
+        assert computed_by.count(loop) <= 3
+        await answer_shortly(lane)
+        assert await lane.compute(threading.get_ident) == loop
+
+    in_lane(test, hold_s=0.005)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere threads have no priority of their own")

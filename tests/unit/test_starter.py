@@ -78,6 +78,12 @@ def part_of(folder: Path, name: str, text: str) -> Part:
             {"seen": [f"2024-01-0{n}T10:00:00Z" for n in range(1, 9)], "hashed_user_id": "aabbccdd", "q": _QUERIES},
             {"query_column": "q", "time_column": "seen", "user_column": "hashed_user_id"},
         ),
+        # one user, or hardly any query
+        (
+            {"query": _QUERIES * 5, "user": ["-"] * 40, "session": range(40)},
+            {"query_column": "query", "session_column": "session"},
+        ),
+        ({"query": [*_QUERIES, *[""] * 92], "url": ["/search?q=1"] * 100}, {"query_column": "query"}),
         # a column that does not hold what its name says, or in too few rows
         ({"query": _QUERIES, "count": "abcdefgh", "time": ["2024-01-01", *[""] * 7]}, {"query_column": "query"}),
         ({"query": range(8), "search": _QUERIES}, {"query_column": "search"}),
@@ -240,6 +246,27 @@ def test_the_search_console_in_several_languages(tmp_path: Path, header: str, ma
         assert part_of(tmp_path, "Queries.csv", text).facts.submissions == 1234 + sum(range(893, 900))
 
 
+def test_weights_with_a_decimal_comma(tmp_path: Path) -> None:
+    text = "title;sold;price\nRed Shoes;1.200;9,90\nDesk Lamp;30,5;1,00\nTea Pot;7;2,00\n"
+    assert look(tmp_path, "a.csv", text)["catalogue"] == {"text_column": "title", "weight_column": "sold"}
+    assert part_of(tmp_path, "a.csv", text).facts.queries == ("red shoes", "desk lamp", "tea pot")
+
+
+def test_parquet_with_columns_of_every_kind(tmp_path: Path) -> None:
+    columns = {
+        "embedding": [[0.5] * 9] * 8,
+        "tags": [{"a": ["b"]}] * 8,
+        "raw": [b"\xff"] * 8,
+        "query": [one.encode() for one in _QUERIES],
+        "at": pyarrow.array([1_700_000_000] * 8, pyarrow.timestamp("s", "UTC")),
+        "cost": pyarrow.array(["1.50"] * 8).cast(pyarrow.decimal128(9, 2)),
+    }
+    write_table(pyarrow.table(columns), tmp_path / "a.parquet")
+    (part,) = find_parts([tmp_path / "a.parquet"])
+    assert (part.finding.column, part.finding.time, part.rows) == ("query", "at", 8)
+    assert part.facts.queries[0] in _QUERIES
+
+
 def test_parquet_with_nested_columns(tmp_path: Path) -> None:
     hits = [{"user_query": one, "at": None} for one in _QUERIES]
     write_table(pyarrow.table({"_source": hits, "count": range(8)}), tmp_path / "a.parquet")
@@ -249,7 +276,7 @@ def test_parquet_with_nested_columns(tmp_path: Path) -> None:
 
 
 def users(queries: int, users_each: int) -> str:
-    rows = [(f"query {number}", f"user {user}") for number in range(queries) for user in range(users_each)]
+    rows = [(f"query {number}", f"user {number} {user}") for number in range(queries) for user in range(users_each)]
     return table({"query": [row[0] for row in rows], "user": [row[1] for row in rows]})
 
 
@@ -355,6 +382,11 @@ def test_text_without_spaces_is_learnt_in_pieces(tmp_path: Path) -> None:
             "a.tsv",
             b"970916105432\tlamp\n970916105433\tdesk\n",
             r"a\.tsv, line 1: the first line names no columns.*sed -i '1i a\\tb'",
+        ),
+        (
+            "a.csv",
+            b"red shoes\nlamp\ndesk\n",
+            r"a\.csv, line 1: the first line, `red shoes`, does not look like the name",
         ),
         ("a.csv", b"2024-01-01,lamp\n", r"the first line names no columns, it holds data \(`2024-01-01`\).*'1i a,b'"),
         ("a.csv", b"query\nlamp,3\ndesk,4\n", r"a\.csv, line 1: most lines have another number of fields"),

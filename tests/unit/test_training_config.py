@@ -181,7 +181,10 @@ def test_a_wrong_setting(path: Path, override: str, problem: str) -> None:
 def test_every_field_is_described() -> None:
     rows = {name: (default, text) for name, default, text in describe()}
 
-    assert rows["language_models[].ngram.order"] == ("5", "Longest n-gram; `kneser_ney` takes 2 or more.")
+    assert rows["language_models[].ngram.order"] == (
+        "5",
+        "Longest n-gram; `kneser_ney` takes 2 or more. Unset: fewer where texts are shorter.",
+    )
     assert rows["name"][0] == "required"
     assert all(text for _, text in rows.values())
 

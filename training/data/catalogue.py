@@ -27,10 +27,11 @@ from lm.index.never_generated import hash_query
 from lm.text.normalize import displayed_query, normalize_query
 from training.config import CatalogueSource, Screening, TrainingConfig
 from training.data.engines import MEMORY_LIMIT
+from training.data.numbers import parse_number
 from training.data.query_log import WITHHELD_FILE
 from training.data.screening import load_screen
 from training.data.sources import leave_out_empty, source_files
-from training.data.tables import KINDS, read_columns
+from training.data.tables import KINDS, decimal_comma, read_columns
 from training.progress import Reporter
 
 CATALOGUE_KINDS = KINDS
@@ -153,12 +154,13 @@ def _read(
     with reporter.task("Reading the catalogue", len(files)) as task:
         for number, (source, path) in enumerate(files):
             columns = (source.text_column, source.weight_column, source.payload_column)
+            comma = source.weight_column is not None and decimal_comma(path)
             for line, (title, weight, payload) in read_columns(path, columns):
                 _check_characters(path, line, [title, weight, payload])
                 rows += 1
                 text = title or ""
                 query = normalize_query(text).rstrip(" ")
-                value = 1.0 if source.weight_column is None else _weight(path, line, weight)
+                value = 1.0 if source.weight_column is None else _weight(path, line, weight, comma)
                 reason = _reason(query, value, longest) or (screen.reason(query) if screen else None)
                 if reason:
                     dropped[reason] += 1
@@ -199,11 +201,8 @@ def _check_characters(path: Path, line: int, fields: Sequence[object]) -> None:
         raise InputError(path, problem, line=line, remedy="Write the character itself, or both halves.") from None
 
 
-def _weight(path: Path, line: int, value: object) -> float:
-    try:
-        weight = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError, OverflowError):
-        weight = math.nan
+def _weight(path: Path, line: int, value: object, comma: bool) -> float:
+    weight = parse_number(value, decimal_comma=comma)
     if not 0 <= weight < 1e30:
         text = repr(value)
         shown = text if len(text) <= _SHOWN else text[:_SHOWN] + "..."

@@ -31,7 +31,7 @@ def build_vocabulary(config: LanguageModelConfig, texts: list[Path], folder: Pat
         ConfigError: the text is too small for the vocabulary asked for.
     """
     with reporter.task(f"{config.name}: vocabulary"):
-        vocabulary = _words(config, texts) if config.unit == "word" else _subwords(config, texts, folder)
+        vocabulary = _words(config, texts) if config.unit == "word" else _subwords(config, texts, folder, reporter)
     vocabulary.save(folder)
     return vocabulary
 
@@ -49,34 +49,48 @@ def _words(config: LanguageModelConfig, texts: list[Path]) -> Vocabulary:
     return Vocabulary.from_tokens(SPACE + word for word in kept[: config.vocabulary_size])
 
 
-def _subwords(config: LanguageModelConfig, texts: list[Path], folder: Path) -> Vocabulary:
+def _subwords(config: LanguageModelConfig, texts: list[Path], folder: Path, reporter: Reporter) -> Vocabulary:
     import sentencepiece
 
-    model = io.BytesIO()
-    try:
-        # From an iterator, into memory: the model would otherwise hold the paths of both.
-        sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=_normal_lines(config, texts),
-            model_writer=model,
-            model_type="bpe",
-            vocab_size=config.vocabulary_size,
-            character_coverage=1.0,
-            normalization_rule_name="identity",
-            remove_extra_whitespaces=False,
-            max_sentence_length=1 << 20,
-            minloglevel=2,
-        )
-    except RuntimeError as error:
-        limit = re.search(r"value <= (\d+)", str(error))
-        raise ConfigError(
-            f"language_models.{config.name}.vocabulary_size: the training text does not hold "
-            f"{config.vocabulary_size} pieces ({error}).",
-            remedy=f"Set it to {limit.group(1)} or less." if limit else "Set it lower, or give more text.",
-        ) from None
+    size = config.vocabulary_size
+    while True:
+        model = io.BytesIO()
+        try:
+            # From an iterator, into memory: the model would otherwise hold the paths of both.
+            sentencepiece.SentencePieceTrainer.train(
+                sentence_iterator=_normal_lines(config, texts),
+                model_writer=model,
+                model_type="bpe",
+                vocab_size=size,
+                character_coverage=1.0,
+                normalization_rule_name="identity",
+                remove_extra_whitespaces=False,
+                max_sentence_length=1 << 20,
+                minloglevel=2,
+            )
+            break
+        except RuntimeError as error:
+            size = _other_size(config, size, str(error), reporter)
     (folder / SUBWORD_FILE).write_bytes(model.getvalue())
     processor = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
     pieces = (processor.id_to_piece(piece) for piece in range(processor.get_piece_size()))
     return Vocabulary.from_tokens(piece for piece in pieces if piece not in _RESERVED)
+
+
+def _other_size(config: LanguageModelConfig, size: int, complaint: str, reporter: Reporter) -> int:
+    """The number of pieces that the text allows, where it does not allow `size`; raises if that was asked for."""
+    most, least = re.search(r"value <= (\d+)", complaint), re.search(r"required_chars\. \d+ vs (\d+)", complaint)
+    fitting = int((most or least or [0, 0])[1])
+    field = f"language_models.{config.name}.vocabulary_size"
+    if "vocabulary_size" in config.model_fields_set or size != config.vocabulary_size or not fitting:
+        remedy = "Set it lower, or give more text."
+        if fitting:
+            remedy = f"Set it to {fitting} or {'less' if most else 'more'}, or leave it out."
+        holds = "has more different characters than" if least else "does not hold"
+        raise ConfigError(f"{field}: the training text {holds} {size} pieces ({complaint}).", remedy=remedy)
+    holds = "holds no more" if most else "has that many different characters"
+    reporter.say(f"{config.name}: {fitting:,} pieces in place of {size:,}, for the training text {holds}.")
+    return fitting
 
 
 def _normal_lines(config: LanguageModelConfig, texts: list[Path]) -> Iterator[str]:

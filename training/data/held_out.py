@@ -29,6 +29,10 @@ _LATE_HALF_LIVES = 2
 _LEAST_LATE = 1000
 _LATE_SHARE = 0.1
 """Each part takes at most this share of the late submissions, for the counts lack what is held out."""
+_SHARE_OF_ONE, _LEAST_OF_ONE = 20, 10
+"""No query has more than one line in 20 of the largest part, or 10 lines if these are more."""
+_ROUNDS = 20
+_ROUNDING = 1e-9
 _PRIME = 2**31 - 1  # a product of two numbers below it fits into an int64
 
 
@@ -67,15 +71,16 @@ def hold_out(
             f"held_out.query_log: the logs named {held_out.query_log!r} have {there} submissions that can be held out.",
             remedy="Name a larger one, or leave the field out.",
         )
-    most, base = held_out.max_queries, there
+    rates = {"validation": held_out.validation_fraction, "test": held_out.test_fraction}
     if _LEAST_LATE <= of_late < there:
-        drawn, most, base = late, min(most, int(of_late * _LATE_SHARE)), of_late
-    queries = engine.keep(_queries(rows, drawn, config.seed))
+        drawn = late
+        rates = {name: min(rate * there / of_late, _LATE_SHARE) for name, rate in rates.items()}
+    queries, times = _capped(engine, _queries(rows, drawn, config.seed), max(rates.values()), held_out.max_queries)
     sizes, held = dict[str, int](), Counter[int]()
-    for name, fraction in (("validation", held_out.validation_fraction), ("test", held_out.test_fraction)):
-        size = max(1, min(most, int(there * fraction)))
+    for name, rate in rates.items():
+        size = max(1, min(held_out.max_queries, int(times * rate + _ROUNDING)))
         start = queries.start if name == "validation" else 1 - queries.start
-        lines = engine.fetch(_draw(queries.mutate(start=start), _as_table(engine, held, folder), size, base))
+        lines = engine.fetch(_draw(queries.mutate(start=start), _as_table(engine, held, folder), size, times))
         text = "".join(query + "\n" for query in lines["query"].to_pylist())
         (folder / f"{name}.txt").write_text(text, encoding="utf-8", newline="\n")
         sizes[name] = len(lines)
@@ -111,6 +116,28 @@ def _queries(rows: ir.Table, drawn: ir.Value, seed: int) -> ir.Table:
         most=ibis.least(queries.times, ibis.greatest(queries["all"] - 1, 1)),
         start=(mixed.cast("float64") + 0.5) / _PRIME,
     )
+
+
+def _capped(engine: Engine, queries: ir.Table, rate: float, lines: int) -> tuple[ir.Table, int]:
+    """The queries with `times` so limited that none fills a part of that many lines; and the sum of these times.
+
+    One row may say that a query was submitted more often than all others together. A part of that query alone would
+    tune and measure nothing.
+    """
+    import ibis
+
+    queries = engine.keep(queries)
+    most_of_one = max(_LEAST_OF_ONE, lines // _SHARE_OF_ONE)
+    (found,) = engine.fetch(queries.agg(most=queries.times.max(), times=total(queries.times.sum()))).to_pylist()
+    cap, times = found["most"], found["times"]
+    for _ in range(_ROUNDS):  # with each the others count for more, and the limit falls
+        lower = math.ceil(most_of_one / min(rate, lines / times))
+        if lower >= cap:
+            break
+        cap = lower
+        (found,) = engine.fetch(queries.agg(times=total(ibis.least(queries.times, cap).sum()))).to_pylist()
+        times = found["times"]
+    return queries.mutate(times=ibis.least(queries.times, cap), most=ibis.least(queries.most, cap)), times
 
 
 def _draw(queries: ir.Table, held: ir.Table, size: int, base: int) -> ir.Table:

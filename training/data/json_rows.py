@@ -23,6 +23,7 @@ _BATCH_ROWS = 4096
 _BULK_ACTIONS = ("index", "create", "update", "delete")
 _BULK_FIELDS = frozenset({"routing", "pipeline", "require_alias", "if_seq_no", "if_primary_term", "version"})
 _ABSENT = object()
+NAME_IT = "Name the column in the configuration; `autocomplete init FILE` finds out which one it is."
 
 Object = dict[str, Any]
 Objects = Generator[tuple[int, Object], None, None]
@@ -147,7 +148,7 @@ def _fault(row: Object, column: str, text: Any) -> RowError | None:
     if text is None and look_up(row, column, _ABSENT) is _ABSENT:
         names = ", ".join(f"`{name}`" for name in fields(row)) or "none"
         problem = f"there is no field `{column}`; those there are: {names}."
-        return RowError("no_field", problem, "Name the column in the configuration.")
+        return RowError("no_field", problem, NAME_IT)
     if not isinstance(text, str | None):
         return RowError("no_text", f"`{column}` is {text!r}, not text.", "Mend the line.")
     return None

@@ -15,13 +15,13 @@ from typing import NamedTuple
 
 from lm.errors import InputError
 from training.config_log import QueryLogSource
+from training.data.numbers import is_dotted, plain_number
 from training.data.sources import BadRows, Progress, RowError, kind_of, source_files
 from training.data.tables import KINDS, MAX_ROW_BYTES, decimal_comma, read_columns
 
 _MAX_COUNT = 10**9
 _NUMBER = re.compile(r"[+-]?\d{1,20}(?:\.\d{0,20})?(?:[eE][+-]?\d{1,3})?")
-_GROUPS = re.compile(r"[+-]?\d{1,3}(?:([,'\u2019_ \u00a0\u202f])\d{3}(?:\1\d{3})*(\.\d*)?|(?:\.\d{3}){2,})")
-_DOTTED_GROUPS = re.compile(r"[+-]?\d{1,3}(?:\.\d{3})+(?:,0*)?")
+_COMPACT = re.compile(r"(19|20)?\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:[01]\d|2[0-3])[0-5]\d[0-5]\d")
 _ZONED = re.compile(r"(.*?\d) ?([+-]\d\d(?::?\d\d)?)? ?(?:UTC|GMT|Z)?", re.IGNORECASE)
 
 
@@ -73,7 +73,8 @@ def read_log(
     with closing(read_columns(path, columns, bad.report, progress, MAX_ROW_BYTES, source.allowed())) as table:
         for number, (query, count, time, user, session) in itertools.islice(table, source.max_lines):
             try:
-                _check_characters(query)
+                if query and not query.isascii():
+                    _check_characters(query)
                 submissions = 1 if source.count_column is None else parse_count(count, comma)
                 time_s = None if source.time_column is None else parse_time(time)
             except RowError as fault:
@@ -84,15 +85,14 @@ def read_log(
             yield LogRow(number, query or "", submissions, time_s, user_name, session_name)
 
 
-def _check_characters(query: str | None) -> None:
+def _check_characters(query: str) -> None:
     """Raises if an escape of JSON is half of a surrogate pair without the other half."""
-    if query and not query.isascii():
-        try:
-            query.encode()
-        except UnicodeEncodeError as error:
-            half = f"\\u{ord(query[error.start]):04x}"
-            problem = f"`{half}` is half a character, a lone surrogate."
-            raise RowError("half_character", problem, "Write the character itself, or both halves.") from None
+    try:
+        query.encode()
+    except UnicodeEncodeError as error:
+        half = f"\\u{ord(query[error.start]):04x}"
+        problem = f"`{half}` is half a character, a lone surrogate."
+        raise RowError("half_character", problem, "Write the character itself, or both halves.") from None
 
 
 def parse_count(value: object, decimal_comma: bool = False) -> int:
@@ -108,13 +108,13 @@ def parse_count(value: object, decimal_comma: bool = False) -> int:
     if isinstance(value, str):
         if value.isdecimal() and len(value) < 10:  # as most logs have them
             return int(value)
-        text = _without_groups(value.strip(), decimal_comma)
+        text = plain_number(value, decimal_comma=decimal_comma)
         number = Decimal(text) if _NUMBER.fullmatch(text) else None
     elif isinstance(value, int | float | Decimal) and math.isfinite(value):
         number = Decimal(value)
     if number is None or number != number.to_integral_value():
         remedy = "Mend or drop the line."
-        if isinstance(value, str) and _DOTTED_GROUPS.fullmatch(value.strip()):
+        if isinstance(value, str) and is_dotted(value):
             remedy = "Write it without separators, such as 8000 for 8.000."
         raise RowError("bad_count", f"the count {value!r} is no whole number.", remedy)
     if not 0 <= number <= _MAX_COUNT:
@@ -125,20 +125,8 @@ def parse_count(value: object, decimal_comma: bool = False) -> int:
     return int(number)
 
 
-def _without_groups(text: str, decimal_comma: bool) -> str:
-    if decimal_comma and _DOTTED_GROUPS.fullmatch(text):
-        return text.partition(",")[0].replace(".", "")
-    if decimal_comma:
-        text = text.replace(",", ".")
-    grouped = _GROUPS.fullmatch(text)
-    if not grouped:
-        return text
-    whole = text.removesuffix(grouped[2] or "")
-    return whole.replace(grouped[1] or ".", "") + (grouped[2] or "")
-
-
 def parse_time(value: object) -> float:
-    """Seconds since 1970 of a time in ISO 8601 (UTC if it names no zone), or in seconds, ms, us or ns since 1970.
+    """Seconds since 1970 of a time in ISO 8601 or as `20240101235959` (UTC if no zone is named), or in s, ms, us or ns.
 
     Raises:
         RowError: it cannot be read.
@@ -159,6 +147,8 @@ def parse_time(value: object) -> float:
 
 
 def _parse_time(value: object) -> float | None:
+    if isinstance(value, int) and _COMPACT.fullmatch(str(value)):
+        value = str(value)
     if isinstance(value, int | float | Decimal):
         return _since_1970(float(value))
     if isinstance(value, datetime):
@@ -167,6 +157,8 @@ def _parse_time(value: object) -> float | None:
         time = datetime.combine(value, clock_time())
     elif isinstance(value, str):
         text = value.strip()
+        if compact := _COMPACT.fullmatch(text):
+            return datetime.strptime(f"{compact[0]}Z", f"%{'Y' if compact[1] else 'y'}%m%d%H%M%S%z").timestamp()
         # ISO's short form of a date has 8 digits
         if len(text) > 8 and _NUMBER.fullmatch(text):
             return _since_1970(float(text))

@@ -17,7 +17,7 @@ from typing import Any
 
 from lm.errors import InputError
 from training.data.engines import MEMORY_LIMIT
-from training.data.json_rows import JSON_KINDS, read_objects, rows_of
+from training.data.json_rows import JSON_KINDS, NAME_IT, read_objects, rows_of
 from training.data.sources import Progress, Report, kind_of, plain_file, read_lines, stop_at
 
 KINDS = (".txt", ".tsv", ".csv", *JSON_KINDS, ".parquet")
@@ -26,6 +26,7 @@ _DELIMITERS = (",", ";", "\t", "|")  # spreadsheets write a semicolon where numb
 _QUOTED = re.compile(r'"[^"]*"')
 _NO_COLUMNS = "Leave the columns out, or give a `.tsv` with a header."
 _BATCH_ROWS = 16384
+_COMPOUND = re.compile(r"\]$|^(?:MAP|STRUCT|UNION)\(")
 
 Rows = Generator[tuple[int, list[Any]], None, None]
 _Line = tuple[int, str]
@@ -213,8 +214,8 @@ def read_parquet(
                 progress(size * rows // total)
 
 
-def begin_parquet(path: Path, max_rows: int) -> tuple[dict[str, list[Any]], int]:
-    """The first rows of a Parquet file, each column with its values, and how many rows there are.
+def begin_parquet(path: Path, max_rows: int, max_bytes: int) -> tuple[dict[str, list[Any]], int]:
+    """The first rows of a Parquet file, each column with its values, and how many rows there are; no lists or maps.
 
     Raises:
         InputError: as `read_parquet`.
@@ -222,9 +223,20 @@ def begin_parquet(path: Path, max_rows: int) -> tuple[dict[str, list[Any]], int]
     with _parquet(path) as table:
         total = table.aggregate("count(*)").fetchall()[0][0]
         found = _parquet_columns(zip(table.columns, table.types, strict=True))
-        chosen = [_expression(name, kind) for name, kind in found.values()]
-        rows = table.limit(max_rows).project(", ".join(chosen)).fetchall()
-        return dict(zip(found, map(list, zip(*rows, strict=True)), strict=True)) if rows else {}, total
+        plain = {name: _shown(*column) for name, column in found.items() if not _COMPOUND.search(column[1])}
+        columns: dict[str, list[Any]] = {name: [] for name in plain}
+        size = 0
+        for batch in table.limit(max_rows).project(", ".join(plain.values()) or "NULL").to_arrow_reader(1024):
+            for values, column in zip(columns.values(), batch.columns, strict=False):
+                values.extend(column.to_pylist())
+            size += batch.nbytes
+            if size > max_bytes:
+                break
+        return columns, total
+
+
+def _shown(name: str, kind: str) -> str:
+    return f"try(decode({name}))" if kind == "BLOB" else _expression(name, kind)
 
 
 @contextmanager
@@ -269,4 +281,4 @@ def _check_columns(path: Path, wanted: Sequence[str | None], found: Collection[s
         if column is not None and column not in found:
             names = ", ".join(f"`{name}`" for name in found) or "none"
             problem = f"there is no column `{column}`; those there are: {names}."
-            raise InputError(path, problem, remedy="Name the column in the configuration.")
+            raise InputError(path, problem, remedy=NAME_IT)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+import numpy as np
 
 from lm.errors import ConfigError, InputError
 from lm.models.arpa import share_never_seen
@@ -24,22 +26,28 @@ def train_ngram(
 ) -> None:
     """Trains an n-gram model and writes its files into `folder`. Progress and errors name it by its `label`.
 
+    Where the text is too small for settings that the configuration leaves out, others take their place, with a line
+    that says so.
+
     Raises:
-        ConfigError: the text is too small for the model; says what to do.
+        ConfigError: the text is too small for the model as it is set; says what to do.
         InputError: a tool failed, for example because the disk is full.
     """
     if config.smoothing == "kneser_ney":
-        _train_kneser_ney(config, train, vocabulary, folder, reporter=reporter, label=label)
-    else:
+        config = _train_kneser_ney(config, train, vocabulary, folder, reporter=reporter, label=label)
+    if config.smoothing != "kneser_ney":
         train_counts(config, train, vocabulary, folder, reporter=reporter, label=label)
 
 
 def _train_kneser_ney(
     config: NgramConfig, train: EncodedText, vocabulary: Vocabulary, folder: Path, *, reporter: Reporter, label: str
-) -> None:
+) -> NgramConfig:
     """Modified Kneser-Ney (Heafield et al., 2013): KenLM estimates it, then its successor table is built.
 
     A quantised model's table holds the values of KenLM's quantised file, so that both give the same scores.
+
+    Returns:
+        The settings that suit the text; of another smoothing if nothing else does, and then nothing is written.
     """
     tools = ensure_kenlm_tools(reporter)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".ngram-") as scratch_name:
@@ -47,7 +55,10 @@ def _train_kneser_ney(
         text, raw, arpa, binary = (scratch / name for name in ("train.txt", "raw.arpa", "model.arpa", KENLM_FILE))
         with reporter.task(f"{label}: n-gram counts and discounts"):
             write_kenlm_text(train, vocabulary, text)
-            _estimate(config, text, raw, tools, label)
+            longest = int(np.diff(np.load(train.offsets)).max(initial=0)) + 2  # with `<s>` and `</s>`
+            config = _estimate(config, longest, text, raw, tools, label, reporter)
+            if config.smoothing != "kneser_ney":
+                return config
             share_never_seen(raw, arpa, vocabulary)
             raw.unlink()
         with reporter.task(f"{label}: KenLM binary"):
@@ -58,21 +69,50 @@ def _train_kneser_ney(
             shutil.move(binary, folder / KENLM_FILE)
         with reporter.task(f"{label}: successor table"):
             build_table(arpa, folder, vocabulary, config.quantize_bits)
+    return config
 
 
-def _estimate(config: NgramConfig, text: Path, arpa: Path, tools: Path, label: str) -> None:
+def _estimate(
+    config: NgramConfig, longest: int, text: Path, arpa: Path, tools: Path, label: str, reporter: Reporter
+) -> NgramConfig:
+    """Estimates the model; returns the settings that it was estimated with, or `add_delta` if none of them works.
+
+    Args:
+        longest: the longest n-gram that the text holds.
+    """
     complaint = _lmplz(config, config.order, text, arpa, tools)
     if complaint is None:
-        return
+        return config
     if "discount" not in complaint.lower():
         raise InputError(text, f"`lmplz` failed: {complaint}")
-    lower = range(config.order - 1, 1, -1)
-    works = next((order for order in lower if _lmplz(config, order, text, arpa, tools) is None), None)
+    for instead, what in _instead(config, longest):
+        if instead.smoothing != "kneser_ney" or _lmplz(instead, instead.order, text, arpa, tools) is None:
+            problem = f"the training text has too few different n-grams to estimate discounts for order {config.order}"
+            reporter.say(f"{label}: {problem}: {what}.")
+            return instead
     raise ConfigError(
-        f"language_models.{label}.ngram.order: the training text is too small for order {config.order}:"
-        " no discounts can be estimated.",
-        remedy=f"Set order = {works}, or give more text." if works else "Give more text: a thousand lines or more.",
+        f"language_models.{label}.ngram: the training text is too small for the settings: no discounts of order "
+        f"{config.order} can be estimated.",
+        remedy="Leave out order, smoothing and discount_fallback, so that they suit the text, or give more text.",
     )
+
+
+def _instead(config: NgramConfig, longest: int) -> Iterator[tuple[NgramConfig, str]]:
+    """Settings for a text that is too small for these, the nearest first, each with what it does.
+
+    What the configuration sets stays as it is.
+    """
+    given = config.model_fields_set
+    shorter = [f"order {longest}, that of the longest one"] if longest < config.order and "order" not in given else []
+    if shorter:
+        config = config.model_copy(update={"order": max(longest, 2)})
+        yield config, shorter[0]
+    if "discount_fallback" not in given:
+        what = "KenLM's fixed ones where they are missing (discount_fallback)"
+        yield config.model_copy(update={"discount_fallback": True}), ", and ".join([*shorter, what])
+    if not given & {"smoothing", "prune", "quantize_bits"}:
+        what = 'smoothing = "add_delta" takes the place of "kneser_ney"'
+        yield config.model_copy(update={"smoothing": "add_delta"}), ", and ".join([*shorter, what])
 
 
 def _lmplz(config: NgramConfig, order: int, text: Path, arpa: Path, tools: Path) -> str | None:

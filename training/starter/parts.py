@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import itertools
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,6 +13,7 @@ from typing import Any
 
 from lm.text.normalize import is_unspaced, normalize_query
 from training.data.log_reader import parse_count, parse_time
+from training.data.numbers import parse_number
 from training.data.sources import RowError
 from training.data.tables import decimal_comma
 from training.starter.languages import languages
@@ -30,7 +31,7 @@ class Facts:
     """What some files hold, as far as they were read.
 
     Attributes:
-        queries: different queries, or titles, the most frequent first; `submissions` is how often they were submitted.
+        queries: queries or titles, each once, the heaviest first; `submissions` is the sum of the counts.
         users, sessions: how many; 0 where there is no such column.
         times_s: the earliest and the latest time, seconds since 1970; empty where there are none.
         passing: for each threshold how many queries have so many users, or submissions if there are no users.
@@ -38,7 +39,7 @@ class Facts:
     """
 
     queries: tuple[str, ...]
-    submissions: int
+    submissions: float
     users: int
     sessions: int
     times_s: tuple[float, ...]
@@ -81,14 +82,15 @@ class Part:
     def found(self) -> str:
         """What was found, in a line for a person."""
         facts, kind = self.facts, self.finding.kind
-        said = [f"{'' if self.whole else 'about '}{self.rows:,} {'paragraphs' if kind == 'text' else 'rows'}"]
-        first = "" if self.whole else " in the first rows"
+        about, first = ("", "") if self.whole else ("about ", " in the first rows")
+        said = [about + _counted(self.rows, "paragraph" if kind == "text" else "row")]
         if kind != "text":
-            said.append(f"{len(facts.queries):,} different {'queries' if kind == 'query_log' else 'titles'}{first}")
+            one, many = ("query", "queries") if kind == "query_log" else ("title", "titles")
+            said.append(_counted(len(facts.queries), f"different {one}", f"different {many}") + first)
         if self.finding.count:
-            said.append(f"{facts.submissions:,} submissions")
-        said += [f"{facts.users:,} users"] * bool(self.finding.user)
-        said += [f"{facts.sessions:,} sessions"] * bool(self.finding.session)
+            said.append(_counted(round(facts.submissions), "submission"))
+        said += [_counted(facts.users, "user")] * bool(self.finding.user)
+        said += [_counted(facts.sessions, "session")] * bool(self.finding.session)
         if facts.times_s:
             said.append(" to ".join(sorted({_day(time_s) for time_s in facts.times_s})))
         if self.languages:
@@ -134,7 +136,7 @@ def _part(findings: list[Finding]) -> Part:
 
 
 def _facts(findings: list[Finding]) -> Facts:
-    submissions: Counter[str] = Counter()
+    submissions: dict[str, float] = defaultdict(float)
     query_users: dict[str, set[str]] = defaultdict(set)
     users, sessions, times = set[str](), set[str](), list[float]()
     bad = sum(finding.sample.bad for finding in findings)
@@ -154,8 +156,8 @@ def _facts(findings: list[Finding]) -> Facts:
             sessions.add(session)
     reached = list(map(len, query_users.values()) if findings[0].user else submissions.values())
     return Facts(
-        queries=tuple(query for query, _ in submissions.most_common()),
-        submissions=submissions.total(),
+        queries=tuple(sorted(submissions, key=submissions.__getitem__, reverse=True)),
+        submissions=sum(submissions.values()),
         users=len(users),
         sessions=len(sessions),
         times_s=(min(times), max(times)) if times else (),
@@ -164,20 +166,26 @@ def _facts(findings: list[Finding]) -> Facts:
     )
 
 
-def _rows(finding: Finding) -> Iterator[tuple[str, int | None, Any, str, str]]:
-    """Query, count (None: the row is bad), time, user and session of each row."""
+def _rows(finding: Finding) -> Iterator[tuple[str, float | None, Any, str, str]]:
+    """Query or title, count or weight (None: the row is bad), time, user and session of each row."""
     nothing = [None] * finding.sample.rows
     columns = finding.sample.columns
     comma = decimal_comma(finding.sample.path)
-    names = (finding.count, finding.time, finding.user, finding.session)
+    names = (finding.count, finding.weight, finding.time, finding.user, finding.session)
     others = (nothing if name is None else columns[name] for name in names)
-    for text, count, time, user, session in zip(finding.texts, *others, strict=True):
+    for text, count, weight, time, user, session in zip(finding.texts, *others, strict=True):
         try:
-            number = 1 if finding.count is None else parse_count(count, comma)
+            number = 1.0 if finding.count is None else parse_count(count, comma)
+            if finding.weight is not None:
+                number = parse_number(weight, decimal_comma=comma)
             time_s = None if finding.time is None else parse_time(time)
         except RowError:
             number, time_s = None, None
         yield text, number, time_s, str(user or ""), str(session or "")
+
+
+def _counted(number: int, one: str, many: str = "") -> str:
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def _day(time_s: float) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any, Literal
 from lm.errors import InputError
 from lm.text.normalize import is_unspaced, normalize_query
 from training.data.log_reader import parse_count, parse_time
+from training.data.numbers import parse_number
 from training.data.sources import RowError
 from training.data.tables import decimal_comma
 from training.starter.samples import LINE, Sample
@@ -31,6 +33,8 @@ _SEEN_VALUES = 2000
 _MOST = 0.95
 _HALF = 0.5
 """Rows without a user or session are of use as they are."""
+_FEW = 0.05
+"""Rows without a text are left out, such as those of the other events of a log."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +90,9 @@ def recognise(sample: Sample) -> Finding:
     if list(sample.columns) == [LINE]:
         return _lines(sample)
     column, named = columns.text()
+    if named is None and list(sample.columns) == [column] and " " in column.strip():
+        problem = f"the first line, `{column}`, does not look like the name of a column."
+        raise InputError(sample.path, problem, line=1, remedy="Put a name there, such as `query` or `title`.")
     kind, why = next(_reasons(columns, column, named))
     if kind == "text":
         return Finding(sample=sample, kind=kind, column=column, why=why, where={})
@@ -94,8 +101,8 @@ def recognise(sample: Sample) -> Finding:
         payload = columns.named(_NAMES["payloads"], _is_scalar, column, weight)
         return Finding(sample=sample, kind=kind, column=column, weight=weight, payload=payload, why=why)
     time = columns.time(column)
-    user = columns.named(_NAMES["users"], _is_scalar, column, time, filled=_HALF)
-    session = columns.named(_NAMES["sessions"], _is_scalar, column, time, user, filled=_HALF)
+    user = columns.people(_NAMES["users"], column, time)
+    session = columns.people(_NAMES["sessions"], column, time, user)
     count = columns.count(column, time, user, session)
     return Finding(
         sample=sample,
@@ -134,7 +141,7 @@ class _Columns:
         """The column that holds queries, titles or text, and what its name says that it is."""
         known: dict[str, Kind] = {"queries": "query_log", "titles": "catalogue", "texts": "text"}
         for names, kind in known.items():
-            name = self.named(_NAMES[names], _is_text, filled=_HALF)
+            name = self.named(_NAMES[names], _is_text, filled=_FEW)
             if name is not None:
                 return name, kind
         texts = [name for name in self._values if self._share(name, _is_text) >= 0.8 and not self._is_code(name)]
@@ -163,6 +170,15 @@ class _Columns:
                     return name
         return None
 
+    def people(self, names: Sequence[str], *taken: str | None) -> str | None:
+        """The column with the user or session; not if one has most of the rows: that is nobody, or a robot."""
+        name = self.named(names, _is_scalar, *taken, filled=_HALF)
+        if name is None:
+            return None
+        values = self._values[name]
+        most = Counter(map(str, values)).most_common(1)[0][1]
+        return name if most <= max(_HALF * len(values), 10) else None
+
     def time(self, *taken: str | None) -> str | None:
         """The column with the time of submission."""
         written = (name for name in self._values if name not in taken and self._share(name, _is_written_time) >= _MOST)
@@ -186,9 +202,13 @@ class _Columns:
 
     def weight(self, *taken: str | None) -> str | None:
         """The column that says how much an entry is wanted; each row must hold a number that will do."""
-        name = self.named(_NAMES["weights"], _is_weight, *taken, filled=1)
-        fits = name is not None and all(map(_is_weight, self._values[name])) and any(map(float, self._values[name]))
-        return name if fits else None
+        name = self.named(_NAMES["weights"], self._is_weight, *taken, filled=1)
+        if name is None or not all(map(self._is_weight, self._values[name])):
+            return None
+        return name if any(parse_number(value, decimal_comma=self._comma) for value in self._values[name]) else None
+
+    def _is_weight(self, value: Any) -> bool:
+        return 0 <= parse_number(value, decimal_comma=self._comma) < 1e30
 
     def _is_count(self, value: Any) -> bool:
         return _parses(lambda: parse_count(value, self._comma))
@@ -225,7 +245,7 @@ class _Columns:
 def _reasons(columns: _Columns, column: str, named: Kind | None) -> Iterator[tuple[Kind, str]]:
     """What a table is, and how that is told; what comes first holds."""
     values = columns.values(column)
-    typed = columns.named([*_NAMES["users"], *_NAMES["sessions"]], _is_scalar, column, filled=_HALF) is not None
+    typed = columns.people([*_NAMES["users"], *_NAMES["sessions"]], column) is not None
     if named == "catalogue" and typed and _repeats(values):
         yield "query_log", "its rows have users or sessions"
     if named in {"query_log", "catalogue"}:
@@ -291,13 +311,6 @@ def _is_time(value: Any) -> bool:
 def _is_written_time(value: Any) -> bool:
     number = isinstance(value, int | float) or (isinstance(value, str) and not re.search(r"\d[-:T/]\d", value))
     return not number and _is_time(value)
-
-
-def _is_weight(value: Any) -> bool:
-    try:
-        return 0 <= float(value) < 1e30
-    except (TypeError, ValueError):
-        return False
 
 
 def _is_scalar(value: Any) -> bool:

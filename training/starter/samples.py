@@ -67,7 +67,7 @@ def read_sample(path: Path) -> Sample:
         raise _zipped(path)
     kind = kind_of(path, KINDS)
     if kind == ".parquet":
-        columns, total = begin_parquet(path, MAX_ROWS)
+        columns, total = begin_parquet(path, MAX_ROWS, _MAX_CHARACTERS)
         rows = len(next(iter(columns.values()), []))
         sample = Sample(path=path, kind=kind, columns=columns, rows=rows, total=total, bad=0, fault=None)
     else:
