@@ -26,6 +26,8 @@ from lm.text.hangul import typed_prefixes
 from suggest.sources.source import Match, Proposal, Reading
 
 Floats = NDArray[np.float64]
+_FAR_MORE = 20.0
+"""A query gives way to one that is only written otherwise if that one is so many times as popular."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +145,8 @@ class Pool:
     def distinct(self, duplicates: Duplicates, index: QueryIndex | None = None) -> Pool:
         """The pool with near-duplicates collapsed into the most popular form; entries of a catalogue all stay.
 
-        What begins as it was typed is not collapsed into a query of the log that does not, unless it is generated and
-        written otherwise, no more.
+        What does not begin as it was typed goes where a query of the log does, and takes the place of a generated one
+        that is only written otherwise.
         """
         candidates, size, entries = self.candidates, len(self.tokens), list[bool]()
         if index is not None and index.entry_count:
@@ -185,9 +187,10 @@ def _without_twins(
     for other, row in itertools.product(near.intersection(others), near.intersection(typed)):
         same = [one == another for one, another in zip(keys[other], keys[row], strict=True)]
         entered = [bool(entries) and entries[each] for each in (other, row)]
-        if any(same) and not all(entered):
-            gives_way = entered[0] or (same[0] and not candidates.counts[row])
-            gone.add(row if gives_way else other)
+        generated = not candidates.counts[row]
+        far_more = same[0] and candidates.counts[other] >= _FAR_MORE * candidates.counts[row] and not entered[1]
+        if any(same) and not all(entered) and (entered[0] or same[0] or not generated):
+            gone.add(row if entered[0] or generated or far_more else other)
     return [row for row in rows if row not in gone]
 
 

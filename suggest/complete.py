@@ -129,7 +129,8 @@ class QueryCompleter:
     def _described(self, reading: Reading, proposals: Sequence[Proposal]) -> Pool:
         pool = describe(reading, proposals, self._model, self._bundle.queries, self._bundle.never_generated)
         pool = pool.distinct(self._duplicates, self._bundle.queries)
-        reading.logged = int(np.count_nonzero(pool.candidates.counts[pool.candidates.from_left]))
+        counts, matching = pool.candidates.counts, pool.candidates.matching
+        reading.logged = int(np.count_nonzero(counts if matching is None else counts[pool.candidates.from_left]))
         return pool
 
     def _ranked(self, request: Request, work: Work) -> _Listed:

@@ -186,7 +186,7 @@ def _lowered(candidates: Candidates, utilities_N: Floats) -> Floats:
     popular_TE = candidates.counts[typed][:, None] >= candidates.counts[elsewhere]
     caps_E = np.where(popular_TE, utilities_N[typed][:, None], np.inf).min(axis=0, initial=np.inf)
     free_E = utilities_N[elsewhere]
-    before_E = 1 + (free_E > free_E[:, None]).sum(axis=1)
+    before_E = 1 + (free_E > free_E[:, None] + 0.1 * _JUST_BELOW).sum(axis=1)
     utilities_N[elsewhere] = np.minimum(free_E, caps_E - _JUST_BELOW * before_E)
     return utilities_N
 

@@ -112,7 +112,7 @@ class TwinModel(_Anything):  # type: ignore[misc]
                     log_prob=-1.0 - rank,
                     acceptance_prob=0.5,
                     source=source,
-                    typed=((0, len(query)),),
+                    typed=((0, len(query)),) if query else (),
                     terms=ScoreTerms(popularity_log_prob=-2.0, ngram_log_prob=-3.0),
                 )
                 for rank, (text, source) in enumerate(kept[: options.max_suggestions])

@@ -37,7 +37,7 @@ cdef void _lower(
                 if not elsewhere[each]:
                     if counts[each] > 0 and counts[each] >= counts[row]:
                         cap = fmin(cap, free[each])
-                elif free[each] > free[row]:
+                elif free[each] > free[row] + 0.1 * step:  # sums of the same differ in their last bits
                     before += 1
             utilities[row] = fmin(free[row], cap - step * before)
 

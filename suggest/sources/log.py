@@ -1,4 +1,7 @@
-"""The query log as a source: the most popular queries that begin with what was typed."""
+"""The query log as a source: the most popular queries that begin with what was typed.
+
+What was typed is itself proposed only if it is an entry of a catalogue: that one is more than its text.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +15,7 @@ POPULAR = 16
 
 
 class LogSource:
-    """Proposes queries of the log, and notes how often those that begin so were submitted.
-
-    What was typed is itself proposed only if it is an entry of the catalogue: that is something to choose.
-    """
+    """Proposes queries of the log, and notes how often those that begin so were submitted."""
 
     def __init__(self, index: QueryIndex) -> None:
         self._index = index
@@ -24,9 +24,10 @@ class LogSource:
         """See `Source.propose`."""
         popular, reading.total = self._index.completions(reading.query, POPULAR)
         reading.least = popular[-1][1] if len(popular) == POPULAR else 0.0
-        proposals = [
-            Proposal(text, reading) for text, _ in popular if text != reading.excluded or self._index.is_entry(text)
-        ]
+        excluded = reading.excluded
+        proposals = [Proposal(text, reading) for text, _ in popular if text != excluded]
+        if excluded and self._index.is_entry(excluded):
+            proposals.insert(0, Proposal(excluded, reading))
         if reading.whole and reading.head and not reading.typed and self._index.count(reading.head):
             proposals.insert(0, Proposal(reading.head, reading))
         return proposals

@@ -17,7 +17,7 @@ from suggest.sources.source import Match, Proposal, Reading, Request
 
 FOUND = 32
 """The most popular queries that are looked at: many of them begin as it was typed."""
-_FEW = 3
+_FEW = 4
 """Characters from which on what was typed says more than that many queries begin so."""
 
 
@@ -25,7 +25,7 @@ class WordsSource:
     """Proposes queries that hold what was typed otherwise, and notes how popular they are; threads may share it.
 
     To be asked after the log: what is no more popular than the last of its proposals could not be shown before them.
-    One or two letters with which many queries begin are not looked for elsewhere.
+    One to three letters with which many queries begin are not looked for elsewhere.
     """
 
     def __init__(self, index: QueryIndex) -> None:

@@ -29,6 +29,7 @@ rankings = st.builds(
     advisers=st.tuples(weight, weight),
     reranker=st.just(0.0) | weight,
     recency=st.just(0.0) | weight,
+    matching=st.tuples(*[weight] * 6),
     posterior=st.floats(0.0, 1.5),
     corrected=st.floats(-3.0, 3.0),
     other=st.tuples(st.floats(-3.0, 3.0), st.floats(-2.0, 2.0), st.floats(-1.0, 1.0)),
@@ -37,6 +38,9 @@ rankings = st.builds(
 log_prob = st.sampled_from([-math.inf, -25.0, -9.0, -5.0, -5.000001, -4.0, -3.0]) | st.floats(-20.0, -3.0)
 count = st.sampled_from([0.0, 0.0, 0.5, 1.0, 1.0, 2.0, 40.0])
 row = st.tuples(count, log_prob, st.integers(1, 30))
+# The first of these begin as they were typed.
+written = st.sampled_from([(0.0,) * 6, (0.0,) * 6, (-1.0, *[0.0] * 5)])
+match = written | st.tuples(*[st.sampled_from([0.0, -1.0, -math.log(2), -math.log(3)])] * 6)
 totals = st.floats(0.0, 1e6)
 
 
@@ -67,6 +71,58 @@ def test_the_kernel_ranks_one_reading_as_any_list_is_ranked(
     np.testing.assert_allclose([score for score, _ in by_kernel], [score for score, _ in in_numpy], atol=2e-9, rtol=0)
     if np.all(np.diff([score for score, _ in in_numpy]) < -4e-9):  # else rounding decides
         assert [place for _, place in by_kernel] == [place for _, place in in_numpy]
+
+
+def matched(rows: list[tuple[float, float, int]], matches: list[tuple[float, ...]]) -> Candidates:
+    """The candidates, of which some do not begin as they were typed. These are in the log."""
+    candidates = listed(rows)
+    matching = np.array([matches[place % len(matches)] for place in range(len(rows))]).reshape(-1, 6)
+    counts = np.where(matching.any(axis=1), np.maximum(candidates.counts, 1.0), candidates.counts)
+    return dataclasses.replace(candidates, matching=matching, counts=counts)
+
+
+matches_of_all = st.lists(match, min_size=1, max_size=14)
+
+
+@given(st.lists(row, max_size=14), matches_of_all, totals, rankings)
+def test_the_kernel_ranks_what_is_found_by_words_alike(
+    rows: list[tuple[float, float, int]], matches: list[tuple[float, ...]], total: float, ranking: Ranking
+) -> None:
+    candidates = matched(rows, matches)
+    by_kernel, in_numpy = order(candidates, total, ranking), order_readings(candidates, total, ranking) if rows else []
+    np.testing.assert_allclose([score for score, _ in by_kernel], [score for score, _ in in_numpy], atol=2e-9, rtol=0)
+    if np.all(np.diff([score for score, _ in in_numpy]) < -4e-9):  # else rounding decides
+        assert [place for _, place in by_kernel] == [place for _, place in in_numpy]
+
+
+@given(st.lists(row, max_size=14), matches_of_all, totals, rankings, st.booleans())
+def test_what_begins_as_typed_keeps_its_order_and_comes_first_among_equally_popular_ones(
+    rows: list[tuple[float, float, int]],
+    matches: list[tuple[float, ...]],
+    total: float,
+    ranking: Ranking,
+    corrected: bool,
+) -> None:
+    candidates = matched(rows, matches)
+    if corrected:  # nothing is, but the list is ranked as one of several readings
+        certain, none = np.zeros(len(rows)), np.zeros(len(rows), np.int64)
+        candidates = dataclasses.replace(candidates, edits=none, log_posteriors=certain)
+    scores = [score for score, _ in order(candidates, total, ranking)]
+    places = [place for _, place in order(candidates, total, ranking)]
+    typed = [place for place in range(len(rows)) if not candidates.elsewhere[place]]
+
+    assert corrected or scores == sorted(scores, reverse=True)
+    assert [place for place in places if place in typed] == [
+        typed[place] for _, place in order(candidates.rows(typed), total, ranking)
+    ]
+    for ahead, first in enumerate(places):
+        for second in places[ahead + 1 :]:
+            if candidates.elsewhere[first] and second in typed:
+                assert candidates.counts[first] > candidates.counts[second]
+            generated, only_written = candidates.counts[first] == 0, candidates.from_left[second]
+            if generated and candidates.counts[second] > 0 and only_written and candidates.elsewhere[second]:
+                popular = candidates.counts[typed] >= candidates.counts[second]
+                assert popular.any() or candidates.log_probs[first] > candidates.log_probs[second]
 
 
 @given(st.lists(row, max_size=14), totals, rankings)

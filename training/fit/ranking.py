@@ -27,8 +27,8 @@ _RERANKER = -2
 _AT_LEAST_0 = (True, True, False, True, False, False, True)
 """Which of `Ranking.weights` must not be negative. Those of advisers, re-ranker and recency must not be either."""
 _OF_TITLES = (0.9, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0)
-"""`Ranking.weights` where a catalogue is all that there is: a title is as probable as its share of the weights says. Titles
-that were typed would not tell more, for those that are held out are drawn by these weights."""
+"""`Ranking.weights` where a catalogue is all that there is: a title is as probable as its share of the weights says.
+Held-out titles would not tell more, for they are drawn by these weights."""
 _FLOOR_COST = 0.002
 """Share of the generated queries' reciprocal ranks that the floor may cost."""
 _HIGHEST_FLOOR = 1e-5
