@@ -26,6 +26,7 @@ from lm.text.hangul import typed_prefixes
 from suggest.sources.source import Match, Proposal, Reading
 
 Floats = NDArray[np.float64]
+_LEFT_OVER = Match._fields.index("left_over")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,13 @@ class Candidates:
             return np.ones(len(self.texts), bool)
         from_left_N: NDArray[np.bool_] = (self.matching[:, 1:] == 0).all(axis=1)
         return from_left_N
+
+    def way_found(self, row: int) -> tuple[float, ...]:
+        """How one of them was found, whatever else it holds: corrections, and `matching` but for words left over."""
+        edits = 0.0 if self.edits is None else float(self.edits[row])
+        if self.matching is None:
+            return (edits,)
+        return (edits, *(value for place, value in enumerate(self.matching[row].tolist()) if place != _LEFT_OVER))
 
     @property
     def joint_log_probs(self) -> Floats:

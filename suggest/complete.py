@@ -34,6 +34,8 @@ CHOSEN = 16
 """Candidates that are ranked at last: the shown ten and what may still rise among them."""
 SPARE = 4
 """Completions of corrections that they see besides, more than the list has places for."""
+_EXACT = 2.0**24
+"""Below it float32 tells all whole numbers apart."""
 _PROBABLE = math.log(0.5)
 """A correction that is more probable than this is what was meant."""
 
@@ -155,9 +157,32 @@ class QueryCompleter:
         candidates, neural = self._judged(options, pool, rows, chosen, work)
         ranked = order(candidates, pool.total, self._ranking)
         if self._fills:
-            ranked.sort(key=lambda place: not candidates.counts[place[1]])
+            ranked = self._filled(candidates, ranked)
         refiners = () if options.neural or not rows else self._refiners(pool)
         return _Listed(ranked, candidates, chosen.log_probs, neural, corrections, pool.total, refiners)
+
+    def _filled(self, candidates: Candidates, ranked: list[tuple[float, int]]) -> list[tuple[float, int]]:
+        """The list of a catalogue: all entries before generated queries, and in the operator's own order.
+
+        Entries that were found in the same way change places so that the heavier ones come first; places keep their
+        probabilities.
+        """
+        ranked.sort(key=lambda place: not candidates.counts[place[1]])
+        assert self._bundle.queries is not None
+        counts = candidates.counts.tolist()
+        keys = self._bundle.queries.ranks_at(self._bundle.queries.positions(candidates.texts)).tolist()
+        groups: dict[tuple[float, ...], list[int]] = {}
+        for place, (_, row) in enumerate(ranked):
+            if counts[row]:
+                groups.setdefault(candidates.way_found(row), []).append(place)
+        ordered = list(ranked)
+        for places in groups.values():
+            rows = [ranked[place][1] for place in places]
+            # equal weights keep the order that they have
+            rows.sort(key=lambda row: (-counts[row], -keys[row] if counts[row] >= _EXACT else 0))
+            for place, row in zip(places, rows, strict=True):
+                ordered[place] = ranked[place][0], row
+        return ordered
 
     def _corrected(
         self, request: Request, reading: Reading, pool: Pool, spelling: SpellingSource, work: Work

@@ -122,6 +122,10 @@ class QueryIndex:
             return None
         return np.where(positions_N >= 0, self._recency[positions_N], 0.0).astype(np.float64)
 
+    def ranks_at(self, positions_N: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Places of the queries at some positions in the exact order by weight, the heaviest last, int64 (N,)."""
+        return self._keys[positions_N].astype(np.int64)
+
     @property
     def entry_count(self) -> int:
         """How many of the queries are entries of a catalogue."""

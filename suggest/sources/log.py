@@ -1,4 +1,7 @@
-"""The query log as a source: the most popular queries that begin with what was typed."""
+"""The query log as a source: the most popular queries that begin with what was typed.
+
+What was typed is itself proposed only if it is an entry of a catalogue: that one is more than its text.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,10 @@ class LogSource:
         """See `Source.propose`."""
         popular, reading.total = self._index.completions(reading.query, POPULAR)
         reading.least = popular[-1][1] if len(popular) == POPULAR else 0.0
-        proposals = [Proposal(text, reading) for text, _ in popular if text != reading.excluded]
+        excluded = reading.excluded
+        proposals = [Proposal(text, reading) for text, _ in popular if text != excluded]
+        if excluded and self._index.entry_count and self._index.entries_at(self._index.positions([excluded]))[0]:
+            proposals.insert(0, Proposal(excluded, reading))
         if reading.whole and reading.head and not reading.typed and self._index.count(reading.head):
             proposals.insert(0, Proposal(reading.head, reading))
         return proposals

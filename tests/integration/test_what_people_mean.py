@@ -33,14 +33,14 @@ _TITLES = [
     "Garden Hose",
     "Steel Water Bottle",
 ]
-_MODEL = {"name": "queries", "unit": "subword", "sources": ["queries"], "vocabulary_size": 120}
+_MODEL = {"name": "queries", "unit": "subword", "sources": ["queries"]}
 _NGRAM = {"smoothing": "add_delta", "order": 3}
 
 
-def _train(folder: Path, **parts: object) -> Model:
+def _train(folder: Path, size: int = 120, **parts: object) -> Model:
     document = {
         "name": "meant",
-        "language_models": [{**_MODEL, "ngram": _NGRAM}],
+        "language_models": [{**_MODEL, "vocabulary_size": size, "ngram": _NGRAM}],
         "publishing": {"registry": "registry"},
         **parts,
     }
@@ -123,6 +123,28 @@ def test_of_one_title_each_entry_is_listed(shop: Model) -> None:
     shown = shop.complete_query("lamp").suggestions
     assert [(each.display, each.payload) for each in shown[:2]] == [("Desk Lamp", "p11"), ("Desk Lamp", "p12")]
     assert shown[0].log_prob >= shown[1].log_prob
+
+
+@pytest.mark.parametrize("typed", ["gtx 1660 super", "GTX 1660 Super ", "ac/heat pump filter"])
+def test_a_title_that_was_typed_to_its_end_is_listed(shop: Model, typed: str) -> None:
+    first = shop.complete_query(typed).suggestions[0]
+    assert first.display.lower() == typed.lower().rstrip()
+    assert first.payload
+    assert [first.display[start:end] for start, end in first.typed] == [first.display]
+
+
+def test_titles_keep_the_order_of_their_weights(tmp_path: Path) -> None:
+    days = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"]
+    times = {f"Minutes of {day}": 1_700_000_000 + 86_400 * ((5 * place) % 7) for place, day in enumerate(days)}
+    rows = [f"{title}\t{time}" for title, time in times.items()]
+    (tmp_path / "titles.tsv").write_text("\n".join(["title\ttime", *rows]), encoding="utf-8")
+    model = _train(tmp_path, 80, catalogue=[{"path": "titles.tsv", "text_column": "title", "weight_column": "time"}])
+    for typed in ("min", "minutes o", "day minutes", "of "):
+        shown = [each.display for each in model.complete_query(typed).suggestions if each.display in times]
+        assert shown == sorted(shown, key=lambda title: -times[title])
+    assert [each.display for each in model.complete_query("minutes").suggestions[:7]] == sorted(
+        times, key=times.__getitem__
+    )[::-1]
 
 
 @pytest.mark.parametrize(
