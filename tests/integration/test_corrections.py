@@ -12,11 +12,11 @@ import pytest
 
 from demo.sample_data import SampleData
 from lm.bundle.bundle import open_bundle
-from lm.text.normalize import normalize_query
 from suggest.model import Model
 from tests.tiny_bundle import train_tiny
 from training.evaluation.evaluate import EVALUATION_FOLDER, QUERIES_FILE
-from training.evaluation.metrics import MIN_QUERY_LENGTH, typed_prefix
+from training.evaluation.metrics import typed_prefix
+from training.evaluation.query_outcomes import wanted_queries
 from training.fit.corrections import mistyped
 from training.fit.ranking import Choice, fit
 
@@ -55,8 +55,7 @@ def test_of_corrected_suggestions_as_many_are_right_as_is_stated(folder: Path) -
     bundle = open_bundle(folder, verify=False)
     assert 0 <= bundle.manifest.ranking.posterior < 1
     kept = folder / EVALUATION_FOLDER / QUERIES_FILE
-    lines = (normalize_query(line).rstrip() for line in kept.read_text(encoding="utf-8").splitlines())
-    queries = [line for line in lines if len(line) >= MIN_QUERY_LENGTH][:600]
+    queries = wanted_queries(kept.read_text(encoding="utf-8").splitlines())[:600]
     shown, stated, right = _stated(Model(bundle), queries, seed=1)
     assert shown > 1000
     trusting = bundle.manifest.ranking.model_copy(update={"posterior": 1.0, "corrected": 0.0})

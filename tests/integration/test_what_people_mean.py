@@ -138,7 +138,7 @@ def test_titles_keep_the_order_of_their_weights(tmp_path: Path) -> None:
     times = {f"Minutes of {day}": 1_700_000_000 + 86_400 * ((5 * place) % 7) for place, day in enumerate(days)}
     rows = [f"{title}\t{time}" for title, time in times.items()]
     (tmp_path / "titles.tsv").write_text("\n".join(["title\ttime", *rows]), encoding="utf-8")
-    model = _train(tmp_path, 60, catalogue=[{"path": "titles.tsv", "text_column": "title", "weight_column": "time"}])
+    model = _train(tmp_path, 80, catalogue=[{"path": "titles.tsv", "text_column": "title", "weight_column": "time"}])
     for typed in ("min", "minutes o", "day minutes", "of "):
         shown = [each.display for each in model.complete_query(typed).suggestions if each.display in times]
         assert shown == sorted(shown, key=lambda title: -times[title])
