@@ -144,9 +144,9 @@ def distinct(
 ) -> list[int]:
     """Rows of the queries that stay if near-duplicates collapse into the most popular form, in their order.
 
-    Of equally popular forms the first stays. A plural is another query more often than a mark of punctuation is: it
-    collapses only among queries of the log, and only into a form that is `plural_ratio` times as popular. Entries of
-    a catalogue are the operator's: all stay, and other forms of them go, however popular.
+    Of equally popular forms the first stays. Spacing and plurals collapse only among queries of the log, and a plural,
+    which is another query more often than a mark of punctuation is, only into a form that is `plural_ratio` times as
+    popular. Entries of a catalogue are the operator's: all stay, and other forms of them go, however popular.
 
     Args:
         counts: submissions in the log; 0 for a query that is not in it.
@@ -160,9 +160,10 @@ def distinct(
     same = [kind for kind in kinds if kind not in ("plural", "spacing")]
     joined = [kind for kind in kinds if kind not in ("plural", "word_order")] if "spacing" in kinds else []
     for differences in filter(None, (same, joined)):
-        keys = {row: duplicate_key(texts[row], *differences) for row in rows}
-        best = _most_popular(rows, keys, counts, entered)
-        rows = [row for row in rows if row in entered or row == best[keys[row]]]
+        some = rows if differences is same else [row for row in rows if counts[row] > 0]
+        keys = {row: duplicate_key(texts[row], *differences) for row in some}
+        best = _most_popular(some, keys, counts, entered)
+        rows = [row for row in rows if row in entered or row not in keys or row == best[keys[row]]]
     if "plural" in kinds:
         logged = [row for row in rows if counts[row] > 0]
         keys = {row: duplicate_key(texts[row], *kinds) for row in logged}
