@@ -29,13 +29,13 @@ def print_summary(published: Published, config: TrainingConfig) -> None:
     console.print()
     for line in _data(published.manifest.metrics.get("data", {}), config):
         console.print(line, markup=False)
-    for line in _contents(published.manifest):
+    for line in _contents(published.manifest, published.size):
         console.print(line, markup=False)
     console.print(_figures(published.manifest, published.comparison))
     name = published.manifest.name
     look = _place(f"{registry}/{name}") if published.activated else _place(published.location)
     commands = {
-        "Serve": f"autocomplete serve --registry {_place(registry)}",
+        "Serve": f"autocomplete serve --registry {_place(registry)} --default-model {name}",
         "Look": f"autocomplete complete {shlex.quote(_beginning(published))} --bundle {look}",
         "All figures": f"autocomplete inspect {look}",
     }
@@ -83,8 +83,7 @@ def _data(data: Mapping[str, Any], config: TrainingConfig) -> Iterator[str]:
         yield f"Text: {text['train']:,} sentences to learn from, of {text['files']:,} files (dropped: {dropped})"
 
 
-def _contents(manifest: Manifest) -> Iterator[str]:
-    size = sum(file.size for file in manifest.files.values())
+def _contents(manifest: Manifest, size: int) -> Iterator[str]:
     models = "; ".join(
         f"{entry.name}: {entry.unit}, {entry.ngram_count:,} n-grams"
         + (f", {entry.neural_kind} of {entry.parameter_count:,} weights" if entry.neural_kind else "")

@@ -155,6 +155,8 @@ class QueryCompleter:
         candidates, neural = self._judged(options, pool, rows, chosen, work)
         ranked = order(candidates, pool.total, self._ranking)
         if self._fills:
+            floor = math.log(self._ranking.floor) if self._ranking.floor else -math.inf
+            ranked = [place for place in ranked if candidates.counts[place[1]] or place[0] >= floor]
             ranked.sort(key=lambda place: not candidates.counts[place[1]])
         refiners = () if options.neural or not rows else self._refiners(pool)
         return _Listed(ranked, candidates, chosen.log_probs, neural, corrections, pool.total, refiners)

@@ -27,6 +27,7 @@ class Published:
         location: its folder, or its URL.
         manifest: with its version.
         activated: whether it answers from now on; `reason` says why not.
+        size: bytes of its files.
         comparison: with the version that was active; None if there was none, or it could not be opened.
     """
 
@@ -34,6 +35,7 @@ class Published:
     manifest: Manifest
     activated: bool
     reason: str
+    size: int = 0
     comparison: Comparison | None = None
 
     @property
@@ -69,6 +71,7 @@ def publish(
         InputError: the bundle is not what this training put into its folder.
         RegistryError: the registry cannot be reached.
     """
+    size = sum(path.stat().st_size for path in bundle.path.rglob("*") if path.is_file())
     version, place = _store(bundle, manifest, registry)
     while True:  # again if another version became active in the meantime: this one was not compared with that
         active = registry.activation(manifest.name)
@@ -84,7 +87,12 @@ def publish(
         reporter.say(f"Removed the old version {gone}.")
     published = manifest.model_copy(update={"version": version})
     return Published(
-        location=str(place), manifest=published, activated=not reason, reason=reason, comparison=comparison
+        location=str(place),
+        manifest=published,
+        activated=not reason,
+        reason=reason,
+        size=size,
+        comparison=comparison,
     )
 
 

@@ -92,7 +92,7 @@ class Ranking(_Section):
     recency: float = 0.0
     posterior: float = 1.0
     corrected: float = 0.0
-    matching: tuple[float, float, float, float, float, float] = (1.5, 2.5, 0.3, 0.4, 2.0, 1.0)
+    matching: tuple[float, float, float, float, float, float] = (1.5, 2.5, 1.0, 0.4, 2.0, 1.0)
     other: tuple[float, float, float] = (-1.0, 0.6, 0.5)
     floor: float = 0.0
 

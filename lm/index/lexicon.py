@@ -25,6 +25,7 @@ from lm.arrays import open_array, save_array
 from lm.errors import BundleDamagedError
 from lm.kernels.fuzzy import FuzzyTrie
 from lm.memo import Memo
+from lm.text.folding import near_words
 from lm.text.typing_errors import MAX_EDITS, TypingErrors, kinship
 
 MAX_WORD_LENGTH = 32
@@ -110,12 +111,17 @@ class Lexicon:
 
 
 def count_words(queries: Iterable[tuple[str, float]]) -> dict[str, float]:
-    """How often each word stands in queries that were counted; words are what spaces part."""
+    """How often each word stands in queries that were counted; words are what spaces part.
+
+    A word with accents counts for its plain form too, so that an error in what was typed plainly can be mended.
+    """
     counts: defaultdict[str, float] = defaultdict(float)
     for query, count in queries:
         for word in query.split(" "):
             if 0 < len(word) <= MAX_WORD_LENGTH:
                 counts[word] += count
+                if not word.isascii() and len(forms := near_words(word)) == 1 and forms[0].forms[0] != word:
+                    counts[forms[0].forms[0]] += count
     return counts
 
 

@@ -51,22 +51,23 @@ _SHORT = 24
 _MOST_SPLITS = 3
 _MOST_JOINS = 6
 _STOP_WORDS = """
-    a an and at by for from in is of on or the to with
+    a an and at by for from in is of or the to with
     am das dem den der des die ein eine für im mit und von zu
     au de du en et la le les par pour un une
     con del el las los para por y
     da di e gli il lo per
-    as com do dos em o os um uma
+    dos em um uma
     een het op van voor
     av för i med och og på til
-    dla na od w z do pro s v
+    dla na od
     ve ile için
     και του της το για
     и в на с для из по от до за
     في من على של
 """
-"""Words that an entry may lack: English, German, French, Spanish, Italian, Portuguese, Dutch, Scandinavian languages,
-Polish and Czech, Turkish, Greek, Russian, Arabic and Hebrew, a line each."""
+"""Words that an entry may lack if no entry holds all of the typed ones: English, German, French, Spanish, Italian,
+Portuguese, Dutch, Scandinavian languages, Polish and Czech, Turkish, Greek, Russian, Arabic and Hebrew, a line each.
+None of them is part of names elsewhere, as `pro`, `com` and `on` are."""
 _OPTIONAL = frozenset(form for word in near_words(_STOP_WORDS) for form in word.forms)
 _LEAST_JOINED, _LEAST_SPLIT = 4, 2
 """Letters of a joined word, and of the second part of a split one, from which on they may be a beginning."""
@@ -118,7 +119,7 @@ class WordIndex:
             return [], 0
         as_typed = _slots(typed, words)
         found, steps = self._read(words, [as_typed, *_with_and(typed, words, as_typed)], k)
-        if len(found) < k and (without := _without_stop_words(as_typed)):
+        if not found and (without := _without_stop_words(as_typed)):
             rest, more = self._read(words, [without], k)
             found, steps = rest | found, steps + more
         return sorted(found.values())[:k], steps

@@ -89,9 +89,9 @@ class Match(NamedTuple):
     missing: int
 
     @property
-    def written_otherwise(self) -> bool:
-        """Whether it begins with the typed words, only written otherwise."""
-        return not any(self[1:])
+    def explains(self) -> bool:
+        """Whether all typed words stand in it in their order, so that none of them need be an error."""
+        return not (self.disordered or self.regrouped or self.missing) or not any(self[1:])
 
     @property
     def features(self) -> tuple[float, ...]:

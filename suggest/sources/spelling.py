@@ -78,6 +78,8 @@ class SpellingSource:
         self._model = model
         self._lexicon = lexicon
         self._sources = sources
+        # of few words none is as improbable as that
+        self._surprise = min(SURPRISE, math.log(max(lexicon.total, 1.0)) / 2)
 
     @property
     def searches(self) -> int:
@@ -102,14 +104,14 @@ class SpellingSource:
             return ()
         words = query.split(" ")
         surprises = self._surprises(reading.context) + ([-reading.typed_log_prob] if words[-1] else [])
-        if len(surprises) != len(words) - (not words[-1]):  # words that the model spells otherwise
-            return ()
+        if len(surprises) != len(words) - (not words[-1]):  # words of which the model makes several, such as `wi-fi`
+            known = [self._count(word, place == len(words) - 1) > 0 for place, word in enumerate(words)]
+            surprises = [0.0 if there else math.inf for there in known]
         suspects = [
             place
             for place, (word, surprise) in enumerate(zip(words, surprises, strict=False))
             if 0 < len(word) <= MAX_WORD_LENGTH
-            and surprise > SURPRISE
-            and surprise > SURPRISE + math.log1p(self._count(word, place == len(words) - 1))
+            and surprise > self._surprise + math.log1p(self._count(word, place == len(words) - 1))
             and not any(map(str.isdigit, word))
         ]
         return tuple(suspects[-_SUSPECTS:])
@@ -129,7 +131,9 @@ class SpellingSource:
             return []
         typed = -sum(self._surprises(reading.context)) + reading.typed_log_prob
         scores = [typed, *(self._log_prob(text) - cost for text, (cost, _) in tried.items())]
-        posteriors = np.array(scores) - np.logaddexp.reduce(scores) if max(scores) > -math.inf else np.zeros(1)
+        if max(scores) == -math.inf or any(map(self._is_unknown, tried)):
+            scores = [self._by_words(query), *(self._by_words(text) - cost for text, (cost, _) in tried.items())]
+        posteriors = np.array(scores) - np.logaddexp.reduce(scores)
         reading.log_posterior = max(float(posteriors[0]), _LEAST_TYPED)
         found = [
             (float(log_posterior), text, edits)
@@ -174,6 +178,17 @@ class SpellingSource:
 
     def _unigram(self, word: str, unfinished: bool) -> float:
         return math.log(max(self._count(word, unfinished), _UNKNOWN_COUNT))
+
+    def _is_unknown(self, text: str) -> bool:
+        """Whether the model takes a finished word for an unknown one: small models of words lack most of the log's."""
+        return not self._model.joins and UNKNOWN in self._model.tokenizer.encode(text.rpartition(" ")[0])
+
+    def _by_words(self, text: str) -> float:
+        """As `_log_prob`, as if words were independent: by their counts in the log."""
+        *finished, last = text.split(" ")
+        scores = [self._unigram(word, False) for word in finished]
+        scores += [self._unigram(last, True)] if last else []
+        return sum(scores) - len(scores) * math.log(max(self._lexicon.total, 1.0))
 
     def _changes(self, words: Sequence[str], place: int) -> Iterator[_Change]:
         yield from self._respelt(words, place)

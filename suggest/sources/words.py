@@ -11,6 +11,7 @@ import math
 from collections.abc import Sequence
 
 from lm.index.queries import QueryIndex, WordMatch
+from lm.text.folding import near_words
 from lm.text.hangul import typed_prefixes
 from lm.text.normalize import is_unspaced
 from suggest.sources.source import Match, Proposal, Reading, Request
@@ -40,17 +41,30 @@ class WordsSource:
             match
             for match in self._index.word_matches(typed, FOUND)
             if match.count > reading.least
-            and (match.text != typed.rstrip() or self._index.is_entry(match.text))
             and not any(prefix.begins(match.text) for prefix in prefixes)
+            and not self._is_typed(typed.rstrip(), match)
         ]
         submissions = math.log(reading.total + sum(match.count for match in found)) if found else 0.0
         proposals = []
         for each in found:
             match = how_found(typed, each)
-            if match.written_otherwise:
+            if match.explains:
                 reading.matched += each.count
             proposals.append(Proposal(each.text, reading, (), 0.0, math.log(each.count) - submissions, match))
         return proposals
+
+    def _is_typed(self, typed: str, match: WordMatch) -> bool:
+        """Whether a query is the typed one, or a less popular form of it, and no entry of the catalogue."""
+        if match.text == typed:
+            return not self._index.is_entry(typed)
+        whole = match.from_left and not match.left_over and not match.missing
+        if not whole or match.count > self._index.count(typed) or self._index.is_entry(match.text):
+            return False
+        return _plain(match.text) == _plain(typed)
+
+
+def _plain(text: str) -> str:
+    return "".join(word.forms[0] for word in near_words(text))
 
 
 def how_found(typed: str, match: WordMatch) -> Match:

@@ -208,3 +208,31 @@ def test_a_query_is_typed_in_all_the_other_ways() -> None:
     assert any(text.startswith("cremebrulee") for text in found)
     assert any(text.startswith("torch") for text in found)
     assert any(text.startswith("2000 ") for text in found)
+
+
+@pytest.mark.parametrize("unit", ["word", "subword"])
+@pytest.mark.parametrize(
+    ("typed", "title"),
+    [
+        ("ac/heat pupm", "AC/Heat Pump Filter"),
+        ("the 5-minute jounral", "The 5-Minute Journal"),
+        ("stel water", "Steel Water Bottle"),
+        ("stel w", "Steel Water Bottle"),
+    ],
+)
+def test_typing_errors_are_mended_by_a_few_titles(tmp_path: Path, unit: str, typed: str, title: str) -> None:
+    (tmp_path / "titles.txt").write_text("\n".join(dict.fromkeys(_TITLES)), encoding="utf-8")
+    model = train(
+        TrainingConfig.model_validate(
+            {
+                "name": "few",
+                "catalogue": [{"path": "titles.txt"}],
+                "language_models": [{**_MODEL, "unit": unit}],
+                "publishing": {"registry": "registry"},
+            }
+        ),
+        base=tmp_path,
+        reporter=SilentReporter(),
+    )
+    shown = open_model(model.path).complete_query(typed).suggestions
+    assert shown[0].display == title

@@ -29,6 +29,8 @@ _AT_LEAST_0 = (True, True, False, True, False, False, True)
 _OF_TITLES = (0.9, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0)
 """`Ranking.weights` where a catalogue is all that there is: a title is as probable as its share of the weights says.
 Held-out titles would not tell more, for they are drawn by these weights."""
+_FLOOR_OF_TITLES = 0.01
+"""Generated queries that are less probable are not shown beside titles."""
 _FLOOR_COST = 0.002
 """Share of the generated queries' reciprocal ranks that the floor may cost."""
 _HIGHEST_FLOOR = 1e-5
@@ -63,7 +65,8 @@ def fit_ranking(bundle: Bundle, queries: Sequence[str], reporter: Reporter) -> t
     if model.reranker is not None:
         choices = _judge_reranker(choices, reporter)
     final = fit_weights(choices, held)
-    return first, final.model_copy(update={"floor": probability_floor(choices, final)})
+    floor = _FLOOR_OF_TITLES if held else probability_floor(choices, final)
+    return first, final.model_copy(update={"floor": floor})
 
 
 def _judge_reranker(choices: list[Choice], reporter: Reporter) -> list[Choice]:
