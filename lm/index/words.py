@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lm.arrays import open_array, open_strings, save_array, save_strings
+from lm.errors import BundleDamagedError
 from lm.kernels.ranges import block_maxima
 from lm.kernels.strings import SortedStrings, string_heads
 from lm.kernels.word_lists import word_lists
@@ -102,8 +103,11 @@ class WordIndex:
         """Maps what `save_words` wrote; raises `BundleDamagedError` if a file is not what it should be."""
         terms = open_strings(folder, "words.terms")
         self._terms = SortedStrings(terms.blob, terms.offsets, open_array(folder / "words.terms.heads.npy", np.uint64))
+        heads = open_array(folder / "words.heads.npy", np.uint32)
+        if len(heads) != len(self._terms):
+            raise BundleDamagedError(folder / "words.heads.npy", f"has {len(heads):,} words, not {len(self._terms):,}")
         self._search = WordSearch(
-            open_array(folder / "words.heads.npy", np.uint32),
+            heads,
             open_array(folder / "words.maxima.npy", np.float32),
             open_array(folder / "words.starts.npy", np.uint32, np.int64),
             open_array(folder / "words.lists.npy", np.uint8),
@@ -111,8 +115,15 @@ class WordIndex:
             open_array(folder / "words.forward.npy", np.uint8),
         )
 
+    def __len__(self) -> int:
+        """Entries."""
+        return len(self._search)
+
     def find(self, typed: str, k: int) -> tuple[list[FoundWords], int]:
-        """The heaviest k entries, heaviest first, and the steps that were needed, about `MOST_STEPS` at most."""
+        """The heaviest k entries and the steps that were needed, about `MOST_STEPS` at most.
+
+        Heaviest first, but all that hold every typed word before those that lack a stop word.
+        """
         words = near_words(typed)
         if not words or len(words) > MOST_SLOTS or k < 1:
             return [], 0
@@ -121,7 +132,7 @@ class WordIndex:
         if len(found) < k and (without := _without_stop_words(as_typed)):
             rest, more = self._read(words, [without], k)
             found, steps = rest | found, steps + more
-        return sorted(found.values())[:k], steps
+        return sorted(found.values(), key=lambda entry: (entry.missing > 0, entry.rank))[:k], steps
 
     def _read(
         self, words: Sequence[NearWord], tried: Sequence[Sequence[_Slot]], k: int
