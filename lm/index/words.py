@@ -129,7 +129,7 @@ class WordIndex:
             return [], 0
         as_typed = _slots(typed, words)
         found, steps = self._read(words, [as_typed, *_with_and(typed, words, as_typed)], k)
-        if len(found) < k and (without := _without_stop_words(as_typed)):
+        if len(found) < k and (without := _without_stop_words(as_typed, begun=bool(found))):
             rest, more = self._read(words, [without], k)
             found, steps = rest | found, steps + more
         return sorted(found.values(), key=lambda entry: (entry.missing > 0, entry.rank))[:k], steps
@@ -229,10 +229,15 @@ def _with_and(typed: str, words: Sequence[NearWord], slots: Sequence[_Slot]) -> 
     return [found] if len(slots) < len(found) <= MOST_SLOTS else []
 
 
-def _without_stop_words(slots: Sequence[_Slot]) -> list[_Slot]:
-    """With the stop words not needed; empty if there are none, or no other word."""
+def _without_stop_words(slots: Sequence[_Slot], *, begun: bool) -> list[_Slot]:
+    """With the stop words not needed; empty if there are none, or no other word.
+
+    Args:
+        begun: whether some entry has a word that begins with the unfinished one: then that is no stop word.
+    """
     padded = [None, *slots, None]
     optional = [_is_optional(*around) for around in zip(padded, slots, padded[2:], strict=False)]
+    optional = [may and not (begun and slot.prefix) for may, slot in zip(optional, slots, strict=True)]
     if not any(optional) or all(optional):
         return []
     return [slot._replace(optional=may) for slot, may in zip(slots, optional, strict=True)]
