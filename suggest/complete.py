@@ -27,7 +27,7 @@ from suggest.sources.ngram import NgramSource
 from suggest.sources.source import Proposal, Reading, Request, Source, read_typed
 from suggest.sources.spelling import SpellingSource
 from suggest.sources.words import WordsSource
-from suggest.typed_spans import Spans, prefix_span, word_spans
+from suggest.typed_spans import prefix_span, word_spans
 from suggest.types import QueryCompletion, QueryOptions, QuerySuggestion, ScoreTerms, SuggestionSource
 
 CHOSEN = 16
@@ -204,6 +204,7 @@ class QueryCompleter:
     def _popular(self, k: int, index: QueryIndex, work: Work) -> _Listed:
         """The most popular queries with their shares of the log: before a letter is typed no model has an opinion."""
         with work.stage("history"):
+            k = max(k, CHOSEN)  # where a query has several forms, those behind it may come before them
             popular, total = index.completions("", 2 * k)
             texts, counts = [text for text, _ in popular], [count for _, count in popular]
             entries = index.entries_at(index.positions(texts)).tolist()
@@ -223,33 +224,39 @@ class QueryCompleter:
         candidates, prefixes = listed.candidates, typed_prefixes(request.query)
         counts, ngram, elsewhere = candidates.counts.tolist(), listed.ngram.tolist(), candidates.elsewhere.tolist()
         neural = listed.neural.tolist() if listed.neural is not None else [-math.inf] * len(counts)
-        ranked = listed.ranked[: request.options.max_suggestions]
         suggestions = []
-        for (log_prob, row), forms in zip(
-            ranked, index.shown([candidates.texts[row] for _, row in ranked]), strict=True
-        ):
+        for log_prob, row, form in _forms(listed, index, self._fills)[: request.options.max_suggestions]:
             text = candidates.texts[row]
             correction = listed.corrections.get(text)
             query, edits = (correction.query.rstrip(), correction.edits) if correction else (request.query, 0)
             popularity = math.log(counts[row] / index.total) if counts[row] > 0 else None
             terms = ScoreTerms(popularity, None if elsewhere[row] else _known(ngram[row]), _known(neural[row]), edits)
-            for form in forms:
-                if elsewhere[row]:
-                    typed = word_spans(form.display, query)
-                else:
-                    typed = prefix_span(form.display, text, query, prefixes if correction is None else ())
-                suggestions.append(_suggestion(text, form, log_prob, typed, terms))
-        if len(suggestions) > len(ranked):  # each form has its share of the query's probability
-            last = SuggestionSource.GENERATED if self._fills else None
-            suggestions.sort(key=lambda each: (each.source is last, -each.log_prob))
-        return tuple(suggestions[: request.options.max_suggestions])
+            if elsewhere[row]:
+                typed = word_spans(form.display, query)
+            else:
+                typed = prefix_span(form.display, text, query, prefixes if correction is None else ())
+            source = SuggestionSource.GENERATED if popularity is None else SuggestionSource.LOG  # which no log holds
+            suggestions.append(
+                QuerySuggestion(text, form.display, log_prob, math.exp(log_prob), source, typed, terms, form.payload)
+            )
+        return tuple(suggestions)
 
 
-def _suggestion(text: str, form: Shown, log_prob: float, typed: Spans, terms: ScoreTerms) -> QuerySuggestion:
-    """A query in one of its forms; one without a popularity is in no log."""
-    source = SuggestionSource.GENERATED if terms.popularity_log_prob is None else SuggestionSource.LOG
-    log_prob += math.log(form.share) if form.share < 1.0 else 0.0
-    return QuerySuggestion(text, form.display, log_prob, math.exp(log_prob), source, typed, terms, form.payload)
+def _forms(listed: _Listed, index: QueryIndex, fills: bool) -> list[tuple[float, int, Shown]]:
+    """Natural-log probability, row and form of all that could be listed, best first.
+
+    Each form has its share of the query's probability, and moves behind what is more probable. But where the list goes
+    on with what is more probable than what stands before, it stays before that: corrections are not to rise.
+    """
+    counts, found, stretch, before = listed.candidates.counts, [], 0, math.inf
+    shown = index.shown([listed.candidates.texts[row] for _, row in listed.ranked])
+    for (log_prob, row), forms in zip(listed.ranked, shown, strict=True):
+        stretch, before = stretch + (log_prob > before), log_prob
+        last = fills and not counts[row]
+        found += [(last, stretch, log_prob + math.log(form.share), row, form) for form in forms]
+    if len(found) > len(shown):
+        found.sort(key=lambda each: (each[0], each[1], -each[2]))
+    return [each[2:] for each in found]
 
 
 def first_rows(pool: Pool, ranking: Ranking, k: int, exclude_generated: bool = False, *, start: int = 0) -> list[int]:

@@ -48,7 +48,11 @@ def word_spans(display: str, query: str) -> Spans:
     spans = list[tuple[int, int]]()
     beside = -1
     for low, high, end in sorted(found):
-        spans.append((spans.pop()[0] if low == beside else words[low].start, end))
+        span = (words[low].start, end)
+        if spans and (low == beside or span[0] <= spans[-1][1]):  # several words may be one cluster
+            start, before = spans.pop()
+            span = (start, max(before, end))
+        spans.append(span)
         beside = high if end == words[high - 1].end else -1
     return tuple(spans)
 

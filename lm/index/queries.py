@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lm.arrays import open_array, open_strings, save_array, save_strings
+from lm.errors import BundleDamagedError
 from lm.index.shown import Shown, ShownForms
 from lm.index.words import WordIndex, save_words
 from lm.kernels.ranges import RangeMaxima, RangeSums, block_maxima, block_sums
@@ -54,19 +55,24 @@ class QueryIndex:
 
     def __init__(self, folder: Path) -> None:
         """Maps what `save_query_index` wrote; raises `BundleDamagedError` if a file is not what it should be."""
-        strings = open_strings(folder, "queries")
-        heads = open_array(folder / "queries.heads.npy", np.uint64)
-        self._queries = SortedStrings(strings.blob, strings.offsets, heads)
-        self._counts = open_array(folder / "counts.npy", np.float32)
-        self._sums = RangeSums(self._counts, open_array(folder / "sums.npy", np.float64))
-        self._keys = open_array(folder / "keys.npy", np.uint32)
-        self._maxima = RangeMaxima(self._keys.view(np.float32), open_array(folder / "maxima.npy", np.float32))
-        self._by_rank = open_array(folder / "by_rank.npy", np.uint32)
-        self._words = WordIndex(folder)
-        self.total = self._sums.between(0, len(self._counts))
-        self._shown = ShownForms.open(folder)
-        recency = folder / _RECENCY_FILE
-        self._recency = open_array(recency, np.float16) if recency.is_file() else None
+        try:
+            strings = open_strings(folder, "queries")
+            heads = open_array(folder / "queries.heads.npy", np.uint64)
+            self._queries = SortedStrings(strings.blob, strings.offsets, heads)
+            self._counts = open_array(folder / "counts.npy", np.float32)
+            self._sums = RangeSums(self._counts, open_array(folder / "sums.npy", np.float64))
+            self._keys = open_array(folder / "keys.npy", np.uint32)
+            self._maxima = RangeMaxima(self._keys.view(np.float32), open_array(folder / "maxima.npy", np.float32))
+            self._by_rank = open_array(folder / "by_rank.npy", np.uint32)
+            self._words = WordIndex(folder)
+            self.total = self._sums.between(0, len(self._counts))
+            self._shown = ShownForms.open(folder)
+            recency = folder / _RECENCY_FILE
+            self._recency = open_array(recency, np.float16) if recency.is_file() else None
+        except (ValueError, IndexError) as error:  # files that do not belong together
+            raise BundleDamagedError(folder, str(error)) from None
+        if len(self._words) != len(self):
+            raise BundleDamagedError(folder, f"has words of {len(self._words):,} queries, not {len(self):,}")
 
     def __len__(self) -> int:
         return len(self._queries)
@@ -86,9 +92,9 @@ class QueryIndex:
     def word_matches(self, typed: str, k: int) -> list[WordMatch]:
         """The k most popular queries that hold the typed words, the last one as a beginning unless a space follows.
 
-        Those that begin with what was typed are among them. A look-up has a bound on its work, see
-        `lm.index.words.MOST_STEPS`: where very many queries hold some of the words but hardly one all of them, the
-        list is short.
+        Heaviest first; those that begin with what was typed are among them. They may lack a stop word only if none
+        holds every typed word. A look-up has a bound on its work, see `lm.index.words.MOST_STEPS`: where very many
+        queries hold some of the words but hardly one all of them, the list is short.
 
         Args:
             typed: normalised.
@@ -157,7 +163,8 @@ def save_query_index(
         weights: submissions of each, (N,).
         recent: those of late, halved with each of a short half-life of their age; None without times.
     """
-    counts = weights.astype(np.float32)
+    # the least weights stay above 0, which is the count of what is not in the index
+    counts = np.maximum(weights.astype(np.float32), np.finfo(np.float32).tiny)
     by_rank = np.argsort(-weights, kind="stable").astype(np.uint32)
     keys = np.empty(len(weights), np.uint32)
     keys[by_rank] = np.arange(LOWEST_KEY + len(weights) - 1, LOWEST_KEY - 1, -1, dtype=np.uint32)

@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lm.arrays import open_array, open_strings, save_array, save_strings
+from lm.errors import BundleDamagedError
 from lm.kernels.ranges import block_maxima
 from lm.kernels.strings import SortedStrings, string_heads
 from lm.kernels.word_lists import word_lists
@@ -103,8 +104,11 @@ class WordIndex:
         """Maps what `save_words` wrote; raises `BundleDamagedError` if a file is not what it should be."""
         terms = open_strings(folder, "words.terms")
         self._terms = SortedStrings(terms.blob, terms.offsets, open_array(folder / "words.terms.heads.npy", np.uint64))
+        heads = open_array(folder / "words.heads.npy", np.uint32)
+        if len(heads) != len(self._terms):
+            raise BundleDamagedError(folder / "words.heads.npy", f"has {len(heads):,} words, not {len(self._terms):,}")
         self._search = WordSearch(
-            open_array(folder / "words.heads.npy", np.uint32),
+            heads,
             open_array(folder / "words.maxima.npy", np.float32),
             open_array(folder / "words.starts.npy", np.uint32, np.int64),
             open_array(folder / "words.lists.npy", np.uint8),
@@ -112,8 +116,15 @@ class WordIndex:
             open_array(folder / "words.forward.npy", np.uint8),
         )
 
+    def __len__(self) -> int:
+        """Entries."""
+        return len(self._search)
+
     def find(self, typed: str, k: int) -> tuple[list[FoundWords], int]:
-        """The heaviest k entries, heaviest first, and the steps that were needed, about `MOST_STEPS` at most."""
+        """The heaviest k entries and the steps that were needed, about `MOST_STEPS` at most.
+
+        Entries may lack a stop word only if none holds all words.
+        """
         words = near_words(typed)
         if not words or len(words) > MOST_SLOTS or k < 1:
             return [], 0

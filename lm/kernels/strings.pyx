@@ -49,6 +49,8 @@ cdef class SortedStrings:
         self.blob = blob
         self.offsets = offsets
         self.size = len(offsets) - 1
+        if self.size < 0 or int(offsets[self.size]) != len(blob):
+            raise ValueError(f"offsets of other strings, which do not end at byte {len(blob)}")
         self.heads = heads
         self._head_count = 0 if heads is None else len(heads)
         if self._head_count not in (0, (self.size + STRIDE - 1) // STRIDE):

@@ -20,6 +20,7 @@ from lm.kernels.ranges cimport Entry, RangeMaxima, cover, take
 
 cdef extern from *:
     """
+    #include <algorithm>
     #include <cstdint>
     #include <cstring>
     #include <vector>
@@ -30,9 +31,12 @@ cdef extern from *:
         return key;
     }
 
-    static inline uint32_t read_number(const uint8_t*& at) {
-        uint32_t number = *at & 127;
-        for (int shift = 7; *at++ & 128; shift += 7) number |= (uint32_t)(*at & 127) << shift;
+    static inline uint32_t read_number(const uint8_t*& at, const uint8_t* end) {
+        uint32_t number = 0;
+        for (int shift = 0; at != end; shift += 7) {
+            number |= (uint32_t)(*at & 127) << (shift & 31);
+            if (!(*at++ & 128)) break;
+        }
         return number;
     }
 
@@ -42,7 +46,7 @@ cdef extern from *:
         return word;
     }
 
-    // Ascending ranks: a term's list, or an array.
+    // Ascending ranks: a term's list, or an array. Of a damaged list no byte beyond its end is read.
     struct RankList {
         static constexpr uint32_t END = 0xFFFFFFFF;
         uint32_t rank = END;
@@ -56,7 +60,8 @@ cdef extern from *:
         RankList() = default;
         RankList(uint32_t first, const uint8_t* begin, const uint8_t* end) : rank(first), at(begin), end(end) {
             if (at == end) return;
-            skip_count = read_number(at);
+            skip_count = read_number(at, end);
+            if (skip_count > (end - at) / 8) skip_count = (end - at) / 8;
             skips = at;
             at += 8 * skip_count;
         }
@@ -68,7 +73,7 @@ cdef extern from *:
 
         void next() {
             if (array != array_end) rank = *array++;
-            else if (at != end) rank += read_number(at);
+            else if (at != end) rank += read_number(at, end);
             else rank = END;
         }
 
@@ -87,7 +92,8 @@ cdef extern from *:
             skip = low;
             if (low > 0 && read_word(skips + 8 * (low - 1)) > rank) {
                 rank = read_word(skips + 8 * (low - 1));
-                at = skips + 8 * skip_count + read_word(skips + 8 * (low - 1) + 4);
+                at = skips + 8 * skip_count;
+                at += std::min<int64_t>(read_word(skips + 8 * (low - 1) + 4), end - at);
             }
             for (; rank < least; ++read) next();
             return steps + read / 4;
@@ -204,9 +210,11 @@ cdef class WordSearch:
     cdef const uint32_t[::1] _starts32
     cdef const int64_t[::1] _starts64
     cdef const uint8_t* _lists
+    cdef int64_t _list_size
     cdef const uint32_t[::1] _forward_starts32
     cdef const int64_t[::1] _forward_starts64
     cdef const uint8_t* _forward
+    cdef int64_t _word_count
     cdef int _width
     cdef int64_t _entries
 
@@ -225,12 +233,18 @@ cdef class WordSearch:
         else:
             self._forward_starts64 = forward_starts
         words = int(forward_starts[len(forward_starts) - 1])
+        self._word_count = words
         self._width = len(forward) // max(words, 1)
         if len(starts) != len(heads) + 1 or int(starts[len(heads)]) != len(lists) or len(forward) not in (3 * words, 4 * words):
             raise ValueError("lists of other words")
         self._lists = &lists_[0] if len(lists) else NULL
+        self._list_size = len(lists)
         self._forward = &forward_[0] if len(forward) else NULL
         self._entries = len(forward_starts) - 1
+
+    def __len__(self):
+        """Entries."""
+        return self._entries
 
     cdef inline int64_t _start(self, int64_t term) noexcept nogil:
         return self._starts64[term] if self._starts32 is None else self._starts32[term]
@@ -242,9 +256,10 @@ cdef class WordSearch:
         return <uint32_t>(self._entries - 1) - (head - LOWEST)
 
     cdef inline RankList _list(self, int64_t term) noexcept nogil:
-        return RankList(
-            self._rank_of(self._heads[term]), self._lists + self._start(term), self._lists + self._start(term + 1)
-        )
+        cdef int64_t start = self._start(term), end = self._start(term + 1)
+        if not 0 <= start <= end <= self._list_size:
+            start = end = 0
+        return RankList(self._rank_of(self._heads[term]), self._lists + start, self._lists + end)
 
     cdef int64_t _size(self, int64_t low, int64_t high) noexcept nogil:
         return self._start(high) - self._start(low) + high - low
@@ -429,6 +444,9 @@ cdef class WordSearch:
         cdef Found made
         cdef int spare = LAY_STEPS
         cdef bint fits
+        if rank >= self._entries:  # only in damaged lists
+            left[0] -= LOOK_STEPS
+            return
         self._read(rank, &entry)
         left[0] -= LOOK_STEPS + entry.size * <int64_t>slots.size() // 8
         if not _fits(slots, &entry):
@@ -453,7 +471,8 @@ cdef class WordSearch:
         cdef int bits = 8 * self._width - FLAG_BITS
         cdef int size = 0, place = -1, last
         cdef Item* item
-        for at in range(self._forward_start(rank), self._forward_start(rank + 1)):
+        cdef int64_t start = self._forward_start(rank), end = min(self._forward_start(rank + 1), self._word_count)
+        for at in range(max(start, 0), end):
             if size == ITEMS:
                 break
             words = self._forward + self._width * at

@@ -190,7 +190,7 @@ class NearWord(NamedTuple):
 
 
 # Letters or digits in a row, and a name of one or two letters with its marks: `c++`, `c#`, but not `a+b`.
-_ASCII_WORDS = re.compile(r"([^a-z0-9]*)((?<![0-9])[a-z]{1,2}[+#]++(?![a-z])|[a-z]+|[0-9]+)")
+_ASCII_WORDS = re.compile(r"([^a-z0-9]*+)((?<![0-9])[a-z]{1,2}[+#]++(?![a-z])|[a-z]+|[0-9]+)")
 
 
 def near_words(text: str) -> list[NearWord]:

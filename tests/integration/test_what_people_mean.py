@@ -125,6 +125,13 @@ def test_of_one_title_each_entry_is_listed(shop: Model) -> None:
     assert shown[0].log_prob >= shown[1].log_prob
 
 
+def test_a_short_list_is_the_beginning_of_a_long_one(shop: Model) -> None:
+    for typed in ("", "d", "p"):
+        full = shop.complete_query(typed, QueryOptions(max_suggestions=10)).suggestions
+        for size in range(1, 10):
+            assert shop.complete_query(typed, QueryOptions(max_suggestions=size)).suggestions == full[:size]
+
+
 @pytest.mark.parametrize("typed", ["gtx 1660 super", "GTX 1660 Super ", "ac/heat pump filter"])
 def test_a_title_that_was_typed_to_its_end_is_listed(shop: Model, typed: str) -> None:
     first = shop.complete_query(typed).suggestions[0]

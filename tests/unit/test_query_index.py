@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pyarrow
 import pyarrow.parquet
 import pytest
+from numpy.typing import NDArray
 
+from lm.errors import BundleDamagedError
 from lm.index.queries import QueryIndex
 from lm.index.shown import Shown
 from tests.query_indexes import QueryRow, build_query_index
@@ -78,3 +82,39 @@ def test_columns_without_a_text_may_be_left_out(tmp_path: Path) -> None:
     assert index.entry_count == 0
     assert index.recency_at(index.positions(["c"])) is None
     assert not (tmp_path / "recency.npy").exists()
+
+
+def test_the_least_weight_is_above_that_of_what_is_not_there(tmp_path: Path) -> None:
+    build_query_index(tmp_path, [QueryRow("a b", 1e-50), QueryRow("a c", 2e-50), QueryRow("a d", 1.0)])
+    index = QueryIndex(tmp_path)
+
+    assert [text for text, _ in index.completions("a", 5)[0]] == ["a d", "a c", "a b"]
+    assert index.count("a b") > 0.0
+
+
+_DAMAGES: dict[str, Callable[[NDArray[np.uint8], np.random.Generator], NDArray[np.uint8]]] = {
+    "all ones": lambda data, _: np.full_like(data, 255),
+    "all zeros": lambda data, _: np.zeros_like(data),
+    "any bytes": lambda data, drawn: drawn.integers(0, 256, len(data), np.uint8),
+    "some bytes": lambda data, drawn: np.where(drawn.random(len(data)) < 0.1, drawn.integers(0, 256), data),
+    "half of it": lambda data, _: data[: len(data) // 8 * 4],
+    "nothing": lambda data, _: data[:0],
+}
+
+
+@pytest.mark.parametrize("damage", _DAMAGES)
+@pytest.mark.parametrize("name", ["heads", "maxima", "starts", "lists", "forward_starts", "forward"])
+def test_damaged_words_are_refused_or_find_other_queries(tmp_path: Path, name: str, damage: str) -> None:
+    build_query_index(tmp_path, _ROWS)
+    path = tmp_path / f"words.{name}.npy"
+    array = np.load(path)
+    drawn = np.random.default_rng(1)
+    for _ in range(5):
+        damaged = _DAMAGES[damage](array.view(np.uint8), drawn).astype(np.uint8)
+        np.save(path, damaged[: len(damaged) // array.itemsize * array.itemsize].view(array.dtype))
+        try:
+            index = QueryIndex(tmp_path)
+        except BundleDamagedError:
+            continue
+        for typed in ("tree", "nusse 1", "tree w", "0", "1 nu", "00 ", "walnuttree"):
+            index.word_matches(typed, 20)

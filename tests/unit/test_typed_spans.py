@@ -37,6 +37,8 @@ def _marked(display: str, spans: Spans) -> str:
         ("earbuds", "[Ear Buds] Pro"),
         ("earbu", "[Ear Bu]ds Pro"),
         ("snow board bi", "[Snowboard bi]nding"),
+        ("株 社", "[㍿] トヨタ"),
+        ("½", "Cola [1½] l"),
         ("gin and ton", "[Gin & Ton]ic"),
         ("rocknroll s", "[Rock’n’Roll S]hirt"),
         ("うどん", "[ウドン] 鍋"),

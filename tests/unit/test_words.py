@@ -93,6 +93,12 @@ def test_how_the_words_stand_is_said(
     assert titles.word_matches(typed, 1) == [WordMatch(match[0], 99 - _TITLES.index(match[0]), *match[1:])]
 
 
+def test_an_unfinished_word_is_no_stop_word_while_some_word_begins_so(tmp_path: Path) -> None:
+    index = _open(tmp_path, {"old lamp": 9, "red lamp deluxe": 5, "blue lamp": 3})
+    found = {typed: [match.text for match in index.word_matches(typed, 10)] for typed in ("lamp del", "lamp del ")}
+    assert found == {"lamp del": ["red lamp deluxe"], "lamp del ": ["old lamp", "red lamp deluxe", "blue lamp"]}
+
+
 def test_entries_without_a_word_and_an_empty_index_are_searched(tmp_path: Path) -> None:
     assert _open(tmp_path, {}).word_matches("a", 5) == []
     index = _open(tmp_path, {"!?": 3, "b": 2, "'": 1})

@@ -1,0 +1,45 @@
+"""Forms of a query stand in a list where their share of its probability puts them, and corrections do not rise."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lm.index.queries import QueryIndex
+from lm.index.shown import Shown
+from suggest.candidates import Candidates
+from suggest.complete import _forms, _Listed
+from tests.query_indexes import QueryRow, build_query_index
+
+
+def _listed(log_probs: Sequence[float], texts: Sequence[str], counts: Sequence[float]) -> _Listed:
+    ones = np.ones(len(texts))
+    candidates = Candidates(texts, ones, np.array(counts, np.float64), -ones, ones)
+    return _Listed([(log_prob, row) for row, log_prob in enumerate(log_probs)], candidates, -ones)
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> QueryIndex:
+    halves = (Shown("Lamp", "p", 0.5), Shown("Lamp", "q", 0.5))
+    build_query_index(tmp_path, [QueryRow("lamp", 6, forms=halves), QueryRow("lap", 4), QueryRow("lamb", 2)])
+    return QueryIndex(tmp_path)
+
+
+def test_a_form_moves_behind_what_is_more_probable(index: QueryIndex) -> None:
+    found = _forms(_listed([math.log(0.6), math.log(0.4)], ["lamp", "lap"], [6, 4]), index, False)
+    assert [(row, form.payload) for _, row, form in found] == [(1, ""), (0, "p"), (0, "q")]
+    assert found[1][0] == pytest.approx(math.log(0.3))
+
+
+def test_corrections_stay_behind_though_they_are_more_probable(index: QueryIndex) -> None:
+    found = _forms(_listed([-5.0, -6.0, -0.5, -2.0], ["lax", "lay", "lamp", "lamb"], [0, 0, 6, 2]), index, False)
+    assert [row for _, row, _ in found] == [0, 1, 2, 2, 3]
+
+
+def test_what_fills_the_list_stays_last(index: QueryIndex) -> None:
+    found = _forms(_listed([-0.1, -0.2], ["lamp", "lax"], [6, 0]), index, True)
+    assert [row for _, row, _ in found] == [0, 0, 1]
