@@ -38,8 +38,9 @@ UNSPACED_SCRIPTS = (
     "\uf900-\ufaff\uff66-\uff9f\U00016fe0-\U00016fff\U0001aff0-\U0001b16f\U00020000-\U0003ffff"
 )
 
-CLUSTERS = regex.compile(r"\X")
-"""Grapheme clusters: what a reader takes for one character (Unicode Standard Annex 29, extended clusters)."""
+CLUSTERS = regex.compile(r" |\X")
+"""Grapheme clusters: what a reader takes for one character (Unicode Standard Annex 29, extended clusters), but a space
+never has a mark: it parts words."""
 
 # NFKC turns letters that Korean text uses on their own into pieces of syllables, and takes Thai and Lao AM apart,
 # which their texts write as one character.

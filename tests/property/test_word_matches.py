@@ -178,6 +178,7 @@ def test_ascii_is_read_alike_by_both_readers(texts: list[str]) -> None:
 @example(text="a " * 62 + "ü-b-c d")
 @example(text="東京 " * 33)
 @example(text="x ❤️👍🏽 1ü2-3/4 c++ ß")
+@example(text="0 \u0e33")
 def test_an_entry_is_read_piece_by_piece_as_it_is_as_a_whole(text: str) -> None:
     assert entry_terms(text) == _terms(near_words(text)[:64])[0]
 
