@@ -34,6 +34,8 @@ CHOSEN = 16
 """Candidates that are ranked at last: the shown ten and what may still rise among them."""
 SPARE = 4
 """Completions of corrections that they see besides, more than the list has places for."""
+_LEAST_SHARE = 1e-300
+"""Of a title's weight that is nothing beside another of the same title."""
 _PROBABLE = math.log(0.5)
 """A correction that is more probable than this is what was meant."""
 
@@ -253,7 +255,7 @@ def _forms(listed: _Listed, index: QueryIndex, fills: bool) -> list[tuple[float,
     for (log_prob, row), forms in zip(listed.ranked, shown, strict=True):
         stretch, before = stretch + (log_prob > before), log_prob
         last = fills and not counts[row]
-        found += [(last, stretch, log_prob + math.log(form.share), row, form) for form in forms]
+        found += [(last, stretch, log_prob + math.log(max(form.share, _LEAST_SHARE)), row, form) for form in forms]
     if len(found) > len(shown):
         found.sort(key=lambda each: (each[0], each[1], -each[2]))
     return [each[2:] for each in found]

@@ -152,7 +152,7 @@ def _of_queries(
     worse = lost_B.sum() > tolerance * before_B.sum() and _is_real(lost_B, np.ones(len(queries)))
     found_now, found_before = (100 * sum(each.rank > 0 for each in found) / len(found) for found in (now, before))
     return [
-        Figure(name=_MRR, digits=3, now=float(now_B.mean()), before=float(before_B.mean()), worse=worse),
+        Figure(name=_MRR, digits=3, now=float(now_B.mean()), before=float(before_B.mean()), worse=bool(worse)),
         Figure(name=_FOUND, digits=1, now=found_now, before=found_before),
     ]
 
@@ -177,7 +177,7 @@ def _perplexity(
     lost_B = before_B[known_B] - now_B[known_B]
     worse = lost_B.sum() / words_B.sum() > math.log1p(tolerance) and _is_real(lost_B, words_B)
     now, before = (math.exp(min(-scores_B[known_B].sum() / words_B.sum(), 700.0)) for scores_B in (now_B, before_B))
-    return [Figure(name=_PERPLEXITY.format(model.entry.name), digits=1, now=now, before=before, worse=worse)]
+    return [Figure(name=_PERPLEXITY.format(model.entry.name), digits=1, now=now, before=before, worse=bool(worse))]
 
 
 def _line_scores(model: LanguageModel, lines: Sequence[str], reporter: Reporter) -> tuple[Floats, NDArray[np.bool_]]:

@@ -80,8 +80,16 @@ def how_found(typed: str, match: WordMatch) -> Match:
 
 def _verbatim(typed: str, text: str) -> bool:
     """Whether each typed word is a word of the text, and the last one the beginning of one."""
+    if _stand(typed, text, text.split(" ")):
+        return True
+    # most texts have no marks: then spaces alone part words
+    return not text.replace(" ", "").isalnum() and _stand(
+        typed, text, [text[word.start : word.end] for word in near_words(text)]
+    )
+
+
+def _stand(typed: str, text: str, words: Sequence[str]) -> bool:
     *finished, last = typed.split(" ")
-    words = text.split(" ")
     if last and not any(word.startswith(last) for word in words) and not (is_unspaced(last) and last in text):
         return False
     return all(word in words or (is_unspaced(word) and word in text) for word in finished)

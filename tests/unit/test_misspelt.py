@@ -101,3 +101,12 @@ def test_what_is_misspelt_counts_as_what_was_meant(tmp_path: Path) -> None:
     assert set(hashes) == {7, *map(hash_query, misspelt)}
     assert read_lines_of(tmp_path / "train_lm.txt") == [misspelt.get(row, row) for row in rows]
     assert [path.name for path in tmp_path.glob("*.mended")] == []
+
+
+@pytest.mark.parametrize(
+    ("rare", "popular"), [("angel", "angle"), ("mousse", "mouse"), ("metre", "meter"), ("trial", "trail")]
+)
+def test_what_may_be_a_word_needs_a_query_of_several_words(rare: str, popular: str) -> None:
+    assert not misspelt_queries([rare, popular], [10, 1000], 20)
+    log = {rare: 3, f"{rare} shop": 2, popular: 1000, f"{popular} shop": 400}
+    assert misspelt_queries(list(log), list(log.values()), 20) == {rare: popular, f"{rare} shop": f"{popular} shop"}

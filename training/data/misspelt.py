@@ -8,6 +8,7 @@ mended one. Real words stay: short ones, plurals, words that go on, other letter
 from __future__ import annotations
 
 import math
+import re
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -19,8 +20,11 @@ from lm.index.lexicon import MAX_WORD_LENGTH, Lexicon, build_lexicon, count_word
 from lm.index.never_generated import hash_query
 from lm.text.duplicates import duplicate_key
 
+_DOUBLED = re.compile(r"(.)\1+")
 _SHORTEST = 5
 """Code points: many shorter words are one letter away from another word."""
+_LONG = 8
+"""Code points: two words of so many letters hardly differ by that."""
 _HIGHEST_COST = 6.0
 """Of `lm.text.typing_errors`: a letter left out, doubled or not doubled, and two letters in each other's place. Another
 letter in place of the right one makes too many real words."""
@@ -49,7 +53,13 @@ def misspelt_queries(queries: Sequence[str], counts: Sequence[float], ratio: flo
             if known.get(meant, 0.0) >= ratio * count:
                 found[query] = word, meant
                 submissions[word] += count
-    misspelt = {query: meant for query, (word, meant) in found.items() if submissions[word] >= _SHARE * words[word]}
+    supported = {word for query, (word, _) in found.items() if " " in query}
+    misspelt = {
+        query: meant
+        for query, (word, meant) in found.items()
+        if submissions[word] >= _SHARE * words[word]
+        if word in supported or not _may_be_a_word(word, mended[word])
+    }
     return {query: _last(meant, misspelt) for query, meant in misspelt.items()}
 
 
@@ -81,6 +91,16 @@ def _mended(words: dict[str, float], ratio: float) -> dict[str, str]:
                     mended[word] = spelling.text
                     break
     return mended
+
+
+def _may_be_a_word(word: str, other: str) -> bool:
+    """Whether a short word has only two letters in other places, or one doubled: `angel`, `angle`; `mousse`, `mouse`.
+
+    Such a word is misspelt only if a query of several words says so too.
+    """
+    return len(word) < _LONG and (
+        sorted(word) == sorted(other) or _DOUBLED.sub(r"\1", word) == _DOUBLED.sub(r"\1", other)
+    )
 
 
 def _is_form(word: str, other: str) -> bool:
