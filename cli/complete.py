@@ -30,8 +30,10 @@ def complete(
     """Completes a query, or predicts the next word of a text."""
     if bundle is not None and (server is not None or model):
         raise typer.BadParameter("it already names the model: leave out --server and --model.", param_hint="--bundle")
-    if not text.isprintable() and any("\ud800" <= character <= "\udfff" for character in text):
-        raise typer.BadParameter("it is not UTF-8 text.", param_hint="TEXT")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise typer.BadParameter("it is not UTF-8 text.", param_hint="TEXT") from None
     from google.protobuf.json_format import MessageToDict
 
     from cli.suggestions import ask_bundle, ask_server, build_request, suggestions_table

@@ -40,7 +40,7 @@ def init(
     name = write_configuration(path, parts)
     lines = [f"{_listed(part.paths)}: {part.found()}." for part in parts]
     lines += [
-        f"\nWrote {path}. Next:",
+        f"\nWrote {path} for a model named {name}. Next:",
         f"  autocomplete train {shlex.quote(str(path))}",
         f"  autocomplete complete {_example(parts)} --bundle {shlex.quote(str(path.parent / 'var/registry' / name))}",
     ]

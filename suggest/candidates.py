@@ -49,7 +49,7 @@ class Candidates:
         recency: natural logs of one more than the submissions of late, float64 (N,); None where the log has no times.
         edits: typing errors corrected in each, int64 (N,); None where none were looked for.
         log_posteriors: natural-log probability, given what was typed, that the user means to type what each begins
-            with, float64 (N,); None where that is certain.
+            with, float64 (N,); None where that is certain. 0 for what holds all that was typed elsewhere.
         totals: submissions of all queries that begin with that, float64 (N,); None where that is certain.
         matching: how each was found that does not begin as it was typed, see `suggest.sources.words`, float64 (N, M):
             0 for those that do; None where all do. Of the others `log_probs` are shares of what was submitted.

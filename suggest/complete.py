@@ -147,8 +147,7 @@ class QueryCompleter:
             pool, corrections = self._corrected(request, reading, pool, self._spelling, work)
         if corrections:  # beside those that suit the typed letters, which stay the same
             size, typed = options.max_suggestions + SPARE, len(pool.parts[0].tokens)
-            if typed and pool.candidates.log_posteriors is not None:
-                size -= min(first_exact(float(pool.candidates.log_posteriors[0])), typed)
+            size -= min(first_exact(reading.log_posterior), typed)
             rows += first_rows(pool, self._first_ranking, size, options.exclude_generated, start=typed)
         chosen = pool.candidates.rows(rows)
         if self._advisers:
@@ -237,7 +236,7 @@ class QueryCompleter:
                 typed = word_spans(form.display, query)
             else:
                 typed = prefix_span(form.display, text, query, prefixes if correction is None else ())
-            source = SuggestionSource.GENERATED if popularity is None else SuggestionSource.LOG  # which no log holds
+            source = SuggestionSource.GENERATED if popularity is None else SuggestionSource.LOG
             suggestions.append(
                 QuerySuggestion(text, form.display, log_prob, math.exp(log_prob), source, typed, terms, form.payload)
             )

@@ -35,7 +35,7 @@ class Published:
     manifest: Manifest
     activated: bool
     reason: str
-    size: int = 0
+    size: int
     comparison: Comparison | None = None
 
     @property

@@ -6,7 +6,7 @@ one. Words are compared by their near forms (`lm.text.folding`). Words that were
 
 - with two neighbours joined (`map quest` finds `mapquest`),
 - with a word split into two that are known (`redbull` finds `Red Bull`),
-- if less was found than asked for, without words that carry little meaning (`the red bull`).
+- if no entry holds all words, without those that carry little meaning (`the red bull`).
 
 In an entry, a run of words without spaces can be typed as one too: `tshirt` finds `T-Shirt`. That does not hold for
 numbers: 34 is not 3/4.

@@ -78,7 +78,7 @@ class SpellingSource:
         self._model = model
         self._lexicon = lexicon
         self._sources = sources
-        # of few words none is as improbable as that
+        # In a log of few words no word is as improbable as that: half of what a word that stands there once has.
         self._surprise = min(SURPRISE, math.log(max(lexicon.total, 1.0)) / 2)
 
     @property

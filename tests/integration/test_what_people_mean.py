@@ -217,7 +217,15 @@ def test_a_query_is_typed_in_all_the_other_ways() -> None:
     assert any(text.startswith("2000 ") for text in found)
 
 
-@pytest.mark.parametrize("unit", ["word", "subword"])
+@pytest.fixture(scope="module", params=["word", "subword"])
+def few(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Model:
+    """A few titles of one weight, with what is trained where nothing else is set."""
+    folder = tmp_path_factory.mktemp("few")
+    (folder / "titles.txt").write_text("\n".join(dict.fromkeys(_TITLES)), encoding="utf-8")
+    models = [{**_MODEL, "unit": request.param}]
+    return _train(folder, catalogue=[{"path": "titles.txt"}], language_models=models)
+
+
 @pytest.mark.parametrize(
     ("typed", "title"),
     [
@@ -227,19 +235,5 @@ def test_a_query_is_typed_in_all_the_other_ways() -> None:
         ("stel w", "Steel Water Bottle"),
     ],
 )
-def test_typing_errors_are_mended_by_a_few_titles(tmp_path: Path, unit: str, typed: str, title: str) -> None:
-    (tmp_path / "titles.txt").write_text("\n".join(dict.fromkeys(_TITLES)), encoding="utf-8")
-    model = train(
-        TrainingConfig.model_validate(
-            {
-                "name": "few",
-                "catalogue": [{"path": "titles.txt"}],
-                "language_models": [{**_MODEL, "unit": unit}],
-                "publishing": {"registry": "registry"},
-            }
-        ),
-        base=tmp_path,
-        reporter=SilentReporter(),
-    )
-    shown = open_model(model.path).complete_query(typed).suggestions
-    assert shown[0].display == title
+def test_typing_errors_are_mended_by_a_few_titles(few: Model, typed: str, title: str) -> None:
+    assert few.complete_query(typed).suggestions[0].display == title

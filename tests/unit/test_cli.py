@@ -191,3 +191,10 @@ def test_metrics_that_were_not_measured_are_left_out() -> None:
 
     assert "1,200" in capture.get()
     assert "0.260" in capture.get()
+
+
+def test_what_is_typed_must_be_text() -> None:
+    result = CliRunner().invoke(app, ["complete", "caf\udce9"])
+
+    assert result.exit_code == 2
+    assert "not UTF-8 text" in result.output

@@ -107,10 +107,9 @@ def write_catalogue(
         remedy = "Is text_column the right one?"
         raise InputError(files[0][1] if files else base, f"no entry is left (dropped: {reasons}).", remedy=remedy)
     _write_index(forms, weights, log, out_folder)
-    parts = {"validation": 0, "test": 0}
-    held = set[str]()
+    parts, held = {"validation": 0, "test": 0}, set[str]()
     if log is None:
-        parts = _hold_out(weights, config, out_folder, held, reporter)
+        parts, held = _hold_out(weights, config, out_folder, reporter)
     else:
         for path in (log / "validation.txt", log / "test.txt", *log.glob("train_lm*.txt")):
             shutil.copy2(path, out_folder)
@@ -122,10 +121,10 @@ def write_catalogue(
 
 
 def _hold_out(
-    weights: dict[str, float], config: TrainingConfig, folder: Path, held: set[str], reporter: Reporter
-) -> dict[str, int]:
-    """Writes the entries that tune and measure; adds those that no model may read to `held`. Returns their numbers."""
-    drawn, parts = _draw(weights, config.seed), dict[str, int]()
+    weights: dict[str, float], config: TrainingConfig, folder: Path, reporter: Reporter
+) -> tuple[dict[str, int], set[str]]:
+    """Writes the entries that tune and measure. Returns how many they are, and those that no model may read."""
+    drawn, parts, held = _draw(weights, config.seed), dict[str, int](), set[str]()
     few = len(weights) < _HELD_OUT_FROM
     if few:
         reporter.say(f"{len(weights)} entries are too few to hold any out: the figures are of entries that were read.")
@@ -138,7 +137,7 @@ def _hold_out(
         if not few:
             start += size
             held.update(lines)
-    return parts
+    return parts, held
 
 
 def _read(
