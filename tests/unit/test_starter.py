@@ -420,3 +420,17 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     check_free(tmp_path / "a.toml", [file], overwrite=True)
     with pytest.raises(InputError, match="is one of the files to look at"):
         check_free(file, [file], overwrite=True)
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("min5.toml", "min5"),
+        ("2026-01 Queries (old).toml", "queries-old"),
+        ("_.toml", "autocomplete"),
+        ("a" * 62 + "-b.toml", "a" * 62),
+    ],
+)
+def test_a_model_has_the_name_of_its_file(tmp_path: Path, file: str, name: str) -> None:
+    (tmp_path / "a.csv").write_text("query,count\nred shoes,3\nblue lamp,2\n", encoding="utf-8")
+    assert write_configuration(tmp_path / file, find_parts([tmp_path / "a.csv"])) == name

@@ -33,7 +33,7 @@ def check_free(path: Path, files: Sequence[Path], *, overwrite: bool) -> None:
 
 def write_configuration(path: Path, parts: Sequence[Part]) -> str:
     """Writes a configuration for files; returns the name of the model, which is that of the file."""
-    name = re.sub(r"[^a-z0-9_-]+", "-", path.stem.casefold()).strip("-_0123456789")[:63] or "autocomplete"
+    name = re.sub(r"[^a-z0-9_-]+", "-", path.stem.casefold()).lstrip("-_0123456789")[:63].rstrip("-_") or "autocomplete"
     written = path.with_name(f"{path.name}.part")
     written.write_text(configuration(name, parts, path.parent), encoding="utf-8")
     written.replace(path)
