@@ -15,6 +15,8 @@ Each carries what was wrong, where, and what to do; `str(error)` is one paragrap
     |-- ModelLoadingError       the model is still being read
     |-- UnsupportedError        the model has no part that the call needs
     |-- OverloadedError         more load than can be answered in time
+    |-- EntryNotFoundError      no such entry in the live state
+    |-- StoreUnavailableError   the store of the live state cannot be reached, or takes nothing
     `-- UnavailableError        a server does not answer, a port is taken
 """
 
@@ -125,6 +127,18 @@ class OverloadedError(AutocompleteError):
     """More load than can be answered in time."""
 
     def __init__(self, problem: str, *, retry_after_s: float) -> None:
+        super().__init__(problem, remedy=f"Try again in {retry_after_s:g} s.")
+        self.retry_after_s = retry_after_s
+
+
+class EntryNotFoundError(AutocompleteError):
+    """No such entry in the live state."""
+
+
+class StoreUnavailableError(AutocompleteError):
+    """The store of the live state cannot be reached, or takes nothing; later it may."""
+
+    def __init__(self, problem: str, *, retry_after_s: float = 1.0) -> None:
         super().__init__(problem, remedy=f"Try again in {retry_after_s:g} s.")
         self.retry_after_s = retry_after_s
 

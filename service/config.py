@@ -62,6 +62,12 @@ def _redis_url(value: str | None) -> str | None:
     return value or None
 
 
+def _live(value: str | None) -> str | None:
+    if value is not None and ("://" in value or value == ""):
+        return _redis_url(value)
+    return value
+
+
 Address = Annotated[str, AfterValidator(_address)]
 ModelName = Annotated[str, AfterValidator(_model_name)]
 Location = Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(value, Path) else value)]
@@ -74,7 +80,7 @@ class ServerSettings(ProgramSettings):
     """
 
     command = "autocomplete serve"
-    relative_to_file = ("registry", "bundle_cache")
+    relative_to_file = ("registry", "bundle_cache", "live")
 
     registry: Location = Field(
         "var/registry", description="Folder of `NAME/VERSION` bundles, or its URL, such as s3://BUCKET/PREFIX."
@@ -117,6 +123,15 @@ class ServerSettings(ProgramSettings):
         5.0, gt=0, le=1000, description="If Redis takes longer than this, the server computes the answer."
     )
     redis_ttl_s: int = Field(3600, ge=1, description="Seconds that Redis keeps an answer.")
+    live: Annotated[Location | None, AfterValidator(_live)] = Field(
+        None,
+        repr=False,
+        description="Where take-downs are kept: an SQLite file for the processes of one machine, the URL of a Redis "
+        "that replicas share, or `off`. If unset, the Redis of --redis, else `live.sqlite` beside the registry.",
+    )
+    live_replicas: int = Field(
+        0, ge=0, le=16, description="Number of replicas of the live Redis that must have a change before it is taken."
+    )
     max_concurrent: int = Field(2, ge=1, le=1024, description="Maximum number of calls computed at the same time.")
     max_wait_ms: float = Field(
         6.0, ge=0, description="A call that would wait longer than this for its turn is refused as OVERLOADED."

@@ -160,8 +160,9 @@ def _refuse_unknown_variables(kinds: Iterable[type[BaseSettings]]) -> None:
 def _read_file(kind: type[ProgramSettings], path: Path) -> dict[str, Any]:
     document = read_toml(path, missing=f"`{kind.command} --help` helps.")
     for name in kind.relative_to_file:
-        if isinstance(document.get(name), str) and not is_url(document[name]):
-            document[name] = path.parent / document[name]
+        given = document.get(name)
+        if isinstance(given, str) and given != "off" and not is_url(given):
+            document[name] = path.parent / given
     return document
 
 

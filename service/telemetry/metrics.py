@@ -40,6 +40,7 @@ class Metrics:
         self._answers()
         self._caches()
         self._models()
+        self._live()
 
     def described(self) -> list[Description]:
         """All metrics, in order."""
@@ -86,7 +87,8 @@ class Metrics:
         self.degraded = self._make.counter(
             "degraded_answers",
             "Parts (neural, spelling, reranker) left out of answers because time was short, by reason: deadline (the "
-            "caller's), time_budget (the server's), overload (the time passed in the queue).",
+            "caller's), time_budget (the server's), overload (the time passed in the queue). Part live, reason store: "
+            "answers, cached ones too, that may lack the last changes of the live state.",
             *("reason", "part"),
         )
         self.suggestions = self._make.counter(
@@ -146,6 +148,18 @@ class Metrics:
         )
         self.registry_errors = self._make.counter(
             "registry_errors", "Failed requests to a registry at a URL; the models go on answering."
+        )
+
+    def _live(self) -> None:
+        self.live_age = self._make.gauge(
+            "live_age_seconds",
+            "Time since the live state was last known to be as its store has it; below a second while all is well.",
+            workers="livemax",
+        )
+        self.live_entries = self._make.gauge("live_entries", "Entries of the deny list in force.", workers="livemax")
+        self.live_changes = self._make.counter("live_changes", "Changes of the live state that were applied.")
+        self.live_write_failures = self._make.counter(
+            "live_write_failures", "Changes of the live state that the store did not take."
         )
 
     def watch(self, gauge: Gauge, read: Callable[[], float]) -> None:

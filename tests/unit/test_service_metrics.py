@@ -37,6 +37,10 @@ NAMES = {
     "autocomplete_model_created_timestamp_seconds": ("model",),
     "autocomplete_models": ("state",),
     "autocomplete_model_openings": ("model", "outcome"),
+    "autocomplete_live_age_seconds": (),
+    "autocomplete_live_entries": (),
+    "autocomplete_live_changes": (),
+    "autocomplete_live_write_failures": (),
 }
 
 

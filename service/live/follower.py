@@ -1,0 +1,156 @@
+"""Follows the store of the live state: a thread that applies each change to the overlay that answers read."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+
+import structlog
+
+from lm.errors import AutocompleteError
+from service.live.changes import Change, Position
+from service.live.deny_list import KIND, DenyEntry, entry_of
+from service.live.overlay import Overlay, View
+from service.live.store import LiveStore
+from service.telemetry.logs import trace_of
+from service.telemetry.metrics import Metrics
+
+_LOOK_S = 0.5
+_RETRY_S = 0.25
+_STALE_S = 2.0
+_log = structlog.get_logger("service.live")
+Clock = Callable[[], float]
+
+
+class Follower:
+    """Keeps an overlay as the store has it. Without a store nothing is ever taken down.
+
+    While the store is away the overlay stays as it is. Whoever was away longer than the log tells takes a snapshot.
+
+    Args:
+        store: None if there is none.
+        clock: monotonic, in seconds.
+        wall_clock: seconds since 1970; says when entries end.
+        must_reach: whether nothing may be answered before the store was reached once. If not, one failed attempt
+            is enough to begin without what it holds.
+        on_ready: told once answers may go out.
+    """
+
+    def __init__(
+        self,
+        store: LiveStore | None,
+        metrics: Metrics,
+        *,
+        clock: Clock,
+        wall_clock: Clock,
+        must_reach: bool = True,
+        on_ready: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._store = store
+        self._changes = metrics.live_changes
+        self._clock = clock
+        self._wall_clock = wall_clock
+        self._must_reach = must_reach
+        self._on_ready = on_ready
+        self.overlay = Overlay()
+        self._position: Position | None = None
+        self._current_s = clock()
+        self._failed = False
+        self._ready = store is None
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="live-follower", daemon=True)
+        if store is not None:
+            metrics.watch(metrics.live_age, lambda: self.age_s)
+            metrics.watch(metrics.live_entries, lambda: self.overlay.size)
+
+    def start(self) -> None:
+        """Begins to follow."""
+        if self._store is not None:
+            self._thread.start()
+
+    def close(self) -> None:
+        """Ends it."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether what is taken down is known, so that answers may go out."""
+        return self._ready
+
+    @property
+    def age_s(self) -> float:
+        """How long ago the overlay was known to be as the store has it, in seconds."""
+        return 0.0 if self._store is None else max(self._clock() - self._current_s, 0.0)
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether changes may be missing for longer than a moment."""
+        return self._store is not None and (self._position is None or self._clock() - self._current_s > _STALE_S)
+
+    def view(self, model: str) -> View:
+        """What is taken down where a model answers, now."""
+        return self.overlay.view(model)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._look()
+                self._succeeded()
+            except Exception as error:  # whatever it is, the next look goes on
+                self._lost(error)
+                self._stopping.wait(_RETRY_S)
+            self._publish(self.overlay.without_ended(self._wall_clock()))
+
+    def _look(self) -> None:
+        assert self._store is not None
+        changes = None if self._position is None else self._store.follow(self._position, _LOOK_S)
+        if changes is None:
+            position, state = self._store.snapshot()
+            overlay = Overlay().with_changes(_entries(state))
+            self._publish(overlay.without_ended(self._wall_clock()))
+            self._position = position
+            _log.info("live_snapshot", number=position.number, entries=overlay.size)
+        elif changes:
+            assert self._position is not None
+            overlay = self.overlay.with_changes(_entries(changes))
+            self._publish(overlay.without_ended(self._wall_clock()))
+            self._position = self._position._replace(number=changes[-1].number)
+            self._changes.inc(len(changes))
+
+    def _publish(self, overlay: Overlay) -> None:
+        if overlay is not self.overlay:
+            self.overlay = overlay
+
+    def _succeeded(self) -> None:
+        self._current_s = self._clock()
+        if self._failed:
+            self._failed = False
+            _log.info("live_store_back")
+        self._become_ready()
+
+    def _lost(self, error: Exception) -> None:
+        if not self._failed:
+            self._failed = True
+            known = {"error": str(error)} if isinstance(error, AutocompleteError) else {"trace": trace_of(error)}
+            waits = self._must_reach and not self._ready
+            effect = "nothing is answered until it is back" if waits else "answers go on with what is known"
+            _log.error("live_store_lost", effect=effect, **known)
+        if not self._must_reach:
+            self._become_ready()
+
+    def _become_ready(self) -> None:
+        if not self._ready:
+            self._ready = True
+            self._on_ready()
+
+
+def _entries(changes: Iterable[Change]) -> Iterable[tuple[DenyEntry, bool]]:
+    """The entries that changes make or remove; what a later release made is left out."""
+    for change in changes:
+        if change.kind == KIND:
+            try:
+                yield entry_of(change), change.value is not None
+            except ValueError as error:
+                _log.error("live_change_unknown", error=str(error), effect="this release does not obey it")

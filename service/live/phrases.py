@@ -1,0 +1,172 @@
+"""Finds denied phrases in texts by their words, in the forms in which words are near (`lm.text.folding`).
+
+Words may stand joined or apart: two texts are the same phrase if their letters are, and if words part in one of them
+only where they part in the other as well. So `harrypotter` and `s e x` get around nothing, and `pen island` is free.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from lm.text.folding import near_words, normalize_query
+
+if TYPE_CHECKING:
+    from service.live.deny_list import DenyEntry
+
+_PLAIN = re.compile(r"[a-z]+|[0-9]+")
+_OTHER_WORDS = frozenset({"hell", "shell", "ill", "well", "were", "wed", "shed", "id"})
+"""What some contractions would be without their apostrophe."""
+_MOST_SPELLINGS = 16
+_KEY_BYTES = 8
+_HEAD = 8
+"""Letters with which a phrase begins, by which a table tells whether one may begin somewhere."""
+_LEAST_HEADS = 1 << 10
+Words = list[str]
+_Found = bytes | tuple[bytes, ...]
+
+
+def spellings(text: str) -> Sequence[Words]:
+    """The words of a text in their near forms: usually one list, several where `ö` may be `o` or `oe`."""
+    if text.isascii() and not ("'" in text or "+" in text or "#" in text):
+        return (_PLAIN.findall(text.lower()),)
+    text = normalize_query(text)
+    words = near_words(text)
+    forms = [word.forms for word in words]
+    for place in range(1, len(words)):
+        word, before = words[place], words[place - 1]
+        apostrophe = word.glued and word.start - before.end == 1 and text[before.end] == "'"
+        if apostrophe and forms[place - 1][0] + forms[place][0] in _OTHER_WORDS:
+            forms[place] = tuple("'" + form for form in word.forms)
+    return [list(each) for each in itertools.islice(itertools.product(*forms), _MOST_SPELLINGS)]
+
+
+def folded(text: str) -> str:
+    """The words of a text in all their near forms, a line for each spelling; empty if it has no word."""
+    return "\n".join(map(" ".join, spellings(text)))
+
+
+class Phrases:
+    """Denied phrases, each with the entry that denies it. A value: `with_changes` makes another one.
+
+    They are found by a hash of their letters; what is found is compared, so that no other text is taken for it. Where
+    no phrase begins with the next letters of a text, as a table of bits tells, only short phrases are looked for.
+
+    Args:
+        runs: whether a phrase is found where it is a part of a text.
+    """
+
+    __slots__ = ("_found", "_heads", "_longest", "_longest_short", "_runs")
+
+    def __init__(self, *, runs: bool) -> None:
+        self._runs = runs
+        self._found: dict[int, _Found] = {}
+        self._heads = bytearray(_LEAST_HEADS if runs else 0)
+        self._longest = self._longest_short = 0
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def hold(self, key: str, phrase: str) -> bool:
+        """Whether a phrase of an entry is there."""
+        words = spellings(phrase)[0]
+        return _item(key, words) in _several(self._found.get(hash("".join(words)), ()))
+
+    def with_changes(self, changes: Sequence[tuple[str, DenyEntry, bool]]) -> Phrases:
+        """With the phrases of some entries more or less.
+
+        Args:
+            changes: key of each entry, the entry, and whether it is there from now on.
+        """
+        if not changes:
+            return self
+        made = Phrases(runs=self._runs)
+        made._found, made._heads = self._found.copy(), self._heads.copy()
+        made._longest, made._longest_short = self._longest, self._longest_short
+        for key, entry, there in changes:
+            for words in spellings(entry.phrase):
+                made._change(_item(key, words), "".join(words), there)
+        if self._runs and len(made._found) > len(made._heads):
+            made._heads = bytearray(4 * len(made._found))
+            for found in made._found.values():
+                for item in _several(found):
+                    made._note_head(item[_KEY_BYTES:].decode().replace(" ", ""))
+        return made
+
+    def _change(self, item: bytes, letters: str, there: bool) -> None:
+        found = _several(self._found.get(hash(letters), ()))
+        if there == (item in found):
+            return
+        items = (*found, item) if there else tuple(each for each in found if each != item)
+        if items:
+            self._found[hash(letters)] = items if len(items) > 1 else items[0]
+            self._longest = max(self._longest, len(letters))
+            if self._runs:
+                self._note_head(letters)
+        else:
+            del self._found[hash(letters)]
+
+    def _note_head(self, letters: str) -> None:
+        if len(letters) < _HEAD:
+            self._longest_short = max(self._longest_short, len(letters))
+        else:
+            place = hash(letters[:_HEAD]) % (8 * len(self._heads))
+            self._heads[place >> 3] |= 1 << (place & 7)
+
+    def in_text(self, text: Sequence[Words]) -> bool:
+        """Whether a text, given as its `spellings`, is denied."""
+        return any(map(self._denies_run if self._runs else self._denies, text))
+
+    def ends_in(self, words: Words, start: int) -> bool:
+        """Whether a phrase stands in words of a text and ends at one from a place on."""
+        return self._denies_run(words, start)
+
+    def _denies(self, words: Words) -> bool:
+        found = self._found.get(hash("".join(words)))
+        return found is not None and _same(words, found)
+
+    def _denies_run(self, words: Words, start: int = 0) -> bool:
+        known, heads, size = self._found, self._heads, len(words)
+        letters, bits = "".join(words), 8 * len(heads)
+        ends = list(itertools.accumulate(map(len, words)))
+        begin = 0
+        for first in range(size):
+            head = hash(letters[begin : begin + _HEAD]) % bits
+            most = self._longest if heads[head >> 3] & (1 << (head & 7)) else self._longest_short
+            for last in range(first, size):
+                end = ends[last]
+                if end - begin > most:
+                    break
+                if last >= start:
+                    found = known.get(hash(letters[begin:end]))
+                    if found is not None and _same(words[first : last + 1], found):
+                        return True
+            begin = ends[first]
+        return False
+
+
+def _item(key: str, words: Words) -> bytes:
+    """A phrase as it is kept, behind the key of its entry."""
+    return bytes.fromhex(key) + " ".join(words).encode()
+
+
+def _several(found: _Found) -> tuple[bytes, ...]:
+    return (found,) if isinstance(found, bytes) else found
+
+
+def _same(words: Words, found: _Found) -> bool:
+    """Whether words are one of some phrases, joined or apart."""
+    letters, borders = "".join(words), _borders(words)
+    for item in _several(found):
+        others = item[_KEY_BYTES:].decode().split(" ")
+        if "".join(others) == letters:
+            theirs = _borders(others)
+            if borders <= theirs or theirs <= borders:
+                return True
+    return False
+
+
+def _borders(words: Words) -> set[int]:
+    return set(itertools.accumulate(map(len, words)))
