@@ -1,4 +1,4 @@
-"""What every store of the live state does: the SQLite file and a real Redis, one server, a cluster or watched by sentinels."""
+"""What every store of the live state does: the SQLite file, and a real Redis of each kind."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ def location(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         return
     name = {"redis": "redis_server", "cluster": "redis_cluster", "sentinel": "redis_sentinel"}[request.param]
     server: RedisProcess | RedisCluster | RedisWithSentinel = request.getfixturevalue(name)
-    nodes = [server] if isinstance(server, RedisProcess) else getattr(server, "nodes", None) or [server.master]
+    if isinstance(server, RedisProcess):
+        nodes = [server]
+    else:
+        nodes = server.nodes if isinstance(server, RedisCluster) else [server.master]
     for node in nodes:
         node.start()
         with redis.Redis(port=node.port) as client:

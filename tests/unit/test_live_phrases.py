@@ -43,7 +43,7 @@ SAME = [
     ("mcdonald's", "mcdonalds"),
     ("you'll never walk alone", "youll never walk alone"),
     ("iphone 15", "iPhone15"),
-    ("ｆｕｌｌ width", "full width"),
+    ("\uff46\uff55\uff4c\uff4c width", "full width"),
     ("東京", "東 京"),
     ("हिन्दी", "हिंदी"),
     ("カタカナ", "かたかな"),
@@ -80,7 +80,7 @@ def test_what_only_looks_like_a_phrase_stays(phrase: str, text: str) -> None:
     assert not blocks(Operator.EXACT, phrase, text)
 
 
-@pytest.mark.parametrize(("phrase", "text"), [each for each in OTHER if each[1] != "harry potter 2"])
+@pytest.mark.parametrize(("phrase", "text"), [each for each in OTHER if each[1][-1] not in "26"])
 def test_what_does_not_contain_a_phrase_stays(phrase: str, text: str) -> None:
     assert not blocks(Operator.CONTAINS, phrase, text)
     assert not blocks(Operator.CONTAINS, phrase, f"buy {text} online")
@@ -117,12 +117,15 @@ def test_patterns_look_at_the_text_and_its_words(pattern: str, text: str, found:
     assert blocks(Operator.PATTERN, pattern, text) is found
 
 
-def test_many_patterns_are_found_too_where_one_pass_has_too_little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.live.patterns._STATE_BYTES", -5000)
+@pytest.mark.parametrize("memory", [0, -5000])
+def test_many_patterns_are_found_too_where_one_pass_has_too_little_memory(
+    memory: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.live.patterns._STATE_BYTES", memory)
     view = view_of(*(entry(Operator.PATTERN, rf"w{number}\s+\w*(x|y)+\w*end{number}") for number in range(150)))
     for number in range(150):
-        assert view.blocks(f"w{number} {'ab' * number} xend{number}")
-        assert not view.blocks(f"w{number} {'ab' * number} xen{number}")
+        assert view.blocks(f"w{number} {'ab' * number}xend{number}")
+        assert not view.blocks(f"w{number} {'ab' * number}xen{number}")
 
 
 @pytest.mark.parametrize(
@@ -222,9 +225,8 @@ def test_doing_a_change_twice_changes_nothing() -> None:
 
 
 def test_entries_end() -> None:
-    overlay = Overlay().with_changes(
-        [(entry(Operator.EXACT, "a", ends_s=9.0), True), (entry(Operator.EXACT, "b"), True)]
-    )
+    entries = [entry(Operator.EXACT, "a", ends_s=9.0), entry(Operator.EXACT, "b")]
+    overlay = Overlay().with_changes([(each, True) for each in entries])
     assert overlay.next_end_s == 9.0
     assert overlay.without_ended(8.9) is overlay
     later = overlay.without_ended(9.0)
