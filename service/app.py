@@ -6,22 +6,27 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import structlog
 from grpc_health.v1 import health_pb2
 from prometheus_client import CollectorRegistry
 
-from lm.errors import AutocompleteError, BundleError, UnavailableError
+from lm.errors import AutocompleteError, BundleError, ConfigError, UnavailableError
 from service.cache.answers import open_answers
 from service.cache.warm_set import WarmSets
 from service.config import ServerSettings
 from service.listen import Handlers, grpc_server, serve_metrics
+from service.live.follower import Follower
+from service.live.models import LiveModels
+from service.live.store import OFF, LiveStore, open_store, store_location
 from service.models.bundles import ModelOpener, bundle_opener, chosen_models, open_bundles, settle_memory
 from service.models.served_models import ModelState, ModelStatus, ServedModels
 from service.rpc.admission import Lanes
 from service.rpc.calls import Calls
 from service.rpc.completer import Completer
+from service.rpc.deny_list import DENY_LIST_SERVICE, DenyListServicer
 from service.rpc.health import HEALTH_SERVICE, Health
 from service.rpc.keystrokes import KeystrokeAnswers
 from service.rpc.requests import query_defaults
@@ -41,6 +46,7 @@ class Server:
         settings: what it was told.
         opener: opens a bundle; `service.models.bundles.bundle_opener`'s if None.
         clock: monotonic, in seconds.
+        wall_clock: in seconds since 1970.
         on_serving: for one of several processes that share the port, and told when it answers calls. It listens only
             once its default model is open, for until then the others have the calls.
 
@@ -55,6 +61,7 @@ class Server:
         *,
         opener: ModelOpener | None = None,
         clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
         on_serving: Callable[[], None] | None = None,
     ) -> None:
         self._settings = settings
@@ -62,6 +69,7 @@ class Server:
         self.metrics = Metrics(CollectorRegistry(), shared=on_serving is not None)
         self._stop_requested = threading.Event()
         self._stopped = False
+        self._joining = threading.Lock()
         self._failure: AutocompleteError | None = None
         self._bundles = open_bundles(settings, self.metrics)
         names, default = chosen_models(self._bundles, settings)
@@ -80,17 +88,28 @@ class Server:
         self._versions: dict[str, str] = {}
         self._health = Health()
         self._answers = open_answers(settings, self.metrics)
+        self._store = _open_live_store(settings)
+        self._follower = Follower(
+            self._store,
+            self.metrics,
+            clock=clock,
+            wall_clock=wall_clock,
+            must_reach=settings.live is not None or settings.redis is None,
+            on_ready=self._serve_if_ready,
+        )
+        self._live_models = LiveModels(self.models, self._follower)
+        self._deny_list = DenyListServicer(self._store, self._follower, self.metrics, wall_clock)
         self._completer = Completer(self._answers, self.metrics, query_defaults(settings), self._tracing)
         self._lanes = Lanes(settings, self.metrics, clock)
         self._warm_sets = WarmSets(
-            self._completer.prepare_query,
+            lambda model, query: self._completer.prepare_query(self._live_models.over(model), query),
             self.metrics,
             limit=settings.cache_entries // 2 if self._answers.are_kept else 0,
             busy=lambda: self._lanes.waiting > 0,
         )
         time_budget_s = settings.time_budget_ms / 1000
         keystrokes = KeystrokeAnswers(
-            models=self.models,
+            models=self._live_models,
             completer=self._completer,
             metrics=self.metrics,
             time_budget_s=time_budget_s,
@@ -98,7 +117,7 @@ class Server:
         )
         self._streams = Streams(settings, keystrokes, self.metrics, clock)
         self._autocomplete = AutocompleteServicer(
-            models=self.models,
+            models=self._live_models,
             completer=self._completer,
             streams=self._streams,
             time_budget_s=time_budget_s,
@@ -122,6 +141,7 @@ class Server:
             self._begin()
         self._count_models()
         self._answers.start()
+        self._follower.start()
         self.models.start()
 
     def _begin(self) -> None:
@@ -167,6 +187,7 @@ class Server:
         self._loop.run(self._stop_calls(self._settings.drain_s))
         self._bundles.close()
         self.models.close()
+        self._follower.close()
         self._warm_sets.close()
         self._loop.run(self._stop_calls(None))  # if it began to listen meanwhile
         self._close()
@@ -189,6 +210,7 @@ class Server:
         return {
             AUTOCOMPLETE_SERVICE: self._autocomplete.handlers(calls, lanes),
             MODEL_SERVICE: ModelServicer(self.models).handlers(calls, lanes),
+            DENY_LIST_SERVICE: self._deny_list.handlers(calls, lanes),
             HEALTH_SERVICE: {"Check": check, "Watch": self._health.watch_handler()},
         }
 
@@ -204,8 +226,7 @@ class Server:
             if status.name == self.models.default:
                 if former is None:  # later nobody is to wait for it
                     settle_memory()
-                self._set_health(health_pb2.HealthCheckResponse.SERVING)
-                self._join_port()
+                self._serve_if_ready()
             if version != former:
                 self._warm_sets.begin(status.model)
         statuses = self.models.statuses()
@@ -213,6 +234,13 @@ class Server:
             first = self.models.status(self.models.default).latest_error
             self._failure = first or BundleError("No model could be opened.")
             self.request_stop("no model could be opened")
+
+    def _serve_if_ready(self) -> None:
+        """Serves once the default model is open and it is known what is taken down, which may come from two threads."""
+        with self._joining:
+            if self._follower.is_ready and self.models.status(self.models.default).model is not None:
+                self._set_health(health_pb2.HealthCheckResponse.SERVING)
+                self._join_port()
 
     def _join_port(self) -> None:
         """One of several takes its share of the calls, from its first answer on."""
@@ -233,13 +261,31 @@ class Server:
 
     def _set_health(self, status: Any) -> None:
         # who watches the whole finds its parts so too
-        self._loop.soon(self._health.set, ("", AUTOCOMPLETE_SERVICE, MODEL_SERVICE), status)
+        self._loop.soon(self._health.set, ("", AUTOCOMPLETE_SERVICE, MODEL_SERVICE, DENY_LIST_SERVICE), status)
 
     def _close(self) -> None:
         self._end_metrics()
         self._answers.close()
+        if self._store is not None:
+            self._store.close()
         if self._tracing is not None:
             self._tracing.close()
         self._streams.shut_down()
         self._lanes.close()
         self._loop.close()
+
+
+def _open_live_store(settings: ServerSettings) -> LiveStore | None:
+    """The store of the live state; None if there is none.
+
+    Raises:
+        ConfigError: the one that is named, or one that is there, cannot be used.
+    """
+    location = store_location(settings)
+    try:
+        return None if location == OFF else open_store(location, replicas=settings.live_replicas)
+    except ConfigError as error:
+        if settings.live is not None or settings.redis is not None or Path(location).exists():
+            raise
+        _log.warning("no_live_state", error=str(error), effect="take-downs are refused")
+        return None

@@ -28,7 +28,15 @@ from suggest.sources.source import Proposal, Reading, Request, Source, read_type
 from suggest.sources.spelling import SpellingSource
 from suggest.sources.words import WordsSource
 from suggest.typed_spans import prefix_span, word_spans
-from suggest.types import Generated, QueryCompletion, QueryOptions, QuerySuggestion, ScoreTerms, SuggestionSource
+from suggest.types import (
+    Blocked,
+    Generated,
+    QueryCompletion,
+    QueryOptions,
+    QuerySuggestion,
+    ScoreTerms,
+    SuggestionSource,
+)
 
 CHOSEN = 16
 """Candidates that are ranked at last: the shown ten and what may still rise among them."""
@@ -82,8 +90,13 @@ class QueryCompleter:
         self._neural_cost = CostEstimate(0.002)
         self._reranker_cost = CostEstimate(0.003)
 
-    def complete(self, query: str, options: QueryOptions, budget: Budget | None) -> QueryCompletion:
+    def complete(
+        self, query: str, options: QueryOptions, budget: Budget | None, blocked: Blocked | None = None
+    ) -> QueryCompletion:
         """Ranked completions; an empty query gets the most popular ones.
+
+        Args:
+            blocked: what must not be suggested at present. Other candidates take its places.
 
         Raises:
             UnsupportedError: the bundle was trained without queries.
@@ -96,17 +109,14 @@ class QueryCompleter:
         work = Work(budget)
         with work.stage("parse"):
             options = options._replace(generated=options.generated or self._generated)
-            request = Request(normalize_query(query), options)
-        if request.query:
-            listed = self._ranked(request, work)
-        else:
-            listed = self._popular(options.max_suggestions, self._bundle.queries, work)
+            request = Request(normalize_query(query), options, blocked)
+        listed = self._ranked(request, work) if request.query else self._popular(request, self._bundle.queries, work)
         with work.stage("rank"):
             suggestions = self._suggestions(request, listed, self._bundle.queries)
         return QueryCompletion(
             suggestions=suggestions,
             normalized_query=request.query,
-            corrected_query=_corrected_query(listed, suggestions),
+            corrected_query=_corrected_query(listed, suggestions, blocked),
             left_out=work.left_out,
             refiners=listed.refiners,
             timings=work.timings,
@@ -143,14 +153,14 @@ class QueryCompleter:
             reading = read_typed(self._model, request.query)
             pool = self._proposed(request, reading, self._sources)
             size = max(CHOSEN, options.max_suggestions + 2)
-            rows = first_rows(pool, self._first_ranking, size, options.generated)
+            rows = first_rows(pool, self._first_ranking, size, options.generated, request.blocked)
         corrections = dict[str, Reading]()
         if options.correct and self._spelling is not None:
             pool, corrections = self._corrected(request, reading, pool, self._spelling, work)
         if corrections:  # beside those that suit the typed letters, which stay the same
             size, typed = options.max_suggestions + SPARE, len(pool.parts[0].tokens)
             size -= min(first_exact(reading.log_posterior), typed)
-            rows += first_rows(pool, self._first_ranking, size, options.generated, start=typed)
+            rows += first_rows(pool, self._first_ranking, size, options.generated, request.blocked, start=typed)
         chosen = pool.candidates.rows(rows)
         if self._advisers:
             with work.stage("advice"):
@@ -204,11 +214,12 @@ class QueryCompleter:
         could = {OptionalPart.NEURAL: self._rescorer.helps(pool), OptionalPart.RERANKER: self._reranks}
         return tuple(part for part, helps in could.items() if helps)
 
-    def _popular(self, k: int, index: QueryIndex, work: Work) -> _Listed:
+    def _popular(self, request: Request, index: QueryIndex, work: Work) -> _Listed:
         """The most popular queries with their shares of the log: before a letter is typed no model has an opinion."""
         with work.stage("history"):
-            k = max(k, CHOSEN)  # where a query has several forms, those behind it may come before them
-            popular, total = index.completions("", 2 * k)
+            # where a query has several forms, those behind it may come before them
+            k = max(request.options.max_suggestions, CHOSEN)
+            popular, total = _allowed_completions(index, 2 * k, request.blocked)
             texts, counts = [text for text, _ in popular], [count for _, count in popular]
             entries = index.entries_at(index.positions(texts)).tolist()
             rows = distinct(texts, counts, self._duplicates.collapse, self._duplicates.plural_ratio, entries)[:k]
@@ -264,7 +275,13 @@ def _forms(listed: _Listed, index: QueryIndex, generated: Generated | None) -> l
 
 
 def first_rows(
-    pool: Pool, ranking: Ranking, k: int, generated: Generated | None = Generated.MIX, *, start: int = 0
+    pool: Pool,
+    ranking: Ranking,
+    k: int,
+    generated: Generated | None = Generated.MIX,
+    blocked: Blocked | None = None,
+    *,
+    start: int = 0,
 ) -> list[int]:
     """The candidates from a row on that are worth the other models' time, best first.
 
@@ -278,20 +295,37 @@ def first_rows(
     ranked = order(some, pool.total, ranking)
     if generated is Generated.FILL:
         ranked.sort(key=lambda place: not some.counts[place[1]])
+    allowed = (row for _, row in ranked if blocked is None or not blocked.blocks(some.texts[row]))  # few are judged
     if some.matching is None:
-        return [kept[row] for _, row in ranked[: max(k, 0)]]
+        return [kept[row] for row in itertools.islice(allowed, max(k, 0))]
     elsewhere, left, rows = some.elsewhere.tolist(), k, list[int]()
-    for place, (_, row) in enumerate(ranked):
+    for place, row in enumerate(allowed):
+        if place >= k and left <= 0:
+            break
         if place < k if elsewhere[row] else left > 0:
             left -= not elsewhere[row]
             rows.append(kept[row])
     return rows
 
 
-def _corrected_query(listed: _Listed, suggestions: tuple[QuerySuggestion, ...]) -> str:
+def _allowed_completions(index: QueryIndex, k: int, blocked: Blocked | None) -> tuple[list[tuple[str, float]], float]:
+    """The k most popular queries that are not blocked, fewer if most are, and the submissions of all."""
+    popular, total = index.completions("", k)
+    if blocked is None:
+        return popular, total
+    for count in (k, 4 * k, 64 * k):
+        popular, total = index.completions("", count)
+        allowed = [each for each in popular if not blocked.blocks(each[0])]
+        if len(allowed) >= k or len(popular) < count:
+            break
+    return allowed[:k], total
+
+
+def _corrected_query(listed: _Listed, suggestions: tuple[QuerySuggestion, ...], blocked: Blocked | None) -> str:
     """The correction that is more probable than all else, if a suggestion completes it."""
     shown = [listed.corrections[each.text] for each in suggestions if each.text in listed.corrections]
-    return next((correction.query for correction in shown if correction.log_posterior > _PROBABLE), "")
+    query = next((correction.query for correction in shown if correction.log_posterior > _PROBABLE), "")
+    return "" if blocked is not None and blocked.blocks(query.rstrip()) else query
 
 
 def _known(log_prob: float) -> float | None:

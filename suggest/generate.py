@@ -17,7 +17,7 @@ from lm.models.vocabulary import BEGIN, END, SPACE, UNKNOWN, Constraint
 from lm.text.hangul import TypedPrefix
 from lm.text.normalize import ends_sentence, last_word_start, normalize_query, split_sentences
 from suggest.cursor import context_tokens, locate
-from suggest.types import FinishReason, GenerationOptions, TextChunk
+from suggest.types import Blocked, FinishReason, GenerationOptions, TextChunk
 
 _DRAWS = 100
 """Tokens that are drawn, and forbidden, before the text ends instead."""
@@ -63,6 +63,7 @@ class _Guard:
     line: str  # the prompt's last sentence, with the space at its end
     opening: _Opening
     never: NeverGenerated
+    blocked: Blocked | None = None
 
     def forbids(self, tokens: tuple[int, ...]) -> bool:
         """Whether tokens bring in what is never generated. Unless `END` is the last one, their last word may go on."""
@@ -76,35 +77,43 @@ class _Guard:
 
     def _withholds(self, text: str) -> bool:
         typed, whole = normalize_query(self.line).strip(), normalize_query(self.line + text).strip()
-        return whole != typed and self.never.withholds(whole)
+        blocked = self.blocked is not None and self.blocked.blocks(whole)
+        return whole != typed and (blocked or self.never.withholds(whole))
 
     def _brings_in(self, text: str, *, finished: bool) -> bool:
         written = self.prompt[-_BEFORE:]
         whole, start = written + text, last_word_start(written)
         head, word = normalize_query(written[:start]), normalize_query(written[start:])
-        if not text[:1].isalnum() and self.never.forbids(head, word):
+        if not text[:1].isalnum() and self._forbids(head, word):
             start = len(whole) - len(text.lstrip())
         before, new = normalize_query(whole[:start]), normalize_query(whole[start:])
         if not finished and self.model.joins:
             new = new[: last_word_start(new)]
-        return self.never.forbids(before, new)
+        return self._forbids(before, new)
+
+    def _forbids(self, before: str, new: str) -> bool:
+        return self.never.forbids(before, new) or (self.blocked is not None and self.blocked.blocks_after(before, new))
 
 
 def generate_text(
-    model: LanguageModel, prompt: str, options: GenerationOptions, never: NeverGenerated | None = None
+    model: LanguageModel,
+    prompt: str,
+    options: GenerationOptions,
+    never: NeverGenerated | None = None,
+    blocked: Blocked | None = None,
 ) -> Iterator[TextChunk]:
     """Text that continues the prompt, as it is produced; the last chunk says why it ended.
 
     Nothing of the prompt is replaced: subwords may go on with its last word as it is spelt (`한` to `한국`, `하` not).
     A word model takes that word as finished. What is never generated is drawn anew: words and phrases as they are
-    finished, and the end of a line that as a whole is a withheld query.
+    finished, and the end of a line that as a whole is a withheld query. So is what is blocked at present.
 
     Raises:
         UnsupportedError: the part asked for is not there.
     """
     part = model.part(options.part)
     opening = _open(model, prompt)
-    guard = _Guard(model, prompt, _last_line(prompt), opening, never or NeverGenerated())
+    guard = _Guard(model, prompt, _last_line(prompt), opening, never or NeverGenerated(), blocked)
     if options.beam_width > 1:
         tokens, reason = _beam(model, opening, options, part, guard)
         yield TextChunk(text=_appended(model, prompt, opening, (), tokens), finish_reason=reason)

@@ -14,6 +14,7 @@ from suggest.complete import QueryCompleter
 from suggest.generate import generate_text
 from suggest.scores import score_text
 from suggest.types import (
+    Blocked,
     GenerationOptions,
     NextWords,
     QueryCompletion,
@@ -74,26 +75,30 @@ class Model:
         query: str,
         options: QueryOptions = QueryOptions(),  # noqa: B008 -- immutable
         budget: Budget | None = None,
+        blocked: Blocked | None = None,
     ) -> QueryCompletion:
         """Ranked whole queries for what was typed; see `QueryCompleter.complete`."""
-        return self._completer.complete(query, options, budget)
+        return self._completer.complete(query, options, budget, blocked)
 
     def predict_next_word(
         self,
         text: str,
         options: WordOptions = WordOptions(),  # noqa: B008 -- immutable
         budget: Budget | None = None,
+        blocked: Blocked | None = None,
     ) -> NextWords:
         """Words that follow the text or complete its last word; see `WordPredictor.predict`."""
-        return self._predictor.predict(text, options, budget)
+        return self._predictor.predict(text, options, budget, blocked)
 
     def score_text(self, text: str, *, part: Part = Part.ENSEMBLE) -> TextScore:
         """Scores of the text's words; see `suggest.scores`."""
         return score_text(self._text_model, text, part)
 
-    def generate_text(self, prompt: str, options: GenerationOptions) -> Iterator[TextChunk]:
+    def generate_text(
+        self, prompt: str, options: GenerationOptions, blocked: Blocked | None = None
+    ) -> Iterator[TextChunk]:
         """Text that continues the prompt; see `suggest.generate`."""
-        return generate_text(self._text_model, prompt, options, self.bundle.never_generated)
+        return generate_text(self._text_model, prompt, options, self.bundle.never_generated, blocked)
 
 
 def open_model(path: Path, *, verify: bool = True, verified: VerifiedBundles | None = None) -> Model:

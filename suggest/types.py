@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from lm.models.parts import Part
 from suggest.budget import LeftOut, OptionalPart, StageTiming
@@ -20,6 +20,16 @@ class Generated(enum.Enum):
     OFF = "off"
     FILL = "fill"  # after all that log and catalogue have
     MIX = "mix"  # among those of log and catalogue, by their probability
+
+
+class Blocked(Protocol):
+    """What must not be suggested at present, whatever a bundle holds."""
+
+    def blocks(self, text: str) -> bool:
+        """Whether a normalised text must not be suggested."""
+
+    def blocks_after(self, before: str, text: str) -> bool:
+        """Whether normalised text must not follow other normalised text, which has the space at its end if any."""
 
 
 class QueryOptions(NamedTuple):

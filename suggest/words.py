@@ -18,7 +18,7 @@ from suggest.budget import Budget, CostEstimate, OptionalPart, Work
 from suggest.cursor import Cursor, context_tokens, locate
 from suggest.decode import Hypothesis, complete_word
 from suggest.scores import Word, explain_words
-from suggest.types import NextWords, ScoreTerms, WordOptions, WordSuggestion
+from suggest.types import Blocked, NextWords, ScoreTerms, WordOptions, WordSuggestion
 
 SPARE = 8
 """Words asked for beyond those shown, to make up for the punctuation marks left out."""
@@ -36,8 +36,10 @@ class WordPredictor:
         self._contexts: Memo[str, tuple[int, ...]] = Memo(_CONTEXT_BYTES, deep=True, largest=_CONTEXT_BYTES // 128)
         self._cost = CostEstimate(0.001)
 
-    def predict(self, text: str, options: WordOptions, budget: Budget | None) -> NextWords:
-        """Words, most probable first; neither marks of punctuation nor what is never generated after the text.
+    def predict(
+        self, text: str, options: WordOptions, budget: Budget | None, blocked: Blocked | None = None
+    ) -> NextWords:
+        """Words, most probable first; neither marks of punctuation nor what must not follow the text.
 
         Raises:
             UnsupportedError: the part asked for is not there.
@@ -61,6 +63,7 @@ class WordPredictor:
                 word
                 for word in words
                 if word.log_prob >= least and not self._never.forbids(before, normalize_query(word.text))
+                if blocked is None or not blocked.blocks_after(before, normalize_query(word.text))
             )
             shown = list(itertools.islice(allowed, options.max_suggestions))
         terms = [ScoreTerms()] * len(shown)

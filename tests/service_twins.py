@@ -18,9 +18,12 @@ from lm.models.parts import Part
 from lm.text.normalize import normalize_query
 from service.app import Server
 from service.config import load_settings
+from service.live.follower import Follower
+from service.telemetry.metrics import Metrics
 from suggest.budget import Budget, LeftOut, OptionalPart, StageTiming
 from suggest.model import Model
 from suggest.types import (
+    Blocked,
     FinishReason,
     Generated,
     GenerationOptions,
@@ -93,6 +96,7 @@ class TwinModel(_Anything):  # type: ignore[misc]
         query: str,
         options: QueryOptions = QueryOptions(),  # noqa: B008 -- immutable
         budget: Budget | None = None,
+        blocked: Blocked | None = None,
     ) -> QueryCompletion:
         neural = options.neural
         self._work(query, neural, budget)
@@ -104,6 +108,7 @@ class TwinModel(_Anything):  # type: ignore[misc]
             (text, source)
             for text, source in zip(texts, sources, strict=False)
             if not (options.generated is Generated.OFF and source is SuggestionSource.GENERATED)
+            if blocked is None or not blocked.blocks(text)
         ]
         return QueryCompletion(
             suggestions=tuple(
@@ -129,9 +134,11 @@ class TwinModel(_Anything):  # type: ignore[misc]
         text: str,
         options: WordOptions = WordOptions(),  # noqa: B008 -- immutable
         budget: Budget | None = None,
+        blocked: Blocked | None = None,
     ) -> NextWords:
         self._work(text, options.part is not Part.NGRAM, budget)
-        words = ("states", "nations")[: options.max_suggestions] if options.min_probability < 0.9 else ()
+        known = [word for word in ("states", "nations") if blocked is None or not blocked.blocks_after(text, word)]
+        words = known[: options.max_suggestions] if options.min_probability < 0.9 else ()
         return NextWords(
             suggestions=tuple(WordSuggestion(text=word, log_prob=-0.5, terms=ScoreTerms()) for word in words),
             replace_start=len(text),
@@ -151,10 +158,14 @@ class TwinModel(_Anything):  # type: ignore[misc]
         self,
         prompt: str,  # noqa: ARG002
         options: GenerationOptions,
+        blocked: Blocked | None = None,
     ) -> Iterator[TextChunk]:
         for position in range(options.max_output_tokens):
             self.gate.wait(20)
             last = position == options.max_output_tokens - 1
+            if blocked is not None and blocked.blocks_after("", "word"):
+                yield TextChunk(text="", finish_reason=FinishReason.STOP)
+                return
             yield TextChunk(text=" word", finish_reason=FinishReason.LENGTH if last else None)
 
     def _refines(self) -> bool:
@@ -169,6 +180,11 @@ class TwinModel(_Anything):  # type: ignore[misc]
             self.gate.wait(20)
         if self.failure is not None:
             raise self.failure
+
+
+def no_live_state(metrics: Metrics) -> Follower:
+    """What follows no store: nothing is ever taken down."""
+    return Follower(None, metrics, clock=time.monotonic, wall_clock=time.time)
 
 
 def registry_of(root: Path, models: Mapping[str, list[str]]) -> Path:

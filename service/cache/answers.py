@@ -19,6 +19,7 @@ from suggest.budget import Budget, CostEstimate
 
 if TYPE_CHECKING:
     from service.cache.redis_cache import RedisCache
+    from service.live.models import LiveModel
     from suggest.model import Model
 
 _log = structlog.get_logger("service.server")
@@ -250,10 +251,10 @@ def open_answers(settings: ServerSettings, metrics: Metrics) -> Answers:
     return Answers(metrics, process, shared)
 
 
-def answer_key(method: str, model: Model, asked: object) -> bytes:
+def answer_key(method: str, model: Model | LiveModel, asked: object) -> bytes:
     """The key of an answer. It shows the method, the model and its version, but only a digest of what was typed.
 
-    What a bundle denies is part of its version.
+    What a bundle denies is part of its version; what is taken down at present is part of what was asked.
 
     Args:
         asked: all that was asked. Its `repr` must show it whole, as that of a tuple or a data class does, so that

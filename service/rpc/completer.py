@@ -25,7 +25,10 @@ from suggest.types import (
 )
 
 if TYPE_CHECKING:
+    from service.live.models import LiveModel
     from suggest.model import Model
+
+    AnyModel = Model | LiveModel
 
 COMPLETE_QUERY = "CompleteQuery"
 PREDICT_NEXT_WORD = "PredictNextWord"
@@ -33,6 +36,13 @@ _SOURCES = {
     SuggestionSource.LOG: pb.SUGGESTION_SOURCE_HISTORY,
     SuggestionSource.CATALOGUE: pb.SUGGESTION_SOURCE_CATALOGUE,
     SuggestionSource.GENERATED: pb.SUGGESTION_SOURCE_GENERATED,
+}
+
+
+# messages one behind the other are one message
+_DEGRADED = {
+    COMPLETE_QUERY: pb.CompleteQueryResponse(degraded=True).SerializeToString(),
+    PREDICT_NEXT_WORD: pb.PredictNextWordResponse(degraded=True).SerializeToString(),
 }
 
 
@@ -51,52 +61,72 @@ class Completer:
         self._answers = answers
         self._metrics = metrics
         self._defaults = defaults
+        self._stale_answers = metrics.degraded.labels("store", "live")
         self._tracing = tracing
 
     def read_query(self, fields: QueryFields, query: str, *, prefix: str = "") -> Question[QueryOptions]:
         """See `service.rpc.requests.read_query`."""
         return read_query(fields, query, defaults=self._defaults, prefix=prefix)
 
-    def at_hand(self, method: str, model: Model, question: Question[Any]) -> bytes | None:
+    def at_hand(self, method: str, model: LiveModel, question: Question[Any]) -> bytes | None:
         """The answer if the process holds it; does not wait."""
-        return None if question.options.explain else self._answers.at_hand(question_key(method, model, question))
+        if question.options.explain:
+            return None
+        found = self._answers.at_hand(question_key(method, model, question))
+        return None if found is None else self._marked(method, model, found)
 
-    def find_query(self, model: Model, question: Question[QueryOptions]) -> bytes | None:
+    def find_query(self, model: LiveModel, question: Question[QueryOptions]) -> bytes | None:
         """The answer to a query if a cache holds it."""
-        return None if question.options.explain else self._answers.find(question_key(COMPLETE_QUERY, model, question))
+        if question.options.explain:
+            return None
+        found = self._answers.find(question_key(COMPLETE_QUERY, model, question))
+        return None if found is None else self._marked(COMPLETE_QUERY, model, found)
 
-    def answer(self, method: str, model: Model, question: Question[Any], new_budget: Callable[[], Budget]) -> bytes:
+    def answer(self, method: str, model: LiveModel, question: Question[Any], new_budget: Callable[[], Budget]) -> bytes:
         """The answer; `new_budget` is asked if no cache holds it."""
         if question.options.explain:
-            return self._compute(method, model, question, new_budget()).payload
+            return self._marked(method, model, self._compute(method, model, question, new_budget()).payload)
         key = question_key(method, model, question)
-        return self._answers.answer(key, lambda budget: self._compute(method, model, question, budget), new_budget)
+        found = self._answers.answer(key, lambda budget: self._compute(method, model, question, budget), new_budget)
+        return self._marked(method, model, found)
 
-    def compute_query(self, model: Model, question: Question[QueryOptions], budget: Budget) -> bytes:
+    def compute_query(self, model: LiveModel, question: Question[QueryOptions], budget: Budget) -> bytes:
         """The answer to a query that no cache held."""
         if question.options.explain:
-            return self._compute(COMPLETE_QUERY, model, question, budget).payload
-        key = question_key(COMPLETE_QUERY, model, question)
-        return self._answers.join_or_compute(
-            key, lambda budget: self._compute(COMPLETE_QUERY, model, question, budget), budget
-        )
+            computed = self._compute(COMPLETE_QUERY, model, question, budget).payload
+        else:
+            key = question_key(COMPLETE_QUERY, model, question)
+            computed = self._answers.join_or_compute(
+                key, lambda budget: self._compute(COMPLETE_QUERY, model, question, budget), budget
+            )
+        return self._marked(COMPLETE_QUERY, model, computed)
 
-    def prepare_query(self, model: Model, query: str) -> bool:
+    def prepare_query(self, model: LiveModel, query: str) -> bool:
         """Has the caches hold the answer to a usual call with this query; True if none held it."""
         question = Question(query, "", self._defaults)
         key = question_key(COMPLETE_QUERY, model, question)
         return self._answers.prepare(key, lambda: self._compute(COMPLETE_QUERY, model, question, None))
 
     def fast_query(
-        self, model: Model, question: Question[QueryOptions], budget: Budget
+        self, model: LiveModel, question: Question[QueryOptions], budget: Budget
     ) -> tuple[pb.CompleteQueryResponse, tuple[OptionalPart, ...]]:
         """The answer without neural parts, and which of them could refine it; if none, it is the answer."""
         response, refiners = self._complete(model, question, budget, neural=False)
         if not (refiners or response.degraded or question.options.explain):
             self._answers.keep(question_key(COMPLETE_QUERY, model, question), response.SerializeToString())
+        if model.is_stale:
+            self._stale_answers.inc()
+            response.degraded = True
         return response, refiners
 
-    def _compute(self, method: str, model: Model, question: Question[Any], budget: Budget | None) -> Computed:
+    def _marked(self, method: str, model: LiveModel, answer: bytes) -> bytes:
+        """The answer, as degraded if changes of the live state may be missing. What the caches hold does not say so."""
+        if not model.is_stale:
+            return answer
+        self._stale_answers.inc()
+        return answer + _DEGRADED[method]
+
+    def _compute(self, method: str, model: LiveModel, question: Question[Any], budget: Budget | None) -> Computed:
         response: pb.CompleteQueryResponse | pb.PredictNextWordResponse
         if method == COMPLETE_QUERY:
             response, _ = self._complete(model, question, budget, neural=True)
@@ -105,13 +135,13 @@ class Completer:
         return Computed(payload=response.SerializeToString(), keep=not response.degraded)
 
     def _complete(
-        self, model: Model, question: Question[QueryOptions], budget: Budget | None, *, neural: bool
+        self, model: LiveModel, question: Question[QueryOptions], budget: Budget | None, *, neural: bool
     ) -> tuple[pb.CompleteQueryResponse, tuple[OptionalPart, ...]]:
         completion = model.complete_query(question.text, question.options._replace(neural=neural), budget)
         self._observe(completion, COMPLETE_QUERY)
         return completion_response(completion, model, explain=question.options.explain), completion.refiners
 
-    def _predict(self, model: Model, question: Question[Any], budget: Budget | None) -> pb.PredictNextWordResponse:
+    def _predict(self, model: LiveModel, question: Question[Any], budget: Budget | None) -> pb.PredictNextWordResponse:
         words = model.predict_next_word(question.text, question.options, budget)
         self._observe(words, PREDICT_NEXT_WORD)
         return words_response(words, question.text, model, explain=question.options.explain)
@@ -122,9 +152,10 @@ class Completer:
             self._tracing.stages(answer.timings)
 
 
-def question_key(method: str, model: Model, question: Question[Any]) -> bytes:
+def question_key(method: str, model: LiveModel, question: Question[Any]) -> bytes:
     """The key of the answer to a question."""
-    return answer_key(method, model, (question.text, question.options))
+    asked = question.text, question.options
+    return answer_key(method, model, (*asked, model.epoch) if model.epoch else asked)
 
 
 def model_resource(name: str) -> str:
@@ -132,13 +163,13 @@ def model_resource(name: str) -> str:
     return f"models/{name}"
 
 
-def attribution_token(model: Model, text: str) -> str:
+def attribution_token(model: AnyModel, text: str) -> str:
     """What ties a user's choice to an answer: equal for equal answers, so that they can be cached whole."""
     digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
     return base64.urlsafe_b64encode(f"{model.name}\n{model.version}\n{digest}".encode()).decode().rstrip("=")
 
 
-def completion_response(completion: QueryCompletion, model: Model, *, explain: bool) -> pb.CompleteQueryResponse:
+def completion_response(completion: QueryCompletion, model: AnyModel, *, explain: bool) -> pb.CompleteQueryResponse:
     """The answer to `CompleteQuery`."""
     response = pb.CompleteQueryResponse(
         normalized_query=completion.normalized_query,
@@ -163,7 +194,7 @@ def completion_response(completion: QueryCompletion, model: Model, *, explain: b
     return response
 
 
-def words_response(words: NextWords, text: str, model: Model, *, explain: bool) -> pb.PredictNextWordResponse:
+def words_response(words: NextWords, text: str, model: AnyModel, *, explain: bool) -> pb.PredictNextWordResponse:
     """The answer to `PredictNextWord`."""
     response = pb.PredictNextWordResponse(
         replace_start=words.replace_start,

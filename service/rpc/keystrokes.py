@@ -10,12 +10,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from autocomplete.v1 import autocomplete_service_pb2 as pb
 
 from lm.errors import AutocompleteError
-from service.models.served_models import ServedModels
+from service.live.models import LiveModel, LiveModels
 from service.rpc.admission import Clock, Threads
 from service.rpc.completer import Completer
 from service.rpc.requests import Question
@@ -23,9 +23,6 @@ from service.rpc.status import is_for_callers, status_of
 from service.telemetry.metrics import Metrics
 from suggest.budget import Budget, OptionalPart, Shortage
 from suggest.types import QueryOptions
-
-if TYPE_CHECKING:
-    from suggest.model import Model
 
 METHOD = "StreamCompleteQuery"
 Config = pb.StreamCompleteQueryRequest.Config
@@ -48,7 +45,7 @@ class Refinement:
 
     keystroke: Keystroke
     question: Question[QueryOptions]
-    model: Model
+    model: LiveModel
     budget: Budget
     fast: pb.CompleteQueryResponse
     refiners: tuple[OptionalPart, ...]
@@ -64,7 +61,7 @@ class KeystrokeAnswers:
     def __init__(
         self,
         *,
-        models: ServedModels,
+        models: LiveModels,
         completer: Completer,
         metrics: Metrics,
         time_budget_s: float,

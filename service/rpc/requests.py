@@ -72,12 +72,12 @@ def read_query(
         defaults: what holds where the request leaves it open.
         prefix: path of `fields` in the request, for messages.
     """
-    _check_length("query", query, MAX_QUERY_LENGTH)
-    _check_length(prefix + "user_pseudo_id", fields.user_pseudo_id, MAX_USER_ID_LENGTH)
+    check_length("query", query, MAX_QUERY_LENGTH)
+    check_length(prefix + "user_pseudo_id", fields.user_pseudo_id, MAX_USER_ID_LENGTH)
     least = defaults.min_acceptance_prob
     if fields.HasField("min_acceptance_probability"):
         least = fields.min_acceptance_probability
-        _check_range(prefix + "min_acceptance_probability", least, 0.0, 1.0)
+        check_range(prefix + "min_acceptance_probability", least, 0.0, 1.0)
     options = defaults._replace(
         max_suggestions=_suggestions(prefix + "max_suggestions", fields.max_suggestions),
         generated=_generated(fields, prefix) or defaults.generated,
@@ -89,8 +89,8 @@ def read_query(
 
 def read_words(request: pb.PredictNextWordRequest) -> Question[WordOptions]:
     """Checks a request for next words."""
-    _check_length("text", request.text, MAX_TEXT_LENGTH)
-    _check_range("min_probability", request.min_probability, 0.0, 1.0)
+    check_length("text", request.text, MAX_TEXT_LENGTH)
+    check_range("min_probability", request.min_probability, 0.0, 1.0)
     options = WordOptions(
         max_suggestions=_suggestions("max_suggestions", request.max_suggestions),
         min_probability=request.min_probability,
@@ -104,23 +104,23 @@ def read_score(request: pb.ScoreTextRequest) -> Question[Part]:
     """Checks a request for scores."""
     if not request.text:
         raise RequestError("text", "is required.", fault="MALFORMED", remedy="Give the text to score.")
-    _check_length("text", request.text, MAX_TEXT_LENGTH)
+    check_length("text", request.text, MAX_TEXT_LENGTH)
     return Question(request.text, read_model_name("model", request.model), _part(request.part))
 
 
 def read_generation(request: pb.GenerateTextRequest) -> Question[GenerationOptions]:
     """Checks a request for generated text."""
-    _check_length("prompt", request.prompt, MAX_TEXT_LENGTH)
-    _check_range("max_output_tokens", request.max_output_tokens, 0, math.inf)
-    _check_range("beam_width", request.beam_width, 0, MAX_BEAM_WIDTH)
+    check_length("prompt", request.prompt, MAX_TEXT_LENGTH)
+    check_range("max_output_tokens", request.max_output_tokens, 0, math.inf)
+    check_range("beam_width", request.beam_width, 0, MAX_BEAM_WIDTH)
     temperature = request.temperature if request.HasField("temperature") else 1.0
     top_p = request.top_p if request.HasField("top_p") else None
     top_k = request.top_k if request.HasField("top_k") else None
-    _check_range("temperature", temperature, 0.0, 2.0)
+    check_range("temperature", temperature, 0.0, 2.0)
     if top_p is not None:
-        _check_range("top_p", top_p, math.nextafter(0.0, 1.0), 1.0, shown="above 0 and at most 1")
+        check_range("top_p", top_p, math.nextafter(0.0, 1.0), 1.0, shown="above 0 and at most 1")
     if top_k is not None:
-        _check_range("top_k", top_k, 1, math.inf)
+        check_range("top_k", top_k, 1, math.inf)
     options = GenerationOptions(
         max_output_tokens=min(request.max_output_tokens or DEFAULT_OUTPUT_TOKENS, MAX_OUTPUT_TOKENS),
         temperature=temperature,
@@ -135,7 +135,7 @@ def read_generation(request: pb.GenerateTextRequest) -> Question[GenerationOptio
 
 def read_page_size(request: model_pb.ListModelsRequest) -> int:
     """Models a page."""
-    _check_range("page_size", request.page_size, 0, math.inf)
+    check_range("page_size", request.page_size, 0, math.inf)
     return min(request.page_size or DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE)
 
 
@@ -151,7 +151,7 @@ def read_model_name(field: str, value: str, *, required: bool = False) -> str:
 
 def _suggestions(field: str, value: int) -> int:
     if value < 0:
-        _check_range(field, value, 0, math.inf)
+        check_range(field, value, 0, math.inf)
     return min(value or DEFAULT_SUGGESTIONS, MAX_SUGGESTIONS)
 
 
@@ -179,7 +179,8 @@ def _part(value: int) -> Part:
     return part
 
 
-def _check_length(field: str, value: str, limit: int) -> None:
+def check_length(field: str, value: str, limit: int) -> None:
+    """Refuses a text with more characters than a limit."""
     if len(value) > limit:
         raise RequestError(
             field,
@@ -189,7 +190,8 @@ def _check_length(field: str, value: str, limit: int) -> None:
         )
 
 
-def _check_range(field: str, value: float, low: float, high: float, *, shown: str = "") -> None:
+def check_range(field: str, value: float, low: float, high: float, *, shown: str = "") -> None:
+    """Refuses a number outside bounds, which `shown` may put into words."""
     if low <= value <= high:  # false for NaN
         return
     allowed = shown or (f"at least {low:g}" if high == math.inf else f"from {low:g} to {high:g}")

@@ -14,6 +14,7 @@ from autocomplete.v1 import autocomplete_service_pb2 as pb
 from autocomplete.v1 import model_service_pb2 as model_pb
 
 from lm.errors import RequestError
+from service.live.models import LiveModels
 from service.models.served_models import ModelState, ModelStatus, ServedModels
 from service.rpc.admission import Clock, Lanes
 from service.rpc.calls import Call, Calls
@@ -64,7 +65,7 @@ class AutocompleteServicer:
     def __init__(
         self,
         *,
-        models: ServedModels,
+        models: LiveModels,
         completer: Completer,
         streams: Streams,
         time_budget_s: float,
@@ -88,8 +89,8 @@ class AutocompleteServicer:
         """`ScoreText`."""
         question = read_score(request)
         model = self._models.get(question.model)
-        score = await call.compute(partial(model.score_text, question.text, part=question.options))
-        return _score_response(score, model).SerializeToString()
+        score = await call.compute(partial(model.model.score_text, question.text, part=question.options))
+        return _score_response(score, model.model).SerializeToString()
 
     async def generate_text(self, request: pb.GenerateTextRequest, call: Call) -> AsyncIterator[bytes]:
         """`GenerateText`; between two stretches of text it holds no thread."""

@@ -16,10 +16,12 @@ from grpc_status import rpc_status
 from lm.errors import (
     AutocompleteError,
     BundleError,
+    EntryNotFoundError,
     ModelLoadingError,
     ModelNotFoundError,
     OverloadedError,
     RequestError,
+    StoreUnavailableError,
     UnsupportedError,
 )
 from service.telemetry.logs import trace_of
@@ -37,6 +39,8 @@ _TABLE: tuple[tuple[type[AutocompleteError], int, str], ...] = (
     (BundleError, code_pb2.UNAVAILABLE, "MODEL_LOADING"),
     (UnsupportedError, code_pb2.FAILED_PRECONDITION, "METHOD_UNSUPPORTED"),
     (OverloadedError, code_pb2.RESOURCE_EXHAUSTED, "OVERLOADED"),
+    (EntryNotFoundError, code_pb2.NOT_FOUND, "ENTRY_NOT_FOUND"),
+    (StoreUnavailableError, code_pb2.UNAVAILABLE, "STORE_UNAVAILABLE"),
 )
 
 
@@ -72,7 +76,7 @@ def status_of(error: AutocompleteError) -> status_pb2.Status:
             field=error.field, description=str(error), reason=reason
         )
         details.append(error_details_pb2.BadRequest(field_violations=[violation]))
-    elif isinstance(error, OverloadedError):
+    elif isinstance(error, (OverloadedError, StoreUnavailableError)):
         details.append(_retry_info(error.retry_after_s))
     elif isinstance(error, ModelLoadingError):
         details.append(_retry_info(_LOADING_RETRY_AFTER_S))

@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 
 from lm.models.language_model import LanguageModel, State
 from lm.models.parts import Part
-from suggest.types import QueryOptions
+from suggest.types import Blocked, QueryOptions
 
 
 class Request(NamedTuple):
@@ -23,10 +23,12 @@ class Request(NamedTuple):
     Attributes:
         query: as typed, normalised: a space at its end says that the last word is finished.
         options: what the caller chose.
+        blocked: what must not be suggested at present; None if there is nothing.
     """
 
     query: str
     options: QueryOptions = QueryOptions()
+    blocked: Blocked | None = None
 
 
 @dataclass(slots=True, eq=False)

@@ -9,9 +9,9 @@ import pytest
 
 from lm.models.parts import Part
 from service.cache.redis_cache import redis_key
+from service.live.models import LiveModel
 from service.rpc.completer import COMPLETE_QUERY, PREDICT_NEXT_WORD, question_key
 from service.rpc.requests import Question
-from suggest.model import Model
 from suggest.types import Generated, QueryOptions, WordOptions
 
 OTHER: dict[str, Any] = {
@@ -32,14 +32,15 @@ class Named:
 
     name: str = "shop"
     version: str = "20260101-000000"
+    epoch: str = ""
 
 
 def query_key(options: QueryOptions, query: str = "new", model: Named | None = None) -> bytes:
-    return question_key(COMPLETE_QUERY, cast(Model, model or Named()), Question(query, "", options))
+    return question_key(COMPLETE_QUERY, cast(LiveModel, model or Named()), Question(query, "", options))
 
 
 def word_key(options: WordOptions, text: str = "new", model: Named | None = None) -> bytes:
-    return question_key(PREDICT_NEXT_WORD, cast(Model, model or Named()), Question(text, "", options))
+    return question_key(PREDICT_NEXT_WORD, cast(LiveModel, model or Named()), Question(text, "", options))
 
 
 @pytest.mark.parametrize("field", QueryOptions._fields)
@@ -62,6 +63,8 @@ def test_method_model_version_and_text_change_the_key() -> None:
         query_key(QueryOptions(), query="new "),
         query_key(QueryOptions(), model=Named(name="other")),
         query_key(QueryOptions(), model=Named(version="20260102-000000")),
+        query_key(QueryOptions(), model=Named(epoch="a")),
+        query_key(QueryOptions(), model=Named(epoch="b")),
         word_key(WordOptions()),
         word_key(WordOptions(), text="new "),
     ]

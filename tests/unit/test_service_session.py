@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 from lm.errors import ModelNotFoundError, OverloadedError, RequestError
 from service.cache.answers import Answers, MemoryCache
 from service.cache.redis_cache import RedisCache
+from service.live.models import LiveModels
 from service.models.served_models import ServedModels
 from service.rpc.admission import Job, Threads
 from service.rpc.completer import Completer
@@ -24,7 +25,7 @@ from service.telemetry.metrics import Metrics
 from suggest.budget import OptionalPart
 from suggest.model import Model
 from suggest.types import QueryOptions
-from tests.service_twins import TwinModel
+from tests.service_twins import TwinModel, no_live_state
 
 Request = pb.StreamCompleteQueryRequest
 Response = pb.StreamCompleteQueryResponse
@@ -98,7 +99,7 @@ class Room:
         self.context = ContextTwin()
         answers = Answers(self.metrics, near, cast(RedisCache | None, far))
         self.answers = KeystrokeAnswers(
-            models=cast(ServedModels, self.models),
+            models=LiveModels(cast(ServedModels, self.models), no_live_state(self.metrics)),
             completer=Completer(answers, self.metrics, QueryOptions()),
             metrics=self.metrics,
             time_budget_s=BUDGET_S,

@@ -24,6 +24,8 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_MODEL_LOADING: _ClassVar[ErrorReason]
     ERROR_REASON_METHOD_UNSUPPORTED: _ClassVar[ErrorReason]
     ERROR_REASON_OVERLOADED: _ClassVar[ErrorReason]
+    ERROR_REASON_ENTRY_NOT_FOUND: _ClassVar[ErrorReason]
+    ERROR_REASON_STORE_UNAVAILABLE: _ClassVar[ErrorReason]
 
 class EnsemblePart(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -53,6 +55,8 @@ ERROR_REASON_MODEL_NOT_FOUND: ErrorReason
 ERROR_REASON_MODEL_LOADING: ErrorReason
 ERROR_REASON_METHOD_UNSUPPORTED: ErrorReason
 ERROR_REASON_OVERLOADED: ErrorReason
+ERROR_REASON_ENTRY_NOT_FOUND: ErrorReason
+ERROR_REASON_STORE_UNAVAILABLE: ErrorReason
 ENSEMBLE_PART_UNSPECIFIED: EnsemblePart
 ENSEMBLE_PART_NGRAM: EnsemblePart
 ENSEMBLE_PART_NEURAL: EnsemblePart

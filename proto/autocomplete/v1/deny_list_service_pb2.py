@@ -24,12 +24,11 @@ _sym_db = _symbol_database.Default()
 
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
-from google.api import visibility_pb2 as google_dot_api_dot_visibility__pb2
 from google.protobuf import empty_pb2 as google_dot_protobuf_dot_empty__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'autocomplete/v1/deny_list_service.proto\x12\x0f\x61utocomplete.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/api/visibility.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa4\x02\n\rDenyListEntry\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x14\n\x06phrase\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12J\n\x0ematch_operator\x18\x03 \x01(\x0e\x32,.autocomplete.v1.DenyListEntry.MatchOperatorB\x04\xe2\x41\x01\x02\x12\x35\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\"f\n\rMatchOperator\x12\x1e\n\x1aMATCH_OPERATOR_UNSPECIFIED\x10\x00\x12\x18\n\x14MATCH_OPERATOR_EXACT\x10\x01\x12\x1b\n\x17MATCH_OPERATOR_CONTAINS\x10\x02\"[\n\x1a\x43reateDenyListEntryRequest\x12=\n\x0f\x64\x65ny_list_entry\x18\x01 \x01(\x0b\x32\x1e.autocomplete.v1.DenyListEntryB\x04\xe2\x41\x01\x02\"0\n\x1a\x44\x65leteDenyListEntryRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"O\n\x1aListDenyListEntriesRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"q\n\x1bListDenyListEntriesResponse\x12\x39\n\x11\x64\x65ny_list_entries\x18\x01 \x03(\x0b\x32\x1e.autocomplete.v1.DenyListEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xc8\x03\n\x0f\x44\x65nyListService\x12\x90\x01\n\x13\x43reateDenyListEntry\x12+.autocomplete.v1.CreateDenyListEntryRequest\x1a\x1e.autocomplete.v1.DenyListEntry\",\x82\xd3\xe4\x93\x02&\"\x13/v1/denyListEntries:\x0f\x64\x65ny_list_entry\x12\x80\x01\n\x13\x44\x65leteDenyListEntry\x12+.autocomplete.v1.DeleteDenyListEntryRequest\x1a\x16.google.protobuf.Empty\"$\x82\xd3\xe4\x93\x02\x1e*\x1c/v1/{name=denyListEntries/*}\x12\x8d\x01\n\x13ListDenyListEntries\x12+.autocomplete.v1.ListDenyListEntriesRequest\x1a,.autocomplete.v1.ListDenyListEntriesResponse\"\x1b\x82\xd3\xe4\x93\x02\x15\x12\x13/v1/denyListEntries\x1a\x0f\xfa\xd2\xe4\x93\x02\t\x12\x07PLANNEDb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'autocomplete/v1/deny_list_service.proto\x12\x0f\x61utocomplete.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf7\x03\n\rDenyListEntry\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x14\n\x06phrase\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12J\n\x0ematch_operator\x18\x03 \x01(\x0e\x32,.autocomplete.v1.DenyListEntry.MatchOperatorB\x04\xe2\x41\x01\x02\x12\x35\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x13\n\x05model\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01\x12\x14\n\x06reason\x18\x06 \x01(\tB\x04\xe2\x41\x01\x01\x12\x15\n\x07\x63reator\x18\x07 \x01(\tB\x04\xe2\x41\x01\x01\x12\x35\n\x0b\x65xpire_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\"\xbf\x01\n\rMatchOperator\x12\x1e\n\x1aMATCH_OPERATOR_UNSPECIFIED\x10\x00\x12\x18\n\x14MATCH_OPERATOR_EXACT\x10\x01\x12\x1b\n\x17MATCH_OPERATOR_CONTAINS\x10\x02\x12\x1a\n\x16MATCH_OPERATOR_PATTERN\x10\x03\x12\x1c\n\x18MATCH_OPERATOR_GENERATED\x10\x04\x12\x1d\n\x19MATCH_OPERATOR_EVERYTHING\x10\x05\"[\n\x1a\x43reateDenyListEntryRequest\x12=\n\x0f\x64\x65ny_list_entry\x18\x01 \x01(\x0b\x32\x1e.autocomplete.v1.DenyListEntryB\x04\xe2\x41\x01\x02\"G\n\x1a\x44\x65leteDenyListEntryRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x07remover\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"O\n\x1aListDenyListEntriesRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"q\n\x1bListDenyListEntriesResponse\x12\x39\n\x11\x64\x65ny_list_entries\x18\x01 \x03(\x0b\x32\x1e.autocomplete.v1.DenyListEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xb7\x03\n\x0f\x44\x65nyListService\x12\x90\x01\n\x13\x43reateDenyListEntry\x12+.autocomplete.v1.CreateDenyListEntryRequest\x1a\x1e.autocomplete.v1.DenyListEntry\",\x82\xd3\xe4\x93\x02&\"\x13/v1/denyListEntries:\x0f\x64\x65ny_list_entry\x12\x80\x01\n\x13\x44\x65leteDenyListEntry\x12+.autocomplete.v1.DeleteDenyListEntryRequest\x1a\x16.google.protobuf.Empty\"$\x82\xd3\xe4\x93\x02\x1e*\x1c/v1/{name=denyListEntries/*}\x12\x8d\x01\n\x13ListDenyListEntries\x12+.autocomplete.v1.ListDenyListEntriesRequest\x1a,.autocomplete.v1.ListDenyListEntriesResponse\"\x1b\x82\xd3\xe4\x93\x02\x15\x12\x13/v1/denyListEntriesb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,39 +38,47 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DENYLISTENTRY'].fields_by_name['name']._loaded_options = None
   _globals['_DENYLISTENTRY'].fields_by_name['name']._serialized_options = b'\342A\001\010'
   _globals['_DENYLISTENTRY'].fields_by_name['phrase']._loaded_options = None
-  _globals['_DENYLISTENTRY'].fields_by_name['phrase']._serialized_options = b'\342A\001\002'
+  _globals['_DENYLISTENTRY'].fields_by_name['phrase']._serialized_options = b'\342A\001\001'
   _globals['_DENYLISTENTRY'].fields_by_name['match_operator']._loaded_options = None
   _globals['_DENYLISTENTRY'].fields_by_name['match_operator']._serialized_options = b'\342A\001\002'
   _globals['_DENYLISTENTRY'].fields_by_name['create_time']._loaded_options = None
   _globals['_DENYLISTENTRY'].fields_by_name['create_time']._serialized_options = b'\342A\001\003'
+  _globals['_DENYLISTENTRY'].fields_by_name['model']._loaded_options = None
+  _globals['_DENYLISTENTRY'].fields_by_name['model']._serialized_options = b'\342A\001\001'
+  _globals['_DENYLISTENTRY'].fields_by_name['reason']._loaded_options = None
+  _globals['_DENYLISTENTRY'].fields_by_name['reason']._serialized_options = b'\342A\001\001'
+  _globals['_DENYLISTENTRY'].fields_by_name['creator']._loaded_options = None
+  _globals['_DENYLISTENTRY'].fields_by_name['creator']._serialized_options = b'\342A\001\001'
+  _globals['_DENYLISTENTRY'].fields_by_name['expire_time']._loaded_options = None
+  _globals['_DENYLISTENTRY'].fields_by_name['expire_time']._serialized_options = b'\342A\001\001'
   _globals['_CREATEDENYLISTENTRYREQUEST'].fields_by_name['deny_list_entry']._loaded_options = None
   _globals['_CREATEDENYLISTENTRYREQUEST'].fields_by_name['deny_list_entry']._serialized_options = b'\342A\001\002'
   _globals['_DELETEDENYLISTENTRYREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_DELETEDENYLISTENTRYREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002'
+  _globals['_DELETEDENYLISTENTRYREQUEST'].fields_by_name['remover']._loaded_options = None
+  _globals['_DELETEDENYLISTENTRYREQUEST'].fields_by_name['remover']._serialized_options = b'\342A\001\001'
   _globals['_LISTDENYLISTENTRIESREQUEST'].fields_by_name['page_size']._loaded_options = None
   _globals['_LISTDENYLISTENTRIESREQUEST'].fields_by_name['page_size']._serialized_options = b'\342A\001\001'
   _globals['_LISTDENYLISTENTRIESREQUEST'].fields_by_name['page_token']._loaded_options = None
   _globals['_LISTDENYLISTENTRIESREQUEST'].fields_by_name['page_token']._serialized_options = b'\342A\001\001'
-  _globals['_DENYLISTSERVICE']._loaded_options = None
-  _globals['_DENYLISTSERVICE']._serialized_options = b'\372\322\344\223\002\t\022\007PLANNED'
   _globals['_DENYLISTSERVICE'].methods_by_name['CreateDenyListEntry']._loaded_options = None
   _globals['_DENYLISTSERVICE'].methods_by_name['CreateDenyListEntry']._serialized_options = b'\202\323\344\223\002&\"\023/v1/denyListEntries:\017deny_list_entry'
   _globals['_DENYLISTSERVICE'].methods_by_name['DeleteDenyListEntry']._loaded_options = None
   _globals['_DENYLISTSERVICE'].methods_by_name['DeleteDenyListEntry']._serialized_options = b'\202\323\344\223\002\036*\034/v1/{name=denyListEntries/*}'
   _globals['_DENYLISTSERVICE'].methods_by_name['ListDenyListEntries']._loaded_options = None
   _globals['_DENYLISTSERVICE'].methods_by_name['ListDenyListEntries']._serialized_options = b'\202\323\344\223\002\025\022\023/v1/denyListEntries'
-  _globals['_DENYLISTENTRY']._serialized_start=215
-  _globals['_DENYLISTENTRY']._serialized_end=507
-  _globals['_DENYLISTENTRY_MATCHOPERATOR']._serialized_start=405
-  _globals['_DENYLISTENTRY_MATCHOPERATOR']._serialized_end=507
-  _globals['_CREATEDENYLISTENTRYREQUEST']._serialized_start=509
-  _globals['_CREATEDENYLISTENTRYREQUEST']._serialized_end=600
-  _globals['_DELETEDENYLISTENTRYREQUEST']._serialized_start=602
-  _globals['_DELETEDENYLISTENTRYREQUEST']._serialized_end=650
-  _globals['_LISTDENYLISTENTRIESREQUEST']._serialized_start=652
-  _globals['_LISTDENYLISTENTRIESREQUEST']._serialized_end=731
-  _globals['_LISTDENYLISTENTRIESRESPONSE']._serialized_start=733
-  _globals['_LISTDENYLISTENTRIESRESPONSE']._serialized_end=846
-  _globals['_DENYLISTSERVICE']._serialized_start=849
-  _globals['_DENYLISTSERVICE']._serialized_end=1305
+  _globals['_DENYLISTENTRY']._serialized_start=186
+  _globals['_DENYLISTENTRY']._serialized_end=689
+  _globals['_DENYLISTENTRY_MATCHOPERATOR']._serialized_start=498
+  _globals['_DENYLISTENTRY_MATCHOPERATOR']._serialized_end=689
+  _globals['_CREATEDENYLISTENTRYREQUEST']._serialized_start=691
+  _globals['_CREATEDENYLISTENTRYREQUEST']._serialized_end=782
+  _globals['_DELETEDENYLISTENTRYREQUEST']._serialized_start=784
+  _globals['_DELETEDENYLISTENTRYREQUEST']._serialized_end=855
+  _globals['_LISTDENYLISTENTRIESREQUEST']._serialized_start=857
+  _globals['_LISTDENYLISTENTRIESREQUEST']._serialized_end=936
+  _globals['_LISTDENYLISTENTRIESRESPONSE']._serialized_start=938
+  _globals['_LISTDENYLISTENTRIESRESPONSE']._serialized_end=1051
+  _globals['_DENYLISTSERVICE']._serialized_start=1054
+  _globals['_DENYLISTSERVICE']._serialized_end=1493
 # @@protoc_insertion_point(module_scope)

@@ -2,7 +2,6 @@ import datetime
 
 from google.api import annotations_pb2 as _annotations_pb2
 from google.api import field_behavior_pb2 as _field_behavior_pb2
-from google.api import visibility_pb2 as _visibility_pb2
 from google.protobuf import empty_pb2 as _empty_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -15,24 +14,38 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class DenyListEntry(_message.Message):
-    __slots__ = ("name", "phrase", "match_operator", "create_time")
+    __slots__ = ("name", "phrase", "match_operator", "create_time", "model", "reason", "creator", "expire_time")
     class MatchOperator(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         MATCH_OPERATOR_UNSPECIFIED: _ClassVar[DenyListEntry.MatchOperator]
         MATCH_OPERATOR_EXACT: _ClassVar[DenyListEntry.MatchOperator]
         MATCH_OPERATOR_CONTAINS: _ClassVar[DenyListEntry.MatchOperator]
+        MATCH_OPERATOR_PATTERN: _ClassVar[DenyListEntry.MatchOperator]
+        MATCH_OPERATOR_GENERATED: _ClassVar[DenyListEntry.MatchOperator]
+        MATCH_OPERATOR_EVERYTHING: _ClassVar[DenyListEntry.MatchOperator]
     MATCH_OPERATOR_UNSPECIFIED: DenyListEntry.MatchOperator
     MATCH_OPERATOR_EXACT: DenyListEntry.MatchOperator
     MATCH_OPERATOR_CONTAINS: DenyListEntry.MatchOperator
+    MATCH_OPERATOR_PATTERN: DenyListEntry.MatchOperator
+    MATCH_OPERATOR_GENERATED: DenyListEntry.MatchOperator
+    MATCH_OPERATOR_EVERYTHING: DenyListEntry.MatchOperator
     NAME_FIELD_NUMBER: _ClassVar[int]
     PHRASE_FIELD_NUMBER: _ClassVar[int]
     MATCH_OPERATOR_FIELD_NUMBER: _ClassVar[int]
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    CREATOR_FIELD_NUMBER: _ClassVar[int]
+    EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
     name: str
     phrase: str
     match_operator: DenyListEntry.MatchOperator
     create_time: _timestamp_pb2.Timestamp
-    def __init__(self, name: _Optional[str] = ..., phrase: _Optional[str] = ..., match_operator: _Optional[_Union[DenyListEntry.MatchOperator, str]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    model: str
+    reason: str
+    creator: str
+    expire_time: _timestamp_pb2.Timestamp
+    def __init__(self, name: _Optional[str] = ..., phrase: _Optional[str] = ..., match_operator: _Optional[_Union[DenyListEntry.MatchOperator, str]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., model: _Optional[str] = ..., reason: _Optional[str] = ..., creator: _Optional[str] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class CreateDenyListEntryRequest(_message.Message):
     __slots__ = ("deny_list_entry",)
@@ -41,10 +54,12 @@ class CreateDenyListEntryRequest(_message.Message):
     def __init__(self, deny_list_entry: _Optional[_Union[DenyListEntry, _Mapping]] = ...) -> None: ...
 
 class DeleteDenyListEntryRequest(_message.Message):
-    __slots__ = ("name",)
+    __slots__ = ("name", "remover")
     NAME_FIELD_NUMBER: _ClassVar[int]
+    REMOVER_FIELD_NUMBER: _ClassVar[int]
     name: str
-    def __init__(self, name: _Optional[str] = ...) -> None: ...
+    remover: str
+    def __init__(self, name: _Optional[str] = ..., remover: _Optional[str] = ...) -> None: ...
 
 class ListDenyListEntriesRequest(_message.Message):
     __slots__ = ("page_size", "page_token")

@@ -27,9 +27,17 @@ if _version_not_supported:
 
 
 class DenyListServiceStub:
-    """Not served yet: every method answers `UNIMPLEMENTED`.
+    """Takes suggestions down.
 
-    Takes suggestions down.
+    What is acknowledged is kept durably, whatever ends afterwards, and holds on
+    every replica within two seconds: for queries of the log, titles of the
+    catalogue, generated queries, corrections, next words and generated text, in
+    cached answers and open streams too. Every change is kept with its time and
+    with who made it.
+
+    While the store of these entries cannot be reached, or its disk is full,
+    changes are refused with `UNAVAILABLE` and `google.rpc.RetryInfo`, and nothing
+    is half done. Answers go on with what is known.
     """
 
     def __init__(self, channel):
@@ -56,13 +64,22 @@ class DenyListServiceStub:
 
 
 class DenyListServiceServicer:
-    """Not served yet: every method answers `UNIMPLEMENTED`.
+    """Takes suggestions down.
 
-    Takes suggestions down.
+    What is acknowledged is kept durably, whatever ends afterwards, and holds on
+    every replica within two seconds: for queries of the log, titles of the
+    catalogue, generated queries, corrections, next words and generated text, in
+    cached answers and open streams too. Every change is kept with its time and
+    with who made it.
+
+    While the store of these entries cannot be reached, or its disk is full,
+    changes are refused with `UNAVAILABLE` and `google.rpc.RetryInfo`, and nothing
+    is half done. Answers go on with what is known.
     """
 
     def CreateDenyListEntry(self, request, context):
-        """Creates an entry. Creating the same phrase again returns the entry there is.
+        """Creates an entry. If there is one that takes down the same, returns that
+        one; if the new one ends later, that one then ends so late too.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -109,9 +126,17 @@ def add_DenyListServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class DenyListService:
-    """Not served yet: every method answers `UNIMPLEMENTED`.
+    """Takes suggestions down.
 
-    Takes suggestions down.
+    What is acknowledged is kept durably, whatever ends afterwards, and holds on
+    every replica within two seconds: for queries of the log, titles of the
+    catalogue, generated queries, corrections, next words and generated text, in
+    cached answers and open streams too. Every change is kept with its time and
+    with who made it.
+
+    While the store of these entries cannot be reached, or its disk is full,
+    changes are refused with `UNAVAILABLE` and `google.rpc.RetryInfo`, and nothing
+    is half done. Answers go on with what is known.
     """
 
     @staticmethod

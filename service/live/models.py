@@ -1,0 +1,115 @@
+"""Models as they answer now: what is taken down at this moment is not suggested, whatever their bundles hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from lm.errors import ModelLoadingError
+from service.live.follower import Follower
+from suggest.budget import Budget
+from suggest.types import (
+    FinishReason,
+    Generated,
+    GenerationOptions,
+    NextWords,
+    QueryCompletion,
+    QueryOptions,
+    TextChunk,
+    WordOptions,
+)
+
+if TYPE_CHECKING:
+    from service.models.served_models import ServedModels
+    from suggest.model import Model
+
+
+class LiveModel:
+    """A model and what is taken down for it as an answer begins, which holds for all of this answer.
+
+    Attributes:
+        model: the model as its bundle has it.
+        epoch: names what is taken down: two answers are the same only if it is.
+        is_stale: whether the last changes may be missing.
+    """
+
+    __slots__ = ("_follower", "_view", "epoch", "is_stale", "model", "name", "version")
+
+    def __init__(self, model: Model, follower: Follower) -> None:
+        self.model = model
+        self.name = model.name
+        self.version = model.version
+        self._follower = follower
+        self._view = follower.view(model.name)
+        self.epoch = self._view.epoch
+        self.is_stale = follower.is_stale
+
+    def complete_query(self, query: str, options: QueryOptions, budget: Budget | None) -> QueryCompletion:
+        """See `Model.complete_query`; the query is normalised."""
+        view = self._view
+        if view.is_silent:
+            return QueryCompletion(suggestions=(), normalized_query=query, timings=())
+        if not view.generates:
+            options = options._replace(generated=Generated.OFF)
+        if not view.has_texts:
+            return self.model.complete_query(query, options, budget)
+        return self.model.complete_query(query, options, budget, view)
+
+    def predict_next_word(self, text: str, options: WordOptions, budget: Budget | None) -> NextWords:
+        """See `Model.predict_next_word`."""
+        view = self._view
+        if view.is_silent:
+            return NextWords(suggestions=(), replace_start=len(text), timings=())
+        if not view.has_texts:
+            return self.model.predict_next_word(text, options, budget)
+        return self.model.predict_next_word(text, options, budget, view)
+
+    def generate_text(self, prompt: str, options: GenerationOptions) -> Iterator[TextChunk]:
+        """See `Model.generate_text`; what is taken down meanwhile holds for the rest of the text."""
+        for chunk in self.model.generate_text(prompt, options, _Now(self._follower, self.name)):
+            if not self._follower.view(self.name).generates:
+                break
+            yield chunk
+            if chunk.finish_reason is not None:
+                return
+        yield TextChunk(text="", finish_reason=FinishReason.STOP)
+
+
+class _Now:
+    """What is taken down at whichever moment it is asked."""
+
+    def __init__(self, follower: Follower, model: str) -> None:
+        self._follower = follower
+        self._model = model
+
+    def blocks(self, text: str) -> bool:
+        view = self._follower.view(self._model)
+        return view.has_texts and view.blocks(text)
+
+    def blocks_after(self, before: str, text: str) -> bool:
+        view = self._follower.view(self._model)
+        return view.has_texts and view.blocks_after(before, text)
+
+
+class LiveModels:
+    """The served models, as they answer now."""
+
+    def __init__(self, served: ServedModels, follower: Follower) -> None:
+        self._served = served
+        self._follower = follower
+
+    def get(self, name: str) -> LiveModel:
+        """The model of this name; of the default one if empty.
+
+        Raises:
+            ModelLoadingError: it is still being read, or nobody knows yet what is taken down.
+            AutocompleteError: see `ServedModels.get`.
+        """
+        model = self._served.get(name)
+        if not self._follower.is_ready:
+            raise ModelLoadingError("What is taken down is still being read.", remedy="Try again.")
+        return self.over(model)
+
+    def over(self, model: Model) -> LiveModel:
+        """A model as it answers now."""
+        return LiveModel(model, self._follower)
