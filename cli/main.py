@@ -10,8 +10,10 @@ from typer.core import TyperCommand
 from cli.bundles import activate, inspect, rollback
 from cli.complete import complete, shell
 from cli.demo import demo
+from cli.deny import add, list_entries, remove
 from cli.evaluate import evaluate
 from cli.init import init
+from cli.live import export, import_changes
 from cli.output import EXIT_CODES, reported
 from cli.serve import TAKES_SETTINGS, gateway, health, serve
 from cli.train import print_configuration, train
@@ -22,7 +24,7 @@ class _Command(TyperCommand):
 
     def invoke(self, ctx: Any) -> Any:
         """Runs it."""
-        with reported(self.name or ""):
+        with reported(ctx.command_path.partition(" ")[2]):
             return super().invoke(ctx)
 
 
@@ -49,6 +51,15 @@ for served in (serve, gateway):
     app.command(cls=_Command, **TAKES_SETTINGS)(served)
 for command in (complete, shell, evaluate, inspect, activate, rollback, health, demo):
     app.command(cls=_Command)(command)
+deny = typer.Typer(help="Takes suggestions down on a running server.", no_args_is_help=True)
+deny.command("add", cls=_Command)(add)
+deny.command("list", cls=_Command)(list_entries)
+deny.command("remove", cls=_Command)(remove)
+app.add_typer(deny, name="deny")
+live = typer.Typer(help="Saves and restores the live state.", no_args_is_help=True)
+live.command("export", cls=_Command)(export)
+live.command("import", cls=_Command)(import_changes)
+app.add_typer(live, name="live")
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
@@ -77,6 +78,22 @@ class KnownHosts:
 def may_open(socket: WebSocket, settings: GatewaySettings) -> bool:
     """Whether a WebSocket comes from the gateway's own page, a page of an allowed site, or from no page at all."""
     origin = socket.headers.get("origin")
-    if origin is None or "*" in settings.allowed_origins or origin in settings.allowed_origins:
+    return "*" in settings.allowed_origins or origin in settings.allowed_origins or _is_own(socket, settings)
+
+
+def refuse_other_sites(request: HTTPConnection, settings: GatewaySettings) -> None:
+    """Refuses what a page of another site asks for, allowed or not: what only operators may do is none of its business.
+
+    Raises:
+        RequestError: it is such a request.
+    """
+    if not _is_own(request, settings):
+        raise malformed("origin", "is another site's.", "Only the gateway's own pages and programs may do this.")
+
+
+def _is_own(connection: HTTPConnection, settings: GatewaySettings) -> bool:
+    """Whether something is asked for by the gateway's own page, or by no page at all."""
+    origin = connection.headers.get("origin")
+    if origin is None:
         return True
-    return urlsplit(origin).netloc == socket.headers.get("host") or origin == settings.public_origin
+    return urlsplit(origin).netloc == connection.headers.get("host") or origin == settings.public_origin

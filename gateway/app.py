@@ -21,7 +21,7 @@ from starlette.staticfiles import StaticFiles
 from gateway.access import access_middleware
 from gateway.calls import Calls
 from gateway.config import GatewaySettings
-from gateway.contract import methods
+from gateway.contract import is_for_operators, methods
 from gateway.errors import answer_error, answer_http_error
 from gateway.metrics import Metrics, Observer
 from gateway.opensearch import OpenSearch
@@ -65,8 +65,9 @@ class Gateway:
     def _routes(self) -> list[BaseRoute]:
         """The API and the page."""
         files = _Files(directory=_FOLDER / "page")
+        served = [method for method in methods() if self._settings.admin or not is_for_operators(method)]
         return [
-            *Calls(self._settings, self._upstream).routes(methods()),
+            *Calls(self._settings, self._upstream).routes(served),
             WebSocketRoute(SOCKET_PATH, Sockets(self._settings, self._upstream, self.metrics).serve),
             *OpenSearch(self._settings, self._upstream).routes(),
             Mount("/page", files, name="page", middleware=[Middleware(GZipMiddleware)]),

@@ -16,8 +16,9 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from gateway.access import refuse_other_sites
 from gateway.config import GatewaySettings
-from gateway.contract import Binding, bindings, full_path
+from gateway.contract import Binding, bindings, full_path, is_for_operators
 from gateway.errors import status_document, status_from
 from gateway.messages import malformed, read_request, to_json
 from gateway.upstream import Upstream, metadata_of
@@ -60,6 +61,8 @@ class Calls:
         answer = self._stream if method.server_streaming else self._answer
 
         async def endpoint(request: Request) -> Response:
+            if is_for_operators(method):
+                refuse_other_sites(request, self._settings)
             variables = {
                 name: template.replace("*", request.path_params[name]) for name, template in binding.variables.items()
             }

@@ -73,6 +73,11 @@ class GatewaySettings(ProgramSettings):
         description="Addresses or networks of trusted proxies, separated by commas, or `*` for all. Only their "
         "X-Forwarded-* headers count.",
     )
+    admin: bool = Field(
+        False,
+        description="Whether the gateway also takes suggestions down (`/v1/denyListEntries`). Whoever reaches it may "
+        "then do so, but no page of another site: run a gateway of its own for this, where only operators get.",
+    )
     drain_s: float = Field(10.0, ge=0, description="Seconds that running requests get to finish at a stop.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="What is logged. `debug` logs every request. Queries are never logged."

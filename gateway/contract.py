@@ -26,6 +26,7 @@ _RESTRICTIONS = {
     for extension in visibility_pb2.DESCRIPTOR.extensions_by_name.values()
 }
 """The extension that restricts a kind of descriptor, by the name of its options."""
+_OPERATORS = deny_list_service_pb2.DESCRIPTOR.services_by_name["DenyListService"].full_name
 _VERBS = ("get", "put", "post", "delete", "patch")
 _VARIABLE = re.compile(r"\{(\w+)(?:=([^}]+))?\}")
 
@@ -58,6 +59,11 @@ def services() -> list[ServiceDescriptor]:
     """All services that the server serves."""
     found = [service for file in _FILES for service in file.DESCRIPTOR.services_by_name.values()]
     return [service for service in found if is_served(service)]
+
+
+def is_for_operators(method: MethodDescriptor) -> bool:
+    """Whether the gateway serves a method with `--admin` alone."""
+    return bool(method.containing_service.full_name == _OPERATORS)
 
 
 def methods() -> list[MethodDescriptor]:

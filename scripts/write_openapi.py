@@ -16,7 +16,7 @@ from google.api import field_behavior_pb2
 from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor, MethodDescriptor
 from google.rpc import status_pb2
 
-from gateway.contract import Binding, bindings, is_served, methods
+from gateway.contract import Binding, bindings, is_for_operators, is_served, methods
 from scripts.api_comments import PACKAGE, read_comments
 
 _TARGET = Path(__file__).resolve().parent.parent / "gateway" / "openapi.json"
@@ -94,6 +94,8 @@ class _Writer:
 
     def _operation(self, method: MethodDescriptor, binding: Binding, number: int) -> dict[str, Any]:
         summary, _, description = self._comments[method.full_name].partition("\n\n")
+        if is_for_operators(method):
+            description = "\n\n".join(filter(None, (description, "The gateway serves this with `--admin` alone.")))
         operation: dict[str, Any] = {
             "operationId": method.name + ("" if number == 0 else f"By{binding.verb.title()}"),
             "tags": [method.containing_service.name],

@@ -6,7 +6,7 @@ Run `make reference` after a change to any of them. A test fails while the pages
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +66,7 @@ def _commands() -> str:
         EXIT_CODES,
     ]
     group: Any = typer.main.get_command(app)
-    for name, command in group.commands.items():
+    for name, command in _all_commands(group):
         texts = [paragraphs(inspect.cleandoc(command.help or ""))]
         if name in ("serve", "gateway"):
             texts += [f"[Settings](settings.md#autocomplete-{name}) lists its flags."]
@@ -78,6 +78,14 @@ def _commands() -> str:
         table = [_table(("argument or flag", "default", "what it is or does"), rows)] if rows else []
         parts += [f"## autocomplete {name}", *texts, *table]
     return _page("Commands", *parts)
+
+
+def _all_commands(group: Any, before: str = "") -> Iterator[tuple[str, Any]]:
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _all_commands(command, f"{before}{name} ")
+        else:
+            yield before + name, command
 
 
 def _option_row(option: Any) -> tuple[str, str, str]:

@@ -26,7 +26,7 @@ from tests.service_twins import TwinModel, eventually, registry_of, running, sam
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
-SERVICES = ("autocomplete.v1.AutocompleteService", "autocomplete.v1.ModelService")
+SERVICES = tuple(f"autocomplete.v1.{name}" for name in ("AutocompleteService", "ModelService", "DenyListService"))
 
 
 def test_health_follows_loading_and_stopping(tmp_path: Path) -> None:
