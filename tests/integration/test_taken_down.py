@@ -46,6 +46,11 @@ def beginnings(texts: Iterable[str]) -> list[str]:
     return sorted({text[:length] for text in texts for length in (1, 2, 4, len(text) - 1, len(text))})
 
 
+def letters(text: str) -> str:
+    """All that counts when texts are compared, if these are no look-alikes."""
+    return "".join(filter(str.isalnum, text))
+
+
 def completed(model: LiveModel, query: str, options: QueryOptions = QueryOptions()) -> list[str]:  # noqa: B008
     return [each.text for each in model.complete_query(query, options, None).suggestions]
 
@@ -53,12 +58,13 @@ def completed(model: LiveModel, query: str, options: QueryOptions = QueryOptions
 def test_no_list_holds_what_is_taken_down_and_others_take_its_place(model: Model, popular: list[str]) -> None:
     gone = popular[:TAKEN_DOWN]
     live, before = with_entries(model, *entries(gone)), with_entries(model)
+    same = set(map(letters, gone))
     shorter = 0
     for prefix in ["", *beginnings(gone)]:
         for options in (QueryOptions(), QueryOptions(generated=Generated.OFF), QueryOptions(max_suggestions=20)):
             shown = completed(live, prefix, options)
             assert not set(shown) & set(gone), prefix
-            allowed = [text for text in completed(before, prefix, options) if text not in gone]
+            allowed = [text for text in completed(before, prefix, options) if letters(text) not in same]
             assert len(shown) >= len(allowed)
             shorter += len(shown) < min(options.max_suggestions, len(completed(before, prefix, options)))
     assert len(completed(live, "")) == 10
@@ -68,9 +74,9 @@ def test_no_list_holds_what_is_taken_down_and_others_take_its_place(model: Model
 def test_harmless_texts_stay(model: Model, popular: list[str]) -> None:
     gone, others = popular[:TAKEN_DOWN], popular[TAKEN_DOWN:]
     live, before = with_entries(model, *entries(gone)), with_entries(model)
-    joined = {text.replace(" ", "") for text in gone}
+    same = set(map(letters, gone))
     for text in others:
-        if text.replace(" ", "") not in joined and text in completed(before, text[:-1]):
+        if letters(text) not in same and text in completed(before, text[:-1]):
             assert text in completed(live, text[:-1])
 
 
@@ -130,6 +136,7 @@ GENERATIONS: list[tuple[str, Callable[[int], GenerationOptions]]] = [
 
 @pytest.mark.parametrize(("kind", "options"), GENERATIONS, ids=[kind for kind, _ in GENERATIONS])
 def test_generated_text_goes_on_otherwise(model: Model, kind: str, options: Callable[[int], GenerationOptions]) -> None:
+    went_on = 0
     for seed in range(8 if kind == "sampled" else 2):
         prompt = ("the", "we will")[seed % 2]
         usual = "".join(chunk.text for chunk in with_entries(model).generate_text(prompt, options(seed)))
@@ -141,8 +148,9 @@ def test_generated_text_goes_on_otherwise(model: Model, kind: str, options: Call
             live = with_entries(model, entry)
             text = normalize_query("".join(chunk.text for chunk in live.generate_text(prompt, options(seed))))
             assert f" {entry.phrase} " not in f" {text} "
-            assert text or kind == "beam"
+            went_on += bool(text)
         line = normalize_query(f"{prompt}{usual}").strip()
         ended = with_entries(model, *entries([line]))
         again = "".join(chunk.text for chunk in ended.generate_text(prompt, options(seed)))
         assert normalize_query(f"{prompt}{again}").strip() != line
+    assert went_on > 1
