@@ -1,0 +1,190 @@
+"""What the live state costs, and whether it loses anything.
+
+`python -m benchmarks.live overlay QUERIES` judges texts of a query log against denied phrases of the same log, and
+prints the time for a text and the memory of an entry. `python -m benchmarks.live kills sqlite` (or `redis`) ends writers,
+and the Redis as well, with SIGKILL at random moments, and counts the acknowledged writes that are not there afterwards.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import random
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import tracemalloc
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from lm.text.normalize import normalize_query
+from service.live.changes import Change
+from service.live.deny_list import DenyEntry, Operator
+from service.live.overlay import Overlay
+from service.live.store import open_store
+from tests.redis_process import RedisProcess
+
+_ROOT = Path(__file__).resolve().parent.parent
+_LIST = 16
+"""Texts that are judged for one answer."""
+_LONGEST_WRITING_S = 0.2
+# the writer says what was acknowledged; `limit` is the size that its files may have, in bytes
+WRITER = """
+import resource, signal, sys
+from service.live.changes import Change
+from service.live.store import open_store
+from lm.errors import AutocompleteError
+location, writer, limit = sys.argv[1], sys.argv[2], int(sys.argv[3])
+if limit:
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+store = open_store(location)
+for number in range(1_000_000):
+    key = f"{writer} {number}"
+    change = Change(kind="deny", key=key, value={"n": number}, by=writer, at_s=1.0)
+    try:
+        taken = store.put(change, expected=0)
+        print("taken", key, flush=True)
+    except AutocompleteError as error:
+        print("failed", error, flush=True)
+"""
+
+
+class Writer:
+    """A process that writes to a store as fast as it can, until it is killed."""
+
+    def __init__(self, location: str, name: str, limit_bytes: int = 0) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", WRITER, location, name, str(limit_bytes)],
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=_ROOT,
+        )
+        self._lines: list[str] = []
+
+    def wait_for(self, word: str) -> None:
+        """Reads on until a line begins with a word.
+
+        Raises:
+            RuntimeError: the process ended before.
+        """
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self._lines.append(line)
+            if line.startswith(word):
+                return
+        raise RuntimeError("the writer has ended")
+
+    def kill(self) -> set[str]:
+        """Ends it; returns the keys whose writes were acknowledged."""
+        self._process.send_signal(signal.SIGKILL)
+        said, _ = self._process.communicate()
+        lines = self._lines + said.splitlines(keepends=True)
+        return {line[6:-1] for line in lines if line.startswith("taken ") and line.endswith("\n")}
+
+
+def everything(location: str) -> list[Change]:
+    """All changes of a store; its state and its numbers must agree with them."""
+    store = open_store(location)
+    changes = store.log(after=0, count=10_000_000)
+    state = store.snapshot().state
+    store.close()
+    assert [change.number for change in changes] == list(range(1, len(changes) + 1))
+    assert {change.key for change in changes} == {change.key for change in state}
+    return changes
+
+
+def kill_rounds(location: str, rounds: int, disturb: Callable[[int], None] | None = None) -> tuple[int, int]:
+    """Kills two writers in each round; returns how many writes were acknowledged, and how many of them are lost.
+
+    Args:
+        disturb: called in each round before, such as to kill the store and start it again.
+    """
+    chance, taken = random.Random(7), set[str]()
+    for number in range(rounds):
+        writers = [Writer(location, f"{number}{letter}") for letter in "ab"]
+        for writer in writers:
+            writer.wait_for("taken")
+        time.sleep(chance.random() * _LONGEST_WRITING_S)
+        if disturb is not None:
+            disturb(number)
+        for writer in writers:
+            taken |= writer.kill()
+    return len(taken), len(taken - {change.key for change in everything(location)})
+
+
+def overlay_of(phrases: Sequence[str], operator: Operator) -> Overlay:
+    """An overlay that denies some phrases."""
+    return Overlay().with_changes(
+        [(DenyEntry(operator=operator, phrase=phrase, created_s=1.0), True) for phrase in phrases]
+    )
+
+
+def measure_overlay(queries: Path) -> None:
+    """Prints what it costs to judge texts, and to keep entries."""
+    texts = sorted({normalize_query(line).strip() for line in queries.read_text("utf-8").splitlines()})
+    random.Random(1).shuffle(texts)
+    judged, phrases = texts[:10_000], texts[10_000:]
+    for size, operator in itertools.product((1_000, 100_000), (Operator.EXACT, Operator.CONTAINS)):
+        overlay_of(phrases[:size], operator)  # what is remembered of words is not the overlay's
+        tracemalloc.start()
+        overlay = overlay_of(phrases[:size], operator)
+        entry_bytes = tracemalloc.get_traced_memory()[0] / overlay.size
+        tracemalloc.stop()
+        new_us = statistics.median(_judging_us(overlay, judged[at : at + 500]) for at in range(0, len(judged), 500))
+        known_us = _judging_us(overlay, judged[-500:])
+        print(
+            f"{overlay.size:>7,} {operator.value:8}: {new_us:5.2f} us for a new text, {known_us:4.2f} us for a known one; "
+            f"an answer of {_LIST} texts {_LIST * known_us:.0f} to {_LIST * new_us:.0f} us; {entry_bytes:.0f} bytes an entry"
+        )
+
+
+def _judging_us(overlay: Overlay, texts: Sequence[str]) -> float:
+    view, begun_s = overlay.view(""), time.thread_time()
+    for text in texts:
+        view.blocks(text)
+    return (time.thread_time() - begun_s) / len(texts) * 1e6
+
+
+def measure_kills(store: str, rounds: int) -> None:
+    """Prints how many acknowledged writes are lost."""
+    with tempfile.TemporaryDirectory() as folder:
+        if store == "sqlite":
+            taken, lost = kill_rounds(str(Path(folder) / "live.sqlite"), rounds)
+        else:
+            redis = RedisProcess(Path(folder), "--appendonly", "yes", "--appendfsync", "always")
+            redis.start()
+
+            def kill(number: int) -> None:
+                if number % 2:
+                    redis.stop()
+                    redis.start()
+
+            try:
+                taken, lost = kill_rounds(redis.url, rounds, kill)
+            finally:
+                redis.stop()
+    print(f"{store}, {rounds} rounds: {taken:,} writes acknowledged, {lost} lost")
+
+
+def main() -> None:
+    """Measures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parts = parser.add_subparsers(dest="part", required=True)
+    overlay = parts.add_parser("overlay")
+    overlay.add_argument("queries", type=Path, help="a query log, a query a line, 120,000 different ones or more")
+    kills = parts.add_parser("kills")
+    kills.add_argument("store", choices=("sqlite", "redis"))
+    kills.add_argument("--rounds", type=int, default=200)
+    arguments = parser.parse_args()
+    if arguments.part == "overlay":
+        measure_overlay(arguments.queries)
+    else:
+        measure_kills(arguments.store, arguments.rounds)
+
+
+if __name__ == "__main__":
+    main()
