@@ -1,8 +1,8 @@
 """What the live state costs, and whether it loses anything.
 
 `python -m benchmarks.live overlay QUERIES` judges texts of a query log against denied phrases of the same log, and
-prints the time for a text and the memory of an entry. `python -m benchmarks.live kills sqlite` (or `redis`) ends writers,
-and the Redis as well, with SIGKILL at random moments, and counts the acknowledged writes that are not there afterwards.
+prints the time for a text and the memory of an entry. `python -m benchmarks.live kills sqlite`, or `redis`, ends
+writers and Redis with SIGKILL at random moments, and counts the acknowledged writes that are not there afterwards.
 """
 
 from __future__ import annotations
@@ -136,10 +136,9 @@ def measure_overlay(queries: Path) -> None:
         tracemalloc.stop()
         new_us = statistics.median(_judging_us(overlay, judged[at : at + 500]) for at in range(0, len(judged), 500))
         known_us = _judging_us(overlay, judged[-500:])
-        print(
-            f"{overlay.size:>7,} {operator.value:8}: {new_us:5.2f} us for a new text, {known_us:4.2f} us for a known one; "
-            f"an answer of {_LIST} texts {_LIST * known_us:.0f} to {_LIST * new_us:.0f} us; {entry_bytes:.0f} bytes an entry"
-        )
+        answer = f"an answer of {_LIST} texts {_LIST * known_us:.0f} to {_LIST * new_us:.0f} us"
+        judging = f"{new_us:5.2f} us for a new text, {known_us:4.2f} us for a known one"
+        print(f"{overlay.size:>7,} {operator.value:8}: {judging}; {answer}; {entry_bytes:.0f} bytes an entry")
 
 
 def _judging_us(overlay: Overlay, texts: Sequence[str]) -> float:

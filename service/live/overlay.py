@@ -11,13 +11,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from lm.memo import Memo
 from service.live.deny_list import DenyEntry, Operator
 from service.live.patterns import Patterns
 from service.live.phrases import Phrases, spellings
 
 _EPOCH_BITS = 128
-_VERDICT_BYTES = 4 << 20
+_VERDICTS = 1 << 13
+"""Texts whose verdict is remembered, each of 256 characters at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,14 +86,15 @@ class View:
         self.is_silent = Operator.EVERYTHING in switches
         self.generates = Operator.GENERATED not in switches and not self.is_silent
         self.has_texts = bool(self._scopes)
-        self._verdicts: Memo[str, bool] = Memo(_VERDICT_BYTES)
+        self._verdicts: dict[str, bool] = {}
 
     def blocks(self, text: str) -> bool:
         """Whether a normalised text must not be suggested."""
         verdict = self._verdicts.get(text)
         if verdict is None:
-            verdict = self._judge(text)
-            self._verdicts.put(text, verdict)
+            if len(self._verdicts) >= _VERDICTS:
+                self._verdicts.clear()
+            verdict = self._verdicts[text] = self._judge(text)
         return verdict
 
     def blocks_after(self, before: str, text: str) -> bool:
@@ -117,12 +118,14 @@ class View:
 
     def _judge(self, text: str) -> bool:
         words = spellings(text)
-        return any(
-            scope.exact.in_text(words)
-            or (len(scope.contains) > 0 and scope.contains.in_text(words))
-            or (len(scope.patterns) > 0 and scope.patterns.in_text(text, words))
-            for scope in self._scopes
-        )
+        for scope in self._scopes:
+            if len(scope.exact) and scope.exact.in_text(words):
+                return True
+            if len(scope.contains) and scope.contains.in_text(words):
+                return True
+            if len(scope.patterns) and scope.patterns.in_text(text, words):
+                return True
+        return False
 
 
 class Overlay:

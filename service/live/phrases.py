@@ -24,6 +24,7 @@ _KEY_BYTES = 8
 _HEAD = 8
 """Letters with which a phrase begins, by which a table tells whether one may begin somewhere."""
 _LEAST_HEADS = 1 << 10
+"""Bytes; their number is a power of two."""
 Words = list[str]
 _Found = bytes | tuple[bytes, ...]
 
@@ -89,7 +90,7 @@ class Phrases:
             for words in spellings(entry.phrase):
                 made._change(_item(key, words), "".join(words), there)
         if self._runs and len(made._found) > len(made._heads):
-            made._heads = bytearray(4 * len(made._found))
+            made._heads = bytearray(2 << len(made._found).bit_length())
             for found in made._found.values():
                 for item in _several(found):
                     made._note_head(item[_KEY_BYTES:].decode().replace(" ", ""))
@@ -112,12 +113,13 @@ class Phrases:
         if len(letters) < _HEAD:
             self._longest_short = max(self._longest_short, len(letters))
         else:
-            place = hash(letters[:_HEAD]) % (8 * len(self._heads))
+            place = hash(letters[:_HEAD]) & (8 * len(self._heads) - 1)
             self._heads[place >> 3] |= 1 << (place & 7)
 
     def in_text(self, text: Sequence[Words]) -> bool:
         """Whether a text, given as its `spellings`, is denied."""
-        return any(map(self._denies_run if self._runs else self._denies, text))
+        denies = self._denies_run if self._runs else self._denies
+        return denies(text[0]) if len(text) == 1 else any(map(denies, text))
 
     def ends_in(self, words: Words, start: int) -> bool:
         """Whether a phrase stands in words of a text and ends at one from a place on."""
@@ -128,22 +130,23 @@ class Phrases:
         return found is not None and _same(words, found)
 
     def _denies_run(self, words: Words, start: int = 0) -> bool:
-        known, heads, size = self._found, self._heads, len(words)
-        letters, bits = "".join(words), 8 * len(heads)
-        ends = list(itertools.accumulate(map(len, words)))
+        known, heads, longest, short = self._found, self._heads, self._longest, self._longest_short
+        letters, mask = "".join(words), 8 * len(heads) - 1
         begin = 0
-        for first in range(size):
-            head = hash(letters[begin : begin + _HEAD]) % bits
-            most = self._longest if heads[head >> 3] & (1 << (head & 7)) else self._longest_short
-            for last in range(first, size):
-                end = ends[last]
-                if end - begin > most:
-                    break
+        for first, word in enumerate(words):
+            place = hash(letters[begin : begin + _HEAD]) & mask
+            most = longest if heads[place >> 3] & (1 << (place & 7)) else short
+            end = begin + len(word)
+            last, begin, begun = first, end, begin
+            while end - begun <= most:
                 if last >= start:
-                    found = known.get(hash(letters[begin:end]))
+                    found = known.get(hash(letters[begun:end]))
                     if found is not None and _same(words[first : last + 1], found):
                         return True
-            begin = ends[first]
+                last += 1
+                if last == len(words):
+                    break
+                end += len(words[last])
         return False
 
 
