@@ -15,9 +15,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from lm.errors import BundleDamagedError, BundleError, BundleVersionError
 from lm.models.mixture import ContextWeights
 from lm.models.recent_words import RecentWords
+from lm.models.written_forms import Writing
 from lm.text.duplicates import KINDS
 
-FORMAT_VERSION = 5
+FORMAT_VERSION = 6
 MANIFEST_FILE = "manifest.json"
 _HASHING_THREADS = 4
 
@@ -43,6 +44,8 @@ class LanguageModelEntry(_Section):
         ngram_weight: the n-gram model's share of the mixture, if it is the same in every context.
         context_weights: its share by context; None if that was no better on held-out text.
         recent_words: the cache component; None if it was not asked for, or no better on held-out text.
+        writing: how the text is written; None: the words are as the model has them.
+        ghost_probability: the best word is shown as grey text behind the cursor if it is at least this probable.
     """
 
     name: str
@@ -61,6 +64,8 @@ class LanguageModelEntry(_Section):
     ngram_weight: float = 1.0
     context_weights: ContextWeights | None = None
     recent_words: RecentWords | None = None
+    writing: Writing | None = None
+    ghost_probability: float = 0.5
 
 
 class Ranking(_Section):
