@@ -87,7 +87,7 @@ class WordPredictor:
     def _ghost(self, written: list[str], shown: list[Word], typed: str, options: WordOptions) -> str:
         """The rest of the best word if it is probable enough."""
         least = options.min_ghost_probability
-        least = self._model.entry.ghost_probability if least is None else least
+        least = self._model.entry.min_ghost_probability if least is None else least
         return rest_of(written[0], typed) if shown and math.exp(shown[0].log_prob) >= least else ""
 
     def _read(self, model: LanguageModel, text: str, following: str) -> Before:

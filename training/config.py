@@ -173,11 +173,26 @@ class LanguageModelConfig(Section):
         " another number of pieces.",
     )
     min_count: int = Field(1, ge=1, description="Rarer words are treated as unknown (unit `word`).")
-    lowercase: bool = Field(True, description="Fold case, in training and in look-ups.")
+    lowercase: bool = Field(
+        True,
+        description="Fold case, in training and in look-ups. What learns text remembers how words are written, and"
+        " suggests them so.",
+    )
     pretokenized: bool = Field(False, description="Only spaces separate words, as in published corpora (unit `word`).")
     ngram: NgramConfig = Field(default_factory=NgramConfig)
     neural: NeuralConfig | None = Field(None, description="Unset: the model is an n-gram model alone.")
     reranker: RerankerConfig | None = Field(None, description="Unset: none. For models of queries only.")
+    ghost_precision: float = Field(
+        0.6,
+        gt=0,
+        lt=1,
+        description="Share of ghost text (the rest of the best word, in grey behind the cursor) that shall be right. It"
+        " is shown from the probability on that reaches this on held-out text, before the first letter of a word as"
+        " well as inside words. For the model that completes text.",
+    )
+    min_ghost_probability: float | None = Field(
+        None, ge=0, le=1, description="Show ghost text from this probability on, whatever `ghost_precision` says."
+    )
     recent_words: int = Field(
         0,
         ge=0,

@@ -29,7 +29,7 @@ from training.steps import DONE_FILE, seconds
 
 _MIXTURE_SENTENCES = 2000
 _WRITING_FILE = "writing.json"
-_AFTER_PREPARING = {"ngram", "neural", "reranker", "recent_words", "ghost_precision", "ghost_probability"}
+_AFTER_PREPARING = {"ngram", "neural", "reranker", "recent_words", "ghost_precision", "min_ghost_probability"}
 """Settings that vocabulary and token ids do not depend on."""
 _SHORT_LIST = 8192
 """Where no letter is typed yet, the network is asked for this many frequent words alone."""

@@ -25,6 +25,7 @@ from training.data.query_log import WITHHELD_FILE
 from training.data.screening import load_blocked_words
 from training.evaluation.evaluate import EVALUATION_FOLDER, QUERIES_FILE, TEXT_FILE, HeldOut, evaluate_bundle
 from training.fit.corrections import fit_corrections
+from training.fit.ghost_text import fit_ghost_text
 from training.fit.matching import fit_matching
 from training.fit.ranking import fit_ranking
 from training.gate import HELD_OUT_FOLDER, compare_bundles, write_held_out
@@ -124,10 +125,28 @@ def _build(job: Job, data: dict[str, Path], bundle: BundleFolder) -> tuple[Manif
         files={},
     )
     bundle.write(manifest)
+    if TEXT in data:
+        manifest = _silence(job, manifest, bundle.path, read_lines_of(data[TEXT] / "validation.txt"))
+        bundle.write(manifest)
     if QUERIES in data:
         manifest = _rank(job, manifest, bundle.path, read_lines_of(data[QUERIES] / "validation.txt"))
         bundle.write(manifest)
     return manifest, {"language_models": training, "mixture": mixture}
+
+
+def _silence(job: Job, manifest: Manifest, folder: Path, validation: Sequence[str]) -> Manifest:
+    """The manifest with the probability below which its text model shows no ghost text."""
+    bundle = open_bundle(folder, verify=False)
+    name = bundle.language_model("text").entry.name
+    config = next(model for model in job.config.language_models if model.name == name)
+    least = config.min_ghost_probability
+    if least is None:
+        least = fit_ghost_text(bundle, validation, config.ghost_precision, job.reporter)
+    entries = (
+        entry.model_copy(update={"min_ghost_probability": least}) if entry.name == name else entry
+        for entry in manifest.language_models
+    )
+    return manifest.model_copy(update={"language_models": tuple(entries)})
 
 
 def _rank(job: Job, manifest: Manifest, folder: Path, validation: Sequence[str]) -> Manifest:

@@ -45,7 +45,7 @@ class LanguageModelEntry(_Section):
         context_weights: its share by context; None if that was no better on held-out text.
         recent_words: the cache component; None if it was not asked for, or no better on held-out text.
         writing: how the text is written; None: the words are as the model has them.
-        ghost_probability: the best word is shown as grey text behind the cursor if it is at least this probable.
+        min_ghost_probability: the best word is shown as grey text behind the cursor if it is at least this probable.
     """
 
     name: str
@@ -65,7 +65,7 @@ class LanguageModelEntry(_Section):
     context_weights: ContextWeights | None = None
     recent_words: RecentWords | None = None
     writing: Writing | None = None
-    ghost_probability: float = 0.5
+    min_ghost_probability: float = 0.5
 
 
 class Ranking(_Section):
