@@ -2,7 +2,7 @@
 
 The table holds what lower case does not tell: for a word the form that it most often has inside a sentence (`Congress`,
 `iPhone`, `Mr.` with its point), and for a word after another word or mark the form that it has there, if that differs
-(`states`, but `united States`). At the beginning of a sentence it holds what a capital letter alone would not give. Lita
+(`states`, but `united States`). At the beginning of a sentence it holds what a capital alone would not give. Lita
 et al., "tRuEcasIng" (ACL 2003), decide with such tables and a longer context; a further word before gains a tenth of a
 per cent here.
 """
