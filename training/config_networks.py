@@ -20,6 +20,11 @@ class _NetworkConfig(Section):
         lt=1,
         description="Share of each layer's outputs that is dropped, the same ones all along a sentence.",
     )
+    read_twice: tuple[str, ...] = Field(
+        (),
+        description="Names of the query logs that each pass reads a second time, for example the log nearest to what"
+        " people will type.",
+    )
     tokens_per_batch: int = Field(2048, ge=32, description="Tokens in one optimiser step, over all processes together.")
     learning_rate: float = Field(0.005, gt=0, description="Peak learning rate. About 0.005 suits AdamW, about 10 ASGD.")
     weight_decay: float = Field(

@@ -133,6 +133,7 @@ def train_network(job: Job, config: LanguageModelConfig, part: NeuralConfig | Re
         train_neural(
             EncodedText.named(prepared, "train"),
             EncodedText.named(prepared, "validation"),
+            again=[EncodedText.named(prepared, _again(name)) for name in part.read_twice],
             vocabulary_size=len(Vocabulary.open(prepared)),
             config=part,
             seed=job.config.seed,
@@ -150,6 +151,7 @@ def prepare(job: Job, config: LanguageModelConfig, data: dict[str, Path]) -> Pat
     of_queries = [text_file(name) for name in config.query_logs] or [text_file()]
     names = {TEXT: ["train.txt"], QUERIES: of_queries}
     texts = [data[source] / name for source in config.sources for name in names[source]]
+    again = sorted({name for part in (config.neural, config.reranker) if part for name in part.read_twice})
 
     def make(folder: Path) -> None:
         vocabulary = build_vocabulary(config, texts, folder, job.reporter)
@@ -158,10 +160,18 @@ def prepare(job: Job, config: LanguageModelConfig, data: dict[str, Path]) -> Pat
         )
         encode(tokenizer, texts, folder, "train", job.reporter)
         encode(tokenizer, [data[config.sources[0]] / "validation.txt"], folder, "validation", job.reporter)
+        for name in again:
+            encode(tokenizer, [data[QUERIES] / text_file(name)], folder, _again(name), job.reporter)
 
     settings: list[object] = [config.model_dump(exclude={"ngram", "neural", "reranker", "recent_words"})]
     settings.append("vocabulary_size" in config.model_fields_set)  # what is set is kept
+    settings += again
     return job.workshop.step(f"{config.name}-prepare", [settings, [folder.name for folder in data.values()]], make)
+
+
+def _again(log: str) -> str:
+    """The name of the encoded text that a network reads twice."""
+    return f"again.{log}"
 
 
 def wait_for_processes() -> None:
