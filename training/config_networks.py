@@ -56,6 +56,12 @@ class _NetworkConfig(Section):
 class NeuralConfig(_NetworkConfig):
     """The neural model. Torch trains it, ONNX Runtime serves it."""
 
+    use: Literal["propose", "rank", "off"] = Field(
+        "propose",
+        description="What the neural model of a model of queries does. `propose`: it proposes queries where the log"
+        " knows few, if held-out queries say that this pays. `rank`: it has its opinion of the next token alone. `off`:"
+        " it is not trained.",
+    )
     kind: Literal["lstm", "gru", "rnn", "window"] = Field(
         "lstm",
         description="`lstm`, `gru`, `rnn` (Elman's), or `window`: the last few tokens go through one hidden layer.",

@@ -72,10 +72,10 @@ def train_language_model(
         ngram_smoothing=facts["smoothing"],
     )
     training: dict[str, Any] = {"ngram_s": seconds(ngram)}
-    if config.neural is not None:
+    if config.neural is not None and config.neural.use != "off":
         described, training["neural"] = _network(job, config, config.neural, prepared, folder / "neural")
         update = {"neural_kind": described.kind, "parameter_count": described.parameter_count, "ngram_weight": 0.5}
-        entry = entry.model_copy(update=update)
+        entry = entry.model_copy(update=update | {"neural_use": config.neural.use})
     if config.reranker is not None:
         described, training["reranker"] = _network(job, config, config.reranker, prepared, folder / "reranker")
         update = {"reranker_kind": described.kind, "reranker_parameter_count": described.parameter_count}
@@ -141,7 +141,7 @@ def train_network(job: Job, config: LanguageModelConfig, part: NeuralConfig | Re
             reporter=job.reporter,
         )
 
-    key = [prepared.name, part.model_dump(), job.config.seed]
+    key = [prepared.name, part.model_dump(exclude={"use"}), job.config.seed]
     name = "reranker" if isinstance(part, RerankerConfig) else "neural"
     return job.workshop.step(f"{config.name}-{name}", key, make, resumable=True, meet=wait_for_processes)
 

@@ -19,7 +19,7 @@ from training.neural.loop import TrainingLoop
 from training.neural.model import network_class
 from training.progress import Reporter
 
-_MAY_DIFFER = {"checkpoint_every_s"}  # settings that may change when a run goes on
+_MAY_DIFFER = {"checkpoint_every_s", "use"}  # settings that may change when a run goes on
 
 
 def train_neural(
