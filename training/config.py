@@ -229,6 +229,28 @@ class TrainingConfig(Section):
     catalogue: tuple[CatalogueSource, ...] = Field(
         (), description="Catalogues. They serve as queries, alone or beside logs."
     )
+    catalogue_weight: float | None = Field(
+        None,
+        gt=0,
+        le=1e9,
+        description="Catalogue beside a log: the number of submissions that a weight of 1 counts as. The order of the"
+        " entries stays as their weights say. Unset: a power of two that suits the unit of the weights. It makes"
+        " held-out queries most probable, and lifts no entry among the ten most popular queries, which an empty box"
+        " shows. If few queries are held out, the median entry counts about as much as the median query.",
+    )
+    generated: Literal["off", "fill", "mix"] | None = Field(
+        None,
+        description="Whether queries that the models put together are suggested: not at all (`off`), after all that log"
+        " and catalogue have (`fill`), or among those, by their probability (`mix`). Unset: `fill` for a catalogue"
+        " without a log, else `mix`. A server or a request may choose otherwise.",
+    )
+    min_probability: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Guesses that are less probable than this are not suggested: generated queries and corrections. 0"
+        " leaves none out. Unset: learnt from held-out queries. A server or a request may choose otherwise.",
+    )
     screening: Screening = Field(default_factory=Screening)
     duplicates: Duplicates = Field(default_factory=Duplicates)
     counting: Counting = Field(default_factory=Counting)

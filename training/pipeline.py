@@ -120,7 +120,7 @@ def _build(job: Job, data: dict[str, Path], bundle: BundleFolder) -> tuple[Manif
         query_count=query_count,
         duplicates=Duplicates.model_validate(config.duplicates.model_dump()),
         ranking=Ranking(),
-        generated="mix" if config.query_log else "fill",
+        generated=config.generated or ("mix" if config.query_log else "fill"),
         metrics={},
         files={},
     )
@@ -135,12 +135,14 @@ def _build(job: Job, data: dict[str, Path], bundle: BundleFolder) -> tuple[Manif
 def _rank(job: Job, manifest: Manifest, folder: Path, validation: Sequence[str]) -> tuple[Manifest, dict[str, Any]]:
     """The manifest with the weights of the ranking, fitted on held-out queries; see `_judge_neural` for the figures."""
     bundle = open_bundle(folder, verify=False)
-    first, ranking = fit_ranking(bundle, validation, job.reporter)
+    first, ranking = fit_ranking(bundle, validation, job.reporter, titles_alone=not job.config.query_log)
     manifest = manifest.model_copy(update={"first_ranking": first, "ranking": ranking})
     ranking = fit_matching(replace(bundle, manifest=manifest), validation, job.config.seed, job.reporter)
     first = first.model_copy(update={"matching": ranking.matching})
     manifest = manifest.model_copy(update={"first_ranking": first, "ranking": ranking})
     ranking = fit_corrections(replace(bundle, manifest=manifest), validation, job.config.seed, job.reporter)
+    if job.config.min_probability is not None:
+        ranking = ranking.model_copy(update={"floor": job.config.min_probability})
     manifest = manifest.model_copy(update={"ranking": ranking})
     return _judge_neural(replace(bundle, manifest=manifest), validation, job.reporter)
 
@@ -181,7 +183,9 @@ def _query_index(job: Job, data: dict[str, Path], staging: Path) -> int:
         counts = data[QUERIES] / "train.parquet"
         if job.config.publishing.warm_queries:
             save_warm_set(staging, most_typed(read_counts(counts), job.config.publishing.warm_queries))
-        build_lexicon(staging / LEXICON_FOLDER, count_words(read_counts(counts)))
+        # once at least: what an entry of a catalogue weighs beside a log may be next to nothing
+        counted = ((query, max(count, 1.0)) for query, count in read_counts(counts))
+        build_lexicon(staging / LEXICON_FOLDER, count_words(counted))
         return index_queries(counts, staging / QUERIES_FOLDER)
 
 

@@ -119,7 +119,8 @@ class Manifest(_Section):
         ranking: the weights that order the list.
         first_ranking: the weights that choose the candidates, before all models are asked about them.
         neural_ranking: the weights that order a list that the neural model proposed for; None: no such model does.
-        generated: whether generated queries stand among those of the log (`mix`) or after all of them (`fill`).
+        generated: whether generated queries stand among those of log and catalogue (`mix`), after all of them (`fill`),
+            or are not suggested (`off`), unless server or request choose.
     """
 
     format_version: int
@@ -133,7 +134,7 @@ class Manifest(_Section):
     ranking: Ranking
     first_ranking: Ranking = Ranking()
     neural_ranking: Ranking | None = None
-    generated: Literal["mix", "fill"] = "mix"
+    generated: Literal["off", "fill", "mix"] = "mix"
     metrics: dict[str, Any]
     files: dict[str, FileEntry]
 
