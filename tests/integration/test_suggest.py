@@ -166,7 +166,7 @@ def test_subword_explanations_mix_to_the_ensembles_score(model: Model) -> None:
     context = tuple(language_model.tokenizer.encode("new"))
     found = complete_word(language_model, context, "yo", 8, Part.ENSEMBLE)
     words = [Word("", each.log_prob, (each,)) for each in found]
-    terms = explain_words(language_model, Cursor(4, context, "yo"), words)
+    terms = explain_words(language_model, Cursor(4, context, "new", "yo"), words)
     for part, name in ((Part.NGRAM, "ngram_log_prob"), (Part.NEURAL, "neural_log_prob")):
         alone = {each.tokens: each.log_prob for each in complete_word(language_model, context, "yo", 16, part)}
         shared = [
