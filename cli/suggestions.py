@@ -21,7 +21,11 @@ from lm.errors import AutocompleteError, ConfigError, UnavailableError
 _TIMEOUT_S = 10.0
 Request = pb.CompleteQueryRequest | pb.PredictNextWordRequest
 Response = pb.CompleteQueryResponse | pb.PredictNextWordResponse
-_SOURCES = {pb.SUGGESTION_SOURCE_HISTORY: "log", pb.SUGGESTION_SOURCE_GENERATED: "generated"}
+_SOURCES = {
+    pb.SUGGESTION_SOURCE_HISTORY: "log",
+    pb.SUGGESTION_SOURCE_CATALOGUE: "catalogue",
+    pb.SUGGESTION_SOURCE_GENERATED: "generated",
+}
 _TERMS = {
     "popularity": "popularity_log_probability",
     "n-gram": "ngram_log_probability",

@@ -28,7 +28,7 @@ from suggest.sources.source import Proposal, Reading, Request, Source, read_type
 from suggest.sources.spelling import SpellingSource
 from suggest.sources.words import WordsSource
 from suggest.typed_spans import prefix_span, word_spans
-from suggest.types import QueryCompletion, QueryOptions, QuerySuggestion, ScoreTerms, SuggestionSource
+from suggest.types import Generated, QueryCompletion, QueryOptions, QuerySuggestion, ScoreTerms, SuggestionSource
 
 CHOSEN = 16
 """Candidates that are ranked at last: the shown ten and what may still rise among them."""
@@ -66,7 +66,7 @@ class QueryCompleter:
         self._duplicates = bundle.manifest.duplicates
         self._ranking = bundle.manifest.ranking
         self._first_ranking = bundle.manifest.first_ranking
-        self._fills = bundle.manifest.generated == "fill"
+        self._generated = Generated(bundle.manifest.generated)
         self._from_left: tuple[Source, ...] = (NgramSource(self._model, bundle.words),)
         self._sources: tuple[Source, ...] = self._from_left
         if bundle.queries is not None:
@@ -95,6 +95,7 @@ class QueryCompleter:
             )
         work = Work(budget)
         with work.stage("parse"):
+            options = options._replace(generated=options.generated or self._generated)
             request = Request(normalize_query(query), options)
         if request.query:
             listed = self._ranked(request, work)
@@ -121,7 +122,8 @@ class QueryCompleter:
 
     def considered(self, query: str, k: int) -> tuple[Candidates, float]:
         """What is ranked for a normalised query if k are to be shown, and the submissions behind all readings of it."""
-        listed = self._ranked(Request(query, QueryOptions(max_suggestions=k)), Work(None))
+        options = QueryOptions(max_suggestions=k, generated=Generated.MIX)
+        listed = self._ranked(Request(query, options), Work(None))
         return listed.candidates, listed.total
 
     def _proposed(self, request: Request, reading: Reading, sources: Sequence[Source]) -> Pool:
@@ -141,21 +143,21 @@ class QueryCompleter:
             reading = read_typed(self._model, request.query)
             pool = self._proposed(request, reading, self._sources)
             size = max(CHOSEN, options.max_suggestions + 2)
-            rows = first_rows(pool, self._first_ranking, size, options.exclude_generated)
+            rows = first_rows(pool, self._first_ranking, size, options.generated)
         corrections = dict[str, Reading]()
         if options.correct and self._spelling is not None:
             pool, corrections = self._corrected(request, reading, pool, self._spelling, work)
         if corrections:  # beside those that suit the typed letters, which stay the same
             size, typed = options.max_suggestions + SPARE, len(pool.parts[0].tokens)
             size -= min(first_exact(reading.log_posterior), typed)
-            rows += first_rows(pool, self._first_ranking, size, options.exclude_generated, start=typed)
+            rows += first_rows(pool, self._first_ranking, size, options.generated, start=typed)
         chosen = pool.candidates.rows(rows)
         if self._advisers:
             with work.stage("advice"):
                 chosen = self._advisers.advise(chosen)
         candidates, neural = self._judged(options, pool, rows, chosen, work)
         ranked = order(candidates, pool.total, self._ranking)
-        if self._fills:
+        if options.generated is Generated.FILL:
             floor = math.log(self._ranking.floor) if self._ranking.floor else -math.inf
             ranked = [place for place in ranked if candidates.counts[place[1]] or place[0] >= floor]
             ranked.sort(key=lambda place: not candidates.counts[place[1]])
@@ -226,7 +228,7 @@ class QueryCompleter:
         counts, ngram, elsewhere = candidates.counts.tolist(), listed.ngram.tolist(), candidates.elsewhere.tolist()
         neural = listed.neural.tolist() if listed.neural is not None else [-math.inf] * len(counts)
         suggestions = []
-        for log_prob, row, form in _forms(listed, index, self._fills)[: request.options.max_suggestions]:
+        for log_prob, row, form in _forms(listed, index, request.options.generated)[: request.options.max_suggestions]:
             text = candidates.texts[row]
             correction = listed.corrections.get(text)
             query, edits = (correction.query.rstrip(), correction.edits) if correction else (request.query, 0)
@@ -236,14 +238,15 @@ class QueryCompleter:
                 typed = word_spans(form.display, query)
             else:
                 typed = prefix_span(form.display, text, query, prefixes if correction is None else ())
-            source = SuggestionSource.GENERATED if popularity is None else SuggestionSource.LOG
+            source = SuggestionSource.CATALOGUE if form.entry else SuggestionSource.LOG
+            source = SuggestionSource.GENERATED if popularity is None else source
             suggestions.append(
                 QuerySuggestion(text, form.display, log_prob, math.exp(log_prob), source, typed, terms, form.payload)
             )
         return tuple(suggestions)
 
 
-def _forms(listed: _Listed, index: QueryIndex, fills: bool) -> list[tuple[float, int, Shown]]:
+def _forms(listed: _Listed, index: QueryIndex, generated: Generated | None) -> list[tuple[float, int, Shown]]:
     """Natural-log probability, row and form of all that could be listed, best first.
 
     Each form has its share of the query's probability, and moves behind what is more probable. But where the list goes
@@ -253,23 +256,28 @@ def _forms(listed: _Listed, index: QueryIndex, fills: bool) -> list[tuple[float,
     shown = index.shown([listed.candidates.texts[row] for _, row in listed.ranked])
     for (log_prob, row), forms in zip(listed.ranked, shown, strict=True):
         stretch, before = stretch + (log_prob > before), log_prob
-        last = fills and not counts[row]
+        last = generated is Generated.FILL and not counts[row]
         found += [(last, stretch, log_prob + math.log(max(form.share, _LEAST_SHARE)), row, form) for form in forms]
     if len(found) > len(shown):
         found.sort(key=lambda each: (each[0], each[1], -each[2]))
     return [each[2:] for each in found]
 
 
-def first_rows(pool: Pool, ranking: Ranking, k: int, exclude_generated: bool = False, *, start: int = 0) -> list[int]:
+def first_rows(
+    pool: Pool, ranking: Ranking, k: int, generated: Generated | None = Generated.MIX, *, start: int = 0
+) -> list[int]:
     """The candidates from a row on that are worth the other models' time, best first.
 
     They are the k best that begin as typed, as if there were no others, and those others that are among the k best of
-    all. Generated ones that are not asked for go before the list is cut, or they would take the places of real ones.
+    all. Before the list is cut generated ones go, or go to its end, where they are not to stand among the others: or
+    they would take the places of real ones.
     """
     candidates, size = pool.candidates, len(pool.tokens)
-    kept = [row for row in range(start, size) if not exclude_generated or candidates.counts[row]]
+    kept = [row for row in range(start, size) if generated is not Generated.OFF or candidates.counts[row]]
     some = candidates if len(kept) == size else candidates.rows(kept)
     ranked = order(some, pool.total, ranking)
+    if generated is Generated.FILL:
+        ranked.sort(key=lambda place: not some.counts[place[1]])
     if some.matching is None:
         return [kept[row] for _, row in ranked[: max(k, 0)]]
     elsewhere, left, rows = some.elsewhere.tolist(), k, list[int]()

@@ -22,6 +22,7 @@ from suggest.budget import Budget, LeftOut, OptionalPart, StageTiming
 from suggest.model import Model
 from suggest.types import (
     FinishReason,
+    Generated,
     GenerationOptions,
     NextWords,
     QueryCompletion,
@@ -102,7 +103,7 @@ class TwinModel(_Anything):  # type: ignore[misc]
         kept = [
             (text, source)
             for text, source in zip(texts, sources, strict=False)
-            if not (options.exclude_generated and source is SuggestionSource.GENERATED)
+            if not (options.generated is Generated.OFF and source is SuggestionSource.GENERATED)
         ]
         return QueryCompletion(
             suggestions=tuple(

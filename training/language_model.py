@@ -16,16 +16,21 @@ from lm.bundle.manifest import LanguageModelEntry
 from lm.models.language_model import LanguageModel
 from lm.models.neural import DESCRIPTION_FILE, NeuralDescription
 from lm.models.vocabulary import Vocabulary, open_tokenizer
+from lm.models.written_forms import WRITTEN_NAME, Writing
 from training.config import LanguageModelConfig
 from training.config_networks import NeuralConfig, RerankerConfig
 from training.data.encoding import EncodedText, build_vocabulary, encode
 from training.data.query_log import text_file
+from training.data.written_forms import learn_written_forms
 from training.fit.mixture import fit_mixture, held_out_scores
 from training.job import QUERIES, TEXT, Job, read_lines_of
 from training.ngram.estimate import train_ngram
 from training.steps import DONE_FILE, seconds
 
 _MIXTURE_SENTENCES = 2000
+_WRITING_FILE = "writing.json"
+_AFTER_PREPARING = {"ngram", "neural", "reranker", "recent_words", "ghost_precision", "min_ghost_probability"}
+"""Settings that vocabulary and token ids do not depend on."""
 _SHORT_LIST = 8192
 """Where no letter is typed yet, the network is asked for this many frequent words alone."""
 
@@ -41,7 +46,7 @@ def train_language_model(
     prepared = prepare(job, config, data)
     folder = staging / config.name
     folder.mkdir()
-    for path in [*prepared.glob("tokens.*"), *prepared.glob("subwords.model")]:
+    for path in [*prepared.glob("tokens.*"), *prepared.glob("subwords.model"), *prepared.glob(f"{WRITTEN_NAME}.*.npy")]:
         shutil.copy2(path, folder)
     vocabulary = Vocabulary.open(folder)
     ngram = job.workshop.step(
@@ -70,6 +75,7 @@ def train_language_model(
         ngram_order=facts["order"],
         ngram_count=facts["count"],
         ngram_smoothing=facts["smoothing"],
+        writing=_writing(prepared),
     )
     training: dict[str, Any] = {"ngram_s": seconds(ngram)}
     if config.neural is not None:
@@ -81,6 +87,12 @@ def train_language_model(
         update = {"reranker_kind": described.kind, "reranker_parameter_count": described.parameter_count}
         entry = entry.model_copy(update=update)
     return entry, training
+
+
+def _writing(prepared: Path) -> Writing | None:
+    """How the text is written, if that was learnt."""
+    path = prepared / _WRITING_FILE
+    return Writing.model_validate_json(path.read_bytes()) if path.is_file() else None
 
 
 def _network(
@@ -158,8 +170,18 @@ def prepare(job: Job, config: LanguageModelConfig, data: dict[str, Path]) -> Pat
         )
         encode(tokenizer, texts, folder, "train", job.reporter)
         encode(tokenizer, [data[config.sources[0]] / "validation.txt"], folder, "validation", job.reporter)
+        if config.lowercase and config.sources[0] == TEXT:
+            forms = learn_written_forms(
+                [data[TEXT] / "train.txt"],
+                vocabulary if config.unit == "word" else None,
+                pretokenized=config.pretokenized,
+                label=config.name,
+                reporter=job.reporter,
+            )
+            forms.save(folder)
+            (folder / _WRITING_FILE).write_text(forms.writing.model_dump_json(), encoding="utf-8")
 
-    settings: list[object] = [config.model_dump(exclude={"ngram", "neural", "reranker", "recent_words"})]
+    settings: list[object] = [config.model_dump(exclude=_AFTER_PREPARING)]
     settings.append("vocabulary_size" in config.model_fields_set)  # what is set is kept
     return job.workshop.step(f"{config.name}-prepare", [settings, [folder.name for folder in data.values()]], make)
 

@@ -28,6 +28,7 @@ from training.data.screening import load_blocked_words
 from training.evaluation.evaluate import EVALUATION_FOLDER, QUERIES_FILE, TEXT_FILE, HeldOut, evaluate_bundle
 from training.existing_words import read_use
 from training.fit.corrections import fit_corrections
+from training.fit.ghost_text import fit_ghost_text
 from training.fit.matching import fit_matching
 from training.fit.ranking import fit_ranking
 from training.gate import HELD_OUT_FOLDER, compare_bundles, write_held_out
@@ -123,26 +124,46 @@ def _build(job: Job, data: dict[str, Path], bundle: BundleFolder) -> tuple[Manif
         query_count=query_count,
         duplicates=Duplicates.model_validate(config.duplicates.model_dump()),
         ranking=Ranking(),
-        generated="mix" if config.query_log else "fill",
+        generated=config.generated or ("mix" if config.query_log else "fill"),
         metrics={},
         files={},
     )
     bundle.write(manifest)
+    if TEXT in data:
+        manifest = _silence(job, manifest, bundle.path, read_lines_of(data[TEXT] / "validation.txt"))
+        bundle.write(manifest)
     if QUERIES in data:
         manifest = _rank(job, manifest, bundle.path, read_lines_of(data[QUERIES] / "validation.txt"))
         bundle.write(manifest)
     return manifest, {"language_models": training, "mixture": mixture}
 
 
+def _silence(job: Job, manifest: Manifest, folder: Path, validation: Sequence[str]) -> Manifest:
+    """The manifest with the probability below which its text model shows no ghost text."""
+    bundle = open_bundle(folder, verify=False)
+    name = bundle.language_model("text").entry.name
+    config = next(model for model in job.config.language_models if model.name == name)
+    least = config.min_ghost_probability
+    if least is None:
+        least = fit_ghost_text(bundle, validation, config.ghost_precision, job.reporter)
+    entries = (
+        entry.model_copy(update={"min_ghost_probability": least}) if entry.name == name else entry
+        for entry in manifest.language_models
+    )
+    return manifest.model_copy(update={"language_models": tuple(entries)})
+
+
 def _rank(job: Job, manifest: Manifest, folder: Path, validation: Sequence[str]) -> Manifest:
     """The manifest with the weights of the ranking, fitted on held-out queries."""
     bundle = open_bundle(folder, verify=False)
-    first, ranking = fit_ranking(bundle, validation, job.reporter)
+    first, ranking = fit_ranking(bundle, validation, job.reporter, titles_alone=not job.config.query_log)
     manifest = manifest.model_copy(update={"first_ranking": first, "ranking": ranking})
     ranking = fit_matching(replace(bundle, manifest=manifest), validation, job.config.seed, job.reporter)
     first = first.model_copy(update={"matching": ranking.matching})
     manifest = manifest.model_copy(update={"first_ranking": first, "ranking": ranking})
     ranking = fit_corrections(replace(bundle, manifest=manifest), validation, job.config.seed, job.reporter)
+    if job.config.min_probability is not None:
+        ranking = ranking.model_copy(update={"floor": job.config.min_probability})
     return manifest.model_copy(update={"ranking": ranking})
 
 
@@ -169,7 +190,9 @@ def _query_index(job: Job, data: dict[str, Path], staging: Path) -> int:
         counts = data[QUERIES] / "train.parquet"
         if job.config.publishing.warm_queries:
             save_warm_set(staging, most_typed(read_counts(counts), job.config.publishing.warm_queries))
-        build_lexicon(staging / LEXICON_FOLDER, count_words(read_counts(counts)))
+        # once at least: what an entry of a catalogue weighs beside a log may be next to nothing
+        counted = ((query, max(count, 1.0)) for query, count in read_counts(counts))
+        build_lexicon(staging / LEXICON_FOLDER, count_words(counted))
         return index_queries(counts, staging / QUERIES_FOLDER)
 
 

@@ -15,9 +15,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from lm.errors import BundleDamagedError, BundleError, BundleVersionError
 from lm.models.mixture import ContextWeights
 from lm.models.recent_words import RecentWords
+from lm.models.written_forms import Writing
 from lm.text.duplicates import KINDS
 
-FORMAT_VERSION = 5
+FORMAT_VERSION = 6
 MANIFEST_FILE = "manifest.json"
 _HASHING_THREADS = 4
 
@@ -43,6 +44,8 @@ class LanguageModelEntry(_Section):
         ngram_weight: the n-gram model's share of the mixture, if it is the same in every context.
         context_weights: its share by context; None if that was no better on held-out text.
         recent_words: the cache component; None if it was not asked for, or no better on held-out text.
+        writing: how the text is written; None: the words are as the model has them.
+        min_ghost_probability: the best word is shown as grey text behind the cursor if it is at least this probable.
     """
 
     name: str
@@ -61,6 +64,8 @@ class LanguageModelEntry(_Section):
     ngram_weight: float = 1.0
     context_weights: ContextWeights | None = None
     recent_words: RecentWords | None = None
+    writing: Writing | None = None
+    min_ghost_probability: float = 0.5
 
 
 class Ranking(_Section):
@@ -115,7 +120,8 @@ class Manifest(_Section):
     Attributes:
         ranking: the weights that order the list.
         first_ranking: the weights that choose the candidates, before all models are asked about them.
-        generated: whether generated queries stand among those of the log (`mix`) or after all of them (`fill`).
+        generated: whether generated queries stand among those of log and catalogue (`mix`), after all of them (`fill`),
+            or are not suggested (`off`), unless server or request choose.
     """
 
     format_version: int
@@ -128,7 +134,7 @@ class Manifest(_Section):
     duplicates: Duplicates = Duplicates()
     ranking: Ranking
     first_ranking: Ranking = Ranking()
-    generated: Literal["mix", "fill"] = "mix"
+    generated: Literal["off", "fill", "mix"] = "mix"
     metrics: dict[str, Any]
     files: dict[str, FileEntry]
 

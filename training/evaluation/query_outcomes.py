@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from lm.index.queries import QueryIndex
 from lm.text.normalize import normalize_query
 from suggest.model import Model
-from suggest.types import QueryOptions
+from suggest.types import Generated, QueryOptions
 from training.evaluation.metrics import (
     LOOKED_AT,
     MIN_QUERY_LENGTH,
@@ -55,9 +55,9 @@ class Outcome:
     recoverable_length: int | None = None
 
 
-def served(model: Model, *, exclude_generated: bool = False, neural: bool = True) -> Complete:
+def served(model: Model, *, generated: Generated | None = None, neural: bool = True) -> Complete:
     """The list that a server shows, without a time limit."""
-    options = QueryOptions(max_suggestions=SHOWN, exclude_generated=exclude_generated, neural=neural)
+    options = QueryOptions(max_suggestions=SHOWN, generated=generated, neural=neural)
 
     def complete(typed: str) -> list[Listed]:
         completion = model.complete_query(typed, options)

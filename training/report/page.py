@@ -99,6 +99,8 @@ def _section(bundle: Mapping[str, Any], model: Mapping[str, Any], bundle_count: 
         known = "tokens of the context that were seen together\n(share of the tokens)"
         drawn.append(plots.perplexity_by(model["by_matched_order"], "Known and new contexts", known))
     drawn += _reliability({part: found.get("calibration") for part, found in model["parts"].items()}, "next words")
+    if ghost_text := model.get("ghost_text"):
+        drawn.append(plots.ghost_curve(ghost_text))
     return {"name": model_name(bundle, model, bundle_count), "plots": drawn, "model": model}
 
 
