@@ -79,7 +79,7 @@ class QueryCompleter:
         self._advisers = Advisers(bundle.advisers() if self._ranking.advisers else ())
         self._rescorer = Rescorer(self._model)
         proposes = self._model.neural is not None and self._model.entry.neural_use == "propose"
-        self._neural = NeuralSource(self._model) if proposes else None
+        self._neural = NeuralSource(self._model, bundle.words) if proposes else None
         self._neural_ranking = bundle.manifest.neural_ranking or self._ranking
         self._reranks = self._model.reranker is not None and self._ranking.reranker > 0
         self._spelling_cost = CostEstimate(0.002)
