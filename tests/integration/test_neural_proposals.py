@@ -145,7 +145,9 @@ def test_a_model_that_is_off_is_not_opened(tiny_bundle: Path) -> None:
 
 
 def test_training_says_whether_it_pays(model: Model) -> None:
-    queries = [f"{first} {second}" for first in ("free", "new", "home") for second in ("home", "music center", "city map")]
+    queries = [
+        f"{first} {second}" for first in ("free", "new", "home") for second in ("home", "music center", "city map")
+    ]
     ranking, figures = fit_neural(model.bundle, queries * 4, SilentReporter())
     assert figures["queries"] > 0
     assert figures["kept"] == (ranking is not None) == (figures["nats"] > 2 * figures["standard_error"])
