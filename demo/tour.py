@@ -57,14 +57,14 @@ KINDS = (
     Kind(
         title="Queries that are not in the log",
         prefixes=(
-            "how many people live in new y",
-            "where is the statue of l",
             "weather in san fran",
             "who played harry p",
-            "history of the united s",
-            "what is the population of new j",
-            "cheap flights to new y",
             "jobs in los ang",
+            "hotels in las v",
+            "population of san f",
+            "statue of l",
+            "cheap flights to new y",
+            "how many people live in new y",
         ),
         is_shown_by=lambda answer, shown: (
             not answer.corrected_query and _is_from(pb.SUGGESTION_SOURCE_GENERATED, shown)
@@ -152,15 +152,16 @@ def _predict_next_word(client: Client, prefix: str) -> Row:
 
 
 def _table(title: str, rows: Iterable[Row]) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold")
+    table = Table(title=title, title_justify="left", title_style="bold", caption_justify="left")
     table.add_column("typed", no_wrap=True)
     table.add_column("suggestions", no_wrap=True)
     table.add_column("probability", justify="right", no_wrap=True)
     table.add_column("from", no_wrap=True)
-    table.add_column("took", justify="right", no_wrap=True)
+    durations_ms = []
     for row in rows:
-        texts, probabilities, sources = map("\n".join, zip(*row.suggestions, strict=True))
-        duration = f"{row.duration_s * 1000:.1f} ms"
-        table.add_row(f"{escape(row.prefix)}[dim]_[/dim]", texts, probabilities, sources, duration)
+        table.add_row(f"{escape(row.prefix)}[dim]_[/dim]", *map("\n".join, zip(*row.suggestions, strict=True)))
         table.add_section()
+        durations_ms.append(row.duration_s * 1000)
+    if durations_ms:
+        table.caption = f"answered in {min(durations_ms):.1f} to {max(durations_ms):.1f} ms"
     return table

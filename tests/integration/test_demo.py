@@ -84,7 +84,7 @@ def test_the_tour_shows_what_is_probable_and_of_its_kind(tiny_bundle_registry: P
 
     assert "Words that come next in a text" in tables
     for title, table in tables.items():
-        _, texts, probabilities, sources, _ = (list(column.cells) for column in table.columns)
+        _, texts, probabilities, sources = (list(column.cells) for column in table.columns)
         assert 1 <= len(texts) <= 4
         for cell in probabilities:
             assert all(int(each.rstrip("%")) >= 1 for each in str(cell).splitlines())
