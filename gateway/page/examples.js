@@ -4,7 +4,8 @@ import { Poster, post } from "./asking.js";
 import { spaced } from "./ghost.js";
 import { element, phrase, SOURCES } from "./shown.js";
 
-const TRIED = 8; // popular queries for each kind
+const POPULAR = 20; // queries that are tried
+const SHOWN = 10; // of them
 const LONGEST = 16; // characters of such a query
 const WORDS = 6; // of a text
 const LEAST = 0.01; // probability that is worth showing
@@ -18,8 +19,9 @@ export class Examples {
     this.onChosen = onChosen;
     this.poster = new Poster("./v1:completeQuery", {
       onAnswer: (completion, query, tookMs) => {
-        onShown(completion, { query, tookMs, way: "HTTP", final: true });
-        this.#find(completion.suggestions.map(({ text }) => text));
+        const { suggestions } = completion;
+        onShown({ ...completion, suggestions: suggestions.slice(0, SHOWN) }, { query, tookMs, way: "HTTP", final: true });
+        this.#find(suggestions.map(({ text }) => text));
       },
       onState: (state, error) => {
         if (state === "refused") this.#find([]); // a model of text alone
@@ -29,15 +31,11 @@ export class Examples {
   }
 
   refresh() {
-    this.poster.ask({ maxSuggestions: 20, explain: true }, "");
-  }
-
-  clear() {
-    this.#place.hidden = true;
+    this.poster.ask({ maxSuggestions: POPULAR, explain: true }, "");
   }
 
   async #find(popular) {
-    const short = popular.filter((text) => [...text].length <= LONGEST).slice(0, TRIED);
+    const short = popular.filter((text) => [...text].length <= LONGEST);
     const asked = [logged(short), generated(short), corrected(short.toReversed()), nextWord()];
     const found = await Promise.all(asked.map((each) => each.catch(() => null)));
     const chips = found.filter(Boolean).map(([kind, chosen, shown]) => {

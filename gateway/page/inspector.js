@@ -28,7 +28,7 @@ export class Inspector {
   }
 
   clear() {
-    this.#place.replaceChildren(note("The server does not answer."));
+    this.#place.replaceChildren(note("No list just now."));
     this.empty = true;
   }
 
@@ -44,7 +44,7 @@ export class Inspector {
       const cells = columns.map(([, attributes, show]) => element("td", attributes, ...[show(each)].flat()));
       return element("tr", {}, element("th", { scope: "row", dir: "auto", title: each.text }, each.text), ...cells);
     });
-    const caption = element("caption", { class: "hidden" }, query ? `Suggestions for “${query.trim().slice(-60)}”` : "Most popular");
+    const caption = element("caption", { class: "hidden" }, `Suggestions for ${query ? `“${query.trim().slice(-60)}”` : "an empty field"}`);
     const head = element("thead", {}, element("tr", {}, element("th", { scope: "col" }, "suggestion"), ...heads));
     const table = element("table", {}, caption, head, element("tbody", {}, ...this.#rows));
     return element("div", { class: "scroll", role: "region", "aria-label": "Scores", tabindex: "0" }, table);
@@ -60,7 +60,7 @@ function columnsFor(suggestions, query) {
   const has = (term) => suggestions.some(({ explanation }) => explanation?.[term] !== undefined);
   const columns = [];
   if (suggestions.some(({ source }) => source)) columns.push(["source", { class: "source" }, origin]);
-  if (query) columns.push(["probability", { title: "that it is what is wanted" }, probability]);
+  if (query || !has(POPULARITY)) columns.push(["probability", { title: "that it is what is wanted" }, probability]);
   if (has(POPULARITY)) columns.push(["popularity", { title: "share of all queries in the log" }, popularity]);
   for (const [term, name, title] of TERMS) {
     const show = ({ explanation }) => explanation?.[term]?.toFixed(2) ?? "–";
