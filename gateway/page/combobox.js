@@ -194,7 +194,8 @@ export class Combobox {
 
 /** A row of the list. */
 function option(suggestion, index) {
-  const about = `${SOURCES[suggestion.source] ?? "other"} · ${percent(suggestion.acceptanceProbability)}`;
+  const from = element("span", { class: "from" }, `${SOURCES[suggestion.source] ?? "other"} · `);
+  const about = element("span", { class: "about" }, from, percent(suggestion.acceptanceProbability));
   const attributes = { role: "option", id: `suggestion-${index}`, "aria-selected": "false", "data-index": index };
-  return element("li", attributes, phrase(suggestion.segments), element("span", { class: "about" }, about));
+  return element("li", attributes, phrase(suggestion.segments), about);
 }

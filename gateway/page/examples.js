@@ -61,15 +61,13 @@ async function logged(popular) {
 
 /** The most probable generated query that goes on from a popular one. */
 async function generated(popular) {
-  let best = { acceptanceProbability: LEAST };
-  for (const text of popular) {
-    const query = `${text} `;
-    for (const each of await completions(query)) {
-      const better = each.acceptanceProbability >= best.acceptanceProbability;
-      if (better && SOURCES[each.source] === "generated") best = { ...each, query };
-    }
-  }
-  return best.query && ["generated", { query: best.query }, phrase(best.segments)];
+  const queries = popular.slice(0, SHOWN).map((text) => `${text} `);
+  const lists = await Promise.all(queries.map(completions));
+  const found = lists.flatMap((list, place) => list.map((each) => ({ ...each, query: queries[place] })));
+  const [best] = found
+    .filter((each) => SOURCES[each.source] === "generated" && each.acceptanceProbability >= LEAST)
+    .sort((one, other) => other.acceptanceProbability - one.acceptanceProbability);
+  return best && ["generated", { query: best.query }, phrase(best.segments)];
 }
 
 /** A popular query that comes first although two of its letters have changed places. */

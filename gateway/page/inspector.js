@@ -61,7 +61,7 @@ function columnsFor(suggestions, query) {
   const columns = [];
   if (suggestions.some(({ source }) => source)) columns.push(["source", { class: "source" }, origin]);
   if (query || !has(POPULARITY)) columns.push(["probability", { title: "that it is what is wanted" }, probability]);
-  if (has(POPULARITY)) columns.push(["popularity", { title: "share of all queries in the log" }, popularity]);
+  if (has(POPULARITY)) columns.push(["popularity", { class: "plain", title: "share of all queries in the log" }, popularity]);
   for (const [term, name, title] of TERMS) {
     const show = ({ explanation }) => explanation?.[term]?.toFixed(2) ?? "–";
     if (has(term)) columns.push([name, { class: "log", title }, show]);
