@@ -469,6 +469,12 @@ def test_it_fits_and_can_be_read(browser: Browser, site: str, width: int, scheme
         complete(page, "new york " * 9)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert page.evaluate(_PALE) == []
+        if width == 1280:
+            assert page.evaluate(_LINES) == [1, 1, 1]
+
+
+_LINES = """() => [["tbody tr:not(:last-child)", "offsetHeight"], [".facts div", "offsetTop"], [".legend li", "offsetTop"]].map(
+  ([rows, place]) => new Set([...document.querySelectorAll(rows)].map(each => each[place])).size)"""
 
 
 _PALE = """() => {
