@@ -29,7 +29,7 @@ from service.rpc.completer import Completer
 from service.rpc.deny_list import DENY_LIST_SERVICE, DenyListServicer
 from service.rpc.health import HEALTH_SERVICE, Health
 from service.rpc.keystrokes import KeystrokeAnswers
-from service.rpc.requests import query_defaults
+from service.rpc.requests import Defaults
 from service.rpc.servicers import AUTOCOMPLETE_SERVICE, MODEL_SERVICE, AutocompleteServicer, ModelServicer
 from service.rpc.streams import Streams
 from service.telemetry.metrics import Metrics
@@ -99,7 +99,7 @@ class Server:
         )
         self._live_models = LiveModels(self.models, self._follower)
         self._deny_list = DenyListServicer(self._store, self._follower, self.metrics, wall_clock)
-        self._completer = Completer(self._answers, self.metrics, query_defaults(settings), self._tracing)
+        self._completer = Completer(self._answers, self.metrics, Defaults.of(settings), self._tracing)
         self._lanes = Lanes(settings, self.metrics, clock)
         self._warm_sets = WarmSets(
             lambda model, query: self._completer.prepare_query(self._live_models.over(model), query),

@@ -62,12 +62,14 @@ class WordOptions(NamedTuple):
     Attributes:
         max_suggestions: length of the list at most.
         min_probability: words that are less probable are left out.
+        min_ghost_probability: the best word is ghost text if it is at least this probable; None: as the model has it.
         part: which part of the ensemble answers.
         explain: whether to give the terms of each score; those of an ensemble cost extra.
     """
 
     max_suggestions: int = 10
     min_probability: float = 0.0
+    min_ghost_probability: float | None = None
     part: Part = Part.ENSEMBLE
     explain: bool = False
 
@@ -120,7 +122,7 @@ class QuerySuggestion(NamedTuple):
 
 
 class WordSuggestion(NamedTuple):
-    """A predicted word; `log_prob` is given the text before it and its typed letters."""
+    """A predicted word as it is written; `log_prob` is given the text before it and its typed letters."""
 
     text: str
     log_prob: float
@@ -166,10 +168,13 @@ class NextWords(Answer):
 
     Attributes:
         replace_start: offset in the given text, in code points, from which a chosen word replaces it.
+        ghost_text: what of the first word is still to be written, to be shown behind the cursor; empty if the model is
+            not sure enough of it.
     """
 
     suggestions: tuple[WordSuggestion, ...]
     replace_start: int
+    ghost_text: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

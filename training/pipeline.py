@@ -11,21 +11,26 @@ from typing import Any
 
 import numpy as np
 
-from lm.bundle.bundle import LEXICON_FOLDER, QUERIES_FOLDER, open_bundle
-from lm.bundle.manifest import FORMAT_VERSION, Duplicates, Manifest, Ranking
+from lm.bundle.bundle import LEXICON_FOLDER, QUERIES_FOLDER, WORDS_FOLDER, Bundle, main_model, open_bundle
+from lm.bundle.manifest import FORMAT_VERSION, Duplicates, LanguageModelEntry, Manifest, Ranking
 from lm.bundle.registry import is_url, open_registry
 from lm.errors import InputError
+from lm.index.existing_words import build_existing_words
 from lm.index.lexicon import build_lexicon, count_words
 from lm.index.never_generated import NEVER_GENERATED_FOLDER, build_withheld
 from lm.index.warm_set import most_typed, save_warm_set
+from lm.models.language_model import LanguageModel
 from lm.text.normalize import NORMALIZER_VERSION
 from training.config import TrainingConfig
 from training.data.engines import EngineName
 from training.data.query_log import WITHHELD_FILE
 from training.data.screening import load_blocked_words
 from training.evaluation.evaluate import EVALUATION_FOLDER, QUERIES_FILE, TEXT_FILE, HeldOut, evaluate_bundle
+from training.existing_words import read_use
 from training.fit.corrections import fit_corrections
+from training.fit.ghost_text import fit_ghost_text
 from training.fit.matching import fit_matching
+from training.fit.neural import fit_neural
 from training.fit.ranking import fit_ranking
 from training.gate import HELD_OUT_FOLDER, compare_bundles, write_held_out
 from training.job import QUERIES, TEXT, Job, counts_of, read_data, read_lines_of
@@ -106,6 +111,7 @@ def _build(job: Job, data: dict[str, Path], bundle: BundleFolder) -> tuple[Manif
     with bundle.adding() as folder:
         _deny(job, data, folder)
         query_count = _query_index(job, data, folder)
+        _existing_words(job, data, entries, folder)
         write_held_out(folder / HELD_OUT_FOLDER, _held_out_lines(data))
         if config.publishing.keep_held_out:
             _keep_held_out(data, folder)
@@ -124,14 +130,33 @@ def _build(job: Job, data: dict[str, Path], bundle: BundleFolder) -> tuple[Manif
         files={},
     )
     bundle.write(manifest)
-    if QUERIES in data:
-        manifest = _rank(job, manifest, bundle.path, read_lines_of(data[QUERIES] / "validation.txt"))
+    if TEXT in data:
+        manifest = _silence(job, manifest, bundle.path, read_lines_of(data[TEXT] / "validation.txt"))
         bundle.write(manifest)
-    return manifest, {"language_models": training, "mixture": mixture}
+    judged = dict[str, Any]()
+    if QUERIES in data:
+        manifest, judged = _rank(job, manifest, bundle.path, read_lines_of(data[QUERIES] / "validation.txt"))
+        bundle.write(manifest)
+    return manifest, {"language_models": training, "mixture": mixture} | ({"proposals": judged} if judged else {})
 
 
-def _rank(job: Job, manifest: Manifest, folder: Path, validation: Sequence[str]) -> Manifest:
-    """The manifest with the weights of the ranking, fitted on held-out queries."""
+def _silence(job: Job, manifest: Manifest, folder: Path, validation: Sequence[str]) -> Manifest:
+    """The manifest with the probability below which its text model shows no ghost text."""
+    bundle = open_bundle(folder, verify=False)
+    name = bundle.language_model("text").entry.name
+    config = next(model for model in job.config.language_models if model.name == name)
+    least = config.min_ghost_probability
+    if least is None:
+        least = fit_ghost_text(bundle, validation, config.ghost_precision, job.reporter)
+    entries = (
+        entry.model_copy(update={"min_ghost_probability": least}) if entry.name == name else entry
+        for entry in manifest.language_models
+    )
+    return manifest.model_copy(update={"language_models": tuple(entries)})
+
+
+def _rank(job: Job, manifest: Manifest, folder: Path, validation: Sequence[str]) -> tuple[Manifest, dict[str, Any]]:
+    """The manifest with the weights of the ranking, fitted on held-out queries; see `_judge_neural` for the figures."""
     bundle = open_bundle(folder, verify=False)
     first, ranking = fit_ranking(bundle, validation, job.reporter, titles_alone=not job.config.query_log)
     manifest = manifest.model_copy(update={"first_ranking": first, "ranking": ranking})
@@ -141,7 +166,21 @@ def _rank(job: Job, manifest: Manifest, folder: Path, validation: Sequence[str])
     ranking = fit_corrections(replace(bundle, manifest=manifest), validation, job.config.seed, job.reporter)
     if job.config.min_probability is not None:
         ranking = ranking.model_copy(update={"floor": job.config.min_probability})
-    return manifest.model_copy(update={"ranking": ranking})
+    manifest = manifest.model_copy(update={"ranking": ranking})
+    return _judge_neural(replace(bundle, manifest=manifest), validation, job.reporter)
+
+
+def _judge_neural(bundle: Bundle, validation: Sequence[str], reporter: Reporter) -> tuple[Manifest, dict[str, Any]]:
+    """The manifest with what held-out queries say of the neural model's proposals, and the figures that decided."""
+    manifest, entry = bundle.manifest, bundle.language_model("queries").entry
+    if not entry.neural_kind or entry.neural_use != "propose":
+        return manifest, {}
+    ranking, figures = fit_neural(bundle, validation, reporter)
+    if ranking is not None:
+        return manifest.model_copy(update={"neural_ranking": ranking}), figures
+    off = entry.model_copy(update={"neural_use": "off"})
+    entries = tuple(off if each.name == entry.name else each for each in manifest.language_models)
+    return manifest.model_copy(update={"language_models": entries}), figures
 
 
 def assist(config: TrainingConfig, *, base: Path, reporter: Reporter) -> None:
@@ -171,6 +210,19 @@ def _query_index(job: Job, data: dict[str, Path], staging: Path) -> int:
         counted = ((query, max(count, 1.0)) for query, count in read_counts(counts))
         build_lexicon(staging / LEXICON_FOLDER, count_words(counted))
         return index_queries(counts, staging / QUERIES_FOLDER)
+
+
+def _existing_words(job: Job, data: dict[str, Path], entries: Sequence[LanguageModelEntry], staging: Path) -> None:
+    """Writes the words that generated queries may hold and end with, as tokens of the model that generates them."""
+    if QUERIES not in data or not entries:
+        return
+    with job.reporter.task("words of queries"):
+        text = data[TEXT] / "train.txt" if TEXT in data else None
+        use = read_use(data[QUERIES] / "train.parquet", text)
+        words = use.existing(job.config.screening.min_word_count, read_lines_of(data[QUERIES] / "validation.txt"))
+        model = main_model([LanguageModel(entry, staging / entry.name) for entry in entries], "queries")
+        (staging / WORDS_FOLDER).mkdir()
+        build_existing_words(staging / WORDS_FOLDER, words, model.vocabulary, model.tokenizer)
 
 
 def _deny(job: Job, data: dict[str, Path], staging: Path) -> None:

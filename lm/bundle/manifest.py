@@ -15,9 +15,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from lm.errors import BundleDamagedError, BundleError, BundleVersionError
 from lm.models.mixture import ContextWeights
 from lm.models.recent_words import RecentWords
+from lm.models.written_forms import Writing
 from lm.text.duplicates import KINDS
 
-FORMAT_VERSION = 5
+FORMAT_VERSION = 6
 MANIFEST_FILE = "manifest.json"
 _HASHING_THREADS = 4
 
@@ -40,9 +41,13 @@ class LanguageModelEntry(_Section):
         sources: what it was trained on, `text` or `queries`, the main one first.
         pretokenized: whether words are separated by spaces alone.
         ngram_smoothing: how the n-gram model's probabilities were made from counts.
+        neural_use: of a model that completes queries: whether the neural model proposes queries, or only has its
+            opinion of the next token, or is not asked.
         ngram_weight: the n-gram model's share of the mixture, if it is the same in every context.
         context_weights: its share by context; None if that was no better on held-out text.
         recent_words: the cache component; None if it was not asked for, or no better on held-out text.
+        writing: how the text is written; None: the words are as the model has them.
+        min_ghost_probability: the best word is shown as grey text behind the cursor if it is at least this probable.
     """
 
     name: str
@@ -55,12 +60,15 @@ class LanguageModelEntry(_Section):
     ngram_count: int
     ngram_smoothing: str
     neural_kind: str = ""
+    neural_use: Literal["propose", "rank", "off"] = "rank"
     parameter_count: int = 0
     reranker_kind: str = ""
     reranker_parameter_count: int = 0
     ngram_weight: float = 1.0
     context_weights: ContextWeights | None = None
     recent_words: RecentWords | None = None
+    writing: Writing | None = None
+    min_ghost_probability: float = 0.5
 
 
 class Ranking(_Section):
@@ -115,6 +123,7 @@ class Manifest(_Section):
     Attributes:
         ranking: the weights that order the list.
         first_ranking: the weights that choose the candidates, before all models are asked about them.
+        neural_ranking: the weights that order a list that the neural model proposed for; None: no such model does.
         generated: whether generated queries stand among those of log and catalogue (`mix`), after all of them (`fill`),
             or are not suggested (`off`), unless server or request choose.
     """
@@ -129,6 +138,7 @@ class Manifest(_Section):
     duplicates: Duplicates = Duplicates()
     ranking: Ranking
     first_ranking: Ranking = Ranking()
+    neural_ranking: Ranking | None = None
     generated: Literal["off", "fill", "mix"] = "mix"
     metrics: dict[str, Any]
     files: dict[str, FileEntry]

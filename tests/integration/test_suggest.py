@@ -135,9 +135,9 @@ def test_without_time_the_neural_part_is_left_out(model: Model) -> None:
 
 def test_words_replace_what_was_typed_of_them(model: Model) -> None:
     words = model.predict_next_word("We met.  The United St", WordOptions(max_suggestions=3))
-    assert words.suggestions[0].text == "states"
+    assert words.suggestions[0].text == "States"
     assert words.replace_start == len("We met.  The United ")
-    assert model.predict_next_word("the united st", WordOptions(min_probability=0.9)).suggestions[0].text == "states"
+    assert model.predict_next_word("the united st", WordOptions(min_probability=0.9)).suggestions[0].text == "States"
     assert len(model.predict_next_word("the united st", WordOptions(min_probability=0.9)).suggestions) == 1
 
 
@@ -166,7 +166,7 @@ def test_subword_explanations_mix_to_the_ensembles_score(model: Model) -> None:
     context = tuple(language_model.tokenizer.encode("new"))
     found = complete_word(language_model, context, "yo", 8, Part.ENSEMBLE)
     words = [Word("", each.log_prob, (each,)) for each in found]
-    terms = explain_words(language_model, Cursor(4, context, "yo"), words)
+    terms = explain_words(language_model, Cursor(4, context, "new", "yo"), words)
     for part, name in ((Part.NGRAM, "ngram_log_prob"), (Part.NEURAL, "neural_log_prob")):
         alone = {each.tokens: each.log_prob for each in complete_word(language_model, context, "yo", 16, part)}
         shared = [

@@ -22,6 +22,7 @@ OTHER: dict[str, Any] = {
     "correct": False,
     "explain": True,
     "min_probability": 0.5,
+    "min_ghost_probability": 0.25,
     "part": Part.NGRAM,
 }
 
