@@ -473,7 +473,9 @@ def test_it_fits_and_can_be_read(browser: Browser, site: str, width: int, scheme
             assert page.evaluate(_LINES) == [1, 1, 1]
 
 
-_LINES = """() => [["tbody tr:not(:last-child)", "offsetHeight"], [".facts div", "offsetTop"], [".legend li", "offsetTop"]].map(
+_LINES = """() => [
+    ["tbody tr:not(:last-child)", "offsetHeight"], [".facts div", "offsetTop"], [".legend li", "offsetTop"],
+  ].map(
   ([rows, place]) => new Set([...document.querySelectorAll(rows)].map(each => each[place])).size)"""
 
 
