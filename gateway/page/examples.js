@@ -12,12 +12,13 @@ const LEAST = 0.01; // probability that is worth showing
 
 export class Examples {
   #place = document.getElementById("examples");
+  #poster;
   #chips = document.getElementById("chips");
 
   /** `onChosen({query} | {text})`, `onShown(completion, about)` with popular queries, `onState(state, error?)` */
   constructor({ onChosen, onShown, onState }) {
     this.onChosen = onChosen;
-    this.poster = new Poster("./v1:completeQuery", {
+    this.#poster = new Poster("./v1:completeQuery", {
       onAnswer: (completion, query, tookMs) => {
         const { suggestions } = completion;
         onShown({ ...completion, suggestions: suggestions.slice(0, SHOWN) }, { query, tookMs, way: "HTTP", final: true });
@@ -31,7 +32,7 @@ export class Examples {
   }
 
   refresh() {
-    this.poster.ask({ maxSuggestions: POPULAR, explain: true }, "");
+    this.#poster.ask({ maxSuggestions: POPULAR, explain: true }, "");
   }
 
   async #find(popular) {

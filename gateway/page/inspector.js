@@ -1,6 +1,6 @@
 // Where a list comes from: the model, the time by stage, how probable and how popular each suggestion is.
 
-import { element, milliseconds, percent, SOURCES } from "./shown.js";
+import { element, percent, SOURCES } from "./shown.js";
 
 const POPULARITY = "popularityLogProbability";
 const TERMS = [
@@ -109,4 +109,8 @@ function stages(times, totalMs) {
     legend.append(element("li", { "data-stage": stage }, stage, element("br"), milliseconds(ms)));
   }
   return [strip, legend];
+}
+
+function milliseconds(value) {
+  return `${value < 10 ? value.toFixed(2) : Math.round(value)} ms`;
 }
