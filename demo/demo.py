@@ -43,6 +43,7 @@ def run_demo(folder: Path, address: str, exit_after_tour: bool, console: Console
         AutocompleteError: what the data or the training want, each with its remedy.
     """
     from demo.server import free_address, is_port_free, running_gateway, running_server
+    from demo.tour import take_tour
 
     if not is_port_free(address):
         raise UnavailableError(
@@ -64,10 +65,11 @@ def run_demo(folder: Path, address: str, exit_after_tour: bool, console: Console
             running_server(registry, MODEL, address=address, metrics_address=metrics, log=logs[0]) as server,
             running_gateway(address, address=page, log=logs[1]) as gateway,
         ):
-            _show(address, metrics, console)
-            console.print(f"\nThe page: [bold]http://{page}[/bold]", soft_wrap=True)
+            for table in take_tour(address):
+                console.print()
+                console.print(table)
             if not exit_after_tour:
-                console.print("Server and page stay up. [bold]Ctrl-C[/bold] stops them.")
+                _invite(address, metrics, page, console)
                 _wait({logs[0]: server, logs[1]: gateway})
     except KeyboardInterrupt:
         console.print("\nStopped.")
@@ -146,12 +148,7 @@ def _is_trained(folder: Path, digest: str) -> bool:
         return False
 
 
-def _show(address: str, metrics_address: str, console: Console) -> None:
-    from demo.tour import take_tour
-
-    for table in take_tour(address):
-        console.print()
-        console.print(table)
+def _invite(address: str, metrics_address: str, page: str, console: Console) -> None:
     program = Path(sys.executable).with_name("autocomplete")
     if program.is_relative_to(Path.cwd()):
         program = program.relative_to(Path.cwd())
@@ -165,6 +162,8 @@ def _show(address: str, metrics_address: str, console: Console) -> None:
     console.print("\nTry it from another terminal, in this folder:")
     for command in commands:
         console.print(f"  {command}", markup=False, highlight=False, soft_wrap=True)
+    console.print(f"\nThe page: [bold]http://{page}[/bold]", soft_wrap=True)
+    console.print("Server and page stay up. [bold]Ctrl-C[/bold] stops them.")
 
 
 @contextmanager

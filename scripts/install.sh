@@ -17,12 +17,16 @@ show() {
     [ ! -t 1 ] || printf '\r\033[K'
 }
 
+pip() {
+    "$venv/bin/python" -m pip --disable-pip-version-check install --progress-bar off --constraint requirements.lock "$@" 2>&1
+}
+
 printf 'Installing packages [%s] and compiling the kernels: about 3 minutes on two cores, downloads aside (log: %s)\n' "$extras" "$log"
 rm -f "$log.failed"
 {
-    # Cython and setuptools, so that a kernel that changes is compiled again without the others
-    "$venv/bin/python" -m pip --disable-pip-version-check install --progress-bar off --constraint requirements.lock \
-        --editable ./autocomplete_client --editable ".[$extras]" Cython setuptools 2>&1 || touch "$log.failed"
+    # what builds comes first and stays, so that a kernel that changes is compiled again without the others
+    pip setuptools Cython && pip --no-build-isolation --editable ./autocomplete_client --editable ".[$extras]" ||
+        touch "$log.failed"
 } | tee "$log" | show
 if [ ! -e "$log.failed" ]; then
     exit 0

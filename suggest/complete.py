@@ -59,9 +59,13 @@ class _Listed:
 
 
 class QueryCompleter:
-    """Completes queries from an open bundle; threads may share it."""
+    """Completes queries from an open bundle; threads may share it.
 
-    def __init__(self, bundle: Bundle) -> None:
+    Args:
+        neural: proposes in place of the source that the bundle says.
+    """
+
+    def __init__(self, bundle: Bundle, neural: NeuralSource | None = None) -> None:
         self._bundle = bundle
         self._model = bundle.language_model("queries")
         self._duplicates = bundle.manifest.duplicates
@@ -79,11 +83,11 @@ class QueryCompleter:
         self._advisers = Advisers(bundle.advisers() if self._ranking.advisers else ())
         self._rescorer = Rescorer(self._model)
         proposes = self._model.neural is not None and self._model.entry.neural_use == "propose"
-        self._neural = NeuralSource(self._model) if proposes else None
+        self._neural = neural or (NeuralSource(self._model, bundle.words) if proposes else None)
         self._neural_ranking = bundle.manifest.neural_ranking or self._ranking
         self._reranks = self._model.reranker is not None and self._ranking.reranker > 0
         self._spelling_cost = CostEstimate(0.002)
-        self._neural_cost = CostEstimate(0.002)
+        self._neural_cost = CostEstimate(0.002 if self._neural is None else 0.010)
         self._reranker_cost = CostEstimate(0.003)
 
     def complete(self, query: str, options: QueryOptions, budget: Budget | None) -> QueryCompletion:
