@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,9 +20,10 @@ from lm.text.hangul import typed_prefixes
 from lm.text.normalize import normalize_query
 from suggest.budget import Budget, CostEstimate, OptionalPart, Work
 from suggest.candidates import Candidates, Floats, Pool, describe, pool_readings
-from suggest.opinions import Advisers, Rescorer, rerank
+from suggest.opinions import SEEN, Advisers, Rescorer, rerank
 from suggest.rank import first_exact, order
 from suggest.sources.log import LogSource
+from suggest.sources.neural import NeuralSource
 from suggest.sources.ngram import NgramSource
 from suggest.sources.source import Proposal, Reading, Request, Source, read_typed
 from suggest.sources.spelling import SpellingSource
@@ -58,9 +59,13 @@ class _Listed:
 
 
 class QueryCompleter:
-    """Completes queries from an open bundle; threads may share it."""
+    """Completes queries from an open bundle; threads may share it.
 
-    def __init__(self, bundle: Bundle) -> None:
+    Args:
+        neural: proposes in place of the source that the bundle says.
+    """
+
+    def __init__(self, bundle: Bundle, neural: NeuralSource | None = None) -> None:
         self._bundle = bundle
         self._model = bundle.language_model("queries")
         self._duplicates = bundle.manifest.duplicates
@@ -77,9 +82,12 @@ class QueryCompleter:
             self._spelling = SpellingSource(self._model, bundle.lexicon, self._sources)
         self._advisers = Advisers(bundle.advisers() if self._ranking.advisers else ())
         self._rescorer = Rescorer(self._model)
+        proposes = self._model.neural is not None and self._model.entry.neural_use == "propose"
+        self._neural = neural or (NeuralSource(self._model, bundle.words) if proposes else None)
+        self._neural_ranking = bundle.manifest.neural_ranking or self._ranking
         self._reranks = self._model.reranker is not None and self._ranking.reranker > 0
         self._spelling_cost = CostEstimate(0.002)
-        self._neural_cost = CostEstimate(0.002)
+        self._neural_cost = CostEstimate(0.002 if self._neural is None else 0.010)
         self._reranker_cost = CostEstimate(0.003)
 
     def complete(self, query: str, options: QueryOptions, budget: Budget | None) -> QueryCompletion:
@@ -120,9 +128,22 @@ class QueryCompleter:
         """
         return self._proposed(Request(query), read_typed(self._model, query, whole=whole), self._from_left)
 
+    def widened(self, query: str, k: int) -> tuple[Candidates, float]:
+        """What is ranked of what begins as a normalised query if k are to be shown, the neural model's proposals too.
+
+        Returns:
+            The candidates with the mixture's probabilities, and the submissions of queries that begin so.
+        """
+        reading = read_typed(self._model, query)
+        pool = self._proposed(Request(query), reading, self._from_left)
+        rows = first_rows(pool, self._first_ranking, k)
+        pool, mixed = self._widened(reading, pool, rows)
+        return self._advisers.advise(pool.candidates).with_log_probs(mixed), pool.total
+
     def considered(self, query: str, k: int) -> tuple[Candidates, float]:
         """What is ranked for a normalised query if k are to be shown, and the submissions behind all readings of it."""
-        options = QueryOptions(max_suggestions=k, generated=Generated.MIX)
+        # its lists have weights of their own
+        options = QueryOptions(max_suggestions=k, generated=Generated.MIX, neural=self._neural is None)
         listed = self._ranked(Request(query, options), Work(None))
         return listed.candidates, listed.total
 
@@ -144,9 +165,18 @@ class QueryCompleter:
             pool = self._proposed(request, reading, self._sources)
             size = max(CHOSEN, options.max_suggestions + 2)
             rows = first_rows(pool, self._first_ranking, size, options.generated)
-        corrections = dict[str, Reading]()
+        corrections, parts = dict[str, Reading](), list[tuple[Reading, Pool]]()
         if options.correct and self._spelling is not None:
-            pool, corrections = self._corrected(request, reading, pool, self._spelling, work)
+            parts = self._corrected(request, reading, self._spelling, work)
+        mixed: Mapping[str, float] | None = None
+        may_propose = options.neural and options.generated is not Generated.OFF and self._neural is not None
+        if may_propose and rows and self._asks_neural(pool, parts, work):
+            with work.stage("neural"), self._neural_cost.measured():
+                pool, mixed = self._widened(reading, pool, rows)
+            rows = list(range(len(pool.tokens)))
+        if parts:
+            kinds = [kind for kind in self._duplicates.collapse if kind != "plural"]
+            pool, corrections = pool_readings(reading, pool, parts, kinds)
         if corrections:  # beside those that suit the typed letters, which stay the same
             size, typed = options.max_suggestions + SPARE, len(pool.parts[0].tokens)
             size -= min(first_exact(reading.log_posterior), typed)
@@ -155,8 +185,8 @@ class QueryCompleter:
         if self._advisers:
             with work.stage("advice"):
                 chosen = self._advisers.advise(chosen)
-        candidates, neural = self._judged(options, pool, rows, chosen, work)
-        ranked = order(candidates, pool.total, self._ranking)
+        candidates, neural = self._judged(options, pool, rows, chosen, mixed, work)
+        ranked = order(candidates, pool.total, self._ranking if mixed is None else self._neural_ranking)
         if options.generated is Generated.FILL:
             floor = math.log(self._ranking.floor) if self._ranking.floor else -math.inf
             ranked = [place for place in ranked if candidates.counts[place[1]] or place[0] >= floor]
@@ -165,43 +195,68 @@ class QueryCompleter:
         return _Listed(ranked, candidates, chosen.log_probs, neural, corrections, pool.total, refiners)
 
     def _corrected(
-        self, request: Request, reading: Reading, pool: Pool, spelling: SpellingSource, work: Work
-    ) -> tuple[Pool, dict[str, Reading]]:
-        """The pool with what completes the corrections of typing errors, and which completes which."""
+        self, request: Request, reading: Reading, spelling: SpellingSource, work: Work
+    ) -> list[tuple[Reading, Pool]]:
+        """Corrections of typing errors, and what completes each."""
         if not spelling.suspects(reading) or not work.allows(OptionalPart.SPELLING, self._spelling_cost):
-            return pool, {}
-        searches, corrections = spelling.searches, dict[str, Reading]()
+            return []
+        searches = spelling.searches
         with work.stage("spelling"):
             groups = itertools.groupby(spelling.propose(request, reading), key=operator.attrgetter("reading"))
             parts = [(other, self._described(other, list(proposals))) for other, proposals in groups]
-            if parts:
-                kinds = [kind for kind in self._duplicates.collapse if kind != "plural"]
-                pool, corrections = pool_readings(reading, pool, parts, kinds)
         if spelling.searches > searches:  # what was known says nothing of what the next one costs
             self._spelling_cost.observe(work.timings[-1].duration_s)
-        return pool, corrections
+        return parts
+
+    def _asks_neural(self, pool: Pool, parts: Sequence[tuple[Reading, Pool]], work: Work) -> bool:
+        """Whether the neural model proposes: the log does not know what was typed, and there is time."""
+        total = pool.total + sum(math.exp(other.log_posterior) * part.total for other, part in parts)
+        return total < SEEN and work.allows(OptionalPart.NEURAL, self._neural_cost)
+
+    def _widened(self, reading: Reading, pool: Pool, rows: Sequence[int]) -> tuple[Pool, Mapping[str, float]]:
+        """Some of a pool's candidates and what the neural model proposes; and what the mixture says of the texts."""
+        assert self._neural is not None
+        texts, index = pool.candidates.texts, self._bundle.queries
+        explored = self._neural.explore(reading, [(texts[row], pool.tokens[row]) for row in rows])
+        places = {text: row for row, text in enumerate(texts)}
+        again = [places[each.text] for each in explored.proposals if each.text in places]
+        new = [each for each in explored.proposals if each.text not in places]
+        more = describe(reading, new, self._model, index, self._bundle.never_generated)
+        return pool.rows([*rows, *again]).with_more(more).distinct(self._duplicates, index), explored.log_probs
 
     def _judged(
-        self, options: QueryOptions, pool: Pool, rows: Sequence[int], chosen: Candidates, work: Work
+        self,
+        options: QueryOptions,
+        pool: Pool,
+        rows: Sequence[int],
+        chosen: Candidates,
+        mixed: Mapping[str, float] | None,
+        work: Work,
     ) -> tuple[Candidates, Floats | None]:
-        """The chosen candidates with the neural parts' opinions, and what the neural model alone says if asked."""
-        candidates, opinion = chosen, None
-        asked = options.neural and bool(rows)
+        """The chosen candidates with the neural parts' opinions, and what the neural model alone says if asked.
+
+        Args:
+            mixed: probabilities by the mixture, where the neural model has proposed.
+        """
+        candidates, opinion = chosen if mixed is None else chosen.with_log_probs(mixed), None
+        asked, heard = options.neural and bool(rows), mixed is not None
         if asked and self._rescorer.helps(pool) and work.allows(OptionalPart.NEURAL, self._neural_cost):
             with work.stage("neural"):
                 candidates, read = self._rescorer.rescore(pool, rows, chosen)
             if read:
                 self._neural_cost.observe(work.timings[-1].duration_s)
-            if options.explain:
-                with work.stage("explain"):
-                    opinion = self._rescorer.opinions(pool, rows, chosen)
+            heard = True
+        if heard and options.explain:
+            with work.stage("explain"):
+                opinion = self._rescorer.opinions(pool, rows, chosen)
         if asked and self._reranks and work.allows(OptionalPart.RERANKER, self._reranker_cost, last=True):
             with work.stage("reranker"), self._reranker_cost.measured():
                 candidates = rerank(self._model, candidates)
         return candidates, opinion
 
     def _refiners(self, pool: Pool) -> tuple[OptionalPart, ...]:
-        could = {OptionalPart.NEURAL: self._rescorer.helps(pool), OptionalPart.RERANKER: self._reranks}
+        neural = self._rescorer.helps(pool) or (self._neural is not None and pool.total < SEEN)
+        could = {OptionalPart.NEURAL: neural, OptionalPart.RERANKER: self._reranks}
         return tuple(part for part, helps in could.items() if helps)
 
     def _popular(self, k: int, index: QueryIndex, work: Work) -> _Listed:

@@ -39,6 +39,8 @@ from suggest.types import (
 from tests.redis_process import free_port
 
 VERSION = "20260101T000000Z"
+PROBABILITY = 0.5
+"""Of each suggestion of a twin."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +106,7 @@ class TwinModel(_Anything):  # type: ignore[misc]
             (text, source)
             for text, source in zip(texts, sources, strict=False)
             if not (options.generated is Generated.OFF and source is SuggestionSource.GENERATED)
+            and (options.min_acceptance_prob or 0.0) <= PROBABILITY
         ]
         return QueryCompletion(
             suggestions=tuple(
@@ -111,7 +114,7 @@ class TwinModel(_Anything):  # type: ignore[misc]
                     text=text,
                     display=text,
                     log_prob=-1.0 - rank,
-                    acceptance_prob=0.5,
+                    acceptance_prob=PROBABILITY,
                     source=source,
                     typed=((0, len(query)),) if query else (),
                     terms=ScoreTerms(popularity_log_prob=-2.0, ngram_log_prob=-3.0),
@@ -135,6 +138,7 @@ class TwinModel(_Anything):  # type: ignore[misc]
         return NextWords(
             suggestions=tuple(WordSuggestion(text=word, log_prob=-0.5, terms=ScoreTerms()) for word in words),
             replace_start=len(text),
+            ghost_text=words[0] if words and (options.min_ghost_probability or 0.5) <= 0.6 else "",
             left_out=self.left_out,
             timings=(),
         )

@@ -328,9 +328,9 @@ def _mistakes(config: TrainingConfig) -> Iterator[tuple[str, str, str]]:
                 sections = "[[text]]" if source == "text" else "[[query_log]] or [[catalogue]]"
                 remedy = f"Add a {sections} section, or take `{source}` out."
                 yield f"{section}.sources", f"there is no {source}.", remedy
-        for name in model.query_logs:
-            if name not in logs:
-                yield f"{section}.query_logs", *_no_log(name)
+        for field, chosen in _logs_of(model).items():
+            for name in set(chosen) - logs:
+                yield f"{section}.{field}", *_no_log(name)
         yield from _ngram_mistakes(f"{section}.ngram", model.ngram)
         if model.reranker is not None and model.sources[0] != "queries":
             remedy = 'Leave it out, or put "queries" first in `sources`.'
@@ -338,6 +338,13 @@ def _mistakes(config: TrainingConfig) -> Iterator[tuple[str, str, str]]:
         if model.recent_words and model.unit != "word":
             remedy = 'Leave it out, or set `unit = "word"`.'
             yield f"{section}.recent_words", f"its unit is {model.unit}; only words come again.", remedy
+
+
+def _logs_of(model: LanguageModelConfig) -> dict[str, tuple[str, ...]]:
+    """The fields that name query logs."""
+    networks = {"neural": model.neural, "reranker": model.reranker}
+    twice = {f"{part}.read_twice": network.read_twice for part, network in networks.items() if network}
+    return {"query_logs": model.query_logs, **twice}
 
 
 def _no_log(name: str | None) -> tuple[str, str]:

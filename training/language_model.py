@@ -78,9 +78,11 @@ def train_language_model(
         writing=_writing(prepared),
     )
     training: dict[str, Any] = {"ngram_s": seconds(ngram)}
-    if config.neural is not None:
+    if config.neural is not None and config.neural.use != "off":
         described, training["neural"] = _network(job, config, config.neural, prepared, folder / "neural")
         update = {"neural_kind": described.kind, "parameter_count": described.parameter_count, "ngram_weight": 0.5}
+        if config.sources[0] == QUERIES:
+            update["neural_use"] = config.neural.use
         entry = entry.model_copy(update=update)
     if config.reranker is not None:
         described, training["reranker"] = _network(job, config, config.reranker, prepared, folder / "reranker")
@@ -145,6 +147,7 @@ def train_network(job: Job, config: LanguageModelConfig, part: NeuralConfig | Re
         train_neural(
             EncodedText.named(prepared, "train"),
             EncodedText.named(prepared, "validation"),
+            again=[EncodedText.named(prepared, _again(name)) for name in part.read_twice],
             vocabulary_size=len(Vocabulary.open(prepared)),
             config=part,
             seed=job.config.seed,
@@ -152,7 +155,7 @@ def train_network(job: Job, config: LanguageModelConfig, part: NeuralConfig | Re
             reporter=job.reporter,
         )
 
-    key = [prepared.name, part.model_dump(), job.config.seed]
+    key = [prepared.name, part.model_dump(exclude={"use"}), job.config.seed]
     name = "reranker" if isinstance(part, RerankerConfig) else "neural"
     return job.workshop.step(f"{config.name}-{name}", key, make, resumable=True, meet=wait_for_processes)
 
@@ -162,6 +165,7 @@ def prepare(job: Job, config: LanguageModelConfig, data: dict[str, Path]) -> Pat
     of_queries = [text_file(name) for name in config.query_logs] or [text_file()]
     names = {TEXT: ["train.txt"], QUERIES: of_queries}
     texts = [data[source] / name for source in config.sources for name in names[source]]
+    again = sorted({name for part in (config.neural, config.reranker) if part for name in part.read_twice})
 
     def make(folder: Path) -> None:
         vocabulary = build_vocabulary(config, texts, folder, job.reporter)
@@ -180,10 +184,18 @@ def prepare(job: Job, config: LanguageModelConfig, data: dict[str, Path]) -> Pat
             )
             forms.save(folder)
             (folder / _WRITING_FILE).write_text(forms.writing.model_dump_json(), encoding="utf-8")
+        for name in again:
+            encode(tokenizer, [data[QUERIES] / text_file(name)], folder, _again(name), job.reporter)
 
     settings: list[object] = [config.model_dump(exclude=_AFTER_PREPARING)]
     settings.append("vocabulary_size" in config.model_fields_set)  # what is set is kept
+    settings += again
     return job.workshop.step(f"{config.name}-prepare", [settings, [folder.name for folder in data.values()]], make)
+
+
+def _again(log: str) -> str:
+    """The name of the encoded text that a network reads twice."""
+    return f"again.{log}"
 
 
 def wait_for_processes() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from lm.bundle.bundle import LEXICON_FOLDER, QUERIES_FOLDER, WORDS_FOLDER, main_model, open_bundle
+from lm.bundle.bundle import LEXICON_FOLDER, QUERIES_FOLDER, WORDS_FOLDER, Bundle, main_model, open_bundle
 from lm.bundle.manifest import FORMAT_VERSION, Duplicates, LanguageModelEntry, Manifest, Ranking
 from lm.bundle.registry import is_url, open_registry
 from lm.errors import InputError
@@ -30,6 +30,7 @@ from training.existing_words import read_use
 from training.fit.corrections import fit_corrections
 from training.fit.ghost_text import fit_ghost_text
 from training.fit.matching import fit_matching
+from training.fit.neural import fit_neural
 from training.fit.ranking import fit_ranking
 from training.gate import HELD_OUT_FOLDER, compare_bundles, write_held_out
 from training.job import QUERIES, TEXT, Job, counts_of, read_data, read_lines_of
@@ -132,10 +133,11 @@ def _build(job: Job, data: dict[str, Path], bundle: BundleFolder) -> tuple[Manif
     if TEXT in data:
         manifest = _silence(job, manifest, bundle.path, read_lines_of(data[TEXT] / "validation.txt"))
         bundle.write(manifest)
+    judged = dict[str, Any]()
     if QUERIES in data:
-        manifest = _rank(job, manifest, bundle.path, read_lines_of(data[QUERIES] / "validation.txt"))
+        manifest, judged = _rank(job, manifest, bundle.path, read_lines_of(data[QUERIES] / "validation.txt"))
         bundle.write(manifest)
-    return manifest, {"language_models": training, "mixture": mixture}
+    return manifest, {"language_models": training, "mixture": mixture} | ({"proposals": judged} if judged else {})
 
 
 def _silence(job: Job, manifest: Manifest, folder: Path, validation: Sequence[str]) -> Manifest:
@@ -153,8 +155,8 @@ def _silence(job: Job, manifest: Manifest, folder: Path, validation: Sequence[st
     return manifest.model_copy(update={"language_models": tuple(entries)})
 
 
-def _rank(job: Job, manifest: Manifest, folder: Path, validation: Sequence[str]) -> Manifest:
-    """The manifest with the weights of the ranking, fitted on held-out queries."""
+def _rank(job: Job, manifest: Manifest, folder: Path, validation: Sequence[str]) -> tuple[Manifest, dict[str, Any]]:
+    """The manifest with the weights of the ranking, fitted on held-out queries; see `_judge_neural` for the figures."""
     bundle = open_bundle(folder, verify=False)
     first, ranking = fit_ranking(bundle, validation, job.reporter, titles_alone=not job.config.query_log)
     manifest = manifest.model_copy(update={"first_ranking": first, "ranking": ranking})
@@ -164,7 +166,21 @@ def _rank(job: Job, manifest: Manifest, folder: Path, validation: Sequence[str])
     ranking = fit_corrections(replace(bundle, manifest=manifest), validation, job.config.seed, job.reporter)
     if job.config.min_probability is not None:
         ranking = ranking.model_copy(update={"floor": job.config.min_probability})
-    return manifest.model_copy(update={"ranking": ranking})
+    manifest = manifest.model_copy(update={"ranking": ranking})
+    return _judge_neural(replace(bundle, manifest=manifest), validation, job.reporter)
+
+
+def _judge_neural(bundle: Bundle, validation: Sequence[str], reporter: Reporter) -> tuple[Manifest, dict[str, Any]]:
+    """The manifest with what held-out queries say of the neural model's proposals, and the figures that decided."""
+    manifest, entry = bundle.manifest, bundle.language_model("queries").entry
+    if not entry.neural_kind or entry.neural_use != "propose":
+        return manifest, {}
+    ranking, figures = fit_neural(bundle, validation, reporter)
+    if ranking is not None:
+        return manifest.model_copy(update={"neural_ranking": ranking}), figures
+    off = entry.model_copy(update={"neural_use": "off"})
+    entries = tuple(off if each.name == entry.name else each for each in manifest.language_models)
+    return manifest.model_copy(update={"language_models": entries}), figures
 
 
 def assist(config: TrainingConfig, *, base: Path, reporter: Reporter) -> None:

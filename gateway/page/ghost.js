@@ -1,10 +1,10 @@
-// The text field: the most probable next word in grey behind the cursor.
+// The text field: the next word in grey behind the cursor where the model is sure of it, and a choice of words below.
 
 import { Poster } from "./asking.js";
 import { element, percent } from "./shown.js";
 
 const MAX_SENT = 2000; // code points; the models look at far less
-const MIN_PROBABILITY = 0.01;
+const MIN_PROBABILITY = 0.01; // of the words below
 const UNSPACED = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]$/u;
 
 export class GhostText {
@@ -13,12 +13,10 @@ export class GhostText {
   #written = document.getElementById("written");
   #ghost = document.getElementById("ghost");
   #words = document.getElementById("words");
-  #explain = false;
   #best = null;
 
   /** `onShown(answer, {query, tookMs, way})`, `onState(state, error?)` */
-  constructor(explain, { onShown, onState }) {
-    this.#explain = explain;
+  constructor({ onShown, onState }) {
     this.onShown = onShown;
     this.poster = new Poster("./v1:predictNextWord", {
       onAnswer: (answer, asked, tookMs) => {
@@ -30,12 +28,23 @@ export class GhostText {
     this.#listen();
   }
 
-  configure(explain) {
-    this.#explain = explain;
+  /** Takes the focus with another text. */
+  open(text) {
+    this.#field.focus();
+    this.#field.value = text;
+    this.#ask();
   }
 
+  /** Asks again if there is a text. */
   refresh() {
     if (this.#field.value) this.#ask();
+  }
+
+  /** Shows no words until the next answer. */
+  clear() {
+    this.#best = null;
+    this.#words.replaceChildren();
+    this.#draw();
   }
 
   #listen() {
@@ -53,7 +62,8 @@ export class GhostText {
         this.#take(this.#best);
       } else if (shown && event.key === "Escape") {
         event.preventDefault();
-        this.#hide();
+        this.poster.cancel();
+        this.clear();
       }
     });
     this.#words.addEventListener("pointerdown", (event) => event.preventDefault());
@@ -70,7 +80,7 @@ export class GhostText {
     this.#best = null;
     this.#draw();
     this.poster.ask(
-      { text, maxSuggestions: 5, minProbability: MIN_PROBABILITY, explain: this.#explain },
+      { text, maxSuggestions: 5, minProbability: MIN_PROBABILITY, explain: true },
       { text, whole: this.#field.value, skipped },
     );
   }
@@ -79,7 +89,7 @@ export class GhostText {
     if (asked.whole !== this.#field.value) return;
     const begin = [...asked.whole].slice(0, asked.skipped + answer.replaceStart).join("").length;
     const words = answer.suggestions.map((each) => ({ text: each.text, begin, share: Math.exp(each.logProbability) }));
-    this.#best = words[0] ?? null;
+    this.#best = words[0] ? { ...words[0], ghost: answer.ghostText } : null;
     this.#words.replaceChildren(...words.map(wordButton));
     this.#draw();
   }
@@ -87,19 +97,10 @@ export class GhostText {
   /** Draws the grey rest of the best word if the cursor is at the end of the text. */
   #draw() {
     const { value, selectionStart, selectionEnd } = this.#field;
-    const typed = this.#best ? value.slice(this.#best.begin) : "";
     const atEnd = document.activeElement === this.#field && selectionStart === value.length && selectionEnd === value.length;
-    const fits = this.#best?.text.toLowerCase().startsWith(typed.toLowerCase());
     this.#written.textContent = value;
-    this.#ghost.textContent = atEnd && fits ? this.#best.text.slice(typed.length) : "";
+    this.#ghost.textContent = (atEnd && this.#best?.ghost) || "";
     this.#mirror.scrollTop = this.#field.scrollTop;
-  }
-
-  #hide() {
-    this.poster.cancel();
-    this.#best = null;
-    this.#words.replaceChildren();
-    this.#draw();
   }
 
   /** Replaces the typed part of a word by the whole word. The user can undo it. */
@@ -107,12 +108,17 @@ export class GhostText {
     const field = this.#field;
     field.focus();
     field.setSelectionRange(Number(begin), field.value.length);
-    const typed = text + (UNSPACED.test(text) ? "" : " ");
+    const typed = spaced(text);
     if (!document.execCommand("insertText", false, typed)) {
       field.setRangeText(typed, Number(begin), field.value.length, "end");
       this.#ask();
     }
   }
+}
+
+/** A word and the space that its script puts after it. */
+export function spaced(word) {
+  return word + (UNSPACED.test(word) ? "" : " ");
 }
 
 function wordButton({ text, begin, share }) {

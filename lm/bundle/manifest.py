@@ -41,6 +41,8 @@ class LanguageModelEntry(_Section):
         sources: what it was trained on, `text` or `queries`, the main one first.
         pretokenized: whether words are separated by spaces alone.
         ngram_smoothing: how the n-gram model's probabilities were made from counts.
+        neural_use: of a model that completes queries: whether the neural model proposes queries, or only has its
+            opinion of the next token, or is not asked.
         ngram_weight: the n-gram model's share of the mixture, if it is the same in every context.
         context_weights: its share by context; None if that was no better on held-out text.
         recent_words: the cache component; None if it was not asked for, or no better on held-out text.
@@ -58,6 +60,7 @@ class LanguageModelEntry(_Section):
     ngram_count: int
     ngram_smoothing: str
     neural_kind: str = ""
+    neural_use: Literal["propose", "rank", "off"] = "rank"
     parameter_count: int = 0
     reranker_kind: str = ""
     reranker_parameter_count: int = 0
@@ -120,6 +123,7 @@ class Manifest(_Section):
     Attributes:
         ranking: the weights that order the list.
         first_ranking: the weights that choose the candidates, before all models are asked about them.
+        neural_ranking: the weights that order a list that the neural model proposed for; None: no such model does.
         generated: whether generated queries stand among those of log and catalogue (`mix`), after all of them (`fill`),
             or are not suggested (`off`), unless server or request choose.
     """
@@ -134,6 +138,7 @@ class Manifest(_Section):
     duplicates: Duplicates = Duplicates()
     ranking: Ranking
     first_ranking: Ranking = Ranking()
+    neural_ranking: Ranking | None = None
     generated: Literal["off", "fill", "mix"] = "mix"
     metrics: dict[str, Any]
     files: dict[str, FileEntry]

@@ -52,7 +52,7 @@ class LanguageModel:
         tokenizer: text to tokens and back.
         written: how its words are written.
         ngram: the n-gram model.
-        neural: the neural model, or None.
+        neural: the neural model, or None if there is none or it does not pay.
         reranker: the model that scores complete queries, or None.
         mixture: the weights of both.
         recent_words: the cache component, or None.
@@ -68,7 +68,8 @@ class LanguageModel:
         )
         self.written = WrittenForms.open(folder, entry.writing) if entry.writing else WrittenForms()
         self.ngram = NgramModel(folder, self.vocabulary)
-        self.neural = NeuralModel(folder / "neural") if entry.neural_kind else None
+        asked = entry.neural_kind and entry.neural_use != "off"
+        self.neural = NeuralModel(folder / "neural") if asked else None
         if self.neural is not None and self.neural.description.vocabulary_size != len(self.vocabulary):
             raise BundleDamagedError(folder / "neural", "the neural model is of another vocabulary")
         self.reranker = Reranker(folder / "reranker") if entry.reranker_kind else None

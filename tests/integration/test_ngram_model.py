@@ -42,6 +42,9 @@ def test_the_distribution_is_the_score_of_every_token(trained: TrainedNgram) -> 
         scores = [table.score(context, token)[0] for token in range(size)]
         np.testing.assert_allclose(table.distribution(context, 0, size), scores, atol=1e-5, rtol=0)
         np.testing.assert_array_equal(table.distribution(context, 5, 20), table.distribution(context, 0, size)[5:20])
+        alone = np.zeros((1, size), np.float32)
+        table.mix(np.array([context]), np.ones(1, np.float32), alone)
+        np.testing.assert_allclose(alone[0], np.exp(scores), atol=1e-6)
 
 
 def test_successors_are_the_best_of_all_tokens(trained: TrainedNgram) -> None:

@@ -6,6 +6,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -55,6 +56,29 @@ def test_a_query_is_completed(tmp_path: Path) -> None:
     assert not first.HasField("explanation")
     assert not answer.timings
     assert answer.attribution_token
+
+
+def test_a_request_chooses_what_is_generated_else_the_server(tmp_path: Path) -> None:
+    with running(tmp_path, generated="off", min_probability=0.6) as (server, channel):
+        stub = pb_grpc.AutocompleteServiceStub(channel)
+
+        def ask(**fields: Any) -> list[str]:
+            answer = stub.CompleteQuery(pb.CompleteQueryRequest(query="new", **fields))
+            return [suggestion.text for suggestion in answer.suggestions]
+
+        assert ask() == []
+        assert ask(min_acceptance_probability=0) == ["newc"]
+        assert ask(min_acceptance_probability=0.5, generated=pb.GENERATED_QUERIES_MIX) == ["newc", "newb", "newa"]
+        assert ask(min_acceptance_probability=0.75, generated=pb.GENERATED_QUERIES_MIX) == []
+        assert sample(server, "autocomplete_cache_lookups_total", tier="process", outcome="hit") == 0
+        assert sample(server, "autocomplete_suggestions_total", source="generated") == 2
+        with pytest.raises(grpc.RpcError) as caught:
+            ask(min_acceptance_probability=1.5)
+    assert refusal(caught.value) == (
+        grpc.StatusCode.INVALID_ARGUMENT,
+        "OUT_OF_RANGE",
+        ["min_acceptance_probability"],
+    )
 
 
 def test_an_explanation_holds_terms_and_timings(tmp_path: Path) -> None:
@@ -150,12 +174,23 @@ def test_a_deadline_bounds_the_budget(tmp_path: Path) -> None:
     assert within < 0.5
 
 
+def test_the_server_says_how_sure_ghost_text_is_and_a_request_says_otherwise(tmp_path: Path) -> None:
+    with running(tmp_path, min_ghost_probability=0.7) as (_, channel):
+        stub = pb_grpc.AutocompleteServiceStub(channel)
+        silent = stub.PredictNextWord(pb.PredictNextWordRequest(text="the united "))
+        assert len(silent.suggestions) == 2
+        assert silent.ghost_text == ""
+        asked = pb.PredictNextWordRequest(text="the united ", min_ghost_probability=0.1)
+        assert stub.PredictNextWord(asked).ghost_text == "states"
+
+
 def test_words_scores_and_text(tmp_path: Path) -> None:
     with running(tmp_path) as (_, channel):
         stub = pb_grpc.AutocompleteServiceStub(channel)
         words = stub.PredictNextWord(pb.PredictNextWordRequest(text="the united "))
         assert [word.text for word in words.suggestions] == ["states", "nations"]
         assert words.replace_start == 11
+        assert words.ghost_text == "states"
         assert words.model == "models/twin"
         score = stub.ScoreText(pb.ScoreTextRequest(text="a b"))
         assert [token.token for token in score.token_scores] == ["a", "b", "</s>"]

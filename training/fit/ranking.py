@@ -117,7 +117,7 @@ def reranker_gain(choices: Sequence[Choice]) -> tuple[float, float]:
         measured = []
         for tried in (choices, without):
             rest = [choice for number, choice in enumerate(tried) if number % _FOLDS != fold]
-            measured.append(_log_probs(tried[fold::_FOLDS], fit_weights(rest)))
+            measured.append(log_probs(tried[fold::_FOLDS], fit_weights(rest)))
         gains.append(measured[0] - measured[1])
     if not gains:
         return 0.0, 0.0
@@ -204,7 +204,7 @@ def _vector(ranking: Ranking) -> NDArray[np.float64]:
     return np.append(weight_vector(ranking), ranking.other)
 
 
-def _log_probs(choices: Sequence[Choice], ranking: Ranking) -> NDArray[np.float64]:
+def log_probs(choices: Sequence[Choice], ranking: Ranking) -> NDArray[np.float64]:
     """Log probabilities of the wanted queries, (B,)."""
     features_BNF, listed_BN, wanted_B = _pad(choices)
     utilities_BN = np.where(listed_BN, features_BNF @ _vector(ranking), -np.inf)

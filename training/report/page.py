@@ -54,9 +54,7 @@ def render_page(document: Mapping[str, Any]) -> str:
         measures=MEASURES,
         popular=POPULAR,
         comparisons=query_comparisons(document),
-        query_plots=_reliability(
-            {bundle["label"]: bundle["queries"].get("calibration") for bundle in bundles}, "suggested queries"
-        ),
+        query_plots=_query_plots(bundles),
         models=[_section(bundle, model, len(bundles)) for bundle in bundles for model in bundle["language_models"]],
         part_names=PART_NAMES,
     )
@@ -78,6 +76,18 @@ def _shared_curves(bundles: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]
             if neural := model["training"].get("neural"):
                 by_name.setdefault(model["name"], {})[bundle["label"]] = neural
     return [(name, plots.learning_curves(curves)) for name, curves in by_name.items() if len(curves) > 1]
+
+
+def _query_plots(bundles: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Calibration of all suggested queries, and of those from each source."""
+    measured = {bundle["label"]: bundle["queries"].get("calibration") or {} for bundle in bundles}
+    by_source = {
+        source if len(bundles) == 1 else f"{label}, {source}": curve
+        for label, found in measured.items()
+        for source, curve in found.get("by_source", {}).items()
+    }
+    drawn = _reliability(measured, "suggested queries")
+    return drawn + _reliability(by_source, "suggested queries by source")
 
 
 def _reliability(curves: Mapping[str, Any], what: str) -> list[str]:
