@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs this source and the packages of some of its extras, at the locked versions: `install.sh VENV EXTRAS`.
 # What pip says goes to VENV/install.log. Where pip fails, this says in plain words why and what to do.
+# THEN, of the environment, says what the caller does next, and how long that takes.
 set -eu
 
 venv=$1
@@ -24,7 +25,8 @@ pip() {
         --constraint requirements.lock "$@" 2>&1
 }
 
-printf 'Installing packages [%s] and compiling the kernels: about 3 minutes on two cores, downloads aside (log: %s)\n' "$extras" "$log"
+printf 'Installing [%s] and compiling the kernels: about 2 minutes on two cores, downloads aside (log: %s)\n' "$extras" "$log"
+[ -z "${THEN:-}" ] || printf '%s\n' "$THEN"
 rm -f "$log.failed"
 {
     # what builds comes first and stays, so that a kernel that changes is compiled again without the others
