@@ -1,7 +1,9 @@
 from libc.stdint cimport int32_t, uint8_t
 
 cdef enum:
-    A_QUERY = 2  # what ends at a node: 0 nothing, 1 a word, 2 a word that may end a query
+    # what ends at a node: 0 nothing, 1 a word
+    TYPED_QUERY = 2  # a word that may end a query if its beginning was typed
+    ANY_QUERY = 3  # a word that may end any query
 
 cdef struct Words:
     int32_t free
@@ -18,8 +20,9 @@ cdef struct Words:
 cdef inline bint ends_word(const Words* words, int32_t state) noexcept nogil:
     return state == words.free or (state > 0 and words.ends[state] > 0)
 
-cdef inline bint ends_query(const Words* words, int32_t state) noexcept nogil:
-    return state == words.free or (state > 0 and words.ends[state] == A_QUERY)
+cdef inline bint ends_query(const Words* words, int32_t state, bint typed) noexcept nogil:
+    """Whether a query may end; `typed`: in the word whose beginning was typed."""
+    return state == words.free or (state > 0 and words.ends[state] >= (TYPED_QUERY if typed else ANY_QUERY))
 
 cdef inline bint may_be_free(const Words* words, int32_t state) noexcept nogil:
     """Whether a script without spaces may begin: not in the middle of another script's word."""

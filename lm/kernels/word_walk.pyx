@@ -23,7 +23,8 @@ cdef class WordWalk:
         Args:
             tokens: of each node the token that leads to it, int32 (N,); of the nodes below one in ascending order.
             children: where the nodes below each one begin, int32 (N + 1,).
-            ends: what ends at each node, uint8 (N,): 0 nothing, 1 a word, 2 a word that may end a query.
+            ends: what ends at each node, uint8 (N,): 0 nothing, 1 a word, 2 one that may end a query if its beginning was
+                typed, 3 one that may end any query.
             unspaced: which tokens hold a letter of a script without spaces, uint8 (V,).
             starts: half-open range of the tokens that begin a word.
             bare_token: the one that is nothing but the space before a word; negative if there is none.
@@ -61,30 +62,39 @@ cdef class WordWalk:
             after_[row] = step(&self.words, states[row], tokens[row])
         return after
 
-    def may_end(self, const int32_t[::1] states):
-        """Where a query may end, bool (N,)."""
+    def may_end(self, const int32_t[::1] states, const uint8_t[::1] typed):
+        """Where a query may end, bool (N,).
+
+        Args:
+            states: int32 (N,).
+            typed: whether that is in the word whose beginning was typed, uint8 (N,).
+        """
         cdef Py_ssize_t row
+        if states.shape[0] != typed.shape[0]:
+            raise ValueError(f"{states.shape[0]} states and {typed.shape[0]} typed ones")
         ends = np.empty(len(states), np.bool_)
         cdef uint8_t[::1] ends_ = ends.view(np.uint8)
         for row in range(states.shape[0]):
             self._check(states[row])
-            ends_[row] = ends_query(&self.words, states[row])
+            ends_[row] = ends_query(&self.words, states[row], typed[row])
         return ends
 
-    def mask(self, const int32_t[::1] states, float[:, ::1] log_probs):
+    def mask(self, const int32_t[::1] states, const uint8_t[::1] typed, float[:, ::1] log_probs):
         """Sets to -inf, in place, what may not follow each state.
 
         Args:
-            states: int32 (B,).
-            log_probs: of all tokens after each, float32 (B, V).
+            states, typed: as for `may_end`.
+            log_probs: of all tokens after each, float32 (N, V).
         """
         cdef Py_ssize_t row
         if log_probs.shape[0] != states.shape[0] or log_probs.shape[1] != self._token_count:
             raise ValueError("These are not log probabilities of all tokens after each state.")
-        for row in range(states.shape[0]):
-            self._check(states[row])
+        ends = self.may_end(states, typed)
+        cdef const uint8_t[::1] ends_ = ends.view(np.uint8)
         with nogil:
             for row in range(states.shape[0]):
+                if not ends_[row]:
+                    log_probs[row, END] = -INFINITY
                 self._mask(states[row], &log_probs[row, 0])
 
     cdef void _mask(self, int32_t state, float* log_probs) noexcept nogil:
@@ -92,8 +102,6 @@ cdef class WordWalk:
         cdef const Words* words = &self.words
         cdef bint begins = state == 0 or ends_word(words, state)
         log_probs[UNKNOWN] = log_probs[BEGIN] = -INFINITY
-        if not ends_query(words, state):
-            log_probs[END] = -INFINITY
         for token in range(words.starts_low, words.starts_high):
             if not begins or words.roots[token] < 0:
                 log_probs[token] = -INFINITY
