@@ -15,7 +15,7 @@ from service.live.store import LiveStore
 from service.telemetry.logs import trace_of
 from service.telemetry.metrics import Metrics
 
-_LOOK_S = 0.5
+_LOOK_S = 0.2
 _RETRY_S = 0.25
 _STALE_S = 2.0
 _log = structlog.get_logger("service.live")

@@ -68,6 +68,9 @@ class Scope:
         return bool(len(self.exact) or len(self.contains) or len(self.patterns))
 
 
+_NOTHING = Scope()
+
+
 class View:
     """What is taken down where one model answers; threads may share it.
 
@@ -145,7 +148,7 @@ class Overlay:
     ) -> None:
         self._scopes = scopes
         self._ends = ends
-        everywhere = scopes.get("", Scope())
+        everywhere = scopes.get("", _NOTHING)
         self._everywhere = views.get("") or View([everywhere])
         self._views = {model: views.get(model) or View([everywhere, scope]) for model, scope in scopes.items() if model}
         self.size = sum(scope.size for scope in scopes.values())
@@ -174,7 +177,7 @@ class Overlay:
                 ends[key] = replace(entry, reason="", creator="")
         scopes = dict(self._scopes)
         for model, changed in by_model.items():
-            scopes[model] = scopes.get(model, Scope()).with_changes(changed)
+            scopes[model] = scopes.get(model, _NOTHING).with_changes(changed)
         kept = {} if "" in by_model else {"": self._everywhere, **self._views}
         return Overlay(scopes, {model: view for model, view in kept.items() if model not in by_model}, ends)
 

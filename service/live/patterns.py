@@ -62,13 +62,7 @@ class Patterns:
     def __init__(self, by_key: Mapping[str, str] = MappingProxyType({})) -> None:
         self._by_key = dict(by_key)
         written = [form for pattern in self._by_key.values() for form in _forms(pattern)]
-        self._all = re2.Set.SearchSet(_options(_PROGRAM_BYTES + len(written) * _STATE_BYTES))
-        for pattern in ("", *written):
-            self._all.Add(pattern)
-        try:
-            self._all.Compile()
-        except re2.error:  # all together take too much
-            self._all = None
+        self._all = _together(written) if written else None
         self._some = [
             "|".join(f"(?:{pattern})" for pattern in written[at : at + _TOGETHER])
             for at in range(0, len(written), _TOGETHER)
@@ -101,6 +95,18 @@ class Patterns:
         if found is not None:  # the pattern that is in every text is among them
             return len(found) > 1
         return any(_program(some).search(text) is not None for some in self._some)
+
+
+def _together(patterns: Sequence[str]) -> Any:
+    """What looks for all patterns at once; None if together they take too much."""
+    together = re2.Set.SearchSet(_options(_PROGRAM_BYTES + len(patterns) * _STATE_BYTES))
+    for pattern in ("", *patterns):
+        together.Add(pattern)
+    try:
+        together.Compile()
+    except re2.error:
+        return None
+    return together
 
 
 def _forms(pattern: str) -> list[str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import redis
 
+from lm.errors import ConfigError, StoreUnavailableError
 from service.live.changes import Change, Position
 from service.live.store import LiveStore, open_store
 from tests.redis_process import RedisProcess
@@ -178,3 +179,16 @@ def test_what_was_taken_is_there_after_all_connections_ended(store: LiveStore, l
     again = open_store(location)
     assert again.snapshot() == before
     again.close()
+
+
+def test_a_change_is_taken_once_replicas_have_it(redis_sentinel: RedisWithSentinel) -> None:
+    store = open_store(redis_sentinel.url, replicas=1)  # no append-only file is needed then
+    taken = store.put(change("a"), expected=0)
+    assert taken is not None
+    assert store.append([change("b"), change("c")])[-1].number == 3
+    redis_sentinel.replica.stop()
+    with pytest.raises(StoreUnavailableError, match="0 of 1 replicas"):
+        store.put(change("d"), expected=0)
+    store.close()
+    with pytest.raises(ConfigError, match="--live-replicas"):
+        open_store("redis+cluster://127.0.0.1:1", replicas=1)
