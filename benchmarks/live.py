@@ -3,6 +3,7 @@
 `python -m benchmarks.live overlay QUERIES` judges texts of a query log against denied phrases of the same log, and
 prints the time for a text and the memory of an entry. `python -m benchmarks.live kills sqlite`, or `redis`, ends
 writers and Redis with SIGKILL at random moments, and counts the acknowledged writes that are not there afterwards.
+`python -m benchmarks.live spread sqlite`, or `redis`, times how soon followers obey.
 """
 
 from __future__ import annotations
@@ -17,14 +18,19 @@ import sys
 import tempfile
 import time
 import tracemalloc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+
+from prometheus_client import CollectorRegistry
 
 from lm.text.normalize import normalize_query
 from service.live.changes import Change
-from service.live.deny_list import DenyEntry, Operator
+from service.live.deny_list import DenyEntry, Operator, creation
+from service.live.follower import Follower
 from service.live.overlay import Overlay
 from service.live.store import open_store
+from service.telemetry.metrics import Metrics
 from tests.redis_process import RedisProcess
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -36,6 +42,7 @@ WRITER = """
 import resource, signal, sys
 from service.live.changes import Change
 from service.live.store import open_store
+from service.telemetry.metrics import Metrics
 from lm.errors import AutocompleteError
 location, writer, limit = sys.argv[1], sys.argv[2], int(sys.argv[3])
 if limit:
@@ -148,25 +155,60 @@ def _judging_us(overlay: Overlay, texts: Sequence[str]) -> float:
     return (time.thread_time() - begun_s) / len(texts) * 1e6
 
 
-def measure_kills(store: str, rounds: int) -> None:
-    """Prints how many acknowledged writes are lost."""
+@contextmanager
+def empty_store(kind: str) -> Iterator[tuple[str, Callable[[int], None] | None]]:
+    """Where an empty store is, and what kills it in every second round of `kill_rounds`."""
     with tempfile.TemporaryDirectory() as folder:
-        if store == "sqlite":
-            taken, lost = kill_rounds(str(Path(folder) / "live.sqlite"), rounds)
-        else:
-            redis = RedisProcess(Path(folder), "--appendonly", "yes", "--appendfsync", "always")
-            redis.start()
+        if kind == "sqlite":
+            yield str(Path(folder) / "live.sqlite"), None
+            return
+        redis = RedisProcess(Path(folder), "--appendonly", "yes", "--appendfsync", "always")
+        redis.start()
 
-            def kill(number: int) -> None:
-                if number % 2:
-                    redis.stop()
-                    redis.start()
-
-            try:
-                taken, lost = kill_rounds(redis.url, rounds, kill)
-            finally:
+        def kill(number: int) -> None:
+            if number % 2:
                 redis.stop()
-    print(f"{store}, {rounds} rounds: {taken:,} writes acknowledged, {lost} lost")
+                redis.start()
+
+        try:
+            yield redis.url, kill
+        finally:
+            redis.stop()
+
+
+def measure_kills(kind: str, rounds: int) -> None:
+    """Prints how many acknowledged writes are lost."""
+    with empty_store(kind) as (location, kill):
+        taken, lost = kill_rounds(location, rounds, kill)
+    print(f"{kind}, {rounds} rounds: {taken:,} writes acknowledged, {lost} lost")
+
+
+def measure_spread(kind: str, changes: int) -> None:
+    """Prints how long after its acknowledgement a take-down is obeyed by all of three followers."""
+    waited_s = []
+    with empty_store(kind) as (location, _):
+        stores = [open_store(location) for _ in range(4)]
+        metrics = [Metrics(CollectorRegistry()) for _ in stores[1:]]
+        followers = [
+            Follower(store, each, clock=time.monotonic, wall_clock=time.time)
+            for store, each in zip(stores[1:], metrics, strict=True)
+        ]
+        for follower in followers:
+            follower.start()
+        for number in range(changes):
+            entry = DenyEntry(operator=Operator.EXACT, phrase=f"phrase {number}", created_s=1.0)
+            stores[0].put(creation(entry, at_s=1.0, by=""), expected=0)
+            begun_s = time.monotonic()
+            while not all(follower.view("").blocks(entry.phrase) for follower in followers):
+                time.sleep(0.001)
+            waited_s.append(time.monotonic() - begun_s)
+        for follower in followers:
+            follower.close()
+        for store in stores:
+            store.close()
+    waited_s.sort()
+    median_s, p99_s = waited_s[len(waited_s) // 2], waited_s[len(waited_s) * 99 // 100]
+    print(f"{kind}, {changes} changes, 3 followers: {median_s:.3f} s, p99 {p99_s:.3f} s, worst {waited_s[-1]:.3f} s")
 
 
 def main() -> None:
@@ -175,14 +217,17 @@ def main() -> None:
     parts = parser.add_subparsers(dest="part", required=True)
     overlay = parts.add_parser("overlay")
     overlay.add_argument("queries", type=Path, help="a query log, a query a line, 120,000 different ones or more")
-    kills = parts.add_parser("kills")
-    kills.add_argument("store", choices=("sqlite", "redis"))
-    kills.add_argument("--rounds", type=int, default=200)
+    for name, times, default in (("kills", "--rounds", 200), ("spread", "--changes", 1000)):
+        part = parts.add_parser(name)
+        part.add_argument("store", choices=("sqlite", "redis"))
+        part.add_argument(times, dest="times", type=int, default=default)
     arguments = parser.parse_args()
     if arguments.part == "overlay":
         measure_overlay(arguments.queries)
+    elif arguments.part == "kills":
+        measure_kills(arguments.store, arguments.times)
     else:
-        measure_kills(arguments.store, arguments.rounds)
+        measure_spread(arguments.store, arguments.times)
 
 
 if __name__ == "__main__":
