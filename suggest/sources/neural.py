@@ -30,6 +30,8 @@ BEAM_WIDTH = 20
 MAX_TOKENS = 12
 PROPOSED = 16
 """Queries that are proposed at most."""
+KNOWN = 32
+"""Known queries that are scored at most, the first ones; a step reads a row for each."""
 _LEAST = 1e-300
 
 Floats = NDArray[np.float64]
@@ -69,9 +71,9 @@ class NeuralSource:
         """Queries for what was typed, and how probable they and the known ones are.
 
         Args:
-            known: texts and tokens of what others proposed for this reading, `END` last.
+            known: texts and tokens of what others proposed for this reading, `END` last, the best first.
         """
-        beam = _Beam(self._model, self._words, [tuple(tokens) for _, tokens in known], self._width)
+        beam = _Beam(self._model, self._words, [tuple(tokens) for _, tokens in known[:KNOWN]], self._width)
         beam.run(reading, self._max_tokens)
         by_tokens = beam.scored | {tokens: log_prob for log_prob, tokens in beam.finished}
         typed_log_prob = math.log(max(beam.typed_mass, _LEAST))
@@ -82,10 +84,8 @@ class NeuralSource:
             text = texts.get(tokens) or lead + self._model.vocabulary.spell(tokens)
             found[text].append((log_prob - typed_log_prob, tokens))
         log_probs = {text: float(np.logaddexp.reduce([each[0] for each in ways])) for text, ways in found.items()}
-        old = {text for text, _ in known}
-        best = sorted(
-            (text for text in found if text not in old and text != reading.excluded), key=lambda text: -log_probs[text]
-        )[:PROPOSED]
+        new = found.keys() - {text for text, _ in known} - {reading.excluded}
+        best = sorted(new, key=lambda text: (-log_probs[text], text))[:PROPOSED]
         return Explored(self._proposals(reading, {text: max(found[text])[1] for text in best}), log_probs)
 
     def _proposals(self, reading: Reading, tokens: Mapping[str, Tokens]) -> list[Proposal]:
