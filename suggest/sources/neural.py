@@ -111,7 +111,6 @@ class _Hypothesis:
         constraint: what it has to spell; None where it is not searched, but known queries begin so.
         offset: typed bytes that it has spelt.
         place: in the walk over the words that exist.
-        typed: whether that is in the word whose beginning was typed.
         known: numbers of the known queries that begin so.
     """
 
@@ -121,7 +120,6 @@ class _Hypothesis:
     constraint: Constraint | None
     offset: int = 0
     place: int = 0
-    typed: bool = False
     known: list[int] = field(default_factory=list)
 
     @property
@@ -152,7 +150,6 @@ class _Beam:
         assert model.neural is not None
         self._model, self._neural, self._words = model, model.neural, words
         self._known, self._width = known, width
-        self._starts = model.vocabulary.prefix_range(SPACE.encode())
         self.finished: list[tuple[float, Tokens]] = []
         self.scored: dict[Tokens, float] = {}
         self.typed_mass = 0.0
@@ -163,8 +160,8 @@ class _Beam:
         root, root_V = model.state(reading.context, Part.ENSEMBLE), model.next_log_probs(reading.context, Part.ENSEMBLE)
         assert root.neural is not None
         typed = [model.vocabulary.constraint(prefix) for prefix in typed_prefixes(SPACE + reading.typed)]
-        begun = bool(reading.typed)
-        active = [_Hypothesis((), 0.0, root.ngram, constraint, typed=begun) for constraint in typed]
+        start = self._words.typed if self._words is not None and reading.typed else 0
+        active = [_Hypothesis((), 0.0, root.ngram, constraint, place=start) for constraint in typed]
         active[0].known += [number for number, tokens in enumerate(self._known) if tokens]
         state_SND = np.repeat(root.neural, len(active), axis=1)
         probs_NV = np.repeat(np.exp(root_V)[None], len(active), axis=0)
@@ -205,8 +202,7 @@ class _Beam:
         if self._words is None:
             joint_NV[:, [UNKNOWN, BEGIN]] = 0
         else:
-            places_N = np.array([active[row].place for row in rows], np.int32)
-            self._words.mask(places_N, np.array([active[row].typed for row in rows], np.uint8), joint_NV)
+            self._words.mask(np.array([active[row].place for row in rows], np.int32), joint_NV)
         joint = joint_NV.ravel()
         for cell in largest(joint, self._width).tolist():
             place, token = divmod(cell, joint_NV.shape[1])
@@ -259,5 +255,4 @@ class _Beam:
     def _after(self, before: _Hypothesis, cell: _Cell, constraint: Constraint | None) -> _Hypothesis:
         _, context = self._model.ngram.table.score(before.context, cell.token)
         place = -1 if constraint is None else self._walk(before.place, cell.token)
-        typed = before.typed and not (before.tokens and self._starts[0] <= cell.token < self._starts[1])
-        return _Hypothesis((*before.tokens, cell.token), cell.log_prob, context, constraint, cell.offset, place, typed)
+        return _Hypothesis((*before.tokens, cell.token), cell.log_prob, context, constraint, cell.offset, place)
