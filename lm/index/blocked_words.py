@@ -31,6 +31,8 @@ _INVISIBLE = re.compile("[\u00ad\u034f\u200b-\u200d\u2060\ufe00-\ufe0f\ufeff]+")
 _CHARACTERS_KEPT = 1 << 13  # of the million that there may be
 _SIGNS = "~^!"
 _LETTERS_OF_DIGITS = str.maketrans("013457", "oieast")
+_DISGUISED = re.compile(r"[a-z]\d|\d[a-z]|(?:^| ). . .(?: |$)")
+"""Letters beside digits, or three single ones in a row."""
 _MOST_FORMS = 10_000
 """Phrases that one entry may stand for."""
 
@@ -91,7 +93,8 @@ class _Finder:
                 else:
                     words.add(word)
         self._words = frozenset(words)
-        self._inside, self._begins, self._ends = tuple(inside), tuple(begins), tuple(ends)
+        self._begins, self._ends = tuple(begins), tuple(ends)
+        self._any_inside = re.compile("|".join(map(re.escape, inside))) if inside else None
 
     def finds(self, before: str, text: str) -> bool:
         """Whether text that follows other text, both parted, brings one of them in that was not there before."""
@@ -108,13 +111,14 @@ class _Finder:
 
     def _may_find(self, text: str, words: Sequence[str]) -> bool:
         """False where nothing can be found, which is nearly always so and quickly known."""
-        if not (text.isascii() and text.replace(" ", "").isalpha()) or any(len(word) == 1 for word in words):
+        if not text.isascii() or _DISGUISED.search(text) or (words and len(words[0]) == 1):
             return True
         if not (self._words.isdisjoint(words) and self._phrases.keys().isdisjoint(words)):
             return True
-        if any(part in text for part in self._inside):
-            return True
-        return any(word.startswith(self._begins) or word.endswith(self._ends) for word in words)
+        for word in words:
+            if word.startswith(self._begins) or word.endswith(self._ends):
+                return True
+        return self._any_inside is not None and self._any_inside.search(text) is not None
 
     def _ends_at(self, words: Sequence[str], place: int) -> bool:
         word = words[place]
@@ -127,7 +131,7 @@ class _Finder:
     def _is_found(self, word: str) -> bool:
         if word in self._words or word.startswith(self._begins) or word.endswith(self._ends):
             return True
-        return any(part in word for part in self._inside)
+        return self._any_inside is not None and self._any_inside.search(word) is not None
 
 
 def _forms(word: str) -> Iterator[str]:
