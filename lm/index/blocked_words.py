@@ -31,6 +31,8 @@ _INVISIBLE = re.compile("[\u00ad\u034f\u200b-\u200d\u2060\ufe00-\ufe0f\ufeff]+")
 _CHARACTERS_KEPT = 1 << 13  # of the million that there may be
 _SIGNS = "~^!"
 _LETTERS_OF_DIGITS = str.maketrans("013457", "oieast")
+_DISGUISED = re.compile(r"[a-z]\d|\d[a-z]|(?:^| ). . .(?: |$)")
+"""Letters beside digits, or three single ones in a row."""
 _MOST_FORMS = 10_000
 """Phrases that one entry may stand for."""
 
@@ -90,8 +92,9 @@ class _Finder:
                     kind.add(word.strip("*"))
                 else:
                     words.add(word)
-        self._words = frozenset(words)
-        self._inside, self._begins, self._ends = tuple(inside), tuple(begins), tuple(ends)
+        self._words = frozenset(words - exceptions)
+        self._begins, self._ends = tuple(begins), tuple(ends)
+        self._any_inside = re.compile("|".join(map(re.escape, inside))) if inside else None
 
     def finds(self, before: str, text: str) -> bool:
         """Whether text that follows other text, both parted, brings one of them in that was not there before."""
@@ -100,34 +103,44 @@ class _Finder:
             if any(match.end() > len(end) for match in self._unspaced.finditer(end + text)):
                 return True
         new = text.split()
-        if not self._may_find(text, new):
-            return False
+        disguised = not text.isascii() or _DISGUISED.search(text) is not None or len((new or [""])[0]) == 1
+        if not disguised:  # nearly always: quickly known
+            if not self._words.isdisjoint(new) or self._any_begins_or_ends(new):
+                return True
+            if self._any_inside is not None and self._any_inside.search(text) and any(map(self._is_found, new)):
+                return True
+            if self._phrases.keys().isdisjoint(new):
+                return False
         start = len(words := before.split())
         words += new
-        return any(self._ends_at(words, place) for place in range(start, len(words)))
+        places = range(start, len(words))
+        return any(self._ends_phrase(words, place) or (disguised and self._hides(words, place)) for place in places)
 
-    def _may_find(self, text: str, words: Sequence[str]) -> bool:
-        """False where nothing can be found, which is nearly always so and quickly known."""
-        if not (text.isascii() and text.replace(" ", "").isalpha()) or any(len(word) == 1 for word in words):
-            return True
-        if not (self._words.isdisjoint(words) and self._phrases.keys().isdisjoint(words)):
-            return True
-        if any(part in text for part in self._inside):
-            return True
-        return any(word.startswith(self._begins) or word.endswith(self._ends) for word in words)
+    def _any_begins_or_ends(self, words: Sequence[str]) -> bool:
+        for word in words:
+            if (word.startswith(self._begins) or word.endswith(self._ends)) and word not in self._exceptions:
+                return True
+        return False
 
-    def _ends_at(self, words: Sequence[str], place: int) -> bool:
+    def _ends_phrase(self, words: Sequence[str], place: int) -> bool:
+        for phrase in self._phrases.get(words[place], ()):
+            if tuple(words[max(place + 1 - len(phrase), 0) : place + 1]) == phrase:
+                return True
+        return False
+
+    def _hides(self, words: Sequence[str], place: int) -> bool:
+        """Whether a word is found in one of its forms, or in what is spelt out up to it."""
         word = words[place]
-        if any(map(self._is_found, _forms(word))) and word not in self._exceptions:
-            return True
-        if any(tuple(words[max(place + 1 - len(each), 0) : place + 1]) == each for each in self._phrases.get(word, ())):
+        if word not in self._exceptions and any(map(self._is_found, _forms(word))):
             return True
         return len(word) == 1 and any(map(self._is_found, _spelt_out(words, place)))
 
     def _is_found(self, word: str) -> bool:
+        if word in self._exceptions:
+            return False
         if word in self._words or word.startswith(self._begins) or word.endswith(self._ends):
             return True
-        return any(part in word for part in self._inside)
+        return self._any_inside is not None and self._any_inside.search(word) is not None
 
 
 def _forms(word: str) -> Iterator[str]:
@@ -162,6 +175,7 @@ class BlockedWords:
         delicate, insults = ([entry for entry in self._entries if entry.startswith(sign)] for sign in "~^")
         self._blocked = _Finder(plain, exceptions)
         self._delicate = _Finder((entry[1:] for entry in delicate), exceptions)
+        self._not_generated = _Finder([*plain, *(entry[1:] for entry in delicate)], exceptions)
         self._insults = _Finder((entry[1:] for entry in insults), exceptions)
 
     def __len__(self) -> int:
@@ -178,15 +192,14 @@ class BlockedWords:
 
     def block_generated(self, text: str) -> bool:
         """Whether normalised text must not be made up by a model."""
-        text = _part(text)
-        return self._blocked.finds("", text) or self._delicate.finds("", text)
+        return self._not_generated.finds("", _part(text))
 
     def _insult_after(self, before: str, text: str) -> bool:
         """Whether an insult and a delicate word come together, of which the text after brings in one at least."""
-        delicate, insult = self._delicate.finds(before, text), self._insults.finds(before, text)
-        if not delicate and not insult:
+        insult = self._insults.finds(before, text)
+        if not insult and not (before and self._insults.finds("", before)):  # nearly always
             return False
-        return (delicate or self._delicate.finds("", before)) and (insult or self._insults.finds("", before))
+        return self._delicate.finds(before, text) or (insult and self._delicate.finds("", before))
 
     def save(self, folder: Path) -> None:
         """Writes them, one a line."""
