@@ -117,7 +117,7 @@ class QueryCompleter:
         work = Work(budget)
         with work.stage("parse"):
             options = options._replace(generated=options.generated or self._generated)
-            request = Request(normalize_query(query), options, blocked)
+            request = self._without_offence(Request(normalize_query(query), options, blocked))
         listed = self._ranked(request, work) if request.query else self._popular(request, self._bundle.queries, work)
         with work.stage("rank"):
             suggestions = self._suggestions(request, listed, self._bundle.queries)
@@ -129,6 +129,18 @@ class QueryCompleter:
             refiners=listed.refiners,
             timings=work.timings,
         )
+
+    def _without_offence(self, request: Request) -> Request:
+        """The request without what a model makes up where that would join what was typed with delicate words.
+
+        A last word that may go on is judged by what it becomes, but corrected only if it is not delicate itself.
+        """
+        never, (head, _, last) = self._bundle.never_generated, request.query.rpartition(" ")
+        if never.silences(request.query if len(last) == 1 else head):
+            return request._replace(options=request.options._replace(generated=Generated.OFF))
+        if request.options.correct and never.silences(request.query):
+            return request._replace(options=request.options._replace(correct=False))
+        return request
 
     def proposed(self, query: str, *, whole: bool = False) -> Pool:
         """What log and models propose that begins as a normalised query, without near-duplicates.
@@ -298,6 +310,8 @@ class QueryCompleter:
         suggestions, blocked = [], request.blocked
         for log_prob, row, form in _forms(listed, index, request.options.generated):
             text = candidates.texts[row]
+            if len(suggestions) == request.options.max_suggestions:
+                break
             if blocked is not None and blocked.blocks(text):  # whatever proposed it
                 continue
             correction = listed.corrections.get(text)
@@ -313,8 +327,6 @@ class QueryCompleter:
             suggestions.append(
                 QuerySuggestion(text, form.display, log_prob, math.exp(log_prob), source, typed, terms, form.payload)
             )
-            if len(suggestions) == request.options.max_suggestions:
-                break
         return tuple(suggestions)
 
 

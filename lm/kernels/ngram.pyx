@@ -16,7 +16,7 @@ from libcpp.algorithm cimport pop_heap, push_heap, sort
 from libcpp.vector cimport vector
 
 from lm.kernels.ranges cimport Entry, RangeMaxima, Tree, cover, take
-from lm.kernels.word_walk cimport Words, WordWalk, ends_query, ends_word
+from lm.kernels.word_walk cimport Words, WordWalk, ends_query, ends_word, node_of
 from lm.kernels.word_walk cimport step as word_step
 
 cdef enum:
@@ -50,19 +50,13 @@ cdef struct Proposal:
     int64_t found  # where: order and position of the n-gram as in a context; or the context that follows; -1: unknown
 
 
-cdef struct Place:
-    # where the words have led: the state of their walk, and whether it is in the word whose beginning was typed
-    int32_t state
-    bint typed
-
-
 cdef struct Hypothesis:
     float log_prob
     float step
     int32_t token
     int32_t parent
     int32_t offset
-    Place place
+    int32_t state
     int64_t context
 
 
@@ -480,13 +474,13 @@ cdef class SuccessorKernel:
         return best.front().log_prob - base.log_prob - backoff - <float>1e-4 if best.size() == k else NEGATIVE_INFINITY
 
     cdef void _propose(self, int64_t context, int32_t low, int32_t high, Proposal base, size_t k,
-                       vector[Proposal]& best, vector[Entry]& heap, const Words* words, const Place* place) noexcept nogil:
+                       vector[Proposal]& best, vector[Entry]& heap, const Words* words, int32_t state) noexcept nogil:
         """Offers the tokens of [low, high) after `context` to the k best, longest context first.
 
         A shorter context's row is left as soon as its best entry left cannot enter.
 
         Args:
-            words, place: where the words so far have led; only what may follow is offered. NULL: everything is.
+            words, state: where the words so far have led; only what may follow is offered. NULL: everything is.
         """
         # The unigrams' row is the whole vocabulary, and hardly ever offers anything once there are k better ones. To
         # leave it closed then halves the time of a beam.
@@ -525,7 +519,7 @@ cdef class SuccessorKernel:
                         continue
                     proposal.token = self._tokens[level][position]
                     proposal.found = (<int64_t>level << LEVEL_SHIFT) | position
-                    if self._may_follow(words, place, proposal.token) and not self._seen(context, walk, proposal.token):
+                    if self._may_follow(words, state, proposal.token) and not self._seen(context, walk, proposal.token):
                         self._offer(best, k, proposal)
                         floor = self._floor(best, k, base, backoff)
             else:
@@ -538,18 +532,18 @@ cdef class SuccessorKernel:
                     proposal.found = (<int64_t>level << LEVEL_SHIFT) | entry.index
                     proposal.step = entry.weight + backoff
                     proposal.log_prob = base.log_prob + proposal.step
-                    if self._may_follow(words, place, proposal.token) and not self._seen(context, walk, proposal.token):
+                    if self._may_follow(words, state, proposal.token) and not self._seen(context, walk, proposal.token):
                         self._offer(best, k, proposal)
             if walk == 0:
                 return
             if self._uniform:
-                self._propose_unseen(context, low, high, base, k, best, words, place)
+                self._propose_unseen(context, low, high, base, k, best, words, state)
                 return
             backoff += self._backoff(walk)
             walk = self._shorter(walk)
 
     cdef void _propose_unseen(self, int64_t context, int32_t low, int32_t high, Proposal base, size_t k,
-                              vector[Proposal]& best, const Words* words, const Place* place) noexcept nogil:
+                              vector[Proposal]& best, const Words* words, int32_t state) noexcept nogil:
         """Offers the tokens of [low, high) that the context has not seen, equally probable and so lowest id first."""
         cdef int level = <int>(context >> LEVEL_SHIFT) + 1
         cdef int64_t position, end
@@ -564,33 +558,33 @@ cdef class SuccessorKernel:
             if position < end and self._tokens[level][position] == token:
                 position += 1
                 continue
-            if token == BEGIN or not self._may_follow(words, place, token):
+            if token == BEGIN or not self._may_follow(words, state, token):
                 continue
             proposal.token = token
             if best.size() == k and not _better(proposal, best.front()):
                 return
             self._offer(best, k, proposal)
 
-    cdef inline bint _may_follow(self, const Words* words, const Place* place, int32_t token) noexcept nogil:
+    cdef inline bint _may_follow(self, const Words* words, int32_t state, int32_t token) noexcept nogil:
         if words == NULL:
             return True
-        return ends_query(words, place.state, place.typed) if token == END else word_step(words, place.state, token) >= 0
+        return ends_query(words, state) if token == END else word_step(words, state, token) >= 0
 
     cdef void _propose_words(self, int64_t context, Proposal base, size_t k, vector[Proposal]& best,
-                             vector[Entry]& heap, const Words* words, const Place* place) noexcept nogil:
+                             vector[Entry]& heap, const Words* words, int32_t state) noexcept nogil:
         """Offers what may follow to the k best: `_propose` of all tokens, but what is little is looked up by itself."""
-        cdef int32_t child
-        cdef int32_t low = END, high = self._vocabulary_size
-        if words != NULL and place.state != words.free and not words.any_unspaced:
-            if words.children[place.state + 1] - words.children[place.state] <= FEW:
-                for child in range(words.children[place.state], words.children[place.state + 1]):
+        cdef int32_t child, node, low = END, high = self._vocabulary_size
+        if words != NULL and not words.any_unspaced:
+            node = node_of(words, state)
+            if words.children[node + 1] - words.children[node] <= FEW:
+                for child in range(words.children[node], words.children[node + 1]):
                     self._offer_token(context, words.tokens[child], base, k, best)
-                if ends_query(words, place.state, place.typed):
+                if ends_query(words, state):
                     self._offer_token(context, END, base, k, best)
-                if not ends_word(words, place.state):
+                if not ends_word(words, node):
                     return
                 low, high = words.starts_low, words.starts_high
-        self._propose(context, low, high, base, k, best, heap, words, place)
+        self._propose(context, low, high, base, k, best, heap, words, state)
 
     cdef inline void _offer_token(self, int64_t context, int32_t token, Proposal proposal, size_t k,
                                   vector[Proposal]& best) noexcept nogil:
@@ -611,7 +605,7 @@ cdef class SuccessorKernel:
         base.offset = 0
         if k < 1:
             return []
-        self._propose(context, low, high, base, k, best, heap, NULL, NULL)
+        self._propose(context, low, high, base, k, best, heap, NULL, 0)
         sort(best.begin(), best.end(), &_better)
         return [(proposal.token, proposal.log_prob) for proposal in best]
 
@@ -647,8 +641,9 @@ cdef class SuccessorKernel:
         node.token = -1
         node.parent = -1
         node.offset = 0
-        node.place.state = 0
-        node.place.typed = typed.size > SPACE_BYTES
+        node.state = 0
+        if known != NULL and typed.size > SPACE_BYTES:
+            node.state = known.typed
         node.context = context
         nodes.push_back(node)
         active.push_back(0)
@@ -663,10 +658,10 @@ cdef class SuccessorKernel:
                     base.offset = typed.size
                     if node.offset < typed.size:
                         self._propose(node.context, typed.lows[node.offset], typed.highs[node.offset], base, width, best,
-                                      heap, known, &node.place)
-                        self._propose_parts(node.context, node.offset, &typed, base, width, best, known, &node.place)
+                                      heap, known, node.state)
+                        self._propose_parts(node.context, node.offset, &typed, base, width, best, known, node.state)
                     else:
-                        self._propose_words(node.context, base, width, best, heap, known, &node.place)
+                        self._propose_words(node.context, base, width, best, heap, known, node.state)
                 sort(best.begin(), best.end(), &_better)
                 active.clear()
                 for base in best:
@@ -682,11 +677,8 @@ cdef class SuccessorKernel:
                     node.token = base.token
                     node.parent = base.parent
                     node.offset = base.offset
-                    node.place = nodes[base.parent].place
                     if known != NULL:
-                        if node.place.state != 0 and known.starts_low <= base.token < known.starts_high:
-                            node.place.typed = False
-                        node.place.state = word_step(known, node.place.state, base.token)
+                        node.state = word_step(known, nodes[base.parent].state, base.token)
                     node.context = self._following(base.found)
                     self._fetch(node.context)
                     active.push_back(<int32_t>nodes.size())
@@ -697,12 +689,12 @@ cdef class SuccessorKernel:
         return [self._path(nodes, base) for base in finished], _log(typed_mass)
 
     cdef void _propose_parts(self, int64_t context, int32_t offset, const Typed* typed, Proposal base, size_t k,
-                             vector[Proposal]& best, const Words* words, const Place* place) noexcept nogil:
+                             vector[Proposal]& best, const Words* words, int32_t state) noexcept nogil:
         """Offers the tokens that spell only a part of what is left of the typed text."""
         cdef int32_t part
         for part in range(typed.part_starts[offset], typed.part_starts[offset + 1]):
             base.offset = typed.part_offsets[part]
-            if self._may_follow(words, place, typed.part_tokens[part]):
+            if self._may_follow(words, state, typed.part_tokens[part]):
                 self._offer_token(context, typed.part_tokens[part], base, k, best)
 
     def typed_log_prob(self, int64_t context, constraint, int width):
@@ -737,7 +729,7 @@ cdef class SuccessorKernel:
                     node.context, typed.lows[node.offset], typed.highs[node.offset], scratch)
                 base.log_prob = node.log_prob
                 base.parent = position
-                self._propose_parts(node.context, node.offset, typed, base, width, best, NULL, NULL)
+                self._propose_parts(node.context, node.offset, typed, base, width, best, NULL, 0)
             going.clear()
             for base in best:
                 node.log_prob = base.log_prob

@@ -74,7 +74,10 @@ def _naive(known: dict[str, Ending], tokens: Sequence[int], typed: bool) -> tupl
         elif last:
             if not any(word[: len(own)] == own for word in spelt) and own != [VOCABULARY.id(SPACE)]:
                 return False, False
-            ends = any(word == own and known[VOCABULARY.spell(own)] >= (2 if typed else 3) for word in spelt)
+            ends = any(
+                word == own and known[VOCABULARY.spell(own)] >= (2 if typed and len(parts) == 1 else 3)
+                for word in spelt
+            )
         elif own not in spelt:
             return False, False
     return True, ends
@@ -91,19 +94,19 @@ def test_a_walk_equals_a_look_at_what_is_spelt(
     known: dict[str, Ending], typed: bool, texts: list[str], strays: list[int], tmp_path: Path
 ) -> None:
     build_existing_words(tmp_path, known, VOCABULARY, Longest())
-    walk, typed_V = open_existing_words(tmp_path, VOCABULARY), np.full(len(VOCABULARY), typed, np.uint8)
+    walk = open_existing_words(tmp_path, VOCABULARY)
     for tokens in [*map(Longest().encode, [*texts, *known, " ".join(known)]), strays]:
-        states = np.zeros(len(VOCABULARY), np.int32)
+        states = np.full(len(VOCABULARY), walk.typed if typed else 0, np.int32)
         for place in range(len(tokens) + 1):
             every = np.arange(len(VOCABULARY), dtype=np.int32)
             after = walk.advance(states, every)
             expected = [_naive(known, [*tokens[:place], token], typed) for token in range(len(VOCABULARY))]
             assert (after >= 0).tolist() == [begins for begins, _ in expected]
-            assert walk.may_end(after, typed_V).tolist() == [ends for _, ends in expected]
+            assert walk.may_end(after).tolist() == [ends for _, ends in expected]
             masked = np.zeros((1, len(VOCABULARY)), np.float32)
-            walk.mask(states[:1], typed_V[:1], masked)
+            walk.mask(states[:1], masked)
             may_follow = after >= 0
-            may_follow[END] = walk.may_end(states[:1], typed_V[:1])[0]
+            may_follow[END] = walk.may_end(states[:1])[0]
             assert (masked[0] == 0).tolist() == may_follow.tolist()
             if place < len(tokens):
                 states = np.full(len(VOCABULARY), after[tokens[place]], np.int32)
@@ -112,16 +115,16 @@ def test_a_walk_equals_a_look_at_what_is_spelt(
 def test_states_and_tokens_that_are_none_are_refused(tmp_path: Path) -> None:
     build_existing_words(tmp_path, {"ab": Ending.ANY_QUERY}, VOCABULARY, Longest())
     walk = open_existing_words(tmp_path, VOCABULARY)
-    zero, typed = np.zeros(1, np.int32), np.zeros(1, np.uint8)
+    zero = np.zeros(1, np.int32)
     for wrong in (-2, 99):
         with pytest.raises(IndexError, match=f"state {wrong}"):
             walk.advance(np.array([wrong], np.int32), zero)
         with pytest.raises(IndexError, match=f"state {wrong}"):
-            walk.may_end(np.array([wrong], np.int32), typed)
+            walk.may_end(np.array([wrong], np.int32))
     with pytest.raises(IndexError, match="token 99"):
         walk.advance(zero, np.array([99], np.int32))
     with pytest.raises(ValueError, match="all tokens"):
-        walk.mask(zero, typed, np.zeros((1, 2), np.float32))
+        walk.mask(zero, np.zeros((1, 2), np.float32))
     with pytest.raises(ValueError, match="1 states and 2 tokens"):
         walk.advance(zero, np.zeros(2, np.int32))
 
