@@ -307,7 +307,7 @@ class QueryCompleter:
         candidates, prefixes = listed.candidates, typed_prefixes(request.query)
         counts, ngram, elsewhere = candidates.counts.tolist(), listed.ngram.tolist(), candidates.elsewhere.tolist()
         neural = listed.neural.tolist() if listed.neural is not None else [-math.inf] * len(counts)
-        suggestions, blocked = [], request.blocked
+        suggestions, blocked = list[QuerySuggestion](), request.blocked
         for log_prob, row, form in _forms(listed, index, request.options.generated):
             text = candidates.texts[row]
             if len(suggestions) == request.options.max_suggestions:
