@@ -93,7 +93,7 @@ def test_every_worker_obeys_within_two_seconds_and_after_it_was_killed(
         second = next(iter(ask(process.address)))[0]
         deny(process.address, second)
         process.popen.kill()  # the supervisor; its workers notice that it is gone
-        process.popen.wait()
+        process.end()
     with started(tiny_bundle_registry, workers=1, live=live) as process:
         assert not any({first, second} & set(shown) for shown in ask(process.address))
 
