@@ -139,7 +139,7 @@ def _table(entries: list[pb.DenyListEntry]) -> Table:
 
     table = Table(caption=f"{len(entries)} entries", caption_justify="left")
     for column in ("entry", "match", "phrase", "model", "since", "until", "by", "reason"):
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=column in ("entry", "match"))
     for each in entries:
         match = pb.DenyListEntry.MatchOperator.Name(each.match_operator).removeprefix("MATCH_OPERATOR_").lower()
         times = [each.create_time.ToDatetime(), each.expire_time.ToDatetime() if each.HasField("expire_time") else None]
