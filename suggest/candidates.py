@@ -48,9 +48,10 @@ class Candidates:
             where there is no index.
         recency: natural logs of one more than the submissions of late, float64 (N,); None where the log has no times.
         edits: typing errors corrected in each, int64 (N,); None where none were looked for.
-        log_posteriors: natural-log probability, given what was typed, that the user means to type what each begins
-            with, float64 (N,); None where that is certain. 0 for what holds all that was typed elsewhere.
-        totals: submissions of all queries that begin with that, float64 (N,); None where that is certain.
+        reading: number of the reading of what was typed that each completes, int64 (N,); None where there is one.
+        log_posteriors: natural-log probability of that reading, float64 (N,); None where there is one.
+        totals: submissions of all queries that begin with that, float64 (N,); None where
+            there is one reading.
         matching: how each was found that does not begin as it was typed, see `suggest.sources.words`, float64 (N, M):
             0 for those that do; None where all do. Of the others `log_probs` are shares of what was submitted.
     """
@@ -66,6 +67,7 @@ class Candidates:
     weight_order: Floats | None = None
     recency: Floats | None = None
     edits: NDArray[np.int64] | None = None
+    reading: NDArray[np.int64] | None = None
     log_posteriors: Floats | None = None
     totals: Floats | None = None
     matching: Floats | None = None
@@ -84,18 +86,11 @@ class Candidates:
         return from_left_N
 
     @property
-    def joint_log_probs(self) -> Floats:
-        """The models' natural-log probabilities given what was typed, however it is to be read, float64 (N,)."""
-        return self.log_probs if self.log_posteriors is None else self.log_probs + self.log_posteriors
-
-    @property
     def readings(self) -> list[NDArray[np.int64]]:
         """The rows of each reading of what was typed."""
-        if self.log_posteriors is None:
+        if self.reading is None:
             return [np.arange(len(self.texts))]
-        return [
-            np.flatnonzero(self.log_posteriors == log_posterior) for log_posterior in set(self.log_posteriors.tolist())
-        ]
+        return [np.flatnonzero(self.reading == number) for number in np.unique(self.reading).tolist()]
 
     def shares_of_reading(self, scores_N: Floats) -> Floats:
         """Natural logs of each one's share of its reading's list, the softmax of scores, float64 (N,)."""
@@ -345,7 +340,8 @@ def _joined(parts: Sequence[tuple[Reading, Pool]]) -> Pool:
         candidates=Candidates(
             texts=[text for candidates in every for text in candidates.texts],
             edits=np.repeat([reading.edits for reading, _ in parts], sizes),
-            log_posteriors=np.concatenate([_log_posteriors(reading, pool) for reading, pool in parts]),
+            reading=np.repeat(np.arange(len(parts)), sizes),
+            log_posteriors=np.repeat([reading.log_posterior for reading, _ in parts], sizes),
             totals=np.repeat([float(pool.total) for pool in pools], sizes),
             **joined,
         ),
@@ -363,11 +359,3 @@ def _joined_matching(every: Sequence[Candidates]) -> Floats | None:
     return np.concatenate(
         [np.zeros((len(each.texts), width)) if each.matching is None else each.matching for each in every]
     )
-
-
-def _log_posteriors(reading: Reading, pool: Pool) -> Floats:
-    """Those of a reading's candidates. A real query that holds all that was typed needs no letter of it to be right."""
-    candidates = pool.candidates
-    if reading.edits:
-        return np.full(len(candidates.texts), reading.log_posterior)
-    return np.where(candidates.elsewhere, 0.0, reading.log_posterior)

@@ -21,7 +21,7 @@ from lm.text.normalize import normalize_query
 from suggest.budget import Budget, CostEstimate, OptionalPart, Work
 from suggest.candidates import Candidates, Floats, Pool, describe, pool_readings
 from suggest.opinions import Advisers, Rescorer, rerank
-from suggest.rank import first_exact, order
+from suggest.rank import judge_readings, order
 from suggest.sources.log import LogSource
 from suggest.sources.ngram import NgramSource
 from suggest.sources.source import Proposal, Reading, Request, Source, read_typed
@@ -32,8 +32,8 @@ from suggest.types import QueryCompletion, QueryOptions, QuerySuggestion, ScoreT
 
 CHOSEN = 16
 """Candidates that are ranked at last: the shown ten and what may still rise among them."""
-SPARE = 4
-"""Completions of corrections that they see besides, more than the list has places for."""
+CORRECTED = 12
+"""Completions of corrections that are ranked with them."""
 _LEAST_SHARE = 1e-300
 """Of a title's weight that is nothing beside another of the same title."""
 _PROBABLE = math.log(0.5)
@@ -124,6 +124,14 @@ class QueryCompleter:
         listed = self._ranked(Request(query, QueryOptions(max_suggestions=k)), Work(None))
         return listed.candidates, listed.total
 
+    def readings(self, query: str) -> list[Reading]:
+        """How a normalised query may be read, as it stands first; one reading where no error was looked for or found."""
+        request, reading = Request(query), read_typed(self._model, query)
+        pool = self._proposed(request, reading, self._sources)
+        if self._spelling is None:
+            return [reading]
+        return [reading, *dict.fromkeys(self._corrected(request, reading, pool, self._spelling, Work(None))[1].values())]
+
     def _proposed(self, request: Request, reading: Reading, sources: Sequence[Source]) -> Pool:
         proposals = [proposal for source in sources for proposal in source.propose(request, reading)]
         return self._described(reading, proposals)
@@ -146,8 +154,8 @@ class QueryCompleter:
         if options.correct and self._spelling is not None:
             pool, corrections = self._corrected(request, reading, pool, self._spelling, work)
         if corrections:  # beside those that suit the typed letters, which stay the same
-            size, typed = options.max_suggestions + SPARE, len(pool.parts[0].tokens)
-            size -= min(first_exact(reading.log_posterior), typed)
+            typed = len(pool.parts[0].tokens)
+            size = max(CORRECTED, options.max_suggestions + 2)
             rows += first_rows(pool, self._first_ranking, size, options.exclude_generated, start=typed)
         chosen = pool.candidates.rows(rows)
         if self._advisers:
@@ -155,10 +163,6 @@ class QueryCompleter:
                 chosen = self._advisers.advise(chosen)
         candidates, neural = self._judged(options, pool, rows, chosen, work)
         ranked = order(candidates, pool.total, self._ranking)
-        if self._fills:
-            floor = math.log(self._ranking.floor) if self._ranking.floor else -math.inf
-            ranked = [place for place in ranked if candidates.counts[place[1]] or place[0] >= floor]
-            ranked.sort(key=lambda place: not candidates.counts[place[1]])
         refiners = () if options.neural or not rows else self._refiners(pool)
         return _Listed(ranked, candidates, chosen.log_probs, neural, corrections, pool.total, refiners)
 
@@ -173,6 +177,8 @@ class QueryCompleter:
             groups = itertools.groupby(spelling.propose(request, reading), key=operator.attrgetter("reading"))
             parts = [(other, self._described(other, list(proposals))) for other, proposals in groups]
             if parts:
+                judge_readings([reading, *(other for other, _ in parts)], self._ranking)
+                parts.sort(key=lambda part: -part[0].log_posterior)
                 kinds = [kind for kind in self._duplicates.collapse if kind != "plural"]
                 pool, corrections = pool_readings(reading, pool, parts, kinds)
         if spelling.searches > searches:  # what was known says nothing of what the next one costs
@@ -226,7 +232,8 @@ class QueryCompleter:
         counts, ngram, elsewhere = candidates.counts.tolist(), listed.ngram.tolist(), candidates.elsewhere.tolist()
         neural = listed.neural.tolist() if listed.neural is not None else [-math.inf] * len(counts)
         suggestions = []
-        for log_prob, row, form in _forms(listed, index, self._fills)[: request.options.max_suggestions]:
+        shown = self._worth_showing(_forms(listed, index, self._fills), listed, request.options.min_acceptance_prob)
+        for log_prob, row, form in shown[: request.options.max_suggestions]:
             text = candidates.texts[row]
             correction = listed.corrections.get(text)
             query, edits = (correction.query.rstrip(), correction.edits) if correction else (request.query, 0)
@@ -243,21 +250,32 @@ class QueryCompleter:
         return tuple(suggestions)
 
 
+    def _worth_showing(
+        self, forms: Sequence[tuple[float, int, Shown]], listed: _Listed, least: float | None
+    ) -> Sequence[tuple[float, int, Shown]]:
+        """The forms above the floor: the caller's holds for all of them, the model's for guesses alone."""
+        floor, candidates = self._ranking.floor if least is None else least, listed.candidates
+        if floor <= 0:
+            return forms
+        log_floor, guessed_N = math.log(floor), candidates.counts == 0
+        if candidates.edits is not None:
+            guessed_N |= candidates.edits > 0
+        guessed = guessed_N.tolist() if least is None else [True] * len(guessed_N)
+        return [each for each in forms if each[0] >= log_floor or not guessed[each[1]]]
+
+
 def _forms(listed: _Listed, index: QueryIndex, fills: bool) -> list[tuple[float, int, Shown]]:
     """Natural-log probability, row and form of all that could be listed, best first.
 
-    Each form has its share of the query's probability, and moves behind what is more probable. But where the list goes
-    on with what is more probable than what stands before, it stays before that: corrections are not to rise.
+    Each form has its share of the query's probability, and moves behind what is more probable.
     """
-    counts, found, stretch, before = listed.candidates.counts, [], 0, math.inf
+    counts, found = listed.candidates.counts, []
     shown = index.shown([listed.candidates.texts[row] for _, row in listed.ranked])
     for (log_prob, row), forms in zip(listed.ranked, shown, strict=True):
-        stretch, before = stretch + (log_prob > before), log_prob
-        last = fills and not counts[row]
-        found += [(last, stretch, log_prob + math.log(max(form.share, _LEAST_SHARE)), row, form) for form in forms]
-    if len(found) > len(shown):
-        found.sort(key=lambda each: (each[0], each[1], -each[2]))
-    return [each[2:] for each in found]
+        found += [(log_prob + math.log(max(form.share, _LEAST_SHARE)), row, form) for form in forms]
+    if fills or len(found) > len(shown):
+        found.sort(key=lambda each: (fills and not counts[each[1]], -each[0]))
+    return found
 
 
 def first_rows(pool: Pool, ranking: Ranking, k: int, exclude_generated: bool = False, *, start: int = 0) -> list[int]:

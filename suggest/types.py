@@ -26,6 +26,8 @@ class QueryOptions(NamedTuple):
         neural: whether the neural parts may take part.
         correct: whether to look for typing errors where what was typed is not as queries usually are.
         explain: whether to say what the neural model thinks of each whole query, which costs extra.
+        min_acceptance_prob: what is less probable is not suggested, whatever it is; 0 leaves nothing out. None: as the
+            model says, whose floor holds for what is generated or corrected.
     """
 
     max_suggestions: int = 10
@@ -33,6 +35,7 @@ class QueryOptions(NamedTuple):
     neural: bool = True
     correct: bool = True
     explain: bool = False
+    min_acceptance_prob: float | None = None
 
 
 class WordOptions(NamedTuple):
