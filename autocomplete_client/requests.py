@@ -27,7 +27,9 @@ class QueryFields(TypedDict, total=False):
 
     model: str  # with or without `models/`
     max_suggestions: int
-    exclude_generated: bool
+    exclude_generated: bool  # deprecated: `generated` at `GENERATED_QUERIES_OFF`
+    generated: pb.GeneratedQueries
+    min_acceptance_probability: float
     explain: bool
 
 

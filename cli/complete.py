@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -24,6 +24,14 @@ def complete(
     words: Annotated[bool, typer.Option("--words", help="Suggests next words of a text, not whole queries.")] = False,
     model: Annotated[str, typer.Option(help="Model to ask. If not given, the server's default one.")] = "",
     limit: Annotated[int, typer.Option("--max", help="Maximum number of suggestions.")] = 10,
+    generated: Annotated[
+        Literal["off", "fill", "mix"] | None,
+        typer.Option(help="Whether generated queries are suggested, and where. If not given, as server and model say."),
+    ] = None,
+    min_probability: Annotated[
+        float | None,
+        typer.Option(help="Suggestions that are less probable are left out. If not given, as server and model say."),
+    ] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Shows the terms of each score.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Prints the response message as JSON.")] = False,
 ) -> None:
@@ -34,11 +42,14 @@ def complete(
         text.encode()
     except UnicodeEncodeError:
         raise typer.BadParameter("it is not UTF-8 text.", param_hint="TEXT") from None
+    if words and generated is not None:
+        raise typer.BadParameter("it is for whole queries: leave out --words.", param_hint="--generated")
     from google.protobuf.json_format import MessageToDict
 
-    from cli.suggestions import ask_bundle, ask_server, build_request, suggestions_table
+    from cli.suggestions import Choice, ask_bundle, ask_server, build_request, suggestions_table
 
-    request = build_request(text, words=words, model=model, limit=limit, explain=explain)
+    choice = Choice(model, limit, explain, generated, min_probability)
+    request = build_request(text, choice, words=words)
     if bundle is not None:
         response = ask_bundle(request, find_bundle(bundle))
     else:

@@ -22,6 +22,8 @@ def metrics_tables(metrics: Mapping[str, Any]) -> list[Table]:
         tables.append(_mixture(metrics["mixture"]))
     if metrics.get("next_word"):
         tables.append(_next_word(metrics["next_word"]))
+    if metrics.get("ghost_text"):
+        tables.append(_ghost_text(metrics["ghost_text"]))
     if metrics.get("queries"):
         tables += query_tables(metrics["queries"])
     return tables
@@ -49,6 +51,16 @@ def _next_word(measured: Mapping[str, Any]) -> Table:
     columns = [column for column in COLUMNS if measured.get(column.name) is not None]
     table = figures_table("Next word", "words", *(f"{column.title}, {column.unit}" for column in columns))
     table.add_row(_count(measured.get("words")), *(column.shown(measured[column.name]) for column in columns))
+    return table
+
+
+def _ghost_text(measured: Mapping[str, Any]) -> Table:
+    table = figures_table(
+        f"Ghost text, from {measured['min_probability']:.0%} probability on", "keystrokes", "shown, %", "right, %"
+    )
+    for name, prefix in ((_count(measured["keystrokes"]), ""), ("before a word's first letter", "start_")):
+        shares = (measured[f"{prefix}{share}"] for share in ("coverage", "precision"))
+        table.add_row(name, *(EMPTY if share is None else f"{100 * share:.1f}" for share in shares))
     return table
 
 

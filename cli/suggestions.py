@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import grpc
 from autocomplete.v1 import autocomplete_service_pb2 as pb
@@ -21,7 +21,11 @@ from lm.errors import AutocompleteError, ConfigError, UnavailableError
 _TIMEOUT_S = 10.0
 Request = pb.CompleteQueryRequest | pb.PredictNextWordRequest
 Response = pb.CompleteQueryResponse | pb.PredictNextWordResponse
-_SOURCES = {pb.SUGGESTION_SOURCE_HISTORY: "log", pb.SUGGESTION_SOURCE_GENERATED: "generated"}
+_SOURCES = {
+    pb.SUGGESTION_SOURCE_HISTORY: "log",
+    pb.SUGGESTION_SOURCE_CATALOGUE: "catalogue",
+    pb.SUGGESTION_SOURCE_GENERATED: "generated",
+}
 _TERMS = {
     "popularity": "popularity_log_probability",
     "n-gram": "ngram_log_probability",
@@ -74,16 +78,32 @@ def rows(text: str, response: Response) -> list[Row]:
     ]
 
 
-def build_request(text: str, *, words: bool, model: str, limit: int, explain: bool) -> Request:
-    """The request for next words, or for whole queries.
+class Choice(NamedTuple):
+    """What is chosen besides the text; None is left to server and model.
 
-    Args:
+    Attributes:
         model: its name, with or without `models/`; empty for the default one.
+        limit: suggestions at most.
+        generated: `off`, `fill` or `mix`.
     """
-    resource = f"models/{model.removeprefix('models/')}" if model else ""
+
+    model: str = ""
+    limit: int = 10
+    explain: bool = False
+    generated: str | None = None
+    min_probability: float | None = None
+
+
+def build_request(text: str, choice: Choice, *, words: bool) -> Request:
+    """The request for next words, or for whole queries."""
+    resource = f"models/{choice.model.removeprefix('models/')}" if choice.model else ""
+    fields: Any = {"model": resource, "max_suggestions": choice.limit, "explain": choice.explain}
     if words:
-        return pb.PredictNextWordRequest(text=text, model=resource, max_suggestions=limit, explain=explain)
-    return pb.CompleteQueryRequest(query=text, model=resource, max_suggestions=limit, explain=explain)
+        return pb.PredictNextWordRequest(text=text, min_probability=choice.min_probability, **fields)
+    generated = f"GENERATED_QUERIES_{choice.generated.upper()}" if choice.generated else None
+    return pb.CompleteQueryRequest(
+        query=text, generated=generated, min_acceptance_probability=choice.min_probability, **fields
+    )
 
 
 def ask_server(request: Request, address: str) -> Response:
@@ -94,11 +114,11 @@ def ask_server(request: Request, address: str) -> Response:
         UnavailableError: the server does not answer.
         AutocompleteError: it refuses the request.
     """
-    fields: Any = {"model": request.model, "max_suggestions": request.max_suggestions, "explain": request.explain}
+    fields: Any = {field.name: value for field, value in request.ListFields()}
     with reaching(address), Client(address) as client:
         if isinstance(request, pb.PredictNextWordRequest):
-            return client.predict_next_word(request.text, timeout_s=_TIMEOUT_S, **fields)
-        return client.complete_query(request.query, timeout_s=_TIMEOUT_S, **fields)
+            return client.predict_next_word(timeout_s=_TIMEOUT_S, **fields)
+        return client.complete_query(timeout_s=_TIMEOUT_S, **fields)
 
 
 @contextmanager

@@ -84,7 +84,7 @@ def train_demo(folder: Path, console: Console) -> None:
 
 def _announce(folder: Path, address: str, console: Console) -> None:
     console.print("[bold]Autocomplete, from text to a running server:[/bold]")
-    console.print("  1. fetch the sample: 249 speeches, 36,000 web queries (62 MB to download, once)")
+    console.print("  1. fetch the sample: 249 speeches, 64,757 web queries (82 MB to download, once)")
     console.print("  2. train: n-gram and recurrent models of words and of subwords, and a query index")
     console.print(f"  3. serve them at {address}, and show what they suggest")
     console.print(f"All files go to {folder}; a second run starts at step 3.\n", soft_wrap=True)

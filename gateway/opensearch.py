@@ -1,7 +1,8 @@
 """Suggestions for the address bar of a browser, as OpenSearch describes them.
 
 A browser reads `/opensearch.xml` when a user adds the search engine (OpenSearch 1.1, draft 6). While the user types, it
-then asks `/suggest` (OpenSearch Suggestions 1.1): `["typed", ["completion", ...], [], []]`.
+then asks `/suggest` (OpenSearch Suggestions 1.1): `["typed", ["completion", ...], [], []]`. Besides what was typed,
+`q`, a template of one's own may name some options of `CompleteQuery`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from starlette.routing import Route
 
 from gateway.calls import caching, lasts
 from gateway.config import GatewaySettings
-from gateway.messages import malformed
+from gateway.messages import malformed, read_message
 from gateway.upstream import Upstream, metadata_of
 
 _METHOD = "/autocomplete.v1.AutocompleteService/CompleteQuery"
@@ -32,6 +33,14 @@ _DESCRIPTION = """\
   <Url type="application/x-suggestions+json" template="{url}/suggest?q={{searchTerms}}"/>
 </OpenSearchDescription>
 """
+
+
+_GENERATED = {
+    "off": pb.GENERATED_QUERIES_OFF,
+    "fill": pb.GENERATED_QUERIES_FILL,
+    "mix": pb.GENERATED_QUERIES_MIX,
+}
+_OPTIONS = ("model", "max_suggestions", "generated", "min_acceptance_probability")
 
 
 class OpenSearch:
@@ -49,20 +58,14 @@ class OpenSearch:
         ]
 
     async def _suggest(self, request: Request) -> Response:
-        query = request.query_params.get("q")
-        if query is None:
-            raise malformed("q", "is missing.", "Ask for /suggest?q=what+was+typed.")
-        try:
-            payload = pb.CompleteQueryRequest(query=query).SerializeToString()
-        except UnicodeEncodeError:  # half of a surrogate pair
-            raise malformed("q", "is not UTF-8.", "Percent-encode UTF-8.") from None
+        message = _read(request.query_params.multi_items())
         answer: Any = pb.CompleteQueryResponse.FromString(
             await self._upstream.unary(
-                _METHOD, payload, metadata=metadata_of(request), timeout_s=self._settings.timeout_s
+                _METHOD, message.SerializeToString(), metadata=metadata_of(request), timeout_s=self._settings.timeout_s
             )
         )
         return Response(
-            orjson.dumps([query, [suggestion.text for suggestion in answer.suggestions], [], []]),
+            orjson.dumps([message.query, [suggestion.text for suggestion in answer.suggestions], [], []]),
             headers=caching(request, lasts(answer), self._settings.cache_s),
             media_type="application/x-suggestions+json",
         )
@@ -74,3 +77,32 @@ class OpenSearch:
             headers={"cache-control": "private, max-age=300"},
             media_type="application/opensearchdescription+xml",
         )
+
+
+def _read(parameters: list[tuple[str, str]]) -> pb.CompleteQueryRequest:
+    """The request of these parameters; the options are written as the API has them or, shorter, as people say them.
+
+    Raises:
+        RequestError: `q` is missing, or a parameter is unknown, there twice or wrong.
+    """
+    document: dict[str, Any] = {}
+    for name, value in parameters:
+        field = "query" if name == "q" else _snake_case(name)
+        if field not in ("query", *_OPTIONS) or name == "query":
+            raise malformed(name, "no such parameter.", f"There are q, {', '.join(_OPTIONS)}.")
+        if field in document:
+            raise malformed(name, "is there twice.", "It takes one value.")
+        if field == "generated" and value not in _GENERATED:
+            raise malformed(name, "is none of its values.", "It is off, fill or mix.")
+        document[field] = value
+    if "query" not in document:
+        raise malformed("q", "is missing.", "Ask for /suggest?q=what+was+typed.")
+    if "generated" in document:
+        document["generated"] = _GENERATED[document["generated"]]
+    if document.get("model"):
+        document["model"] = f"models/{document['model'].removeprefix('models/')}"
+    return read_message(pb.CompleteQueryRequest, document)
+
+
+def _snake_case(name: str) -> str:
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)

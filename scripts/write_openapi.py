@@ -40,12 +40,25 @@ _ERROR = {
     "description": "A `google.rpc.Status`; with the header `Retry-After` where it has a `RetryInfo`.",
     "content": {"application/json": {"schema": {"$ref": "#/components/schemas/google.rpc.Status"}}},
 }
+_AS_ASKED = "See `CompleteQueryRequest`."
+
+
+def _suggest_option(name: str, about: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"name": name, "in": "query", "schema": schema, "description": about}
+
+
 _SUGGEST = {
     "get": {
         "operationId": "Suggest",
         "tags": ["OpenSearch"],
         "summary": "Completes a query in the form of OpenSearch Suggestions, for the address bar of a browser.",
-        "parameters": [{"name": "q", "in": "query", "required": True, "schema": {"type": "string"}}],
+        "parameters": [
+            _suggest_option("q", "What was typed.", {"type": "string"}) | {"required": True},
+            _suggest_option("model", "A model's name, with or without `models/`.", {"type": "string"}),
+            _suggest_option("max_suggestions", _AS_ASKED, {"type": "integer"}),
+            _suggest_option("generated", _AS_ASKED, {"type": "string", "enum": ["off", "fill", "mix"]}),
+            _suggest_option("min_acceptance_probability", _AS_ASKED, {"type": "number"}),
+        ],
         "responses": {
             "200": {
                 "description": "What was typed, the completions, and two empty lists.",

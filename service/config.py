@@ -139,6 +139,18 @@ class ServerSettings(ProgramSettings):
     time_budget_ms: float = Field(
         50.0, gt=0, description="Time that an answer may take, unless the caller's deadline is sooner."
     )
+    generated: Literal["off", "fill", "mix"] | None = Field(
+        None,
+        description="Whether queries that the models put together are suggested: not at all (`off`), after all that "
+        "log and catalogue have (`fill`), or among those (`mix`). If unset, as each model says. A request may choose.",
+    )
+    min_probability: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Whole queries that are less probable than this are not suggested. 0 leaves none out. If unset, "
+        "as each model says, which leaves out only guesses. A request may choose.",
+    )
     drain_s: float = Field(10.0, ge=0, description="Seconds that running calls get to finish when the server stops.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="What is logged. `debug` logs every call. Queries are never logged."

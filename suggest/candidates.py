@@ -92,6 +92,11 @@ class Candidates:
             return [np.arange(len(self.texts))]
         return [np.flatnonzero(self.reading == number) for number in np.unique(self.reading).tolist()]
 
+    def with_log_probs(self, log_probs: Mapping[str, float]) -> Candidates:
+        """The candidates with other natural-log probabilities of some texts."""
+        known = zip(self.texts, self.log_probs.tolist(), strict=True)
+        return replace(self, log_probs=np.array([log_probs.get(text, own) for text, own in known], np.float64))
+
     def shares_of_reading(self, scores_N: Floats) -> Floats:
         """Natural logs of each one's share of its reading's list, the softmax of scores, float64 (N,)."""
         shares_N = np.array(scores_N, np.float64)
@@ -136,6 +141,18 @@ class Pool:
         """The pool with some of its candidates."""
         tokens, firsts = [self.tokens[row] for row in rows], [self.firsts[row] for row in rows]
         return replace(self, candidates=self.candidates.rows(rows), tokens=tokens, firsts=firsts)
+
+    def with_more(self, more: Pool) -> Pool:
+        """The pool with further candidates of the same reading behind its own."""
+        both, columns = (self.candidates, more.candidates), dict[str, Any]()
+        for name in _COLUMNS:
+            parts = [getattr(candidates, name) for candidates in both]
+            if name != "matching" and parts[0] is not None:
+                columns[name] = np.concatenate(parts)
+        columns["matching"] = _joined_matching(both)
+        texts = [*self.candidates.texts, *more.candidates.texts]
+        tokens, firsts = [*self.tokens, *more.tokens], [*self.firsts, *more.firsts]
+        return replace(self, candidates=Candidates(texts, **columns), tokens=tokens, firsts=firsts)
 
     def distinct(self, duplicates: Duplicates, index: QueryIndex | None = None) -> Pool:
         """The pool with near-duplicates collapsed into the most popular form; entries of a catalogue all stay.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,15 +20,16 @@ from lm.text.hangul import typed_prefixes
 from lm.text.normalize import normalize_query
 from suggest.budget import Budget, CostEstimate, OptionalPart, Work
 from suggest.candidates import Candidates, Floats, Pool, describe, pool_readings
-from suggest.opinions import Advisers, Rescorer, rerank
+from suggest.opinions import SEEN, Advisers, Rescorer, rerank
 from suggest.rank import judge_readings, order
 from suggest.sources.log import LogSource
+from suggest.sources.neural import NeuralSource
 from suggest.sources.ngram import NgramSource
 from suggest.sources.source import Proposal, Reading, Request, Source, read_typed
 from suggest.sources.spelling import SpellingSource
 from suggest.sources.words import WordsSource
 from suggest.typed_spans import prefix_span, word_spans
-from suggest.types import QueryCompletion, QueryOptions, QuerySuggestion, ScoreTerms, SuggestionSource
+from suggest.types import Generated, QueryCompletion, QueryOptions, QuerySuggestion, ScoreTerms, SuggestionSource
 
 CHOSEN = 16
 """Candidates that are ranked at last: the shown ten and what may still rise among them."""
@@ -66,7 +67,7 @@ class QueryCompleter:
         self._duplicates = bundle.manifest.duplicates
         self._ranking = bundle.manifest.ranking
         self._first_ranking = bundle.manifest.first_ranking
-        self._fills = bundle.manifest.generated == "fill"
+        self._generated = Generated(bundle.manifest.generated)
         self._from_left: tuple[Source, ...] = (NgramSource(self._model),)
         self._sources: tuple[Source, ...] = self._from_left
         if bundle.queries is not None:
@@ -77,6 +78,9 @@ class QueryCompleter:
             self._spelling = SpellingSource(self._model, bundle.lexicon, self._sources)
         self._advisers = Advisers(bundle.advisers() if self._ranking.advisers else ())
         self._rescorer = Rescorer(self._model)
+        proposes = self._model.neural is not None and self._model.entry.neural_use == "propose"
+        self._neural = NeuralSource(self._model) if proposes else None
+        self._neural_ranking = bundle.manifest.neural_ranking or self._ranking
         self._reranks = self._model.reranker is not None and self._ranking.reranker > 0
         self._spelling_cost = CostEstimate(0.002)
         self._neural_cost = CostEstimate(0.002)
@@ -95,6 +99,7 @@ class QueryCompleter:
             )
         work = Work(budget)
         with work.stage("parse"):
+            options = options._replace(generated=options.generated or self._generated)
             request = Request(normalize_query(query), options)
         if request.query:
             listed = self._ranked(request, work)
@@ -119,18 +124,32 @@ class QueryCompleter:
         """
         return self._proposed(Request(query), read_typed(self._model, query, whole=whole), self._from_left)
 
+    def widened(self, query: str, k: int) -> tuple[Candidates, float]:
+        """What is ranked of what begins as a normalised query if k are to be shown, the neural model's proposals too.
+
+        Returns:
+            The candidates with the mixture's probabilities, and the submissions of queries that begin so.
+        """
+        reading = read_typed(self._model, query)
+        pool = self._proposed(Request(query), reading, self._from_left)
+        rows = first_rows(pool, self._first_ranking, k)
+        pool, mixed = self._widened(reading, pool, rows)
+        return self._advisers.advise(pool.candidates).with_log_probs(mixed), pool.total
+
     def considered(self, query: str, k: int) -> tuple[Candidates, float]:
         """What is ranked for a normalised query if k are to be shown, and the submissions behind all readings of it."""
-        listed = self._ranked(Request(query, QueryOptions(max_suggestions=k)), Work(None))
+        # its lists have weights of their own
+        options = QueryOptions(max_suggestions=k, generated=Generated.MIX, neural=self._neural is None)
+        listed = self._ranked(Request(query, options), Work(None))
         return listed.candidates, listed.total
 
     def readings(self, query: str) -> list[Reading]:
-        """How a normalised query may be read, as it stands first; one reading where no error was looked for or found."""
+        """How a normalised query may be read: as it stands, which is the first, and corrected if it may hold an error."""
         request, reading = Request(query), read_typed(self._model, query)
-        pool = self._proposed(request, reading, self._sources)
+        self._proposed(request, reading, self._sources)
         if self._spelling is None:
             return [reading]
-        return [reading, *dict.fromkeys(self._corrected(request, reading, pool, self._spelling, Work(None))[1].values())]
+        return [reading, *(other for other, _ in self._corrected(request, reading, self._spelling, Work(None)))]
 
     def _proposed(self, request: Request, reading: Reading, sources: Sequence[Source]) -> Pool:
         proposals = [proposal for source in sources for proposal in source.propose(request, reading)]
@@ -149,63 +168,98 @@ class QueryCompleter:
             reading = read_typed(self._model, request.query)
             pool = self._proposed(request, reading, self._sources)
             size = max(CHOSEN, options.max_suggestions + 2)
-            rows = first_rows(pool, self._first_ranking, size, options.exclude_generated)
-        corrections = dict[str, Reading]()
+            rows = first_rows(pool, self._first_ranking, size, options.generated)
+        corrections, parts = dict[str, Reading](), list[tuple[Reading, Pool]]()
         if options.correct and self._spelling is not None:
-            pool, corrections = self._corrected(request, reading, pool, self._spelling, work)
+            parts = self._corrected(request, reading, self._spelling, work)
+        mixed: Mapping[str, float] | None = None
+        may_propose = options.neural and options.generated is not Generated.OFF and self._neural is not None
+        if may_propose and rows and self._asks_neural(pool, parts, work):
+            with work.stage("neural"), self._neural_cost.measured():
+                pool, mixed = self._widened(reading, pool, rows)
+            rows = list(range(len(pool.tokens)))
+        if parts:
+            kinds = [kind for kind in self._duplicates.collapse if kind != "plural"]
+            pool, corrections = pool_readings(reading, pool, parts, kinds)
         if corrections:  # beside those that suit the typed letters, which stay the same
             typed = len(pool.parts[0].tokens)
             size = max(CORRECTED, options.max_suggestions + 2)
-            rows += first_rows(pool, self._first_ranking, size, options.exclude_generated, start=typed)
+            rows += first_rows(pool, self._first_ranking, size, options.generated, start=typed)
         chosen = pool.candidates.rows(rows)
         if self._advisers:
             with work.stage("advice"):
                 chosen = self._advisers.advise(chosen)
-        candidates, neural = self._judged(options, pool, rows, chosen, work)
-        ranked = order(candidates, pool.total, self._ranking)
+        candidates, neural = self._judged(options, pool, rows, chosen, mixed, work)
+        ranked = order(candidates, pool.total, self._ranking if mixed is None else self._neural_ranking)
         refiners = () if options.neural or not rows else self._refiners(pool)
         return _Listed(ranked, candidates, chosen.log_probs, neural, corrections, pool.total, refiners)
 
     def _corrected(
-        self, request: Request, reading: Reading, pool: Pool, spelling: SpellingSource, work: Work
-    ) -> tuple[Pool, dict[str, Reading]]:
-        """The pool with what completes the corrections of typing errors, and which completes which."""
+        self, request: Request, reading: Reading, spelling: SpellingSource, work: Work
+    ) -> list[tuple[Reading, Pool]]:
+        """Corrections of typing errors, and what completes each."""
         if not spelling.suspects(reading) or not work.allows(OptionalPart.SPELLING, self._spelling_cost):
-            return pool, {}
-        searches, corrections = spelling.searches, dict[str, Reading]()
+            return []
+        searches = spelling.searches
         with work.stage("spelling"):
             groups = itertools.groupby(spelling.propose(request, reading), key=operator.attrgetter("reading"))
             parts = [(other, self._described(other, list(proposals))) for other, proposals in groups]
             if parts:
                 judge_readings([reading, *(other for other, _ in parts)], self._ranking)
                 parts.sort(key=lambda part: -part[0].log_posterior)
-                kinds = [kind for kind in self._duplicates.collapse if kind != "plural"]
-                pool, corrections = pool_readings(reading, pool, parts, kinds)
         if spelling.searches > searches:  # what was known says nothing of what the next one costs
             self._spelling_cost.observe(work.timings[-1].duration_s)
-        return pool, corrections
+        return parts
+
+    def _asks_neural(self, pool: Pool, parts: Sequence[tuple[Reading, Pool]], work: Work) -> bool:
+        """Whether the neural model proposes: the log does not know what was typed, and there is time."""
+        total = pool.total + sum(math.exp(other.log_posterior) * part.total for other, part in parts)
+        return total < SEEN and work.allows(OptionalPart.NEURAL, self._neural_cost)
+
+    def _widened(self, reading: Reading, pool: Pool, rows: Sequence[int]) -> tuple[Pool, Mapping[str, float]]:
+        """Some of a pool's candidates and what the neural model proposes; and what the mixture says of the texts."""
+        assert self._neural is not None
+        texts, index = pool.candidates.texts, self._bundle.queries
+        explored = self._neural.explore(reading, [(texts[row], pool.tokens[row]) for row in rows])
+        places = {text: row for row, text in enumerate(texts)}
+        again = [places[each.text] for each in explored.proposals if each.text in places]
+        new = [each for each in explored.proposals if each.text not in places]
+        more = describe(reading, new, self._model, index, self._bundle.never_generated)
+        return pool.rows([*rows, *again]).with_more(more).distinct(self._duplicates, index), explored.log_probs
 
     def _judged(
-        self, options: QueryOptions, pool: Pool, rows: Sequence[int], chosen: Candidates, work: Work
+        self,
+        options: QueryOptions,
+        pool: Pool,
+        rows: Sequence[int],
+        chosen: Candidates,
+        mixed: Mapping[str, float] | None,
+        work: Work,
     ) -> tuple[Candidates, Floats | None]:
-        """The chosen candidates with the neural parts' opinions, and what the neural model alone says if asked."""
-        candidates, opinion = chosen, None
-        asked = options.neural and bool(rows)
+        """The chosen candidates with the neural parts' opinions, and what the neural model alone says if asked.
+
+        Args:
+            mixed: probabilities by the mixture, where the neural model has proposed.
+        """
+        candidates, opinion = chosen if mixed is None else chosen.with_log_probs(mixed), None
+        asked, heard = options.neural and bool(rows), mixed is not None
         if asked and self._rescorer.helps(pool) and work.allows(OptionalPart.NEURAL, self._neural_cost):
             with work.stage("neural"):
                 candidates, read = self._rescorer.rescore(pool, rows, chosen)
             if read:
                 self._neural_cost.observe(work.timings[-1].duration_s)
-            if options.explain:
-                with work.stage("explain"):
-                    opinion = self._rescorer.opinions(pool, rows, chosen)
+            heard = True
+        if heard and options.explain:
+            with work.stage("explain"):
+                opinion = self._rescorer.opinions(pool, rows, chosen)
         if asked and self._reranks and work.allows(OptionalPart.RERANKER, self._reranker_cost, last=True):
             with work.stage("reranker"), self._reranker_cost.measured():
                 candidates = rerank(self._model, candidates)
         return candidates, opinion
 
     def _refiners(self, pool: Pool) -> tuple[OptionalPart, ...]:
-        could = {OptionalPart.NEURAL: self._rescorer.helps(pool), OptionalPart.RERANKER: self._reranks}
+        neural = self._rescorer.helps(pool) or (self._neural is not None and pool.total < SEEN)
+        could = {OptionalPart.NEURAL: neural, OptionalPart.RERANKER: self._reranks}
         return tuple(part for part, helps in could.items() if helps)
 
     def _popular(self, k: int, index: QueryIndex, work: Work) -> _Listed:
@@ -232,7 +286,8 @@ class QueryCompleter:
         counts, ngram, elsewhere = candidates.counts.tolist(), listed.ngram.tolist(), candidates.elsewhere.tolist()
         neural = listed.neural.tolist() if listed.neural is not None else [-math.inf] * len(counts)
         suggestions = []
-        shown = self._worth_showing(_forms(listed, index, self._fills), listed, request.options.min_acceptance_prob)
+        found = _forms(listed, index, request.options.generated)
+        shown = self._worth_showing(found, listed, request.options.min_acceptance_prob)
         for log_prob, row, form in shown[: request.options.max_suggestions]:
             text = candidates.texts[row]
             correction = listed.corrections.get(text)
@@ -243,12 +298,12 @@ class QueryCompleter:
                 typed = word_spans(form.display, query)
             else:
                 typed = prefix_span(form.display, text, query, prefixes if correction is None else ())
-            source = SuggestionSource.GENERATED if popularity is None else SuggestionSource.LOG
+            source = SuggestionSource.CATALOGUE if form.entry else SuggestionSource.LOG
+            source = SuggestionSource.GENERATED if popularity is None else source
             suggestions.append(
                 QuerySuggestion(text, form.display, log_prob, math.exp(log_prob), source, typed, terms, form.payload)
             )
         return tuple(suggestions)
-
 
     def _worth_showing(
         self, forms: Sequence[tuple[float, int, Shown]], listed: _Listed, least: float | None
@@ -264,7 +319,7 @@ class QueryCompleter:
         return [each for each in forms if each[0] >= log_floor or not guessed[each[1]]]
 
 
-def _forms(listed: _Listed, index: QueryIndex, fills: bool) -> list[tuple[float, int, Shown]]:
+def _forms(listed: _Listed, index: QueryIndex, generated: Generated | None) -> list[tuple[float, int, Shown]]:
     """Natural-log probability, row and form of all that could be listed, best first.
 
     Each form has its share of the query's probability, and moves behind what is more probable.
@@ -273,21 +328,27 @@ def _forms(listed: _Listed, index: QueryIndex, fills: bool) -> list[tuple[float,
     shown = index.shown([listed.candidates.texts[row] for _, row in listed.ranked])
     for (log_prob, row), forms in zip(listed.ranked, shown, strict=True):
         found += [(log_prob + math.log(max(form.share, _LEAST_SHARE)), row, form) for form in forms]
+    fills = generated is Generated.FILL
     if fills or len(found) > len(shown):
         found.sort(key=lambda each: (fills and not counts[each[1]], -each[0]))
     return found
 
 
-def first_rows(pool: Pool, ranking: Ranking, k: int, exclude_generated: bool = False, *, start: int = 0) -> list[int]:
+def first_rows(
+    pool: Pool, ranking: Ranking, k: int, generated: Generated | None = Generated.MIX, *, start: int = 0
+) -> list[int]:
     """The candidates from a row on that are worth the other models' time, best first.
 
     They are the k best that begin as typed, as if there were no others, and those others that are among the k best of
-    all. Generated ones that are not asked for go before the list is cut, or they would take the places of real ones.
+    all. Before the list is cut generated ones go, or go to its end, where they are not to stand among the others: or
+    they would take the places of real ones.
     """
     candidates, size = pool.candidates, len(pool.tokens)
-    kept = [row for row in range(start, size) if not exclude_generated or candidates.counts[row]]
+    kept = [row for row in range(start, size) if generated is not Generated.OFF or candidates.counts[row]]
     some = candidates if len(kept) == size else candidates.rows(kept)
     ranked = order(some, pool.total, ranking)
+    if generated is Generated.FILL:
+        ranked.sort(key=lambda place: not some.counts[place[1]])
     if some.matching is None:
         return [kept[row] for _, row in ranked[: max(k, 0)]]
     elsewhere, left, rows = some.elsewhere.tolist(), k, list[int]()

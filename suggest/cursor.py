@@ -11,18 +11,13 @@ import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from lm.models.language_model import LanguageModel
 from lm.models.vocabulary import END, SPACE, UNKNOWN
 from lm.text.hangul import typed_prefixes
-from lm.text.normalize import (
-    ends_sentence,
-    ends_unspaced,
-    is_unspaced,
-    last_word_start,
-    normalize_typing,
-    split_sentences,
-)
+from lm.text.normalize import ends_unspaced, is_unspaced, last_word_start, normalize_typing
+from lm.text.sentences import open_sentence, sentences_so_far
 
 MAX_CONTEXT = 256
 """Tokens of the sentences before that are read at most: whole sentences, so that one more letter changes none."""
@@ -38,45 +33,52 @@ class Cursor:
     Attributes:
         start: offset in the text, in code points, from which a suggestion replaces it.
         context: tokens of what is before that, see `context_tokens`.
+        sentence: what is before that of the sentence under way, as it is written.
         typed: the rest, normalised.
         joined: whether it stands without a space after what is before.
     """
 
     start: int
     context: tuple[int, ...]
+    sentence: str
     typed: str
     joined: bool = False
 
 
-def locate(
-    model: LanguageModel, text: str, read: Callable[[LanguageModel, str], tuple[int, ...]] | None = None
-) -> Cursor:
-    """The cursor at the end of a text; `read` is `context_tokens`, or remembers what that says."""
+class Before(NamedTuple):
+    """What is before a word: tokens of the sentences, and what is written of the one under way."""
+
+    tokens: tuple[int, ...]
+    sentence: str
+
+
+def locate(model: LanguageModel, text: str, read: Callable[[LanguageModel, str, str], Before] | None = None) -> Cursor:
+    """The cursor at the end of a text; `read` is `read_before`, or remembers what that says."""
     start = len(text) - len(re.split(r"\s", text)[-1]) if model.entry.pretokenized else last_word_start(text)
-    joined = model.joins and ends_unspaced(text[:start]) and not ends_sentence(text[:start])
+    joined = model.joins and ends_unspaced(text[:start]) and bool(open_sentence(text[:start]))
     if model.joins and is_unspaced(text[start:]):
         inside = _piece_start(model, text[start:], joined)
         start, joined = start + inside, joined or inside > 0
     typed = normalize_typing(text[start:], lowercase=model.entry.lowercase).strip()
-    return Cursor(start, (read or context_tokens)(model, text[:start]), typed, joined)
+    before = (read or read_before)(model, text[:start], text[start : start + 1])
+    return Cursor(start, before.tokens, before.sentence, typed, joined)
 
 
-def context_tokens(model: LanguageModel, text: str) -> tuple[int, ...]:
-    """Tokens of the text's last sentence; of those before it too, each closed by `END`, if the model reads them."""
-    sentences = split_sentences(text)
-    if ends_sentence(text):
-        sentences.append("")  # the last one has ended, the next one is empty so far
-    if not sentences:
-        return ()
-    *before, last = sentences
-    context = tuple(model.tokenizer.encode(last))
+def read_before(model: LanguageModel, text: str, following: str = "") -> Before:
+    """What a text says to the word after it, of which the first letter may be known.
+
+    The tokens are those of the sentence under way; of those before it too, each closed by `END`, if the model reads
+    them.
+    """
+    *before, last = sentences_so_far(text, following)
+    tokens = tuple(model.tokenizer.encode(last))
     limit = max(MAX_CONTEXT, model.recent_words.limit if model.recent_words else 0)
     for sentence in reversed(before if model.reads_on else []):
-        longer = (*model.tokenizer.encode(sentence), END, *context)
+        longer = (*model.tokenizer.encode(sentence), END, *tokens)
         if len(longer) > limit:
             break
-        context = longer
-    return context
+        tokens = longer
+    return Before(tokens, last)
 
 
 def _piece_start(model: LanguageModel, stretch: str, joined: bool) -> int:

@@ -15,9 +15,11 @@ from lm.models.language_model import LanguageModel, last_sentence
 from lm.models.parts import Part
 from lm.models.vocabulary import BEGIN, END, SPACE, UNKNOWN, Constraint
 from lm.text.hangul import TypedPrefix
-from lm.text.normalize import ends_sentence, last_word_start, normalize_query, split_sentences
-from suggest.cursor import context_tokens, locate
+from lm.text.normalize import last_word_start, normalize_query
+from lm.text.sentences import open_sentence
+from suggest.cursor import locate, read_before
 from suggest.types import FinishReason, GenerationOptions, TextChunk
+from suggest.writing import Pen
 
 _DRAWS = 100
 """Tokens that are drawn, and forbidden, before the text ends instead."""
@@ -33,11 +35,13 @@ class _Opening:
         context: tokens before what is generated, without those of a last word whose pieces are open.
         constraint: what the first tokens must spell: that word.
         shown: code points of the sentence and that word, as the tokenizer decodes them; 0 if there is no such word.
+        typed: that word as it was typed.
     """
 
     context: tuple[int, ...]
     constraint: Constraint
     shown: int = 0
+    typed: str = ""
 
     def allowed(self, log_probs: NDArray[np.float32], tokens: Sequence[int]) -> NDArray[np.float64]:
         """Log probabilities of what may follow the tokens generated so far, `-inf` for all else."""
@@ -104,10 +108,12 @@ def generate_text(
     """
     part = model.part(options.part)
     opening = _open(model, prompt)
-    guard = _Guard(model, prompt, _last_line(prompt), opening, never or NeverGenerated())
+    line = _last_line(prompt)
+    guard, pen = _Guard(model, prompt, line, opening, never or NeverGenerated()), Pen(model, line, opening.typed)
     if options.beam_width > 1:
         tokens, reason = _beam(model, opening, options, part, guard)
-        yield TextChunk(text=_appended(model, prompt, opening, (), tokens), finish_reason=reason)
+        text = pen.write(_appended(model, prompt, opening, (), tokens), finished=True)
+        yield TextChunk(text=text, finish_reason=reason)
         return
     chance, shown = random.Random(options.seed), 0
     tokens = ()
@@ -119,15 +125,18 @@ def generate_text(
         tokens = (*tokens, token)
         if guard.forbids((*tokens, END)):
             continue  # a word that is forbidden unless it goes on is not shown before it does
-        text = "".join(
-            _appended(model, prompt, opening, tokens[:place], tokens[place : place + 1])
-            for place in range(shown, len(tokens))
+        text = pen.write(
+            "".join(
+                _appended(model, prompt, opening, tokens[:place], tokens[place : place + 1])
+                for place in range(shown, len(tokens))
+            )
         )
         shown = len(tokens)
         if text:
             yield TextChunk(text=text)
     full = len(tokens) == options.max_output_tokens
-    yield TextChunk(text="", finish_reason=FinishReason.LENGTH if full else FinishReason.STOP)
+    rest = pen.write("", finished=True)
+    yield TextChunk(text=rest, finish_reason=FinishReason.LENGTH if full else FinishReason.STOP)
 
 
 def _draw_allowed(
@@ -153,9 +162,8 @@ def _draw_allowed(
 
 def _last_line(prompt: str) -> str:
     """The sentence under way, with the space at its end."""
-    if not prompt or ends_sentence(prompt):
-        return ""
-    return (split_sentences(prompt) or [""])[-1] + (" " if prompt[-1].isspace() else "")
+    line = open_sentence(prompt)
+    return line + " " if line and prompt[-1].isspace() else line
 
 
 def _open(model: LanguageModel, prompt: str) -> _Opening:
@@ -167,8 +175,9 @@ def _open(model: LanguageModel, prompt: str) -> _Opening:
         if spelling is not None and len(spelling):
             before = model.tokenizer.decode(last_sentence(cursor.context))
             space = bool(before) and not cursor.joined
-            return _Opening(cursor.context, constraint, len(before) + space + len(cursor.typed))
-    return _Opening(context_tokens(model, prompt), model.vocabulary.constraint(TypedPrefix("")))
+            shown = len(before) + space + len(cursor.typed)
+            return _Opening(cursor.context, constraint, shown, prompt[cursor.start :])
+    return _Opening(read_before(model, prompt).tokens, model.vocabulary.constraint(TypedPrefix("")))
 
 
 def _appended(
@@ -181,7 +190,7 @@ def _appended(
     if len(shown) < opening.shown:
         return text[opening.shown :]
     added = text[len(shown) :] if text.startswith(shown) else " " + model.tokenizer.decode(new)
-    at_start = not before and (not prompt or prompt[-1].isspace() or ends_sentence(prompt))
+    at_start = not before and (not prompt or prompt[-1].isspace() or not open_sentence(prompt))
     if not before and prompt and not context and not at_start:
         added = " " + added
     return added.lstrip(" ") if at_start else added

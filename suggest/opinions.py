@@ -87,8 +87,8 @@ class Rescorer:
         self._model = model
 
     def helps(self, pool: Pool) -> bool:
-        """Whether there is a neural model, and the log has not seen enough of what was typed."""
-        return self._model.neural is not None and pool.total < SEEN
+        """Whether a neural model is to re-score, and the log has not seen enough of what was typed."""
+        return self._model.neural is not None and self._model.entry.neural_use == "rank" and pool.total < SEEN
 
     def rescore(self, pool: Pool, rows: Sequence[int], chosen: Candidates) -> tuple[Candidates, bool]:
         """Some of a pool's candidates, those in `rows`, with the neural model mixed into their log probabilities.

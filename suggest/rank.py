@@ -117,6 +117,7 @@ def evidence(reading: Reading, typed: Reading) -> tuple[float, ...]:
         float(corrected),
         known if corrected else 0.0,
         -float(reading.unknown_words),
+        -float(reading.misspelt_words),
         -float(reading.edits > 1),
         -float(reading.query.count(" ") != typed.query.count(" ")),
     )

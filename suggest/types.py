@@ -14,6 +14,14 @@ from lm.models.parts import Part
 from suggest.budget import LeftOut, OptionalPart, StageTiming
 
 
+class Generated(enum.Enum):
+    """Whether queries that the models put together are suggested; the values are those of settings and manifest."""
+
+    OFF = "off"
+    FILL = "fill"  # after all that log and catalogue have
+    MIX = "mix"  # among those of log and catalogue, by their probability
+
+
 class QueryOptions(NamedTuple):
     """What a caller of `complete_query` chooses besides the query.
 
@@ -22,20 +30,20 @@ class QueryOptions(NamedTuple):
 
     Attributes:
         max_suggestions: length of the list at most.
-        exclude_generated: whether to suggest queries of the log alone.
+        generated: whether generated queries are suggested, and where; None: as the model says.
+        min_acceptance_prob: suggestions of any kind that are less probable are left out, 0: none; None: as the model
+            says, which leaves out guesses alone: what is generated and what is corrected.
         neural: whether the neural parts may take part.
         correct: whether to look for typing errors where what was typed is not as queries usually are.
         explain: whether to say what the neural model thinks of each whole query, which costs extra.
-        min_acceptance_prob: what is less probable is not suggested, whatever it is; 0 leaves nothing out. None: as the
-            model says, whose floor holds for what is generated or corrected.
     """
 
     max_suggestions: int = 10
-    exclude_generated: bool = False
+    generated: Generated | None = None
+    min_acceptance_prob: float | None = None
     neural: bool = True
     correct: bool = True
     explain: bool = False
-    min_acceptance_prob: float | None = None
 
 
 class WordOptions(NamedTuple):
@@ -44,12 +52,14 @@ class WordOptions(NamedTuple):
     Attributes:
         max_suggestions: length of the list at most.
         min_probability: words that are less probable are left out.
+        min_ghost_probability: the best word is ghost text if it is at least this probable; None: as the model has it.
         part: which part of the ensemble answers.
         explain: whether to give the terms of each score; those of an ensemble cost extra.
     """
 
     max_suggestions: int = 10
     min_probability: float = 0.0
+    min_ghost_probability: float | None = None
     part: Part = Part.ENSEMBLE
     explain: bool = False
 
@@ -58,6 +68,7 @@ class SuggestionSource(enum.Enum):
     """What produced a suggestion; the value is its label in the metrics."""
 
     LOG = "history"
+    CATALOGUE = "catalogue"  # an entry of the catalogue, also if it is in the log too
     GENERATED = "generated"
 
 
@@ -101,7 +112,7 @@ class QuerySuggestion(NamedTuple):
 
 
 class WordSuggestion(NamedTuple):
-    """A predicted word; `log_prob` is given the text before it and its typed letters."""
+    """A predicted word as it is written; `log_prob` is given the text before it and its typed letters."""
 
     text: str
     log_prob: float
@@ -147,10 +158,13 @@ class NextWords(Answer):
 
     Attributes:
         replace_start: offset in the given text, in code points, from which a chosen word replaces it.
+        ghost_text: what of the first word is still to be written, to be shown behind the cursor; empty if the model is
+            not sure enough of it.
     """
 
     suggestions: tuple[WordSuggestion, ...]
     replace_start: int
+    ghost_text: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

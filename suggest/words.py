@@ -15,10 +15,11 @@ from lm.models.language_model import LanguageModel
 from lm.models.parts import Part
 from lm.text.normalize import is_unspaced, last_word_start, normalize_query
 from suggest.budget import Budget, CostEstimate, OptionalPart, Work
-from suggest.cursor import Cursor, context_tokens, locate
+from suggest.cursor import Before, Cursor, locate, read_before
 from suggest.decode import Hypothesis, complete_word
 from suggest.scores import Word, explain_words
 from suggest.types import NextWords, ScoreTerms, WordOptions, WordSuggestion
+from suggest.writing import Writer, rest_of
 
 SPARE = 8
 """Words asked for beyond those shown, to make up for the punctuation marks left out."""
@@ -33,11 +34,14 @@ class WordPredictor:
     def __init__(self, model: LanguageModel, never: NeverGenerated | None = None) -> None:
         self._model = model
         self._never = never or NeverGenerated()
-        self._contexts: Memo[str, tuple[int, ...]] = Memo(_CONTEXT_BYTES, deep=True, largest=_CONTEXT_BYTES // 128)
+        self._writer = Writer(model)
+        self._contexts: Memo[tuple[str, str], Before] = Memo(_CONTEXT_BYTES, deep=True, largest=_CONTEXT_BYTES // 128)
         self._cost = CostEstimate(0.001)
 
     def predict(self, text: str, options: WordOptions, budget: Budget | None) -> NextWords:
         """Words, most probable first; neither marks of punctuation nor what is never generated after the text.
+
+        They are written as the model's text writes them, with the capitals that were typed.
 
         Raises:
             UnsupportedError: the part asked for is not there.
@@ -67,18 +71,28 @@ class WordPredictor:
         if options.explain:
             with work.stage("explain"):
                 terms = self._terms(cursor, shown, asked)
+        typed, place = text[cursor.start :], self._writer.place(cursor.sentence)
+        written = [self._writer.write(word.text, place, typed) for word in shown]
         return NextWords(
             suggestions=tuple(
-                WordSuggestion(word.text, word.log_prob, term) for word, term in zip(shown, terms, strict=True)
+                WordSuggestion(text, word.log_prob, term)
+                for text, word, term in zip(written, shown, terms, strict=True)
             ),
             replace_start=cursor.start,
+            ghost_text=self._ghost(written, shown, typed, options),
             left_out=work.left_out,
             timings=work.timings,
         )
 
-    def _read(self, model: LanguageModel, text: str) -> tuple[int, ...]:
-        """The context before a word, which stays the same while its letters are typed."""
-        return self._contexts.result(text, lambda text: context_tokens(model, text))
+    def _ghost(self, written: list[str], shown: list[Word], typed: str, options: WordOptions) -> str:
+        """The rest of the best word if it is probable enough."""
+        least = options.min_ghost_probability
+        least = self._model.entry.min_ghost_probability if least is None else least
+        return rest_of(written[0], typed) if shown and math.exp(shown[0].log_prob) >= least else ""
+
+    def _read(self, model: LanguageModel, text: str, following: str) -> Before:
+        """What is before a word, which stays the same while its letters are typed."""
+        return self._contexts.result((text, following), lambda asked: read_before(model, *asked))
 
     def _terms(self, cursor: Cursor, words: list[Word], part: Part) -> list[ScoreTerms]:
         if part is Part.ENSEMBLE:

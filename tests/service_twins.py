@@ -22,6 +22,7 @@ from suggest.budget import Budget, LeftOut, OptionalPart, StageTiming
 from suggest.model import Model
 from suggest.types import (
     FinishReason,
+    Generated,
     GenerationOptions,
     NextWords,
     QueryCompletion,
@@ -38,6 +39,8 @@ from suggest.types import (
 from tests.redis_process import free_port
 
 VERSION = "20260101T000000Z"
+PROBABILITY = 0.5
+"""Of each suggestion of a twin."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +105,8 @@ class TwinModel(_Anything):  # type: ignore[misc]
         kept = [
             (text, source)
             for text, source in zip(texts, sources, strict=False)
-            if not (options.exclude_generated and source is SuggestionSource.GENERATED)
+            if not (options.generated is Generated.OFF and source is SuggestionSource.GENERATED)
+            and (options.min_acceptance_prob or 0.0) <= PROBABILITY
         ]
         return QueryCompletion(
             suggestions=tuple(
@@ -110,7 +114,7 @@ class TwinModel(_Anything):  # type: ignore[misc]
                     text=text,
                     display=text,
                     log_prob=-1.0 - rank,
-                    acceptance_prob=0.5,
+                    acceptance_prob=PROBABILITY,
                     source=source,
                     typed=((0, len(query)),) if query else (),
                     terms=ScoreTerms(popularity_log_prob=-2.0, ngram_log_prob=-3.0),

@@ -38,7 +38,7 @@ def tiny_config(sample: SampleData, **changes: object) -> TrainingConfig:
                 "sources": ["queries"],
                 "vocabulary_size": 1000,
                 "ngram": {"order": 4},
-                "neural": _NEURAL,
+                "neural": {**_NEURAL, "use": "rank"},
             },
             {
                 "name": "text",

@@ -173,11 +173,26 @@ class LanguageModelConfig(Section):
         " another number of pieces.",
     )
     min_count: int = Field(1, ge=1, description="Rarer words are treated as unknown (unit `word`).")
-    lowercase: bool = Field(True, description="Fold case, in training and in look-ups.")
+    lowercase: bool = Field(
+        True,
+        description="Fold case, in training and in look-ups. What learns text remembers how words are written, and"
+        " suggests them so.",
+    )
     pretokenized: bool = Field(False, description="Only spaces separate words, as in published corpora (unit `word`).")
     ngram: NgramConfig = Field(default_factory=NgramConfig)
     neural: NeuralConfig | None = Field(None, description="Unset: the model is an n-gram model alone.")
     reranker: RerankerConfig | None = Field(None, description="Unset: none. For models of queries only.")
+    ghost_precision: float = Field(
+        0.6,
+        gt=0,
+        lt=1,
+        description="Share of ghost text (the rest of the best word, in grey behind the cursor) that shall be right. It"
+        " is shown from the probability on that reaches this on held-out text, before the first letter of a word as"
+        " well as inside words. For the model that completes text.",
+    )
+    min_ghost_probability: float | None = Field(
+        None, ge=0, le=1, description="Show ghost text from this probability on, whatever `ghost_precision` says."
+    )
     recent_words: int = Field(
         0,
         ge=0,
@@ -228,6 +243,28 @@ class TrainingConfig(Section):
     query_log: tuple[QueryLogSource, ...] = Field((), description="Query logs.")
     catalogue: tuple[CatalogueSource, ...] = Field(
         (), description="Catalogues. They serve as queries, alone or beside logs."
+    )
+    catalogue_weight: float | None = Field(
+        None,
+        gt=0,
+        le=1e9,
+        description="Catalogue beside a log: the number of submissions that a weight of 1 counts as. The order of the"
+        " entries stays as their weights say. Unset: a power of two that suits the unit of the weights. It makes"
+        " held-out queries most probable, and lifts no entry among the ten most popular queries, which an empty box"
+        " shows. If few queries are held out, the median entry counts about as much as the median query.",
+    )
+    generated: Literal["off", "fill", "mix"] | None = Field(
+        None,
+        description="Whether queries that the models put together are suggested: not at all (`off`), after all that log"
+        " and catalogue have (`fill`), or among those, by their probability (`mix`). Unset: `fill` for a catalogue"
+        " without a log, else `mix`. A server or a request may choose otherwise.",
+    )
+    min_probability: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Guesses that are less probable than this are not suggested: generated queries and corrections. 0"
+        " leaves none out. Unset: learnt from held-out queries. A server or a request may choose otherwise.",
     )
     screening: Screening = Field(default_factory=Screening)
     duplicates: Duplicates = Field(default_factory=Duplicates)
@@ -285,9 +322,9 @@ def _mistakes(config: TrainingConfig) -> Iterator[tuple[str, str, str]]:
                 sections = "[[text]]" if source == "text" else "[[query_log]] or [[catalogue]]"
                 remedy = f"Add a {sections} section, or take `{source}` out."
                 yield f"{section}.sources", f"there is no {source}.", remedy
-        for name in model.query_logs:
-            if name not in logs:
-                yield f"{section}.query_logs", *_no_log(name)
+        for field, chosen in _logs_of(model).items():
+            for name in set(chosen) - logs:
+                yield f"{section}.{field}", *_no_log(name)
         yield from _ngram_mistakes(f"{section}.ngram", model.ngram)
         if model.reranker is not None and model.sources[0] != "queries":
             remedy = 'Leave it out, or put "queries" first in `sources`.'
@@ -295,6 +332,13 @@ def _mistakes(config: TrainingConfig) -> Iterator[tuple[str, str, str]]:
         if model.recent_words and model.unit != "word":
             remedy = 'Leave it out, or set `unit = "word"`.'
             yield f"{section}.recent_words", f"its unit is {model.unit}; only words come again.", remedy
+
+
+def _logs_of(model: LanguageModelConfig) -> dict[str, tuple[str, ...]]:
+    """The fields that name query logs."""
+    networks = {"neural": model.neural, "reranker": model.reranker}
+    twice = {f"{part}.read_twice": network.read_twice for part, network in networks.items() if network}
+    return {"query_logs": model.query_logs, **twice}
 
 
 def _no_log(name: str | None) -> tuple[str, str]:

@@ -20,6 +20,11 @@ class _NetworkConfig(Section):
         lt=1,
         description="Share of each layer's outputs that is dropped, the same ones all along a sentence.",
     )
+    read_twice: tuple[str, ...] = Field(
+        (),
+        description="Names of the query logs that each pass reads a second time, for example the log nearest to what"
+        " people will type.",
+    )
     tokens_per_batch: int = Field(2048, ge=32, description="Tokens in one optimiser step, over all processes together.")
     learning_rate: float = Field(0.005, gt=0, description="Peak learning rate. About 0.005 suits AdamW, about 10 ASGD.")
     weight_decay: float = Field(
@@ -51,6 +56,12 @@ class _NetworkConfig(Section):
 class NeuralConfig(_NetworkConfig):
     """The neural model. Torch trains it, ONNX Runtime serves it."""
 
+    use: Literal["propose", "rank", "off"] = Field(
+        "propose",
+        description="What the neural model of a model of queries does. `propose`: it proposes queries where the log"
+        " knows few, if held-out queries say that this pays. `rank`: it has its opinion of the next token alone. `off`:"
+        " it is not trained.",
+    )
     kind: Literal["lstm", "gru", "rnn", "window"] = Field(
         "lstm",
         description="`lstm`, `gru`, `rnn` (Elman's), or `window`: the last few tokens go through one hidden layer.",

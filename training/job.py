@@ -51,8 +51,9 @@ def read_data(job: Job) -> dict[str, Path]:
         data[QUERIES] = _step(job, "queries", config.query_log, key, partial(_read_queries, job))
     if config.catalogue:
         log = data.get(QUERIES)
-        key = [screening, log.name if log else ""]
-        data[QUERIES] = _step(job, "catalogue", config.catalogue, key, partial(_read_catalogue, job, log))
+        beside = (log.name, config.catalogue_weight) if log else ()
+        read = partial(_read_catalogue, job, log)
+        data[QUERIES] = _step(job, "catalogue", config.catalogue, [screening, beside], read)
     return data
 
 

@@ -16,16 +16,21 @@ from lm.bundle.manifest import LanguageModelEntry
 from lm.models.language_model import LanguageModel
 from lm.models.neural import DESCRIPTION_FILE, NeuralDescription
 from lm.models.vocabulary import Vocabulary, open_tokenizer
+from lm.models.written_forms import WRITTEN_NAME, Writing
 from training.config import LanguageModelConfig
 from training.config_networks import NeuralConfig, RerankerConfig
 from training.data.encoding import EncodedText, build_vocabulary, encode
 from training.data.query_log import text_file
+from training.data.written_forms import learn_written_forms
 from training.fit.mixture import fit_mixture, held_out_scores
 from training.job import QUERIES, TEXT, Job, read_lines_of
 from training.ngram.estimate import train_ngram
 from training.steps import DONE_FILE, seconds
 
 _MIXTURE_SENTENCES = 2000
+_WRITING_FILE = "writing.json"
+_AFTER_PREPARING = {"ngram", "neural", "reranker", "recent_words", "ghost_precision", "min_ghost_probability"}
+"""Settings that vocabulary and token ids do not depend on."""
 _SHORT_LIST = 8192
 """Where no letter is typed yet, the network is asked for this many frequent words alone."""
 
@@ -41,7 +46,7 @@ def train_language_model(
     prepared = prepare(job, config, data)
     folder = staging / config.name
     folder.mkdir()
-    for path in [*prepared.glob("tokens.*"), *prepared.glob("subwords.model")]:
+    for path in [*prepared.glob("tokens.*"), *prepared.glob("subwords.model"), *prepared.glob(f"{WRITTEN_NAME}.*.npy")]:
         shutil.copy2(path, folder)
     vocabulary = Vocabulary.open(folder)
     ngram = job.workshop.step(
@@ -70,17 +75,24 @@ def train_language_model(
         ngram_order=facts["order"],
         ngram_count=facts["count"],
         ngram_smoothing=facts["smoothing"],
+        writing=_writing(prepared),
     )
     training: dict[str, Any] = {"ngram_s": seconds(ngram)}
-    if config.neural is not None:
+    if config.neural is not None and config.neural.use != "off":
         described, training["neural"] = _network(job, config, config.neural, prepared, folder / "neural")
         update = {"neural_kind": described.kind, "parameter_count": described.parameter_count, "ngram_weight": 0.5}
-        entry = entry.model_copy(update=update)
+        entry = entry.model_copy(update=update | {"neural_use": config.neural.use})
     if config.reranker is not None:
         described, training["reranker"] = _network(job, config, config.reranker, prepared, folder / "reranker")
         update = {"reranker_kind": described.kind, "reranker_parameter_count": described.parameter_count}
         entry = entry.model_copy(update=update)
     return entry, training
+
+
+def _writing(prepared: Path) -> Writing | None:
+    """How the text is written, if that was learnt."""
+    path = prepared / _WRITING_FILE
+    return Writing.model_validate_json(path.read_bytes()) if path.is_file() else None
 
 
 def _network(
@@ -133,6 +145,7 @@ def train_network(job: Job, config: LanguageModelConfig, part: NeuralConfig | Re
         train_neural(
             EncodedText.named(prepared, "train"),
             EncodedText.named(prepared, "validation"),
+            again=[EncodedText.named(prepared, _again(name)) for name in part.read_twice],
             vocabulary_size=len(Vocabulary.open(prepared)),
             config=part,
             seed=job.config.seed,
@@ -140,7 +153,7 @@ def train_network(job: Job, config: LanguageModelConfig, part: NeuralConfig | Re
             reporter=job.reporter,
         )
 
-    key = [prepared.name, part.model_dump(), job.config.seed]
+    key = [prepared.name, part.model_dump(exclude={"use"}), job.config.seed]
     name = "reranker" if isinstance(part, RerankerConfig) else "neural"
     return job.workshop.step(f"{config.name}-{name}", key, make, resumable=True, meet=wait_for_processes)
 
@@ -150,6 +163,7 @@ def prepare(job: Job, config: LanguageModelConfig, data: dict[str, Path]) -> Pat
     of_queries = [text_file(name) for name in config.query_logs] or [text_file()]
     names = {TEXT: ["train.txt"], QUERIES: of_queries}
     texts = [data[source] / name for source in config.sources for name in names[source]]
+    again = sorted({name for part in (config.neural, config.reranker) if part for name in part.read_twice})
 
     def make(folder: Path) -> None:
         vocabulary = build_vocabulary(config, texts, folder, job.reporter)
@@ -158,10 +172,28 @@ def prepare(job: Job, config: LanguageModelConfig, data: dict[str, Path]) -> Pat
         )
         encode(tokenizer, texts, folder, "train", job.reporter)
         encode(tokenizer, [data[config.sources[0]] / "validation.txt"], folder, "validation", job.reporter)
+        if config.lowercase and config.sources[0] == TEXT:
+            forms = learn_written_forms(
+                [data[TEXT] / "train.txt"],
+                vocabulary if config.unit == "word" else None,
+                pretokenized=config.pretokenized,
+                label=config.name,
+                reporter=job.reporter,
+            )
+            forms.save(folder)
+            (folder / _WRITING_FILE).write_text(forms.writing.model_dump_json(), encoding="utf-8")
+        for name in again:
+            encode(tokenizer, [data[QUERIES] / text_file(name)], folder, _again(name), job.reporter)
 
-    settings: list[object] = [config.model_dump(exclude={"ngram", "neural", "reranker", "recent_words"})]
+    settings: list[object] = [config.model_dump(exclude=_AFTER_PREPARING)]
     settings.append("vocabulary_size" in config.model_fields_set)  # what is set is kept
+    settings += again
     return job.workshop.step(f"{config.name}-prepare", [settings, [folder.name for folder in data.values()]], make)
+
+
+def _again(log: str) -> str:
+    """The name of the encoded text that a network reads twice."""
+    return f"again.{log}"
 
 
 def wait_for_processes() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from lm.bundle.bundle import LEXICON_FOLDER, QUERIES_FOLDER, open_bundle
+from lm.bundle.bundle import LEXICON_FOLDER, QUERIES_FOLDER, Bundle, open_bundle
 from lm.bundle.manifest import FORMAT_VERSION, Duplicates, Manifest, Ranking
 from lm.bundle.registry import is_url, open_registry
 from lm.errors import InputError
@@ -25,7 +25,9 @@ from training.data.query_log import WITHHELD_FILE
 from training.data.screening import load_blocked_words
 from training.evaluation.evaluate import EVALUATION_FOLDER, QUERIES_FILE, TEXT_FILE, HeldOut, evaluate_bundle
 from training.fit.corrections import fit_corrections
+from training.fit.ghost_text import fit_ghost_text
 from training.fit.matching import fit_matching
+from training.fit.neural import fit_neural
 from training.fit.ranking import fit_ranking
 from training.gate import HELD_OUT_FOLDER, compare_bundles, write_held_out
 from training.job import QUERIES, TEXT, Job, counts_of, read_data, read_lines_of
@@ -119,27 +121,62 @@ def _build(job: Job, data: dict[str, Path], bundle: BundleFolder) -> tuple[Manif
         query_count=query_count,
         duplicates=Duplicates.model_validate(config.duplicates.model_dump()),
         ranking=Ranking(),
-        generated="mix" if config.query_log else "fill",
+        generated=config.generated or ("mix" if config.query_log else "fill"),
         metrics={},
         files={},
     )
     bundle.write(manifest)
-    if QUERIES in data:
-        manifest = _rank(job, manifest, bundle.path, read_lines_of(data[QUERIES] / "validation.txt"))
+    if TEXT in data:
+        manifest = _silence(job, manifest, bundle.path, read_lines_of(data[TEXT] / "validation.txt"))
         bundle.write(manifest)
-    return manifest, {"language_models": training, "mixture": mixture}
+    judged = dict[str, Any]()
+    if QUERIES in data:
+        manifest, judged = _rank(job, manifest, bundle.path, read_lines_of(data[QUERIES] / "validation.txt"))
+        bundle.write(manifest)
+    return manifest, {"language_models": training, "mixture": mixture} | ({"proposals": judged} if judged else {})
 
 
-def _rank(job: Job, manifest: Manifest, folder: Path, validation: Sequence[str]) -> Manifest:
-    """The manifest with the weights of the ranking, fitted on held-out queries."""
+def _silence(job: Job, manifest: Manifest, folder: Path, validation: Sequence[str]) -> Manifest:
+    """The manifest with the probability below which its text model shows no ghost text."""
     bundle = open_bundle(folder, verify=False)
-    first, ranking = fit_ranking(bundle, validation, job.reporter)
+    name = bundle.language_model("text").entry.name
+    config = next(model for model in job.config.language_models if model.name == name)
+    least = config.min_ghost_probability
+    if least is None:
+        least = fit_ghost_text(bundle, validation, config.ghost_precision, job.reporter)
+    entries = (
+        entry.model_copy(update={"min_ghost_probability": least}) if entry.name == name else entry
+        for entry in manifest.language_models
+    )
+    return manifest.model_copy(update={"language_models": tuple(entries)})
+
+
+def _rank(job: Job, manifest: Manifest, folder: Path, validation: Sequence[str]) -> tuple[Manifest, dict[str, Any]]:
+    """The manifest with the weights of the ranking, fitted on held-out queries; see `_judge_neural` for the figures."""
+    bundle = open_bundle(folder, verify=False)
+    first, ranking = fit_ranking(bundle, validation, job.reporter, titles_alone=not job.config.query_log)
     manifest = manifest.model_copy(update={"first_ranking": first, "ranking": ranking})
     ranking = fit_matching(replace(bundle, manifest=manifest), validation, job.config.seed, job.reporter)
     first = first.model_copy(update={"matching": ranking.matching})
     manifest = manifest.model_copy(update={"first_ranking": first, "ranking": ranking})
     ranking = fit_corrections(replace(bundle, manifest=manifest), validation, job.config.seed, job.reporter)
-    return manifest.model_copy(update={"ranking": ranking})
+    if job.config.min_probability is not None:
+        ranking = ranking.model_copy(update={"floor": job.config.min_probability})
+    manifest = manifest.model_copy(update={"ranking": ranking})
+    return _judge_neural(replace(bundle, manifest=manifest), validation, job.reporter)
+
+
+def _judge_neural(bundle: Bundle, validation: Sequence[str], reporter: Reporter) -> tuple[Manifest, dict[str, Any]]:
+    """The manifest with what held-out queries say of the neural model's proposals, and the figures that decided."""
+    manifest, entry = bundle.manifest, bundle.language_model("queries").entry
+    if not entry.neural_kind or entry.neural_use != "propose":
+        return manifest, {}
+    ranking, figures = fit_neural(bundle, validation, reporter)
+    if ranking is not None:
+        return manifest.model_copy(update={"neural_ranking": ranking}), figures
+    off = entry.model_copy(update={"neural_use": "off"})
+    entries = tuple(off if each.name == entry.name else each for each in manifest.language_models)
+    return manifest.model_copy(update={"language_models": entries}), figures
 
 
 def assist(config: TrainingConfig, *, base: Path, reporter: Reporter) -> None:
@@ -165,7 +202,9 @@ def _query_index(job: Job, data: dict[str, Path], staging: Path) -> int:
         counts = data[QUERIES] / "train.parquet"
         if job.config.publishing.warm_queries:
             save_warm_set(staging, most_typed(read_counts(counts), job.config.publishing.warm_queries))
-        build_lexicon(staging / LEXICON_FOLDER, count_words(read_counts(counts)))
+        # once at least: what an entry of a catalogue weighs beside a log may be next to nothing
+        counted = ((query, max(count, 1.0)) for query, count in read_counts(counts))
+        build_lexicon(staging / LEXICON_FOLDER, count_words(counted))
         return index_queries(counts, staging / QUERIES_FOLDER)
 
 

@@ -12,7 +12,7 @@ from autocomplete.v1 import autocomplete_service_pb2 as pb
 
 from benchmarks.command import ROOT, WORK
 from benchmarks.matching.asks import LISTED, Engine, Entry, Shown, Table, entries_of
-from cli.suggestions import ask_bundle, build_request
+from cli.suggestions import Choice, ask_bundle, build_request
 from lm.bundle.registry import Registry
 from training.config import load_config
 from training.pipeline import train
@@ -62,7 +62,7 @@ def ours(reporter: Reporter, folder: Path = WORK / "matching") -> Engine:
 
 
 def _shown(bundle: Path, typed: str) -> list[Shown]:
-    response = ask_bundle(build_request(typed, words=False, model="", limit=LISTED, explain=False), bundle)
+    response = ask_bundle(build_request(typed, Choice(limit=LISTED), words=False), bundle)
     assert isinstance(response, pb.CompleteQueryResponse)
     return [Shown(item.text, item.payload) for item in response.suggestions]
 

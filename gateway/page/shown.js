@@ -2,6 +2,7 @@
 
 export const SOURCES = {
   SUGGESTION_SOURCE_HISTORY: "log",
+  SUGGESTION_SOURCE_CATALOGUE: "catalogue",
   SUGGESTION_SOURCE_GENERATED: "generated",
 };
 

@@ -15,11 +15,13 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from lm.errors import BundleDamagedError, BundleError, BundleVersionError
 from lm.models.mixture import ContextWeights
 from lm.models.recent_words import RecentWords
+from lm.models.written_forms import Writing
 from lm.text.duplicates import KINDS
 
-FORMAT_VERSION = 5
+FORMAT_VERSION = 6
 MANIFEST_FILE = "manifest.json"
 _HASHING_THREADS = 4
+_READINGS = (0.35, 0.6, -2.5, 0.1, 0.7, 2.0, 0.1, 1.5, -3.9)
 
 
 class _Section(BaseModel):
@@ -40,9 +42,13 @@ class LanguageModelEntry(_Section):
         sources: what it was trained on, `text` or `queries`, the main one first.
         pretokenized: whether words are separated by spaces alone.
         ngram_smoothing: how the n-gram model's probabilities were made from counts.
+        neural_use: of a model that completes queries: whether the neural model proposes queries, or only has its
+            opinion of the next token, or is not asked.
         ngram_weight: the n-gram model's share of the mixture, if it is the same in every context.
         context_weights: its share by context; None if that was no better on held-out text.
         recent_words: the cache component; None if it was not asked for, or no better on held-out text.
+        writing: how the text is written; None: the words are as the model has them.
+        min_ghost_probability: the best word is shown as grey text behind the cursor if it is at least this probable.
     """
 
     name: str
@@ -55,12 +61,15 @@ class LanguageModelEntry(_Section):
     ngram_count: int
     ngram_smoothing: str
     neural_kind: str = ""
+    neural_use: Literal["propose", "rank", "off"] = "rank"
     parameter_count: int = 0
     reranker_kind: str = ""
     reranker_parameter_count: int = 0
     ngram_weight: float = 1.0
     context_weights: ContextWeights | None = None
     recent_words: RecentWords | None = None
+    writing: Writing | None = None
+    min_ghost_probability: float = 0.5
 
 
 class Ranking(_Section):
@@ -76,11 +85,11 @@ class Ranking(_Section):
         advisers: for the logs of the shares that the bundle's further language models of queries give; at least 0.
         reranker: for the log of the re-ranker's share; 0: it is not asked.
         recency: for log(1 + recent submissions); at least 0, and 0 if the log has no times.
-        readings: for how what was typed is to be read, as it stands or with its errors corrected: seven weights, for the
-            log of a reading's share by the n-gram model and the errors' costs; log(1 + submissions that begin as
-            typed); being a correction; log(1 + submissions that begin so) of a correction; minus its unknown words; minus
-            whether two errors were corrected; and minus whether words were joined or split; then the utility of what is
-            no such reading.
+        readings: for how what was typed is to be read, as it stands or with its errors corrected: eight weights, for
+            the log of a reading's share by the n-gram model and the errors' costs; log(1 + submissions that begin as
+            typed); being a correction; log(1 + submissions that begin so) of a correction; minus its unknown words;
+            minus those that are misspelt; minus whether two errors were corrected; and minus whether words were joined
+            or split; then the utility of what is no such reading.
         matching: six weights of at least 0, for minus what tells queries that do not begin as it was typed: typed words
             stand in them in another form; they are not the first words; they stand in another order; log(1 + words left
             over); words were joined or split; and the typed words that they lack.
@@ -93,16 +102,7 @@ class Ranking(_Section):
     advisers: tuple[float, ...] = ()
     reranker: float = 0.0
     recency: float = 0.0
-    readings: tuple[float, float, float, float, float, float, float, float] = (
-        0.3,
-        0.9,
-        -1.5,
-        0.1,
-        0.5,
-        2.0,
-        1.0,
-        -3.0,
-    )
+    readings: tuple[float, float, float, float, float, float, float, float, float] = _READINGS
     matching: tuple[float, float, float, float, float, float] = (1.5, 2.5, 1.0, 0.4, 2.0, 1.0)
     other: tuple[float, float, float] = (-1.0, 0.6, 0.5)
     floor: float = 0.0
@@ -126,7 +126,9 @@ class Manifest(_Section):
     Attributes:
         ranking: the weights that order the list.
         first_ranking: the weights that choose the candidates, before all models are asked about them.
-        generated: whether generated queries stand among those of the log (`mix`) or after all of them (`fill`).
+        neural_ranking: the weights that order a list that the neural model proposed for; None: no such model does.
+        generated: whether generated queries stand among those of log and catalogue (`mix`), after all of them (`fill`),
+            or are not suggested (`off`), unless server or request choose.
     """
 
     format_version: int
@@ -139,7 +141,8 @@ class Manifest(_Section):
     duplicates: Duplicates = Duplicates()
     ranking: Ranking
     first_ranking: Ranking = Ranking()
-    generated: Literal["mix", "fill"] = "mix"
+    neural_ranking: Ranking | None = None
+    generated: Literal["off", "fill", "mix"] = "mix"
     metrics: dict[str, Any]
     files: dict[str, FileEntry]
 

@@ -23,11 +23,19 @@ MOST_FORMS = 32
 
 
 class Shown(NamedTuple):
-    """A form of a query: the text as it is written, its payload or "", and its share of the query's count."""
+    """A form of a query.
+
+    Attributes:
+        display: the text as it is written.
+        payload: what the catalogue holds for it, or "".
+        share: its share of the query's count.
+        entry: whether it is an entry of a catalogue.
+    """
 
     display: str
     payload: str
     share: float
+    entry: bool = False
 
 
 class ShownForms:
@@ -104,4 +112,6 @@ class ShownForms:
 
     def _form(self, query: str, row: int) -> Shown:
         share = float(self._shares[row]) if len(self._shares) else 1.0
-        return Shown(self._displays[row].decode() or query, self._payloads[row].decode(), share)
+        return Shown(
+            self._displays[row].decode() or query, self._payloads[row].decode(), share, bool(self._entries[row])
+        )

@@ -85,6 +85,7 @@ cdef class SuccessorKernel:
     cdef const uint32_t* _suffixes[MAX_ORDER]
     cdef Tree _trees[MAX_ORDER]
     cdef float _unigram_maximum
+    cdef const float[::1] _unigrams  # probabilities
     cdef double _residual
     cdef bint _uniform
 
@@ -106,6 +107,7 @@ cdef class SuccessorKernel:
         self._uniform = uniform_unseen
         self._vocabulary_size = len(levels[0]["log_probs"])
         self._unigram_maximum = max(levels[0]["log_probs"], default=NEGATIVE_INFINITY)
+        self._unigrams = np.exp(levels[0]["log_probs"])
         cdef RangeMaxima maxima
         for level, arrays in enumerate(levels, start=1):
             tokens = arrays["tokens"]
@@ -332,6 +334,64 @@ cdef class SuccessorKernel:
             if low == 0:
                 log_probs[0] = np.logaddexp(log_probs[0], self._residual_after(context))
         return log_probs
+
+    def mix(self, const int64_t[::1] contexts, const float[::1] shares, float[:, ::1] probs):
+        """Mixes the n-gram model's probabilities after contexts into another model's, in place.
+
+        Args:
+            contexts: int64 (N,).
+            shares: the n-gram model's share after each, float32 (N,).
+            probs: the other model's probabilities of all tokens, float32 (N, V).
+        """
+        cdef Py_ssize_t row
+        cdef int32_t token
+        cdef float share, rest
+        cdef vector[float] own
+        if shares.shape[0] != contexts.shape[0] or probs.shape[0] != contexts.shape[0]:
+            raise ValueError(f"{contexts.shape[0]} contexts, {shares.shape[0]} shares, {probs.shape[0]} rows")
+        if probs.shape[1] != self._vocabulary_size:
+            raise ValueError(f"{probs.shape[1]} columns, {self._vocabulary_size} tokens")
+        with nogil:
+            own.resize(self._vocabulary_size)
+            for row in range(contexts.shape[0]):
+                self._probs(contexts[row], own.data())
+                share = shares[row]
+                rest = 1 - share
+                for token in range(self._vocabulary_size):
+                    probs[row, token] = share * own[token] + rest * probs[row, token]
+
+    cdef void _probs(self, int64_t context, float* out) noexcept nogil:
+        """Probabilities of all tokens after a context. Of what no longer context has seen they take no exponential."""
+        cdef int64_t chain[MAX_ORDER]
+        cdef double backoffs[MAX_ORDER]
+        cdef int depth = 0
+        cdef int level
+        cdef int64_t walk = context
+        cdef int64_t start, end, position
+        cdef double backoff = 0.0
+        cdef float scale
+        cdef int32_t token
+        if self._uniform:
+            self._distribution(context, 0, self._vocabulary_size, out)
+            for token in range(self._vocabulary_size):
+                out[token] = <float>exp(out[token])
+            return
+        while walk != 0:
+            chain[depth] = walk
+            backoffs[depth] = backoff
+            backoff += self._backoff(walk)
+            walk = self._shorter(walk)
+            depth += 1
+        scale = <float>exp(backoff)
+        for token in range(self._vocabulary_size):
+            out[token] = scale * self._unigrams[token]
+        while depth > 0:
+            depth -= 1
+            level = <int>(chain[depth] >> LEVEL_SHIFT) + 1
+            self._row(chain[depth], &start, &end)
+            for position in range(start, end):
+                out[self._tokens[level][position]] = <float>exp(self._log_probs[level][position] + backoffs[depth])
+        out[0] += <float>exp(backoff + self._residual)
 
     cdef double _mass(self, int64_t context, int32_t low, int32_t high, vector[float]& scratch) noexcept nogil:
         """Probability that the next token is one of [low, high)."""

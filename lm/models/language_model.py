@@ -18,6 +18,7 @@ from lm.models.ngram import NgramModel
 from lm.models.parts import Part
 from lm.models.reranker import Reranker
 from lm.models.vocabulary import BEGIN, END, SPACE, Tokenizer, Vocabulary, open_tokenizer
+from lm.models.written_forms import WrittenForms
 
 _STATE_BYTES = 16 << 20
 _DISTRIBUTION_BYTES = 32 << 20
@@ -49,8 +50,9 @@ class LanguageModel:
         entry: what the bundle's manifest says of it.
         vocabulary: its tokens.
         tokenizer: text to tokens and back.
+        written: how its words are written.
         ngram: the n-gram model.
-        neural: the neural model, or None.
+        neural: the neural model, or None if there is none or it does not pay.
         reranker: the model that scores complete queries, or None.
         mixture: the weights of both.
         recent_words: the cache component, or None.
@@ -64,8 +66,10 @@ class LanguageModel:
         self.tokenizer: Tokenizer = open_tokenizer(
             folder, entry.unit, self.vocabulary, lowercase=entry.lowercase, pretokenized=entry.pretokenized
         )
+        self.written = WrittenForms.open(folder, entry.writing) if entry.writing else WrittenForms()
         self.ngram = NgramModel(folder, self.vocabulary)
-        self.neural = NeuralModel(folder / "neural") if entry.neural_kind else None
+        asked = entry.neural_kind and entry.neural_use != "off"
+        self.neural = NeuralModel(folder / "neural") if asked else None
         if self.neural is not None and self.neural.description.vocabulary_size != len(self.vocabulary):
             raise BundleDamagedError(folder / "neural", "the neural model is of another vocabulary")
         self.reranker = Reranker(folder / "reranker") if entry.reranker_kind else None

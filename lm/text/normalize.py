@@ -1,4 +1,4 @@
-"""Normalisation, words and sentences: what training and serving must do alike, letter for letter.
+"""Normalisation and words: what training and serving must do alike, letter for letter.
 
 Lengths and offsets are Unicode code points. Nothing here knows a language's dictionary; scripts without
 spaces between words (Han, Kana, Thai) come out as one word a stretch and want subwords.
@@ -20,8 +20,9 @@ from lm.text.folding import normalize_query as normalize_query  # noqa: PLC0414
 NORMALIZER_VERSION = 3
 """Part of every cache key and manifest; raised whenever any input normalises to another output."""
 
-_BLANK = rf"\s{CONTROL}{FORMAT}"
-_BLANKS = re.compile(f"[{_BLANK}]+")
+BLANK = rf"\s{CONTROL}{FORMAT}"
+"""What a class of blanks holds in a pattern."""
+_BLANKS = re.compile(f"[{BLANK}]+")
 _ASCII_BLANKS = re.compile(r"[\x00-\x20\x7f]+")
 _TAG_SEQUENCE = re.compile(f"({TAGGED_FLAG})|[{TAGS}]+")
 _INNER_APOSTROPHE = re.compile(r"(?<=[^\W_])’(?=[^\W_])")
@@ -74,7 +75,7 @@ def _token_pattern() -> re.Pattern[str]:
     return re.compile(
         rf"""
         (?P<word>
-            <unk> (?=[{_BLANK}]|$)
+            <unk> (?=[{BLANK}]|$)
           | (?<![^\W_]) (?:[^\W\d_]\.)+ [^\W\d_] (?![^\W_]) \.?     # U.S. and e.g.
           | (?<!\S) ['’] [^\W\d_]{{1,2}} (?!\S)                       # 's, standing alone in split text
           | \d+ (?:[.,]\d+)+ {letters}?                               # 1,000 and 3.14
@@ -83,7 +84,7 @@ def _token_pattern() -> re.Pattern[str]:
         | @[-.,]@                                                     # WikiText's 1 @,@ 000
         | \.{{2,}} | -{{2,}}
         | [\U0001f1e6-\U0001f1ff]{{2}}                                # the two letters of a flag
-        | [^{_BLANK}] [{marks}]*+ (?:(?<=\u200d) [^{_BLANK}\w] [{marks}]*+)*  # a mark, an emoji
+        | [^{BLANK}] [{marks}]*+ (?:(?<=\u200d) [^{BLANK}\w] [{marks}]*+)*  # a mark, an emoji
         """,
         re.VERBOSE,
     )
@@ -96,6 +97,11 @@ def split_words(text: str) -> list[str]:
     Text that is already split, `<unk>` and WikiText's `@-@` in it, keeps its words.
     """
     return [match.group() for match in _token_pattern().finditer(text)]
+
+
+def word_spans(text: str) -> Iterator[tuple[int, int]]:
+    """Where the words of `split_words` that are no marks begin and end."""
+    return (match.span() for match in _token_pattern().finditer(text) if match.group("word") is not None)
 
 
 def last_word_start(text: str) -> int:
@@ -150,61 +156,3 @@ def join_words(words: Sequence[str]) -> str:
         elif quote:
             open_quotes.add(word)
     return "".join(pieces)
-
-
-_ABBREVIATIONS = frozenset(
-    re.findall(
-        r"\w+",
-        """adm apr aug ave bros capt cf co col corp dec dept dr ed eds esq feb fig figs gen gov hon inc jan
-        jr lt ltd maj messrs mr mrs ms mt nov oct pp prof rep reps rev sec sen sens sept sgt sr st vol vols
-        vs""",
-    )
-)
-_BEFORE_NUMBERS = frozenset({"no", "nos", "art", "p", "ch", "par"})
-_SENTENCE_END = re.compile(
-    rf"""
-    (?<![.!?…]) [.!?…]++ ["'”’»)\]]*+ [{_BLANK}]++ (?= ["'“‘«(\[¿¡]*+ (?P<next>[^\W_]) )
-    | [。！？]++ [」』”’）]*+ [{_BLANK}]*+
-    """,
-    re.VERBOSE,
-)
-_ENDED = re.compile(r"[.!?]\s+\Z|[。！？][」』”’）]*\s*\Z")
-_LAST_WORD = re.compile(r"[^\W_](?:[^\W_]|\.(?=[^\W_]))*\Z")
-
-
-def split_sentences(paragraph: str) -> list[str]:
-    """Sentences of a paragraph, without the blanks between them; never an empty one."""
-    sentences = (paragraph[start:end].strip() for start, end in _sentence_spans(paragraph))
-    return [sentence for sentence in sentences if sentence]
-
-
-def ends_sentence(text: str) -> bool:
-    """Whether the next letter typed would begin a sentence; where spaces part sentences, one must be there."""
-    return _ENDED.search(text) is not None
-
-
-def _sentence_spans(paragraph: str) -> Iterator[tuple[int, int]]:
-    start = 0
-    for match in _SENTENCE_END.finditer(paragraph):
-        following = match.group("next")
-        if following and (following.islower() or _is_abbreviation(paragraph, match.start(), following)):
-            continue
-        yield start, match.end()
-        start = match.end()
-    yield start, len(paragraph)
-
-
-def _is_abbreviation(paragraph: str, end: int, following: str) -> bool:
-    """Whether the point at `end` shortens the word before it, and so ends no sentence."""
-    if paragraph[end] != "." or paragraph[end : end + 2] == "..":
-        return False
-    found = _LAST_WORD.search(paragraph, max(0, end - 24), end)
-    if found is None:
-        return False
-    word = found.group()
-    if word.lower() in _ABBREVIATIONS:
-        return True
-    if word.lower() in _BEFORE_NUMBERS:
-        return following.isdigit()
-    initial = len(word) == 1 and word.isupper() and word != "I"
-    return initial or ("." in word and word.isupper())

@@ -11,7 +11,7 @@ from autocomplete.v1 import autocomplete_service_pb2 as pb
 from google.protobuf.duration_pb2 import Duration
 
 from service.cache.answers import Answers, Computed, answer_key
-from service.rpc.requests import DEFAULT_SUGGESTIONS, Question
+from service.rpc.requests import QueryFields, Question, read_query
 from service.telemetry.metrics import Metrics
 from service.telemetry.tracing import Tracing
 from suggest.budget import Budget, OptionalPart, StageTiming
@@ -31,6 +31,7 @@ COMPLETE_QUERY = "CompleteQuery"
 PREDICT_NEXT_WORD = "PredictNextWord"
 _SOURCES = {
     SuggestionSource.LOG: pb.SUGGESTION_SOURCE_HISTORY,
+    SuggestionSource.CATALOGUE: pb.SUGGESTION_SOURCE_CATALOGUE,
     SuggestionSource.GENERATED: pb.SUGGESTION_SOURCE_GENERATED,
 }
 
@@ -39,12 +40,22 @@ class Completer:
     """Completes queries and predicts words; answers with timings are never cached.
 
     Methods are named after the API's, `COMPLETE_QUERY` or `PREDICT_NEXT_WORD`; an answer is the serialised response.
+
+    Args:
+        defaults: what holds for queries where a request leaves it open.
     """
 
-    def __init__(self, answers: Answers, metrics: Metrics, tracing: Tracing | None = None) -> None:
+    def __init__(
+        self, answers: Answers, metrics: Metrics, defaults: QueryOptions, tracing: Tracing | None = None
+    ) -> None:
         self._answers = answers
         self._metrics = metrics
+        self._defaults = defaults
         self._tracing = tracing
+
+    def read_query(self, fields: QueryFields, query: str, *, prefix: str = "") -> Question[QueryOptions]:
+        """See `service.rpc.requests.read_query`."""
+        return read_query(fields, query, defaults=self._defaults, prefix=prefix)
 
     def at_hand(self, method: str, model: Model, question: Question[Any]) -> bytes | None:
         """The answer if the process holds it; does not wait."""
@@ -72,7 +83,7 @@ class Completer:
 
     def prepare_query(self, model: Model, query: str) -> bool:
         """Has the caches hold the answer to a usual call with this query; True if none held it."""
-        question = Question(query, "", QueryOptions(max_suggestions=DEFAULT_SUGGESTIONS))
+        question = Question(query, "", self._defaults)
         key = question_key(COMPLETE_QUERY, model, question)
         return self._answers.prepare(key, lambda: self._compute(COMPLETE_QUERY, model, question, None))
 

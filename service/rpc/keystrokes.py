@@ -18,7 +18,7 @@ from lm.errors import AutocompleteError
 from service.models.served_models import ServedModels
 from service.rpc.admission import Clock, Threads
 from service.rpc.completer import Completer
-from service.rpc.requests import Question, read_query
+from service.rpc.requests import Question
 from service.rpc.status import is_for_callers, status_of
 from service.telemetry.metrics import Metrics
 from suggest.budget import Budget, OptionalPart, Shortage
@@ -85,12 +85,12 @@ class KeystrokeAnswers:
         Raises:
             AutocompleteError: a field is wrong, or there is no such model.
         """
-        self._models.get(read_query(config, "", prefix="config.").model)
+        self._models.get(self._completer.read_query(config, "", prefix="config.").model)
 
     def first(self, config: Config, keystroke: Keystroke) -> tuple[bytes, Refinement | None]:
         """The first answer to a keystroke, a serialised `StreamCompleteQueryResponse`, and what may follow it."""
         try:
-            question = read_query(config, keystroke.query, prefix="config.")
+            question = self._completer.read_query(config, keystroke.query, prefix="config.")
             model = self._models.get(question.model)
             received_s = keystroke.received_s
             budget = Budget(received_s + self._time_budget_s, self._clock, waited_s=self._clock() - received_s)

@@ -12,7 +12,8 @@ from autocomplete.v1 import model_service_pb2 as model_pb
 from lm.errors import RequestError
 from lm.models.parts import Part
 from lm.text.normalize import normalize_query
-from suggest.types import GenerationOptions, QueryOptions, WordOptions
+from service.config import ServerSettings
+from suggest.types import Generated, GenerationOptions, QueryOptions, WordOptions
 
 MAX_QUERY_LENGTH = 256
 MAX_TEXT_LENGTH = 4096
@@ -27,9 +28,16 @@ _PARTS: dict[int, Part] = {
     pb.ENSEMBLE_PART_NGRAM: Part.NGRAM,
     pb.ENSEMBLE_PART_NEURAL: Part.NEURAL,
 }
+_GENERATED: dict[int, Generated | None] = {
+    pb.GENERATED_QUERIES_UNSPECIFIED: None,
+    pb.GENERATED_QUERIES_OFF: Generated.OFF,
+    pb.GENERATED_QUERIES_FILL: Generated.FILL,
+    pb.GENERATED_QUERIES_MIX: Generated.MIX,
+}
 
 
 _Options = TypeVar("_Options")
+_AS_THE_MODEL_SAYS = QueryOptions(max_suggestions=DEFAULT_SUGGESTIONS)
 
 
 class Question(NamedTuple, Generic[_Options]):
@@ -43,20 +51,37 @@ class Question(NamedTuple, Generic[_Options]):
     options: _Options
 
 
+QueryFields = pb.CompleteQueryRequest | pb.StreamCompleteQueryRequest.Config
+
+
+def query_defaults(settings: ServerSettings) -> QueryOptions:
+    """What holds for a query whose request leaves it open, by the server's settings or, where they do, by the model."""
+    return _AS_THE_MODEL_SAYS._replace(
+        generated=None if settings.generated is None else Generated(settings.generated),
+        min_acceptance_prob=settings.min_probability,
+    )
+
+
 def read_query(
-    fields: pb.CompleteQueryRequest | pb.StreamCompleteQueryRequest.Config, query: str, *, prefix: str = ""
+    fields: QueryFields, query: str, *, defaults: QueryOptions = _AS_THE_MODEL_SAYS, prefix: str = ""
 ) -> Question[QueryOptions]:
     """Checks a query, which it normalizes, and what holds for it. All that read requests raise `RequestError`.
 
     Args:
         query: as typed.
+        defaults: what holds where the request leaves it open.
         prefix: path of `fields` in the request, for messages.
     """
     _check_length("query", query, MAX_QUERY_LENGTH)
     _check_length(prefix + "user_pseudo_id", fields.user_pseudo_id, MAX_USER_ID_LENGTH)
-    options = QueryOptions(
+    least = defaults.min_acceptance_prob
+    if fields.HasField("min_acceptance_probability"):
+        least = fields.min_acceptance_probability
+        _check_range(prefix + "min_acceptance_probability", least, 0.0, 1.0)
+    options = defaults._replace(
         max_suggestions=_suggestions(prefix + "max_suggestions", fields.max_suggestions),
-        exclude_generated=fields.exclude_generated,
+        generated=_generated(fields, prefix) or defaults.generated,
+        min_acceptance_prob=least,
         explain=fields.explain,
     )
     return Question(normalize_query(query), read_model_name(prefix + "model", fields.model), options)
@@ -128,6 +153,21 @@ def _suggestions(field: str, value: int) -> int:
     if value < 0:
         _check_range(field, value, 0, math.inf)
     return min(value or DEFAULT_SUGGESTIONS, MAX_SUGGESTIONS)
+
+
+def _generated(fields: QueryFields, prefix: str) -> Generated | None:
+    """None where the request leaves it open."""
+    field = f"{prefix}generated"
+    if fields.generated not in _GENERATED:
+        remedy = "0: as the server says, 1: off, 2: fill, 3: mix."
+        raise RequestError(field, "is none of its values.", fault="OUT_OF_RANGE", remedy=remedy)
+    wanted = _GENERATED[fields.generated]
+    if not fields.exclude_generated:
+        return wanted
+    if wanted not in (None, Generated.OFF):
+        remedy = "Leave exclude_generated out."
+        raise RequestError(field, "contradicts exclude_generated.", fault="MALFORMED", remedy=remedy)
+    return Generated.OFF
 
 
 def _part(value: int) -> Part:

@@ -23,7 +23,6 @@ from service.rpc.requests import (
     read_generation,
     read_model_name,
     read_page_size,
-    read_query,
     read_score,
     read_words,
 )
@@ -79,7 +78,7 @@ class AutocompleteServicer:
 
     async def complete_query(self, request: pb.CompleteQueryRequest, call: Call) -> bytes:
         """`CompleteQuery`."""
-        return await self._answer(COMPLETE_QUERY, read_query(request, request.query), call)
+        return await self._answer(COMPLETE_QUERY, self._completer.read_query(request, request.query), call)
 
     async def predict_next_word(self, request: pb.PredictNextWordRequest, call: Call) -> bytes:
         """`PredictNextWord`."""

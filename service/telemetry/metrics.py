@@ -7,6 +7,7 @@ Redis counts as away if one worker cannot reach it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Gauge, Histogram, ProcessCollector
@@ -183,8 +184,5 @@ class Metrics:
         if not answer.suggestions:
             self.empty_answers.labels(method).inc()
         elif isinstance(answer, QueryCompletion):
-            logged = sum(suggestion.source is SuggestionSource.LOG for suggestion in answer.suggestions)
-            generated = len(answer.suggestions) - logged
-            for source, count in ((SuggestionSource.LOG, logged), (SuggestionSource.GENERATED, generated)):
-                if count:
-                    self._of_source[source].inc(count)
+            for source, count in Counter(suggestion.source for suggestion in answer.suggestions).items():
+                self._of_source[source].inc(count)

@@ -41,8 +41,8 @@ class Reading:
         whole: whether to propose the query itself too, as where the user typed it otherwise. Where its last word is
             finished, only if it is in the log, because the models then expect another word.
         edits: typing errors corrected.
-        log_share: natural log of its share of all that were looked at, by the n-gram model and what errors cost; noted by
-            the spelling, and so are the next ones.
+        log_share: natural log of its share of all that were looked at, by the n-gram model and what errors cost; the
+            spelling notes this and the next two.
         misspelt_words: words that are far rarer than one that is hardly spelt otherwise.
         unknown_words: those, and words that no query of the log has.
         log_posterior: natural-log probability that it is what the user means to type; see `suggest.rank`.

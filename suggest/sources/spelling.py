@@ -138,17 +138,19 @@ class SpellingSource:
         if max(scores) == -math.inf or any(map(self._is_unknown, tried)):
             scores = [self._by_words(query), *(self._by_words(text) - _cost(chosen) for text, chosen in tried.items())]
         log_shares = (np.array(scores) - np.logaddexp.reduce(scores)).tolist()
+        places = [place for place, word in enumerate(words) if word]
+        unknown = {place for place in places if not self._count(words[place], place == len(words) - 1)}
         misspelt = {change.start for change in changes if _is_usual(words, change)}
-        unknown = {place for place, word in enumerate(words) if word and not self._count(word, place == len(words) - 1)}
-        readings = [reading]
-        for text, log_share in zip(tried, log_shares[1:], strict=True):
-            if log_share > _LEAST_SHARE:
-                readings.append(read_typed(self._model, text, whole=self._may_be_whole(text)))
-        for other, log_share in zip(readings, [log_shares[0], *(each for each in log_shares[1:] if each > _LEAST_SHARE)], strict=True):
-            chosen = tried.get(other.query, ())
+        readings = list[Reading]()
+        for text, log_share in zip([query, *tried], log_shares, strict=True):
+            chosen = tried.get(text, ())
+            if chosen and log_share <= _LEAST_SHARE:
+                continue
+            other = read_typed(self._model, text, whole=self._may_be_whole(text)) if chosen else reading
             mended = {place for change in chosen for place in range(change.start, change.end)}
             other.log_share, other.edits = max(log_share, _LEAST_TYPED), sum(change.edits for change in chosen)
             other.misspelt_words, other.unknown_words = len(misspelt - mended), len((misspelt | unknown) - mended)
+            readings.append(other)
         return sorted(readings[1:], key=lambda other: -other.log_share)[:KEPT]
 
     def _surprises(self, tokens: Sequence[int]) -> list[float]:

@@ -11,7 +11,7 @@ from lm.bundle.bundle import open_bundle
 from lm.models.language_model import LanguageModel, State
 from lm.models.parts import Part
 from lm.models.vocabulary import END
-from suggest.cursor import MAX_CONTEXT, context_tokens
+from suggest.cursor import MAX_CONTEXT, read_before
 from training.config import TrainingConfig
 from training.pipeline import train
 from training.progress import SilentReporter
@@ -59,14 +59,14 @@ SENTENCES = ["The red cat sees a dog.", "A dog likes the tree.", "The house"]
 
 def test_the_context_holds_the_sentences_before_if_they_are_read(model: LanguageModel) -> None:
     first, second, last = (tuple(model.tokenizer.encode(sentence)) for sentence in SENTENCES)
-    found = context_tokens(model, " ".join(SENTENCES))
+    found = read_before(model, " ".join(SENTENCES)).tokens
     assert found == ((*first, END, *second, END, *last) if model.carries_state else last)
-    ended = context_tokens(model, SENTENCES[0] + " ")
+    ended = read_before(model, SENTENCES[0] + " ").tokens
     assert ended == ((*first, END) if model.carries_state else ())
 
 
 def test_the_context_is_bounded_by_whole_sentences(model: LanguageModel) -> None:
-    context = context_tokens(model, " ".join([SENTENCES[0]] * 200))
+    context = read_before(model, " ".join([SENTENCES[0]] * 200)).tokens
     assert len(context) <= MAX_CONTEXT
     if model.carries_state:
         assert len(context) > MAX_CONTEXT - 10

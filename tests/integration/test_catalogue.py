@@ -57,13 +57,20 @@ def _write(path: Path) -> None:
 
 
 def _catalogue(
-    folder: Path, name: str, log: Path | None = None, *, screening: Screening | None = None, **fields: str | None
+    folder: Path,
+    name: str,
+    log: Path | None = None,
+    *,
+    screening: Screening | None = None,
+    catalogue_weight: float | None = None,
+    **fields: str | None,
 ) -> tuple[Path, CatalogueCounts]:
     out = folder / "out"
     out.mkdir()
     columns: dict[str, str | None] = {"weight_column": "weight", "payload_column": "payload"}
     source = CatalogueSource.model_validate({"path": name, **columns, **fields})
-    config = data_config(catalogue=[source], seed=1, screening=screening or Screening())
+    sections = {"screening": screening or Screening(), "catalogue_weight": catalogue_weight}
+    config = data_config(catalogue=[source], seed=1, **sections)
     counts = write_catalogue(config, folder, log, out, SilentReporter())
     return out, counts
 
@@ -151,13 +158,14 @@ def test_a_log_and_a_catalogue_add_up(tmp_path: Path) -> None:
     count_log(tmp_path, tmp_path / "log", QueryLogSource(path="log.txt"), held_out=held_out)
     logged = _counts(tmp_path / "log")
     _write(tmp_path / "products.tsv")
-    out, _ = _catalogue(tmp_path, "products.tsv", log=tmp_path / "log")
+    out, read = _catalogue(tmp_path, "products.tsv", log=tmp_path / "log")
 
-    counts = _counts(out)
+    counts, factor = _counts(out), read.weight_factor
+    assert factor is not None
     assert list(counts) == sorted(counts, key=str.encode)
-    assert counts["apple iphone case"] == logged["apple iphone case"] + 1.5
+    assert counts["apple iphone case"] == logged["apple iphone case"] + factor * 1.5
     assert counts["other query"] == logged["other query"]
-    assert counts["bosch professional set"] == 90.0
+    assert counts["bosch professional set"] == factor * 90.0
     lines = read_lines_of(out / "train_lm.txt")
     assert lines.count("bosch professional set") == 1
     assert lines.count("other query") == logged["other query"] - 1  # from the threshold on
@@ -166,6 +174,34 @@ def test_a_log_and_a_catalogue_add_up(tmp_path: Path) -> None:
     assert hash_query("typed once by somebody") in withheld
     assert hash_query("sony walkman bag") not in withheld  # rare in the log, but an entry
     assert {path.name for path in out.iterdir()} == {path.name for path in (tmp_path / "log").iterdir()}
+
+
+def test_an_empty_box_opens_with_what_users_submit(tmp_path: Path) -> None:
+    rows = "".join(f"shop query {number}\n" * (number + 5) for number in range(30))
+    (tmp_path / "log.txt").write_text(rows, encoding="utf-8")
+    count_log(tmp_path, tmp_path / "log", QueryLogSource(path="log.txt"))
+    _write(tmp_path / "products.tsv")
+    in_stock = (tmp_path / "products.tsv").read_text(encoding="utf-8").replace("\t90.0\t", "\t999999\t")
+    (tmp_path / "products.tsv").write_text(in_stock, encoding="utf-8")
+    out, _ = _catalogue(tmp_path, "products.tsv", log=tmp_path / "log")
+    (tmp_path / "index").mkdir()
+    index_queries(out / "train.parquet", tmp_path / "index")
+    index = QueryIndex(tmp_path / "index")
+
+    assert [text for text, _ in index.completions("", 10)[0] if not text.startswith("shop query")] == []
+    entries, _ = index.completions("apple", 20)
+    weights = {title.lower(): weight for title, weight, _ in _ROWS}
+    assert [text for text, _ in entries] == sorted((text for text, _ in entries), key=lambda text: -weights[text])
+
+
+def test_the_weight_of_a_catalogue_can_be_set(tmp_path: Path) -> None:
+    (tmp_path / "log.txt").write_text("other query\n" * 40, encoding="utf-8")
+    count_log(tmp_path, tmp_path / "log", QueryLogSource(path="log.txt"))
+    _write(tmp_path / "products.tsv")
+    out, read = _catalogue(tmp_path, "products.tsv", log=tmp_path / "log", catalogue_weight=0.3)
+
+    assert _counts(out)["bosch professional set"] == 0.3 * 90.0
+    assert read.summary().endswith("A weight of 1 counts as 0.3 submissions (catalogue_weight)")
 
 
 def test_an_entry_is_not_recent_by_itself(tmp_path: Path) -> None:
@@ -226,8 +262,8 @@ def test_titles_written_alike_stay_several_things(tmp_path: Path) -> None:
     index_queries(out / "train.parquet", tmp_path / "index")
     index = QueryIndex(tmp_path / "index")
     assert index.shown(["gift card", "pen"]) == [
-        (("GIFT CARD", "large", 5 / 9), ("Gift Card", "small", 3 / 9), ("gift card", "", 1 / 9)),
-        (("Pen", "pen", 1.0),),
+        (("GIFT CARD", "large", 5 / 9, True), ("Gift Card", "small", 3 / 9, True), ("gift card", "", 1 / 9, True)),
+        (("Pen", "pen", 1.0, True),),
     ]
     assert index.counts_at(index.positions(["gift card"])).tolist() == [9.0]
 

@@ -44,6 +44,10 @@ def test_complete_and_health_ask_a_server(tmp_path: Path) -> None:
         table = _call("complete", "new yor", "--server", address, "--explain")
         answer = _run("complete", "new yor", "--server", address, "--json", "--max", "2")
         words = _call("complete", "the united ", "--server", address, "--words")
+        logged = _run("complete", "new yor", "--server", address, "--generated", "off", "--json")
+        silent = _call("complete", "new yor", "--server", address, "--min-probability", "0.6")
+        no_words = _call("complete", "the united ", "--server", address, "--words", "--min-probability", "0.95")
+        wrong = _call("complete", "new yor", "--server", address, "--min-probability", "1.5")
         refused = _call("complete", "x" * 257, "--server", address)
         unknown = _call("complete", "x", "--server", address, "--model", "other")
         health = _call("health", "--address", address)
@@ -55,7 +59,11 @@ def test_complete_and_health_ask_a_server(tmp_path: Path) -> None:
     assert [item["text"] for item in document["suggestions"]] == ["new yorc", "new yorb"]
     assert document["model_version"]
     assert "the united states" in words.stdout
-    for result in (refused, unknown):
+    assert [item["text"] for item in json.loads(logged.stdout)["suggestions"]] == ["new yorc"]
+    assert "nothing fits" in silent.stdout
+    assert "nothing fits" in no_words.stdout
+    assert "min_acceptance_probability: is 1.5. It must be from 0 to 1." in wrong.stderr
+    for result in (refused, unknown, wrong):
         assert result.exit_code == 1
         assert result.stderr.startswith("Error: ")
         assert result.stderr.count("\n") == 1
@@ -152,6 +160,10 @@ def test_rollback_to_a_damaged_version_changes_nothing(tmp_path: Path) -> None:
         (("serve", "--config", "no-such.toml"), "no-such.toml"),
         (("inspect", "no-such-bundle"), "no-such-bundle"),
         (("complete", "x", "--bundle", "b", "--server", "s:1"), "--bundle"),
+        (("complete", "x", "--words", "--generated", "off"), "--generated"),
+        (("complete", "x", "--generated", "on"), "--generated"),
+        (("serve", "--generated", "on"), "--generated"),
+        (("serve", "--min-probability", "2"), "--min-probability"),
     ],
 )
 def test_a_wrong_argument_is_named(

@@ -191,6 +191,7 @@ def test_queries_calibration_counts_every_suggestion(bundle: Bundle, data: HeldO
     mass = sum(each["mean_probability"] * each["shown"] for each in calibration["bins"])
     assert mass == pytest.approx(sum(p for p, _ in shown))
     assert sum(round(each["right"] * each["shown"]) for each in calibration["bins"]) == sum(r for _, r in shown)
+    assert sum(each["shown"] for each in calibration["by_source"].values()) == len(shown)
 
 
 def test_time_is_the_clocks_and_a_mean_over_words(bundle: Bundle, tiny_bundle: Path, data: HeldOut) -> None:

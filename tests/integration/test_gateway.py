@@ -211,6 +211,23 @@ def _reason(document: Any) -> tuple[int, str, list[str]]:
         ("POST", "/v1:completeQuery?query=a", {}, 400, 3, "MALFORMED", ["query string"]),
         ("GET", "/v1:completeQuery?nothing=1", None, 400, 3, "MALFORMED", ["nothing"]),
         ("GET", "/suggest", None, 400, 3, "MALFORMED", ["q"]),
+        ("GET", "/suggest?q=a&model=none", None, 404, 5, "MODEL_NOT_FOUND", []),
+        ("GET", "/suggest?q=a&model=%2F", None, 400, 3, "MALFORMED", ["model"]),
+        ("GET", "/suggest?q=a&generated=on", None, 400, 3, "MALFORMED", ["generated"]),
+        ("GET", "/suggest?q=a&q=b", None, 400, 3, "MALFORMED", ["q"]),
+        ("GET", "/suggest?q=a&explain=true", None, 400, 3, "MALFORMED", ["explain"]),
+        ("GET", "/suggest?q=a&maxSuggestions=x", None, 400, 3, "MALFORMED", ["max_suggestions"]),
+        (
+            "GET",
+            "/suggest?q=a&min_acceptance_probability=2",
+            None,
+            400,
+            3,
+            "OUT_OF_RANGE",
+            ["min_acceptance_probability"],
+        ),
+        ("POST", "/v1:completeQuery", {"generated": "off"}, 400, 3, "MALFORMED", ["generated"]),
+        ("POST", "/v1:completeQuery", {"generated": True}, 400, 3, "MALFORMED", ["generated"]),
         ("GET", "/v1/models/a/b", None, 404, 5, "", []),
         ("PUT", "/v1:completeQuery", {}, 405, 12, "", []),
     ],
@@ -343,6 +360,20 @@ def test_a_browser_finds_the_search_engine(tmp_path: Path) -> None:
     assert suggested.headers["content-type"] == "application/x-suggestions+json"
     assert suggested.json == ["New yor", ["new yorc", "new yorb", "new yora"], [], []]
     assert b'rel="search"' in page.body
+
+
+def test_the_address_bar_chooses_as_a_request_does(gateway: RunningGateway) -> None:
+    def suggest(options: str) -> list[str]:
+        listed: list[str] = gateway.ask("GET", f"/suggest?q=new{options}").json[1]
+        return listed
+
+    assert suggest("&generated=off") == suggest("&generated=off&model=twin") == ["newc"]
+    assert suggest("&generated=mix&maxSuggestions=2&model=models/twin") == ["newc", "newb"]
+    assert suggest("&min_acceptance_probability=0.75") == suggest("&minAcceptanceProbability=0.75") == []
+    by_get = gateway.ask("GET", "/v1:completeQuery?query=new&generated=GENERATED_QUERIES_OFF")
+    by_post = gateway.ask("POST", "/v1:completeQuery", {"query": "new", "generated": "GENERATED_QUERIES_OFF"})
+    assert [each["text"] for each in by_get.json["suggestions"]] == ["newc"]
+    assert by_get.json == by_post.json
 
 
 def test_the_public_url_is_the_one_that_was_asked(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -55,6 +56,29 @@ def test_a_query_is_completed(tmp_path: Path) -> None:
     assert not first.HasField("explanation")
     assert not answer.timings
     assert answer.attribution_token
+
+
+def test_a_request_chooses_what_is_generated_else_the_server(tmp_path: Path) -> None:
+    with running(tmp_path, generated="off", min_probability=0.6) as (server, channel):
+        stub = pb_grpc.AutocompleteServiceStub(channel)
+
+        def ask(**fields: Any) -> list[str]:
+            answer = stub.CompleteQuery(pb.CompleteQueryRequest(query="new", **fields))
+            return [suggestion.text for suggestion in answer.suggestions]
+
+        assert ask() == []
+        assert ask(min_acceptance_probability=0) == ["newc"]
+        assert ask(min_acceptance_probability=0.5, generated=pb.GENERATED_QUERIES_MIX) == ["newc", "newb", "newa"]
+        assert ask(min_acceptance_probability=0.75, generated=pb.GENERATED_QUERIES_MIX) == []
+        assert sample(server, "autocomplete_cache_lookups_total", tier="process", outcome="hit") == 0
+        assert sample(server, "autocomplete_suggestions_total", source="generated") == 2
+        with pytest.raises(grpc.RpcError) as caught:
+            ask(min_acceptance_probability=1.5)
+    assert refusal(caught.value) == (
+        grpc.StatusCode.INVALID_ARGUMENT,
+        "OUT_OF_RANGE",
+        ["min_acceptance_probability"],
+    )
 
 
 def test_an_explanation_holds_terms_and_timings(tmp_path: Path) -> None:

@@ -113,6 +113,19 @@ def test_a_configuration_holds_for_the_stream(tmp_path: Path) -> None:
     assert len(texts(answer)) == 1
 
 
+def test_a_stream_chooses_what_is_generated_else_the_server(tmp_path: Path) -> None:
+    mixed = Request.Config(generated=pb.GENERATED_QUERIES_MIX)
+    silent = Request.Config(min_acceptance_probability=0.75)
+    found = []
+    with running(tmp_path, TwinModel(neural_kind=""), generated="off", min_probability=0.25) as (_, channel):
+        for config in (None, mixed, silent):
+            typist = Typist(channel, config=config)
+            typist.type(1, "new")
+            found.append(texts(next(typist.answers)))
+            typist.finish()
+    assert found == [["newa"], ["newa", "newb", "newc"], []]
+
+
 @pytest.mark.parametrize(
     ("messages", "reason"),
     [
@@ -120,6 +133,7 @@ def test_a_configuration_holds_for_the_stream(tmp_path: Path) -> None:
         ([Request()], "MALFORMED"),
         ([Request(config=Request.Config()), Request(config=Request.Config())], "MALFORMED"),
         ([Request(config=Request.Config(max_suggestions=-1))], "OUT_OF_RANGE"),
+        ([Request(config=Request.Config(min_acceptance_probability=-1))], "OUT_OF_RANGE"),
         ([Request(config=Request.Config(model="models/none"))], "MODEL_NOT_FOUND"),
     ],
 )

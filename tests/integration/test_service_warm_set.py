@@ -31,7 +31,7 @@ def _warmed(server: Server, outcome: str) -> float:
 
 def test_a_usual_call_finds_the_answer_that_was_made_ready(tmp_path: Path) -> None:
     twin = TwinModel(warm_queries=("", "n", "ne"))
-    with running(tmp_path, twin) as (server, channel):
+    with running(tmp_path, twin, generated="mix", min_probability=0.1) as (server, channel):
         eventually(lambda: _warmed(server, "computed") == 3)
         assert sample(server, "autocomplete_cache_lookups_total", tier="process", outcome="miss") == 0
         assert [each.text for each in _ask(channel, "ne").suggestions] == ["nec", "neb", "nea"]

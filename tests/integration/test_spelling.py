@@ -16,7 +16,7 @@ from suggest.complete import QueryCompleter
 from suggest.model import Model, open_model
 from suggest.sources.source import read_typed
 from suggest.sources.spelling import SpellingSource
-from suggest.types import QueryCompletion, QueryOptions
+from suggest.types import Generated, QueryCompletion, QueryOptions
 from tests.tiny_bundle import train_tiny
 
 
@@ -136,7 +136,7 @@ def test_numbers_are_not_corrected(model: Model) -> None:
 def test_only_logged_ones_where_asked(model: Model) -> None:
     index = model.bundle.queries
     assert index is not None
-    completion = model.complete_query("univrsity of tex", QueryOptions(exclude_generated=True))
+    completion = model.complete_query("univrsity of tex", QueryOptions(generated=Generated.OFF))
     assert completion.suggestions
     assert all(index.count(suggestion.text) for suggestion in completion.suggestions)
 

@@ -19,7 +19,7 @@ from suggest.cursor import Cursor
 from suggest.decode import complete_word
 from suggest.model import Model, open_model
 from suggest.scores import Word, explain_words
-from suggest.types import FinishReason, GenerationOptions, QueryOptions, SuggestionSource, WordOptions
+from suggest.types import FinishReason, Generated, GenerationOptions, QueryOptions, SuggestionSource, WordOptions
 
 PREFIXES = ["new yor", "what is the ", "how to ", "w", "weather in ", "cheap fl", "zzqxv", "日本", "ㅎ", "a" * 200]
 
@@ -94,7 +94,7 @@ def test_query_lists_hold_what_is_promised(model: Model, prefix: str) -> None:
 def test_only_real_queries_where_asked(model: Model, prefix: str) -> None:
     index = model.bundle.queries
     assert index is not None
-    completion = model.complete_query(prefix, QueryOptions(exclude_generated=True))
+    completion = model.complete_query(prefix, QueryOptions(generated=Generated.OFF))
     there, _ = index.completions(prefix, 10)
     shown = {suggestion.text for suggestion in completion.suggestions}
     assert len(shown) == 10 or {text for text, _ in there} <= shown | {prefix.rstrip()}
@@ -166,7 +166,7 @@ def test_subword_explanations_mix_to_the_ensembles_score(model: Model) -> None:
     context = tuple(language_model.tokenizer.encode("new"))
     found = complete_word(language_model, context, "yo", 8, Part.ENSEMBLE)
     words = [Word("", each.log_prob, (each,)) for each in found]
-    terms = explain_words(language_model, Cursor(4, context, "yo"), words)
+    terms = explain_words(language_model, Cursor(4, context, "new", "yo"), words)
     for part, name in ((Part.NGRAM, "ngram_log_prob"), (Part.NEURAL, "neural_log_prob")):
         alone = {each.tokens: each.log_prob for each in complete_word(language_model, context, "yo", 16, part)}
         shared = [

@@ -9,9 +9,9 @@ from lm.text.normalize import (
     last_word_start,
     normalize_query,
     normalize_text,
-    split_sentences,
     split_words,
 )
+from lm.text.sentences import sentences_so_far, split_sentences
 
 few = settings(max_examples=60, deadline=None)
 # Letters and marks on which normalisation can stumble: jamo, wide and narrow forms, marks, joiners, odd blanks.
@@ -82,6 +82,29 @@ def test_sentences_hold_all_that_is_no_blank(text: str) -> None:
     assert all(sentence.strip() == sentence != "" for sentence in sentences)
     together = "".join("".join(sentences).split())
     assert together.replace("\u200b", "") == "".join(text.split()).replace("\u200b", "")
+
+
+sentence_like = st.lists(
+    st.sampled_from(["Mr", "the", "The", "U.S", "p.m", "No", "5", "x", "I", "etc", "(", '"', "met", "今天"]).flatmap(
+        lambda word: st.sampled_from([" ", ". ", ".", '." ', "! ", ", ", "。", " “", "... "]).map(
+            lambda end: word + end
+        )
+    ),
+    max_size=12,
+).map("".join)
+
+
+@few
+@given(sentence_like)
+def test_a_text_that_is_typed_is_cut_as_the_whole_text_is(text: str) -> None:
+    whole = split_sentences(text)
+    for place in range(len(text)):
+        if text[place].isalnum() and not text[:place][-1:].isalnum():
+            *before, last = sentences_so_far(text[:place], text[place])
+            assert before == whole[: len(before)]
+            following = whole[len(before)]
+            assert following.startswith(last)
+            assert following[len(last) :].lstrip().startswith(text[place])
 
 
 words = st.lists(st.from_regex(r"[a-z]{1,6}('[a-z]{1,3})?|[0-9]{1,3}(,[0-9]{3})?", fullmatch=True), min_size=1)

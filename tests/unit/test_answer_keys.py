@@ -12,15 +12,17 @@ from service.cache.redis_cache import redis_key
 from service.rpc.completer import COMPLETE_QUERY, PREDICT_NEXT_WORD, question_key
 from service.rpc.requests import Question
 from suggest.model import Model
-from suggest.types import QueryOptions, WordOptions
+from suggest.types import Generated, QueryOptions, WordOptions
 
 OTHER: dict[str, Any] = {
     "max_suggestions": 3,
-    "exclude_generated": True,
+    "generated": Generated.OFF,
+    "min_acceptance_prob": 0.0,
     "neural": False,
     "correct": False,
     "explain": True,
     "min_probability": 0.5,
+    "min_ghost_probability": 0.25,
     "part": Part.NGRAM,
 }
 

@@ -38,6 +38,16 @@ def test_every_target_comes_once_after_the_token_before_it(sentences: Sentences)
     assert sum(found.values()) == sentences.target_count == sum(sentences.token_counts(2000))
 
 
+def test_a_part_that_is_read_twice_counts_twice(tmp_path: Path) -> None:
+    for name, tokens, offsets in (("all", [5, 6, 7, 8], [0, 1, 4]), ("part", [5], [0, 1])):
+        np.save(tmp_path / f"{name}.ids.npy", np.array(tokens, np.int32))
+        np.save(tmp_path / f"{name}.offsets.npy", np.array(offsets, np.int64))
+    both = Sentences.open(EncodedText.named(tmp_path, "all"), EncodedText.named(tmp_path, "part"))
+    assert both.tokens.tolist() == [5, 6, 7, 8, 5]
+    assert both.offsets.tolist() == [0, 1, 4, 5]
+    assert both.token_counts(10).tolist() == [0, 0, 3, 0, 0, 2, 1, 1, 1, 0]
+
+
 def test_epochs_differ_and_repeat(sentences: Sentences) -> None:
     feed = SentenceFeed(sentences, 300, seed=1)
 

@@ -75,8 +75,8 @@ def test_texts_to_display_and_payloads_are_those_given(tmp_path: Path) -> None:
     index = QueryIndex(tmp_path)
 
     for row in rows:
-        assert index.shown([row.query]) == [((row.display or row.query, row.payload or "", 1.0),)]
-    assert index.shown(["iphone", "zzz"]) == [(("iphone", "", 1.0),), (("zzz", "", 1.0),)]
+        assert index.shown([row.query]) == [((row.display or row.query, row.payload or "", 1.0, bool(row.payload)),)]
+    assert index.shown(["iphone", "zzz"]) == [(("iphone", "", 1.0, False),), (("zzz", "", 1.0, False),)]
     assert index.entries_at(index.positions(["apple", "nüsse", "zebra", "zzz"])).tolist() == [True, False, False, False]
     assert index.entry_count == 2
     assert index.total == 10
@@ -91,9 +91,9 @@ def test_a_query_may_have_several_forms(tmp_path: Path) -> None:
 
     assert index.entry_count == 2
     found = index.shown(["iphone 15", "zzz", "apple", "gift card"])
-    assert found[0] == (("iPhone 15", "new", 0.75), ("iphone 15", "used", 0.25))
-    assert found[1:3] == [(("zzz", "", 1.0),), (("Apple", "", 1.0),)]
-    assert found[3] == many[:MOST_FORMS]  # bounded work, however many there are
+    assert found[0] == (("iPhone 15", "new", 0.75, True), ("iphone 15", "used", 0.25, True))
+    assert found[1:3] == [(("zzz", "", 1.0, False),), (("Apple", "", 1.0, False),)]
+    assert found[3] == tuple(form._replace(entry=True) for form in many[:MOST_FORMS])  # bounded work
 
 
 def test_an_empty_index_completes_nothing(tmp_path: Path) -> None:

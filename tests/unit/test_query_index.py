@@ -78,7 +78,7 @@ def test_columns_without_a_text_may_be_left_out(tmp_path: Path) -> None:
     assert index_queries(tmp_path / "rows.parquet", tmp_path) == 2
     index = QueryIndex(tmp_path)
     assert index.completions("", 5) == ([("c", 2.0), ("a b", 1.0)], 3.0)
-    assert index.shown(["c"]) == [(("c", "", 1.0),)]
+    assert index.shown(["c"]) == [(("c", "", 1.0, False),)]
     assert index.entry_count == 0
     assert index.recency_at(index.positions(["c"])) is None
     assert not (tmp_path / "recency.npy").exists()

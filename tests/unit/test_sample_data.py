@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from demo import sample_data
-from demo.sample_data import SampleData, ensure_sample_data, query_texts
+from demo import sample_data as module
+from demo.sample_data import QUERY_FILES, SampleData, ensure_sample_data, query_texts
 from lm.errors import InputError, UnavailableError
 from training.progress import SilentReporter
 
@@ -30,7 +31,7 @@ def _put_sample(folder: Path) -> SampleData:
     sample.speeches.mkdir()
     (sample.speeches / "one.txt").write_text("My fellow citizens\n")
     sample.queries.write_text("new york\n")
-    (folder / sample_data._STAMP).write_text(sample_data._stamp(sample))
+    (folder / module._STAMP).write_text(module._stamp(sample))
     return sample
 
 
@@ -52,10 +53,34 @@ def test_a_sample_that_was_cut_is_fetched_again_and_says_what_that_needs(tmp_pat
     assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", "queries.txt", "speeches"]
 
 
-def test_query_texts_keep_colons_and_spaces() -> None:
-    assert list(query_texts(["1:new york", "2:re: hello ", "3:"])) == ["new york", "re: hello ", ""]
+NUMBERED, QUESTIONS = QUERY_FILES[1], QUERY_FILES[3]
+
+
+def test_query_texts_keep_colons_spaces_and_accents() -> None:
+    lines = [b"1:new york\n", b"2:re: hello \r\n", b"3:pi\xf1ata\n", b"4:\n", b"no more"]
+
+    assert query_texts(lines, replace(NUMBERED, count=4)) == ["new york", "re: hello ", "piñata", ""]
+
+
+def test_a_question_comes_without_its_answer() -> None:
+    line = "when does el señor start\t['May 8']\n".encode()
+
+    assert query_texts([line], replace(QUESTIONS, count=1)) == ["when does el señor start"]
 
 
 def test_a_line_that_is_no_topic_is_named() -> None:
     with pytest.raises(InputError, match="line 2"):
-        list(query_texts(["1:new york", "<topic>"]))
+        query_texts([b"1:new york", b"<topic>"], NUMBERED)
+
+
+def test_a_file_that_is_too_short_is_refused() -> None:
+    with pytest.raises(InputError, match="1 queries in it, not 10000"):
+        query_texts([b"1:new york"], NUMBERED)
+
+
+def test_the_sample_says_where_it_comes_from(sample_data: SampleData) -> None:
+    sources = (sample_data.queries.parent / "SOURCES.txt").read_text()
+    with sample_data.queries.open() as queries:
+        assert sum(1 for _ in queries) == 64_757
+
+    assert all(f"{topics.count:,} lines of {topics.file}:\n{topics.origin}" in sources for topics in QUERY_FILES)

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
+import pytest
 from autocomplete.v1 import autocomplete_service_pb2 as pb
 from autocomplete.v1 import model_service_pb2 as model_pb
 
+from lm.errors import RequestError
 from lm.models.parts import Part
-from service.rpc.requests import read_generation, read_page_size, read_query, read_score, read_words
-from suggest.types import GenerationOptions, QueryOptions, WordOptions
+from service.config import load_settings
+from service.rpc.requests import (
+    QueryFields,
+    query_defaults,
+    read_generation,
+    read_page_size,
+    read_query,
+    read_score,
+    read_words,
+)
+from suggest.types import Generated, GenerationOptions, QueryOptions, WordOptions
 
 
 def test_defaults_of_a_query() -> None:
@@ -19,6 +33,51 @@ def test_a_query_is_normalized_and_its_numbers_are_coerced() -> None:
     request = pb.CompleteQueryRequest(model="models/a-b_1", max_suggestions=1000)
     question = read_query(request, " New  York\t")
     assert (question.text, question.model, question.options.max_suggestions) == ("new york ", "a-b_1", 20)
+
+
+_OFF, _FILL, _MIX = pb.GENERATED_QUERIES_OFF, pb.GENERATED_QUERIES_FILL, pb.GENERATED_QUERIES_MIX
+_MESSAGES = (pb.CompleteQueryRequest, pb.StreamCompleteQueryRequest.Config)
+
+
+@pytest.mark.parametrize("message", _MESSAGES)
+def test_a_request_goes_before_the_server_and_that_before_the_model(message: type[QueryFields]) -> None:
+    defaults = QueryOptions(generated=Generated.FILL, min_acceptance_prob=0.25)
+
+    def read(**fields: Any) -> tuple[Generated | None, float | None]:
+        options = read_query(message(**fields), "a", defaults=defaults).options
+        return options.generated, options.min_acceptance_prob
+
+    assert read() == (Generated.FILL, 0.25)
+    assert read(generated=_MIX, min_acceptance_probability=0.5) == (Generated.MIX, 0.5)
+    assert read(generated=_OFF, min_acceptance_probability=0) == (Generated.OFF, 0.0)
+    assert read(exclude_generated=True) == (Generated.OFF, 0.25)
+    assert read(exclude_generated=True, generated=_OFF) == (Generated.OFF, 0.25)
+    left_open = read_query(message(), "a").options
+    assert (left_open.generated, left_open.min_acceptance_prob) == (None, None)
+
+
+@pytest.mark.parametrize("message", _MESSAGES)
+@pytest.mark.parametrize(
+    ("fields", "field", "said"),
+    [
+        ({"generated": 7}, "generated", "is none of its values"),
+        ({"generated": _MIX, "exclude_generated": True}, "generated", "contradicts exclude_generated"),
+        ({"generated": _FILL, "exclude_generated": True}, "generated", "contradicts exclude_generated"),
+        ({"min_acceptance_probability": 1.5}, "min_acceptance_probability", "is 1.5. It must be from 0 to 1"),
+        ({"min_acceptance_probability": -0.5}, "min_acceptance_probability", "is -0.5. It must be from 0 to 1"),
+        ({"min_acceptance_probability": math.nan}, "min_acceptance_probability", "is nan. It must be from 0 to 1"),
+    ],
+)
+def test_what_is_wrong_is_named(message: type[QueryFields], fields: dict[str, Any], field: str, said: str) -> None:
+    with pytest.raises(RequestError, match=said) as caught:
+        read_query(message(**fields), "a", prefix="config.")
+    assert caught.value.field == f"config.{field}"
+
+
+def test_settings_become_the_defaults_of_queries() -> None:
+    settings = load_settings({"generated": "off", "min_probability": 0.0})
+    assert query_defaults(settings) == QueryOptions(generated=Generated.OFF, min_acceptance_prob=0.0)
+    assert query_defaults(load_settings({})) == QueryOptions()
 
 
 def test_lengths_are_counted_in_code_points() -> None:

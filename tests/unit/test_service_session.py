@@ -23,6 +23,7 @@ from service.rpc.status import StatusError
 from service.telemetry.metrics import Metrics
 from suggest.budget import OptionalPart
 from suggest.model import Model
+from suggest.types import QueryOptions
 from tests.service_twins import TwinModel
 
 Request = pb.StreamCompleteQueryRequest
@@ -95,9 +96,10 @@ class Room:
         self.metrics = Metrics(CollectorRegistry())
         self.turns = Turns(Inline(), 1, BUDGET_S, self.clock)
         self.context = ContextTwin()
+        answers = Answers(self.metrics, near, cast(RedisCache | None, far))
         self.answers = KeystrokeAnswers(
             models=cast(ServedModels, self.models),
-            completer=Completer(Answers(self.metrics, near, cast(RedisCache | None, far)), self.metrics),
+            completer=Completer(answers, self.metrics, QueryOptions()),
             metrics=self.metrics,
             time_budget_s=BUDGET_S,
             clock=self.clock,

@@ -5,7 +5,6 @@ import unicodedata
 import pytest
 
 from lm.text.normalize import (
-    ends_sentence,
     ends_unspaced,
     is_unspaced,
     join_words,
@@ -13,9 +12,9 @@ from lm.text.normalize import (
     normalize_query,
     normalize_text,
     normalize_typing,
-    split_sentences,
     split_words,
 )
+from lm.text.sentences import open_sentence, sentences_so_far, split_sentences
 
 
 @pytest.mark.parametrize(
@@ -145,19 +144,41 @@ def test_where_the_unfinished_word_begins(text: str, start: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "ended"),
+    ("text", "following", "sentence"),
     [
-        ("", False),
-        ("We met.", False),  # may go on as `We met.com`
-        ("We met. ", True),
-        ("今天。", True),
-        ("「はい！」 ", True),
-        ("今天，", False),
-        ("안녕. ", True),
+        ("", "", ""),
+        ("We met.", "", "We met."),  # may go on as `We met.com`
+        ("We met. ", "", ""),
+        ("We met. ", "T", ""),
+        ("We met. ", "a", "We met."),
+        ("we met. ", "a", ""),  # who begins sentences with small letters
+        ("We met. (", "", "("),
+        ('He left." ', "", ""),
+        ("Thank you, Mr. ", "", "Thank you, Mr."),
+        ("Thank you, Mr. ", "S", "Thank you, Mr."),
+        ("thank you, mr. ", "", "thank you, mr."),
+        ("Ask John F. ", "", "Ask John F."),
+        ("ask john f. ", "k", "ask john f."),
+        ("in the U.S. ", "", "in the U.S."),
+        ("Pets, e.g. ", "", "Pets, e.g."),
+        ("Es gibt z.B. ", "H", "Es gibt z.B."),
+        ("At 5 p.m. ", "", ""),
+        ("See No. ", "", ""),
+        ("See No. ", "5", "See No."),
+        ("It is I. ", "", ""),
+        ("So it is, etc. ", "", ""),
+        ("So it is, etc. ", "a", "So it is, etc."),
+        ("Dear Sir,\n", "", ""),
+        ("One. Two\nthree ", "", "three"),
+        ("今天。", "", ""),
+        ("「はい！」 ", "", ""),
+        ("今天，", "", "今天，"),
+        ("안녕. ", "", ""),
     ],
 )
-def test_where_a_sentence_has_ended(text: str, ended: bool) -> None:
-    assert ends_sentence(text) is ended
+def test_the_sentence_under_way(text: str, following: str, sentence: str) -> None:
+    assert open_sentence(text, following) == sentence
+    assert sentences_so_far(text, following)[-1] == sentence
 
 
 @pytest.mark.parametrize(
@@ -204,6 +225,8 @@ def test_split_text_joins_as_a_person_writes() -> None:
         ("“Go.” They went.", ["“Go.”", "They went."]),
         ("Mr. Smith met Dr. J. Doe of the U.S. Senate.", ["Mr. Smith met Dr. J. Doe of the U.S. Senate."]),
         ("See No. 5. No. Really.", ["See No. 5.", "No.", "Really."]),
+        ("i met mr. x. we left. it rained", ["i met mr. x. we left.", "it rained"]),
+        ("hello ! so . it is", ["hello !", "so .", "it is"]),
         ("At 5 p.m. They slept.", ["At 5 p.m.", "They slept."]),
         ("Well... I think so. 3.5 is more.", ["Well...", "I think so.", "3.5 is more."]),
         ("今日は。「はい！」それ？", ["今日は。", "「はい！」", "それ？"]),

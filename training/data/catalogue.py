@@ -1,8 +1,9 @@
 """Titles or products with weights. They take the place of a query log, or stand beside one.
 
 The entries are the operator's own words: no threshold applies, and they are screened only if the configuration asks for
-it. All of them enter the index, with their weights as counts. Entries that normalise alike are one query of the index,
-and stay several things in it if their payloads differ. Language models read each entry once, however heavy: they learn
+it. All of them enter the index, with their weights as counts; beside a log each weight is first multiplied with one
+factor, see `catalogue_weight`. Entries that normalise alike are one query of the index, and stay several things in it
+if their payloads differ. Language models read each entry once, however heavy: they learn
 what entries look like, and the index knows which are wanted.
 """
 
@@ -14,11 +15,12 @@ import math
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import md5
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -26,6 +28,7 @@ from lm.errors import InputError
 from lm.index.never_generated import hash_query
 from lm.text.normalize import displayed_query, normalize_query
 from training.config import CatalogueSource, Screening, TrainingConfig
+from training.data.catalogue_weight import fit_factor, read_log_counts
 from training.data.engines import MEMORY_LIMIT
 from training.data.numbers import parse_number
 from training.data.query_log import WITHHELD_FILE
@@ -33,6 +36,10 @@ from training.data.screening import load_screen
 from training.data.sources import leave_out_empty, source_files
 from training.data.tables import KINDS, decimal_comma, read_columns
 from training.progress import Reporter
+
+if TYPE_CHECKING:
+    import pyarrow
+    from duckdb import DuckDBPyConnection as Connection
 
 CATALOGUE_KINDS = KINDS
 LONGEST_ENTRY = 256
@@ -49,6 +56,7 @@ class CatalogueCounts:
 
     Attributes:
         entries: distinct by their normalised text; `forms` by their payload too.
+        weight_factor: submissions of the log that a weight of 1 counts as; None without a log.
     """
 
     files: int
@@ -58,6 +66,7 @@ class CatalogueCounts:
     dropped_rows: dict[str, int]
     validation: int
     test: int
+    weight_factor: float | None = None
 
     def summary(self) -> str:
         """One line for the person who waits."""
@@ -65,9 +74,11 @@ class CatalogueCounts:
         reasons["the same title and payload as another"] = self.rows - sum(reasons.values()) - self.forms
         dropped = ", ".join(f"{rows:,} {reason}" for reason, rows in reasons.items() if rows)
         alike = f", {self.forms - self.entries:,} more that differ from another in their payload alone"
+        factor = self.weight_factor
+        counted = "" if factor is None else f". A weight of 1 counts as {factor:.3g} submissions (catalogue_weight)"
         return (
             f"Catalogue: {self.rows:,} rows (dropped: {dropped or 'none'}); {self.entries:,} titles in the index"
-            f"{alike if self.forms > self.entries else ''}"
+            f"{alike if self.forms > self.entries else ''}{counted}"
         )
 
 
@@ -106,18 +117,23 @@ def write_catalogue(
         reasons = ", ".join(f"{rows} {reason}" for reason, rows in dropped.most_common()) or "none"
         remedy = "Is text_column the right one?"
         raise InputError(files[0][1] if files else base, f"no entry is left (dropped: {reasons}).", remedy=remedy)
-    _write_index(forms, weights, log, out_folder)
-    parts, held = {"validation": 0, "test": 0}, set[str]()
+    parts, held, factor = {"validation": 0, "test": 0}, set[str](), None
     if log is None:
+        _write_index(_table(forms, weights), out_folder)
         parts, held = _hold_out(weights, config, out_folder, reporter)
     else:
+        with _reading(log, out_folder) as connection:
+            factor = config.catalogue_weight
+            if factor is None and weights:
+                factor = fit_factor(weights, read_log_counts(connection, log))
+            _write_index(_table(forms, weights, factor or 1.0), out_folder, connection)
         for path in (log / "validation.txt", log / "test.txt", *log.glob("train_lm*.txt")):
             shutil.copy2(path, out_folder)
         _write_withheld(weights, log, out_folder)
     lines = [query for query in _shuffled(weights, config.seed) if query not in held]
     _write_lines(out_folder / "train_lm.txt", lines)
     counted = {"files": len(files), "rows": rows, "entries": len(weights), "forms": len(forms)}
-    return CatalogueCounts(**counted, dropped_rows=dict(sorted(dropped.items())), **parts)
+    return CatalogueCounts(**counted, dropped_rows=dict(sorted(dropped.items())), **parts, weight_factor=factor)
 
 
 def _hold_out(
@@ -239,10 +255,9 @@ def _write_lines(path: Path, lines: Sequence[str]) -> None:
         out.writelines(line + "\n" for line in lines)
 
 
-def _write_index(forms: _Forms, weights: dict[str, float], log: Path | None, folder: Path) -> None:
-    """Writes `train.parquet`: the log's queries and the entries in byte order; counts and weights add up."""
+def _table(forms: _Forms, weights: dict[str, float], factor: float = 1.0) -> pyarrow.Table:
+    """The entries in byte order: `query`, `count`, which is the weight times the factor, and `forms`."""
     import pyarrow
-    import pyarrow.parquet
 
     each = pyarrow.StructArray.from_arrays(
         [
@@ -254,35 +269,47 @@ def _write_index(forms: _Forms, weights: dict[str, float], log: Path | None, fol
     )
     sizes = Counter(query for query, _, _ in forms)  # in the order of `weights`
     starts = np.cumsum([0, *sizes.values()]).astype(np.int32)
-    table = pyarrow.table(
+    return pyarrow.table(
         {
             "query": pyarrow.array(weights, pyarrow.string()),
-            "count": pyarrow.array(weights.values(), pyarrow.float64()),
+            "count": pyarrow.array([factor * weight for weight in weights.values()], pyarrow.float64()),
             "forms": pyarrow.ListArray.from_arrays(starts, each),
         }
     )
-    if log is None:
-        pyarrow.parquet.write_table(table, folder / "train.parquet", compression="zstd")
-        return
+
+
+@contextmanager
+def _reading(log: Path, folder: Path) -> Iterator[Connection]:
+    """A database with the counted queries of a log as `logged`; it spills into a folder."""
     import duckdb
 
     with (
         tempfile.TemporaryDirectory(dir=folder, prefix="spill-") as spill,
         duckdb.connect(config={"memory_limit": MEMORY_LIMIT, "temp_directory": spill}) as connection,
     ):
-        logged = connection.read_parquet(glob.escape(str(log / "train.parquet")))
-        logged.create_view("logged")
-        connection.register("entries", table)
-        display = "if(e.query IS NULL, l.display, NULL) AS display," if "display" in logged.columns else ""
-        recent = "coalesce(l.recent, 0) AS recent," if "recent" in logged.columns else ""  # entries have no times
-        added = connection.sql(
-            f"""
-            SELECT coalesce(l.query, e.query) AS query, coalesce(l.count, 0) + coalesce(e.count, 0) AS count,
-                   {recent} {display} e.forms AS forms
-            FROM logged l FULL JOIN entries e ON l.query = e.query ORDER BY 1
-            """
-        )
-        added.write_parquet(str(folder / "train.parquet"), compression="zstd")
+        connection.read_parquet(glob.escape(str(log / "train.parquet"))).create_view("logged")
+        yield connection
+
+
+def _write_index(entries: pyarrow.Table, folder: Path, connection: Connection | None = None) -> None:
+    """Writes `train.parquet`: the log's queries, if there is a log, and the entries in byte order; counts add up."""
+    import pyarrow.parquet
+
+    if connection is None:
+        pyarrow.parquet.write_table(entries, folder / "train.parquet", compression="zstd")
+        return
+    connection.register("entries", entries)
+    columns = connection.table("logged").columns
+    display = "if(e.query IS NULL, l.display, NULL) AS display," if "display" in columns else ""
+    recent = "coalesce(l.recent, 0) AS recent," if "recent" in columns else ""  # entries have no times
+    added = connection.sql(
+        f"""
+        SELECT coalesce(l.query, e.query) AS query, coalesce(l.count, 0) + coalesce(e.count, 0) AS count,
+               {recent} {display} e.forms AS forms
+        FROM logged l FULL JOIN entries e ON l.query = e.query ORDER BY 1
+        """
+    )
+    added.write_parquet(str(folder / "train.parquet"), compression="zstd")
 
 
 def _write_withheld(entries: Collection[str], log: Path, folder: Path) -> None:

@@ -15,7 +15,8 @@ from hashlib import md5
 from pathlib import Path
 
 from lm.errors import InputError
-from lm.text.normalize import normalize_text, split_sentences
+from lm.text.normalize import normalize_text
+from lm.text.sentences import split_sentences
 from training.config import HeldOut, TextSource, TrainingConfig
 from training.data.screening import Screen
 from training.data.sources import Meter, Progress, leave_out_empty, source_files

@@ -13,6 +13,7 @@ from lm.bundle.manifest import LanguageModelEntry
 from lm.errors import InputError
 from lm.models.parts import Part
 from training.data.sources import read_lines
+from training.evaluation.ghost_text import ghost_text
 from training.evaluation.metrics import MIN_QUERY_LENGTH
 from training.evaluation.next_words import next_words
 from training.evaluation.perplexity import perplexities, score_held_out
@@ -91,7 +92,7 @@ def evaluate_bundle(
     reporter: Reporter,
     measure_queries: Callable[[Bundle, Sequence[str]], dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
-    """Perplexity of each part, next-word accuracy and query completion, as far as they apply.
+    """Perplexity of each part, next-word accuracy, ghost text and query completion, as far as they apply.
 
     `measure_queries` takes the place of `query_completion`, which is quick.
     """
@@ -105,6 +106,7 @@ def evaluate_bundle(
         part = model.part(Part.ENSEMBLE)
         chosen = [] if model.joins else sentences[:NEXT_WORD_SENTENCES]  # subwords are too slow for every training
         metrics["next_word"] = next_words(model, chosen, [part], reporter)[part]
+        metrics["ghost_text"] = ghost_text(model, bundle.never_generated, sentences, reporter)
     if wanted_queries(queries) and bundle.queries is not None:
         measure = measure_queries or partial(query_completion, reporter=reporter)
         metrics["queries"] = measure(bundle, queries)

@@ -20,11 +20,17 @@ LOOKED_AT = 3
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A suggestion: its normalised text, the score that orders the list, and its acceptance probability if stated."""
+    """A suggestion: its normalised text, the score that orders the list, and what is stated of it, if anything is.
+
+    Attributes:
+        probability: that it is wanted.
+        source: where it comes from, or `corrected`.
+    """
 
     text: str
     score: float
     probability: float = 0.0
+    source: str = ""
 
 
 def typed_prefix(query: str) -> str:

@@ -30,7 +30,7 @@ def query_completion(bundle: Bundle, lines: Sequence[str], reporter: Reporter) -
     """MRR@10, success@10, PMRR@10 and coverage of the served list, and of the log's popularity alone.
 
     Each for all queries, for those seen in the log and for those not. `calibration` is that of the acceptance
-    probability of every suggestion shown.
+    probability of every suggestion shown; `by_source` in it is that of what comes from each source, and of corrections.
     """
     queries = wanted_queries(lines)
     return summary(bundle, outcomes(served(Model(bundle)), queries, reporter), seen_in(bundle, queries), reporter)
@@ -47,13 +47,26 @@ def summary(bundle: Bundle, found: Sequence[Outcome], seen: Sequence[bool], repo
     assert bundle.queries is not None
     queries = [outcome.query for outcome in found]
     popular = outcomes(most_popular(bundle.queries), queries, reporter, what=" by popularity alone")
-    probabilities = [probability for outcome in found for probability in outcome.probabilities]
-    right = [place == outcome.right for outcome in found for place in range(len(outcome.probabilities))]
     return {
         **_by_seen(found, seen),
         "popularity_only": _by_seen(popular, seen),
-        "calibration": reliability(probabilities, right),
+        "calibration": _calibration(found),
     }
+
+
+def _calibration(found: Sequence[Outcome]) -> dict[str, Any]:
+    shown = [
+        (source, probability, place == outcome.right)
+        for outcome in found
+        for place, (source, probability) in enumerate(zip(outcome.sources, outcome.probabilities, strict=True))
+    ]
+
+    def measured(rows: Sequence[tuple[str, float, bool]]) -> dict[str, Any]:
+        return reliability([probability for _, probability, _ in rows], [right for *_, right in rows])
+
+    sources = sorted({source for source, *_ in shown})
+    by_source = {source: measured([row for row in shown if row[0] == source]) for source in sources}
+    return measured(shown) | {"by_source": by_source}
 
 
 def _by_seen(found: Sequence[Outcome], seen: Sequence[bool]) -> dict[str, dict[str, float]]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from lm.index.queries import QueryIndex
 from lm.text.normalize import normalize_query
 from suggest.model import Model
-from suggest.types import QueryOptions
+from suggest.types import Generated, QueryOptions, QuerySuggestion
 from training.evaluation.metrics import (
     LOOKED_AT,
     MIN_QUERY_LENGTH,
@@ -38,7 +38,7 @@ class Outcome:
     Attributes:
         rank, partial_rank: in the list for its drawn prefix; 0 for a miss.
         top: the first three of that list.
-        probabilities: acceptance probability of each suggestion in that list.
+        probabilities, sources: acceptance probability and source of each suggestion in that list.
         right: place of the query in that list, from 0; None if it is not there.
         keystrokes, keystrokes_in_parts, recoverable_length: None if the query was not typed letter by letter.
     """
@@ -50,23 +50,28 @@ class Outcome:
     top: tuple[str, ...]
     probabilities: tuple[float, ...]
     right: int | None
+    sources: tuple[str, ...] = ()
     keystrokes: int | None = None
     keystrokes_in_parts: int | None = None
     recoverable_length: int | None = None
 
 
-def served(model: Model, *, exclude_generated: bool = False, neural: bool = True) -> Complete:
+def served(model: Model, *, generated: Generated | None = None, neural: bool = True) -> Complete:
     """The list that a server shows, without a time limit."""
-    options = QueryOptions(max_suggestions=SHOWN, exclude_generated=exclude_generated, neural=neural)
+    options = QueryOptions(max_suggestions=SHOWN, generated=generated, neural=neural)
 
     def complete(typed: str) -> list[Listed]:
         completion = model.complete_query(typed, options)
         return [
-            Listed(normalize_query(each.text).rstrip(), each.log_prob, each.acceptance_prob)
+            Listed(normalize_query(each.text).rstrip(), each.log_prob, each.acceptance_prob, _source(each))
             for each in completion.suggestions
         ]
 
     return complete
+
+
+def _source(suggestion: QuerySuggestion) -> str:
+    return "corrected" if suggestion.terms.edit_count else suggestion.source.value
 
 
 def most_popular(index: QueryIndex) -> Complete:
@@ -131,6 +136,7 @@ def _outcome(complete: Complete, query: str, typed: bool) -> Outcome:
         partial_rank=partial_rank(listed, query, prefix),
         top=tuple(shown[:_EXAMPLE]),
         probabilities=tuple(each.probability for each in listed[:SHOWN]),
+        sources=tuple(each.source for each in listed[:SHOWN]),
         right=shown.index(query) if query in shown else None,
         keystrokes=keystrokes(query, rank_at) if typed else None,
         keystrokes_in_parts=keystrokes_in_parts(query, first_at) if typed else None,

@@ -22,6 +22,7 @@ _QUERIES = 1000
 _RIGHT = 9
 """Prefixes without an error for each with one. Of whole queries 10 to 15% are misspelt (Cucerzan and Brill, 2004).
 While a user types, a query also holds errors that are deleted later."""
+_MISSPELT = 5  # the weight of misspelt words
 _SECOND = 0.2
 """Share of the texts with an error that hold another one (Damerau, 1964)."""
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -33,7 +34,7 @@ def fit_corrections(bundle: Bundle, queries: Sequence[str], seed: int, reporter:
     """The bundle's ranking with the weights `readings` that make what was meant most probable.
 
     Only prefixes with corrections count. All other weights stay. Held-out queries that are misspelt themselves say
-    nothing of what was meant.
+    nothing of what was meant, and so the weight of misspelt words is not fitted.
     """
     ranking, completer = bundle.manifest.ranking, QueryCompleter(bundle)
     prefixes = [(query, typed_prefix(query)) for query in queries if len(query) >= MIN_QUERY_LENGTH][:_QUERIES]
@@ -51,8 +52,9 @@ def fit_corrections(bundle: Bundle, queries: Sequence[str], seed: int, reporter:
     if not choices:
         return ranking
     usual = np.array(Ranking().readings)
-    at_least_0 = np.array([True, True, False, True, True, False, False, False])
-    return ranking.model_copy(update={"readings": tuple(fit(choices, usual, at_least_0, np.zeros(len(usual), bool)))})
+    at_least_0 = np.array([True, True, False, True, True, True, False, False, False])
+    held = np.arange(len(usual)) == _MISSPELT
+    return ranking.model_copy(update={"readings": tuple(fit(choices, usual, at_least_0, held))})
 
 
 def _choice(readings: Sequence[Reading], prefix: str) -> Choice:

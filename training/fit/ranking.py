@@ -37,13 +37,18 @@ _HIGHEST_FLOOR = 1e-5
 """Probabilities as low as this are rather stated too low than too high, so a higher floor costs quality."""
 
 
-def fit_ranking(bundle: Bundle, queries: Sequence[str], reporter: Reporter) -> tuple[Ranking, Ranking]:
+def fit_ranking(
+    bundle: Bundle, queries: Sequence[str], reporter: Reporter, *, titles_alone: bool = False
+) -> tuple[Ranking, Ranking]:
     """The weights that make the wanted queries most probable: those that choose candidates, and the final ones.
 
     The first are fitted on all candidates of the n-gram model, the final ones on the scores of all models. Where a
     catalogue is all that there is, titles come in the order of their weights.
+
+    Args:
+        titles_alone: whether the bundle has a catalogue and no log.
     """
-    held = _OF_TITLES if bundle.manifest.generated == "fill" else None
+    held = _OF_TITLES if titles_alone else None
     model, advisers = bundle.language_model("queries"), Advisers(bundle.advisers())
     queries = [query for query in queries if len(query) >= MIN_QUERY_LENGTH][:_QUERIES]
     completer, rescorer = QueryCompleter(bundle), Rescorer(model)
@@ -112,7 +117,7 @@ def reranker_gain(choices: Sequence[Choice]) -> tuple[float, float]:
         measured = []
         for tried in (choices, without):
             rest = [choice for number, choice in enumerate(tried) if number % _FOLDS != fold]
-            measured.append(_log_probs(tried[fold::_FOLDS], fit_weights(rest)))
+            measured.append(log_probs(tried[fold::_FOLDS], fit_weights(rest)))
         gains.append(measured[0] - measured[1])
     if not gains:
         return 0.0, 0.0
@@ -199,7 +204,7 @@ def _vector(ranking: Ranking) -> NDArray[np.float64]:
     return np.append(weight_vector(ranking), ranking.other)
 
 
-def _log_probs(choices: Sequence[Choice], ranking: Ranking) -> NDArray[np.float64]:
+def log_probs(choices: Sequence[Choice], ranking: Ranking) -> NDArray[np.float64]:
     """Log probabilities of the wanted queries, (B,)."""
     features_BNF, listed_BN, wanted_B = _pad(choices)
     utilities_BN = np.where(listed_BN, features_BNF @ _vector(ranking), -np.inf)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -33,16 +33,25 @@ class Sentences:
     offsets: NDArray[np.int64]
 
     @classmethod
-    def open(cls, text: EncodedText) -> Sentences:
-        """Opens encoded text.
+    def open(cls, *texts: EncodedText) -> Sentences:
+        """Opens encoded text. Several texts are held in memory, one behind the other.
 
         Raises:
             InputError: a file cannot be read, or the two do not belong together.
         """
-        opened = cls(tokens=_open(text.tokens, np.int32), offsets=_open(text.offsets, np.int64))
-        if len(opened.offsets) < 2 or opened.offsets[-1] != len(opened.tokens):
-            raise InputError(text.offsets, "holds no sentences, or does not belong to the tokens.", remedy=_REMEDY)
-        return opened
+        opened = []
+        for text in texts:
+            tokens, offsets = _open(text.tokens, np.int32), _open(text.offsets, np.int64)
+            if len(offsets) < 2 or offsets[-1] != len(tokens):
+                raise InputError(text.offsets, "holds no sentences, or does not belong to the tokens.", remedy=_REMEDY)
+            opened.append(cls(tokens=tokens, offsets=offsets))
+        return opened[0] if len(opened) == 1 else cls._joined(opened)
+
+    @classmethod
+    def _joined(cls, parts: Sequence[Sentences]) -> Sentences:
+        lengths = np.concatenate([np.diff(part.offsets) for part in parts])
+        tokens = np.concatenate([part.tokens for part in parts])
+        return cls(tokens=tokens, offsets=np.concatenate([[0], np.cumsum(lengths)]))
 
     @property
     def target_count(self) -> int:

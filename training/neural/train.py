@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,14 @@ from training.neural.loop import TrainingLoop
 from training.neural.model import network_class
 from training.progress import Reporter
 
-_MAY_DIFFER = {"checkpoint_every_s"}  # settings that may change when a run goes on
+_MAY_DIFFER = {"checkpoint_every_s", "use"}  # settings that may change when a run goes on
 
 
 def train_neural(
     train: EncodedText,
     validation: EncodedText,
     *,
+    again: Sequence[EncodedText] = (),
     vocabulary_size: int,
     config: NeuralConfig | RerankerConfig,
     seed: int,
@@ -37,6 +38,9 @@ def train_neural(
 
     Goes on from the checkpoint in `work` if there is one. `training.neural.export` writes the model from it.
 
+    Args:
+        again: parts of the training text that each pass reads once more.
+
     Raises:
         InputError: data or checkpoint cannot be used, or the checkpoint is of a run with other settings.
         ConfigError: the device is not there, or its memory is too small.
@@ -44,7 +48,7 @@ def train_neural(
         KeyboardInterrupt: after a checkpoint was written.
     """
     work.mkdir(parents=True, exist_ok=True)
-    sentences, held_out = Sentences.open(train), Sentences.open(validation)
+    sentences, held_out = Sentences.open(train, *again), Sentences.open(validation)
     settings: dict[str, Any] = {
         "seed": seed,
         "vocabulary_size": vocabulary_size,

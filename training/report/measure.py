@@ -26,6 +26,7 @@ from suggest.generate import generate_text
 from suggest.types import GenerationOptions
 from suggest.words import SPARE
 from training.evaluation.evaluate import HeldOut, held_out
+from training.evaluation.ghost_text import ghost_text
 from training.evaluation.next_words import LISTS, next_words
 from training.evaluation.perplexity import (
     ScoredText,
@@ -143,6 +144,9 @@ def _language_model(
         "by_frequency": by_frequency(model, scored),
         "by_matched_order": by_matched_order(scored),
         "mixture": mixture(model, scored) if model.neural is not None else {},
+        "ghost_text": ghost_text(model, bundle.never_generated, lines, reporter)
+        if model is bundle.language_model("text") and entry.sources[0] == "text"
+        else {},
     }
 
 

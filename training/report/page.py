@@ -54,9 +54,7 @@ def render_page(document: Mapping[str, Any]) -> str:
         measures=MEASURES,
         popular=POPULAR,
         comparisons=query_comparisons(document),
-        query_plots=_reliability(
-            {bundle["label"]: bundle["queries"].get("calibration") for bundle in bundles}, "suggested queries"
-        ),
+        query_plots=_query_plots(bundles),
         models=[_section(bundle, model, len(bundles)) for bundle in bundles for model in bundle["language_models"]],
         part_names=PART_NAMES,
     )
@@ -80,6 +78,18 @@ def _shared_curves(bundles: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]
     return [(name, plots.learning_curves(curves)) for name, curves in by_name.items() if len(curves) > 1]
 
 
+def _query_plots(bundles: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Calibration of all suggested queries, and of those from each source."""
+    measured = {bundle["label"]: bundle["queries"].get("calibration") or {} for bundle in bundles}
+    by_source = {
+        source if len(bundles) == 1 else f"{label}, {source}": curve
+        for label, found in measured.items()
+        for source, curve in found.get("by_source", {}).items()
+    }
+    drawn = _reliability(measured, "suggested queries")
+    return drawn + _reliability(by_source, "suggested queries by source")
+
+
 def _reliability(curves: Mapping[str, Any], what: str) -> list[str]:
     known = {label: curve for label, curve in curves.items() if curve and curve["shown"]}
     return [plots.reliability_diagram(known, f"Calibration of {what}")] if known else []
@@ -99,6 +109,8 @@ def _section(bundle: Mapping[str, Any], model: Mapping[str, Any], bundle_count: 
         known = "tokens of the context that were seen together\n(share of the tokens)"
         drawn.append(plots.perplexity_by(model["by_matched_order"], "Known and new contexts", known))
     drawn += _reliability({part: found.get("calibration") for part, found in model["parts"].items()}, "next words")
+    if ghost_text := model.get("ghost_text"):
+        drawn.append(plots.ghost_curve(ghost_text))
     return {"name": model_name(bundle, model, bundle_count), "plots": drawn, "model": model}
 
 

@@ -136,6 +136,31 @@ def reliability_diagram(curves: Mapping[str, Mapping[str, Any]], title: str) -> 
     return _svg(figure, f"{title}: share that was right by the probability shown")
 
 
+@_styled
+def ghost_curve(measured: Mapping[str, Any]) -> str:
+    """Precision of ghost text by its coverage, as the threshold falls. A ring marks the bundle's threshold.
+
+    Args:
+        measured: result of `training.evaluation.ghost_text.ghost_text`.
+    """
+    figure, axes = _axes("Ghost text", "coverage: keystrokes with a ghost", "precision: ghosts that are right")
+    for number, (prefix, label) in enumerate((("", "all keystrokes"), ("start_", "before a word's first letter"))):
+        points = [(each[f"{prefix}coverage"], each[f"{prefix}precision"]) for each in measured["curve"]]
+        known = [(coverage, precision) for coverage, precision in points if precision is not None]
+        style = _style(len(_PARTS) + number)
+        axes.plot(*zip(*known, strict=True), label=label, **style)
+        chosen = measured[f"{prefix}coverage"], measured[f"{prefix}precision"]
+        if chosen[1] is not None:
+            ring = {"marker": "o", "markersize": 13, "markerfacecolor": "none", "markeredgecolor": style["color"]}
+            axes.plot(*chosen, linestyle="none", **ring)
+    axes.set_xlim(0, 1)
+    axes.set_ylim(0, 1)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(PercentFormatter(1.0))
+    axes.legend(fontsize=9, loc="lower left", title=f"rings: from {measured['min_probability']:.0%} on")
+    return _svg(figure, "Ghost text: precision by coverage")
+
+
 def _wilson(share: float, count: int) -> tuple[float, float]:
     """How far the 95% score interval of a share reaches below and above it (Wilson, 1927)."""
     z = 1.96

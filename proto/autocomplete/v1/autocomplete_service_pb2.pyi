@@ -31,12 +31,20 @@ class EnsemblePart(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ENSEMBLE_PART_NGRAM: _ClassVar[EnsemblePart]
     ENSEMBLE_PART_NEURAL: _ClassVar[EnsemblePart]
 
+class GeneratedQueries(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    GENERATED_QUERIES_UNSPECIFIED: _ClassVar[GeneratedQueries]
+    GENERATED_QUERIES_OFF: _ClassVar[GeneratedQueries]
+    GENERATED_QUERIES_FILL: _ClassVar[GeneratedQueries]
+    GENERATED_QUERIES_MIX: _ClassVar[GeneratedQueries]
+
 class SuggestionSource(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     SUGGESTION_SOURCE_UNSPECIFIED: _ClassVar[SuggestionSource]
     SUGGESTION_SOURCE_HISTORY: _ClassVar[SuggestionSource]
     SUGGESTION_SOURCE_TRENDING: _ClassVar[SuggestionSource]
     SUGGESTION_SOURCE_GENERATED: _ClassVar[SuggestionSource]
+    SUGGESTION_SOURCE_CATALOGUE: _ClassVar[SuggestionSource]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ERROR_REASON_TEXT_TOO_LONG: ErrorReason
 ERROR_REASON_OUT_OF_RANGE: ErrorReason
@@ -48,10 +56,15 @@ ERROR_REASON_OVERLOADED: ErrorReason
 ENSEMBLE_PART_UNSPECIFIED: EnsemblePart
 ENSEMBLE_PART_NGRAM: EnsemblePart
 ENSEMBLE_PART_NEURAL: EnsemblePart
+GENERATED_QUERIES_UNSPECIFIED: GeneratedQueries
+GENERATED_QUERIES_OFF: GeneratedQueries
+GENERATED_QUERIES_FILL: GeneratedQueries
+GENERATED_QUERIES_MIX: GeneratedQueries
 SUGGESTION_SOURCE_UNSPECIFIED: SuggestionSource
 SUGGESTION_SOURCE_HISTORY: SuggestionSource
 SUGGESTION_SOURCE_TRENDING: SuggestionSource
 SUGGESTION_SOURCE_GENERATED: SuggestionSource
+SUGGESTION_SOURCE_CATALOGUE: SuggestionSource
 
 class TextSegment(_message.Message):
     __slots__ = ("text", "typed")
@@ -82,20 +95,24 @@ class ScoreExplanation(_message.Message):
     def __init__(self, popularity_log_probability: _Optional[float] = ..., ngram_log_probability: _Optional[float] = ..., neural_log_probability: _Optional[float] = ..., edit_count: _Optional[int] = ...) -> None: ...
 
 class CompleteQueryRequest(_message.Message):
-    __slots__ = ("query", "model", "max_suggestions", "exclude_generated", "user_pseudo_id", "explain")
+    __slots__ = ("query", "model", "max_suggestions", "exclude_generated", "user_pseudo_id", "explain", "generated", "min_acceptance_probability")
     QUERY_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     MAX_SUGGESTIONS_FIELD_NUMBER: _ClassVar[int]
     EXCLUDE_GENERATED_FIELD_NUMBER: _ClassVar[int]
     USER_PSEUDO_ID_FIELD_NUMBER: _ClassVar[int]
     EXPLAIN_FIELD_NUMBER: _ClassVar[int]
+    GENERATED_FIELD_NUMBER: _ClassVar[int]
+    MIN_ACCEPTANCE_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
     query: str
     model: str
     max_suggestions: int
     exclude_generated: bool
     user_pseudo_id: str
     explain: bool
-    def __init__(self, query: _Optional[str] = ..., model: _Optional[str] = ..., max_suggestions: _Optional[int] = ..., exclude_generated: _Optional[bool] = ..., user_pseudo_id: _Optional[str] = ..., explain: _Optional[bool] = ...) -> None: ...
+    generated: GeneratedQueries
+    min_acceptance_probability: float
+    def __init__(self, query: _Optional[str] = ..., model: _Optional[str] = ..., max_suggestions: _Optional[int] = ..., exclude_generated: _Optional[bool] = ..., user_pseudo_id: _Optional[str] = ..., explain: _Optional[bool] = ..., generated: _Optional[_Union[GeneratedQueries, str]] = ..., min_acceptance_probability: _Optional[float] = ...) -> None: ...
 
 class CompleteQueryResponse(_message.Message):
     __slots__ = ("suggestions", "normalized_query", "corrected_query", "model", "model_version", "attribution_token", "degraded", "timings")
@@ -180,18 +197,22 @@ class PredictNextWordResponse(_message.Message):
 class StreamCompleteQueryRequest(_message.Message):
     __slots__ = ("config", "keystroke")
     class Config(_message.Message):
-        __slots__ = ("model", "max_suggestions", "exclude_generated", "user_pseudo_id", "explain")
+        __slots__ = ("model", "max_suggestions", "exclude_generated", "user_pseudo_id", "explain", "generated", "min_acceptance_probability")
         MODEL_FIELD_NUMBER: _ClassVar[int]
         MAX_SUGGESTIONS_FIELD_NUMBER: _ClassVar[int]
         EXCLUDE_GENERATED_FIELD_NUMBER: _ClassVar[int]
         USER_PSEUDO_ID_FIELD_NUMBER: _ClassVar[int]
         EXPLAIN_FIELD_NUMBER: _ClassVar[int]
+        GENERATED_FIELD_NUMBER: _ClassVar[int]
+        MIN_ACCEPTANCE_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
         model: str
         max_suggestions: int
         exclude_generated: bool
         user_pseudo_id: str
         explain: bool
-        def __init__(self, model: _Optional[str] = ..., max_suggestions: _Optional[int] = ..., exclude_generated: _Optional[bool] = ..., user_pseudo_id: _Optional[str] = ..., explain: _Optional[bool] = ...) -> None: ...
+        generated: GeneratedQueries
+        min_acceptance_probability: float
+        def __init__(self, model: _Optional[str] = ..., max_suggestions: _Optional[int] = ..., exclude_generated: _Optional[bool] = ..., user_pseudo_id: _Optional[str] = ..., explain: _Optional[bool] = ..., generated: _Optional[_Union[GeneratedQueries, str]] = ..., min_acceptance_probability: _Optional[float] = ...) -> None: ...
     class Keystroke(_message.Message):
         __slots__ = ("sequence_number", "query")
         SEQUENCE_NUMBER_FIELD_NUMBER: _ClassVar[int]
