@@ -13,6 +13,7 @@ PYTEST_ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 KERNELS := $(wildcard lm/kernels/*.pyx lm/kernels/*.pxd)
+PINS := requirements.lock pyproject.toml autocomplete_client/pyproject.toml
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
@@ -24,38 +25,38 @@ help: ## list the targets
 demo: $(VENV)/built ## train on sample data, serve the result and show it, until Ctrl-C
 	@$(BIN)/autocomplete demo $(DEMO_ARGS)
 
-up: $(VENV)/built ## run what docker-compose.yml says without Docker: server, gateway, Redis, Prometheus, until Ctrl-C
+up: $(VENV)/developing $(VENV)/built ## run what docker-compose.yml says without Docker: server, gateway, Redis, Prometheus, until Ctrl-C
 	@exec $(BIN)/python -m scripts.up $(UP_ARGS)
 
-test: $(VENV)/built $(VENV)/spark ## run all tests
+test: $(VENV)/developing $(VENV)/built ## run all tests
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --dist loadfile $(PYTEST_ARGS)
 
-lint: $(VENV)/built ## ruff, mypy, import-linter, buf
+lint: $(VENV)/developing $(VENV)/built ## ruff, mypy, import-linter, buf
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy .
 	$(BIN)/lint-imports
 	$(BIN)/python -m scripts.check_api
 
-docs: $(VENV)/built ## build the documentation into var/site and check its links
+docs: $(VENV)/developing $(VENV)/built ## build the documentation into var/site and check its links
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
-reference: $(VENV)/built ## write docs/reference/ from commands, settings, metrics, training fields and protos
+reference: $(VENV)/developing $(VENV)/built ## write docs/reference/ from commands, settings, metrics, training fields and protos
 	$(BIN)/python -m scripts.write_reference
 
-format: $(VENV)/built ## format the code and fix what ruff can fix
+format: $(VENV)/developing $(VENV)/built ## format the code and fix what ruff can fix
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-proto: $(VENV)/built ## regenerate stubs and OpenAPI document from proto/, and the client for threads
+proto: $(VENV)/developing $(VENV)/built ## regenerate stubs and OpenAPI document from proto/, and the client for threads
 	$(BIN)/python scripts/generate_stubs.py
 	$(BIN)/python -m scripts.write_openapi
 	$(BIN)/python scripts/generate_sync.py
 
-release-api: $(VENV)/built ## write proto/released.binpb: the API that later changes may not break
+release-api: $(VENV)/developing $(VENV)/built ## write proto/released.binpb: the API that later changes may not break
 	$(BIN)/python -m scripts.check_api --release
 
-chart: $(VENV)/built ## copy settings and rules into the Helm chart
+chart: $(VENV)/developing $(VENV)/built ## copy settings and rules into the Helm chart
 	@$(BIN)/python scripts/write_chart.py
 
 lock: $(VENV)/made ## write the newest versions that fit into requirements.lock
@@ -66,23 +67,23 @@ clean: ## remove what was built and installed, but not what was trained (var/)
 	    .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# Stamps, so that a second run does nothing: environment, dependencies, compiled kernels, Spark.
+# Stamps, so that a second run does nothing: environment, what runs the project, what develops it, compiled kernels.
 
 $(VENV)/made:
 	@sh scripts/check_machine.sh $(PYTHON)
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-$(VENV)/installed: $(VENV)/made requirements.lock pyproject.toml autocomplete_client/pyproject.toml
-	@sh scripts/install.sh $(BIN)/python --constraint requirements.lock \
-	    --editable ./autocomplete_client --editable '.[server,gateway,train,dev]'
+$(VENV)/installed: $(VENV)/made $(PINS)
+	@sh scripts/install.sh $(VENV) 'server,gateway,train'
 	@rm -f $(VENV)/built
 	@touch $@
 
-# for the tests alone: 400 MB that training on one machine does not need
-$(VENV)/spark: $(VENV)/built
-	@sh scripts/install.sh $(BIN)/python --constraint requirements.lock pyspark
-	@touch $@
+# 1.3 GB more, for tests and checks alone
+$(VENV)/developing: $(VENV)/made $(PINS)
+	@sh scripts/install.sh $(VENV) 'server,gateway,train,spark,dev'
+	@rm -f $(VENV)/built
+	@touch $(VENV)/installed $@
 
 # without this stamp pip has just built the kernels; with it, their source has changed since
 $(VENV)/built: $(VENV)/installed setup.py $(KERNELS)

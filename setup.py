@@ -1,5 +1,6 @@
 """Builds the compiled kernels; everything else stands in `pyproject.toml`."""
 
+import os
 from pathlib import Path
 
 from Cython.Build import cythonize
@@ -11,6 +12,7 @@ extensions = [
     for source in sorted(Path("lm/kernels").glob("*.pyx"))
 ]
 setup(
+    options={"build_ext": {"parallel": os.cpu_count()}},
     ext_modules=cythonize(
         extensions,
         build_dir="build",
@@ -21,5 +23,5 @@ setup(
             "cdivision": True,
             "initializedcheck": False,
         },
-    )
+    ),
 )

@@ -1,4 +1,4 @@
-"""The quick start: sample data, training, a server, a guided tour. All files lie in one folder."""
+"""The quick start: sample data, training, a server with its page, a guided tour. All files lie in one folder."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import hashlib
 import json
 import shlex
 import signal
+import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import NoReturn
 
 from rich.console import Console
 
@@ -24,21 +27,22 @@ from training.progress import Reporter, TerminalReporter
 MODEL = "demo"
 CONFIG_FILE = Path(__file__).with_name("demo.toml")
 _REGISTRY, _STAMP = "registry", "demo.json"  # the stamp says which configuration the bundle was trained with
-_METRICS_PORT = 9464
+_METRICS_PORT, _PAGE_ADDRESS = 9464, "127.0.0.1:8080"
+_POLL_S = 0.5
 
 
 def run_demo(folder: Path, address: str, exit_after_tour: bool, console: Console) -> None:
-    """Trains on the sample if that is not done yet, starts a server, shows the tour, and serves until Ctrl-C.
+    """Trains on the sample if that is not done yet, starts server and page, shows the tour, and serves until Ctrl-C.
 
     Args:
-        folder: gets `sample/`, `registry/`, `work/` and `server.log`.
+        folder: gets `sample/`, `registry/`, `work/`, `server.log` and `gateway.log`.
         address: HOST:PORT of the server.
 
     Raises:
-        UnavailableError: the port is taken (said before any work), or the server does not come up.
+        UnavailableError: the port is taken (said before any work), or the server or the gateway does not come up.
         AutocompleteError: what the data or the training want, each with its remedy.
     """
-    from demo.server import is_port_free, running_server
+    from demo.server import free_address, is_port_free, running_gateway, running_server
 
     if not is_port_free(address):
         raise UnavailableError(
@@ -48,24 +52,38 @@ def run_demo(folder: Path, address: str, exit_after_tour: bool, console: Console
     folder = folder.resolve()
     _announce(folder, address, console)
     _train(folder, TerminalReporter(console))
-    metrics_address, log = f"127.0.0.1:{_METRICS_PORT}", folder / "server.log"
-    if not is_port_free(metrics_address):
+    metrics = f"127.0.0.1:{_METRICS_PORT}"
+    if not is_port_free(metrics):
         console.print(f"Port {_METRICS_PORT} is taken, so this server shows no metrics.")
-        metrics_address = "off"
+        metrics = "off"
+    page, logs = free_address(_PAGE_ADDRESS), (folder / "server.log", folder / "gateway.log")
+    registry = folder / _REGISTRY
     try:
         with (
             _stopped_like_by_ctrl_c(),
-            running_server(
-                folder / _REGISTRY, MODEL, address=address, metrics_address=metrics_address, log=log
-            ) as server,
+            running_server(registry, MODEL, address=address, metrics_address=metrics, log=logs[0]) as server,
+            running_gateway(address, address=page, log=logs[1]) as gateway,
         ):
-            _show(address, metrics_address, console)
+            _show(address, metrics, console)
+            console.print(f"\nThe page: [bold]http://{page}[/bold]", soft_wrap=True)
             if not exit_after_tour:
-                console.print("\nThe server stays up. [bold]Ctrl-C[/bold] stops it.")
-                status = server.wait()
-                raise UnavailableError(f"The server ended with status {status}.", remedy=f"See {log}.")
+                console.print("Server and page stay up. [bold]Ctrl-C[/bold] stops them.")
+                _wait({logs[0]: server, logs[1]: gateway})
     except KeyboardInterrupt:
         console.print("\nStopped.")
+
+
+def _wait(processes: Mapping[Path, subprocess.Popen[bytes]]) -> NoReturn:
+    """Waits until one of the processes, each with its log, ends by itself.
+
+    Raises:
+        UnavailableError: one has.
+    """
+    while True:
+        for log, process in processes.items():
+            if (status := process.poll()) is not None:
+                raise UnavailableError(f"The {log.stem} ended with status {status}.", remedy=f"See {log}.")
+        time.sleep(_POLL_S)
 
 
 def train_demo(folder: Path, console: Console) -> None:
@@ -83,11 +101,15 @@ def train_demo(folder: Path, console: Console) -> None:
 
 
 def _announce(folder: Path, address: str, console: Console) -> None:
-    console.print("[bold]Autocomplete, from text to a running server:[/bold]")
-    console.print("  1. fetch the sample: 249 speeches, 64,757 web queries (82 MB to download, once)")
-    console.print("  2. train: n-gram and recurrent models of words and of subwords, and a query index")
-    console.print(f"  3. serve them at {address}, and show what they suggest")
-    console.print(f"All files go to {folder}; a second run starts at step 3.\n", soft_wrap=True)
+    """Says what comes, and how long it takes; of what is there already, nothing."""
+    console.print("[bold]Autocomplete, from text to a running server[/bold]")
+    if not (folder / _STAMP).is_file():
+        console.print("Times are those of two processor cores:")
+        console.print("  1. fetch the sample, 249 speeches and 64,757 web queries: a download of 82 MB, once")
+        console.print("  2. build KenLM's programs, once on this machine: 1 minute")
+        console.print("  3. train n-gram and recurrent models of words and of subwords, and a query index: 2 minutes")
+        console.print(f"  4. serve them at {address}, and show what they suggest: 10 seconds")
+    console.print(f"All files are in {folder}.\n", soft_wrap=True)
 
 
 def _train(folder: Path, reporter: Reporter) -> None:

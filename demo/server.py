@@ -1,4 +1,4 @@
-"""The demo's server: a process of its own, as in production. It stops when the demo ends."""
+"""The demo's server and gateway: processes of their own, as in production. They stop when the demo ends."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +33,15 @@ def is_port_free(address: str) -> bool:
         except OSError:
             return False
     return True
+
+
+def free_address(wanted: str) -> str:
+    """HOST:PORT as wanted or, if another program has that port, the host with a port that is free now."""
+    if is_port_free(wanted):
+        return wanted
+    host, _ = split_address(wanted)
+    with socket.create_server((host, 0)) as probe:
+        return f"{host}:{probe.getsockname()[1]}"
 
 
 def serves(address: str) -> bool:
@@ -71,6 +81,32 @@ def running_server(
 
 
 @contextmanager
+def running_gateway(server: str, *, address: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Starts `autocomplete gateway` before a server, waits until both answer, and stops it gracefully at the end.
+
+    Args:
+        server: HOST:PORT of the server.
+        address: HOST:PORT of the gateway.
+        log: where its log goes.
+
+    Raises:
+        UnavailableError: it does not come up; says what it logged last.
+    """
+    command = [sys.executable, "-m", "cli.main", "gateway", "--address", address, "--server", server]
+    with running(command, lambda: _is_ready(f"http://{address}/readyz"), log=log, own_session=True) as process:
+        yield process
+
+
+def _is_ready(url: str) -> bool:
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with direct.open(url, timeout=2) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+@contextmanager
 def running(
     command: Sequence[str],
     is_ready: Callable[[], bool],
@@ -100,7 +136,7 @@ def running(
         while not is_ready():
             if process.poll() is not None or time.monotonic() > deadline:
                 last = log.read_text(encoding="utf-8", errors="replace").strip().rpartition("\n")[2]
-                problem = f"The server did not start: {last or 'its log is empty.'}"
+                problem = f"The program did not start: {last or 'its log is empty.'}"
                 raise UnavailableError(problem, remedy=f"See its log, {log}.")
             time.sleep(_POLL_S)
         yield process

@@ -68,7 +68,7 @@ class QueryCompleter:
         self._ranking = bundle.manifest.ranking
         self._first_ranking = bundle.manifest.first_ranking
         self._generated = Generated(bundle.manifest.generated)
-        self._from_left: tuple[Source, ...] = (NgramSource(self._model),)
+        self._from_left: tuple[Source, ...] = (NgramSource(self._model, bundle.words),)
         self._sources: tuple[Source, ...] = self._from_left
         if bundle.queries is not None:
             self._from_left += (LogSource(bundle.queries),)

@@ -74,6 +74,12 @@ class Screening(Section):
     model_min_count: int | None = Field(
         None, ge=1, description="Like `min_count`, for what the language models learn. Unset: the same."
     )
+    min_word_count: int = Field(
+        1,
+        ge=1,
+        description="Generated queries hold only words that log and text together have this many times. Words of a"
+        " catalogue exist anyway.",
+    )
     min_length: int = Field(2, ge=1, description="Drop shorter queries (code points).")
     max_length: int = Field(100, ge=8, le=256, description="Drop longer queries (code points).")
     catalogue: bool = Field(

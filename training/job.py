@@ -41,7 +41,7 @@ def read_data(job: Job) -> dict[str, Path]:
     config, data = job.config, dict[str, Path]()
     blocked = config.screening.blocked_words
     words = [job.base / blocked] if blocked and (job.base / blocked).is_file() else []
-    screening = [config.screening.model_dump(), fingerprints(words)]
+    screening = [config.screening.model_dump(exclude={"min_word_count"}), fingerprints(words)]
     if config.text:
         data[TEXT] = _step(job, "text", config.text, [], partial(_read_text, job))
     if config.query_log:

@@ -11,19 +11,22 @@ from typing import Any
 
 import numpy as np
 
-from lm.bundle.bundle import LEXICON_FOLDER, QUERIES_FOLDER, Bundle, open_bundle
-from lm.bundle.manifest import FORMAT_VERSION, Duplicates, Manifest, Ranking
+from lm.bundle.bundle import LEXICON_FOLDER, QUERIES_FOLDER, WORDS_FOLDER, Bundle, main_model, open_bundle
+from lm.bundle.manifest import FORMAT_VERSION, Duplicates, LanguageModelEntry, Manifest, Ranking
 from lm.bundle.registry import is_url, open_registry
 from lm.errors import InputError
+from lm.index.existing_words import build_existing_words
 from lm.index.lexicon import build_lexicon, count_words
 from lm.index.never_generated import NEVER_GENERATED_FOLDER, build_withheld
 from lm.index.warm_set import most_typed, save_warm_set
+from lm.models.language_model import LanguageModel
 from lm.text.normalize import NORMALIZER_VERSION
 from training.config import TrainingConfig
 from training.data.engines import EngineName
 from training.data.query_log import WITHHELD_FILE
 from training.data.screening import load_blocked_words
 from training.evaluation.evaluate import EVALUATION_FOLDER, QUERIES_FILE, TEXT_FILE, HeldOut, evaluate_bundle
+from training.existing_words import read_use
 from training.fit.corrections import fit_corrections
 from training.fit.ghost_text import fit_ghost_text
 from training.fit.matching import fit_matching
@@ -108,6 +111,7 @@ def _build(job: Job, data: dict[str, Path], bundle: BundleFolder) -> tuple[Manif
     with bundle.adding() as folder:
         _deny(job, data, folder)
         query_count = _query_index(job, data, folder)
+        _existing_words(job, data, entries, folder)
         write_held_out(folder / HELD_OUT_FOLDER, _held_out_lines(data))
         if config.publishing.keep_held_out:
             _keep_held_out(data, folder)
@@ -206,6 +210,19 @@ def _query_index(job: Job, data: dict[str, Path], staging: Path) -> int:
         counted = ((query, max(count, 1.0)) for query, count in read_counts(counts))
         build_lexicon(staging / LEXICON_FOLDER, count_words(counted))
         return index_queries(counts, staging / QUERIES_FOLDER)
+
+
+def _existing_words(job: Job, data: dict[str, Path], entries: Sequence[LanguageModelEntry], staging: Path) -> None:
+    """Writes the words that generated queries may hold and end with, as tokens of the model that generates them."""
+    if QUERIES not in data or not entries:
+        return
+    with job.reporter.task("words of queries"):
+        text = data[TEXT] / "train.txt" if TEXT in data else None
+        use = read_use(data[QUERIES] / "train.parquet", text)
+        words = use.existing(job.config.screening.min_word_count, read_lines_of(data[QUERIES] / "validation.txt"))
+        model = main_model([LanguageModel(entry, staging / entry.name) for entry in entries], "queries")
+        (staging / WORDS_FOLDER).mkdir()
+        build_existing_words(staging / WORDS_FOLDER, words, model.vocabulary, model.tokenizer)
 
 
 def _deny(job: Job, data: dict[str, Path], staging: Path) -> None:

@@ -7,6 +7,12 @@ const SOCKET_PATH = "./v1:streamCompleteQuery";
 const SLOW_MS = 1200; // after this time the page says so
 const LOST_MS = 5000; // after this time the page gives up the socket, or asks again
 const RETRY_MS = [500, 1000, 2000, 4000, 8000];
+const CONFIG = { explain: true };
+
+/** How long to wait after so many failures, one after the other. */
+export function pause(failures) {
+  return RETRY_MS[Math.min(failures, RETRY_MS.length) - 1];
+}
 
 /** Posts JSON. Throws an Error with the `status` and, if the server said when to retry, `retryMs`. */
 export async function post(path, message, signal) {
@@ -24,14 +30,13 @@ export async function post(path, message, signal) {
   throw error;
 }
 
-/** Asks by HTTP, for the newest message only. While the server fails, it asks again at growing intervals. */
+/** Asks by HTTP, for the newest message only. */
 export class Poster {
   #path;
   #abort = null;
   #timers = [];
-  #failures = 0;
 
-  /** `onAnswer(answer, tag, tookMs)`, `onState("fetch" | "slow" | "down" | "refused", error?)` */
+  /** `onAnswer(answer, tag, tookMs)`, `onState("live" | "slow" | "down" | "refused", error?)` */
   constructor(path, { onAnswer, onState }) {
     this.#path = path;
     this.onAnswer = onAnswer;
@@ -42,44 +47,34 @@ export class Poster {
     this.cancel();
     const abort = (this.#abort = new AbortController());
     const started = performance.now();
-    this.#after(SLOW_MS, () => this.onState("slow"));
-    this.#after(LOST_MS, () => abort.abort(new Error("no answer")));
+    this.#timers = [
+      setTimeout(() => this.onState("slow"), SLOW_MS),
+      setTimeout(() => abort.abort(new Error("no answer")), LOST_MS),
+    ];
     try {
       const answer = await post(this.#path, message, abort.signal);
       if (abort !== this.#abort) return;
       this.cancel();
-      this.#failures = 0;
-      this.onState("fetch");
+      this.onState("live");
       this.onAnswer(answer, tag, performance.now() - started);
     } catch (error) {
       if (abort !== this.#abort) return; // a newer one was asked
       this.cancel();
-      if (error.status >= 400 && error.status < 500 && error.status !== 429) {
-        this.onState("refused", error);
-        return;
-      }
-      this.onState("down", error);
-      const wait = RETRY_MS[Math.min(this.#failures++, RETRY_MS.length - 1)];
-      this.#after(Math.max(wait, error.retryMs || 0), () => this.ask(message, tag));
+      const refused = error.status >= 400 && error.status < 500 && error.status !== 429;
+      this.onState(refused ? "refused" : "down", error);
     }
   }
 
   cancel() {
     this.#timers.forEach(clearTimeout);
-    this.#timers = [];
     const abort = this.#abort;
     this.#abort = null;
     abort?.abort();
-  }
-
-  #after(ms, action) {
-    this.#timers.push(setTimeout(action, ms));
   }
 }
 
 /** A typing session: call `type` with what is in the box. Answers come until something newer is typed. */
 export class Typing {
-  #config;
   #socket = null;
   #sequence = 0;
   #query = "";
@@ -89,21 +84,17 @@ export class Typing {
   #socketFailures = 0;
   #poster;
 
-  /** `onAnswer(completion, {query, final, tookMs, way})`, `onState(state, error?)` as `Poster`, also "socket" */
-  constructor(config, { onAnswer, onState }) {
-    this.#config = config;
+  /**
+   * `onAnswer(completion, {query, final, tookMs, way})`, `onState(state, error?)` as `Poster`, also "lost": the socket
+   * has gone, and with it perhaps the server
+   */
+  constructor({ onAnswer, onState }) {
     this.onAnswer = onAnswer;
     this.onState = onState;
     this.#poster = new Poster("./v1:completeQuery", {
       onAnswer: (completion, tag, tookMs) => this.#answered(tag, completion, { final: true, tookMs, way: "HTTP" }),
       onState: (state, error) => this.onState(state, error),
     });
-  }
-
-  /** Changes the configuration of the session. The next keystroke opens another socket. */
-  configure(config) {
-    this.#config = config;
-    this.#drop();
   }
 
   type(query) {
@@ -132,13 +123,11 @@ export class Typing {
     const url = new URL(SOCKET_PATH, document.baseURI);
     url.protocol = url.protocol.replace("http", "ws");
     const socket = new WebSocket(url);
-    let asked = false;
     socket.onopen = () => {
-      socket.send(JSON.stringify({ config: this.#config }));
+      socket.send(JSON.stringify({ config: CONFIG }));
       if (this.#timers.length) this.#send();
     };
     socket.onmessage = ({ data }) => {
-      asked = true;
       const message = JSON.parse(data);
       if (Number(message.sequenceNumber) !== this.#sequence) return;
       this.#stopWaiting();
@@ -147,15 +136,12 @@ export class Typing {
         return;
       }
       this.#socketFailures = 0;
-      this.onState("socket");
+      this.onState("live");
       const tookMs = performance.now() - this.#started;
       this.#answered(this.#sequence, message.completion, { final: Boolean(message.isFinal), tookMs, way: "WebSocket" });
     };
-    socket.onclose = ({ code }) => {
-      if (socket !== this.#socket) return;
-      this.#socket = null;
-      const idle = code === 1000 || (asked && !this.#timers.length);
-      if (!idle) this.#failed();
+    socket.onclose = () => {
+      if (socket === this.#socket) this.#failed();
     };
     return socket;
   }
@@ -169,28 +155,23 @@ export class Typing {
     this.#timers.push(setTimeout(() => this.#failed(), LOST_MS));
   }
 
-  /** Uses HTTP for a while, because the socket failed, and begins with what still waits for an answer. */
+  /** Uses HTTP for a while, because the socket failed or ended, and begins with what waits for an answer. */
   #failed() {
-    const waiting = this.#timers.length > 0;
-    this.#drop();
-    this.#socketAgainAt = Date.now() + RETRY_MS[Math.min(this.#socketFailures++, RETRY_MS.length - 1)];
-    if (waiting) this.#post();
+    const socket = this.#socket;
+    this.#socket = null;
+    socket?.close();
+    this.#socketAgainAt = Date.now() + pause(++this.#socketFailures);
+    if (this.#timers.length) this.#post();
+    else this.onState("lost");
   }
 
   #post() {
     this.#stopWaiting();
-    this.#poster.ask({ ...this.#config, query: this.#query }, this.#sequence);
+    this.#poster.ask({ ...CONFIG, query: this.#query }, this.#sequence);
   }
 
   #answered(sequence, completion, about) {
     if (sequence === this.#sequence) this.onAnswer(completion, { ...about, query: this.#query });
-  }
-
-  #drop() {
-    const socket = this.#socket;
-    this.#socket = null;
-    socket?.close();
-    this.#stopWaiting();
   }
 
   #stopWaiting() {

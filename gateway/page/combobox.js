@@ -1,7 +1,7 @@
 // The search box: an editable combobox with a listbox, as the ARIA Authoring Practices (1.2) describe it.
 
 import { Typing } from "./asking.js";
-import { element, percent, SOURCES } from "./shown.js";
+import { element, percent, phrase, SOURCES } from "./shown.js";
 
 const ANNOUNCE_MS = 700; // after the last keystroke, so that a screen reader is not talked over
 
@@ -15,34 +15,48 @@ export class Combobox {
   #typed = "";
   #suggestions = [];
   #active = -1;
+  #wanted = false; // false after Escape, a choice, or where the focus is elsewhere
   #composing = false;
   #announcing = 0;
 
   /** `onChosen(text, source)`, `onShown(completion, about)`, `onActive(index)`, `onState(state, error?)` */
-  constructor(config, { onChosen, onShown, onActive, onState }) {
+  constructor({ onChosen, onShown, onActive, onState }) {
     this.onChosen = onChosen;
     this.onShown = onShown;
     this.onActive = onActive;
-    this.typing = new Typing(config, {
+    this.typing = new Typing({
       onAnswer: (completion, about) => this.#show(completion, about),
       onState,
     });
     this.#listen();
   }
 
-  /** Asks again what is in the box, such as after another configuration. */
-  refresh() {
-    if (!this.#popup.hidden) this.typing.type(this.#typed);
+  /** Takes the focus and offers the list for what is in the box, or for another text. */
+  open(text = this.#input.value) {
+    this.#input.focus();
+    this.#set(text);
+    this.#edited();
   }
 
-  focus() {
-    this.#input.focus();
+  /** Asks again if the list is wanted. */
+  refresh() {
+    if (this.#wanted) this.typing.type(this.#typed);
+  }
+
+  /** Shows no list until the next answer. */
+  clear() {
+    this.#suggestions = [];
+    this.#list.replaceChildren();
+    this.#popup.hidden = true;
+    this.#input.setAttribute("aria-expanded", "false");
+    this.#activate(-1);
+    this.#announce("");
   }
 
   #listen() {
     const input = this.#input;
     input.addEventListener("input", () => this.#edited());
-    input.addEventListener("click", () => this.#open());
+    input.addEventListener("click", () => this.#popup.hidden && this.#edited());
     input.addEventListener("blur", () => this.#close());
     input.addEventListener("compositionstart", () => (this.#composing = true));
     input.addEventListener("compositionend", () => (this.#composing = false));
@@ -56,16 +70,13 @@ export class Combobox {
       const option = event.target.closest("[role=option]");
       if (option) this.#choose(Number(option.dataset.index));
     });
-    this.#clear.addEventListener("click", () => {
-      this.#set("");
-      this.focus();
-      this.#edited();
-    });
+    this.#clear.addEventListener("click", () => this.open(""));
   }
 
   #edited() {
     this.#typed = this.#input.value;
     this.#clear.hidden = this.#typed === "";
+    this.#wanted = true;
     this.#activate(-1);
     this.typing.type(this.#typed);
   }
@@ -91,7 +102,7 @@ export class Combobox {
   /** Moves to the next or previous suggestion. What was typed lies between the last and the first. */
   #move(step) {
     if (this.#popup.hidden) {
-      this.#open();
+      this.#edited();
       return true;
     }
     const count = this.#suggestions.length;
@@ -141,20 +152,13 @@ export class Combobox {
     if (this.#input.value !== text) this.#input.value = text;
   }
 
-  #open() {
-    if (this.#popup.hidden) this.typing.type((this.#typed = this.#input.value));
-  }
-
   #close() {
+    this.#wanted = false;
     this.typing.cancel();
-    this.#popup.hidden = true;
-    this.#input.setAttribute("aria-expanded", "false");
-    this.#activate(-1);
-    this.#announce("");
+    this.clear();
   }
 
   #show(completion, about) {
-    if (document.activeElement !== this.#input) return;
     const before = this.#suggestions[this.#active]?.text;
     this.#suggestions = completion.suggestions ?? [];
     this.#list.replaceChildren(...this.#suggestions.map(option));
@@ -188,14 +192,9 @@ export class Combobox {
   }
 }
 
-/** A row of the list. What was not typed is bold. */
+/** A row of the list. */
 function option(suggestion, index) {
-  const phrase = element("span", { class: "phrase", dir: "auto" });
-  for (const segment of suggestion.segments) phrase.append(segment.typed ? segment.text : element("b", {}, segment.text));
-  const row = element("li", { role: "option", id: `suggestion-${index}`, "aria-selected": "false", "data-index": index }, phrase);
-  if (suggestion.explanation) {
-    const about = `${SOURCES[suggestion.source] ?? "other"} · ${percent(suggestion.acceptanceProbability)}`;
-    row.append(element("span", { class: "about" }, about));
-  }
-  return row;
+  const about = `${SOURCES[suggestion.source] ?? "other"} · ${percent(suggestion.acceptanceProbability)}`;
+  const attributes = { role: "option", id: `suggestion-${index}`, "aria-selected": "false", "data-index": index };
+  return element("li", attributes, phrase(suggestion.segments), element("span", { class: "about" }, about));
 }

@@ -13,12 +13,10 @@ export class GhostText {
   #written = document.getElementById("written");
   #ghost = document.getElementById("ghost");
   #words = document.getElementById("words");
-  #explain = false;
   #best = null;
 
   /** `onShown(answer, {query, tookMs, way})`, `onState(state, error?)` */
-  constructor(explain, { onShown, onState }) {
-    this.#explain = explain;
+  constructor({ onShown, onState }) {
     this.onShown = onShown;
     this.poster = new Poster("./v1:predictNextWord", {
       onAnswer: (answer, asked, tookMs) => {
@@ -30,12 +28,23 @@ export class GhostText {
     this.#listen();
   }
 
-  configure(explain) {
-    this.#explain = explain;
+  /** Takes the focus with another text. */
+  open(text) {
+    this.#field.focus();
+    this.#field.value = text;
+    this.#ask();
   }
 
+  /** Asks again if there is a text. */
   refresh() {
     if (this.#field.value) this.#ask();
+  }
+
+  /** Shows no words until the next answer. */
+  clear() {
+    this.#best = null;
+    this.#words.replaceChildren();
+    this.#draw();
   }
 
   #listen() {
@@ -53,7 +62,8 @@ export class GhostText {
         this.#take(this.#best);
       } else if (shown && event.key === "Escape") {
         event.preventDefault();
-        this.#hide();
+        this.poster.cancel();
+        this.clear();
       }
     });
     this.#words.addEventListener("pointerdown", (event) => event.preventDefault());
@@ -70,7 +80,7 @@ export class GhostText {
     this.#best = null;
     this.#draw();
     this.poster.ask(
-      { text, maxSuggestions: 5, minProbability: MIN_PROBABILITY, explain: this.#explain },
+      { text, maxSuggestions: 5, minProbability: MIN_PROBABILITY, explain: true },
       { text, whole: this.#field.value, skipped },
     );
   }
@@ -95,24 +105,22 @@ export class GhostText {
     this.#mirror.scrollTop = this.#field.scrollTop;
   }
 
-  #hide() {
-    this.poster.cancel();
-    this.#best = null;
-    this.#words.replaceChildren();
-    this.#draw();
-  }
-
   /** Replaces the typed part of a word by the whole word. The user can undo it. */
   #take({ text, begin }) {
     const field = this.#field;
     field.focus();
     field.setSelectionRange(Number(begin), field.value.length);
-    const typed = text + (UNSPACED.test(text) ? "" : " ");
+    const typed = spaced(text);
     if (!document.execCommand("insertText", false, typed)) {
       field.setRangeText(typed, Number(begin), field.value.length, "end");
       this.#ask();
     }
   }
+}
+
+/** A word and the space that its script puts after it. */
+export function spaced(word) {
+  return word + (UNSPACED.test(word) ? "" : " ");
 }
 
 function wordButton({ text, begin, share }) {

@@ -1,25 +1,35 @@
-// Where a list comes from: the model, the time by stage, the terms of each score.
+// Where a list comes from: the model, the time by stage, how probable and how popular each suggestion is.
 
 import { element, milliseconds, percent, SOURCES } from "./shown.js";
 
+const POPULARITY = "popularityLogProbability";
 const TERMS = [
-  ["popularityLogProbability", "popularity", "log probability in the query log"],
-  ["ngramLogProbability", "n-gram", "log probability of what was not typed, by the n-gram model"],
-  ["neuralLogProbability", "neural", "log probability of what was not typed, by the neural model"],
+  [POPULARITY, "ln popularity", "natural logarithm of the popularity"],
+  ["ngramLogProbability", "ln n-gram", "log probability of what was not typed, by the n-gram model"],
+  ["neuralLogProbability", "ln neural", "log probability of what was not typed, by the neural model"],
 ];
 
 export class Inspector {
   #place = document.getElementById("inspector");
   #rows = [];
+  empty = true;
 
   /** Shows an answer of `CompleteQuery` or `PredictNextWord`; `about` has query, tookMs, way and final. */
   show(answer, about) {
     const suggestions = answer.suggestions ?? [];
-    const parts = [facts(answer, about)];
-    if (answer.timings?.length) parts.push(...stages(answer.timings));
-    if (suggestions.length) parts.push(this.#table(suggestions, about.query));
-    else parts.push(element("p", { class: "empty" }, "Nothing fits what was typed."));
+    const timings = (answer.timings ?? []).filter(({ stage }) => stage !== "explain"); // work for this page alone
+    const times = timings.map(({ stage, duration }) => [stage, 1000 * parseFloat(duration)]);
+    const totalMs = times.reduce((sum, [, ms]) => sum + ms, 0);
+    const list = suggestions.length ? this.#table(suggestions, about.query) : note("Nothing fits what was typed.");
+    const parts = [list, facts(answer, about, totalMs)];
+    if (times.length) parts.push(...stages(times, totalMs));
     this.#place.replaceChildren(...parts);
+    this.empty = false;
+  }
+
+  clear() {
+    this.#place.replaceChildren(note("The server does not answer."));
+    this.empty = true;
   }
 
   /** Marks the row of the active suggestion. */
@@ -28,65 +38,75 @@ export class Inspector {
   }
 
   #table(suggestions, query) {
-    const explained = suggestions.some((each) => each.explanation);
-    const ofQueries = suggestions.some((each) => each.source);
-    const terms = explained ? TERMS.filter(([name]) => suggestions.some((each) => name in (each.explanation ?? {}))) : [];
-    const edited = suggestions.some((each) => each.explanation?.editCount);
-    const heads = ["suggestion", ...(ofQueries ? ["source"] : []), "probability"];
-    const titled = [...heads.map((text) => [text, ""]), ...terms.map(([, text, title]) => [text, title])];
-    if (edited) titled.push(["edits", "typing errors that were corrected"]);
+    const columns = columnsFor(suggestions, query);
+    const heads = columns.map(([name, attributes]) => element("th", { scope: "col", ...attributes }, name));
     this.#rows = suggestions.map((each) => {
-      const share = each.acceptanceProbability ?? Math.exp(each.logProbability);
-      const cells = [element("th", { scope: "row", dir: "auto" }, each.text)];
-      if (ofQueries) cells.push(element("td", { class: "source" }, SOURCES[each.source] ?? "other"));
-      cells.push(element("td", {}, bar(share), percent(share)));
-      for (const [name] of terms) cells.push(element("td", {}, term(each.explanation?.[name])));
-      if (edited) cells.push(element("td", {}, String(each.explanation?.editCount ?? 0)));
-      return element("tr", {}, ...cells);
+      const cells = columns.map(([, attributes, show]) => element("td", attributes, ...[show(each)].flat()));
+      return element("tr", {}, element("th", { scope: "row", dir: "auto", title: each.text }, each.text), ...cells);
     });
-    const head = titled.map(([text, title]) => element("th", { scope: "col", ...(title && { title }) }, text));
-    const caption = element("caption", {}, query ? `Suggestions for “${query.trim().slice(-60)}”` : "Popular suggestions");
-    const table = element("table", {}, caption, element("thead", {}, element("tr", {}, ...head)), element("tbody", {}, ...this.#rows));
+    const caption = element("caption", { class: "hidden" }, query ? `Suggestions for “${query.trim().slice(-60)}”` : "Most popular");
+    const head = element("thead", {}, element("tr", {}, element("th", { scope: "col" }, "suggestion"), ...heads));
+    const table = element("table", {}, caption, head, element("tbody", {}, ...this.#rows));
     return element("div", { class: "scroll", role: "region", "aria-label": "Scores", tabindex: "0" }, table);
   }
 }
 
-function facts(answer, { tookMs, way, final }) {
+function note(text) {
+  return element("p", { class: "empty" }, text);
+}
+
+/** Name, attributes and content of the columns: what means something to everybody, then logarithms. */
+function columnsFor(suggestions, query) {
+  const has = (term) => suggestions.some(({ explanation }) => explanation?.[term] !== undefined);
+  const columns = [];
+  if (suggestions.some(({ source }) => source)) columns.push(["source", { class: "source" }, origin]);
+  if (query) columns.push(["probability", { title: "that it is what is wanted" }, probability]);
+  if (has(POPULARITY)) columns.push(["popularity", { title: "share of all queries in the log" }, popularity]);
+  for (const [term, name, title] of TERMS) {
+    const show = ({ explanation }) => explanation?.[term]?.toFixed(2) ?? "–";
+    if (has(term)) columns.push([name, { class: "log", title }, show]);
+  }
+  return columns;
+}
+
+function origin({ source, explanation }) {
+  return (SOURCES[source] ?? "other") + (explanation?.editCount ? ", corrected" : "");
+}
+
+function probability({ acceptanceProbability, logProbability }) {
+  const share = acceptanceProbability ?? Math.exp(logProbability);
+  const filled = element("i");
+  filled.style.width = `${Math.max(2, 100 * share)}%`;
+  return [element("span", { class: "bar", "aria-hidden": "true" }, filled), element("span", { class: "share" }, percent(share))];
+}
+
+function popularity({ explanation }) {
+  const log = explanation?.[POPULARITY];
+  return log === undefined ? "–" : percent(Math.exp(log));
+}
+
+function facts(answer, { tookMs, way, final }, totalMs) {
   const rows = [
     ["Model", answer.model.replace("models/", "")],
     ["Version", answer.modelVersion],
     ["Round trip", `${milliseconds(tookMs)}, ${way}`],
-    ["Answer", final ? "complete" : "fast, being refined"],
   ];
-  if (answer.correctedQuery) rows.push(["Corrected", answer.correctedQuery]);
-  if (answer.degraded) rows.push(["Degraded", "a part of the ensemble was left out"]);
-  const pairs = rows.map(([name, text]) =>
-    element("div", {}, element("dt", {}, name), element("dd", name === "Degraded" ? { class: "flag" } : {}, text)),
-  );
+  if (totalMs) rows.push(["In the server", milliseconds(totalMs)]);
+  if (answer.degraded) rows.push(["Degraded", "a part was left out"]);
+  else if (!final) rows.push(["Answer", "being refined"]);
+  const pairs = rows.map(([name, text]) => element("div", {}, element("dt", {}, name), element("dd", {}, text)));
   return element("dl", { class: "facts" }, ...pairs);
 }
 
-function stages(timings) {
-  const times = timings.map(({ stage, duration }) => [stage, 1000 * parseFloat(duration)]);
-  const total = times.reduce((sum, [, ms]) => sum + ms, 0);
-  const strip = element("div", { class: "stages", role: "img", "aria-label": `Time in the server: ${milliseconds(total)}` });
+/** A strip of colours, one for each stage's name, and what they mean. */
+function stages(times, totalMs) {
+  const strip = element("div", { class: "stages", role: "img", "aria-label": `Time in the server: ${milliseconds(totalMs)}` });
   const legend = element("ul", { class: "legend" });
-  times.forEach(([stage, ms], index) => {
-    const piece = element("i", { "data-stage": index % 6 });
+  for (const [stage, ms] of times) {
+    const piece = element("i", { "data-stage": stage });
     piece.style.flexGrow = String(1000 * ms + 1); // below a sum of 1 the pieces would not fill the strip
     strip.append(piece);
-    legend.append(element("li", {}, element("i", { "data-stage": index % 6 }), `${stage} ${milliseconds(ms)}`));
-  });
-  legend.append(element("li", {}, `in the server ${milliseconds(total)}`));
+    legend.append(element("li", { "data-stage": stage }, stage, element("br"), milliseconds(ms)));
+  }
   return [strip, legend];
-}
-
-function term(logProbability) {
-  return logProbability === undefined ? "–" : (Math.round(100 * logProbability) / 100 || 0).toFixed(2);
-}
-
-function bar(share) {
-  const filled = element("i");
-  filled.style.width = `${Math.max(2, 100 * share)}%`;
-  return element("span", { class: "bar", "aria-hidden": "true" }, filled);
 }

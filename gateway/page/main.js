@@ -1,44 +1,47 @@
-// Puts the page's parts together.
+// Puts the page's parts together, and waits for a server that is away.
 
+import { pause } from "./asking.js";
 import { Combobox } from "./combobox.js";
+import { Examples } from "./examples.js";
 import { GhostText } from "./ghost.js";
 import { Inspector } from "./inspector.js";
-import { element, SOURCES, STATES } from "./shown.js";
+import { element, SOURCES } from "./shown.js";
+
+// by state: its name, and what the page says while something is wrong
+const STATES = {
+  live: ["live", ""],
+  slow: ["waiting", "The answer takes longer than usual."],
+  down: ["away", "The server does not answer just now. Suggestions come back by themselves."],
+};
+
+const CALM_MS = 20_000;
 
 const link = document.getElementById("link");
 const chosen = document.getElementById("chosen");
-const explain = document.getElementById("explain");
-explain.checked = matchMedia("(min-width: 60rem)").matches; // the server computes explained answers anew each time
+let failures = 0;
+let failedAt = 0;
+let again = 0;
 
 const inspector = new Inspector();
-const combobox = new Combobox(
-  { explain: explain.checked },
-  {
-    onChosen: showChosen,
-    onShown: (completion, about) => inspector.show(completion, about),
-    onActive: (index) => inspector.mark(index),
-    onState: (state, error) => showState("query-message", state, error),
-  },
-);
-const ghost = new GhostText(explain.checked, {
-  onShown: (answer, about) => inspector.show(answer, about),
-  onState: (state, error) => showState("text-message", state === "fetch" ? "socket" : state, error),
+const onState = showState;
+const onShown = (answer, about) => inspector.show(answer, about);
+const combobox = new Combobox({ onChosen: showChosen, onShown, onActive: (index) => inspector.mark(index), onState });
+const ghost = new GhostText({ onShown, onState });
+const examples = new Examples({
+  onChosen: ({ query, text }) => (text ? ghost.open(text) : combobox.open(query)),
+  onShown: (completion, about) => inspector.empty && inspector.show(completion, about),
+  onState,
 });
-
-explain.addEventListener("change", () => {
-  combobox.typing.configure({ explain: explain.checked });
-  ghost.configure(explain.checked);
-  combobox.refresh();
-  ghost.refresh();
-});
+const parts = [combobox, ghost, examples];
 
 const asked = new URLSearchParams(location.search).get("q");
 if (asked) {
   document.getElementById("query").value = asked; // an address bar's search
   showChosen(asked, null);
 } else if (matchMedia("(hover: hover)").matches) {
-  combobox.focus();
+  combobox.open();
 }
+examples.refresh();
 
 function showChosen(text, source) {
   const from = source ? ` (${SOURCES[source] ?? "other"})` : "";
@@ -47,11 +50,32 @@ function showChosen(text, source) {
   chosen.hidden = false;
 }
 
-function showState(place, state, error) {
-  const message = document.getElementById(place);
+function showState(state, error) {
+  const away = link.dataset.state === "down";
+  if (state === "lost") {
+    refresh();
+  } else if (state === "down") {
+    [...parts, inspector].forEach((each) => each.clear());
+    again ||= setTimeout(refresh, Math.max(waitMs(), error?.retryMs || 0));
+  }
+  if (state === "lost" || (state === "slow" && away)) return;
+  const message = document.getElementById("message");
   const [name, text] = STATES[state] ?? ["live", error?.message ?? "The server refused this."];
   link.dataset.state = state;
   document.getElementById("link-text").textContent = name;
   message.textContent = text;
   message.hidden = text === "";
+}
+
+/** How long to leave the server alone. It does not count what fails after a while without failures as one more. */
+function waitMs() {
+  const now = performance.now();
+  failures = now - failedAt < CALM_MS ? failures + 1 : 1;
+  failedAt = now;
+  return pause(failures);
+}
+
+function refresh() {
+  again = 0;
+  parts.forEach((each) => each.refresh());
 }

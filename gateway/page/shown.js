@@ -6,6 +6,8 @@ export const SOURCES = {
   SUGGESTION_SOURCE_GENERATED: "generated",
 };
 
+const SHARE = new Intl.NumberFormat("en", { style: "percent", minimumSignificantDigits: 2, maximumSignificantDigits: 2 });
+
 export function element(name, attributes = {}, ...children) {
   const made = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
@@ -13,20 +15,16 @@ export function element(name, attributes = {}, ...children) {
   return made;
 }
 
+/** A suggestion's text. What was not typed is bold. */
+export function phrase(segments) {
+  const pieces = segments.map(({ text, typed }) => (typed ? text : element("b", {}, text)));
+  return element("span", { class: "phrase", dir: "auto" }, ...pieces);
+}
+
 export function percent(share) {
-  const value = 100 * share;
-  return `${value >= 9.95 ? Math.round(value) : value >= 0.1 ? value.toFixed(1) : "<0.1"}%`;
+  return share < 1e-6 ? "<0.0001%" : SHARE.format(share);
 }
 
 export function milliseconds(value) {
   return `${value < 10 ? value.toFixed(2) : Math.round(value)} ms`;
 }
-
-/** By state: its name, and what the page says while something is wrong. */
-export const STATES = {
-  idle: ["ready", ""],
-  socket: ["live", ""],
-  fetch: ["live, by HTTP", ""],
-  slow: ["waiting", "The answer takes longer than usual."],
-  down: ["trying again", "The server does not answer just now. Go on typing: suggestions come back by themselves."],
-};

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from lm.bundle.manifest import MANIFEST_FILE, Manifest, read_manifest, sha256
 from lm.bundle.verified import VerifiedBundles
 from lm.errors import BundleDamagedError, UnsupportedError
+from lm.index.existing_words import open_existing_words
 from lm.index.lexicon import Lexicon
 from lm.index.never_generated import NEVER_GENERATED_FOLDER, NeverGenerated, open_never_generated
 from lm.index.queries import QueryIndex
 from lm.index.warm_set import open_warm_set
+from lm.kernels.word_walk import WordWalk
 from lm.models.language_model import LanguageModel
 from lm.text.normalize import NORMALIZER_VERSION
 
 QUERIES_FOLDER = "queries_index"
 LEXICON_FOLDER = "lexicon"
+WORDS_FOLDER = "words"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,7 @@ class Bundle:
         queries: the query index, or None.
         lexicon: the words of the queries, or None.
         never_generated: what models may put together and must not be shown.
+        words: those that generated queries are made of, as tokens of the model that generates them, or None.
         warm_set: the beginnings of queries that are typed most, the most frequent first.
     """
 
@@ -36,6 +41,7 @@ class Bundle:
     queries: QueryIndex | None
     lexicon: Lexicon | None
     never_generated: NeverGenerated
+    words: WordWalk | None = None
     warm_set: tuple[str, ...] = ()
 
     def advisers(self) -> tuple[LanguageModel, ...]:
@@ -49,15 +55,15 @@ class Bundle:
         Raises:
             UnsupportedError: the bundle has no language model.
         """
-        for model in self.language_models:
-            if model.entry.sources[0] == source:
-                return model
-        for model in self.language_models:
-            if source in model.entry.sources:
-                return model
         if not self.language_models:
             raise UnsupportedError("The bundle has no language model.", remedy="Train one.")
-        return self.language_models[0]
+        return main_model(self.language_models, source)
+
+
+def main_model(models: Sequence[LanguageModel], source: str) -> LanguageModel:
+    """The first of some language models that was trained mainly on a source; else one that read it, or any."""
+    mainly = [model for model in models if model.entry.sources[0] == source]
+    return [*mainly, *(model for model in models if source in model.entry.sources), *models][0]
 
 
 def open_bundle(folder: Path, *, verify: bool = True, verified: VerifiedBundles | None = None) -> Bundle:
@@ -82,9 +88,21 @@ def open_bundle(folder: Path, *, verify: bool = True, verified: VerifiedBundles 
     queries = QueryIndex(folder / QUERIES_FOLDER) if (folder / QUERIES_FOLDER).is_dir() else None
     lexicon = Lexicon(folder / LEXICON_FOLDER) if (folder / LEXICON_FOLDER).is_dir() else None
     never_generated = open_never_generated(folder / NEVER_GENERATED_FOLDER)
-    warm_set = open_warm_set(folder)
-    bundle = Bundle(manifest, sha256(folder / MANIFEST_FILE), models, queries, lexicon, never_generated, warm_set)
+    bundle = Bundle(
+        manifest=manifest,
+        manifest_sha256=sha256(folder / MANIFEST_FILE),
+        language_models=models,
+        queries=queries,
+        lexicon=lexicon,
+        never_generated=never_generated,
+        words=_open_words(folder / WORDS_FOLDER, models),
+        warm_set=open_warm_set(folder),
+    )
     weights, advisers = len(manifest.ranking.advisers), len(bundle.advisers())
     if weights not in (0, advisers):
         raise BundleDamagedError(folder / MANIFEST_FILE, f"has weights of {weights} advisers, but {advisers} are there")
     return bundle
+
+
+def _open_words(folder: Path, models: Sequence[LanguageModel]) -> WordWalk | None:
+    return open_existing_words(folder, main_model(models, "queries").vocabulary) if folder.is_dir() else None

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from lm.arrays import open_array, save_array
 from lm.errors import BundleDamagedError
+from lm.index.trie import build_trie
 from lm.kernels.fuzzy import FuzzyTrie
 from lm.memo import Memo
 from lm.text.folding import near_words
@@ -131,21 +132,9 @@ def build_lexicon(folder: Path, words: dict[str, float]) -> None:
     counts_W = np.fromiter((words[word] for word in spelt), np.float64, len(spelt))
     lengths_W = np.fromiter(map(len, spelt), np.int64, len(spelt))
     letters_WL = np.array(spelt, f"U{MAX_WORD_LENGTH}").view(np.uint32).reshape(len(spelt), MAX_WORD_LENGTH)
-    nodes_W = np.zeros(len(spelt), np.int64)  # where each word's walk has got to
-    characters, parents, masses = [np.zeros(1, np.uint32)], [np.zeros(0, np.int64)], [counts_W.sum()[None]]
-    size, longest = 1, int(lengths_W.max(initial=0))
-    for depth in range(longest):
-        going = np.flatnonzero(lengths_W > depth)
-        letters, above = letters_WL[going, depth], nodes_W[going]
-        begins = np.concatenate(([True], (letters[1:] != letters[:-1]) | (above[1:] != above[:-1])))
-        nodes_W[going] = size + np.cumsum(begins) - 1
-        characters.append(letters[begins])
-        parents.append(above[begins])
-        masses.append(np.add.reduceat(counts_W[going], np.flatnonzero(begins)))
-        size += int(begins.sum())
-    counts = np.zeros(size, np.float32)
-    counts[nodes_W] = counts_W
-    children = 1 + np.searchsorted(np.concatenate(parents), np.arange(size + 1))
-    arrays = (np.concatenate(characters), children.astype(np.uint32), counts, np.concatenate(masses).astype(np.float32))
+    trie = build_trie(letters_WL, lengths_W)
+    counts = np.zeros(len(trie.keys), np.float32)
+    counts[trie.places] = counts_W
+    arrays = (trie.keys, trie.children, counts, trie.sums(counts_W).astype(np.float32))
     for name, array in zip(_TYPES, arrays, strict=True):
         save_array(folder / f"{name}.npy", array)

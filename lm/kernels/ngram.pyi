@@ -3,6 +3,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from lm.kernels.word_walk import WordWalk
+
 class SuccessorKernel:
     order: int
     def __init__(
@@ -23,6 +25,11 @@ class SuccessorKernel:
     def mix(self, contexts: NDArray[np.int64], shares: NDArray[np.float32], probs: NDArray[np.float32]) -> None: ...
     def successors(self, context: int, low: int, high: int, k: int) -> list[tuple[int, float]]: ...
     def beam(
-        self, context: int, constraint: tuple[NDArray[np.int32], ...], width: int, max_tokens: int
+        self,
+        context: int,
+        constraint: tuple[NDArray[np.int32], ...],
+        width: int,
+        max_tokens: int,
+        words: WordWalk | None = None,
     ) -> tuple[list[tuple[list[int], list[float]]], float]: ...
     def typed_log_prob(self, context: int, constraint: tuple[NDArray[np.int32], ...], width: int) -> float: ...

@@ -16,6 +16,8 @@ from libcpp.algorithm cimport pop_heap, push_heap, sort
 from libcpp.vector cimport vector
 
 from lm.kernels.ranges cimport Entry, RangeMaxima, Tree, cover, take
+from lm.kernels.word_walk cimport Words, WordWalk, ends_query, ends_word
+from lm.kernels.word_walk cimport step as word_step
 
 cdef enum:
     MAX_ORDER = 7
@@ -23,6 +25,7 @@ cdef enum:
     SCAN = 256
     BEGIN = 1
     END = 2
+    FEW = 24  # words that go on from a place, up to which each is looked up by itself
 
 cdef extern from *:
     """
@@ -52,8 +55,35 @@ cdef struct Hypothesis:
     int32_t token
     int32_t parent
     int32_t offset
-    int32_t length
+    int32_t state
     int64_t context
+
+
+cdef struct Typed:
+    # of the typed text, as `SuccessorKernel.beam` takes it
+    int32_t size
+    const int32_t* lows
+    const int32_t* highs
+    const int32_t* part_starts
+    const int32_t* part_tokens
+    const int32_t* part_offsets
+
+
+cdef Typed _typed(constraint):
+    cdef const int32_t[::1] lows = constraint[0], highs = constraint[1], starts = constraint[2]
+    cdef const int32_t[::1] tokens = constraint[3], offsets = constraint[4]
+    cdef Typed typed
+    typed.size = <int32_t>lows.shape[0]
+    if typed.size > 0:
+        typed.lows, typed.highs = &lows[0], &highs[0]
+    typed.part_starts = &starts[0]
+    if tokens.shape[0] > 0:
+        typed.part_tokens, typed.part_offsets = &tokens[0], &offsets[0]
+    return typed
+
+
+cdef inline _log(double mass):
+    return log(mass) if mass > 0 else NEGATIVE_INFINITY
 
 
 cdef inline bint _better(const Proposal& first, const Proposal& second) noexcept nogil:
@@ -443,10 +473,13 @@ cdef class SuccessorKernel:
         return best.front().log_prob - base.log_prob - backoff - <float>1e-4 if best.size() == k else NEGATIVE_INFINITY
 
     cdef void _propose(self, int64_t context, int32_t low, int32_t high, Proposal base, size_t k,
-                       vector[Proposal]& best, vector[Entry]& heap) noexcept nogil:
+                       vector[Proposal]& best, vector[Entry]& heap, const Words* words, int32_t state) noexcept nogil:
         """Offers the tokens of [low, high) after `context` to the k best, longest context first.
 
         A shorter context's row is left as soon as its best entry left cannot enter.
+
+        Args:
+            words, state: where the words so far have led; only what may follow is offered. NULL: everything is.
         """
         # The unigrams' row is the whole vocabulary, and hardly ever offers anything once there are k better ones. To
         # leave it closed then halves the time of a beam.
@@ -485,7 +518,7 @@ cdef class SuccessorKernel:
                         continue
                     proposal.token = self._tokens[level][position]
                     proposal.found = (<int64_t>level << LEVEL_SHIFT) | position
-                    if not self._seen(context, walk, proposal.token):
+                    if self._may_follow(words, state, proposal.token) and not self._seen(context, walk, proposal.token):
                         self._offer(best, k, proposal)
                         floor = self._floor(best, k, base, backoff)
             else:
@@ -498,18 +531,18 @@ cdef class SuccessorKernel:
                     proposal.found = (<int64_t>level << LEVEL_SHIFT) | entry.index
                     proposal.step = entry.weight + backoff
                     proposal.log_prob = base.log_prob + proposal.step
-                    if not self._seen(context, walk, proposal.token):
+                    if self._may_follow(words, state, proposal.token) and not self._seen(context, walk, proposal.token):
                         self._offer(best, k, proposal)
             if walk == 0:
                 return
             if self._uniform:
-                self._propose_unseen(context, low, high, base, k, best)
+                self._propose_unseen(context, low, high, base, k, best, words, state)
                 return
             backoff += self._backoff(walk)
             walk = self._shorter(walk)
 
     cdef void _propose_unseen(self, int64_t context, int32_t low, int32_t high, Proposal base, size_t k,
-                              vector[Proposal]& best) noexcept nogil:
+                              vector[Proposal]& best, const Words* words, int32_t state) noexcept nogil:
         """Offers the tokens of [low, high) that the context has not seen, equally probable and so lowest id first."""
         cdef int level = <int>(context >> LEVEL_SHIFT) + 1
         cdef int64_t position, end
@@ -524,11 +557,41 @@ cdef class SuccessorKernel:
             if position < end and self._tokens[level][position] == token:
                 position += 1
                 continue
-            if token == BEGIN:
+            if token == BEGIN or not self._may_follow(words, state, token):
                 continue
             proposal.token = token
             if best.size() == k and not _better(proposal, best.front()):
                 return
+            self._offer(best, k, proposal)
+
+    cdef inline bint _may_follow(self, const Words* words, int32_t state, int32_t token) noexcept nogil:
+        if words == NULL:
+            return True
+        return ends_query(words, state) if token == END else word_step(words, state, token) >= 0
+
+    cdef void _propose_words(self, int64_t context, Proposal base, size_t k, vector[Proposal]& best,
+                             vector[Entry]& heap, const Words* words, int32_t state) noexcept nogil:
+        """Offers what may follow to the k best: `_propose` of all tokens, but what is little is looked up by itself."""
+        cdef int32_t place
+        cdef int32_t low = END, high = self._vocabulary_size
+        if words != NULL and state != words.free and not words.any_unspaced:
+            if words.children[state + 1] - words.children[state] <= FEW:
+                for place in range(words.children[state], words.children[state + 1]):
+                    self._offer_token(context, words.tokens[place], base, k, best)
+                if ends_query(words, state):
+                    self._offer_token(context, END, base, k, best)
+                if not ends_word(words, state):
+                    return
+                low, high = words.starts_low, words.starts_high
+        self._propose(context, low, high, base, k, best, heap, words, state)
+
+    cdef inline void _offer_token(self, int64_t context, int32_t token, Proposal proposal, size_t k,
+                                  vector[Proposal]& best) noexcept nogil:
+        cdef float log_prob = proposal.log_prob
+        proposal.token = token
+        proposal.step = self._score(context, token, &proposal.found)
+        proposal.log_prob = log_prob + proposal.step
+        if proposal.step != NEGATIVE_INFINITY:
             self._offer(best, k, proposal)
 
     def successors(self, int64_t context, int32_t low, int32_t high, Py_ssize_t k):
@@ -541,11 +604,11 @@ cdef class SuccessorKernel:
         base.offset = 0
         if k < 1:
             return []
-        self._propose(context, low, high, base, k, best, heap)
+        self._propose(context, low, high, base, k, best, heap, NULL, 0)
         sort(best.begin(), best.end(), &_better)
         return [(proposal.token, proposal.log_prob) for proposal in best]
 
-    def beam(self, int64_t context, constraint, int width, int max_tokens):
+    def beam(self, int64_t context, constraint, int width, int max_tokens, WordWalk words=None):
         """The most probable sentences that continue the context and spell the typed text.
 
         Args:
@@ -556,58 +619,46 @@ cdef class SuccessorKernel:
                 [part_starts[o], part_starts[o + 1]) spells on up to byte part_offsets[p].
             width: hypotheses kept a step, and sentences returned at most.
             max_tokens: longest sentence.
+            words: those that the sentences may hold and end with; None: any.
 
         Returns:
             (sentences, typed_log_prob): a list of (tokens, steps), both with the end of sentence last, steps the
-            natural-log probabilities of the tokens, best sentence first; and the log of the probability that the
-            typed text is continued at all, over the tokenisations kept.
+            natural-log probabilities of the tokens, best sentence first; and `typed_log_prob`.
         """
-        cdef const int32_t[::1] lows = constraint[0]
-        cdef const int32_t[::1] highs = constraint[1]
-        cdef const int32_t[::1] part_starts = constraint[2]
-        cdef const int32_t[::1] part_tokens = constraint[3]
-        cdef const int32_t[::1] part_offsets = constraint[4]
-        cdef int32_t typed = <int32_t>lows.shape[0]
+        cdef Typed typed = _typed(constraint)
         cdef vector[Hypothesis] nodes
         cdef vector[int32_t] active
         cdef vector[Proposal] best, finished
         cdef vector[Entry] heap
-        cdef vector[float] scratch
         cdef Proposal base
         cdef Hypothesis node
-        cdef int32_t position, part, step
-        cdef double typed_mass = 0.0
+        cdef int32_t position, step
+        cdef double typed_mass
+        cdef const Words* known = &words.words if words is not None else NULL
         node.log_prob = 0.0
         node.step = 0.0
         node.token = -1
         node.parent = -1
         node.offset = 0
-        node.length = 0
+        node.state = 0
         node.context = context
         nodes.push_back(node)
         active.push_back(0)
         with nogil:
+            typed_mass = self._typed_mass(context, &typed, width)
             for step in range(max_tokens):
                 best.clear()
                 for position in active:
                     node = nodes[position]
                     base.log_prob = node.log_prob
                     base.parent = position
-                    if node.offset < typed:
-                        base.offset = typed
-                        typed_mass += exp(<double>node.log_prob) * self._mass(  # else the exponential of a float, 0 from -104 on
-                            node.context, lows[node.offset], highs[node.offset], scratch)
-                        self._propose(node.context, lows[node.offset], highs[node.offset], base, width, best, heap)
-                        for part in range(part_starts[node.offset], part_starts[node.offset + 1]):
-                            base.token = part_tokens[part]
-                            base.offset = part_offsets[part]
-                            base.step = self._score(node.context, base.token, &base.found)
-                            base.log_prob = node.log_prob + base.step
-                            if base.step != NEGATIVE_INFINITY:
-                                self._offer(best, width, base)
+                    base.offset = typed.size
+                    if node.offset < typed.size:
+                        self._propose(node.context, typed.lows[node.offset], typed.highs[node.offset], base, width, best,
+                                      heap, known, node.state)
+                        self._propose_parts(node.context, node.offset, &typed, base, width, best, known, node.state)
                     else:
-                        base.offset = typed
-                        self._propose(node.context, END, self._vocabulary_size, base, width, best, heap)
+                        self._propose_words(node.context, base, width, best, heap, known, node.state)
                 sort(best.begin(), best.end(), &_better)
                 active.clear()
                 for base in best:
@@ -623,7 +674,7 @@ cdef class SuccessorKernel:
                     node.token = base.token
                     node.parent = base.parent
                     node.offset = base.offset
-                    node.length = nodes[base.parent].length + 1
+                    node.state = word_step(known, nodes[base.parent].state, base.token) if known != NULL else 0
                     node.context = self._following(base.found)
                     self._fetch(node.context)
                     active.push_back(<int32_t>nodes.size())
@@ -631,8 +682,16 @@ cdef class SuccessorKernel:
                 if active.size() == 0:
                     break
         sort(finished.begin(), finished.end(), &_better)
-        return [self._path(nodes, base) for base in finished], (
-            log(typed_mass) if typed_mass > 0 else NEGATIVE_INFINITY)
+        return [self._path(nodes, base) for base in finished], _log(typed_mass)
+
+    cdef void _propose_parts(self, int64_t context, int32_t offset, const Typed* typed, Proposal base, size_t k,
+                             vector[Proposal]& best, const Words* words, int32_t state) noexcept nogil:
+        """Offers the tokens that spell only a part of what is left of the typed text."""
+        cdef int32_t part
+        for part in range(typed.part_starts[offset], typed.part_starts[offset + 1]):
+            base.offset = typed.part_offsets[part]
+            if self._may_follow(words, state, typed.part_tokens[part]):
+                self._offer_token(context, typed.part_tokens[part], base, k, best)
 
     def typed_log_prob(self, int64_t context, constraint, int width):
         """Natural log of the probability that the context is continued by what was typed, whatever follows.
@@ -641,47 +700,40 @@ cdef class SuccessorKernel:
             context, constraint: as for `beam`.
             width: tokenisations of the typed text's beginnings that are kept a step.
         """
-        cdef const int32_t[::1] lows = constraint[0]
-        cdef const int32_t[::1] highs = constraint[1]
-        cdef const int32_t[::1] part_starts = constraint[2]
-        cdef const int32_t[::1] part_tokens = constraint[3]
-        cdef const int32_t[::1] part_offsets = constraint[4]
+        cdef Typed typed = _typed(constraint)
+        return 0.0 if typed.size == 0 else _log(self._typed_mass(context, &typed, width))
+
+    cdef double _typed_mass(self, int64_t context, const Typed* typed, size_t width) noexcept nogil:
+        """The probability that the context is continued by what was typed, over the tokenisations kept."""
         cdef vector[Hypothesis] active, going
         cdef vector[Proposal] best
         cdef vector[float] scratch
         cdef Proposal base
         cdef Hypothesis node
-        cdef int32_t part, position
-        cdef double typed_mass = 0.0
-        if lows.shape[0] == 0:
-            return 0.0
+        cdef int32_t position
+        cdef double mass = 0.0
         node.log_prob = 0.0
         node.offset = 0
         node.context = context
-        active.push_back(node)
-        with nogil:
-            while active.size() > 0:
-                best.clear()
-                for position in range(<int32_t>active.size()):
-                    node = active[position]
-                    typed_mass += exp(<double>node.log_prob) * self._mass(
-                        node.context, lows[node.offset], highs[node.offset], scratch)
-                    base.parent = position
-                    for part in range(part_starts[node.offset], part_starts[node.offset + 1]):
-                        base.token = part_tokens[part]
-                        base.offset = part_offsets[part]
-                        base.step = self._score(node.context, base.token, &base.found)
-                        base.log_prob = node.log_prob + base.step
-                        if base.step != NEGATIVE_INFINITY:
-                            self._offer(best, width, base)
-                going.clear()
-                for base in best:
-                    node.log_prob = base.log_prob
-                    node.offset = base.offset
-                    node.context = base.found
-                    going.push_back(node)
-                active.swap(going)
-        return log(typed_mass) if typed_mass > 0 else NEGATIVE_INFINITY
+        if typed.size > 0:
+            active.push_back(node)
+        while active.size() > 0:
+            best.clear()
+            for position in range(<int32_t>active.size()):
+                node = active[position]
+                mass += exp(<double>node.log_prob) * self._mass(  # else the exponential of a float, 0 from -104 on
+                    node.context, typed.lows[node.offset], typed.highs[node.offset], scratch)
+                base.log_prob = node.log_prob
+                base.parent = position
+                self._propose_parts(node.context, node.offset, typed, base, width, best, NULL, 0)
+            going.clear()
+            for base in best:
+                node.log_prob = base.log_prob
+                node.offset = base.offset
+                node.context = base.found
+                going.push_back(node)
+            active.swap(going)
+        return mass
 
     cdef _path(self, vector[Hypothesis]& nodes, Proposal end):
         cdef int32_t position = end.parent

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from lm.kernels.word_walk import WordWalk
 from lm.models.language_model import LanguageModel
 from lm.models.vocabulary import SPACE
 from lm.text.hangul import typed_prefixes
@@ -20,10 +21,15 @@ _Sentences = list[tuple[list[int], list[float]]]
 
 
 class NgramSource:
-    """Proposes what the n-gram model generates, and notes how probable what was typed is."""
+    """Proposes what the n-gram model generates, and notes how probable what was typed is.
 
-    def __init__(self, model: LanguageModel) -> None:
+    Args:
+        words: those that what is generated may hold and end with, walked by the model's tokens; None: any.
+    """
+
+    def __init__(self, model: LanguageModel, words: WordWalk | None = None) -> None:
         self._model = model
+        self._words = words
 
     def propose(self, request: Request, reading: Reading) -> Sequence[Proposal]:  # noqa: ARG002
         """See `Source.propose`; of a text that several tokenisations spell there are several proposals."""
@@ -42,7 +48,7 @@ class NgramSource:
         """The best sentences that spell what was typed, and its natural-log probability."""
         table, vocabulary = self._model.ngram.table, self._model.vocabulary
         beams = [
-            table.beam(reading.state.ngram, vocabulary.constraint(prefix).arrays, BEAM_WIDTH, MAX_TOKENS)
+            table.beam(reading.state.ngram, vocabulary.constraint(prefix).arrays, BEAM_WIDTH, MAX_TOKENS, self._words)
             for prefix in typed_prefixes(SPACE + reading.typed)
         ]
         if len(beams) == 1:

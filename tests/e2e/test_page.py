@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 from playwright.sync_api import Browser, Page, WebSocketRoute, expect
 
 from suggest.budget import LeftOut, OptionalPart, Shortage
-from suggest.types import QueryCompletion
+from suggest.types import QueryCompletion, SuggestionSource
 from tests.chromium import chromium
 from tests.gateways import running_gateway
 from tests.path_proxy import site_with_gateway
@@ -136,7 +137,7 @@ def test_touch_takes_a_suggestion_and_an_empty_box_offers_popular_ones(browser: 
     phone = {"has_touch": True, "is_mobile": True, "viewport": {"width": 390, "height": 800}}
     with opened(browser, site, **phone) as page:
         page.locator("#query").tap()
-        expect(page.locator(".phrase").first).to_have_text("c")
+        expect(page.locator("#suggestions .phrase").first).to_have_text("c")
         page.locator("[role=option]").nth(1).tap()
         expect(page.locator("#chosen")).to_contain_text("Chosen: b")
         expect(page.locator("#query")).to_be_focused()
@@ -148,7 +149,7 @@ def test_a_composition_completes_and_keeps_its_enter(browser: Browser, site: str
         box.focus()
         for syllable in ("ㅎ", "하", "한"):
             keyboard.send("Input.imeSetComposition", {"text": syllable, "selectionStart": 1, "selectionEnd": 1})
-        expect(page.locator(".phrase").first).to_have_text("한c")
+        expect(page.locator("#suggestions .phrase").first).to_have_text("한c")
         box.press("Enter")  # the input method's: it ends the syllable
         box.press("ArrowDown")
         expect(page.locator("#chosen")).to_be_hidden()
@@ -156,7 +157,7 @@ def test_a_composition_completes_and_keeps_its_enter(browser: Browser, site: str
         keyboard.send("Input.insertText", {"text": "한"})
         expect(box).to_have_value("한")
         page.wait_for_timeout(300)  # it is asked again: the fast answer first, then the refined one
-        expect(page.locator(".phrase").first).to_have_text("한c")
+        expect(page.locator("#suggestions .phrase").first).to_have_text("한c")
         box.press("ArrowDown")
         box.press("Enter")
         expect(page.locator("#chosen")).to_contain_text("Chosen: 한c")
@@ -168,7 +169,7 @@ def test_a_suggestion_taken_within_a_composition_is_not_written_over(browser: Br
         box, keyboard = page.locator("#query"), page.context.new_cdp_session(page)
         box.focus()
         keyboard.send("Input.imeSetComposition", {"text": "にほ", "selectionStart": 2, "selectionEnd": 2})
-        expect(page.locator(".phrase").first).to_have_text("にほc")
+        expect(page.locator("#suggestions .phrase").first).to_have_text("にほc")
         page.locator("[role=option]").first.click()
         expect(box).to_have_value("にほc")
         expect(page.locator("#chosen")).to_contain_text("Chosen: にほc")
@@ -178,14 +179,14 @@ def test_right_to_left_text_is_laid_out_so(browser: Browser, site: str) -> None:
     with opened(browser, site) as page:
         complete(page, "שלום")
         assert page.locator("#query").evaluate("box => getComputedStyle(box).direction") == "rtl"
-        assert page.locator(".phrase").first.evaluate("box => getComputedStyle(box).direction") == "rtl"
+        assert page.locator("#suggestions .phrase").first.evaluate("box => getComputedStyle(box).direction") == "rtl"
 
 
 def test_markup_is_text(browser: Browser, site: str) -> None:
     with opened(browser, site) as page:
         typed = "<img src=x onerror=alert(1)>"
         page.locator("#query").fill(typed)
-        expect(page.locator(".phrase").first).to_have_text(typed + "c")
+        expect(page.locator("#suggestions .phrase").first).to_have_text(typed + "c")
         page.locator("#query").press("Enter")
         expect(page.locator("#chosen b")).to_have_text(typed)
         assert page.locator("img").count() == 1  # the page's own
@@ -196,27 +197,81 @@ def test_a_slow_server_is_said_calmly(browser: Browser, tmp_path: Path) -> None:
     twin.gate.clear()
     with trying(browser, tmp_path, twin) as page:
         page.locator("#query").press_sequentially("a")
-        expect(page.locator("#query-message")).to_contain_text(_SLOW)
+        expect(page.locator("#message")).to_contain_text(_SLOW)
         twin.gate.set()
         expect(page.locator("[role=option]")).to_have_count(3, timeout=10_000)
-        expect(page.locator("#query-message")).to_be_hidden()
+        expect(page.locator("#message")).to_be_hidden()
 
 
-def test_a_server_that_is_away_is_waited_for(browser: Browser, tmp_path: Path) -> None:
+def test_lists_go_with_the_server_and_come_back_with_it(browser: Browser, tmp_path: Path) -> None:
     address = f"127.0.0.1:{free_port()}"
     with running_gateway(address, timeout_s=1) as gateway, opened(browser, gateway.url) as page:
-        page.locator("#query").press_sequentially("a")
-        expect(page.locator("#query-message")).to_contain_text(_DOWN, timeout=15_000)
-        with running(tmp_path, address=address):
-            expect(page.locator("[role=option]")).to_have_count(3, timeout=20_000)
-            expect(page.locator("#query-message")).to_be_hidden()
+        options, words = page.locator("[role=option]"), page.locator("#words button")
+        message, examples = page.locator("#message"), page.locator("#examples")
+        expect(message).to_contain_text(_DOWN, timeout=15_000)
+        with running(tmp_path / "first", address=address):
+            expect(options).to_have_count(3, timeout=20_000)  # popular ones
+            expect(examples).to_be_visible()
+            page.locator("#text").press_sequentially("a ")
+            expect(words).to_have_count(2)
+            complete(page, "a")
+            expect(message).to_be_hidden()
+        expect(message).to_contain_text(_DOWN, timeout=15_000)  # nobody has typed anything since
+        for each in (options, words, page.locator("#inspector table")):
+            expect(each).to_have_count(0)
+        expect(examples).to_be_hidden()
+        expect(page.locator("#ghost")).to_have_text("")
+        with running(tmp_path / "second", address=address):
+            expect(options.first).to_contain_text("ac", timeout=20_000)
+            expect(words).to_have_count(2)
+            expect(examples).to_be_visible()
+            expect(message).to_be_hidden()
+
+
+def test_the_first_view_offers_popular_queries_and_an_example_of_each_kind(browser: Browser, tmp_path: Path) -> None:
+    with trying(browser, tmp_path, _Learned(neural_kind="")) as page:
+        expect(page.locator("#query")).to_be_focused()
+        expect(page.locator("#suggestions .phrase").first).to_have_text("new york")
+        chips = page.get_by_role("group", name="Examples").get_by_role("button")
+        kinds = {"log": "new york", "generated": "new york pizza", "corrected": "wetaher → weather"}
+        expect(chips).to_have_text([f"{kind} {text}" for kind, text in kinds.items()] + ["next word states states"])
+        box = page.locator("#query")
+        for name, typed, first in (
+            ("log", "new ", "new york"),
+            ("generated", "new york ", "new york pizza"),
+            ("corrected", "wetaher", "weather"),
+        ):
+            chips.filter(has_text=name).click()
+            expect(box).to_have_value(typed)
+            expect(page.locator("#suggestions .phrase").first).to_have_text(first)
+        chips.filter(has_text="next word").click()
+        expect(page.locator("#text")).to_have_value("states ")
+        expect(page.locator("#ghost")).to_have_text("states")
+
+
+class _Learned(TwinModel):
+    """Knows two queries, invents the rest, and corrects any other beginning to the second."""
+
+    def complete_query(self, query: str, *options: Any) -> QueryCompletion:
+        answer = super().complete_query(query, *options)
+        if query == "" or "new york".startswith(query):
+            listed = [("new york", SuggestionSource.LOG), ("weather", SuggestionSource.LOG)]
+        elif query.startswith("new"):
+            listed = [("new york pizza", SuggestionSource.GENERATED)]
+        else:
+            listed = [("weather", SuggestionSource.LOG)]
+        like = answer.suggestions[0]
+        return replace(
+            answer,
+            suggestions=tuple(like._replace(text=text, display=text, source=source) for text, source in listed),
+        )
 
 
 def test_without_web_sockets_it_asks_by_http(browser: Browser, site: str) -> None:
     with opened(browser, site) as page:
         page.route_web_socket("**/*", lambda socket: socket.close(code=1013))
+        page.reload()
         complete(page, "new")
-        expect(page.locator("#link-text")).to_have_text("live, by HTTP")
         expect(page.locator("#inspector")).to_contain_text("HTTP")
 
 
@@ -235,16 +290,17 @@ class _Held(TwinModel):
 
 
 def test_late_answers_by_http_change_nothing(browser: Browser, tmp_path: Path) -> None:
-    twin = _Held("a")
+    twin = _Held("q")
     with trying(browser, tmp_path, twin) as page:
         page.route_web_socket("**/*", lambda socket: socket.close(code=1013))
+        page.reload()
         with page.expect_request("**/v1:completeQuery"):
-            page.locator("#query").press_sequentially("a")
+            page.locator("#query").press_sequentially("q")
         page.locator("#query").press_sequentially("b")
-        expect(page.locator(".phrase").first).to_have_text("abc")
+        expect(page.locator("#suggestions .phrase").first).to_have_text("qbc")
         twin.let.set()
         page.wait_for_timeout(200)
-        assert texts(page) == ["abc", "abb", "aba"]
+        assert texts(page) == ["qbc", "qbb", "qba"]
 
 
 def test_late_answers_by_web_socket_change_nothing(browser: Browser, tmp_path: Path) -> None:
@@ -269,6 +325,7 @@ def test_late_answers_by_web_socket_change_nothing(browser: Browser, tmp_path: P
 
     with trying(browser, tmp_path) as page:
         page.route_web_socket("**/v1:streamCompleteQuery", play_server)
+        page.reload()
         page.locator("#query").press_sequentially("ab")
         expect(page.locator("#inspector")).to_contain_text("newer")
         page.wait_for_timeout(200)
@@ -316,14 +373,14 @@ def test_the_inspector_explains_what_is_shown(browser: Browser, tmp_path: Path) 
     ) as page:
         complete(page, "a")
         inspector = page.locator("#inspector")
-        for text in ("twin", "20260101T000000Z", "WebSocket", "left out", "ngram 1.00 ms", "-2.00", "-3.00", "log"):
+        for text in ("twin", "20260101T000000Z", "WebSocket", "left out", "ngram1.00 ms", "50%", "14%", "log"):
             expect(inspector).to_contain_text(text)
         page.locator("#query").press("ArrowDown")
         expect(page.locator("tr[data-active] th")).to_have_text("ac")
-        page.get_by_label("Explain scores").uncheck()
-        page.locator("#query").fill("")
-        complete(page, "b")
-        expect(inspector).not_to_contain_text("-3.00")
+        logarithms = page.get_by_role("cell", name="-3.00")
+        expect(logarithms).to_have_count(0)
+        page.get_by_label("Log probabilities").check()
+        expect(logarithms).to_have_count(3)
 
 
 def test_a_query_of_the_address_bar_is_chosen(browser: Browser, site: str) -> None:
@@ -356,7 +413,7 @@ def test_roles_names_and_references_are_whole(browser: Browser, site: str) -> No
         assert page.get_by_role("listbox", name="Suggestions").get_by_role("option").count() == 3
         expect(page.get_by_role("option", selected=True)).to_have_count(1)
         expect(page.get_by_role("textbox", name="Text")).to_be_visible()
-        expect(page.get_by_role("switch", name="Explain scores")).to_be_checked()
+        expect(page.get_by_role("switch", name="Log probabilities")).not_to_be_checked()
         expect(page.get_by_role("status").filter(has_text="3 suggestions")).to_have_count(1)
         assert page.evaluate(_BROKEN) == []
 
@@ -379,6 +436,28 @@ _BROKEN = """() => {
   }
   return broken;
 }"""
+
+
+def test_on_a_phone_the_list_scrolls_beside_the_box(browser: Browser, tmp_path: Path) -> None:
+    phone = {"has_touch": True, "is_mobile": True, "viewport": {"width": 390, "height": 500}}  # with a keyboard
+    with trying(browser, tmp_path, _Long(neural_kind=""), **phone) as page:
+        box, options = page.locator("#query"), page.locator("[role=option]")
+        box.tap()
+        expect(options).to_have_count(20)
+        for _ in range(20):
+            box.press("ArrowDown")
+        expect(options.last).to_be_in_viewport()
+        expect(box).to_be_in_viewport(ratio=1)
+
+
+class _Long(TwinModel):
+    """Always has twenty suggestions."""
+
+    def complete_query(self, query: str, *options: Any) -> QueryCompletion:
+        answer = super().complete_query(query, *options)
+        like = answer.suggestions[0]
+        texts = [f"{query}{number:02}" for number in range(20)]
+        return replace(answer, suggestions=tuple(like._replace(text=text, display=text) for text in texts))
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -11,6 +11,7 @@ from typing import Any
 
 import grpc
 import pytest
+from autocomplete.v1 import autocomplete_service_pb2 as pb
 
 from autocomplete_client import (
     Answer,
@@ -68,10 +69,14 @@ def test_each_method_gives_the_apis_messages(ask: Ask, address: str) -> None:
     completion = ask(address, "complete_query", "new yor", max_suggestions=2, model="twin")
     words = ask(address, "predict_next_word", "the united ", timeout_s=5)
     score = ask(address, "score_text", "so be it", model="models/twin")
+    logged = ask(address, "complete_query", "new yor", generated=pb.GENERATED_QUERIES_OFF)
+    silent = ask(address, "complete_query", "new yor", min_acceptance_probability=0.75)
     pieces = ask(address, "generate_text", "once", max_output_tokens=3)
     models = ask(address, "list_models")
 
     assert [item.text for item in completion.suggestions] == ["new yorc", "new yorb"]
+    assert [item.text for item in logged.suggestions] == ["new yorc"]
+    assert not silent.suggestions
     assert words.suggestions[0].text == "states"
     assert score.log_probability == -4.0
     assert "".join(piece.text for piece in pieces) == " word word word"
@@ -85,6 +90,7 @@ def test_each_method_gives_the_apis_messages(ask: Ask, address: str) -> None:
     [
         ("complete_query", {"query": "x" * 257}, InvalidRequestError, "TEXT_TOO_LONG"),
         ("complete_query", {"max_suggestions": -1}, InvalidRequestError, "OUT_OF_RANGE"),
+        ("complete_query", {"min_acceptance_probability": 1.5}, InvalidRequestError, "OUT_OF_RANGE"),
         ("get_model", {"model": "none"}, ModelNotFoundError, "MODEL_NOT_FOUND"),
         ("score_text", {"text": "x", "model": "other"}, UnsupportedError, "METHOD_UNSUPPORTED"),
         ("generate_text", {"temperature": 3.0}, InvalidRequestError, "OUT_OF_RANGE"),
@@ -187,7 +193,8 @@ def play(request: pytest.FixtureRequest) -> Callable[..., list[Answer]]:
 
 
 def test_a_session_gives_the_fast_answer_then_the_final_one(play: Any, address: str) -> None:
-    answers = play(address, lambda _typing: iter(["n", "ne"]), model="twin", max_suggestions=2)
+    options: Any = {"model": "twin", "max_suggestions": 2, "generated": pb.GENERATED_QUERIES_MIX}
+    answers = play(address, lambda _typing: iter(["n", "ne"]), min_acceptance_probability=0.5, **options)
 
     assert [(answer.query, answer.is_final) for answer in answers] == [
         ("n", False),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from lm.errors import BundleDamagedError
+from lm.index.existing_words import build_existing_words, open_existing_words
 from lm.models.ngram import NgramModel
 from lm.models.vocabulary import BEGIN, END, SPACE, UNKNOWN, Constraint
 from lm.text.hangul import TypedPrefix
@@ -40,6 +42,9 @@ def test_the_distribution_is_the_score_of_every_token(trained: TrainedNgram) -> 
         scores = [table.score(context, token)[0] for token in range(size)]
         np.testing.assert_allclose(table.distribution(context, 0, size), scores, atol=1e-5, rtol=0)
         np.testing.assert_array_equal(table.distribution(context, 5, 20), table.distribution(context, 0, size)[5:20])
+        alone = np.zeros((1, size), np.float32)
+        table.mix(np.array([context]), np.ones(1, np.float32), alone)
+        np.testing.assert_allclose(alone[0], np.exp(scores), atol=1e-6)
 
 
 def test_successors_are_the_best_of_all_tokens(trained: TrainedNgram) -> None:
@@ -83,8 +88,16 @@ def _extensions(trained: TrainedNgram, constraint: Constraint, path: _Path, numb
     return longer, mass * math.exp(path.log_prob)
 
 
+Allowed = Callable[[tuple[int, ...]], bool]
+
+
 def _naive_beam(
-    trained: TrainedNgram, context: int, constraint: Constraint, width: int, max_tokens: int
+    trained: TrainedNgram,
+    context: int,
+    constraint: Constraint,
+    width: int,
+    max_tokens: int,
+    allowed: Allowed = bool,
 ) -> tuple[list[tuple[tuple[int, ...], float]], float]:
     """The same beam, which scores every token of the vocabulary at every step."""
     active = [(0, _Path(np.float32(0), -1, -1, 0, (), context))]
@@ -98,7 +111,7 @@ def _naive_beam(
         proposals: list[_Path] = []
         for number, path in active:
             longer, typed_mass = _extensions(trained, constraint, path, number)
-            proposals += longer
+            proposals += [path for path in longer if allowed(path.tokens)]
             mass += typed_mass
         active = []
         for path in sorted(proposals, key=rank)[:width]:
@@ -126,6 +139,42 @@ def test_the_beam_is_that_of_scoring_everything(trained: TrainedNgram, before: s
         np.testing.assert_allclose(steps, scores, atol=1e-5)
         assert trained.vocabulary.spell(tokens).startswith(typed)
     assert math.exp(typed_log_prob) == pytest.approx(mass, rel=1e-4)
+
+
+def _made_of(trained: TrainedNgram, words: dict[str, bool]) -> Allowed:
+    """Whether tokens are those of words, the last one perhaps unfinished, and end with a word that may end a query."""
+    low, high = trained.vocabulary.prefix_range(SPACE.encode())
+    spelt = {tuple(trained.tokenizer.encode(word)): may_end for word, may_end in words.items()}
+    spelt = {tokens: may_end for tokens, may_end in spelt.items() if UNKNOWN not in tokens}
+
+    def allowed(tokens: tuple[int, ...]) -> bool:
+        starts = [place for place, token in enumerate(tokens) if low <= token < high]
+        parts = [tokens[start:end] for start, end in zip(starts, [*starts[1:], len(tokens)], strict=True)]
+        if tokens[-1] == END:
+            return all(part in spelt for part in parts[:-1]) and spelt.get(parts[-1][:-1], False)
+        unfinished = any(word[: len(parts[-1])] == parts[-1] for word in spelt)
+        return starts[0] == 0 and unfinished and all(part in spelt for part in parts[:-1])
+
+    return allowed
+
+
+@pytest.mark.parametrize("typed", ["", "r", "re", "ba", "ban", "xq"])
+@pytest.mark.parametrize(("before", "width"), [("", 8), ("the", 4), ("how to dela a", 200)])
+def test_the_beam_makes_queries_of_words_that_exist(
+    trained: TrainedNgram, before: str, typed: str, width: int, tmp_path: Path
+) -> None:
+    every = sorted({word for sentence in SENTENCES for word in sentence.split(" ")})
+    words = {word: place % 4 > 0 for place, word in enumerate(every) if place % 3}
+    build_existing_words(tmp_path, words, trained.vocabulary, trained.tokenizer)
+    context = trained.context(trained.tokenizer.encode(before))
+    constraint = trained.vocabulary.constraint(TypedPrefix(SPACE + typed))
+    walk = open_existing_words(tmp_path, trained.vocabulary)
+
+    found, typed_log_prob = trained.model.table.beam(context, constraint.arrays, width, 6, walk)
+
+    expected, _ = _naive_beam(trained, context, constraint, width, 6, _made_of(trained, words))
+    assert [tuple(tokens) for tokens, _ in found] == [tokens for tokens, _ in expected]
+    assert typed_log_prob == trained.model.table.typed_log_prob(context, constraint.arrays, width)
 
 
 @pytest.mark.parametrize("typed", ["", "r", "red", "ban", "caf", "theb", "xq"])

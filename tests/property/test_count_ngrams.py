@@ -103,6 +103,9 @@ def test_distributions_and_the_best_of_them_are_as_defined(
     context, size = _context(model, history), len(_VOCABULARY)
 
     log_probs = model.table.distribution(context, 0, size)
+    half = np.full((1, size), 0.5, np.float32)
+    model.table.mix(np.array([context]), np.array([0.25], np.float32), half)
+    np.testing.assert_allclose(half[0], 0.25 * np.exp(log_probs) + 0.375, atol=1e-6)
 
     assert log_probs[BEGIN] == -math.inf
     assert np.exp(log_probs[_PREDICTED]) == pytest.approx([expected[token] for token in _PREDICTED], rel=1e-5)

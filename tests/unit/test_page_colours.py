@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-_STYLE = (Path(__file__).parents[2] / "gateway" / "page" / "style.css").read_text(encoding="utf-8")
+_ROOT = Path(__file__).parents[2]
+_STYLE = (_ROOT / "gateway" / "page" / "style.css").read_text(encoding="utf-8")
 _LIGHT, _DARK = (
     dict(re.findall(r"--([a-z0-9-]+): (#[0-9a-f]{3,6});", block))
     for block in re.findall(r":root \{(.*?)\n *\}", _STYLE, re.DOTALL)
@@ -15,6 +16,12 @@ _LIGHT, _DARK = (
 _TEXT = [(text, under) for text in ("text", "soft", "faint") for under in ("page", "card", "active")]
 _TEXT += [("warn", "card"), ("accent", "page"), ("faint", "field")]
 _EDGES = [("edge", "card"), ("edge", "field"), ("accent", "card"), ("accent", "active"), ("accent", "field")]
+_STAGES = dict(re.findall(r'data-stage="([a-z]+)"\] \{ --stage: (#[0-9a-f]{6});', _STYLE))
+_TIMED = {
+    stage
+    for path in (_ROOT / "suggest").rglob("*.py")
+    for stage in re.findall(r'\.stage\("(\w+)"', path.read_text(encoding="utf-8"))
+}
 
 
 def _luminance(colour: str) -> float:
@@ -35,3 +42,10 @@ def test_text_and_edges_stand_out(colours: dict[str, str]) -> None:
     dim = [pair for pair in _TEXT if _contrast(colours[pair[0]], colours[pair[1]]) < 4.5]
     dim += [pair for pair in _EDGES if _contrast(colours[pair[0]], colours[pair[1]]) < 3]
     assert dim == []
+
+
+def test_each_stage_has_a_colour_of_its_own() -> None:
+    assert _TIMED - _STAGES.keys() == {"explain"}  # the page shows no time of work for itself
+    assert len(set(_STAGES.values())) == len(_STAGES)
+    cards = [colours["card"] for colours in (_LIGHT, _DARK)]
+    assert [stage for stage, colour in _STAGES.items() if min(_contrast(colour, card) for card in cards) < 3] == []
