@@ -144,7 +144,7 @@ class QueryCompleter:
         return listed.candidates, listed.total
 
     def readings(self, query: str) -> list[Reading]:
-        """How a normalised query may be read: as it stands, which is the first, and corrected if it may hold an error."""
+        """How a normalised query may be read: as it stands, which is the first, and with errors corrected."""
         request, reading = Request(query), read_typed(self._model, query)
         self._proposed(request, reading, self._sources)
         if self._spelling is None:
