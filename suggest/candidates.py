@@ -35,7 +35,7 @@ class Candidates:
     """N queries that may be suggested.
 
     Attributes:
-        texts: each once.
+        texts: each once a reading of what was typed.
         lengths: characters of each that were not typed, at least 1, float64 (N,).
         counts: submissions in the log, float64 (N,); 0 for a query that only the models know.
         log_probs: the models' natural-log probabilities given what was typed, float64 (N,); -inf if they have none.
@@ -313,12 +313,15 @@ def pool_readings(
 
     Args:
         reading, pool: of what was typed as it stands.
-        corrected: the most probable first; a text that several lead to counts as the first one's.
+        corrected: the most probable first; a text that several lead to counts as the first one's. One that was found
+            elsewhere besides is there twice.
         kinds: differences of `lm.text.duplicates` that make no other query: a reading gives way to those before it
             where these have it as often in the log.
     """
     typed = typed_prefixes(reading.query)
-    texts = set(pool.candidates.texts)
+    elsewhere_N = pool.candidates.elsewhere
+    texts = {text for text, elsewhere in zip(pool.candidates.texts, elsewhere_N.tolist(), strict=True) if not elsewhere}
+    again = set(pool.candidates.texts) - texts
     counts: dict[str, float] = {}
     _note(pool.candidates, kinds, counts)
     parts, owners = [(reading, pool)], dict[str, Reading]()
@@ -327,11 +330,12 @@ def pool_readings(
             row
             for row, text in enumerate(proposed.candidates.texts)
             if text not in texts and not any(prefix.begins(text) for prefix in typed)
-            if counts.get(duplicate_key(text, *kinds), -1.0) < proposed.candidates.counts[row]
+            if text in again or counts.get(duplicate_key(text, *kinds), -1.0) < proposed.candidates.counts[row]
         ]
         part = proposed.rows(rows)
         _note(part.candidates, kinds, counts)
         texts.update(part.candidates.texts)
+        again.difference_update(part.candidates.texts)
         owners |= dict.fromkeys(part.candidates.texts, other)
         parts.append((other, part))
     return _joined(parts), owners

@@ -37,8 +37,6 @@ CORRECTED = 12
 """Completions of corrections that are ranked with them."""
 _LEAST_SHARE = 1e-300
 """Of a title's weight that is nothing beside another of the same title."""
-_PROBABLE = math.log(0.5)
-"""A correction that is more probable than this is what was meant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,7 +288,8 @@ class QueryCompleter:
         shown = self._worth_showing(found, listed, request.options.min_acceptance_prob)
         for log_prob, row, form in shown[: request.options.max_suggestions]:
             text = candidates.texts[row]
-            correction = listed.corrections.get(text)
+            corrected = candidates.edits is not None and candidates.edits[row] > 0
+            correction = listed.corrections[text] if corrected else None
             query, edits = (correction.query.rstrip(), correction.edits) if correction else (request.query, 0)
             popularity = math.log(counts[row] / index.total) if counts[row] > 0 else None
             terms = ScoreTerms(popularity, None if elsewhere[row] else _known(ngram[row]), _known(neural[row]), edits)
@@ -360,9 +359,14 @@ def first_rows(
 
 
 def _corrected_query(listed: _Listed, suggestions: tuple[QuerySuggestion, ...]) -> str:
-    """The correction that is more probable than all else, if a suggestion completes it."""
-    shown = [listed.corrections[each.text] for each in suggestions if each.text in listed.corrections]
-    return next((correction.query for correction in shown if correction.log_posterior > _PROBABLE), "")
+    """The correction that is more probable than all other readings of what was typed, if a suggestion completes it."""
+    candidates = listed.candidates
+    if candidates.edits is None or candidates.log_posteriors is None:
+        return ""
+    typed = candidates.log_posteriors[candidates.edits == 0].max(initial=-math.inf)
+    shown = [listed.corrections[each.text] for each in suggestions if each.terms.edit_count]
+    best = max(shown, key=lambda correction: correction.log_posterior, default=None)
+    return best.query if best is not None and best.log_posterior > typed else ""
 
 
 def _known(log_prob: float) -> float | None:

@@ -18,13 +18,17 @@ calibrated. A language model has seen the queries of its log, and so its opinion
 queries it made up: how much either says, and being in the log besides, the data tell.
 
 Of what suits the typed letters a query of the log is never behind a generated one that is less probable by the models,
-and one that does not begin as it was typed never before one that does and is at least as popular: see `utilities`.
+and one that does not begin as it was typed never before one that does and is at least as popular.
 
 Where typing errors were looked for, the list holds several readings of what was typed: as it stands, and corrected.
-`p` is then given the reading, the log of the reading's posterior probability (see `suggest.sources.spelling`) is added
-to `u`, and what suits the typed letters is never outranked by a correction that is no more popular. The probability
-stated comes from utilities in which that log has a weight of its own and corrections a constant (see
-`training.fit.corrections`).
+Then
+
+    P(q) = P(reading) P(q given the reading)
+
+where the second factor is that of the formula above, as if the reading were certain, and the first a conditional logit
+too: of the readings and of what is none of them, by what the noisy channel and the log say of each (see
+`suggest.sources.spelling` and `training.fit.corrections`). No correction stands before a query of the log that suits
+the typed letters and is at least as popular. The list is in the order of P.
 """
 
 from __future__ import annotations
@@ -144,8 +148,21 @@ def order(candidates: Candidates, total: float, ranking: Ranking) -> list[tuple[
         given, _ = _order_reading(candidates.rows(rows_R), float(candidates.totals[rows_R[0]]), ranking)
         for log_prob, place in given:
             log_probs_N[rows_R[place]] = log_prob + candidates.log_posteriors[rows_R[place]]
-    capped = enumerate(_capped(candidates, log_probs_N).tolist())
-    return sorted(((log_prob, row) for row, log_prob in capped), key=lambda place: _place(candidates, *place))
+    rows = _added_up(candidates.texts, log_probs_N)
+    capped = zip(_capped(candidates.rows(rows), log_probs_N[rows]).tolist(), rows, strict=True)
+    return sorted(capped, key=lambda place: _place(candidates, *place))
+
+
+def _added_up(texts: Sequence[str], log_probs_N: Floats) -> list[int]:
+    """The rows of the texts; of equal ones the more probable, to whose probability those of the others are added."""
+    rows = dict[str, int]()
+    for row, text in enumerate(texts):
+        other = rows.setdefault(text, row)
+        if other != row:
+            best = row if log_probs_N[row] > log_probs_N[other] else other
+            log_probs_N[best] = np.logaddexp(log_probs_N[row], log_probs_N[other])
+            rows[text] = best
+    return list(rows.values())
 
 
 def _order_reading(candidates: Candidates, total: float, ranking: Ranking) -> tuple[list[tuple[float, int]], bool]:
