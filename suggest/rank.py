@@ -27,8 +27,8 @@ Then
 
 where the second factor is that of the formula above, as if the reading were certain, and the first a conditional logit
 too: of the readings and of what is none of them, by what the noisy channel and the log say of each (see
-`suggest.sources.spelling` and `training.fit.corrections`). No correction stands before a query of the log that suits
-the typed letters and is at least as popular. The list is in the order of P.
+`suggest.sources.spelling` and `training.fit.corrections`). No correction stands before a query of the log that begins
+as typed and is at least as popular, unless what was typed is less probable to be right. The list is in the order of P.
 """
 
 from __future__ import annotations
@@ -148,9 +148,9 @@ def order(candidates: Candidates, total: float, ranking: Ranking) -> list[tuple[
         given, _ = _order_reading(candidates.rows(rows_R), float(candidates.totals[rows_R[0]]), ranking)
         for log_prob, place in given:
             log_probs_N[rows_R[place]] = log_prob + candidates.log_posteriors[rows_R[place]]
-    rows = _added_up(candidates.texts, log_probs_N)
-    capped = zip(_capped(candidates.rows(rows), log_probs_N[rows]).tolist(), rows, strict=True)
-    return sorted(capped, key=lambda place: _place(candidates, *place))
+    listed = _added_up(candidates.texts, log_probs_N)
+    capped: list[float] = _capped(candidates.rows(listed), log_probs_N[listed]).tolist()
+    return sorted(zip(capped, listed, strict=True), key=lambda place: _place(candidates, *place))
 
 
 def _added_up(texts: Sequence[str], log_probs_N: Floats) -> list[int]:
@@ -187,12 +187,17 @@ def _order_reading(candidates: Candidates, total: float, ranking: Ranking) -> tu
 def _capped(candidates: Candidates, log_probs_N: Floats) -> Floats:
     """The log probabilities with those of corrections lowered to where they may stand.
 
-    That is below each query of the log that suits the typed letters and is at least as popular.
+    That is below each query of the log that begins as typed and is at least as popular, unless what was typed is less
+    probable to be right than the correction.
     """
     assert candidates.edits is not None
-    typed, corrected = ((candidates.edits == 0) & (candidates.counts > 0)).nonzero()[0], candidates.edits.nonzero()[0]
-    popular_TC = candidates.counts[typed][:, None] >= candidates.counts[corrected]
-    caps_C = np.where(popular_TC, log_probs_N[typed][:, None], np.inf).min(axis=0, initial=np.inf)
+    assert candidates.log_posteriors is not None
+    typed = ((candidates.edits == 0) & (candidates.counts > 0) & ~candidates.elsewhere).nonzero()[0]
+    corrected = candidates.edits.nonzero()[0]
+    counts, posteriors = candidates.counts, candidates.log_posteriors
+    protected_TC = counts[typed][:, None] >= counts[corrected]
+    protected_TC &= posteriors[typed][:, None] >= posteriors[corrected]
+    caps_C = np.where(protected_TC, log_probs_N[typed][:, None], np.inf).min(axis=0, initial=np.inf)
     # those that are lowered to the same place keep their order
     places_C = 1 + np.argsort(np.argsort(-log_probs_N[corrected], kind="stable"))
     capped_N = log_probs_N.copy()

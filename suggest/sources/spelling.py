@@ -52,11 +52,14 @@ _SEARCH_LOSS = 6.0, 8.5
 _WHOLE = 0.2
 """A correction is suggested itself if its last word makes up this share of all words that begin so."""
 _UNKNOWN_COUNT = 0.1
+_MOVED_LETTER = 6.0
+"""Cost in nats of a letter in another place of its word."""
 _LONG_WORD = 5
 _USUAL_COST = 6.0
-_FAR_MORE = math.log(20.0)
-"""A word of so many characters is taken for misspelt if one that is so many times as popular is so near: as in
-`training.data.misspelt`."""
+_ONE_TOO_MANY = 8.0
+_FAR_MORE = math.log(6.0)
+"""A word of so many characters is taken for misspelt if one that is so many times as popular is so near: by a letter
+left out or in another place, or with a letter too many inside a long word."""
 _BEAM_WIDTH = 8
 
 
@@ -198,6 +201,7 @@ class SpellingSource:
 
     def _changes(self, words: Sequence[str], place: int) -> Iterator[_Change]:
         yield from self._respelt(words, place)
+        yield from self._moved(words, place)
         yield from self._split(words, place)
         for left in (place - 1, place):
             if left >= 0 and left + 1 < len(words) and words[left + 1]:
@@ -213,6 +217,20 @@ class SpellingSource:
         ):
             gain = spelling.score - before
             yield _Change(place, place + 1, spelling.text, gain, spelling.cost, spelling.edits)
+
+    def _moved(self, words: Sequence[str], place: int) -> Iterator[_Change]:
+        """A letter that stands two or three places from its own, as in `restaraunt`."""
+        word, unfinished = words[place], place == len(words) - 1
+        if len(word) < _LONG:
+            return
+        before = self._unigram(word, unfinished)
+        for start, letter in enumerate(word):
+            rest = word[:start] + word[start + 1 :]
+            for end in (start - 3, start - 2, start + 2, start + 3):
+                text = rest[:end] + letter + rest[end:]
+                if 0 < end < len(word) and text != word and self._count(text, unfinished):
+                    gain = self._unigram(text, unfinished) - before - _MOVED_LETTER
+                    yield _Change(place, place + 1, text, gain, _MOVED_LETTER, 1)
 
     def _split(self, words: Sequence[str], place: int) -> Iterator[_Change]:
         """A space that was left out, or another key hit in its place."""
@@ -256,9 +274,11 @@ def _cost(chosen: Sequence[_Change]) -> float:
 
 def _is_usual(words: Sequence[str], change: _Change) -> bool:
     """Whether a word is more likely a usual misspelling of a far more popular one than a word."""
-    ratio = change.gain + change.cost
+    word, ratio = words[change.start], change.gain + change.cost
     one = change.end == change.start + 1 and change.edits == 1 and " " not in change.text
-    return one and len(words[change.start]) >= _LONG_WORD and change.cost <= _USUAL_COST and ratio >= _FAR_MORE
+    longer = len(word) > max(len(change.text), _LONG) and not word.startswith(change.text)
+    near = change.cost <= _USUAL_COST or (longer and change.cost <= _ONE_TOO_MANY)
+    return one and near and len(word) >= _LONG_WORD and ratio >= _FAR_MORE
 
 
 def _combined(changes: Sequence[_Change]) -> list[tuple[_Change, ...]]:

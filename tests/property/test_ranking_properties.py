@@ -133,8 +133,9 @@ def test_what_begins_as_typed_keeps_its_order_and_comes_first_among_equally_popu
     candidates = matched(rows, matches)
     if corrected:  # nothing is, but the list is ranked as one of several readings
         certain, none = np.zeros(len(rows)), np.zeros(len(rows), np.int64)
-        readings = {"edits": none, "reading": none, "log_posteriors": certain, "totals": np.full(len(rows), total)}
-        candidates = dataclasses.replace(candidates, **readings)
+        candidates = dataclasses.replace(
+            candidates, edits=none, reading=none, log_posteriors=certain, totals=np.full(len(rows), total)
+        )
     scores = [score for score, _ in order(candidates, total, ranking)]
     places = [place for _, place in order(candidates, total, ranking)]
     typed = [place for place in range(len(rows)) if not candidates.elsewhere[place]]
@@ -221,6 +222,13 @@ def test_a_list_of_several_readings_is_sorted_by_what_it_states(
     assert sorted(places) == list(range(len(candidates.texts)))
     assert np.exp(scores).sum() <= 1 + 1e-9
     counts, edits, alone = candidates.counts, candidates.edits, dict[int, float]()
+    posteriors = candidates.log_posteriors
+
+    def protects(typed: int, correction: int) -> bool:
+        """Whether a query of the log that begins as typed is at least as popular, and as probable to be meant."""
+        popular = counts[typed] > 0 and counts[typed] >= counts[correction]
+        return bool(edits[correction] > edits[typed] == 0 and popular and posteriors[typed] >= posteriors[correction])
+
     start = 0
     for rows, _, total in parts:
         alone |= {start + place: score for score, place in order(listed(rows), total, ranking)}
@@ -229,15 +237,11 @@ def test_a_list_of_several_readings_is_sorted_by_what_it_states(
         given_reading = alone[place] + candidates.log_posteriors[place]
         # what suits the typed letters states what it does in its own list, times the probability that these are right
         assert score <= given_reading + 1e-9
-        typed = [stated for stated, other in ranked if not edits[other] and counts[other] >= counts[place] > 0]
-        typed += [stated for stated, other in ranked if not edits[other] and counts[other] > counts[place] == 0]
+        typed = [stated for stated, other in ranked if protects(other, place)]
         if not edits[place] or all(stated > given_reading for stated in typed):
             assert score == pytest.approx(given_reading, abs=1e-6)
-    # no correction stands before a query of the log that suits the typed letters and is at least as popular
     for ahead, first in enumerate(places):
-        for second in places[ahead + 1 :]:
-            if edits[first] and not edits[second]:
-                assert counts[first] > counts[second] or not counts[second]
+        assert not any(protects(second, first) for second in places[ahead + 1 :])
 
 
 def test_the_reading_with_the_better_evidence_is_the_more_probable() -> None:

@@ -25,6 +25,8 @@ While a user types, a query also holds errors that are deleted later."""
 _MISSPELT = 5  # the weight of misspelt words
 _SECOND = 0.2
 """Share of the texts with an error that hold another one (Damerau, 1964)."""
+_JOINED = 0.15
+"""Share of those with several words in which two are written as one: more than fingers alone make."""
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _ERRORS = TypingErrors()
 _KINSHIP = kinship()
@@ -65,6 +67,10 @@ def _choice(readings: Sequence[Reading], prefix: str) -> Choice:
 
 def mistyped(prefix: str, drawn: np.random.Generator) -> str:
     """A normalised prefix with an error, sometimes two, drawn with the probabilities of `lm.text.typing_errors`."""
+    spaces = [place for place, letter in enumerate(prefix) if letter == " "]
+    if spaces and drawn.random() < _JOINED:
+        place = spaces[int(drawn.integers(len(spaces)))]
+        return prefix[:place] + prefix[place + 1 :]
     typed = _with_error(prefix, prefix, drawn)
     return _with_error(typed, prefix, drawn) if drawn.random() < _SECOND else typed
 
