@@ -100,31 +100,28 @@ def judge_readings(readings: Sequence[Reading], ranking: Ranking) -> None:
 
     What is left is the probability that something else was meant.
     """
-    utilities_R = np.array([evidence(reading, readings[0]) for reading in readings]) @ np.array(ranking.readings[:-1])
+    utilities_R = evidence(readings) @ np.array(ranking.readings[:-1])
     utilities_R -= np.logaddexp(np.logaddexp.reduce(utilities_R), ranking.readings[-1])
     for reading, log_posterior in zip(readings, utilities_R.tolist(), strict=True):
         reading.log_posterior = log_posterior
 
 
-def evidence(reading: Reading, typed: Reading) -> tuple[float, ...]:
-    """What is multiplied with `Ranking.readings`, without the constant of what is no reading.
+def evidence(readings: Sequence[Reading]) -> Floats:
+    """What is multiplied with `Ranking.readings`, without the constant of what is no reading, float64 (R, 9).
 
     Args:
-        typed: the reading of what was typed as it stands.
+        readings: as for `judge_readings`.
     """
-    known, corrected = math.log1p(reading.total + reading.matched), reading.edits > 0
-    if reading.misspelt_words and not corrected:
-        known = 0.0  # whoever typed it before made the same error
-    return (
-        reading.log_share,
-        0.0 if corrected else known,
-        float(corrected),
-        known if corrected else 0.0,
-        -float(reading.unknown_words),
-        -float(reading.misspelt_words),
-        -float(reading.edits > 1),
-        -float(reading.query.count(" ") != typed.query.count(" ")),
-    )
+    typed, *corrections = readings
+    known = 0.0 if typed.misspelt_words else math.log1p(typed.total + typed.matched)  # others made the same error
+    rows = [(typed.log_share, 0.0, known, 0.0, 0.0, -typed.unknown_words, -typed.misspelt_words, 0.0, 0.0)]
+    share = float(np.logaddexp.reduce([each.log_share for each in corrections]))
+    for each in corrections:
+        known = math.log1p(each.total + each.matched)
+        respaced = each.query.count(" ") != typed.query.count(" ")
+        errors = (-each.unknown_words, -each.misspelt_words, -float(each.edits > 1), -float(respaced))
+        rows.append((share, each.log_share - share, 0.0, 1.0, known, *errors))
+    return np.array(rows, np.float64)
 
 
 def order(candidates: Candidates, total: float, ranking: Ranking) -> list[tuple[float, int]]:

@@ -21,7 +21,7 @@ from lm.text.duplicates import KINDS
 FORMAT_VERSION = 6
 MANIFEST_FILE = "manifest.json"
 _HASHING_THREADS = 4
-_READINGS = (0.35, 0.6, -2.5, 0.1, 0.7, 2.0, 0.1, 1.5, -3.9)
+_READINGS = (0.3, 1.0, 0.6, -2.0, 0.1, 0.7, 2.0, 0.1, 1.0, -3.7)
 
 
 class _Section(BaseModel):
@@ -85,11 +85,12 @@ class Ranking(_Section):
         advisers: for the logs of the shares that the bundle's further language models of queries give; at least 0.
         reranker: for the log of the re-ranker's share; 0: it is not asked.
         recency: for log(1 + recent submissions); at least 0, and 0 if the log has no times.
-        readings: for how what was typed is to be read, as it stands or with its errors corrected: eight weights, for
-            the log of a reading's share by the n-gram model and the errors' costs; log(1 + submissions that begin as
-            typed); being a correction; log(1 + submissions that begin so) of a correction; minus its unknown words;
-            minus those that are misspelt; minus whether two errors were corrected; and minus whether words were joined
-            or split; then the utility of what is no such reading.
+        readings: for how what was typed is to be read, as it stands or with its errors corrected: nine weights, for the
+            log of the share, by the n-gram model and the errors' costs, of what was typed or of all corrections; the
+            log of a correction's share of these; log(1 + submissions that begin as typed); being a correction; log(1 +
+            submissions that begin so) of a correction; minus its unknown words; minus those that are misspelt; minus
+            whether two errors were corrected; and minus whether words were joined or split; then the utility of what is
+            no such reading.
         matching: six weights of at least 0, for minus what tells queries that do not begin as it was typed: typed words
             stand in them in another form; they are not the first words; they stand in another order; log(1 + words left
             over); words were joined or split; and the typed words that they lack.
@@ -102,7 +103,7 @@ class Ranking(_Section):
     advisers: tuple[float, ...] = ()
     reranker: float = 0.0
     recency: float = 0.0
-    readings: tuple[float, float, float, float, float, float, float, float, float] = _READINGS
+    readings: tuple[float, float, float, float, float, float, float, float, float, float] = _READINGS
     matching: tuple[float, float, float, float, float, float] = (1.5, 2.5, 1.0, 0.4, 2.0, 1.0)
     other: tuple[float, float, float] = (-1.0, 0.6, 0.5)
     floor: float = 0.0

@@ -55,7 +55,7 @@ class TypingErrors:
 
 
 def kinship() -> NDArray[np.uint8]:
-    """How near two characters are, uint8 (384, 384): 1 on neighbouring keys or two vowels, 2 but for accents, else 0."""
+    """How near two characters are, uint8 (384, 384): 1 on near keys or two vowels, 2 but for accents, else 0."""
     table = np.zeros((_CHARACTERS, _CHARACTERS), np.uint8)
     places = {key: (column + _OFFSETS[row], row) for row, keys in enumerate(_KEYS) for column, key in enumerate(keys)}
     for first, (x, y) in places.items():

@@ -22,7 +22,7 @@ _QUERIES = 1000
 _RIGHT = 9
 """Prefixes without an error for each with one. Of whole queries 10 to 15% are misspelt (Cucerzan and Brill, 2004).
 While a user types, a query also holds errors that are deleted later."""
-_MISSPELT = 5  # the weight of misspelt words
+_MISSPELT = 6  # the weight of misspelt words
 _SECOND = 0.2
 """Share of the texts with an error that hold another one (Damerau, 1964)."""
 _JOINED = 0.15
@@ -54,7 +54,7 @@ def fit_corrections(bundle: Bundle, queries: Sequence[str], seed: int, reporter:
     if not choices:
         return ranking
     usual = np.array(Ranking().readings)
-    at_least_0 = np.array([True, True, False, True, True, True, False, False, False])
+    at_least_0 = np.array([True, True, True, False, True, True, True, False, False, False])
     held = np.arange(len(usual)) == _MISSPELT
     return ranking.model_copy(update={"readings": tuple(fit(choices, usual, at_least_0, held))})
 
@@ -62,7 +62,7 @@ def fit_corrections(bundle: Bundle, queries: Sequence[str], seed: int, reporter:
 def _choice(readings: Sequence[Reading], prefix: str) -> Choice:
     """The choice of the reading that a prefix was meant to be."""
     wanted = next((place for place, reading in enumerate(readings) if reading.query == prefix), len(readings))
-    return Choice(np.array([evidence(reading, readings[0]) for reading in readings]), np.ones(1), wanted)
+    return Choice(evidence(readings), np.ones(1), wanted)
 
 
 def mistyped(prefix: str, drawn: np.random.Generator) -> str:
