@@ -55,6 +55,7 @@ class WordOptions(ScoreOptions, total=False):
 
     max_suggestions: int
     min_probability: float
+    min_ghost_probability: float
     explain: bool
 
 

@@ -159,8 +159,17 @@ def _weight(entry: LanguageModelEntry) -> str:
     return f"{min(weights):.2f} to {max(weights):.2f} by context"
 
 
+def neural_use(entry: LanguageModelEntry) -> str:
+    """What the neural model of a model of queries is for, to put behind its description."""
+    if entry.sources[0] != "queries":
+        return ""
+    return {"propose": " (proposes queries)", "rank": "", "off": " (does not pay: not asked)"}[entry.neural_use]
+
+
 def _neural(entry: LanguageModelEntry) -> str:
-    neural = f"{entry.neural_kind}, {entry.parameter_count:,} weights" if entry.neural_kind else "none"
+    neural = (
+        f"{entry.neural_kind}, {entry.parameter_count:,} weights{neural_use(entry)}" if entry.neural_kind else "none"
+    )
     if not entry.reranker_kind:
         return neural
     return f"{neural}; re-ranker: {entry.reranker_kind}, {entry.reranker_parameter_count:,} weights"

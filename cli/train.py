@@ -24,7 +24,6 @@ count_column = "count"
 name = "queries"
 unit = "subword"
 sources = ["queries"]
-neural = { max_epochs = 4 }
 
 [[language_models]]
 name = "words"

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.filesize import decimal
 from rich.table import Table
 
+from cli.bundles import neural_use
 from cli.output import figures_table, stdout
 from lm.bundle.manifest import Manifest
 from lm.bundle.registry import is_url
@@ -86,7 +87,11 @@ def _data(data: Mapping[str, Any], config: TrainingConfig) -> Iterator[str]:
 def _contents(manifest: Manifest, size: int) -> Iterator[str]:
     models = "; ".join(
         f"{entry.name}: {entry.unit}, {entry.ngram_count:,} n-grams"
-        + (f", {entry.neural_kind} of {entry.parameter_count:,} weights" if entry.neural_kind else "")
+        + (
+            f", {entry.neural_kind} of {entry.parameter_count:,} weights{neural_use(entry)}"
+            if entry.neural_kind
+            else ""
+        )
         for entry in manifest.language_models
     )
     yield f"Bundle: {manifest.query_count:,} queries; {models}; {decimal(size)} in all"

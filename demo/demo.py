@@ -43,6 +43,7 @@ def run_demo(folder: Path, address: str, exit_after_tour: bool, console: Console
         AutocompleteError: what the data or the training want, each with its remedy.
     """
     from demo.server import free_address, is_port_free, running_gateway, running_server
+    from demo.tour import take_tour
 
     if not is_port_free(address):
         raise UnavailableError(
@@ -64,10 +65,11 @@ def run_demo(folder: Path, address: str, exit_after_tour: bool, console: Console
             running_server(registry, MODEL, address=address, metrics_address=metrics, log=logs[0]) as server,
             running_gateway(address, address=page, log=logs[1]) as gateway,
         ):
-            _show(address, metrics, console)
-            console.print(f"\nThe page: [bold]http://{page}[/bold]", soft_wrap=True)
+            for table in take_tour(address):
+                console.print()
+                console.print(table)
             if not exit_after_tour:
-                console.print("Server and page stay up. [bold]Ctrl-C[/bold] stops them.")
+                _invite(address, metrics, page, console)
                 _wait({logs[0]: server, logs[1]: gateway})
     except KeyboardInterrupt:
         console.print("\nStopped.")
@@ -107,7 +109,7 @@ def _announce(folder: Path, address: str, console: Console) -> None:
         console.print("Times are those of two processor cores:")
         console.print("  1. fetch the sample, 249 speeches and 64,757 web queries: a download of 82 MB, once")
         console.print("  2. build KenLM's programs, once on this machine: 1 minute")
-        console.print("  3. train n-gram and recurrent models of words and of subwords, and a query index: 2 minutes")
+        console.print("  3. train models of queries and of text, n-gram and recurrent, and a query index: 2 minutes")
         console.print(f"  4. serve them at {address}, and show what they suggest: 10 seconds")
     console.print(f"All files are in {folder}.\n", soft_wrap=True)
 
@@ -146,12 +148,7 @@ def _is_trained(folder: Path, digest: str) -> bool:
         return False
 
 
-def _show(address: str, metrics_address: str, console: Console) -> None:
-    from demo.tour import take_tour
-
-    for table in take_tour(address):
-        console.print()
-        console.print(table)
+def _invite(address: str, metrics_address: str, page: str, console: Console) -> None:
     program = Path(sys.executable).with_name("autocomplete")
     if program.is_relative_to(Path.cwd()):
         program = program.relative_to(Path.cwd())
@@ -165,6 +162,8 @@ def _show(address: str, metrics_address: str, console: Console) -> None:
     console.print("\nTry it from another terminal, in this folder:")
     for command in commands:
         console.print(f"  {command}", markup=False, highlight=False, soft_wrap=True)
+    console.print(f"\nThe page: [bold]http://{page}[/bold]", soft_wrap=True)
+    console.print("Server and page stay up. [bold]Ctrl-C[/bold] stops them.")
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from service.rpc.calls import Calls
 from service.rpc.completer import Completer
 from service.rpc.health import HEALTH_SERVICE, Health
 from service.rpc.keystrokes import KeystrokeAnswers
-from service.rpc.requests import query_defaults
+from service.rpc.requests import Defaults
 from service.rpc.servicers import AUTOCOMPLETE_SERVICE, MODEL_SERVICE, AutocompleteServicer, ModelServicer
 from service.rpc.streams import Streams
 from service.telemetry.metrics import Metrics
@@ -80,7 +80,7 @@ class Server:
         self._versions: dict[str, str] = {}
         self._health = Health()
         self._answers = open_answers(settings, self.metrics)
-        self._completer = Completer(self._answers, self.metrics, query_defaults(settings), self._tracing)
+        self._completer = Completer(self._answers, self.metrics, Defaults.of(settings), self._tracing)
         self._lanes = Lanes(settings, self.metrics, clock)
         self._warm_sets = WarmSets(
             self._completer.prepare_query,

@@ -151,6 +151,13 @@ class ServerSettings(ProgramSettings):
         description="Whole queries that are less probable than this are not suggested. 0 leaves none out. If unset, "
         "as each model says, which leaves out only guesses. A request may choose.",
     )
+    min_ghost_probability: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Words that are less probable than this are not shown as ghost text, in grey behind the cursor. If "
+        "unset, as each model has learnt. A request may choose.",
+    )
     drain_s: float = Field(10.0, ge=0, description="Seconds that running calls get to finish when the server stops.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="What is logged. `debug` logs every call. Queries are never logged."

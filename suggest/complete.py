@@ -57,9 +57,13 @@ class _Listed:
 
 
 class QueryCompleter:
-    """Completes queries from an open bundle; threads may share it."""
+    """Completes queries from an open bundle; threads may share it.
 
-    def __init__(self, bundle: Bundle) -> None:
+    Args:
+        neural: proposes in place of the source that the bundle says.
+    """
+
+    def __init__(self, bundle: Bundle, neural: NeuralSource | None = None) -> None:
         self._bundle = bundle
         self._model = bundle.language_model("queries")
         self._duplicates = bundle.manifest.duplicates
@@ -77,11 +81,11 @@ class QueryCompleter:
         self._advisers = Advisers(bundle.advisers() if self._ranking.advisers else ())
         self._rescorer = Rescorer(self._model)
         proposes = self._model.neural is not None and self._model.entry.neural_use == "propose"
-        self._neural = NeuralSource(self._model) if proposes else None
+        self._neural = neural or (NeuralSource(self._model, bundle.words) if proposes else None)
         self._neural_ranking = bundle.manifest.neural_ranking or self._ranking
         self._reranks = self._model.reranker is not None and self._ranking.reranker > 0
         self._spelling_cost = CostEstimate(0.002)
-        self._neural_cost = CostEstimate(0.002)
+        self._neural_cost = CostEstimate(0.002 if self._neural is None else 0.010)
         self._reranker_cost = CostEstimate(0.003)
 
     def complete(self, query: str, options: QueryOptions, budget: Budget | None) -> QueryCompletion:
@@ -98,7 +102,7 @@ class QueryCompleter:
         work = Work(budget)
         with work.stage("parse"):
             options = options._replace(generated=options.generated or self._generated)
-            request = Request(normalize_query(query), options)
+            request = self._without_offence(Request(normalize_query(query), options))
         if request.query:
             listed = self._ranked(request, work)
         else:
@@ -113,6 +117,18 @@ class QueryCompleter:
             refiners=listed.refiners,
             timings=work.timings,
         )
+
+    def _without_offence(self, request: Request) -> Request:
+        """The request without what a model makes up where that would join what was typed with delicate words.
+
+        A last word that may go on is judged by what it becomes, but corrected only if it is not delicate itself.
+        """
+        never, (head, _, last) = self._bundle.never_generated, request.query.rpartition(" ")
+        if never.silences(request.query if len(last) == 1 else head):
+            return request._replace(options=request.options._replace(generated=Generated.OFF))
+        if request.options.correct and never.silences(request.query):
+            return request._replace(options=request.options._replace(correct=False))
+        return request
 
     def proposed(self, query: str, *, whole: bool = False) -> Pool:
         """What log and models propose that begins as a normalised query, without near-duplicates.

@@ -6,12 +6,12 @@ word takes its place. Two typed capitals and no small letter, or a sentence in c
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable
 from typing import NamedTuple
 
 from lm.models.language_model import LanguageModel
 from lm.models.vocabulary import SPACE, UNKNOWN
-from lm.models.written_forms import Writing
 from lm.text.normalize import normalize_text, normalize_typing, split_words, word_spans
 
 _NEAR = 80
@@ -55,17 +55,15 @@ class Writer:
         """
         if not self._model.entry.lowercase:
             return word
-        form = self._forms.form(place.before, word)
-        if place.begins:
-            form = self._forms.writing.capitalised(form)
+        form = self._forms.beginning(word) if place.begins else self._forms.form(place.before, word)
         typed = normalize_typing(typed, lowercase=False).strip()
         if place.capitals and not any(map(str.islower, typed)):
-            return self._forms.writing.upper(form)
-        return with_typed_capitals(form, typed, self._forms.writing)
+            return _upper(form, typed)
+        return with_typed_capitals(form, typed)
 
     def _last_word(self, sentence: str) -> str:
         last = sentence[-_NEAR:].rsplit(maxsplit=1)[-1:]
-        words = self._split(normalize_text(last[0], lowercase=True)) if last else []
+        words = self._split(_lower(last[0])) if last else []
         abbreviation = words[-1:] == ["."] and len(words) > 1 and words[-2].isalpha()
         return "".join(words[-2:] if abbreviation else words[-1:])
 
@@ -77,21 +75,21 @@ class Writer:
         return len(words) > 1 and any(len(word) > 1 and self._may_be_small(word) for word in words)
 
     def _may_be_small(self, word: str) -> bool:
-        lower = normalize_text(word, lowercase=True)
+        lower = _lower(word)
         known = self._model.joins or self._model.vocabulary.id(SPACE + lower) != UNKNOWN
         return known and self._forms.form("", lower).removesuffix(".") != word
 
 
-def with_typed_capitals(form: str, typed: str, writing: Writing) -> str:
+def with_typed_capitals(form: str, typed: str) -> str:
     """A word's form with the capitals of what was typed of it."""
     capitals = [letter for letter in typed if _is_capital(letter)]
     if not capitals or form.startswith(typed):
         return form
     if len(capitals) > 1 and not any(map(str.islower, typed)):
-        return writing.upper(form)
-    if form[: len(typed)].lower() != typed.lower():  # a letter may become two with its case
-        lower = typed.lower()
-        return typed + form[len(lower) :] if form.lower().startswith(lower) else form
+        return _upper(form, typed)
+    if _lower(form[: len(typed)]) != _lower(typed):  # a letter may become two with its case
+        begun = len(_lower(typed))
+        return typed + form[begun:] if _lower(form).startswith(_lower(typed)) else form
     kept = (own if _is_capital(own) else letter for own, letter in zip(typed, form, strict=False))
     return "".join(kept) + form[len(typed) :]
 
@@ -99,7 +97,16 @@ def with_typed_capitals(form: str, typed: str, writing: Writing) -> str:
 def rest_of(word: str, typed: str) -> str:
     """What of a suggested word is still to be written; nothing where it does not go on as it was typed."""
     typed = normalize_typing(typed, lowercase=False).strip()
-    return word[len(typed) :] if word[: len(typed)].lower() == typed.lower() else ""
+    return word[len(typed) :] if _lower(word[: len(typed)]) == _lower(typed) else ""
+
+
+def _upper(form: str, typed: str) -> str:
+    """A word in capitals; who types `İ` has two letters i."""
+    return unicodedata.normalize("NFC", (form.replace("i", "İ") if "İ" in typed else form).upper())
+
+
+def _lower(text: str) -> str:
+    return normalize_text(text, lowercase=True)
 
 
 def _is_capital(letter: str) -> bool:
@@ -134,7 +141,7 @@ class Pen:
         pieces, place = list[str](), 0
         for start, end in word_spans(text):
             typed, self._typed = self._typed, ""
-            lower = normalize_text(text[start:end], lowercase=True)
+            lower = _lower(text[start:end])
             self._sentence += text[place:start]
             form = self._writer.write(lower, self._writer.place(self._sentence), typed)
             if form.endswith(".") and not lower.endswith("."):

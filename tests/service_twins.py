@@ -138,6 +138,7 @@ class TwinModel(_Anything):  # type: ignore[misc]
         return NextWords(
             suggestions=tuple(WordSuggestion(text=word, log_prob=-0.5, terms=ScoreTerms()) for word in words),
             replace_start=len(text),
+            ghost_text=words[0] if words and (options.min_ghost_probability or 0.5) <= 0.6 else "",
             left_out=self.left_out,
             timings=(),
         )

@@ -81,7 +81,9 @@ def train_language_model(
     if config.neural is not None and config.neural.use != "off":
         described, training["neural"] = _network(job, config, config.neural, prepared, folder / "neural")
         update = {"neural_kind": described.kind, "parameter_count": described.parameter_count, "ngram_weight": 0.5}
-        entry = entry.model_copy(update=update | {"neural_use": config.neural.use})
+        if config.sources[0] == QUERIES:
+            update["neural_use"] = config.neural.use
+        entry = entry.model_copy(update=update)
     if config.reranker is not None:
         described, training["reranker"] = _network(job, config, config.reranker, prepared, folder / "reranker")
         update = {"reranker_kind": described.kind, "reranker_parameter_count": described.parameter_count}

@@ -12,6 +12,7 @@ export class Combobox {
   #corrected = document.getElementById("corrected");
   #clear = document.getElementById("clear");
   #live = document.getElementById("live");
+  #typing;
   #typed = "";
   #suggestions = [];
   #active = -1;
@@ -24,10 +25,7 @@ export class Combobox {
     this.onChosen = onChosen;
     this.onShown = onShown;
     this.onActive = onActive;
-    this.typing = new Typing({
-      onAnswer: (completion, about) => this.#show(completion, about),
-      onState,
-    });
+    this.#typing = new Typing({ onAnswer: (completion, about) => this.#show(completion, about), onState });
     this.#listen();
   }
 
@@ -40,7 +38,7 @@ export class Combobox {
 
   /** Asks again if the list is wanted. */
   refresh() {
-    if (this.#wanted) this.typing.type(this.#typed);
+    if (this.#wanted) this.#typing.type(this.#typed);
   }
 
   /** Shows no list until the next answer. */
@@ -78,7 +76,7 @@ export class Combobox {
     this.#clear.hidden = this.#typed === "";
     this.#wanted = true;
     this.#activate(-1);
-    this.typing.type(this.#typed);
+    this.#typing.type(this.#typed);
   }
 
   /** Leaves all keys to an input method that is composing, even Enter. Safari reports its last key as 229. */
@@ -154,7 +152,7 @@ export class Combobox {
 
   #close() {
     this.#wanted = false;
-    this.typing.cancel();
+    this.#typing.cancel();
     this.clear();
   }
 
@@ -194,7 +192,8 @@ export class Combobox {
 
 /** A row of the list. */
 function option(suggestion, index) {
-  const about = `${SOURCES[suggestion.source] ?? "other"} · ${percent(suggestion.acceptanceProbability)}`;
+  const from = element("span", { class: "from" }, `${SOURCES[suggestion.source] ?? "other"} · `);
+  const about = element("span", { class: "about" }, from, percent(suggestion.acceptanceProbability));
   const attributes = { role: "option", id: `suggestion-${index}`, "aria-selected": "false", "data-index": index };
-  return element("li", attributes, phrase(suggestion.segments), element("span", { class: "about" }, about));
+  return element("li", attributes, phrase(suggestion.segments), about);
 }

@@ -4,22 +4,25 @@ import { Poster, post } from "./asking.js";
 import { spaced } from "./ghost.js";
 import { element, phrase, SOURCES } from "./shown.js";
 
-const TRIED = 8; // popular queries for each kind
+const POPULAR = 20; // queries that are tried
+const SHOWN = 10; // of them
 const LONGEST = 16; // characters of such a query
 const WORDS = 6; // of a text
 const LEAST = 0.01; // probability that is worth showing
 
 export class Examples {
   #place = document.getElementById("examples");
+  #poster;
   #chips = document.getElementById("chips");
 
   /** `onChosen({query} | {text})`, `onShown(completion, about)` with popular queries, `onState(state, error?)` */
   constructor({ onChosen, onShown, onState }) {
     this.onChosen = onChosen;
-    this.poster = new Poster("./v1:completeQuery", {
+    this.#poster = new Poster("./v1:completeQuery", {
       onAnswer: (completion, query, tookMs) => {
-        onShown(completion, { query, tookMs, way: "HTTP", final: true });
-        this.#find(completion.suggestions.map(({ text }) => text));
+        const { suggestions } = completion;
+        onShown({ ...completion, suggestions: suggestions.slice(0, SHOWN) }, { query, tookMs, way: "HTTP", final: true });
+        this.#find(suggestions.map(({ text }) => text));
       },
       onState: (state, error) => {
         if (state === "refused") this.#find([]); // a model of text alone
@@ -29,15 +32,11 @@ export class Examples {
   }
 
   refresh() {
-    this.poster.ask({ maxSuggestions: 20, explain: true }, "");
-  }
-
-  clear() {
-    this.#place.hidden = true;
+    this.#poster.ask({ maxSuggestions: POPULAR, explain: true }, "");
   }
 
   async #find(popular) {
-    const short = popular.filter((text) => [...text].length <= LONGEST).slice(0, TRIED);
+    const short = popular.filter((text) => [...text].length <= LONGEST);
     const asked = [logged(short), generated(short), corrected(short.toReversed()), nextWord()];
     const found = await Promise.all(asked.map((each) => each.catch(() => null)));
     const chips = found.filter(Boolean).map(([kind, chosen, shown]) => {
@@ -63,15 +62,13 @@ async function logged(popular) {
 
 /** The most probable generated query that goes on from a popular one. */
 async function generated(popular) {
-  let best = { acceptanceProbability: LEAST };
-  for (const text of popular) {
-    const query = `${text} `;
-    for (const each of await completions(query)) {
-      const better = each.acceptanceProbability >= best.acceptanceProbability;
-      if (better && SOURCES[each.source] === "generated") best = { ...each, query };
-    }
-  }
-  return best.query && ["generated", { query: best.query }, phrase(best.segments)];
+  const queries = popular.slice(0, SHOWN).map((text) => `${text} `);
+  const lists = await Promise.all(queries.map(completions));
+  const found = lists.flatMap((list, place) => list.map((each) => ({ ...each, query: queries[place] })));
+  const [best] = found
+    .filter((each) => SOURCES[each.source] === "generated" && each.acceptanceProbability >= LEAST)
+    .sort((one, other) => other.acceptanceProbability - one.acceptanceProbability);
+  return best && ["generated", { query: best.query }, phrase(best.segments)];
 }
 
 /** A popular query that comes first although two of its letters have changed places. */

@@ -1,10 +1,10 @@
-// The text field: the most probable next word in grey behind the cursor.
+// The text field: the next word in grey behind the cursor where the model is sure of it, and a choice of words below.
 
 import { Poster } from "./asking.js";
 import { element, percent } from "./shown.js";
 
 const MAX_SENT = 2000; // code points; the models look at far less
-const MIN_PROBABILITY = 0.01;
+const MIN_PROBABILITY = 0.01; // of the words below
 const UNSPACED = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]$/u;
 
 export class GhostText {
@@ -89,7 +89,7 @@ export class GhostText {
     if (asked.whole !== this.#field.value) return;
     const begin = [...asked.whole].slice(0, asked.skipped + answer.replaceStart).join("").length;
     const words = answer.suggestions.map((each) => ({ text: each.text, begin, share: Math.exp(each.logProbability) }));
-    this.#best = words[0] ?? null;
+    this.#best = words[0] ? { ...words[0], ghost: answer.ghostText } : null;
     this.#words.replaceChildren(...words.map(wordButton));
     this.#draw();
   }
@@ -97,11 +97,9 @@ export class GhostText {
   /** Draws the grey rest of the best word if the cursor is at the end of the text. */
   #draw() {
     const { value, selectionStart, selectionEnd } = this.#field;
-    const typed = this.#best ? value.slice(this.#best.begin) : "";
     const atEnd = document.activeElement === this.#field && selectionStart === value.length && selectionEnd === value.length;
-    const fits = this.#best?.text.toLowerCase().startsWith(typed.toLowerCase());
     this.#written.textContent = value;
-    this.#ghost.textContent = atEnd && fits ? this.#best.text.slice(typed.length) : "";
+    this.#ghost.textContent = (atEnd && this.#best?.ghost) || "";
     this.#mirror.scrollTop = this.#field.scrollTop;
   }
 

@@ -1,6 +1,6 @@
 // Where a list comes from: the model, the time by stage, how probable and how popular each suggestion is.
 
-import { element, milliseconds, percent, SOURCES } from "./shown.js";
+import { element, percent, SOURCES } from "./shown.js";
 
 const POPULARITY = "popularityLogProbability";
 const TERMS = [
@@ -28,7 +28,7 @@ export class Inspector {
   }
 
   clear() {
-    this.#place.replaceChildren(note("The server does not answer."));
+    this.#place.replaceChildren(note("No list just now."));
     this.empty = true;
   }
 
@@ -44,7 +44,7 @@ export class Inspector {
       const cells = columns.map(([, attributes, show]) => element("td", attributes, ...[show(each)].flat()));
       return element("tr", {}, element("th", { scope: "row", dir: "auto", title: each.text }, each.text), ...cells);
     });
-    const caption = element("caption", { class: "hidden" }, query ? `Suggestions for “${query.trim().slice(-60)}”` : "Most popular");
+    const caption = element("caption", { class: "hidden" }, `Suggestions for ${query ? `“${query.trim().slice(-60)}”` : "an empty field"}`);
     const head = element("thead", {}, element("tr", {}, element("th", { scope: "col" }, "suggestion"), ...heads));
     const table = element("table", {}, caption, head, element("tbody", {}, ...this.#rows));
     return element("div", { class: "scroll", role: "region", "aria-label": "Scores", tabindex: "0" }, table);
@@ -60,8 +60,8 @@ function columnsFor(suggestions, query) {
   const has = (term) => suggestions.some(({ explanation }) => explanation?.[term] !== undefined);
   const columns = [];
   if (suggestions.some(({ source }) => source)) columns.push(["source", { class: "source" }, origin]);
-  if (query) columns.push(["probability", { title: "that it is what is wanted" }, probability]);
-  if (has(POPULARITY)) columns.push(["popularity", { title: "share of all queries in the log" }, popularity]);
+  if (query || !has(POPULARITY)) columns.push(["probability", { title: "that it is what is wanted" }, probability]);
+  if (has(POPULARITY)) columns.push(["popularity", { class: "plain", title: "share of all queries in the log" }, popularity]);
   for (const [term, name, title] of TERMS) {
     const show = ({ explanation }) => explanation?.[term]?.toFixed(2) ?? "–";
     if (has(term)) columns.push([name, { class: "log", title }, show]);
@@ -109,4 +109,8 @@ function stages(times, totalMs) {
     legend.append(element("li", { "data-stage": stage }, stage, element("br"), milliseconds(ms)));
   }
   return [strip, legend];
+}
+
+function milliseconds(value) {
+  return `${value < 10 ? value.toFixed(2) : Math.round(value)} ms`;
 }

@@ -32,7 +32,6 @@ const examples = new Examples({
   onShown: (completion, about) => inspector.empty && inspector.show(completion, about),
   onState,
 });
-const parts = [combobox, ghost, examples];
 
 const asked = new URLSearchParams(location.search).get("q");
 if (asked) {
@@ -50,15 +49,12 @@ function showChosen(text, source) {
   chosen.hidden = false;
 }
 
+/** `state` as in asking.js. A list that is no answer to what is in the field does not stay. */
 function showState(state, error) {
-  const away = link.dataset.state === "down";
-  if (state === "lost") {
-    refresh();
-  } else if (state === "down") {
-    [...parts, inspector].forEach((each) => each.clear());
-    again ||= setTimeout(refresh, Math.max(waitMs(), error?.retryMs || 0));
-  }
-  if (state === "lost" || (state === "slow" && away)) return;
+  if (state === "lost") return refresh();
+  if (state === "slow" && link.dataset.state === "down") return;
+  if (state === "down") again ||= setTimeout(refresh, Math.max(waitMs(), error?.retryMs || 0));
+  if (state === "down" || state === "refused") [combobox, ghost, inspector].forEach((each) => each.clear());
   const message = document.getElementById("message");
   const [name, text] = STATES[state] ?? ["live", error?.message ?? "The server refused this."];
   link.dataset.state = state;
@@ -67,7 +63,7 @@ function showState(state, error) {
   message.hidden = text === "";
 }
 
-/** How long to leave the server alone. It does not count what fails after a while without failures as one more. */
+/** How long to leave the server alone: longer with each failure, until there is none for a while. */
 function waitMs() {
   const now = performance.now();
   failures = now - failedAt < CALM_MS ? failures + 1 : 1;
@@ -77,5 +73,5 @@ function waitMs() {
 
 function refresh() {
   again = 0;
-  parts.forEach((each) => each.refresh());
+  [combobox, ghost, examples].forEach((each) => each.refresh());
 }

@@ -24,7 +24,3 @@ export function phrase(segments) {
 export function percent(share) {
   return share < 1e-6 ? "<0.0001%" : SHARE.format(share);
 }
-
-export function milliseconds(value) {
-  return `${value < 10 ? value.toFixed(2) : Math.round(value)} ms`;
-}

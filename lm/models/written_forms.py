@@ -2,13 +2,13 @@
 
 The table holds what lower case does not tell: for a word the form that it most often has inside a sentence (`Congress`,
 `iPhone`, `Mr.` with its point), and for a word after another word or mark the form that it has there, if that differs
-(`states`, but `united States`). Lita et al., "tRuEcasIng" (ACL 2003), decide with such tables and a longer context; a
-further word before gains a tenth of a per cent here.
+(`states`, but `united States`). At the beginning of a sentence it holds what a capital alone would not give. Lita
+et al., "tRuEcasIng" (ACL 2003), decide with such tables and a longer context; a further word before gains a tenth of a
+per cent here.
 """
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,9 +17,9 @@ from pydantic import BaseModel, ConfigDict
 from lm.arrays import open_strings, save_strings, sorted_strings
 from lm.kernels.strings import SortedStrings
 
-_DOTTED_I = "i\u0307"  # the small letter of `İ`
 WRITTEN_NAME = "written"
 """What the names of its files begin with."""
+_BEGINNING = "<s>"
 
 
 class Writing(BaseModel):
@@ -27,26 +27,17 @@ class Writing(BaseModel):
 
     Attributes:
         capital_begins: whether sentences begin with a capital letter.
-        dotted_i: whether `İ` is the capital of `i`, as in Turkish.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     capital_begins: bool = False
-    dotted_i: bool = False
-
-    def upper(self, text: str) -> str:
-        """The text in capitals."""
-        dotted = text.replace(_DOTTED_I, "İ").replace("i", "İ") if self.dotted_i else text
-        return unicodedata.normalize("NFC", dotted.upper())
 
     def capitalised(self, word: str) -> str:
-        """The word as it begins a sentence; one that has capitals already stays, as `iPhone` does."""
+        """The word as it usually begins a sentence; one that has capitals already stays, as `iPhone` does."""
         if not self.capital_begins or word != word.lower():
             return word
-        first = word[: 2 if word.startswith(_DOTTED_I) else 1]
-        capital = "İ" if self.dotted_i and first[:1] == "i" else first.title()
-        return unicodedata.normalize("NFC", capital + word[len(first) :])
+        return word[:1].title() + word[1:]
 
 
 class WrittenForms:
@@ -57,8 +48,19 @@ class WrittenForms:
         self._strings = strings
 
     @classmethod
-    def of(cls, writing: Writing, forms: Mapping[tuple[str, str], str]) -> WrittenForms:
-        """The table of forms by word before and word, both in lower case; after "" those that hold anywhere."""
+    def of(
+        cls,
+        writing: Writing,
+        usual: Mapping[str, str],
+        after: Mapping[tuple[str, str], str],
+        beginnings: Mapping[str, str],
+    ) -> WrittenForms:
+        """The table of forms: the usual ones by word, others by the word before and the word, and at beginnings.
+
+        Words are in lower case.
+        """
+        forms = {("", word): form for word, form in usual.items() if form != word}
+        forms |= {(_BEGINNING, word): form for word, form in beginnings.items()} | dict(after)
         return cls(writing, sorted_strings(sorted(_key(*words) + form.encode() for words, form in forms.items())))
 
     @classmethod
@@ -81,6 +83,10 @@ class WrittenForms:
             before, word: in lower case; a mark may stand before.
         """
         return (self._find(before, word) if before else None) or self._find("", word) or word
+
+    def beginning(self, word: str) -> str:
+        """How a word is written at the beginning of a sentence."""
+        return self._find(_BEGINNING, word) or self.writing.capitalised(self.form("", word))
 
     def _find(self, before: str, word: str) -> str | None:
         if self._strings is None:

@@ -58,7 +58,7 @@ def normalize_text(text: str, *, lowercase: bool) -> str:
 def _compose(text: str, *, lowercase: bool) -> str:
     composed = _TAG_SEQUENCE.sub(lambda match: match.group(1) or " ", compose(text))
     if lowercase:
-        lowered = composed.lower()
+        lowered = composed.lower().replace("i\u0307", "i")  # of `İ`, as `i` is its small letter in Turkish
         # Lower case can leave what NFKC would still change, as in a capital letter with a mark below.
         return lowered if lowered == composed else _compose(lowered, lowercase=False)
     return composed

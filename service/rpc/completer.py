@@ -11,7 +11,7 @@ from autocomplete.v1 import autocomplete_service_pb2 as pb
 from google.protobuf.duration_pb2 import Duration
 
 from service.cache.answers import Answers, Computed, answer_key
-from service.rpc.requests import QueryFields, Question, read_query
+from service.rpc.requests import Defaults, QueryFields, Question, read_query, read_words
 from service.telemetry.metrics import Metrics
 from service.telemetry.tracing import Tracing
 from suggest.budget import Budget, OptionalPart, StageTiming
@@ -22,6 +22,7 @@ from suggest.types import (
     QuerySuggestion,
     ScoreTerms,
     SuggestionSource,
+    WordOptions,
 )
 
 if TYPE_CHECKING:
@@ -42,12 +43,10 @@ class Completer:
     Methods are named after the API's, `COMPLETE_QUERY` or `PREDICT_NEXT_WORD`; an answer is the serialised response.
 
     Args:
-        defaults: what holds for queries where a request leaves it open.
+        defaults: what holds where a request leaves it open.
     """
 
-    def __init__(
-        self, answers: Answers, metrics: Metrics, defaults: QueryOptions, tracing: Tracing | None = None
-    ) -> None:
+    def __init__(self, answers: Answers, metrics: Metrics, defaults: Defaults, tracing: Tracing | None = None) -> None:
         self._answers = answers
         self._metrics = metrics
         self._defaults = defaults
@@ -55,7 +54,11 @@ class Completer:
 
     def read_query(self, fields: QueryFields, query: str, *, prefix: str = "") -> Question[QueryOptions]:
         """See `service.rpc.requests.read_query`."""
-        return read_query(fields, query, defaults=self._defaults, prefix=prefix)
+        return read_query(fields, query, defaults=self._defaults.query, prefix=prefix)
+
+    def read_words(self, request: pb.PredictNextWordRequest) -> Question[WordOptions]:
+        """See `service.rpc.requests.read_words`."""
+        return read_words(request, defaults=self._defaults.words)
 
     def at_hand(self, method: str, model: Model, question: Question[Any]) -> bytes | None:
         """The answer if the process holds it; does not wait."""
@@ -83,7 +86,7 @@ class Completer:
 
     def prepare_query(self, model: Model, query: str) -> bool:
         """Has the caches hold the answer to a usual call with this query; True if none held it."""
-        question = Question(query, "", self._defaults)
+        question = Question(query, "", self._defaults.query)
         key = question_key(COMPLETE_QUERY, model, question)
         return self._answers.prepare(key, lambda: self._compute(COMPLETE_QUERY, model, question, None))
 
@@ -167,6 +170,7 @@ def words_response(words: NextWords, text: str, model: Model, *, explain: bool) 
     """The answer to `PredictNextWord`."""
     response = pb.PredictNextWordResponse(
         replace_start=words.replace_start,
+        ghost_text=words.ghost_text,
         model=model_resource(model.name),
         model_version=model.version,
         attribution_token=attribution_token(model, text),

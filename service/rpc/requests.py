@@ -38,6 +38,7 @@ _GENERATED: dict[int, Generated | None] = {
 
 _Options = TypeVar("_Options")
 _AS_THE_MODEL_SAYS = QueryOptions(max_suggestions=DEFAULT_SUGGESTIONS)
+_WORDS_AS_THE_MODEL_SAYS = WordOptions(max_suggestions=DEFAULT_SUGGESTIONS)
 
 
 class Question(NamedTuple, Generic[_Options]):
@@ -54,12 +55,21 @@ class Question(NamedTuple, Generic[_Options]):
 QueryFields = pb.CompleteQueryRequest | pb.StreamCompleteQueryRequest.Config
 
 
-def query_defaults(settings: ServerSettings) -> QueryOptions:
-    """What holds for a query whose request leaves it open, by the server's settings or, where they do, by the model."""
-    return _AS_THE_MODEL_SAYS._replace(
-        generated=None if settings.generated is None else Generated(settings.generated),
-        min_acceptance_prob=settings.min_probability,
-    )
+class Defaults(NamedTuple):
+    """What holds where a request leaves it open, by the server's settings or, where they do, by the model."""
+
+    query: QueryOptions = _AS_THE_MODEL_SAYS
+    words: WordOptions = _WORDS_AS_THE_MODEL_SAYS
+
+    @classmethod
+    def of(cls, settings: ServerSettings) -> Defaults:
+        """Those of a server."""
+        query = _AS_THE_MODEL_SAYS._replace(
+            generated=None if settings.generated is None else Generated(settings.generated),
+            min_acceptance_prob=settings.min_probability,
+        )
+        words = _WORDS_AS_THE_MODEL_SAYS._replace(min_ghost_probability=settings.min_ghost_probability)
+        return cls(query, words)
 
 
 def read_query(
@@ -87,13 +97,20 @@ def read_query(
     return Question(normalize_query(query), read_model_name(prefix + "model", fields.model), options)
 
 
-def read_words(request: pb.PredictNextWordRequest) -> Question[WordOptions]:
-    """Checks a request for next words."""
+def read_words(
+    request: pb.PredictNextWordRequest, *, defaults: WordOptions = _WORDS_AS_THE_MODEL_SAYS
+) -> Question[WordOptions]:
+    """Checks a request for next words; `defaults` hold where it leaves something open."""
     _check_length("text", request.text, MAX_TEXT_LENGTH)
     _check_range("min_probability", request.min_probability, 0.0, 1.0)
+    least = defaults.min_ghost_probability
+    if request.HasField("min_ghost_probability"):
+        least = request.min_ghost_probability
+        _check_range("min_ghost_probability", least, 0.0, 1.0)
     options = WordOptions(
         max_suggestions=_suggestions("max_suggestions", request.max_suggestions),
         min_probability=request.min_probability,
+        min_ghost_probability=least,
         part=_part(request.part),
         explain=request.explain,
     )

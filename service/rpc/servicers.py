@@ -24,7 +24,6 @@ from service.rpc.requests import (
     read_model_name,
     read_page_size,
     read_score,
-    read_words,
 )
 from service.rpc.status import status_of
 from service.rpc.streams import Streams
@@ -82,7 +81,7 @@ class AutocompleteServicer:
 
     async def predict_next_word(self, request: pb.PredictNextWordRequest, call: Call) -> bytes:
         """`PredictNextWord`."""
-        return await self._answer(PREDICT_NEXT_WORD, read_words(request), call)
+        return await self._answer(PREDICT_NEXT_WORD, self._completer.read_words(request), call)
 
     async def score_text(self, request: pb.ScoreTextRequest, call: Call) -> bytes:
         """`ScoreText`."""

@@ -469,6 +469,15 @@ def test_it_fits_and_can_be_read(browser: Browser, site: str, width: int, scheme
         complete(page, "new york " * 9)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert page.evaluate(_PALE) == []
+        if width == 1280:
+            assert max(page.evaluate(_SPREADS)) <= 1  # px: nothing wraps
+
+
+_SPREADS = """() => [["tbody tr", "offsetHeight"], [".facts div", "offsetTop"], [".legend li", "offsetTop"]].map(
+  ([rows, place]) => {
+    const places = [...document.querySelectorAll(rows)].map(each => each[place]);
+    return Math.max(...places) - Math.min(...places);
+  })"""
 
 
 _PALE = """() => {

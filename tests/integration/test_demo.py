@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import json
+import os
+import re
+import shutil
+import signal
 import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+from demo import demo as module
 from demo.demo import run_demo, train_demo
-from demo.server import is_port_free, running_server
-from demo.tour import QUERY_PREFIXES, TEXT_PREFIXES, take_tour
-from lm.bundle.manifest import MANIFEST_FILE
+from demo.sample_data import SampleData
+from demo.server import free_address, is_port_free, running_server
+from demo.tour import take_tour
+from lm.bundle.manifest import FORMAT_VERSION, MANIFEST_FILE
 from lm.errors import UnavailableError
 from tests.redis_process import free_port
-from tests.service_twins import running
 
 
 def test_a_taken_port_is_said_before_anything_is_made(tmp_path: Path) -> None:
@@ -52,17 +64,90 @@ def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
         pytest.fail("it started without a model")
 
 
-def test_the_tour_shows_an_answer_to_every_prefix(tmp_path: Path) -> None:
-    with running(tmp_path) as (server, _channel):
-        tables = take_tour(f"127.0.0.1:{server.port}")
+def test_another_port_is_taken_for_the_page_where_the_usual_one_is_taken() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = f"127.0.0.1:{other.getsockname()[1]}"
 
-    console = Console(file=io.StringIO(), width=120)
-    for table in tables:
-        console.print(table)
-    shown = console.file.getvalue()  # type: ignore[attr-defined]
-    for prefix in (*QUERY_PREFIXES, *TEXT_PREFIXES):
-        assert f"{prefix}_" in shown
-    assert "from the log" in shown
+        found = free_address(taken)
+
+        assert found != taken
+        assert is_port_free(found)
+    assert free_address(taken) == taken
+
+
+def test_the_tour_shows_what_is_probable_and_of_its_kind(tiny_bundle_registry: Path, tmp_path: Path) -> None:
+    address = f"127.0.0.1:{free_port()}"
+    with running_server(
+        tiny_bundle_registry, "tiny", address=address, metrics_address="off", log=tmp_path / "server.log"
+    ):
+        tables = {str(table.title): table for table in take_tour(address)}
+
+    assert "Words that come next in a text" in tables
+    for title, table in tables.items():
+        _, texts, probabilities, sources = (list(column.cells) for column in table.columns)
+        assert 1 <= len(texts) <= 4
+        for cell in probabilities:
+            assert all(int(each.rstrip("%")) >= 1 for each in str(cell).splitlines())
+        kind = {
+            "Queries of the log that begin with what was typed": "log",
+            "Queries that are not in the log": "generated",
+        }
+        if title in kind:
+            assert all(kind[title] in str(cell).splitlines()[0] for cell in sources)
+
+
+@pytest.fixture
+def demo_folder(tmp_path: Path, tiny_bundle: Path, sample_data: SampleData) -> Path:
+    """The demo's folder after training, with a bundle that was trained faster."""
+    shutil.copytree(sample_data.queries.parent, tmp_path / "sample", copy_function=os.link)
+    bundle = tmp_path / "registry" / module.MODEL / tiny_bundle.name
+    shutil.copytree(tiny_bundle, bundle)
+    shutil.copy2(tiny_bundle.parent / "ACTIVE", bundle.parent)
+    sample = SampleData(speeches=tmp_path / "sample" / "speeches", queries=tmp_path / "sample" / "queries.txt")
+    config = module._config(tmp_path, sample).model_dump_json()
+    digest = hashlib.sha256(f"{FORMAT_VERSION} {config}".encode()).hexdigest()
+    (tmp_path / module._STAMP).write_text(json.dumps({"configuration": digest, "bundle": str(bundle)}))
+    return tmp_path
+
+
+@contextmanager
+def _demo(folder: Path, address: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """`autocomplete demo` as a process, and what it said until it serves."""
+    command = [sys.executable, "-m", "cli.main", "demo", "--folder", str(folder), "--port", address.rpartition(":")[2]]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "COLUMNS": "200"}) as process:
+        assert process.stdout is not None
+        said = ""
+        for line in process.stdout:
+            said += line
+            if "Ctrl-C" in line:
+                break
+        yield process, said
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_server_and_page_run_until_the_demo_is_stopped(demo_folder: Path, number: int) -> None:
+    address = f"127.0.0.1:{free_port()}"
+    with _demo(demo_folder, address) as (process, said):
+        (page,) = re.findall(r"The page: http://(127\.0\.0\.1:\d+)", said)
+        with urllib.request.urlopen(f"http://{page}/v1:completeQuery?query=new") as answer:
+            assert json.load(answer)["suggestions"]
+        process.send_signal(number)
+        assert process.wait(timeout=60) == 0
+
+    assert is_port_free(address)
+    assert is_port_free(page)
+    assert '"stopped"' in (demo_folder / "gateway.log").read_text()
+
+
+def test_a_demo_whose_page_ends_says_so(demo_folder: Path) -> None:
+    address = f"127.0.0.1:{free_port()}"
+    with _demo(demo_folder, address) as (process, _said):
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        os.kill(int(children[-1]), signal.SIGKILL)
+
+        assert process.wait(timeout=60) == 1
+
+    assert is_port_free(address)
 
 
 def test_a_tour_of_no_server_is_one_clear_error() -> None:

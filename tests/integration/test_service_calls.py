@@ -174,12 +174,23 @@ def test_a_deadline_bounds_the_budget(tmp_path: Path) -> None:
     assert within < 0.5
 
 
+def test_the_server_says_how_sure_ghost_text_is_and_a_request_says_otherwise(tmp_path: Path) -> None:
+    with running(tmp_path, min_ghost_probability=0.7) as (_, channel):
+        stub = pb_grpc.AutocompleteServiceStub(channel)
+        silent = stub.PredictNextWord(pb.PredictNextWordRequest(text="the united "))
+        assert len(silent.suggestions) == 2
+        assert silent.ghost_text == ""
+        asked = pb.PredictNextWordRequest(text="the united ", min_ghost_probability=0.1)
+        assert stub.PredictNextWord(asked).ghost_text == "states"
+
+
 def test_words_scores_and_text(tmp_path: Path) -> None:
     with running(tmp_path) as (_, channel):
         stub = pb_grpc.AutocompleteServiceStub(channel)
         words = stub.PredictNextWord(pb.PredictNextWordRequest(text="the united "))
         assert [word.text for word in words.suggestions] == ["states", "nations"]
         assert words.replace_start == 11
+        assert words.ghost_text == "states"
         assert words.model == "models/twin"
         score = stub.ScoreText(pb.ScoreTextRequest(text="a b"))
         assert [token.token for token in score.token_scores] == ["a", "b", "</s>"]

@@ -135,9 +135,9 @@ def test_without_time_the_neural_part_is_left_out(model: Model) -> None:
 
 def test_words_replace_what_was_typed_of_them(model: Model) -> None:
     words = model.predict_next_word("We met.  The United St", WordOptions(max_suggestions=3))
-    assert words.suggestions[0].text == "states"
+    assert words.suggestions[0].text == "States"
     assert words.replace_start == len("We met.  The United ")
-    assert model.predict_next_word("the united st", WordOptions(min_probability=0.9)).suggestions[0].text == "states"
+    assert model.predict_next_word("the united st", WordOptions(min_probability=0.9)).suggestions[0].text == "States"
     assert len(model.predict_next_word("the united st", WordOptions(min_probability=0.9)).suggestions) == 1
 
 

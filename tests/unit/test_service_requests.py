@@ -13,8 +13,8 @@ from lm.errors import RequestError
 from lm.models.parts import Part
 from service.config import load_settings
 from service.rpc.requests import (
+    Defaults,
     QueryFields,
-    query_defaults,
     read_generation,
     read_page_size,
     read_query,
@@ -76,8 +76,8 @@ def test_what_is_wrong_is_named(message: type[QueryFields], fields: dict[str, An
 
 def test_settings_become_the_defaults_of_queries() -> None:
     settings = load_settings({"generated": "off", "min_probability": 0.0})
-    assert query_defaults(settings) == QueryOptions(generated=Generated.OFF, min_acceptance_prob=0.0)
-    assert query_defaults(load_settings({})) == QueryOptions()
+    assert Defaults.of(settings).query == QueryOptions(generated=Generated.OFF, min_acceptance_prob=0.0)
+    assert Defaults.of(load_settings({})).query == QueryOptions()
 
 
 def test_lengths_are_counted_in_code_points() -> None:
@@ -90,6 +90,16 @@ def test_a_text_is_taken_as_it_is() -> None:
     assert question.text == " The  U"
     assert question.options == WordOptions(part=Part.NGRAM, min_probability=1.0)
     assert read_score(pb.ScoreTextRequest(text=" ")).text == " "
+
+
+def test_a_request_goes_before_the_servers_ghost_text() -> None:
+    defaults = WordOptions(min_ghost_probability=0.7)
+    asked = pb.PredictNextWordRequest(min_ghost_probability=0.0)
+    assert read_words(pb.PredictNextWordRequest()).options.min_ghost_probability is None
+    assert read_words(pb.PredictNextWordRequest(), defaults=defaults).options.min_ghost_probability == 0.7
+    assert read_words(asked, defaults=defaults).options.min_ghost_probability == 0.0
+    with pytest.raises(RequestError, match="min_ghost_probability"):
+        read_words(pb.PredictNextWordRequest(min_ghost_probability=2.0))
 
 
 def test_defaults_of_generation() -> None:

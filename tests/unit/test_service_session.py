@@ -18,12 +18,12 @@ from service.models.served_models import ServedModels
 from service.rpc.admission import Job, Threads
 from service.rpc.completer import Completer
 from service.rpc.keystrokes import KeystrokeAnswers, Turns
+from service.rpc.requests import Defaults
 from service.rpc.session import Limits, Session
 from service.rpc.status import StatusError
 from service.telemetry.metrics import Metrics
 from suggest.budget import OptionalPart
 from suggest.model import Model
-from suggest.types import QueryOptions
 from tests.service_twins import TwinModel
 
 Request = pb.StreamCompleteQueryRequest
@@ -99,7 +99,7 @@ class Room:
         answers = Answers(self.metrics, near, cast(RedisCache | None, far))
         self.answers = KeystrokeAnswers(
             models=cast(ServedModels, self.models),
-            completer=Completer(answers, self.metrics, QueryOptions()),
+            completer=Completer(answers, self.metrics, Defaults()),
             metrics=self.metrics,
             time_budget_s=BUDGET_S,
             clock=self.clock,

@@ -54,8 +54,8 @@ def learn_written_forms(
         usual = {word: forms.most_common(1)[0][0] for word, forms in counts.items()}
         several = {form for forms in counts.values() if len(forms) > 1 for form in forms}
         after = _after(_sentences(texts, pretokenized=pretokenized), several, usual, lower)
-    always = {("", word): form for word, form in usual.items() if form != word}
-    return WrittenForms.of(_writing(begins), always | after)
+        writing = _writing(begins)
+        return WrittenForms.of(writing, usual, after, _beginnings(begins, writing, usual, lower))
 
 
 def _is_kept(word: str, forms: Counter[str], vocabulary: Vocabulary | None) -> bool:
@@ -115,5 +115,17 @@ def _writing(begins: Counter[str]) -> Writing:
     """How sentences begin, by their first words."""
     capital = sum(count for word, count in begins.items() if word[:1].isupper() or word[:1].istitle())
     small = sum(count for word, count in begins.items() if word[:1].islower())
-    dotted, plain = (sum(count for word, count in begins.items() if word[:1] == letter) for letter in "İI")
-    return Writing(capital_begins=capital > small, dotted_i=dotted > plain)
+    return Writing(capital_begins=capital > small)
+
+
+def _beginnings(begins: Counter[str], writing: Writing, usual: dict[str, str], lower: _Lower) -> dict[str, str]:
+    """Other forms than is expected that words have at the beginning of a sentence."""
+    counts = defaultdict[str, Counter[str]](Counter)
+    for form, count in begins.items():
+        counts[_plain(lower[form])][form] += count
+    others = dict[str, str]()
+    for word, forms in counts.items():
+        form, count = forms.most_common(1)[0]
+        if count - forms[writing.capitalised(usual.get(word, word))] >= _MIN_GAIN:
+            others[word] = form
+    return others

@@ -147,13 +147,22 @@ def _duplicates(queries: Sequence[Part]) -> Iterator[str]:
         yield f"collapse = {_values(kinds)}"
 
 
+_NEURAL_QUERIES = (
+    "{ embedding_size = 512, hidden_size = 512, dropout = 0.4, input_dropout = 0.3, weight_drop = 0.3,"
+    " learning_rate = 0.004, max_epochs = 100, max_minutes = 60, measurements = 100, early_stopping = 20 }"
+)
+
+
 def _query_model(queries: Sequence[Part]) -> Iterator[str]:
     if queries:
         yield ""
         yield from _comment("Completes queries. What is not set, such as `vocabulary_size`, fits itself to the data.")
         yield from ("[[language_models]]", 'name = "queries"', 'unit = "subword"', 'sources = ["queries"]')
-        yield from _comment("A neural model beside it finds more queries that nobody has typed yet; it takes longer.")
-        yield "# neural = { max_epochs = 4 }"
+        yield from _comment(
+            "A neural model beside it proposes more queries that nobody has typed yet. It needs about an hour on two"
+            " cores, and training says whether it pays."
+        )
+        yield f"# neural = {_NEURAL_QUERIES}"
 
 
 def _text_model(texts: Sequence[Part]) -> Iterator[str]:

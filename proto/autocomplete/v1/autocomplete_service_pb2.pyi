@@ -152,23 +152,25 @@ class CompleteQueryResponse(_message.Message):
     def __init__(self, suggestions: _Optional[_Iterable[_Union[CompleteQueryResponse.QuerySuggestion, _Mapping]]] = ..., normalized_query: _Optional[str] = ..., corrected_query: _Optional[str] = ..., model: _Optional[str] = ..., model_version: _Optional[str] = ..., attribution_token: _Optional[str] = ..., degraded: _Optional[bool] = ..., timings: _Optional[_Iterable[_Union[StageTiming, _Mapping]]] = ...) -> None: ...
 
 class PredictNextWordRequest(_message.Message):
-    __slots__ = ("text", "model", "max_suggestions", "min_probability", "explain", "part")
+    __slots__ = ("text", "model", "max_suggestions", "min_probability", "explain", "part", "min_ghost_probability")
     TEXT_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     MAX_SUGGESTIONS_FIELD_NUMBER: _ClassVar[int]
     MIN_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
     EXPLAIN_FIELD_NUMBER: _ClassVar[int]
     PART_FIELD_NUMBER: _ClassVar[int]
+    MIN_GHOST_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
     text: str
     model: str
     max_suggestions: int
     min_probability: float
     explain: bool
     part: EnsemblePart
-    def __init__(self, text: _Optional[str] = ..., model: _Optional[str] = ..., max_suggestions: _Optional[int] = ..., min_probability: _Optional[float] = ..., explain: _Optional[bool] = ..., part: _Optional[_Union[EnsemblePart, str]] = ...) -> None: ...
+    min_ghost_probability: float
+    def __init__(self, text: _Optional[str] = ..., model: _Optional[str] = ..., max_suggestions: _Optional[int] = ..., min_probability: _Optional[float] = ..., explain: _Optional[bool] = ..., part: _Optional[_Union[EnsemblePart, str]] = ..., min_ghost_probability: _Optional[float] = ...) -> None: ...
 
 class PredictNextWordResponse(_message.Message):
-    __slots__ = ("suggestions", "replace_start", "model", "model_version", "attribution_token", "degraded", "timings")
+    __slots__ = ("suggestions", "replace_start", "model", "model_version", "attribution_token", "degraded", "timings", "ghost_text")
     class WordSuggestion(_message.Message):
         __slots__ = ("text", "log_probability", "explanation")
         TEXT_FIELD_NUMBER: _ClassVar[int]
@@ -185,6 +187,7 @@ class PredictNextWordResponse(_message.Message):
     ATTRIBUTION_TOKEN_FIELD_NUMBER: _ClassVar[int]
     DEGRADED_FIELD_NUMBER: _ClassVar[int]
     TIMINGS_FIELD_NUMBER: _ClassVar[int]
+    GHOST_TEXT_FIELD_NUMBER: _ClassVar[int]
     suggestions: _containers.RepeatedCompositeFieldContainer[PredictNextWordResponse.WordSuggestion]
     replace_start: int
     model: str
@@ -192,7 +195,8 @@ class PredictNextWordResponse(_message.Message):
     attribution_token: str
     degraded: bool
     timings: _containers.RepeatedCompositeFieldContainer[StageTiming]
-    def __init__(self, suggestions: _Optional[_Iterable[_Union[PredictNextWordResponse.WordSuggestion, _Mapping]]] = ..., replace_start: _Optional[int] = ..., model: _Optional[str] = ..., model_version: _Optional[str] = ..., attribution_token: _Optional[str] = ..., degraded: _Optional[bool] = ..., timings: _Optional[_Iterable[_Union[StageTiming, _Mapping]]] = ...) -> None: ...
+    ghost_text: str
+    def __init__(self, suggestions: _Optional[_Iterable[_Union[PredictNextWordResponse.WordSuggestion, _Mapping]]] = ..., replace_start: _Optional[int] = ..., model: _Optional[str] = ..., model_version: _Optional[str] = ..., attribution_token: _Optional[str] = ..., degraded: _Optional[bool] = ..., timings: _Optional[_Iterable[_Union[StageTiming, _Mapping]]] = ..., ghost_text: _Optional[str] = ...) -> None: ...
 
 class StreamCompleteQueryRequest(_message.Message):
     __slots__ = ("config", "keystroke")
