@@ -21,7 +21,7 @@ from lm.text.normalize import normalize_query
 from suggest.budget import Budget, CostEstimate, OptionalPart, Work
 from suggest.candidates import Candidates, Floats, Pool, describe, pool_readings
 from suggest.opinions import SEEN, Advisers, Rescorer, rerank
-from suggest.rank import first_exact, order
+from suggest.rank import judge_readings, order
 from suggest.sources.log import LogSource
 from suggest.sources.neural import NeuralSource
 from suggest.sources.ngram import NgramSource
@@ -33,12 +33,10 @@ from suggest.types import Generated, QueryCompletion, QueryOptions, QuerySuggest
 
 CHOSEN = 16
 """Candidates that are ranked at last: the shown ten and what may still rise among them."""
-SPARE = 4
-"""Completions of corrections that they see besides, more than the list has places for."""
+CORRECTED = 12
+"""Completions of corrections that are ranked with them."""
 _LEAST_SHARE = 1e-300
 """Of a title's weight that is nothing beside another of the same title."""
-_PROBABLE = math.log(0.5)
-"""A correction that is more probable than this is what was meant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +157,14 @@ class QueryCompleter:
         listed = self._ranked(Request(query, options), Work(None))
         return listed.candidates, listed.total
 
+    def readings(self, query: str) -> list[Reading]:
+        """How a normalised query may be read: as it stands, which is the first, and with errors corrected."""
+        request, reading = Request(query), read_typed(self._model, query)
+        self._proposed(request, reading, self._sources)
+        if self._spelling is None:
+            return [reading]
+        return [reading, *(other for other, _ in self._corrected(request, reading, self._spelling, Work(None)))]
+
     def _proposed(self, request: Request, reading: Reading, sources: Sequence[Source]) -> Pool:
         proposals = [proposal for source in sources for proposal in source.propose(request, reading)]
         return self._described(reading, proposals)
@@ -190,8 +196,8 @@ class QueryCompleter:
             kinds = [kind for kind in self._duplicates.collapse if kind != "plural"]
             pool, corrections = pool_readings(reading, pool, parts, kinds)
         if corrections:  # beside those that suit the typed letters, which stay the same
-            size, typed = options.max_suggestions + SPARE, len(pool.parts[0].tokens)
-            size -= min(first_exact(reading.log_posterior), typed)
+            typed = len(pool.parts[0].tokens)
+            size = max(CORRECTED, options.max_suggestions + 2)
             rows += first_rows(pool, self._first_ranking, size, options.generated, start=typed)
         chosen = pool.candidates.rows(rows)
         if self._advisers:
@@ -199,10 +205,6 @@ class QueryCompleter:
                 chosen = self._advisers.advise(chosen)
         candidates, neural = self._judged(options, pool, rows, chosen, mixed, work)
         ranked = order(candidates, pool.total, self._ranking if mixed is None else self._neural_ranking)
-        if options.generated is Generated.FILL:
-            floor = math.log(self._ranking.floor) if self._ranking.floor else -math.inf
-            ranked = [place for place in ranked if candidates.counts[place[1]] or place[0] >= floor]
-            ranked.sort(key=lambda place: not candidates.counts[place[1]])
         refiners = () if options.neural or not rows else self._refiners(pool)
         return _Listed(ranked, candidates, chosen.log_probs, neural, corrections, pool.total, refiners)
 
@@ -216,6 +218,9 @@ class QueryCompleter:
         with work.stage("spelling"):
             groups = itertools.groupby(spelling.propose(request, reading), key=operator.attrgetter("reading"))
             parts = [(other, self._described(other, list(proposals))) for other, proposals in groups]
+            if parts:
+                judge_readings([reading, *(other for other, _ in parts)], self._ranking)
+                parts.sort(key=lambda part: -part[0].log_posterior)
         if spelling.searches > searches:  # what was known says nothing of what the next one costs
             self._spelling_cost.observe(work.timings[-1].duration_s)
         return parts
@@ -295,9 +300,12 @@ class QueryCompleter:
         counts, ngram, elsewhere = candidates.counts.tolist(), listed.ngram.tolist(), candidates.elsewhere.tolist()
         neural = listed.neural.tolist() if listed.neural is not None else [-math.inf] * len(counts)
         suggestions = []
-        for log_prob, row, form in _forms(listed, index, request.options.generated)[: request.options.max_suggestions]:
+        found = _forms(listed, index, request.options.generated)
+        shown = self._worth_showing(found, listed, request.options.min_acceptance_prob)
+        for log_prob, row, form in shown[: request.options.max_suggestions]:
             text = candidates.texts[row]
-            correction = listed.corrections.get(text)
+            corrected = candidates.edits is not None and candidates.edits[row] > 0
+            correction = listed.corrections[text] if corrected else None
             query, edits = (correction.query.rstrip(), correction.edits) if correction else (request.query, 0)
             popularity = math.log(counts[row] / index.total) if counts[row] > 0 else None
             terms = ScoreTerms(popularity, None if elsewhere[row] else _known(ngram[row]), _known(neural[row]), edits)
@@ -312,22 +320,33 @@ class QueryCompleter:
             )
         return tuple(suggestions)
 
+    def _worth_showing(
+        self, forms: Sequence[tuple[float, int, Shown]], listed: _Listed, least: float | None
+    ) -> Sequence[tuple[float, int, Shown]]:
+        """The forms above the floor: the caller's holds for all of them, the model's for guesses alone."""
+        floor, candidates = self._ranking.floor if least is None else least, listed.candidates
+        if floor <= 0:
+            return forms
+        log_floor, guessed_N = math.log(floor), candidates.counts == 0
+        if candidates.edits is not None:
+            guessed_N |= candidates.edits > 0
+        guessed = guessed_N.tolist() if least is None else [True] * len(guessed_N)
+        return [each for each in forms if each[0] >= log_floor or not guessed[each[1]]]
+
 
 def _forms(listed: _Listed, index: QueryIndex, generated: Generated | None) -> list[tuple[float, int, Shown]]:
     """Natural-log probability, row and form of all that could be listed, best first.
 
-    Each form has its share of the query's probability, and moves behind what is more probable. But where the list goes
-    on with what is more probable than what stands before, it stays before that: corrections are not to rise.
+    Each form has its share of the query's probability, and moves behind what is more probable.
     """
-    counts, found, stretch, before = listed.candidates.counts, [], 0, math.inf
+    counts, found = listed.candidates.counts, []
     shown = index.shown([listed.candidates.texts[row] for _, row in listed.ranked])
     for (log_prob, row), forms in zip(listed.ranked, shown, strict=True):
-        stretch, before = stretch + (log_prob > before), log_prob
-        last = generated is Generated.FILL and not counts[row]
-        found += [(last, stretch, log_prob + math.log(max(form.share, _LEAST_SHARE)), row, form) for form in forms]
-    if len(found) > len(shown):
-        found.sort(key=lambda each: (each[0], each[1], -each[2]))
-    return [each[2:] for each in found]
+        found += [(log_prob + math.log(max(form.share, _LEAST_SHARE)), row, form) for form in forms]
+    fills = generated is Generated.FILL
+    if fills or len(found) > len(shown):
+        found.sort(key=lambda each: (fills and not counts[each[1]], -each[0]))
+    return found
 
 
 def first_rows(
@@ -356,9 +375,14 @@ def first_rows(
 
 
 def _corrected_query(listed: _Listed, suggestions: tuple[QuerySuggestion, ...]) -> str:
-    """The correction that is more probable than all else, if a suggestion completes it."""
-    shown = [listed.corrections[each.text] for each in suggestions if each.text in listed.corrections]
-    return next((correction.query for correction in shown if correction.log_posterior > _PROBABLE), "")
+    """The correction that is more probable than all other readings of what was typed, if a suggestion completes it."""
+    candidates = listed.candidates
+    if candidates.edits is None or candidates.log_posteriors is None:
+        return ""
+    typed = candidates.log_posteriors[candidates.edits == 0].max(initial=-math.inf)
+    shown = [listed.corrections[each.text] for each in suggestions if each.terms.edit_count]
+    best = max(shown, key=lambda correction: correction.log_posterior, default=None)
+    return best.query if best is not None and best.log_posterior > typed else ""
 
 
 def _known(log_prob: float) -> float | None:

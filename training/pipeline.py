@@ -28,6 +28,7 @@ from training.data.screening import load_blocked_words
 from training.evaluation.evaluate import EVALUATION_FOLDER, QUERIES_FILE, TEXT_FILE, HeldOut, evaluate_bundle
 from training.existing_words import read_use
 from training.fit.corrections import fit_corrections
+from training.fit.floor import fit_floor
 from training.fit.ghost_text import fit_ghost_text
 from training.fit.matching import fit_matching
 from training.fit.neural import fit_neural
@@ -164,9 +165,11 @@ def _rank(job: Job, manifest: Manifest, folder: Path, validation: Sequence[str])
     first = first.model_copy(update={"matching": ranking.matching})
     manifest = manifest.model_copy(update={"first_ranking": first, "ranking": ranking})
     ranking = fit_corrections(replace(bundle, manifest=manifest), validation, job.config.seed, job.reporter)
-    if job.config.min_probability is not None:
-        ranking = ranking.model_copy(update={"floor": job.config.min_probability})
     manifest = manifest.model_copy(update={"ranking": ranking})
+    floor = job.config.min_probability
+    if floor is None:
+        floor = fit_floor(replace(bundle, manifest=manifest), validation, job.reporter)
+    manifest = manifest.model_copy(update={"ranking": ranking.model_copy(update={"floor": floor})})
     return _judge_neural(replace(bundle, manifest=manifest), validation, job.reporter)
 
 
