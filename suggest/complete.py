@@ -33,6 +33,8 @@ from suggest.types import Generated, QueryCompletion, QueryOptions, QuerySuggest
 
 CHOSEN = 16
 """Candidates that are ranked at last: the shown ten and what may still rise among them."""
+REAL = 10
+"""Queries of the log that are ranked at last, if there are so many: a list without guesses is to be full too."""
 CORRECTED = 12
 """Completions of corrections that are ranked with them."""
 _LEAST_SHARE = 1e-300
@@ -355,21 +357,21 @@ def first_rows(
     """The candidates from a row on that are worth the other models' time, best first.
 
     They are the k best that begin as typed, as if there were no others, and those others that are among the k best of
-    all. Before the list is cut generated ones go, or go to its end, where they are not to stand among the others: or
-    they would take the places of real ones.
+    all; and as many of the log's own that a list of these alone is full. Before the list is cut generated ones go, or
+    go to its end, where they are not to stand among the others: or they would take the places of real ones.
     """
     candidates, size = pool.candidates, len(pool.tokens)
     kept = [row for row in range(start, size) if generated is not Generated.OFF or candidates.counts[row]]
     some = candidates if len(kept) == size else candidates.rows(kept)
     ranked = order(some, pool.total, ranking)
+    logged = (some.counts > 0).tolist()
     if generated is Generated.FILL:
-        ranked.sort(key=lambda place: not some.counts[place[1]])
-    if some.matching is None:
-        return [kept[row] for _, row in ranked[: max(k, 0)]]
-    elsewhere, left, rows = some.elsewhere.tolist(), k, list[int]()
+        ranked.sort(key=lambda place: not logged[place[1]])
+    elsewhere = [False] * len(kept) if some.matching is None else some.elsewhere.tolist()
+    left, real, rows = k, REAL, list[int]()
     for place, (_, row) in enumerate(ranked):
-        if place < k if elsewhere[row] else left > 0:
-            left -= not elsewhere[row]
+        if place < k if elsewhere[row] else left > 0 or (real > 0 and logged[row]):
+            left, real = left - (not elsewhere[row]), real - logged[row]
             rows.append(kept[row])
     return rows
 
