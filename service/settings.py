@@ -29,6 +29,7 @@ class ProgramSettings(BaseSettings):
 
     model_config = SettingsConfigDict(
         env_prefix=ENVIRONMENT_PREFIX,
+        env_ignore_empty=True,  # as `docker compose` gives a variable that is not set
         extra="forbid",
         frozen=True,
         cli_avoid_json=True,

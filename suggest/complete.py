@@ -104,7 +104,7 @@ class QueryCompleter:
         work = Work(budget)
         with work.stage("parse"):
             options = options._replace(generated=options.generated or self._generated)
-            request = Request(normalize_query(query), options)
+            request = self._without_offence(Request(normalize_query(query), options))
         if request.query:
             listed = self._ranked(request, work)
         else:
@@ -119,6 +119,18 @@ class QueryCompleter:
             refiners=listed.refiners,
             timings=work.timings,
         )
+
+    def _without_offence(self, request: Request) -> Request:
+        """The request without what a model makes up where that would join what was typed with delicate words.
+
+        A last word that may go on is judged by what it becomes, but corrected only if it is not delicate itself.
+        """
+        never, (head, _, last) = self._bundle.never_generated, request.query.rpartition(" ")
+        if never.silences(request.query if len(last) == 1 else head):
+            return request._replace(options=request.options._replace(generated=Generated.OFF))
+        if request.options.correct and never.silences(request.query):
+            return request._replace(options=request.options._replace(correct=False))
+        return request
 
     def proposed(self, query: str, *, whole: bool = False) -> Pool:
         """What log and models propose that begins as a normalised query, without near-duplicates.

@@ -90,7 +90,8 @@ class Screening(Section):
     blocked_words: str | None = Field(
         None,
         description="File of words and phrases that are never suggested, one a line. They are added to the built-in"
-        " English list.",
+        " English lists. `~word` is suggested only in what a log or a catalogue has, `!word` is taken off the lists,"
+        " `word*` stands for all words that begin so.",
     )
 
 

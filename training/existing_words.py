@@ -14,12 +14,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lm.index.existing_words import Ending
 from lm.index.lexicon import MAX_WORD_LENGTH
 from lm.text.normalize import normalize_query
 
-_LOST = 0.005
+_LOST = 0.015
 """Share of the held-out queries whose ending may be too rare to be generated."""
-_RAREST = 0.03
+_RAREST = 0.06
 """No ending of a higher share is too rare, whatever few held-out queries say."""
 _BEFORE = 5.0
 """Queries of each word that are assumed besides those counted, so that not one query decides on a rare word."""
@@ -60,21 +61,27 @@ class WordUse:
         usual = _ENDING * self.endings.total() / max(self.queries.total(), 1)
         return (self.endings[word] + _BEFORE * usual) / (self.queries[word] + _BEFORE)
 
-    def existing(self, least: int, held_out: Iterable[str]) -> dict[str, bool]:
-        """The words that exist, each with whether a query may end with it.
+    def existing(self, least: int, held_out: Iterable[str]) -> dict[str, Ending]:
+        """The words that exist, each with what may end with it.
+
+        A word that too few queries end with ends none. One that no query ends with ends a query only if the user has
+        begun to type it: for a rare word that says little.
 
         Args:
             least: how often a word must stand somewhere.
             held_out: normalised queries that were not counted.
         """
         endings = (query.rpartition(" ")[2] for query in held_out)
-        shares = sorted(self.share(word) for word in endings if word in self.endings)
+        shares = sorted(self.share(word) for word in endings if word in self.queries)
         rarest = min(shares[int(_LOST * len(shares))], _RAREST) if shares else _RAREST
-        return {
-            word: self.endings[word] > 0 and self.share(word) >= rarest
-            for word, times in self.times.items()
-            if times >= least and len(word) <= MAX_WORD_LENGTH
-        }
+
+        def ending(word: str) -> Ending:
+            if self.share(word) < rarest:
+                return Ending.WORD
+            return Ending.ANY_QUERY if self.endings[word] else Ending.TYPED_QUERY
+
+        kept = (word for word, times in self.times.items() if times >= least and len(word) <= MAX_WORD_LENGTH)
+        return {word: ending(word) for word in kept}
 
 
 def read_use(parquet: Path, text: Path | None) -> WordUse:

@@ -6,12 +6,13 @@ like. The nodes are as in `lm.index.trie`:
 
     tokens    int32  the token that leads to the node
     children  int32  (N + 1,)
-    ends      uint8  what ends there: 0 nothing, 1 a word, 2 a word with which a query may end
+    ends      uint8  what ends there: see `Ending`
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import IntEnum
 from pathlib import Path
 
 import numpy as np
@@ -24,11 +25,19 @@ from lm.kernels.word_walk import WordWalk
 from lm.models.vocabulary import FIRST_TOKEN, SPACE, UNKNOWN, Tokenizer, Vocabulary
 from lm.text.normalize import is_unspaced
 
-_WORD, _QUERY = 1, 2
+
+class Ending(IntEnum):
+    """What may end with a word: the word alone, a query in which its beginning was typed, or any query."""
+
+    WORD = 1
+    TYPED_QUERY = 2
+    ANY_QUERY = 3
 
 
-def build_existing_words(folder: Path, words: Mapping[str, bool], vocabulary: Vocabulary, tokenizer: Tokenizer) -> None:
-    """Writes the trie of words that exist, each with whether a query may end with it."""
+def build_existing_words(
+    folder: Path, words: Mapping[str, Ending], vocabulary: Vocabulary, tokenizer: Tokenizer
+) -> None:
+    """Writes the trie of words that exist, each with what may end with it."""
     paths = _paths(words, vocabulary, tokenizer)
     rows = sorted(paths)
     lengths_R = np.fromiter(map(len, rows), np.int64, len(rows))
@@ -43,18 +52,18 @@ def build_existing_words(folder: Path, words: Mapping[str, bool], vocabulary: Vo
     save_array(folder / "ends.npy", ends)
 
 
-def _paths(words: Mapping[str, bool], vocabulary: Vocabulary, tokenizer: Tokenizer) -> dict[tuple[int, ...], int]:
+def _paths(words: Mapping[str, Ending], vocabulary: Vocabulary, tokenizer: Tokenizer) -> dict[tuple[int, ...], int]:
     """The tokens of each word, with what ends there. What a word model makes several words of is several."""
     paths = dict[tuple[int, ...], int]()
     low, high = vocabulary.prefix_range(SPACE.encode())
-    for word, may_end in words.items():
+    for word, ending in words.items():
         tokens = tokenizer.encode(word)
         if not tokens or UNKNOWN in tokens or not low <= tokens[0] < high or is_unspaced(word):
             continue
         starts = [place for place, token in enumerate(tokens) if low <= token < high]
         for start, end in zip(starts, [*starts[1:], len(tokens)], strict=True):
             path = tuple(tokens[start:end])
-            paths[path] = max(paths.get(path, 0), _QUERY if may_end and end == len(tokens) else _WORD)
+            paths[path] = max(paths.get(path, 0), ending if end == len(tokens) else Ending.WORD)
     bare = vocabulary.id(SPACE)
     if bare != UNKNOWN and _unspaced_tokens(vocabulary).any():
         paths.setdefault((bare,), 0)  # a script without spaces may follow

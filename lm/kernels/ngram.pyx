@@ -16,7 +16,7 @@ from libcpp.algorithm cimport pop_heap, push_heap, sort
 from libcpp.vector cimport vector
 
 from lm.kernels.ranges cimport Entry, RangeMaxima, Tree, cover, take
-from lm.kernels.word_walk cimport Words, WordWalk, ends_query, ends_word
+from lm.kernels.word_walk cimport Words, WordWalk, ends_query, ends_word, node_of
 from lm.kernels.word_walk cimport step as word_step
 
 cdef enum:
@@ -25,6 +25,7 @@ cdef enum:
     SCAN = 256
     BEGIN = 1
     END = 2
+    SPACE_BYTES = 3  # of the sign before a word, with which what was typed begins
     FEW = 24  # words that go on from a place, up to which each is looked up by itself
 
 cdef extern from *:
@@ -572,15 +573,15 @@ cdef class SuccessorKernel:
     cdef void _propose_words(self, int64_t context, Proposal base, size_t k, vector[Proposal]& best,
                              vector[Entry]& heap, const Words* words, int32_t state) noexcept nogil:
         """Offers what may follow to the k best: `_propose` of all tokens, but what is little is looked up by itself."""
-        cdef int32_t place
-        cdef int32_t low = END, high = self._vocabulary_size
-        if words != NULL and state != words.free and not words.any_unspaced:
-            if words.children[state + 1] - words.children[state] <= FEW:
-                for place in range(words.children[state], words.children[state + 1]):
-                    self._offer_token(context, words.tokens[place], base, k, best)
+        cdef int32_t child, node, low = END, high = self._vocabulary_size
+        if words != NULL and not words.any_unspaced:
+            node = node_of(words, state)
+            if words.children[node + 1] - words.children[node] <= FEW:
+                for child in range(words.children[node], words.children[node + 1]):
+                    self._offer_token(context, words.tokens[child], base, k, best)
                 if ends_query(words, state):
                     self._offer_token(context, END, base, k, best)
-                if not ends_word(words, state):
+                if not ends_word(words, node):
                     return
                 low, high = words.starts_low, words.starts_high
         self._propose(context, low, high, base, k, best, heap, words, state)
@@ -641,6 +642,8 @@ cdef class SuccessorKernel:
         node.parent = -1
         node.offset = 0
         node.state = 0
+        if known != NULL and typed.size > SPACE_BYTES:
+            node.state = known.typed
         node.context = context
         nodes.push_back(node)
         active.push_back(0)
@@ -674,7 +677,8 @@ cdef class SuccessorKernel:
                     node.token = base.token
                     node.parent = base.parent
                     node.offset = base.offset
-                    node.state = word_step(known, nodes[base.parent].state, base.token) if known != NULL else 0
+                    if known != NULL:
+                        node.state = word_step(known, nodes[base.parent].state, base.token)
                     node.context = self._following(base.found)
                     self._fetch(node.context)
                     active.push_back(<int32_t>nodes.size())

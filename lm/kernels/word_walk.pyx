@@ -1,7 +1,8 @@
 """A walk over the words that exist, token by token: which tokens may follow, and where a query may end.
 
-A state is an int32: the place in a trie of the words' tokens; 0 where no token has been taken yet; the number of nodes
-in a script without spaces, whose pieces go on as they like; -1 where no word goes on so.
+A state is an int32: a node in a trie of the words' tokens; 0 where no token has been taken yet; the number of nodes in
+a script without spaces, whose pieces go on as they like; -1 where no word goes on so. In the word whose beginning was
+typed each is higher by `WordWalk.typed`, where such a word starts.
 """
 
 import numpy as np
@@ -23,7 +24,8 @@ cdef class WordWalk:
         Args:
             tokens: of each node the token that leads to it, int32 (N,); of the nodes below one in ascending order.
             children: where the nodes below each one begin, int32 (N + 1,).
-            ends: what ends at each node, uint8 (N,): 0 nothing, 1 a word, 2 a word that may end a query.
+            ends: what ends at each node, uint8 (N,): 0 nothing, 1 a word, 2 one that may end a query if its beginning was
+                typed, 3 one that may end any query.
             unspaced: which tokens hold a letter of a script without spaces, uint8 (V,).
             starts: half-open range of the tokens that begin a word.
             bare_token: the one that is nothing but the space before a word; negative if there is none.
@@ -32,6 +34,7 @@ cdef class WordWalk:
         cdef Words* words = &self.words
         self._token_count = <int32_t>unspaced.shape[0]
         words.free = <int32_t>tokens.shape[0]
+        words.typed = words.free + 1
         words.any_unspaced = np.asarray(unspaced).any()
         words.starts_low, words.starts_high = starts
         words.tokens, words.children = &tokens[0], &children[0]
@@ -71,6 +74,11 @@ cdef class WordWalk:
             ends_[row] = ends_query(&self.words, states[row])
         return ends
 
+    @property
+    def typed(self):
+        """The state from which a word starts whose beginning was typed. It may be a rarer end of a query."""
+        return self.words.typed
+
     def mask(self, const int32_t[::1] states, float[:, ::1] log_probs):
         """Sets to -inf, in place, what may not follow each state.
 
@@ -88,26 +96,26 @@ cdef class WordWalk:
                 self._mask(states[row], &log_probs[row, 0])
 
     cdef void _mask(self, int32_t state, float* log_probs) noexcept nogil:
-        cdef int32_t token
         cdef const Words* words = &self.words
-        cdef bint begins = state == 0 or ends_word(words, state)
+        cdef int32_t token, node = node_of(words, state)
+        cdef bint begins = node == 0 or ends_word(words, node)
         log_probs[UNKNOWN] = log_probs[BEGIN] = -INFINITY
         if not ends_query(words, state):
             log_probs[END] = -INFINITY
         for token in range(words.starts_low, words.starts_high):
             if not begins or words.roots[token] < 0:
                 log_probs[token] = -INFINITY
-        if state != words.free:
-            self._mask_inside(state, END + 1, words.starts_low, log_probs)
-            self._mask_inside(state, words.starts_high, self._token_count, log_probs)
+        if node != words.free:
+            self._mask_inside(node, END + 1, words.starts_low, log_probs)
+            self._mask_inside(node, words.starts_high, self._token_count, log_probs)
 
-    cdef void _mask_inside(self, int32_t state, int32_t low, int32_t high, float* log_probs) noexcept nogil:
+    cdef void _mask_inside(self, int32_t node, int32_t low, int32_t high, float* log_probs) noexcept nogil:
         """`_mask` of tokens that begin no word."""
         cdef const Words* words = &self.words
         cdef int32_t token, child = 0, last = 0
-        cdef bint free = may_be_free(words, state)
-        if state >= 0:
-            child, last = words.children[state], words.children[state + 1]
+        cdef bint free = may_be_free(words, node)
+        if node >= 0:
+            child, last = words.children[node], words.children[node + 1]
         for token in range(low, high):
             while child < last and words.tokens[child] < token:
                 child += 1
@@ -115,5 +123,5 @@ cdef class WordWalk:
                 log_probs[token] = -INFINITY
 
     cdef _check(self, int32_t state):
-        if not -1 <= state <= self.words.free:
-            raise IndexError(f"state {state} of {self.words.free}")
+        if not -1 <= state <= self.words.typed + self.words.free:
+            raise IndexError(f"state {state} of {self.words.typed + self.words.free}")

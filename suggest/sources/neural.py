@@ -160,7 +160,8 @@ class _Beam:
         root, root_V = model.state(reading.context, Part.ENSEMBLE), model.next_log_probs(reading.context, Part.ENSEMBLE)
         assert root.neural is not None
         typed = [model.vocabulary.constraint(prefix) for prefix in typed_prefixes(SPACE + reading.typed)]
-        active = [_Hypothesis((), 0.0, root.ngram, constraint) for constraint in typed]
+        start = self._words.typed if self._words is not None and reading.typed else 0
+        active = [_Hypothesis((), 0.0, root.ngram, constraint, place=start) for constraint in typed]
         active[0].known += [number for number, tokens in enumerate(self._known) if tokens]
         state_SND = np.repeat(root.neural, len(active), axis=1)
         probs_NV = np.repeat(np.exp(root_V)[None], len(active), axis=0)

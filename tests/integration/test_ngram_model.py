@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from lm.errors import BundleDamagedError
-from lm.index.existing_words import build_existing_words, open_existing_words
+from lm.index.existing_words import Ending, build_existing_words, open_existing_words
 from lm.models.ngram import NgramModel
 from lm.models.vocabulary import BEGIN, END, SPACE, UNKNOWN, Constraint
 from lm.text.hangul import TypedPrefix
@@ -141,17 +141,18 @@ def test_the_beam_is_that_of_scoring_everything(trained: TrainedNgram, before: s
     assert math.exp(typed_log_prob) == pytest.approx(mass, rel=1e-4)
 
 
-def _made_of(trained: TrainedNgram, words: dict[str, bool]) -> Allowed:
+def _made_of(trained: TrainedNgram, words: dict[str, Ending], typed: str) -> Allowed:
     """Whether tokens are those of words, the last one perhaps unfinished, and end with a word that may end a query."""
     low, high = trained.vocabulary.prefix_range(SPACE.encode())
-    spelt = {tuple(trained.tokenizer.encode(word)): may_end for word, may_end in words.items()}
-    spelt = {tokens: may_end for tokens, may_end in spelt.items() if UNKNOWN not in tokens}
+    spelt = {tuple(trained.tokenizer.encode(word)): ending for word, ending in words.items()}
+    spelt = {tokens: ending for tokens, ending in spelt.items() if UNKNOWN not in tokens}
 
     def allowed(tokens: tuple[int, ...]) -> bool:
         starts = [place for place, token in enumerate(tokens) if low <= token < high]
         parts = [tokens[start:end] for start, end in zip(starts, [*starts[1:], len(tokens)], strict=True)]
         if tokens[-1] == END:
-            return all(part in spelt for part in parts[:-1]) and spelt.get(parts[-1][:-1], False)
+            ending = Ending.TYPED_QUERY if typed and len(parts) == 1 else Ending.ANY_QUERY
+            return all(part in spelt for part in parts[:-1]) and spelt.get(parts[-1][:-1], 0) >= ending
         unfinished = any(word[: len(parts[-1])] == parts[-1] for word in spelt)
         return starts[0] == 0 and unfinished and all(part in spelt for part in parts[:-1])
 
@@ -164,7 +165,7 @@ def test_the_beam_makes_queries_of_words_that_exist(
     trained: TrainedNgram, before: str, typed: str, width: int, tmp_path: Path
 ) -> None:
     every = sorted({word for sentence in SENTENCES for word in sentence.split(" ")})
-    words = {word: place % 4 > 0 for place, word in enumerate(every) if place % 3}
+    words = {word: Ending(place % 4) for place, word in enumerate(every) if place % 4}
     build_existing_words(tmp_path, words, trained.vocabulary, trained.tokenizer)
     context = trained.context(trained.tokenizer.encode(before))
     constraint = trained.vocabulary.constraint(TypedPrefix(SPACE + typed))
@@ -172,7 +173,7 @@ def test_the_beam_makes_queries_of_words_that_exist(
 
     found, typed_log_prob = trained.model.table.beam(context, constraint.arrays, width, 6, walk)
 
-    expected, _ = _naive_beam(trained, context, constraint, width, 6, _made_of(trained, words))
+    expected, _ = _naive_beam(trained, context, constraint, width, 6, _made_of(trained, words, typed))
     assert [tuple(tokens) for tokens, _ in found] == [tokens for tokens, _ in expected]
     assert typed_log_prob == trained.model.table.typed_log_prob(context, constraint.arrays, width)
 

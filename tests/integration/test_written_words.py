@@ -30,7 +30,11 @@ TURKISH = ["İlk gün İstanbul güzel.", "İyi insan ile ışık var.", "Işık
 KOREAN = ["한국 음식을 먹었어요.", "한국 여행을 가고 싶어요.", "오늘은 한국 음식이 좋아요."]
 
 
-def _trained(folder: Path, sentences: list[str], *, unit: str = "word", **changes: object) -> Model:
+def _trained(
+    folder: Path, sentences: list[str], *, unit: str = "word", blocked: str | None = None, **changes: object
+) -> Model:
+    if blocked:
+        (folder / "blocked.txt").write_text(blocked, encoding="utf-8")
     (folder / "text.txt").write_text("\n".join(sentences * 40) + "\n", encoding="utf-8")
     model = {"name": "text", "unit": unit, "sources": ["text"], "ngram": {"smoothing": "add_delta", "order": 4}}
     config = TrainingConfig.model_validate(
@@ -38,6 +42,7 @@ def _trained(folder: Path, sentences: list[str], *, unit: str = "word", **change
             "name": "small",
             "work": "work",
             "text": [{"path": "text.txt"}],
+            "screening": {"blocked_words": "blocked.txt"} if blocked else {},
             "publishing": {"registry": "registry"},
             "language_models": [{**model, **changes}],
         }
@@ -153,6 +158,19 @@ def test_subwords_finish_a_typed_word(subwords: Model) -> None:
     for prompt, whole in (("The Congr", "The Congress of"), ("THE CONGR", "THE CONGRESS OF")):
         text = prompt + "".join(chunk.text for chunk in subwords.generate_text(prompt, options))
         assert text.startswith(whole)
+
+
+@pytest.mark.parametrize("unit", ["word", "subword"])
+def test_a_blocked_word_is_blocked_however_it_is_written(unit: str, tmp_path: Path) -> None:
+    model = _trained(tmp_path, ENGLISH, unit=unit, vocabulary_size=120, blocked="congress\niphone\n")
+    for text in ("Congr", "CONGR", "the congr", "an iPh", "an Iph"):
+        shown = {word.text.lower() for word in model.predict_next_word(text).suggestions}
+        assert not shown & {"congress", "iphone"}
+        assert not model.predict_next_word(text, WordOptions(min_ghost_probability=0.0)).ghost_text.endswith("ess")
+    for prompt in ("The ", "THE ", "He gave the people an "):
+        for seed in range(3):
+            chunks = model.generate_text(prompt, GenerationOptions(seed=seed, temperature=0.5))
+            assert not {"congress", "iphone"} & set("".join(chunk.text for chunk in chunks).lower().split())
 
 
 def test_german_nouns(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lm.errors import BundleDamagedError
-from lm.index.existing_words import build_existing_words, open_existing_words
+from lm.index.existing_words import Ending, build_existing_words, open_existing_words
 from lm.index.lexicon import Lexicon, build_lexicon
 from lm.models.vocabulary import BEGIN, END, SPACE, UNKNOWN, Vocabulary
 
@@ -49,7 +49,7 @@ class Longest:
         return VOCABULARY.spell(tokens)
 
 
-def _naive(known: dict[str, bool], tokens: Sequence[int]) -> tuple[bool, bool]:
+def _naive(known: dict[str, Ending], tokens: Sequence[int], typed: bool) -> tuple[bool, bool]:
     """Whether tokens are those of words, the last one perhaps unfinished; and whether a query may end there."""
     text = "".join(VOCABULARY.token(token).decode() for token in tokens)
     if not text.startswith(SPACE) or {UNKNOWN, BEGIN, END} & set(tokens):
@@ -74,7 +74,10 @@ def _naive(known: dict[str, bool], tokens: Sequence[int]) -> tuple[bool, bool]:
         elif last:
             if not any(word[: len(own)] == own for word in spelt) and own != [VOCABULARY.id(SPACE)]:
                 return False, False
-            ends = any(word == own and known[VOCABULARY.spell(own)] for word in spelt)
+            ends = any(
+                word == own and known[VOCABULARY.spell(own)] >= (2 if typed and len(parts) == 1 else 3)
+                for word in spelt
+            )
         elif own not in spelt:
             return False, False
     return True, ends
@@ -82,21 +85,22 @@ def _naive(known: dict[str, bool], tokens: Sequence[int]) -> tuple[bool, bool]:
 
 @settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    known=st.dictionaries(words, st.booleans(), max_size=6),
+    known=st.dictionaries(words, st.sampled_from(Ending), max_size=6),
+    typed=st.booleans(),
     texts=st.lists(st.text("abé東京 ", max_size=7), min_size=1, max_size=5),
     strays=st.lists(st.integers(0, len(VOCABULARY) - 1), max_size=4),
 )
 def test_a_walk_equals_a_look_at_what_is_spelt(
-    known: dict[str, bool], texts: list[str], strays: list[int], tmp_path: Path
+    known: dict[str, Ending], typed: bool, texts: list[str], strays: list[int], tmp_path: Path
 ) -> None:
     build_existing_words(tmp_path, known, VOCABULARY, Longest())
     walk = open_existing_words(tmp_path, VOCABULARY)
     for tokens in [*map(Longest().encode, [*texts, *known, " ".join(known)]), strays]:
-        states = np.zeros(len(VOCABULARY), np.int32)
+        states = np.full(len(VOCABULARY), walk.typed if typed else 0, np.int32)
         for place in range(len(tokens) + 1):
             every = np.arange(len(VOCABULARY), dtype=np.int32)
             after = walk.advance(states, every)
-            expected = [_naive(known, [*tokens[:place], token]) for token in range(len(VOCABULARY))]
+            expected = [_naive(known, [*tokens[:place], token], typed) for token in range(len(VOCABULARY))]
             assert (after >= 0).tolist() == [begins for begins, _ in expected]
             assert walk.may_end(after).tolist() == [ends for _, ends in expected]
             masked = np.zeros((1, len(VOCABULARY)), np.float32)
@@ -109,7 +113,7 @@ def test_a_walk_equals_a_look_at_what_is_spelt(
 
 
 def test_states_and_tokens_that_are_none_are_refused(tmp_path: Path) -> None:
-    build_existing_words(tmp_path, {"ab": True}, VOCABULARY, Longest())
+    build_existing_words(tmp_path, {"ab": Ending.ANY_QUERY}, VOCABULARY, Longest())
     walk = open_existing_words(tmp_path, VOCABULARY)
     zero = np.zeros(1, np.int32)
     for wrong in (-2, 99):
@@ -126,7 +130,7 @@ def test_states_and_tokens_that_are_none_are_refused(tmp_path: Path) -> None:
 
 
 def test_words_of_another_vocabulary_are_damage(tmp_path: Path) -> None:
-    build_existing_words(tmp_path, {"ab": True}, VOCABULARY, Longest())
+    build_existing_words(tmp_path, {"ab": Ending.ANY_QUERY}, VOCABULARY, Longest())
     with pytest.raises(BundleDamagedError, match="belong"):
         open_existing_words(tmp_path, Vocabulary.from_tokens(["a"]))
 

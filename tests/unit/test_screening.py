@@ -115,7 +115,15 @@ def test_an_operators_words_are_beside_the_built_in_ones(tmp_path: Path) -> None
         assert screen.reason(query) is None
 
 
-@pytest.mark.parametrize("line", ["two, words", "wild*", "semi-colon", "/regex/"])
+def test_an_operator_takes_words_off_the_built_in_list(tmp_path: Path) -> None:
+    path = tmp_path / "words.txt"
+    path.write_text("!playboy\n~acme\n", encoding="utf-8")
+    screen = load_screen(path)
+    assert screen.reason("playboy bunny costume") is screen.reason("acme prices") is None
+    assert screen.blocked.block_generated("acme prices")
+
+
+@pytest.mark.parametrize("line", ["two, words", "w*ld", "semi-colon", "/regex/"])
 def test_a_line_that_is_not_made_of_words(tmp_path: Path, line: str) -> None:
     path = tmp_path / "words.txt"
     path.write_text(f"fine\n{line}\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lm.index.existing_words import Ending
 from training.existing_words import WordUse
 
 LOG = [
@@ -13,7 +14,7 @@ LOG = [
 HELD_OUT = ["the map of rome", "the band", "harry potter and the goblet of fire"]
 
 
-def _existing(least: int = 1) -> dict[str, bool]:
+def _existing(least: int = 1) -> dict[str, Ending]:
     use = WordUse()
     use.add_queries(LOG)
     return use.existing(least, HELD_OUT)
@@ -21,14 +22,12 @@ def _existing(least: int = 1) -> dict[str, bool]:
 
 def test_a_word_that_hardly_ever_ends_a_query_ends_none() -> None:
     words = _existing()
-    assert words["fire"]
-    assert words["band"]
-    assert words["the"] is False
-    assert words["of"] is False
+    assert words["fire"] is words["band"] is Ending.ANY_QUERY
+    assert words["the"] is words["of"] is Ending.WORD
 
 
-def test_a_word_with_which_no_query_ends_ends_none() -> None:
-    assert _existing()["potter"] is False
+def test_a_rare_word_with_which_no_query_ends_may_end_one_if_it_was_typed() -> None:
+    assert _existing()["potter"] is Ending.TYPED_QUERY
 
 
 def test_a_word_exists_from_a_number_of_times_on() -> None:
@@ -40,12 +39,16 @@ def test_a_word_exists_from_a_number_of_times_on() -> None:
 
 def test_words_of_text_exist_without_the_marks_around_them() -> None:
     use = WordUse()
+    use.add_queries(LOG)
+    before = set(use.existing(1, HELD_OUT))
     use.add_text(['"The Congress -- of 1942, o\'clock," he said.', "Straße"])
-    assert set(use.existing(1, [])) == {"the", "congress", "of", "1942", "o'clock", "he", "said", "strasse"}
-    assert not any(use.existing(1, []).values())
+    words = use.existing(1, HELD_OUT)
+    assert set(words) - before == {"congress", "1942", "o'clock", "he", "said", "strasse"}
+    assert words["congress"] is Ending.TYPED_QUERY
+    assert words["of"] is Ending.WORD
 
 
 def test_the_words_of_a_catalogue_exist_however_often() -> None:
     use = WordUse()
     use.add_queries([("usb-c cable", 0.5, True), ("usb hub", 1.0, False)])
-    assert use.existing(5, []) == {"usb-c": False, "cable": True}
+    assert use.existing(5, []) == {"usb-c": Ending.TYPED_QUERY, "cable": Ending.ANY_QUERY}

@@ -11,7 +11,7 @@ from importlib import resources
 from pathlib import Path
 
 from lm.errors import InputError
-from lm.index.never_generated import BlockedWords, blockable_words
+from lm.index.blocked_words import BlockedWords, blockable_words
 from lm.text.normalize import normalize_query
 from lm.text.private import KNOWN_KEY, LETTERED_ID, MIN_DIGITS, NUMBER, TOKEN, YEAR, holds_email, looks_private, plain
 from training.data.sources import read_lines
@@ -40,6 +40,9 @@ _PHONE_SHAPES = {(3, 4), (4, 4), (2, 2, 2, 2), (3, 2, 3), (2, 3, 3), (3, 3, 2), 
 _ID_SHAPES = {(6, 4), (4, 6), (3, 3, 4), (4, 4, 4)}
 _LONG_LIST = 20
 """More digits in groups of at most five than any number of a person has."""
+
+
+_BUILT_IN = ("blocked_words_en.txt", "delicate_words_en.txt")
 
 
 class Screen:
@@ -212,14 +215,21 @@ def load_screen(blocked_words: Path | None = None) -> Screen:
 
 
 def load_blocked_words(path: Path | None = None) -> BlockedWords:
-    """The built-in English list and, if given, an operator's own beside it: a word or a phrase a line.
+    """The built-in English lists and, if given, an operator's own beside them: an entry a line.
 
     Raises:
         InputError: the operator's file cannot be read, or a line holds something else.
     """
-    built_in = resources.files(__package__).joinpath("blocked_words_en.txt").read_text(encoding="utf-8")
-    entries = {entry for line in built_in.splitlines() if (entry := _strip_comment(line))}
-    return BlockedWords(entries if path is None else entries | _read_entries(path))
+    files = (resources.files(__package__).joinpath(name) for name in _BUILT_IN)
+    lines = (line for file in files for line in file.read_text(encoding="utf-8").splitlines())
+    entries = {entry for line in lines if (entry := _strip_comment(line))}
+    return BlockedWords(entries if path is None else _without(entries, _read_entries(path)))
+
+
+def _without(entries: set[str], own: set[str]) -> set[str]:
+    """Both, without those of the built-in entries that the operator says are harmless."""
+    harmless = {entry[1:] for entry in own if entry.startswith("!")}
+    return {entry for entry in entries if entry.lstrip("~^") not in harmless} | own
 
 
 def _strip_comment(line: str) -> str:
@@ -237,7 +247,8 @@ def _read_entries(path: Path) -> set[str]:
                 path,
                 f"{entry!r} is not made of words of letters and digits.",
                 line=number,
-                remedy="Write one word or phrase a line, without marks or patterns; `#` begins a comment.",
+                remedy="Write one word or phrase a line, without marks. `*` stands for more letters, `|` parts words of"
+                " which any will do, `~`, `^` and `!` stand before an entry; `#` begins a comment.",
             )
         entries.add(entry)
     return entries - {""}

@@ -23,7 +23,7 @@ from suggest.types import WordOptions
 from suggest.words import WordPredictor
 from training.progress import Reporter
 
-_KEYSTROKES, _SUBWORD_KEYSTROKES = 20_000, 2_000
+_KEYSTROKES, _SUBWORD_KEYSTROKES = 12_000, 2_000
 _CURVE = 20
 """Points of the curve."""
 
@@ -50,7 +50,7 @@ class Ghosts:
 def type_out(
     model: LanguageModel, never: NeverGenerated | None, sentences: Sequence[str], reporter: Reporter
 ) -> Ghosts:
-    """Types sentences from all over a text, about 20,000 keystrokes; of a subword model, which is slow, 2,000."""
+    """Types sentences from all over a text, about 12,000 keystrokes; of a subword model, which is slow, 2,000."""
     most = _SUBWORD_KEYSTROKES if model.joins else _KEYSTROKES
     chosen = sentences[:: max(1, math.ceil(sum(map(len, sentences)) / most))]
     predictor, options = WordPredictor(model, never), WordOptions(max_suggestions=1, min_ghost_probability=0.0)
