@@ -190,7 +190,7 @@ class QueryCompleter:
             parts = self._corrected(request, reading, self._spelling, work)
         mixed: Mapping[str, float] | None = None
         may_propose = options.neural and options.generated is not Generated.OFF and self._neural is not None
-        if may_propose and rows and self._asks_neural(pool, parts, work):
+        if may_propose and rows and self._asks_neural(reading, pool, parts, work):
             with work.stage("neural"), self._neural_cost.measured():
                 pool, mixed = self._widened(reading, pool, rows)
             rows = list(range(len(pool.tokens)))
@@ -227,9 +227,10 @@ class QueryCompleter:
             self._spelling_cost.observe(work.timings[-1].duration_s)
         return parts
 
-    def _asks_neural(self, pool: Pool, parts: Sequence[tuple[Reading, Pool]], work: Work) -> bool:
+    def _asks_neural(self, reading: Reading, pool: Pool, parts: Sequence[tuple[Reading, Pool]], work: Work) -> bool:
         """Whether the neural model proposes: the log does not know what was typed, and there is time."""
-        total = pool.total + sum(math.exp(other.log_posterior) * part.total for other, part in parts)
+        every = [(reading, pool), *parts]
+        total = sum(math.exp(each.log_posterior) * part.total for each, part in every) if parts else pool.total
         return total < SEEN and work.allows(OptionalPart.NEURAL, self._neural_cost)
 
     def _widened(self, reading: Reading, pool: Pool, rows: Sequence[int]) -> tuple[Pool, Mapping[str, float]]:

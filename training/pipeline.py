@@ -170,7 +170,8 @@ def _rank(job: Job, manifest: Manifest, folder: Path, validation: Sequence[str])
     if floor is None:
         floor = fit_floor(replace(bundle, manifest=manifest), validation, job.reporter)
     manifest = manifest.model_copy(update={"ranking": ranking.model_copy(update={"floor": floor})})
-    return _judge_neural(replace(bundle, manifest=manifest), validation, job.reporter)
+    # titles are held out by their weights, and so tell nothing
+    return _judge_neural(replace(bundle, manifest=manifest), validation if job.config.query_log else (), job.reporter)
 
 
 def _judge_neural(bundle: Bundle, validation: Sequence[str], reporter: Reporter) -> tuple[Manifest, dict[str, Any]]:
@@ -193,11 +194,10 @@ def assist(config: TrainingConfig, *, base: Path, reporter: Reporter) -> None:
     """
     job = Job(config, base, Workshop(base / config.work, reporter, is_main=False), reporter)
     for model in config.language_models:
-        for part in (model.neural, model.reranker):
-            if part is not None:
-                wait_for_processes()  # until the first one has prepared the text
-                prepared = prepare(job, model, read_data(job))
-                train_network(job, model, part, prepared)
+        for part in model.networks:
+            wait_for_processes()  # until the first one has prepared the text
+            prepared = prepare(job, model, read_data(job))
+            train_network(job, model, part, prepared)
 
 
 def _query_index(job: Job, data: dict[str, Path], staging: Path) -> int:
