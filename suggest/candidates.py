@@ -35,7 +35,7 @@ class Candidates:
     """N queries that may be suggested.
 
     Attributes:
-        texts: each once.
+        texts: each once a reading of what was typed.
         lengths: characters of each that were not typed, at least 1, float64 (N,).
         counts: submissions in the log, float64 (N,); 0 for a query that only the models know.
         log_probs: the models' natural-log probabilities given what was typed, float64 (N,); -inf if they have none.
@@ -48,9 +48,10 @@ class Candidates:
             where there is no index.
         recency: natural logs of one more than the submissions of late, float64 (N,); None where the log has no times.
         edits: typing errors corrected in each, int64 (N,); None where none were looked for.
-        log_posteriors: natural-log probability, given what was typed, that the user means to type what each begins
-            with, float64 (N,); None where that is certain. 0 for what holds all that was typed elsewhere.
-        totals: submissions of all queries that begin with that, float64 (N,); None where that is certain.
+        reading: number of the reading of what was typed that each completes, int64 (N,); None where there is one.
+        log_posteriors: natural-log probability of that reading, float64 (N,); None where there is one.
+        totals: submissions of all queries that begin with that, float64 (N,); None where
+            there is one reading.
         matching: how each was found that does not begin as it was typed, see `suggest.sources.words`, float64 (N, M):
             0 for those that do; None where all do. Of the others `log_probs` are shares of what was submitted.
     """
@@ -66,6 +67,7 @@ class Candidates:
     weight_order: Floats | None = None
     recency: Floats | None = None
     edits: NDArray[np.int64] | None = None
+    reading: NDArray[np.int64] | None = None
     log_posteriors: Floats | None = None
     totals: Floats | None = None
     matching: Floats | None = None
@@ -84,18 +86,11 @@ class Candidates:
         return from_left_N
 
     @property
-    def joint_log_probs(self) -> Floats:
-        """The models' natural-log probabilities given what was typed, however it is to be read, float64 (N,)."""
-        return self.log_probs if self.log_posteriors is None else self.log_probs + self.log_posteriors
-
-    @property
     def readings(self) -> list[NDArray[np.int64]]:
         """The rows of each reading of what was typed."""
-        if self.log_posteriors is None:
+        if self.reading is None:
             return [np.arange(len(self.texts))]
-        return [
-            np.flatnonzero(self.log_posteriors == log_posterior) for log_posterior in set(self.log_posteriors.tolist())
-        ]
+        return [np.flatnonzero(self.reading == number) for number in np.unique(self.reading).tolist()]
 
     def with_log_probs(self, log_probs: Mapping[str, float]) -> Candidates:
         """The candidates with other natural-log probabilities of some texts."""
@@ -318,12 +313,15 @@ def pool_readings(
 
     Args:
         reading, pool: of what was typed as it stands.
-        corrected: the most probable first; a text that several lead to counts as the first one's.
+        corrected: the most probable first; a text that several lead to counts as the first one's. One that was found
+            elsewhere besides is there twice.
         kinds: differences of `lm.text.duplicates` that make no other query: a reading gives way to those before it
             where these have it as often in the log.
     """
     typed = typed_prefixes(reading.query)
-    texts = set(pool.candidates.texts)
+    elsewhere_N = pool.candidates.elsewhere
+    texts = {text for text, elsewhere in zip(pool.candidates.texts, elsewhere_N.tolist(), strict=True) if not elsewhere}
+    again = set(pool.candidates.texts) - texts
     counts: dict[str, float] = {}
     _note(pool.candidates, kinds, counts)
     parts, owners = [(reading, pool)], dict[str, Reading]()
@@ -332,11 +330,12 @@ def pool_readings(
             row
             for row, text in enumerate(proposed.candidates.texts)
             if text not in texts and not any(prefix.begins(text) for prefix in typed)
-            if counts.get(duplicate_key(text, *kinds), -1.0) < proposed.candidates.counts[row]
+            if text in again or counts.get(duplicate_key(text, *kinds), -1.0) < proposed.candidates.counts[row]
         ]
         part = proposed.rows(rows)
         _note(part.candidates, kinds, counts)
         texts.update(part.candidates.texts)
+        again.difference_update(part.candidates.texts)
         owners |= dict.fromkeys(part.candidates.texts, other)
         parts.append((other, part))
     return _joined(parts), owners
@@ -362,7 +361,8 @@ def _joined(parts: Sequence[tuple[Reading, Pool]]) -> Pool:
         candidates=Candidates(
             texts=[text for candidates in every for text in candidates.texts],
             edits=np.repeat([reading.edits for reading, _ in parts], sizes),
-            log_posteriors=np.concatenate([_log_posteriors(reading, pool) for reading, pool in parts]),
+            reading=np.repeat(np.arange(len(parts)), sizes),
+            log_posteriors=np.repeat([reading.log_posterior for reading, _ in parts], sizes),
             totals=np.repeat([float(pool.total) for pool in pools], sizes),
             **joined,
         ),
@@ -380,11 +380,3 @@ def _joined_matching(every: Sequence[Candidates]) -> Floats | None:
     return np.concatenate(
         [np.zeros((len(each.texts), width)) if each.matching is None else each.matching for each in every]
     )
-
-
-def _log_posteriors(reading: Reading, pool: Pool) -> Floats:
-    """Those of a reading's candidates. A real query that holds all that was typed needs no letter of it to be right."""
-    candidates = pool.candidates
-    if reading.edits:
-        return np.full(len(candidates.texts), reading.log_posterior)
-    return np.where(candidates.elsewhere, 0.0, reading.log_posterior)

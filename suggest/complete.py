@@ -21,7 +21,7 @@ from lm.text.normalize import normalize_query
 from suggest.budget import Budget, CostEstimate, OptionalPart, Work
 from suggest.candidates import Candidates, Floats, Pool, describe, pool_readings
 from suggest.opinions import SEEN, Advisers, Rescorer, rerank
-from suggest.rank import first_exact, order
+from suggest.rank import judge_readings, order
 from suggest.sources.log import LogSource
 from suggest.sources.neural import NeuralSource
 from suggest.sources.ngram import NgramSource
@@ -41,12 +41,12 @@ from suggest.types import (
 
 CHOSEN = 16
 """Candidates that are ranked at last: the shown ten and what may still rise among them."""
-SPARE = 4
-"""Completions of corrections that they see besides, more than the list has places for."""
+REAL = 10
+"""Queries of the log that are ranked at last, if there are so many: a list without guesses is to be full too."""
+CORRECTED = 12
+"""Completions of corrections that are ranked with them."""
 _LEAST_SHARE = 1e-300
 """Of a title's weight that is nothing beside another of the same title."""
-_PROBABLE = math.log(0.5)
-"""A correction that is more probable than this is what was meant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +169,14 @@ class QueryCompleter:
         listed = self._ranked(Request(query, options), Work(None))
         return listed.candidates, listed.total
 
+    def readings(self, query: str) -> list[Reading]:
+        """How a normalised query may be read: as it stands, which is the first, and with errors corrected."""
+        request, reading = Request(query), read_typed(self._model, query)
+        self._proposed(request, reading, self._sources)
+        if self._spelling is None:
+            return [reading]
+        return [reading, *(other for other, _ in self._corrected(request, reading, self._spelling, Work(None)))]
+
     def _proposed(self, request: Request, reading: Reading, sources: Sequence[Source]) -> Pool:
         proposals = [proposal for source in sources for proposal in source.propose(request, reading)]
         return self._described(reading, proposals)
@@ -192,7 +200,7 @@ class QueryCompleter:
             parts = self._corrected(request, reading, self._spelling, work)
         mixed: Mapping[str, float] | None = None
         may_propose = options.neural and options.generated is not Generated.OFF and self._neural is not None
-        if may_propose and rows and self._asks_neural(pool, parts, work):
+        if may_propose and rows and self._asks_neural(reading, pool, parts, work):
             with work.stage("neural"), self._neural_cost.measured():
                 pool, mixed = self._widened(reading, pool, rows)
             blocked = request.blocked
@@ -202,8 +210,8 @@ class QueryCompleter:
             kinds = [kind for kind in self._duplicates.collapse if kind != "plural"]
             pool, corrections = pool_readings(reading, pool, parts, kinds)
         if corrections:  # beside those that suit the typed letters, which stay the same
-            size, typed = options.max_suggestions + SPARE, len(pool.parts[0].tokens)
-            size -= min(first_exact(reading.log_posterior), typed)
+            typed = len(pool.parts[0].tokens)
+            size = max(CORRECTED, options.max_suggestions + 2)
             rows += first_rows(pool, self._first_ranking, size, options.generated, request.blocked, start=typed)
         chosen = pool.candidates.rows(rows)
         if self._advisers:
@@ -211,10 +219,6 @@ class QueryCompleter:
                 chosen = self._advisers.advise(chosen)
         candidates, neural = self._judged(options, pool, rows, chosen, mixed, work)
         ranked = order(candidates, pool.total, self._ranking if mixed is None else self._neural_ranking)
-        if options.generated is Generated.FILL:
-            floor = math.log(self._ranking.floor) if self._ranking.floor else -math.inf
-            ranked = [place for place in ranked if candidates.counts[place[1]] or place[0] >= floor]
-            ranked.sort(key=lambda place: not candidates.counts[place[1]])
         refiners = () if options.neural or not rows else self._refiners(pool)
         return _Listed(ranked, candidates, chosen.log_probs, neural, corrections, pool.total, refiners)
 
@@ -228,13 +232,17 @@ class QueryCompleter:
         with work.stage("spelling"):
             groups = itertools.groupby(spelling.propose(request, reading), key=operator.attrgetter("reading"))
             parts = [(other, self._described(other, list(proposals))) for other, proposals in groups]
+            if parts:
+                judge_readings([reading, *(other for other, _ in parts)], self._ranking)
+                parts.sort(key=lambda part: -part[0].log_posterior)
         if spelling.searches > searches:  # what was known says nothing of what the next one costs
             self._spelling_cost.observe(work.timings[-1].duration_s)
         return parts
 
-    def _asks_neural(self, pool: Pool, parts: Sequence[tuple[Reading, Pool]], work: Work) -> bool:
+    def _asks_neural(self, reading: Reading, pool: Pool, parts: Sequence[tuple[Reading, Pool]], work: Work) -> bool:
         """Whether the neural model proposes: the log does not know what was typed, and there is time."""
-        total = pool.total + sum(math.exp(other.log_posterior) * part.total for other, part in parts)
+        every = [(reading, pool), *parts]
+        total = sum(math.exp(each.log_posterior) * part.total for each, part in every) if parts else pool.total
         return total < SEEN and work.allows(OptionalPart.NEURAL, self._neural_cost)
 
     def _widened(self, reading: Reading, pool: Pool, rows: Sequence[int]) -> tuple[Pool, Mapping[str, float]]:
@@ -308,13 +316,14 @@ class QueryCompleter:
         counts, ngram, elsewhere = candidates.counts.tolist(), listed.ngram.tolist(), candidates.elsewhere.tolist()
         neural = listed.neural.tolist() if listed.neural is not None else [-math.inf] * len(counts)
         suggestions, blocked = list[QuerySuggestion](), request.blocked
-        for log_prob, row, form in _forms(listed, index, request.options.generated):
+        found = _forms(listed, index, request.options.generated)
+        shown = self._worth_showing(found, listed, request.options.min_acceptance_prob)
+        if blocked is not None:  # whatever proposed it
+            shown = [each for each in shown if not blocked.blocks(candidates.texts[each[1]])]
+        for log_prob, row, form in shown[: request.options.max_suggestions]:
             text = candidates.texts[row]
-            if len(suggestions) == request.options.max_suggestions:
-                break
-            if blocked is not None and blocked.blocks(text):  # whatever proposed it
-                continue
-            correction = listed.corrections.get(text)
+            corrected = candidates.edits is not None and candidates.edits[row] > 0
+            correction = listed.corrections[text] if corrected else None
             query, edits = (correction.query.rstrip(), correction.edits) if correction else (request.query, 0)
             popularity = math.log(counts[row] / index.total) if counts[row] > 0 else None
             terms = ScoreTerms(popularity, None if elsewhere[row] else _known(ngram[row]), _known(neural[row]), edits)
@@ -329,22 +338,33 @@ class QueryCompleter:
             )
         return tuple(suggestions)
 
+    def _worth_showing(
+        self, forms: Sequence[tuple[float, int, Shown]], listed: _Listed, least: float | None
+    ) -> Sequence[tuple[float, int, Shown]]:
+        """The forms above the floor: the caller's holds for all of them, the model's for guesses alone."""
+        floor, candidates = self._ranking.floor if least is None else least, listed.candidates
+        if floor <= 0:
+            return forms
+        log_floor, guessed_N = math.log(floor), candidates.counts == 0
+        if candidates.edits is not None:
+            guessed_N |= candidates.edits > 0
+        guessed = guessed_N.tolist() if least is None else [True] * len(guessed_N)
+        return [each for each in forms if each[0] >= log_floor or not guessed[each[1]]]
+
 
 def _forms(listed: _Listed, index: QueryIndex, generated: Generated | None) -> list[tuple[float, int, Shown]]:
     """Natural-log probability, row and form of all that could be listed, best first.
 
-    Each form has its share of the query's probability, and moves behind what is more probable. But where the list goes
-    on with what is more probable than what stands before, it stays before that: corrections are not to rise.
+    Each form has its share of the query's probability, and moves behind what is more probable.
     """
-    counts, found, stretch, before = listed.candidates.counts, [], 0, math.inf
+    counts, found = listed.candidates.counts, []
     shown = index.shown([listed.candidates.texts[row] for _, row in listed.ranked])
     for (log_prob, row), forms in zip(listed.ranked, shown, strict=True):
-        stretch, before = stretch + (log_prob > before), log_prob
-        last = generated is Generated.FILL and not counts[row]
-        found += [(last, stretch, log_prob + math.log(max(form.share, _LEAST_SHARE)), row, form) for form in forms]
-    if len(found) > len(shown):
-        found.sort(key=lambda each: (each[0], each[1], -each[2]))
-    return [each[2:] for each in found]
+        found += [(log_prob + math.log(max(form.share, _LEAST_SHARE)), row, form) for form in forms]
+    fills = generated is Generated.FILL
+    if fills or len(found) > len(shown):
+        found.sort(key=lambda each: (fills and not counts[each[1]], -each[0]))
+    return found
 
 
 def first_rows(
@@ -359,25 +379,25 @@ def first_rows(
     """The candidates from a row on that are worth the other models' time, best first.
 
     They are the k best that begin as typed, as if there were no others, and those others that are among the k best of
-    all. Before the list is cut generated ones go, or go to its end, where they are not to stand among the others: or
-    they would take the places of real ones.
+    all; and as many of the log's own that a list of these alone is full. Before the list is cut generated ones go, or
+    go to its end, where they are not to stand among the others: or they would take the places of real ones.
     """
     candidates, size = pool.candidates, len(pool.tokens)
     kept = [row for row in range(start, size) if generated is not Generated.OFF or candidates.counts[row]]
     some = candidates if len(kept) == size else candidates.rows(kept)
     ranked = order(some, pool.total, ranking)
+    logged = (some.counts > 0).tolist()
     if generated is Generated.FILL:
-        ranked.sort(key=lambda place: not some.counts[place[1]])
-    allowed = (row for _, row in ranked if blocked is None or not blocked.blocks(some.texts[row]))  # few are judged
-    if some.matching is None:
-        return [kept[row] for row in itertools.islice(allowed, max(k, 0))]
-    elsewhere, left, rows = some.elsewhere.tolist(), k, list[int]()
-    for place, row in enumerate(allowed):
-        if place >= k and left <= 0:
-            break
-        if place < k if elsewhere[row] else left > 0:
-            left -= not elsewhere[row]
+        ranked.sort(key=lambda place: not logged[place[1]])
+    elsewhere = [False] * len(kept) if some.matching is None else some.elsewhere.tolist()
+    place, left, real, rows = 0, k, REAL, list[int]()
+    for _, row in ranked:
+        if place < k if elsewhere[row] else left > 0 or (real > 0 and logged[row]):
+            if blocked is not None and blocked.blocks(some.texts[row]):  # the next one takes its place
+                continue
+            left, real = left - (not elsewhere[row]), real - logged[row]
             rows.append(kept[row])
+        place += 1
     return rows
 
 
@@ -395,9 +415,14 @@ def _allowed_completions(index: QueryIndex, k: int, blocked: Blocked | None) -> 
 
 
 def _corrected_query(listed: _Listed, suggestions: tuple[QuerySuggestion, ...], blocked: Blocked | None) -> str:
-    """The correction that is more probable than all else, if a suggestion completes it."""
-    shown = [listed.corrections[each.text] for each in suggestions if each.text in listed.corrections]
-    query = next((correction.query for correction in shown if correction.log_posterior > _PROBABLE), "")
+    """The correction that is more probable than all other readings of what was typed, if a suggestion completes it."""
+    candidates = listed.candidates
+    if candidates.edits is None or candidates.log_posteriors is None:
+        return ""
+    typed = candidates.log_posteriors[candidates.edits == 0].max(initial=-math.inf)
+    shown = [listed.corrections[each.text] for each in suggestions if each.terms.edit_count]
+    best = max(shown, key=lambda correction: correction.log_posterior, default=None)
+    query = best.query if best is not None and best.log_posterior > typed else ""
     return "" if blocked is not None and blocked.blocks(query.rstrip()) else query
 
 

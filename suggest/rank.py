@@ -18,34 +18,35 @@ calibrated. A language model has seen the queries of its log, and so its opinion
 queries it made up: how much either says, and being in the log besides, the data tell.
 
 Of what suits the typed letters a query of the log is never behind a generated one that is less probable by the models,
-and one that does not begin as it was typed never before one that does and is at least as popular: see `utilities`.
+and one that does not begin as it was typed never before one that does and is at least as popular.
 
 Where typing errors were looked for, the list holds several readings of what was typed: as it stands, and corrected.
-`p` is then given the reading, the log of the reading's posterior probability (see `suggest.sources.spelling`) is added
-to `u`, and what suits the typed letters is never outranked by a correction that is no more popular. The probability
-stated comes from utilities in which that log has a weight of its own and corrections a constant (see
-`training.fit.corrections`).
+Then
+
+    P(q) = P(reading) P(q given the reading)
+
+where the second factor is that of the formula above, as if the reading were certain, and the first a conditional logit
+too: of the readings and of what is none of them, by what the noisy channel and the log say of each (see
+`suggest.sources.spelling` and `training.fit.corrections`). No correction stands before a query of the log that begins
+as typed and is at least as popular, unless what was typed is less probable to be right. The list is in the order of P.
 """
 
 from __future__ import annotations
 
 import functools
-from dataclasses import replace
+import math
+from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lm.bundle.manifest import Ranking
 from lm.kernels.logit import ranked
 from suggest.candidates import Candidates, Floats
+from suggest.sources.source import Reading
 
 _LEAST_LOG_PROB = -30.0
 """Stands for the models' opinion where they have none, as of letters that they do not know."""
 _JUST_BELOW = 1e-8
-_FIRST_EXACT = ((-0.7, 8), (-2.0, 6), (-4.0, 4), (-20.0, 3))
-"""Natural-log probability that the typed letters are right, and how many suggestions that suit them come before any
-correction where it is above that: a query that nobody typed before looks much like a mistyped one, and the less so, the
-fewer of its completions are likely to be wanted."""
 _LEAST_OTHER = 1e-3
 """The models' probability of all that is not listed is at least this much."""
 
@@ -90,125 +91,81 @@ def other_features(candidates: Candidates, total: float) -> Floats:
 
     What does not begin as it was typed is no part of what the models expect after it.
     """
-    listed = float(np.exp(candidates.joint_log_probs[~candidates.elsewhere]).sum())
+    listed = float(np.exp(candidates.log_probs[~candidates.elsewhere]).sum())
     return np.array([1.0, np.log(max(1.0 - listed, _LEAST_OTHER)), np.log1p(total)])
 
 
-def utilities(candidates: Candidates, ranking: Ranking) -> Floats:
-    """Utility of each candidate, float64 (N,), whatever the others are; but in the log at least what it is outside.
+def judge_readings(readings: Sequence[Reading], ranking: Ranking) -> None:
+    """Notes how probable each reading of what was typed is: as it stands, which is the first, and corrected.
 
-    A query of the log is lifted beside any generated one that is less or equally probable by the models, among
-    those that suit the typed letters and among corrections. One in which the typed words stand one after the other
-    from the left, in another form, is too. One that does not begin as it was typed is lowered below each of the log
-    that does and is at least as popular.
+    What is left is the probability that something else was meant.
     """
-    features_NF = features(candidates, len(ranking.advisers))
-    if candidates.edits is None:
-        return _moved(candidates, features_NF, ranking)
-    utilities_N = np.empty(len(features_NF))
-    for rows in ((candidates.edits == 0).nonzero()[0], (candidates.edits > 0).nonzero()[0]):
-        utilities_N[rows] = _moved(candidates.rows(rows), features_NF[rows], ranking)
-    return utilities_N
+    utilities_R = evidence(readings) @ np.array(ranking.readings[:-1])
+    utilities_R -= np.logaddexp(np.logaddexp.reduce(utilities_R), ranking.readings[-1])
+    for reading, log_posterior in zip(readings, utilities_R.tolist(), strict=True):
+        reading.log_posterior = log_posterior
 
 
-def first_exact(log_posterior: float) -> int:
-    """How many suggestions that suit the typed letters come before any correction.
+def evidence(readings: Sequence[Reading]) -> Floats:
+    """What is multiplied with `Ranking.readings`, without the constant of what is no reading, float64 (R, 9).
 
     Args:
-        log_posterior: natural log of the probability that these letters are right.
+        readings: as for `judge_readings`.
     """
-    return next((number for least, number in _FIRST_EXACT if log_posterior > least), 0)
-
-
-def _capped(candidates: Candidates, utilities_N: Floats) -> Floats:
-    """The utilities with corrections lowered to where they may stand.
-
-    A correction stands below what suits the typed letters and is at least as popular: as often in the log or, where
-    both are in none, as probable by the models; and, unless the typed letters are almost certainly wrong, below the
-    first few that suit them.
-    """
-    if candidates.edits is None:
-        return utilities_N
-    exact, corrected = (candidates.edits == 0).nonzero()[0], (candidates.edits > 0).nonzero()[0]
-    if not len(exact) or not len(corrected):
-        return utilities_N
-    counts, joint = candidates.counts, candidates.joint_log_probs
-    popular_EC = np.where(
-        counts[exact][:, None] > 0,
-        counts[exact][:, None] >= counts[corrected],
-        (counts[corrected] == 0) & (joint[exact][:, None] >= joint[corrected]),
-    )
-    caps_C = np.where(popular_EC, utilities_N[exact][:, None], np.inf).min(axis=0)
-    right = float(candidates.log_posteriors[exact].min()) if candidates.log_posteriors is not None else -np.inf
-    first = first_exact(right)
-    if first:
-        caps_C = np.minimum(caps_C, np.sort(utilities_N[exact])[-first:][0])
-    # corrections that are lowered to the same place keep their order, and stand below it: a tie is no place
-    places_C = 1 + np.argsort(np.argsort(-utilities_N[corrected], kind="stable"))
-    capped_N = utilities_N.copy()
-    capped_N[corrected] = np.minimum(utilities_N[corrected], caps_C - _JUST_BELOW * places_C)
-    return capped_N
-
-
-def _moved(candidates: Candidates, features_NF: Floats, ranking: Ranking) -> Floats:
-    utilities_N: Floats = features_NF @ weight_vector(ranking)
-    if candidates.log_posteriors is not None:
-        utilities_N += candidates.log_posteriors
-    if candidates.matching is None:
-        return _lifted(candidates, utilities_N, features_NF, ranking, candidates.counts > 0)
-    utilities_N += candidates.matching @ np.array(ranking.matching)
-    lifted_N = candidates.from_left & (candidates.counts > 0)
-    return _lowered(candidates, _lifted(candidates, utilities_N, features_NF, ranking, lifted_N))
-
-
-def _lifted(
-    candidates: Candidates, utilities_N: Floats, features_NF: Floats, ranking: Ranking, lifted_N: NDArray[np.bool_]
-) -> Floats:
-    """The utilities of the log's own raised to what they would be outside it, and to those of generated ones below."""
-    typed = ((candidates.counts > 0) & ~candidates.elsewhere).nonzero()[0]
-    lifted, generated = lifted_N.nonzero()[0], (candidates.counts == 0).nonzero()[0]
-    as_generated, as_logged, there, popularity = ranking.weights[:4]
-    outside_L = (as_generated - as_logged) * features_NF[typed, 1] - there - popularity * features_NF[typed, 3]
-    outside_L -= ranking.recency * features_NF[typed, -1]
-    utilities_N[typed] += np.maximum(outside_L, 0.0)
-    if len(lifted) and len(generated):
-        log_probs = candidates.joint_log_probs
-        below_LG = log_probs[generated] <= log_probs[lifted][:, None]
-        best_L = np.where(below_LG, utilities_N[generated], -np.inf).max(axis=1)
-        utilities_N[lifted] = np.maximum(utilities_N[lifted], best_L)
-    return utilities_N
-
-
-def _lowered(candidates: Candidates, utilities_N: Floats) -> Floats:
-    """The utilities with those of what does not begin as it was typed lowered to where it may stand."""
-    elsewhere = candidates.elsewhere.nonzero()[0]
-    typed = ((candidates.counts > 0) & ~candidates.elsewhere).nonzero()[0]
-    popular_TE = candidates.counts[typed][:, None] >= candidates.counts[elsewhere]
-    caps_E = np.where(popular_TE, utilities_N[typed][:, None], np.inf).min(axis=0, initial=np.inf)
-    free_E = utilities_N[elsewhere]
-    before_E = 1 + (free_E > free_E[:, None] + 0.1 * _JUST_BELOW).sum(axis=1)
-    utilities_N[elsewhere] = np.minimum(free_E, caps_E - _JUST_BELOW * before_E)
-    return utilities_N
+    typed, *corrections = readings
+    known = 0.0 if typed.misspelt_words else math.log1p(typed.total + typed.matched)  # others made the same error
+    rows = [(typed.log_share, 0.0, known, 0.0, 0.0, -typed.unknown_words, -typed.misspelt_words, 0.0, 0.0)]
+    share = float(np.logaddexp.reduce([each.log_share for each in corrections]))
+    for each in corrections:
+        known = math.log1p(each.total + each.matched)
+        respaced = each.query.count(" ") != typed.query.count(" ")
+        errors = (-each.unknown_words, -each.misspelt_words, -float(each.edits > 1), -float(respaced))
+        rows.append((share, each.log_share - share, 0.0, 1.0, known, *errors))
+    return np.array(rows, np.float64)
 
 
 def order(candidates: Candidates, total: float, ranking: Ranking) -> list[tuple[float, int]]:
-    """Natural-log probability and row of each candidate, best first, without generated ones under the floor.
-
-    Where there are corrections, the probabilities need not fall: a few suggestions that suit the typed letters come
-    first, however probable it is that these are wrong.
+    """Natural-log probability and row of each candidate, best first.
 
     Ties: what suits the typed letters first, then queries of the log, then what begins as it was typed, then the
     heavier one, then in the order of their text.
 
     Args:
-        total: submissions of all queries with the typed prefix.
+        total: submissions of all queries with the typed prefix; not looked at where there are several readings.
     """
     if not len(candidates.texts):
         return []
-    if candidates.edits is not None or candidates.log_posteriors is not None:
-        return order_readings(candidates, total, ranking)
+    if candidates.log_posteriors is None or candidates.totals is None:
+        rows, tied = _order_reading(candidates, total, ranking)
+        if tied:
+            rows.sort(key=lambda place: _place(candidates, *place))
+        return rows
+    log_probs_N = np.empty(len(candidates.texts))
+    for rows_R in candidates.readings:
+        given, _ = _order_reading(candidates.rows(rows_R), float(candidates.totals[rows_R[0]]), ranking)
+        for log_prob, place in given:
+            log_probs_N[rows_R[place]] = log_prob + candidates.log_posteriors[rows_R[place]]
+    listed = _added_up(candidates.texts, log_probs_N)
+    capped: list[float] = _capped(candidates.rows(listed), log_probs_N[listed]).tolist()
+    return sorted(zip(capped, listed, strict=True), key=lambda place: _place(candidates, *place))
+
+
+def _added_up(texts: Sequence[str], log_probs_N: Floats) -> list[int]:
+    """The rows of the texts; of equal ones the more probable, to whose probability those of the others are added."""
+    rows = dict[str, int]()
+    for row, text in enumerate(texts):
+        other = rows.setdefault(text, row)
+        if other != row:
+            best = row if log_probs_N[row] > log_probs_N[other] else other
+            log_probs_N[best] = np.logaddexp(log_probs_N[row], log_probs_N[other])
+            rows[text] = best
+    return list(rows.values())
+
+
+def _order_reading(candidates: Candidates, total: float, ranking: Ranking) -> tuple[list[tuple[float, int]], bool]:
+    """As `order`, of one reading, as if it were certain; ties in the order of their rows, and whether there are any."""
     weights, matching, other = _kernel_weights(ranking)
-    rows, tied = ranked(
+    return ranked(
         candidates.log_probs,
         candidates.counts,
         candidates.lengths,
@@ -218,32 +175,31 @@ def order(candidates: Candidates, total: float, ranking: Ranking) -> list[tuple[
         matching,
         other,
         total,
-        ranking.floor,
         _LEAST_LOG_PROB,
         _LEAST_OTHER,
         _JUST_BELOW,
     )
-    if tied:
-        rows.sort(key=lambda place: _place(candidates, *place))
-    return rows
 
 
-def order_readings(candidates: Candidates, total: float, ranking: Ranking) -> list[tuple[float, int]]:
-    """As `order`, for any list: several readings of what was typed, or one, which the kernel ranks alike."""
-    free_N = utilities(candidates, ranking)
-    # rounded, for sums differ in their last bits with a candidate's place among the others
-    utilities_N = np.round(_capped(candidates, free_N), 9)
-    log_probs = utilities_N - _normaliser(candidates, utilities_N, total, ranking)
-    stays = _above_floor(candidates, free_N, log_probs, total, ranking).nonzero()[0]
-    costs = -log_probs[stays]
-    rows = stays[np.argsort(costs, kind="stable")].tolist()
-    sorted_N = log_probs[rows]
-    if (sorted_N[1:] == sorted_N[:-1]).any():
-        rows.sort(key=lambda row: _place(candidates, float(log_probs[row]), row))
-    if candidates.edits is not None:
-        stated_N = _stated(candidates, free_N, ranking)
-        log_probs = stated_N - _normaliser(candidates, stated_N, total, ranking)
-    return list(zip(log_probs[rows].tolist(), rows, strict=True))
+def _capped(candidates: Candidates, log_probs_N: Floats) -> Floats:
+    """The log probabilities with those of corrections lowered to where they may stand.
+
+    That is below each query of the log that begins as typed and is at least as popular, unless what was typed is less
+    probable to be right than the correction.
+    """
+    assert candidates.edits is not None
+    assert candidates.log_posteriors is not None
+    typed = ((candidates.edits == 0) & (candidates.counts > 0) & ~candidates.elsewhere).nonzero()[0]
+    corrected = candidates.edits.nonzero()[0]
+    counts, posteriors = candidates.counts, candidates.log_posteriors
+    protected_TC = counts[typed][:, None] >= counts[corrected]
+    protected_TC &= posteriors[typed][:, None] >= posteriors[corrected]
+    caps_C = np.where(protected_TC, log_probs_N[typed][:, None], np.inf).min(axis=0, initial=np.inf)
+    # those that are lowered to the same place keep their order
+    places_C = 1 + np.argsort(np.argsort(-log_probs_N[corrected], kind="stable"))
+    capped_N = log_probs_N.copy()
+    capped_N[corrected] = np.minimum(log_probs_N[corrected], caps_C - _JUST_BELOW * places_C)
+    return capped_N
 
 
 def _place(candidates: Candidates, log_prob: float, row: int) -> tuple[float, bool, bool, bool, float, str]:
@@ -251,47 +207,3 @@ def _place(candidates: Candidates, log_prob: float, row: int) -> tuple[float, bo
     elsewhere = candidates.matching is not None and candidates.matching[row].any()
     weight = 0.0 if candidates.weight_order is None else float(candidates.weight_order[row])
     return -log_prob, bool(corrected), not candidates.counts[row], bool(elsewhere), -weight, candidates.texts[row]
-
-
-def _stated(candidates: Candidates, utilities_N: Floats, ranking: Ranking) -> Floats:
-    """The utilities that acceptance probabilities come from: of where a correction may stand they do not depend.
-
-    The posterior is surer than it is right, and the more so of what nobody typed before: it counts as held-out queries
-    with simulated errors say.
-    """
-    assert candidates.edits is not None
-    assert candidates.log_posteriors is not None
-    corrected = ranking.corrected * (candidates.edits > 0)
-    stated: Floats = utilities_N + (ranking.posterior - 1.0) * candidates.log_posteriors + corrected
-    return stated
-
-
-def _normaliser(candidates: Candidates, utilities_N: Floats, total: float, ranking: Ranking) -> float:
-    other = float(other_features(candidates, total) @ np.array(ranking.other))
-    return float(np.logaddexp(np.logaddexp.reduce(utilities_N), other))
-
-
-def _above_floor(
-    candidates: Candidates, utilities_N: Floats, log_probs: Floats, total: float, ranking: Ranking
-) -> NDArray[np.bool_]:
-    """Which are in the log or, by the list of their reading alone, not less probable than the floor, bool (N,).
-
-    So corrections drop nothing that suits the typed letters, nor does doubt about these.
-
-    Args:
-        log_probs: by the list of all readings, which is the same where there is one.
-    """
-    logged_N = candidates.counts > 0
-    if ranking.floor <= 0 or logged_N.all():
-        return np.ones(len(utilities_N), bool)
-    alone_N = log_probs
-    if candidates.log_posteriors is not None:
-        alone_N = np.empty(len(utilities_N))
-        for rows in candidates.readings:
-            reading = candidates.rows(rows)
-            given_N = utilities_N[rows] - candidates.log_posteriors[rows]
-            reading_total = total if reading.totals is None else float(reading.totals[0])
-            one = replace(reading, log_posteriors=None)
-            alone_N[rows] = given_N - _normaliser(one, given_N, reading_total, ranking)
-    above_N: NDArray[np.bool_] = np.round(alone_N, 9) >= np.log(ranking.floor)
-    return logged_N | above_N

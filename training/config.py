@@ -208,6 +208,12 @@ class LanguageModelConfig(Section):
         " text better. 0: none (unit `word`).",
     )
 
+    @property
+    def networks(self) -> tuple[NeuralConfig | RerankerConfig, ...]:
+        """The networks that are trained, in this order."""
+        neural = None if self.neural is None or self.neural.use == "off" else self.neural
+        return tuple(network for network in (neural, self.reranker) if network is not None)
+
 
 class Publishing(Section):
     """Where bundles go and how long they stay."""

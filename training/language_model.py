@@ -78,7 +78,7 @@ def train_language_model(
         writing=_writing(prepared),
     )
     training: dict[str, Any] = {"ngram_s": seconds(ngram)}
-    if config.neural is not None and config.neural.use != "off":
+    if config.neural is not None and config.neural in config.networks:
         described, training["neural"] = _network(job, config, config.neural, prepared, folder / "neural")
         update = {"neural_kind": described.kind, "parameter_count": described.parameter_count, "ngram_weight": 0.5}
         if config.sources[0] == QUERIES:
@@ -165,7 +165,7 @@ def prepare(job: Job, config: LanguageModelConfig, data: dict[str, Path]) -> Pat
     of_queries = [text_file(name) for name in config.query_logs] or [text_file()]
     names = {TEXT: ["train.txt"], QUERIES: of_queries}
     texts = [data[source] / name for source in config.sources for name in names[source]]
-    again = sorted({name for part in (config.neural, config.reranker) if part for name in part.read_twice})
+    again = sorted({name for part in config.networks for name in part.read_twice})
 
     def make(folder: Path) -> None:
         vocabulary = build_vocabulary(config, texts, folder, job.reporter)

@@ -28,6 +28,7 @@ from training.data.screening import load_blocked_words
 from training.evaluation.evaluate import EVALUATION_FOLDER, QUERIES_FILE, TEXT_FILE, HeldOut, evaluate_bundle
 from training.existing_words import read_use
 from training.fit.corrections import fit_corrections
+from training.fit.floor import fit_floor
 from training.fit.ghost_text import fit_ghost_text
 from training.fit.matching import fit_matching
 from training.fit.neural import fit_neural
@@ -164,10 +165,13 @@ def _rank(job: Job, manifest: Manifest, folder: Path, validation: Sequence[str])
     first = first.model_copy(update={"matching": ranking.matching})
     manifest = manifest.model_copy(update={"first_ranking": first, "ranking": ranking})
     ranking = fit_corrections(replace(bundle, manifest=manifest), validation, job.config.seed, job.reporter)
-    if job.config.min_probability is not None:
-        ranking = ranking.model_copy(update={"floor": job.config.min_probability})
     manifest = manifest.model_copy(update={"ranking": ranking})
-    return _judge_neural(replace(bundle, manifest=manifest), validation, job.reporter)
+    floor = job.config.min_probability
+    if floor is None:
+        floor = fit_floor(replace(bundle, manifest=manifest), validation, job.reporter)
+    manifest = manifest.model_copy(update={"ranking": ranking.model_copy(update={"floor": floor})})
+    # titles are held out by their weights, and so tell nothing
+    return _judge_neural(replace(bundle, manifest=manifest), validation if job.config.query_log else (), job.reporter)
 
 
 def _judge_neural(bundle: Bundle, validation: Sequence[str], reporter: Reporter) -> tuple[Manifest, dict[str, Any]]:
@@ -190,11 +194,10 @@ def assist(config: TrainingConfig, *, base: Path, reporter: Reporter) -> None:
     """
     job = Job(config, base, Workshop(base / config.work, reporter, is_main=False), reporter)
     for model in config.language_models:
-        for part in (model.neural, model.reranker):
-            if part is not None:
-                wait_for_processes()  # until the first one has prepared the text
-                prepared = prepare(job, model, read_data(job))
-                train_network(job, model, part, prepared)
+        for part in model.networks:
+            wait_for_processes()  # until the first one has prepared the text
+            prepared = prepare(job, model, read_data(job))
+            train_network(job, model, part, prepared)
 
 
 def _query_index(job: Job, data: dict[str, Path], staging: Path) -> int:

@@ -21,6 +21,7 @@ from lm.text.duplicates import KINDS
 FORMAT_VERSION = 6
 MANIFEST_FILE = "manifest.json"
 _HASHING_THREADS = 4
+_READINGS = (0.3, 1.0, 0.6, -2.0, 0.1, 0.7, 2.0, 0.1, 1.0, -3.7)
 
 
 class _Section(BaseModel):
@@ -84,12 +85,16 @@ class Ranking(_Section):
         advisers: for the logs of the shares that the bundle's further language models of queries give; at least 0.
         reranker: for the log of the re-ranker's share; 0: it is not asked.
         recency: for log(1 + recent submissions); at least 0, and 0 if the log has no times.
-        posterior, corrected: for the log posterior of how the typed text was read, at least 0, and for being a
-            correction. They hold for the acceptance probability that is stated; the order uses 1 and 0.
+        readings: for how what was typed is to be read, as it stands or with its errors corrected: nine weights, for the
+            log of the share, by the n-gram model and the errors' costs, of what was typed or of all corrections; the
+            log of a correction's share of these; log(1 + submissions that begin as typed); being a correction; log(1 +
+            submissions that begin so) of a correction; minus its unknown words; minus those that are misspelt; minus
+            whether two errors were corrected; and minus whether words were joined or split; then the utility of what is
+            no such reading.
         matching: six weights of at least 0, for minus what tells queries that do not begin as it was typed: typed words
             stand in them in another form; they are not the first words; they stand in another order; log(1 + words left
             over); words were joined or split; and the typed words that they lack.
-        floor: a generated query is not shown if its acceptance probability is lower.
+        floor: what is generated or corrected is not shown if its acceptance probability is lower.
         other: for a user who wants a query that is not listed: the constant, the weight of the log of the models'
             probability of all such queries, and the weight of log(1 + submissions of the prefix).
     """
@@ -98,8 +103,7 @@ class Ranking(_Section):
     advisers: tuple[float, ...] = ()
     reranker: float = 0.0
     recency: float = 0.0
-    posterior: float = 1.0
-    corrected: float = 0.0
+    readings: tuple[float, float, float, float, float, float, float, float, float, float] = _READINGS
     matching: tuple[float, float, float, float, float, float] = (1.5, 2.5, 1.0, 0.4, 2.0, 1.0)
     other: tuple[float, float, float] = (-1.0, 0.6, 0.5)
     floor: float = 0.0

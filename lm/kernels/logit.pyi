@@ -11,7 +11,6 @@ def ranked(
     costs: NDArray[float64],
     other: NDArray[float64],
     total: float,
-    floor: float,
     least_log_prob: float,
     least_other: float,
     step: float,

@@ -52,7 +52,6 @@ def ranked(
     const double[::1] costs,
     const double[::1] other,
     double total,
-    double floor,
     double least_log_prob,
     double least_other,
     double step,
@@ -67,7 +66,6 @@ def ranked(
         costs: those of `matching`, float64 (M,).
         other: weights of "another query", float64 (3,).
         total: submissions of all queries with the typed prefix.
-        floor: probability under which generated ones are left out.
         least_log_prob: stands for the models' opinion where they have none.
         least_other: what the models give at least to what is not listed.
         step: how far one that is lowered stands below the other.
@@ -91,7 +89,7 @@ def ranked(
     if has_matching:
         matching = columns[4]
     cdef int size = <int>log_probs.shape[0], advisers = <int>weights.shape[0] - NUMBERS, row, each
-    cdef double opinion, rest, listed = 0.0, best = -INFINITY, summed = 0.0, another, log_floor
+    cdef double opinion, rest, listed = 0.0, best = -INFINITY, summed = 0.0, another
     cdef vector[double] utilities
     cdef vector[char] elsewhere, lifted  # rows that do not begin as typed; rows that no generated one should outrank
     cdef vector[Cost] kept
@@ -141,12 +139,10 @@ def ranked(
         for row in range(size):
             summed += exp(utilities[row] - best)
         best += log(summed)
-        log_floor = log(floor) if floor > 0 else -INFINITY
         for row in range(size):
-            if counts[row] > 0 or _rounded(utilities[row] - best) >= log_floor:
-                cost.first = best - utilities[row]
-                cost.second = row
-                kept.push_back(cost)
+            cost.first = best - utilities[row]
+            cost.second = row
+            kept.push_back(cost)
         stable_sort(kept.begin(), kept.end(), &_cheaper)
         for row in range(1, <int>kept.size()):
             tied = tied or kept[row].first == kept[row - 1].first

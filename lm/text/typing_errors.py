@@ -7,6 +7,7 @@ place; where a wrong letter may be any, its share of the alphabet is in it.
 
 from __future__ import annotations
 
+import itertools
 import unicodedata
 from dataclasses import dataclass
 
@@ -27,8 +28,8 @@ class TypingErrors:
     """Costs in nats.
 
     Attributes:
-        substitution: another letter in place of the right one; `near_substitution` that of a neighbouring key,
-            `accent` the same letter with another accent or none.
+        substitution: another letter in place of the right one; `near_substitution` that of a neighbouring key, or a
+            vowel in place of a vowel; `accent` the same letter with another accent or none.
         omission: a letter left out; `omitted_double` one that should have come twice.
         insertion: a letter too many; `inserted_double` the same one twice, `inserted_near` the key beside it.
         transposition: two letters in each other's place.
@@ -54,13 +55,15 @@ class TypingErrors:
 
 
 def kinship() -> NDArray[np.uint8]:
-    """How near two characters are, uint8 (384, 384): 1 on neighbouring keys, 2 but for accents, else 0."""
+    """How near two characters are, uint8 (384, 384): 1 on near keys or two vowels, 2 but for accents, else 0."""
     table = np.zeros((_CHARACTERS, _CHARACTERS), np.uint8)
     places = {key: (column + _OFFSETS[row], row) for row, keys in enumerate(_KEYS) for column, key in enumerate(keys)}
     for first, (x, y) in places.items():
         for second, (across, down) in places.items():
             if first != second and (x - across) ** 2 + (y - down) ** 2 <= _REACH**2:
                 table[ord(first), ord(second)] = 1
+    for first, second in itertools.permutations("aeiou", 2):  # what writers take for each other
+        table[ord(first), ord(second)] = 1
     bases = [unicodedata.normalize("NFD", chr(code))[0] for code in range(_CHARACTERS)]
     for code, base in enumerate(bases):
         for other in (ord(base), *(other for other in range(0xC0, _CHARACTERS) if bases[other] == base)):

@@ -12,6 +12,8 @@ from suggest.sources.source import Proposal, Reading, Request
 
 POPULAR = 16
 """Completions taken from the log: more than are shown, for the models may reorder them."""
+_EQUAL = 96
+"""So many where these are equally popular, as rare ones are: then the models alone tell them apart."""
 
 
 class LogSource:
@@ -22,8 +24,12 @@ class LogSource:
 
     def propose(self, request: Request, reading: Reading) -> Sequence[Proposal]:  # noqa: ARG002
         """See `Source.propose`."""
-        popular, reading.total = self._index.completions(reading.query, POPULAR)
-        reading.least = popular[-1][1] if len(popular) == POPULAR else 0.0
+        taken = POPULAR
+        popular, reading.total = self._index.completions(reading.query, taken)
+        if len(popular) == taken and popular[0][1] == popular[-1][1]:
+            taken = _EQUAL
+            popular, _ = self._index.completions(reading.query, taken)
+        reading.least = popular[-1][1] if len(popular) == taken else 0.0
         excluded = reading.excluded
         proposals = [Proposal(text, reading) for text, _ in popular if text != excluded]
         if excluded and self._index.is_entry(excluded):

@@ -43,7 +43,11 @@ class Reading:
         whole: whether to propose the query itself too, as where the user typed it otherwise. Where its last word is
             finished, only if it is in the log, because the models then expect another word.
         edits: typing errors corrected.
-        log_posterior: natural-log probability that it is what the user means to type; noted by the spelling.
+        log_share: natural log of its share of all that were looked at, by the n-gram model and what errors cost; the
+            spelling notes this and the next two.
+        misspelt_words: words that are far rarer than one that is hardly spelt otherwise.
+        unknown_words: those, and words that no query of the log has.
+        log_posterior: natural-log probability that it is what the user means to type; see `suggest.rank`.
         total: submissions of all queries in the log that begin so; noted by the log.
         least: submissions of the last of the log's proposals, which leave the less popular out; 0 where these are all.
         matched: those of queries that begin so in another form; noted by the words.
@@ -58,6 +62,9 @@ class Reading:
     state: State
     whole: bool = False
     edits: int = 0
+    log_share: float = 0.0
+    misspelt_words: int = 0
+    unknown_words: int = 0
     log_posterior: float = 0.0
     total: float = 0.0
     typed_log_prob: float = 0.0

@@ -37,9 +37,9 @@ SURPRISE = 6.0
 as it stands: that many others might be meant, and none is likelier by so much."""
 KEPT = 3
 """Corrections that are completed."""
-_LEAST_POSTERIOR = math.log(0.03)
+_LEAST_SHARE = math.log(0.03)
 _LEAST_TYPED = -30.0
-"""Stands for the posterior of what was typed where no model gives it any probability."""
+"""Stands for the share of what was typed where no model gives it any probability."""
 _PER_WORD = 5
 _SUSPECTS = 8
 """Words that are looked up: the last ones, if more are a surprise. At most two errors are corrected."""
@@ -52,6 +52,14 @@ _SEARCH_LOSS = 6.0, 8.5
 _WHOLE = 0.2
 """A correction is suggested itself if its last word makes up this share of all words that begin so."""
 _UNKNOWN_COUNT = 0.1
+_MOVED_LETTER = 6.0
+"""Cost in nats of a letter in another place of its word."""
+_LONG_WORD = 5
+_USUAL_COST = 6.0
+_ONE_TOO_MANY = 8.0
+_FAR_MORE = math.log(6.0)
+"""A word of so many characters is taken for misspelt if one that is so many times as popular is so near: by a letter
+left out or in another place, or with a letter too many inside a long word."""
 _BEAM_WIDTH = 8
 
 
@@ -117,35 +125,36 @@ class SpellingSource:
         return tuple(suspects[-_SUSPECTS:])
 
     def corrections(self, reading: Reading, suspects: Sequence[int]) -> list[Reading]:
-        """The corrections that are worth a look, the most probable first; notes the reading's own posterior."""
+        """The corrections that are worth a look, the most probable first; notes what tells them from the reading."""
         query = reading.query
         words = query.split(" ")
         changes = [change for place in suspects for change in self._changes(words, place)]
-        tried: dict[str, tuple[float, int]] = {}
+        tried = dict[str, tuple[_Change, ...]]()
         for chosen in _combined(changes)[:_SCORED]:
             text = _apply(words, chosen)
-            cost, edits = sum(change.cost for change in chosen), sum(change.edits for change in chosen)
-            if text != query and (text not in tried or cost < tried[text][0]):
-                tried[text] = cost, edits
+            if text != query and (text not in tried or _cost(chosen) < _cost(tried[text])):
+                tried[text] = chosen
         if not tried:
             return []
         typed = -sum(self._surprises(reading.context)) + reading.typed_log_prob
-        scores = [typed, *(self._log_prob(text) - cost for text, (cost, _) in tried.items())]
+        scores = [typed, *(self._log_prob(text) - _cost(chosen) for text, chosen in tried.items())]
         if max(scores) == -math.inf or any(map(self._is_unknown, tried)):
-            scores = [self._by_words(query), *(self._by_words(text) - cost for text, (cost, _) in tried.items())]
-        posteriors = np.array(scores) - np.logaddexp.reduce(scores)
-        reading.log_posterior = max(float(posteriors[0]), _LEAST_TYPED)
-        found = [
-            (float(log_posterior), text, edits)
-            for (text, (_, edits)), log_posterior in zip(tried.items(), posteriors[1:], strict=False)
-            if log_posterior > _LEAST_POSTERIOR
-        ]
-        return [self._reading(*kept) for kept in sorted(found, key=lambda row: -row[0])[:KEPT]]
-
-    def _reading(self, log_posterior: float, text: str, edits: int) -> Reading:
-        reading = read_typed(self._model, text, whole=self._may_be_whole(text))
-        reading.log_posterior, reading.edits = log_posterior, edits
-        return reading
+            scores = [self._by_words(query), *(self._by_words(text) - _cost(chosen) for text, chosen in tried.items())]
+        log_shares = (np.array(scores) - np.logaddexp.reduce(scores)).tolist()
+        places = [place for place, word in enumerate(words) if word]
+        unknown = {place for place in places if not self._count(words[place], place == len(words) - 1)}
+        misspelt = {change.start for change in changes if _is_usual(words, change)}
+        readings = list[Reading]()
+        for text, log_share in zip([query, *tried], log_shares, strict=True):
+            chosen = tried.get(text, ())
+            if chosen and log_share <= _LEAST_SHARE:
+                continue
+            other = read_typed(self._model, text, whole=self._may_be_whole(text)) if chosen else reading
+            mended = {place for change in chosen for place in range(change.start, change.end)}
+            other.log_share, other.edits = max(log_share, _LEAST_TYPED), sum(change.edits for change in chosen)
+            other.misspelt_words, other.unknown_words = len(misspelt - mended), len((misspelt | unknown) - mended)
+            readings.append(other)
+        return sorted(readings[1:], key=lambda other: -other.log_share)[:KEPT]
 
     def _surprises(self, tokens: Sequence[int]) -> list[float]:
         """Nats by which each finished word surprises the n-gram model."""
@@ -192,6 +201,7 @@ class SpellingSource:
 
     def _changes(self, words: Sequence[str], place: int) -> Iterator[_Change]:
         yield from self._respelt(words, place)
+        yield from self._moved(words, place)
         yield from self._split(words, place)
         for left in (place - 1, place):
             if left >= 0 and left + 1 < len(words) and words[left + 1]:
@@ -207,6 +217,20 @@ class SpellingSource:
         ):
             gain = spelling.score - before
             yield _Change(place, place + 1, spelling.text, gain, spelling.cost, spelling.edits)
+
+    def _moved(self, words: Sequence[str], place: int) -> Iterator[_Change]:
+        """A letter that stands two or three places from its own, as in `restaraunt`."""
+        word, unfinished = words[place], place == len(words) - 1
+        if len(word) < _LONG:
+            return
+        before = self._unigram(word, unfinished)
+        for start, letter in enumerate(word):
+            rest = word[:start] + word[start + 1 :]
+            for end in (start - 3, start - 2, start + 2, start + 3):
+                text = rest[:end] + letter + rest[end:]
+                if 0 < end < len(word) and text != word and self._count(text, unfinished):
+                    gain = self._unigram(text, unfinished) - before - _MOVED_LETTER
+                    yield _Change(place, place + 1, text, gain, _MOVED_LETTER, 1)
 
     def _split(self, words: Sequence[str], place: int) -> Iterator[_Change]:
         """A space that was left out, or another key hit in its place."""
@@ -242,6 +266,19 @@ class SpellingSource:
         typed = range(*span)
         before = [self._unigram(words[place], unfinished and place == typed[-1]) - total for place in typed]
         yield _Change(*span, " ".join(parts), sum(after) - sum(before) - cost, cost, 1)
+
+
+def _cost(chosen: Sequence[_Change]) -> float:
+    return sum(change.cost for change in chosen)
+
+
+def _is_usual(words: Sequence[str], change: _Change) -> bool:
+    """Whether a word is more likely a usual misspelling of a far more popular one than a word."""
+    word, ratio = words[change.start], change.gain + change.cost
+    one = change.end == change.start + 1 and change.edits == 1 and " " not in change.text
+    longer = len(word) > max(len(change.text), _LONG) and not word.startswith(change.text)
+    near = change.cost <= _USUAL_COST or (longer and change.cost <= _ONE_TOO_MANY)
+    return one and near and len(word) >= _LONG_WORD and ratio >= _FAR_MORE
 
 
 def _combined(changes: Sequence[_Change]) -> list[tuple[_Change, ...]]:

@@ -14,9 +14,9 @@ from pyarrow.parquet import write_table
 from lm.bundle.bundle import open_bundle
 from lm.bundle.manifest import read_manifest, write_manifest
 from lm.errors import InputError
+from lm.index.blocked_words import BlockedWords
 from lm.index.never_generated import (
     NEVER_GENERATED_FOLDER,
-    BlockedWords,
     NeverGenerated,
     Withheld,
     build_withheld,

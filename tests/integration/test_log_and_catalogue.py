@@ -62,7 +62,8 @@ def model(trained: Train) -> Model:
 
 
 def _listed(model: Model, query: str, generated: Generated | None = None) -> tuple[QuerySuggestion, ...]:
-    return model.complete_query(query, QueryOptions(max_suggestions=20, generated=generated)).suggestions
+    options = QueryOptions(max_suggestions=20, generated=generated, min_acceptance_prob=0.0)
+    return model.complete_query(query, options).suggestions
 
 
 def test_a_suggestion_says_whether_it_is_a_title_or_a_query(model: Model) -> None:

@@ -108,7 +108,7 @@ def test_a_query_that_nobody_began_so_goes_on_from_its_end(model: Model, beginni
 
 
 def test_a_long_word_that_is_all_but_impossible_has_a_probability(model: Model) -> None:
-    pool = QueryCompleter(replace(model.bundle, queries=None)).proposed("q" * 20)
+    pool = QueryCompleter(replace(model.bundle, queries=None, words=None)).proposed("q" * 20)
     assert -700 < pool.typed_log_prob < -104  # beyond what 32 bits hold as a probability
     assert len(pool.candidates.texts) > 0
     assert (pool.candidates.log_probs <= 1e-3).all()

@@ -14,13 +14,13 @@ from lm.bundle.manifest import Ranking
 from suggest.candidates import Candidates
 from suggest.rank import (
     features,
-    first_exact,
+    judge_readings,
     order,
-    order_readings,
     other_features,
     weight_vector,
 )
-from training.fit.ranking import Choice, fit_weights, probability_floor, reranker_gain
+from suggest.sources.source import Reading
+from training.fit.ranking import Choice, fit_weights, reranker_gain
 
 weight = st.floats(0.0, 3.0)
 rankings = st.builds(
@@ -30,8 +30,7 @@ rankings = st.builds(
     reranker=st.just(0.0) | weight,
     recency=st.just(0.0) | weight,
     matching=st.tuples(*[weight] * 6),
-    posterior=st.floats(0.0, 1.5),
-    corrected=st.floats(-3.0, 3.0),
+    readings=st.tuples(*[st.floats(-3.0, 3.0)] * len(Ranking().readings)),
     other=st.tuples(st.floats(-3.0, 3.0), st.floats(-2.0, 2.0), st.floats(-1.0, 1.0)),
 )
 # Few distinct values, so that ties come up.
@@ -60,17 +59,49 @@ def listed(rows: list[tuple[float, float, int]]) -> Candidates:
     )
 
 
-@given(st.lists(row, max_size=14), totals, rankings, st.sampled_from([0.0, 1e-6, 1e-3, 0.1]), st.booleans())
-def test_the_kernel_ranks_one_reading_as_any_list_is_ranked(
-    rows: list[tuple[float, float, int]], total: float, ranking: Ranking, floor: float, advised: bool
+def stated(candidates: Candidates, total: float, ranking: Ranking) -> list[float]:
+    """The log probability of each candidate of one reading, as the formula says it, one after the other."""
+    counts, log_probs, elsewhere = candidates.counts, candidates.log_probs, candidates.elsewhere
+    each_row, rows = features(candidates, len(ranking.advisers)), range(len(candidates.texts))
+    utilities = [float(columns @ weight_vector(ranking)) for columns in each_row]
+    if candidates.matching is not None:
+        utilities = [
+            utility + float(candidates.matching[row] @ ranking.matching) for row, utility in enumerate(utilities)
+        ]
+    as_generated, as_logged, there, popularity = ranking.weights[:4]
+    for row in rows:
+        if counts[row] > 0 and not elsewhere[row]:  # at least what it would be outside the log
+            gain = (as_generated - as_logged) * each_row[row][1] - there - popularity * each_row[row][3]
+            utilities[row] += max(gain - ranking.recency * each_row[row][-1], 0.0)
+    for row in rows:  # and what any generated one has that is no more probable
+        if counts[row] > 0 and candidates.from_left[row]:
+            below = [utilities[other] for other in rows if not counts[other] and log_probs[other] <= log_probs[row]]
+            utilities[row] = max([utilities[row], *below])
+    free = list(utilities)
+    for row in rows:  # what does not begin as typed stands below what does and is at least as popular
+        if elsewhere[row]:
+            typed = [free[other] for other in rows if not elsewhere[other] and counts[other] >= counts[row] > 0]
+            before = sum(bool(elsewhere[other]) and free[other] > free[row] + 1e-9 for other in rows)
+            utilities[row] = min([free[row], *(cap - 1e-8 * (1 + before) for cap in typed)])
+    other = float(other_features(candidates, total) @ np.array(ranking.other))
+    return [utility - float(np.logaddexp.reduce([*utilities, other])) for utility in utilities]
+
+
+def check_order(candidates: Candidates, total: float, ranking: Ranking) -> None:
+    ranked, by_formula = order(candidates, total, ranking), stated(candidates, total, ranking)
+    np.testing.assert_allclose([score for score, _ in ranked], [by_formula[row] for _, row in ranked], atol=4e-9)
+    assert sorted(row for _, row in ranked) == list(range(len(candidates.texts)))
+    assert [score for score, _ in ranked] == sorted((score for score, _ in ranked), reverse=True)
+
+
+@given(st.lists(row, max_size=14), totals, rankings, st.booleans())
+def test_the_kernel_ranks_as_the_formula_says(
+    rows: list[tuple[float, float, int]], total: float, ranking: Ranking, advised: bool
 ) -> None:
-    candidates, ranking = listed(rows), ranking.model_copy(update={"floor": floor})
+    candidates = listed(rows)
     if not advised:
         candidates = dataclasses.replace(candidates, advice=None, unknown_words=None, log_shares=None, recency=None)
-    by_kernel, in_numpy = order(candidates, total, ranking), order_readings(candidates, total, ranking) if rows else []
-    np.testing.assert_allclose([score for score, _ in by_kernel], [score for score, _ in in_numpy], atol=2e-9, rtol=0)
-    if np.all(np.diff([score for score, _ in in_numpy]) < -4e-9):  # else rounding decides
-        assert [place for _, place in by_kernel] == [place for _, place in in_numpy]
+    check_order(candidates, total, ranking)
 
 
 def matched(rows: list[tuple[float, float, int]], matches: list[tuple[float, ...]]) -> Candidates:
@@ -88,11 +119,7 @@ matches_of_all = st.lists(match, min_size=1, max_size=14)
 def test_the_kernel_ranks_what_is_found_by_words_alike(
     rows: list[tuple[float, float, int]], matches: list[tuple[float, ...]], total: float, ranking: Ranking
 ) -> None:
-    candidates = matched(rows, matches)
-    by_kernel, in_numpy = order(candidates, total, ranking), order_readings(candidates, total, ranking) if rows else []
-    np.testing.assert_allclose([score for score, _ in by_kernel], [score for score, _ in in_numpy], atol=2e-9, rtol=0)
-    if np.all(np.diff([score for score, _ in in_numpy]) < -4e-9):  # else rounding decides
-        assert [place for _, place in by_kernel] == [place for _, place in in_numpy]
+    check_order(matched(rows, matches), total, ranking)
 
 
 @given(st.lists(row, max_size=14), matches_of_all, totals, rankings, st.booleans())
@@ -106,12 +133,14 @@ def test_what_begins_as_typed_keeps_its_order_and_comes_first_among_equally_popu
     candidates = matched(rows, matches)
     if corrected:  # nothing is, but the list is ranked as one of several readings
         certain, none = np.zeros(len(rows)), np.zeros(len(rows), np.int64)
-        candidates = dataclasses.replace(candidates, edits=none, log_posteriors=certain)
+        candidates = dataclasses.replace(
+            candidates, edits=none, reading=none, log_posteriors=certain, totals=np.full(len(rows), total)
+        )
     scores = [score for score, _ in order(candidates, total, ranking)]
     places = [place for _, place in order(candidates, total, ranking)]
     typed = [place for place in range(len(rows)) if not candidates.elsewhere[place]]
 
-    assert corrected or scores == sorted(scores, reverse=True)
+    assert scores == sorted(scores, reverse=True)
     assert [place for place in places if place in typed] == [
         typed[place] for _, place in order(candidates.rows(typed), total, ranking)
     ]
@@ -163,83 +192,84 @@ def test_more_submissions_never_hurt(
     assert score_after >= score_before - 1e-9
 
 
-@given(
-    st.lists(row, max_size=9),
-    st.lists(row, max_size=9),
-    st.floats(-25.0, -1e-6),
-    st.integers(1, 2),
-    totals,
-    rankings,
-)
-def test_an_exact_match_is_never_outranked_by_a_correction_that_is_no_more_popular(
-    exact: list[tuple[float, float, int]],
-    corrected: list[tuple[float, float, int]],
-    log_posterior: float,
-    edits: int,
-    total: float,
-    ranking: Ranking,
-) -> None:
-    number = len(exact)
-    rest = math.log(-math.expm1(log_posterior))
-    candidates = dataclasses.replace(
-        listed(exact + corrected),
-        edits=np.array([0] * number + [edits] * len(corrected), np.int64),
-        log_posteriors=np.array([log_posterior] * number + [rest] * len(corrected)),
+readings = st.lists(
+    st.tuples(st.lists(row, max_size=7), st.floats(0.01, 1.0), totals), min_size=1, max_size=4
+)  # of each its candidates, how probable it is beside the others, and its total
+
+
+def of_readings(parts: list[tuple[list[tuple[float, float, int]], float, float]], unknown: float) -> Candidates:
+    sizes = [len(rows) for rows, *_ in parts]
+    chances = np.array([chance for _, chance, _ in parts])
+    return dataclasses.replace(
+        listed([row for rows, *_ in parts for row in rows]),
+        edits=np.repeat(np.minimum(np.arange(len(parts)), 2), sizes),
+        reading=np.repeat(np.arange(len(parts)), sizes),
+        log_posteriors=np.repeat(np.log(chances / (chances.sum() + unknown)), sizes),
+        totals=np.repeat([total for *_, total in parts], sizes),
     )
-    ranked = order(candidates, total, ranking)
-    places = [place for _, place in ranked]
-    assert np.exp([score for score, _ in ranked]).sum() <= 1 + 1e-9
-    counts, joint = candidates.counts, candidates.joint_log_probs
+
+
+@given(readings, st.floats(0.0, 2.0), rankings)
+def test_a_list_of_several_readings_is_sorted_by_what_it_states(
+    parts: list[tuple[list[tuple[float, float, int]], float, float]], unknown: float, ranking: Ranking
+) -> None:
+    candidates = of_readings(parts, unknown)
+    assert candidates.edits is not None
+    assert candidates.log_posteriors is not None
+    ranked = order(candidates, 0.0, ranking)
+    scores, places = [score for score, _ in ranked], [place for _, place in ranked]
+    assert scores == sorted(scores, reverse=True)
+    assert sorted(places) == list(range(len(candidates.texts)))
+    assert np.exp(scores).sum() <= 1 + 1e-9
+    counts, edits, alone = candidates.counts, candidates.edits, dict[int, float]()
+    posteriors = candidates.log_posteriors
+
+    def protects(typed: int, correction: int) -> bool:
+        """Whether a query of the log that begins as typed is at least as popular, and as probable to be meant."""
+        popular = counts[typed] > 0 and counts[typed] >= counts[correction]
+        return bool(edits[correction] > edits[typed] == 0 and popular and posteriors[typed] >= posteriors[correction])
+
+    start = 0
+    for rows, _, total in parts:
+        alone |= {start + place: score for score, place in order(listed(rows), total, ranking)}
+        start += len(rows)
+    for score, place in ranked:
+        given_reading = alone[place] + candidates.log_posteriors[place]
+        # what suits the typed letters states what it does in its own list, times the probability that these are right
+        assert score <= given_reading + 1e-9
+        typed = [stated for stated, other in ranked if protects(other, place)]
+        if not edits[place] or all(stated > given_reading for stated in typed):
+            assert score == pytest.approx(given_reading, abs=1e-6)
     for ahead, first in enumerate(places):
-        for second in places[ahead + 1 :]:
-            if first >= number > second:
-                assert counts[first] > counts[second] or (counts[second] == 0 and joint[first] > joint[second])
-    # Corrections leave what suits the typed letters in its order.
-    alone = [place for _, place in order(listed(exact), total, ranking)]
-    assert [place for place in places if place < number] == alone
-    first = first_exact(log_posterior)
-    assert all(place < number for place in places[: min(first, number)])
-    # How far posteriors are trusted is a matter of what is stated, not of the order.
-    trusting = ranking.model_copy(update={"posterior": 1.0, "corrected": 0.0})
-    assert [place for _, place in order(candidates, total, trusting)] == places
+        assert not any(protects(second, first) for second in places[ahead + 1 :])
 
 
-@given(
-    st.lists(row, min_size=1, max_size=9),
-    st.lists(row, max_size=9),
-    st.floats(-25.0, -1e-6),
-    totals,
-    totals,
-    rankings,
-    st.floats(0.0, 0.3),
-)
-def test_corrections_drop_nothing_that_suits_the_typed_letters(
-    exact: list[tuple[float, float, int]],
-    corrected: list[tuple[float, float, int]],
-    log_posterior: float,
-    total: float,
-    corrected_total: float,
-    ranking: Ranking,
-    floor: float,
-) -> None:
-    number, ranking = len(exact), ranking.model_copy(update={"floor": floor})
-    rest = math.log(-math.expm1(log_posterior))
-    candidates = dataclasses.replace(
-        listed(exact + corrected),
-        edits=np.array([0] * number + [1] * len(corrected), np.int64),
-        log_posteriors=np.array([log_posterior] * number + [rest] * len(corrected)),
-        totals=np.array([total] * number + [corrected_total] * len(corrected)),
-    )
-    alone = [place for _, place in order(listed(exact), total, ranking)]
-    together = [place for _, place in order(candidates, total + corrected_total, ranking)]
-    assert [place for place in together if place < number] == alone
+def test_the_reading_with_the_better_evidence_is_the_more_probable() -> None:
+    def read(query: str, **evidence: float) -> Reading:
+        reading = Reading(query, "", query, (), None)  # type: ignore[arg-type]
+        for name, value in evidence.items():
+            setattr(reading, name, value)
+        return reading
+
+    def judged(typed: Reading) -> tuple[float, float]:
+        meant = read("meant", edits=1, log_share=-0.5, total=100.0)
+        judge_readings([typed, meant], Ranking())
+        return math.exp(typed.log_posterior), math.exp(meant.log_posterior)
+
+    known, unknown = judged(read("typed", log_share=-1.0, total=2.0)), judged(read("typed", log_share=-9.0))
+    assert known[0] > unknown[0]
+    assert known[1] < unknown[1]
+    assert sum(known) < 1 > sum(unknown)
+    misspelt = judged(read("typed", log_share=-1.0, total=2.0, misspelt_words=1, unknown_words=1))
+    assert misspelt[0] < known[0]
+    assert misspelt == judged(read("typed", log_share=-1.0, total=9.0, misspelt_words=1, unknown_words=1))
 
 
 def test_shares_are_of_the_list_of_a_reading() -> None:
     scores = np.log([1.0, 3.0, 5.0, 5.0])
     candidates = listed([(0.0, -4.0, 1)] * 4)
     assert np.exp(candidates.shares_of_reading(scores)) == pytest.approx([1 / 14, 3 / 14, 5 / 14, 5 / 14])
-    two = dataclasses.replace(candidates, log_posteriors=np.log([0.1, 0.1, 0.9, 0.9]))
+    two = dataclasses.replace(candidates, reading=np.array([0, 0, 1, 1]))
     assert np.exp(two.shares_of_reading(scores)) == pytest.approx([0.25, 0.75, 0.5, 0.5])
 
 
@@ -347,22 +377,3 @@ def test_a_reranker_that_knows_more_is_found_and_one_that_guesses_is_not() -> No
     assert gain < 2 * error
     assert fit_weights([choice.without_reranker() for choice in knows]).reranker == 0
     assert reranker_gain([]) == (0.0, 0.0)
-
-
-def test_the_floor_costs_hardly_anything_and_lets_queries_of_the_log_stand() -> None:
-    truth = Ranking(advisers=(0.3,))
-    choices = _choices(truth, 800, seed=11)
-    floor = probability_floor(choices, truth)
-    assert 0 <= floor <= 1e-5
-    gains: dict[bool, float] = {False: 0.0, True: 0.0}
-    for choice in choices:
-        utilities = choice.listed @ weight_vector(truth)
-        chances = np.exp(np.append(utilities, choice.other @ np.array(truth.other)))
-        if choice.wanted < len(choice.listed) and not choice.listed[choice.wanted, 2]:
-            rank = 1 + (utilities > utilities[choice.wanted]).sum()
-            gains[bool(chances[choice.wanted] / chances.sum() < floor)] += 1 / rank
-    assert gains[True] <= 0.002 * (gains[True] + gains[False])
-
-    two = Candidates(["a b", "a c"], np.full(2, 2.0), np.array([1.0, 0.0]), np.log([1e-9, 1e-8]), np.ones(2))
-    assert [place for _, place in order(two, 10.0, Ranking(floor=0.9))] == [0]
-    assert probability_floor([], truth) == 0.0

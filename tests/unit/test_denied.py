@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lm.index.never_generated import BlockedWords, NeverGenerated, Withheld, build_withheld, hash_query
+from lm.index.blocked_words import BlockedWords
+from lm.index.never_generated import NeverGenerated, Withheld, build_withheld, hash_query
 from suggest.candidates import _Found
 
 

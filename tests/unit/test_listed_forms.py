@@ -1,4 +1,4 @@
-"""Forms of a query stand in a list where their share of its probability puts them, and corrections do not rise."""
+"""Forms of a query stand in a list where their share of its probability puts them."""
 
 from __future__ import annotations
 
@@ -34,13 +34,6 @@ def test_a_form_moves_behind_what_is_more_probable(index: QueryIndex) -> None:
     found = _forms(_listed([math.log(0.6), math.log(0.4)], ["lamp", "lap"], [6, 4]), index, Generated.MIX)
     assert [(row, form.payload) for _, row, form in found] == [(1, ""), (0, "p"), (0, "q")]
     assert found[1][0] == pytest.approx(math.log(0.3))
-
-
-def test_corrections_stay_behind_though_they_are_more_probable(index: QueryIndex) -> None:
-    found = _forms(
-        _listed([-5.0, -6.0, -0.5, -2.0], ["lax", "lay", "lamp", "lamb"], [0, 0, 6, 2]), index, Generated.MIX
-    )
-    assert [row for _, row, _ in found] == [0, 1, 2, 2, 3]
 
 
 def test_what_fills_the_list_stays_last(index: QueryIndex) -> None:

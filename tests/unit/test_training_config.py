@@ -207,3 +207,18 @@ def test_rerankers_are_for_queries_and_have_the_fields_of_the_neural_model_that_
         load_config(path, ["language_models.queries.reranker={carry_state = true}"])
     with pytest.raises(ConfigError, match=r"reranker\.kind"):
         load_config(path, ["language_models.queries.reranker={kind = 'window'}"])
+
+
+def test_a_neural_model_that_is_off_is_not_trained(path: Path) -> None:
+    changes = ["language_models.queries.neural.layers=1", "language_models.queries.reranker.hidden_size=64"]
+    both = load_config(path, changes).language_models[0]
+    assert both.networks == (both.neural, both.reranker)
+    alone = load_config(path, [*changes, "language_models.queries.neural.use=off"]).language_models[0]
+    assert alone.networks == (both.reranker,)
+    assert load_config(path).language_models[0].networks == ()
+
+
+@pytest.mark.parametrize("part", ["neural", "reranker"])
+def test_a_log_that_is_read_twice_must_be_there(path: Path, part: str) -> None:
+    with pytest.raises(ConfigError, match=rf"queries\.{part}\.read_twice: no \[\[query_log\]\] has the name 'near'"):
+        load_config(path, [f'language_models.queries.{part}.read_twice=["near"]'])

@@ -10,28 +10,33 @@ from lm.bundle.bundle import Bundle
 from lm.bundle.manifest import Ranking
 from lm.text.normalize import normalize_query
 from lm.text.typing_errors import TypingErrors, kinship
-from suggest.candidates import Candidates
 from suggest.complete import QueryCompleter
-from suggest.rank import other_features, utilities
+from suggest.rank import evidence
+from suggest.sources.source import Reading
 from suggest.sources.spelling import SHORTEST
 from training.evaluation.metrics import MIN_QUERY_LENGTH, typed_prefix
 from training.fit.ranking import Choice, fit
 from training.progress import Reporter
 
 _QUERIES = 1000
-_SHOWN = 10
-_RIGHT = 4
+_RIGHT = 9
 """Prefixes without an error for each with one. Of whole queries 10 to 15% are misspelt (Cucerzan and Brill, 2004).
 While a user types, a query also holds errors that are deleted later."""
+_MISSPELT = 6  # the weight of misspelt words
+_SECOND = 0.2
+"""Share of the texts with an error that hold another one (Damerau, 1964)."""
+_JOINED = 0.15
+"""Share of those with several words in which two are written as one: more than fingers alone make."""
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _ERRORS = TypingErrors()
 _KINSHIP = kinship()
 
 
 def fit_corrections(bundle: Bundle, queries: Sequence[str], seed: int, reporter: Reporter) -> Ranking:
-    """The bundle's ranking with the `posterior` and `corrected` that make the wanted queries most probable.
+    """The bundle's ranking with the weights `readings` that make what was meant most probable.
 
-    Only lists with corrections count. All other weights stay.
+    Only prefixes with corrections count. All other weights stay. Held-out queries that are misspelt themselves say
+    nothing of what was meant, and so the weight of misspelt words is not fitted.
     """
     ranking, completer = bundle.manifest.ranking, QueryCompleter(bundle)
     prefixes = [(query, typed_prefix(query)) for query in queries if len(query) >= MIN_QUERY_LENGTH][:_QUERIES]
@@ -39,33 +44,39 @@ def fit_corrections(bundle: Bundle, queries: Sequence[str], seed: int, reporter:
     drawn, choices = np.random.default_rng(seed), list[Choice]()
     with reporter.task("weights of corrections", len(prefixes)) as task:
         for number, (query, prefix) in enumerate(prefixes):
-            for typed, times in ((prefix, _RIGHT), (mistyped(prefix, drawn), 1)):
-                candidates, total = completer.considered(normalize_query(typed), _SHOWN)
-                if candidates.edits is not None:
-                    choices += [_choice(candidates, total, ranking, query)] * times
             task.update(number + 1)
+            if completer.readings(query)[0].misspelt_words:
+                continue
+            for typed, times in ((prefix, _RIGHT), (mistyped(prefix, drawn), 1)):
+                readings = completer.readings(normalize_query(typed))
+                if len(readings) > 1:
+                    choices += [_choice(readings, prefix)] * times
     if not choices:
         return ranking
-    usual, held = np.array([1.0, 1.0, 0.0, 1.0]), np.array([True, False, False, True])
-    _, posterior, corrected, _ = fit(choices, usual, np.array([False, True, False, False]), held)
-    return ranking.model_copy(update={"posterior": posterior, "corrected": corrected})
+    usual = np.array(Ranking().readings)
+    at_least_0 = np.array([True, True, True, False, True, True, True, False, False, False])
+    held = np.arange(len(usual)) == _MISSPELT
+    return ranking.model_copy(update={"readings": tuple(fit(choices, usual, at_least_0, held))})
 
 
-def _choice(candidates: Candidates, total: float, ranking: Ranking, query: str) -> Choice:
-    """The choice from a list. All its utilities are known, except what corrections add."""
-    assert candidates.edits is not None
-    assert candidates.log_posteriors is not None
-    posteriors_N, texts = candidates.log_posteriors, list(candidates.texts)
-    free_N = utilities(candidates, ranking) - posteriors_N
-    other = other_features(candidates, total) @ np.array(ranking.other)
-    wanted = texts.index(query) if query in texts else len(texts)
-    listed = np.stack([free_N, posteriors_N, (candidates.edits > 0).astype(np.float64)], axis=1)
-    return Choice(listed, np.array([other]), wanted)
+def _choice(readings: Sequence[Reading], prefix: str) -> Choice:
+    """The choice of the reading that a prefix was meant to be."""
+    wanted = next((place for place, reading in enumerate(readings) if reading.query == prefix), len(readings))
+    return Choice(evidence(readings), np.ones(1), wanted)
 
 
 def mistyped(prefix: str, drawn: np.random.Generator) -> str:
-    """A normalised prefix with one error, drawn with the probabilities of `lm.text.typing_errors`."""
-    errors = [(text, cost) for text, cost in _single_errors(prefix) if normalize_query(text) not in ("", prefix)]
+    """A normalised prefix with an error, sometimes two, drawn with the probabilities of `lm.text.typing_errors`."""
+    spaces = [place for place, letter in enumerate(prefix) if letter == " "]
+    if spaces and drawn.random() < _JOINED:
+        place = spaces[int(drawn.integers(len(spaces)))]
+        return prefix[:place] + prefix[place + 1 :]
+    typed = _with_error(prefix, prefix, drawn)
+    return _with_error(typed, prefix, drawn) if drawn.random() < _SECOND else typed
+
+
+def _with_error(text: str, meant: str, drawn: np.random.Generator) -> str:
+    errors = [(wrong, cost) for wrong, cost in _single_errors(text) if normalize_query(wrong) not in ("", text, meant)]
     chances = np.exp([-cost for _, cost in errors])
     return errors[int(drawn.choice(len(errors), p=chances / chances.sum()))][0]
 

@@ -22,19 +22,12 @@ _QUERIES = 1000
 """Largest number of held-out queries used. The optimum is flat."""
 _STEPS = 30
 _FOLDS = 5
-_LOGGED = 2  # the feature that marks queries of the log
 _RERANKER = -2
 _AT_LEAST_0 = (True, True, False, True, False, False, True)
 """Which of `Ranking.weights` must not be negative. Those of advisers, re-ranker and recency must not be either."""
 _OF_TITLES = (0.9, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0)
 """`Ranking.weights` where a catalogue is all that there is: a title is as probable as its share of the weights says.
 Held-out titles would not tell more, for they are drawn by these weights."""
-_FLOOR_OF_TITLES = 0.01
-"""Generated queries that are less probable are not shown beside titles."""
-_FLOOR_COST = 0.002
-"""Share of the generated queries' reciprocal ranks that the floor may cost."""
-_HIGHEST_FLOOR = 1e-5
-"""Probabilities as low as this are rather stated too low than too high, so a higher floor costs quality."""
 
 
 def fit_ranking(
@@ -69,9 +62,7 @@ def fit_ranking(
             task.update(len(queries) + number + 1)
     if model.reranker is not None:
         choices = _judge_reranker(choices, reporter)
-    final = fit_weights(choices, held)
-    floor = _FLOOR_OF_TITLES if held else probability_floor(choices, final)
-    return first, final.model_copy(update={"floor": floor})
+    return first, fit_weights(choices, held)
 
 
 def _judge_reranker(choices: list[Choice], reporter: Reporter) -> list[Choice]:
@@ -83,27 +74,6 @@ def _judge_reranker(choices: list[Choice], reporter: Reporter) -> list[Choice]:
         + ("it is asked." if kept else "it is not asked, and may be left out.")
     )
     return choices if kept else [choice.without_reranker() for choice in choices]
-
-
-def probability_floor(choices: Sequence[Choice], ranking: Ranking) -> float:
-    """Generated queries below this acceptance probability can be dropped at hardly any loss.
-
-    The dropped ones hold at most `_FLOOR_COST` of all reciprocal ranks of wanted generated queries.
-    """
-    wanted: list[tuple[float, float]] = []
-    for choice in choices:
-        if choice.wanted < len(choice.listed) and not choice.listed[choice.wanted, _LOGGED]:
-            utilities_N = choice.listed @ weight_vector(ranking)
-            total = np.logaddexp(np.logaddexp.reduce(utilities_N), choice.other @ np.array(ranking.other))
-            rank = 1 + int((utilities_N > utilities_N[choice.wanted]).sum())
-            wanted.append((float(np.exp(utilities_N[choice.wanted] - total)), 1.0 / rank))
-    lost, floor, allowed = 0.0, 0.0, _FLOOR_COST * sum(gain for _, gain in wanted)
-    for probability, gain in sorted(wanted):
-        lost += gain
-        floor = probability
-        if lost > allowed:
-            break
-    return round(min(floor, _HIGHEST_FLOOR), 8)
 
 
 def reranker_gain(choices: Sequence[Choice]) -> tuple[float, float]:
