@@ -20,7 +20,7 @@ from lm.text.normalize import NORMALIZER_VERSION
 
 QUERIES_FOLDER = "queries_index"
 LEXICON_FOLDER = "lexicon"
-WORDS_FOLDER = "words"
+WORDS_FOLDER = "existing_words"
 
 
 @dataclass(frozen=True, slots=True)
