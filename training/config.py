@@ -335,6 +335,8 @@ def _mistakes(config: TrainingConfig) -> Iterator[tuple[str, str, str]]:
                 sections = "[[text]]" if source == "text" else "[[query_log]] or [[catalogue]]"
                 remedy = f"Add a {sections} section, or take `{source}` out."
                 yield f"{section}.sources", f"there is no {source}.", remedy
+        if model.name in _OWN_FOLDERS:
+            yield f"{section}.name", f"{model.name!r} is a folder of every bundle.", "Give it another name."
         for field, chosen in _logs_of(model).items():
             for name in set(chosen) - logs:
                 yield f"{section}.{field}", *_no_log(name)
@@ -358,6 +360,8 @@ def _no_log(name: str | None) -> tuple[str, str]:
     return f"no [[query_log]] has the name {name!r}.", "Give one that name, or leave the field out."
 
 
+_OWN_FOLDERS = {"queries_index", "lexicon", "existing_words", "denied", "evaluation", "held_out"}
+"""What a bundle has beside its language models."""
 _ONLY_WITH = {
     "delta": "add_delta",
     "prune": "kneser_ney",

@@ -85,6 +85,7 @@ def test_a_wrong_field_is_named_with_its_file(path: Path, good: str, bad: str, f
     ("good", "bad", "problem"),
     [
         ('name = "words"', 'name = "queries"', "two have the same name"),
+        ('name = "words"', 'name = "lexicon"', "language_models.lexicon.name: 'lexicon' is a folder of every bundle"),
         ('[[text]]\npath = "speeches.txt"', "", "language_models.queries.sources: there is no text"),
         ('[[query_log]]\npath = "log.tsv"', "", "there is no queries. Add a [[query_log]] or [[catalogue]] section"),
         ("[0, 0, 1]", "[0, 0, 1, 1]", "language_models.words.ngram.prune: more counts than orders"),
