@@ -52,7 +52,7 @@ def thai(tmp_path_factory: pytest.TempPathFactory) -> Model:
 
 
 def _queries(model: Model, typed: str, source: SuggestionSource | None = None) -> list[str]:
-    found = model.complete_query(typed, QueryOptions(max_suggestions=20)).suggestions
+    found = model.complete_query(typed, QueryOptions(max_suggestions=20, min_acceptance_prob=0.0)).suggestions
     return [suggestion.text for suggestion in found if source in (None, suggestion.source)]
 
 
@@ -95,7 +95,7 @@ def test_the_most_popular_query_in_the_making_is_first(korean: Model, typed: str
 
 @pytest.mark.parametrize("typed", ["ㅎ", "하", "한", "장바ㄱ", "닭", "값ㅆ", "고", "ㅋ", "한국 ㅇ"])
 def test_a_korean_list_holds_what_is_promised(korean: Model, typed: str) -> None:
-    answer = korean.complete_query(typed, QueryOptions(max_suggestions=20))
+    answer = korean.complete_query(typed, QueryOptions(max_suggestions=20, min_acceptance_prob=0.0))
     scores = [suggestion.log_prob for suggestion in answer.suggestions]
     assert scores == sorted(scores, reverse=True)
     assert np.exp(scores).sum() <= 1.001
