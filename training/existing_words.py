@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -56,10 +56,10 @@ class WordUse:
         for line in lines:
             self.times.update(filter(None, (_MARKS.sub("", word) for word in normalize_query(line).split(" "))))
 
-    def share(self, word: str) -> float:
-        """The share of the queries with a word that end with it; near that of all words if there are few."""
+    def shares(self) -> Callable[[str], float]:
+        """The share of the queries with a word that end with it, for any word; near that of all if there are few."""
         usual = _ENDING * self.endings.total() / max(self.queries.total(), 1)
-        return (self.endings[word] + _BEFORE * usual) / (self.queries[word] + _BEFORE)
+        return lambda word: (self.endings[word] + _BEFORE * usual) / (self.queries[word] + _BEFORE)
 
     def existing(self, least: int, held_out: Iterable[str]) -> dict[str, Ending]:
         """The words that exist, each with what may end with it.
@@ -71,12 +71,13 @@ class WordUse:
             least: how often a word must stand somewhere.
             held_out: normalised queries that were not counted.
         """
+        share = self.shares()
         endings = (query.rpartition(" ")[2] for query in held_out)
-        shares = sorted(self.share(word) for word in endings if word in self.queries)
+        shares = sorted(share(word) for word in endings if word in self.queries)
         rarest = min(shares[int(_LOST * len(shares))], _RAREST) if shares else _RAREST
 
         def ending(word: str) -> Ending:
-            if self.share(word) < rarest:
+            if share(word) < rarest:
                 return Ending.WORD
             return Ending.ANY_QUERY if self.endings[word] else Ending.TYPED_QUERY
 
