@@ -15,6 +15,7 @@ from service.live.store import LiveStore
 from service.telemetry.logs import trace_of
 from service.telemetry.metrics import Metrics
 
+_FIRST_LOOK_S = 2.0
 _LOOK_S = 0.2
 _RETRY_S = 0.25
 _STALE_S = 2.0
@@ -57,6 +58,7 @@ class Follower:
         self._current_s = clock()
         self._failed = False
         self._ready = store is None
+        self._looked = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="live-follower", daemon=True)
         if store is not None:
@@ -64,9 +66,10 @@ class Follower:
             metrics.watch(metrics.live_entries, lambda: self.overlay.size)
 
     def start(self) -> None:
-        """Begins to follow."""
+        """Begins to follow; waits a moment for the first look, so that the first calls find the server ready."""
         if self._store is not None:
             self._thread.start()
+            self._looked.wait(_FIRST_LOOK_S)
 
     def close(self) -> None:
         """Ends it."""
@@ -101,6 +104,8 @@ class Follower:
             except Exception as error:  # whatever it is, the next look goes on
                 self._lost(error)
                 self._stopping.wait(_RETRY_S)
+            finally:
+                self._looked.set()
             self._publish(self.overlay.without_ended(self._wall_clock()))
 
     def _look(self) -> None:
