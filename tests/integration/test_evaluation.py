@@ -20,7 +20,7 @@ from lm.text.normalize import normalize_query, split_words
 from suggest.decode import complete_word
 from suggest.model import Model
 from suggest.scores import score_text
-from suggest.types import GenerationOptions, QueryOptions, WordOptions
+from suggest.types import GenerationOptions, WordOptions
 from suggest.words import WordPredictor, is_word
 from training.evaluation.evaluate import HeldOut, held_out
 from training.evaluation.metrics import typed_prefix
@@ -34,6 +34,7 @@ from training.evaluation.perplexity import (
     token_ranks,
 )
 from training.evaluation.query_benchmark import query_completion
+from training.evaluation.query_outcomes import mistakes, with_error
 from training.progress import SilentReporter
 from training.report.measure import mixture, ms_per_word, sampled_text, size_on_disk
 
@@ -184,7 +185,9 @@ def test_queries_calibration_counts_every_suggestion(bundle: Bundle, data: HeldO
     shown = [
         (suggestion.acceptance_prob, suggestion.text == query)
         for query in queries
-        for suggestion in model.complete_query(typed_prefix(query), QueryOptions(max_suggestions=10)).suggestions
+        for suggestion in model.complete_query(
+            with_error(query) if mistakes(query) else typed_prefix(query)
+        ).suggestions
     ]
     calibration = query_completion(bundle, queries, _QUIET)["calibration"]
     assert calibration["shown"] == len(shown)

@@ -17,7 +17,16 @@ from lm.bundle.bundle import Bundle
 from suggest.model import Model
 from training.evaluation.metrics import draw
 from training.evaluation.query_measures import MEASURES, Floats, Group, Measure, groups, reciprocal, terms, value
-from training.evaluation.query_outcomes import Outcome, most_popular, outcomes, sample, served, wanted_queries
+from training.evaluation.query_outcomes import (
+    Complete,
+    Outcome,
+    most_popular,
+    outcomes,
+    sample,
+    served,
+    wanted_queries,
+    with_errors,
+)
 from training.evaluation.statistics import RESAMPLES, interval, reliability, resampled_ratios
 from training.progress import Reporter
 
@@ -30,10 +39,11 @@ def query_completion(bundle: Bundle, lines: Sequence[str], reporter: Reporter) -
     """MRR@10, success@10, PMRR@10 and coverage of the served list, and of the log's popularity alone.
 
     Each for all queries, for those seen in the log and for those not. `calibration` is that of the acceptance
-    probability of every suggestion shown; `by_source` in it is that of what comes from each source, and of corrections.
+    probability of every suggestion shown, where one prefix in ten has a typing error; `by_source` in it is that of what
+    comes from each source, and of corrections.
     """
-    queries = wanted_queries(lines)
-    return summary(bundle, outcomes(served(Model(bundle)), queries, reporter), seen_in(bundle, queries), reporter)
+    queries, complete = wanted_queries(lines), served(Model(bundle))
+    return summary(bundle, complete, outcomes(complete, queries, reporter), seen_in(bundle, queries), reporter)
 
 
 def seen_in(bundle: Bundle, queries: Sequence[str]) -> list[bool]:
@@ -42,15 +52,17 @@ def seen_in(bundle: Bundle, queries: Sequence[str]) -> list[bool]:
     return [bundle.queries.count(query) > 0 for query in queries]
 
 
-def summary(bundle: Bundle, found: Sequence[Outcome], seen: Sequence[bool], reporter: Reporter) -> dict[str, Any]:
-    """The figures of `query_completion` for a bundle's outcomes."""
+def summary(
+    bundle: Bundle, complete: Complete, found: Sequence[Outcome], seen: Sequence[bool], reporter: Reporter
+) -> dict[str, Any]:
+    """The figures of `query_completion` for a bundle's outcomes, which `complete` gave."""
     assert bundle.queries is not None
     queries = [outcome.query for outcome in found]
     popular = outcomes(most_popular(bundle.queries), queries, reporter, what=" by popularity alone")
     return {
         **_by_seen(found, seen),
         "popularity_only": _by_seen(popular, seen),
-        "calibration": _calibration(found),
+        "calibration": _calibration(with_errors(complete, found)),
     }
 
 
@@ -104,13 +116,14 @@ class QueryBenchmark:
         """
         queries = wanted_queries(lines)
         typed = sample(queries, self._max_typed)
-        found = outcomes(served(Model(bundle)), queries, self._reporter, typed=typed)
+        complete = served(Model(bundle))
+        found = outcomes(complete, queries, self._reporter, typed=typed)
         same = self._first if self._first is not None and self._first.queries == queries else None
         if self._first is not None and same is None:
             self._reporter.say(f"Not compared with {self._first.label}: other queries. Give both the same.")
         first = same or _First(label, queries, seen_in(bundle, queries), found)
         self._first = self._first or first
-        figures = summary(bundle, found, first.seen, self._reporter)
+        figures = summary(bundle, complete, found, first.seen, self._reporter)
         figures |= {"seen_in": first.label, "typed": len(typed), "resamples": RESAMPLES}
         figures["groups"] = group_figures(found, first.seen)
         if same is not None:

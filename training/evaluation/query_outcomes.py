@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from lm.index.queries import QueryIndex
 from lm.text.normalize import normalize_query
 from suggest.model import Model
+from suggest.sources.spelling import SHORTEST
 from suggest.types import Generated, QueryOptions, QuerySuggestion
 from training.evaluation.metrics import (
     LOOKED_AT,
@@ -23,10 +26,12 @@ from training.evaluation.metrics import (
     recoverable_length,
     typed_prefix,
 )
+from training.fit.corrections import RIGHT, mistyped
 from training.progress import Reporter
 
 Complete = Callable[[str], Sequence[Listed]]
 """The list for what was typed, best first."""
+_PREFIXES_WITH_ERROR = RIGHT + 1
 _EXAMPLE = 3
 """Suggestions kept as examples."""
 
@@ -141,4 +146,33 @@ def _outcome(complete: Complete, query: str, typed: bool) -> Outcome:
         keystrokes=keystrokes(query, rank_at) if typed else None,
         keystrokes_in_parts=keystrokes_in_parts(query, first_at) if typed else None,
         recoverable_length=recoverable_length(query, rank_at) if typed else None,
+    )
+
+
+def with_errors(complete: Complete, found: Sequence[Outcome]) -> list[Outcome]:
+    """What a user sees who mistypes now and then: one list in ten is that for the prefix with a typing error.
+
+    Only `probabilities`, `sources` and `right` are of these lists.
+    """
+    return [_with_error(complete, outcome) if mistakes(outcome.query) else outcome for outcome in found]
+
+
+def mistakes(query: str) -> bool:
+    """Whether the prefix of a query is one of those that hold an error; the same every time."""
+    return len(typed_prefix(query)) >= SHORTEST and draw(query, "mistaken") % _PREFIXES_WITH_ERROR == 0
+
+
+def with_error(query: str) -> str:
+    """The prefix of a query with an error, the same every time."""
+    return normalize_query(mistyped(typed_prefix(query), np.random.default_rng(draw(query, "error"))))
+
+
+def _with_error(complete: Complete, outcome: Outcome) -> Outcome:
+    listed = complete(with_error(outcome.query))[:SHOWN]
+    shown = [each.text for each in listed]
+    return replace(
+        outcome,
+        probabilities=tuple(each.probability for each in listed),
+        sources=tuple(each.source for each in listed),
+        right=shown.index(outcome.query) if outcome.query in shown else None,
     )

@@ -19,7 +19,7 @@ from training.fit.ranking import Choice, fit
 from training.progress import Reporter
 
 _QUERIES = 1000
-_RIGHT = 9
+RIGHT = 9
 """Prefixes without an error for each with one. Of whole queries 10 to 15% are misspelt (Cucerzan and Brill, 2004).
 While a user types, a query also holds errors that are deleted later."""
 _MISSPELT = 6  # the weight of misspelt words
@@ -47,7 +47,7 @@ def fit_corrections(bundle: Bundle, queries: Sequence[str], seed: int, reporter:
             task.update(number + 1)
             if completer.readings(query)[0].misspelt_words:
                 continue
-            for typed, times in ((prefix, _RIGHT), (mistyped(prefix, drawn), 1)):
+            for typed, times in ((prefix, RIGHT), (mistyped(prefix, drawn), 1)):
                 readings = completer.readings(normalize_query(typed))
                 if len(readings) > 1:
                     choices += [_choice(readings, prefix)] * times
