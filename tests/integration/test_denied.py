@@ -145,13 +145,18 @@ def test_a_withheld_query_is_neither_suggested_nor_generated(bundle: Path, tmp_p
     copy = tmp_path / "copy"
     shutil.copytree(bundle, copy)
     whole = open_model(copy, verify=False)
-    every = {each.text for text in ("n", "new ", "o", "old ") for each in whole.complete_query(text).suggestions}
+    every_guess = QueryOptions(min_acceptance_prob=0.0)
+    every = {
+        each.text for text in ("n", "new ", "o", "old ") for each in whole.complete_query(text, every_guess).suggestions
+    }
     made_up = {text for text in every if not whole.bundle.queries.count(text)}  # type: ignore[union-attr]
     assert "old york times" in made_up
     build_withheld(copy / NEVER_GENERATED_FOLDER, [hash_query("old york times"), hash_query("new york times")])
     write_manifest(copy, read_manifest(copy))
     fewer = open_model(copy)
-    left = {each.text for text in ("n", "new ", "o", "old ") for each in fewer.complete_query(text).suggestions}
+    left = {
+        each.text for text in ("n", "new ", "o", "old ") for each in fewer.complete_query(text, every_guess).suggestions
+    }
 
     assert "old york times" not in left
     assert "new york times" in left  # of the log itself

@@ -118,7 +118,9 @@ def test_it_is_measured_again_as_it_was_in_training(trained: tuple[str, Path]) -
 def test_it_completes(trained: tuple[str, Path]) -> None:
     _, folder = trained
 
-    queries = json.loads(_call("complete", "how to ma", "--bundle", folder, "--json").stdout)["suggestions"]
+    queries = json.loads(_call("complete", "how to ma", "--bundle", folder, "--min-probability", "0", "--json").stdout)[
+        "suggestions"
+    ]
     words = json.loads(_call("complete", "we wi", "--bundle", folder, "--words", "--json").stdout)["suggestions"]
 
     generated = [suggestion for suggestion in queries if suggestion["source"] == "SUGGESTION_SOURCE_GENERATED"]
