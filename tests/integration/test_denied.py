@@ -24,7 +24,7 @@ from lm.index.never_generated import (
 )
 from suggest.generate import generate_text
 from suggest.model import Model, open_model
-from suggest.types import GenerationOptions, WordOptions
+from suggest.types import GenerationOptions, QueryOptions, WordOptions
 from training.config import TrainingConfig
 from training.data.query_log import WITHHELD_FILE
 from training.evaluation.evaluate import EVALUATION_FOLDER, held_out
