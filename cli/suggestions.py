@@ -187,10 +187,14 @@ def suggestions_table(text: str, response: Response, *, explain: bool) -> Table:
         terms = [_term(row.explanation, field) for field in _TERMS.values()] if explain else []
         terms += [str(row.explanation.edit_count)] if explain else []
         shown = Text.assemble(*((part, "dim" if typed else "bold") for typed, part in row.shown))
-        table.add_row(shown, row.source, f"{row.probability:.1%}", *terms)
+        table.add_row(shown, row.source, _percent(row.probability), *terms)
     if not response.suggestions:
         table.add_row("[dim]nothing fits[/dim]")
     return table
+
+
+def _percent(probability: float) -> str:
+    return f"{probability:.1%}" if probability >= 0.0005 else "<0.1%"
 
 
 def _term(explanation: pb.ScoreExplanation, field: str) -> str:

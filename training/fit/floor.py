@@ -51,6 +51,6 @@ def _highest(guessed: Sequence[tuple[float, float]], allowed: float) -> float:
     for probability, gain in sorted(guessed):
         lost += gain
         if lost > allowed:
-            unit = 10.0 ** (math.floor(math.log10(probability)) - 1)
-            return math.floor(probability / unit) * unit
+            scale = 10.0 ** (1 - math.floor(math.log10(probability)))
+            return math.floor(probability * scale) / scale
     return 1.0
