@@ -26,7 +26,7 @@ from training.evaluation.metrics import (
     recoverable_length,
     typed_prefix,
 )
-from training.fit.corrections import RIGHT, mistyped
+from training.fit.corrections import RIGHT, meant_where_mistyped, mistyped
 from training.progress import Reporter
 
 Complete = Callable[[str], Sequence[Listed]]
@@ -150,7 +150,7 @@ def _outcome(complete: Complete, query: str, typed: bool) -> Outcome:
 
 
 def with_errors(complete: Complete, found: Sequence[Outcome]) -> list[Outcome]:
-    """What a user sees who mistypes now and then: one list in ten is that for the prefix with a typing error.
+    """What a user sees who mistypes now and then: one list in ten is that for a typing error.
 
     Only `probabilities`, `sources` and `right` are of these lists.
     """
@@ -158,13 +158,14 @@ def with_errors(complete: Complete, found: Sequence[Outcome]) -> list[Outcome]:
 
 
 def mistakes(query: str) -> bool:
-    """Whether the prefix of a query is one of those that hold an error; the same every time."""
+    """Whether a query is one of those that are typed with an error; the same every time."""
     return len(typed_prefix(query)) >= SHORTEST and draw(query, "mistaken") % _PREFIXES_WITH_ERROR == 0
 
 
 def with_error(query: str) -> str:
-    """The prefix of a query with an error, the same every time."""
-    return normalize_query(mistyped(typed_prefix(query), np.random.default_rng(draw(query, "error"))))
+    """A query as it is typed with an error, or the beginning of it, the same every time."""
+    drawn = np.random.default_rng(draw(query, "error"))
+    return normalize_query(mistyped(meant_where_mistyped(query, drawn), drawn))
 
 
 def _with_error(complete: Complete, outcome: Outcome) -> Outcome:

@@ -23,6 +23,8 @@ RIGHT = 9
 """Prefixes without an error for each with one. Of whole queries 10 to 15% are misspelt (Cucerzan and Brill, 2004).
 While a user types, a query also holds errors that are deleted later."""
 _MISSPELT = 6  # the weight of misspelt words
+_TO_THE_END = 0.1
+"""Share of the texts with an error that are typed to the end with it."""
 _SECOND = 0.2
 """Share of the texts with an error that hold another one (Damerau, 1964)."""
 _JOINED = 0.15
@@ -35,8 +37,8 @@ _KINSHIP = kinship()
 def fit_corrections(bundle: Bundle, queries: Sequence[str], seed: int, reporter: Reporter) -> Ranking:
     """The bundle's ranking with the weights `readings` that make what was meant most probable.
 
-    Only prefixes with corrections count. All other weights stay. Held-out queries that are misspelt themselves say
-    nothing of what was meant, and so the weight of misspelt words is not fitted.
+    Only prefixes with corrections count. All other weights stay. So does that of misspelt words, for some held-out
+    queries are misspelt themselves.
     """
     ranking, completer = bundle.manifest.ranking, QueryCompleter(bundle)
     prefixes = [(query, typed_prefix(query)) for query in queries if len(query) >= MIN_QUERY_LENGTH][:_QUERIES]
@@ -45,12 +47,11 @@ def fit_corrections(bundle: Bundle, queries: Sequence[str], seed: int, reporter:
     with reporter.task("weights of corrections", len(prefixes)) as task:
         for number, (query, prefix) in enumerate(prefixes):
             task.update(number + 1)
-            if completer.readings(query)[0].misspelt_words:
-                continue
-            for typed, times in ((prefix, RIGHT), (mistyped(prefix, drawn), 1)):
+            meant = meant_where_mistyped(query, drawn)
+            for right, typed, times in ((prefix, prefix, RIGHT), (meant, mistyped(meant, drawn), 1)):
                 readings = completer.readings(normalize_query(typed))
                 if len(readings) > 1:
-                    choices += [_choice(readings, prefix)] * times
+                    choices += [_choice(readings, right)] * times
     if not choices:
         return ranking
     usual = np.array(Ranking().readings)
@@ -59,10 +60,15 @@ def fit_corrections(bundle: Bundle, queries: Sequence[str], seed: int, reporter:
     return ranking.model_copy(update={"readings": tuple(fit(choices, usual, at_least_0, held))})
 
 
-def _choice(readings: Sequence[Reading], prefix: str) -> Choice:
-    """The choice of the reading that a prefix was meant to be."""
-    wanted = next((place for place, reading in enumerate(readings) if reading.query == prefix), len(readings))
+def _choice(readings: Sequence[Reading], meant: str) -> Choice:
+    """The choice of the reading that is what was meant."""
+    wanted = next((place for place, reading in enumerate(readings) if reading.query == meant), len(readings))
     return Choice(evidence(readings), np.ones(1), wanted)
+
+
+def meant_where_mistyped(query: str, drawn: np.random.Generator) -> str:
+    """What is meant of a normalised query where an error is made: all of it if the error stays to the end."""
+    return query if drawn.random() < _TO_THE_END else typed_prefix(query)
 
 
 def mistyped(prefix: str, drawn: np.random.Generator) -> str:
