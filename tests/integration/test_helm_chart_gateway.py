@@ -8,7 +8,7 @@ import pytest
 
 import gateway
 from gateway.config import GatewaySettings, load_settings
-from gateway.contract import bindings, methods
+from gateway.contract import bindings, is_for_operators, methods
 from gateway.sockets import SOCKET_PATH
 from tests.helm_charts import FULL, container_of, only, rendered, variables
 
@@ -49,9 +49,13 @@ def _shown(path: str) -> bool:
 
 
 def test_ingress_shows_the_api_and_the_page_but_no_figures() -> None:
-    api = {binding.spelt("x") for method in methods() for binding in bindings(method)}
+    paths = {True: set[str](), False: set[str]()}
+    for method in methods():
+        paths[is_for_operators(method)].update(binding.spelt("x") for binding in bindings(method))
     page = {f"/page/{path.name}" for path in _PAGE.iterdir()}
-    offered = api | page | {SOCKET_PATH, "/", "/suggest", "/openapi.json", "/opensearch.xml"}
+    offered = paths[False] | page | {SOCKET_PATH, "/", "/suggest", "/openapi.json", "/opensearch.xml"}
     assert {"/v1:completeQuery", "/page/main.js"} <= offered
     assert not {path for path in offered if not _shown(path)}
-    assert not {path for path in ("/metrics", "/healthz", "/readyz", "/v1/userEvents:write") if _shown(path)}
+    hidden = {"/metrics", "/healthz", "/readyz", "/v1/userEvents:write", *paths[True]}
+    assert "/v1/denyListEntries" in hidden
+    assert not {path for path in hidden if _shown(path)}

@@ -41,7 +41,7 @@ def test_what_another_source_proposes_is_described_and_ranked(bundle: Bundle) ->
     assert {"new quay harbour walk", "new quay hotels"} <= set(pool.candidates.texts)
     assert np.isfinite(pool.candidates.log_probs).all()
     completer._sources = (own,)
-    shown = completer.complete("new quay h", QueryOptions(correct=False), None).suggestions
+    shown = completer.complete("new quay h", QueryOptions(correct=False, min_acceptance_prob=0.0), None).suggestions
     assert own.asked == ["new quay h"] * 2
     assert shown[0].text == "new quay hotels"  # the other one may be too improbable
     assert shown[0].source is SuggestionSource.GENERATED
