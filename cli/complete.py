@@ -30,7 +30,10 @@ def complete(
     ] = None,
     min_probability: Annotated[
         float | None,
-        typer.Option(help="Suggestions that are less probable are left out. If not given, as server and model say."),
+        typer.Option(
+            help="Suggestions that are less probable are left out. If not given, as server and model say, or with"
+            " --words none."
+        ),
     ] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Shows the terms of each score.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Prints the response message as JSON.")] = False,

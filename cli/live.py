@@ -81,7 +81,7 @@ def _read(lines: Iterator[str], name: str) -> list[Change]:
     Raises:
         InputError: a line is none.
     """
-    from lm.errors import InputError
+    from lm.errors import InputError, RequestError
     from service.live.changes import from_line
     from service.live.deny_list import KIND, entry_of
 
@@ -91,9 +91,11 @@ def _read(lines: Iterator[str], name: str) -> list[Change]:
             change = from_line(line, name, place)
             if change.kind == KIND:
                 try:
-                    entry_of(change)
-                except ValueError as error:
-                    raise InputError(name, f"{error}.", line=place) from None
+                    entry = entry_of(change).checked()
+                except (ValueError, RequestError) as error:
+                    raise InputError(name, str(error), line=place) from None
+                if entry.key != change.key:
+                    raise InputError(name, "the key is not that of the entry.", line=place)
             changes.append(change)
     return sorted(changes, key=lambda change: change.number)
 

@@ -266,12 +266,12 @@ class Server:
     def _close(self) -> None:
         self._end_metrics()
         self._answers.close()
-        if self._store is not None:
-            self._store.close()
         if self._tracing is not None:
             self._tracing.close()
         self._streams.shut_down()
         self._lanes.close()
+        if self._store is not None:  # no call writes any more
+            self._store.close()
         self._loop.close()
 
 
@@ -282,8 +282,13 @@ def _open_live_store(settings: ServerSettings) -> LiveStore | None:
         ConfigError: the one that is named, or one that is there, cannot be used.
     """
     location = store_location(settings)
+    if location == OFF:
+        if settings.live is None:
+            problem = "the registry is a URL, and neither --live nor --redis says where take-downs are kept"
+            _log.warning("no_live_state", error=problem, effect="take-downs are refused")
+        return None
     try:
-        return None if location == OFF else open_store(location, replicas=settings.live_replicas)
+        return open_store(location, replicas=settings.live_replicas)
     except ConfigError as error:
         if settings.live is not None or settings.redis is not None or Path(location).exists():
             raise

@@ -127,7 +127,8 @@ class ServerSettings(ProgramSettings):
         None,
         repr=False,
         description="Where take-downs are kept: an SQLite file for the processes of one machine, the URL of a Redis "
-        "that replicas share, or `off`. If unset, the Redis of --redis, else `live.sqlite` beside the registry.",
+        "that replicas share, or `off`. If unset, the Redis of --redis, else `live.sqlite` beside the registry, or "
+        "`off` if the registry is a URL.",
     )
     live_replicas: int = Field(
         0, ge=0, le=16, description="Number of replicas of the live Redis that must have a change before it is taken."

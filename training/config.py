@@ -90,8 +90,9 @@ class Screening(Section):
     blocked_words: str | None = Field(
         None,
         description="File of words and phrases that are never suggested, one a line. They are added to the built-in"
-        " English lists. `~word` is suggested only in what a log or a catalogue has, `!word` is taken off the lists,"
-        " `word*` stands for all words that begin so.",
+        " English lists. `~word` is suggested only in what a log or a catalogue has, `^word` is an insult that is never"
+        " generated beside such a word, `!word` is taken off the lists. `word*`, `*word` and `*word*` stand for all"
+        " words that begin so, end so or hold it, `a|b people` for two phrases.",
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 import structlog
 
-from lm.errors import AutocompleteError
+from lm.errors import AutocompleteError, RequestError
 from service.live.changes import Change, Position
 from service.live.deny_list import KIND, DenyEntry, entry_of
 from service.live.overlay import Overlay, View
@@ -90,7 +90,7 @@ class Follower:
     @property
     def is_stale(self) -> bool:
         """Whether changes may be missing for longer than a moment."""
-        return self._store is not None and (self._position is None or self._clock() - self._current_s > _STALE_S)
+        return self._store is not None and (self._position is None or self.age_s > _STALE_S)
 
     def view(self, model: str) -> View:
         """What is taken down where a model answers, now."""
@@ -106,7 +106,7 @@ class Follower:
                 self._stopping.wait(_RETRY_S)
             finally:
                 self._looked.set()
-            self._publish(self.overlay.without_ended(self._wall_clock()))
+            self.overlay = self.overlay.without_ended(self._wall_clock())
 
     def _look(self) -> None:
         assert self._store is not None
@@ -114,19 +114,15 @@ class Follower:
         if changes is None:
             position, state = self._store.snapshot()
             overlay = Overlay().with_changes(_entries(state))
-            self._publish(overlay.without_ended(self._wall_clock()))
+            self.overlay = overlay.without_ended(self._wall_clock())
             self._position = position
             _log.info("live_snapshot", number=position.number, entries=overlay.size)
         elif changes:
             assert self._position is not None
             overlay = self.overlay.with_changes(_entries(changes))
-            self._publish(overlay.without_ended(self._wall_clock()))
+            self.overlay = overlay.without_ended(self._wall_clock())
             self._position = self._position._replace(number=changes[-1].number)
             self._changes.inc(len(changes))
-
-    def _publish(self, overlay: Overlay) -> None:
-        if overlay is not self.overlay:
-            self.overlay = overlay
 
     def _succeeded(self) -> None:
         self._current_s = self._clock()
@@ -152,10 +148,10 @@ class Follower:
 
 
 def _entries(changes: Iterable[Change]) -> Iterable[tuple[DenyEntry, bool]]:
-    """The entries that changes make or remove; what a later release made is left out."""
+    """The entries that changes make or remove; what this release cannot obey, as of a later one, is left out."""
     for change in changes:
         if change.kind == KIND:
             try:
-                yield entry_of(change), change.value is not None
-            except ValueError as error:
+                yield entry_of(change).checked(), change.value is not None
+            except (ValueError, RequestError) as error:
                 _log.error("live_change_unknown", error=str(error), effect="this release does not obey it")

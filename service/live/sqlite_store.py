@@ -56,11 +56,12 @@ class SqliteStore:
         except (OSError, StoreUnavailableError) as error:
             problem = error.strerror if isinstance(error, OSError) else error.problem
             raise ConfigError(
-                f"--live: {path}: {problem}", remedy="Name a file that can be written, a Redis, or `off`."
+                f"Live state {path}: {problem}", remedy="Name a file that can be written, a Redis, or `off` by --live."
             ) from None
         if found != _FORMAT:
             raise ConfigError(
-                f"--live: {path}: format {found} is not {_FORMAT}.", remedy="Name another file, or use its release."
+                f"Live state {path}: format {found} is not {_FORMAT}.",
+                remedy="Name another file by --live, or use its release.",
             )
 
     def put(self, change: Change, *, expected: int) -> Change | None:
@@ -219,7 +220,7 @@ def _explained(path: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
-        raise StoreUnavailableError(f"{path}: the file is not there.") from None
+        raise StoreUnavailableError(f"{path}: the file is gone. Put it back, or start the servers again.") from None
     except (OSError, sqlite3.Error) as error:
         raise StoreUnavailableError(f"{path}: {error}.") from None
 

@@ -85,6 +85,8 @@ def open_store(location: str, *, replicas: int = 0, create: bool = True) -> Live
         from service.live.redis_store import RedisStore  # takes as long as half of the other imports
 
         return RedisStore(location, replicas=replicas)
+    if replicas:
+        raise ConfigError("--live-replicas: a file has no replicas.", remedy="Set it to 0, or name a Redis by --live.")
     from service.live.sqlite_store import SqliteStore
 
     if not create and not Path(location).is_file():

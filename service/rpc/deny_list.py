@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any
 
@@ -85,7 +85,7 @@ class DenyListServicer:
         found: list[Change] = await call.compute(partial(self._store.page, KIND, before=before, count=size + 1))
         now_s = self._wall_clock()
         return pb.ListDenyListEntriesResponse(
-            deny_list_entries=[entry_message(change) for change in found[:size] if entry_of(change).ends_s > now_s],
+            deny_list_entries=[*_messages(found[:size], now_s)],
             next_page_token=str(found[size - 1].number) if len(found) > size else "",
         ).SerializeToString()
 
@@ -108,6 +108,8 @@ class DenyListServicer:
         return self._given_store
 
     def _check_room(self, entry: DenyEntry) -> None:
+        if not entry.operator.has_phrase:
+            return  # there is always room for a kill switch
         overlay = self._follower.overlay
         is_pattern = entry.operator is Operator.PATTERN
         if overlay.size >= MAX_ENTRIES or (is_pattern and overlay.pattern_count >= MAX_PATTERNS):
@@ -167,8 +169,29 @@ def read_entry(message: pb.DenyListEntry, *, now_s: float) -> DenyEntry:
         reason=message.reason,
         creator=message.creator,
         created_s=now_s,
-        ends_s=message.expire_time.ToNanoseconds() / 1e9 if message.HasField("expire_time") else math.inf,
+        ends_s=_end_s(message),
     ).checked()
+
+
+def _messages(changes: Iterable[Change], now_s: float) -> Iterator[pb.DenyListEntry]:
+    """The entries that changes made and that have not ended."""
+    for change in changes:
+        try:
+            if entry_of(change).ends_s > now_s:
+                yield entry_message(change)
+        except ValueError:  # of a later release: as the follower, this one leaves it out
+            continue
+
+
+def _end_s(message: pb.DenyListEntry) -> float:
+    """When an entry ends, in seconds since 1970."""
+    if not message.HasField("expire_time"):
+        return math.inf
+    try:
+        return float(message.expire_time.ToNanoseconds() / 1e9)
+    except ValueError:
+        remedy = "Give one before the year 10000, or leave it out."
+        raise RequestError("deny_list_entry.expire_time", "is no time.", fault="OUT_OF_RANGE", remedy=remedy) from None
 
 
 def entry_message(change: Change) -> pb.DenyListEntry:

@@ -20,6 +20,10 @@ from tests.service_twins import eventually, running
 
 # a server in this process logs to the same place
 _LOGGED = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \[")
+_ENTRY = (
+    '{"number":1,"time":"2026-01-01T00:00:00+00:00","kind":"deny","key":"0000000000000000","by":"","value":'
+    '{"operator":"OPERATOR","phrase":"PHRASE","model":"","reason":"","creator":"","created_s":1.0,"ends_s":null}}'
+)
 
 
 def run(*arguments: str, code: int = 0, **given: Any) -> str:
@@ -121,6 +125,8 @@ def test_the_live_state_is_saved_and_restored(tmp_path: Path) -> None:
             '{"number":1,"time":"2026-01-01T00:00:00+00:00","kind":"deny","key":"a","by":"","value":{"x":1}}',
             "no entry",
         ),
+        (_ENTRY.replace("PHRASE", "(").replace("OPERATOR", "pattern"), "line 2: deny_list_entry.phrase"),
+        (_ENTRY.replace("PHRASE", "acme").replace("OPERATOR", "exact"), "line 2: the key is not that of the entry"),
     ],
 )
 def test_a_file_that_is_no_export_changes_nothing(tmp_path: Path, line: str, said: str) -> None:

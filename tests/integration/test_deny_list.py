@@ -20,6 +20,8 @@ from autocomplete.v1 import deny_list_service_pb2_grpc as deny_grpc
 from autocomplete_client.errors import CallError, from_rpc
 from lm.errors import ConfigError
 from service.app import Server
+from service.live.changes import Change
+from service.live.deny_list import KIND
 from service.live.sqlite_store import SqliteStore
 from tests.redis_process import RedisProcess, free_port
 from tests.service_twins import TwinModel, eventually, running, sample
@@ -211,6 +213,7 @@ def test_entries_are_listed_in_pages_newest_first(tmp_path: Path) -> None:
         ({"phrase": "x", "reason": "x" * 1025}, "reason"),
         ({"phrase": "x", "creator": "x" * 129}, "creator"),
         ({"phrase": "x", "expire_time": {"seconds": 1}}, "expire_time"),
+        ({"phrase": "x", "expire_time": {"seconds": 10**15}}, "expire_time"),
     ],
 )
 def test_a_wrong_field_is_named_with_what_to_do(tmp_path: Path, fields: dict[str, Any], field: str) -> None:
@@ -301,7 +304,7 @@ def test_a_file_that_goes_away_is_noticed_and_nothing_is_lost(tmp_path: Path) ->
 @pytest.mark.parametrize("content", [b"", b"not a database " * 100])
 def test_a_file_that_is_none_is_a_clear_error(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "live.sqlite").write_bytes(content)
-    with pytest.raises(ConfigError, match=r"--live: .*live\.sqlite"), serving(tmp_path):
+    with pytest.raises(ConfigError, match=r"Live state .*live\.sqlite: .*--live"), serving(tmp_path):
         pass
 
 
@@ -375,6 +378,22 @@ def test_limits_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         caller.deny("c")
         eventually(lambda: sample(server, "autocomplete_live_entries") == 3)
         assert "3 entries" in refused(caller.deny, "d").message
+        caller.deny(match=EVERYTHING)  # there is always room for a kill switch
+
+
+def test_what_a_server_cannot_obey_stops_nothing_else(tmp_path: Path) -> None:
+    with serving(tmp_path) as (server, caller):
+        caller.deny("new york")
+        store = SqliteStore(tmp_path / "live.sqlite")
+        for key, said in (("0" * 16, {"operator": "pattern", "phrase": "("}), ("1" * 16, {"operator": "sounds_like"})):
+            value = {"phrase": "x", "model": "", "reason": "", "creator": "", "created_s": 1.0, "ends_s": None, **said}
+            store.put(Change(kind=KIND, key=key, value=value, by="", at_s=1.0), expected=0)
+        store.close()
+        caller.deny("new jersey")
+        eventually(lambda: sample(server, "autocomplete_live_entries") == 2)
+        assert {"new york", "new jersey"} <= {each.phrase for each in caller.listed().deny_list_entries}
+    with serving(tmp_path / "again", live=str(tmp_path / "live.sqlite")) as (server, _):  # nor a start
+        eventually(lambda: sample(server, "autocomplete_live_entries") == 2)
 
 
 def test_a_redis_address_that_nobody_has_is_refused(tmp_path: Path) -> None:

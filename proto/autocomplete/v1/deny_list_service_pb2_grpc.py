@@ -29,15 +29,18 @@ if _version_not_supported:
 class DenyListServiceStub:
     """Takes suggestions down.
 
-    What is acknowledged is kept durably, whatever ends afterwards, and holds on
-    every replica within two seconds: for queries of the log, titles of the
+    What is acknowledged is kept durably, in a Redis as its `appendfsync` says,
+    and holds on every replica within two seconds: for queries of the log, titles of the
     catalogue, generated queries, corrections, next words and generated text, in
     cached answers and open streams too. Every change is kept with its time and
     with who made it.
 
     While the store of these entries cannot be reached, or its disk is full,
     changes are refused with `UNAVAILABLE` and `google.rpc.RetryInfo`, and nothing
-    is half done. Answers go on with what is known.
+    is half done. Answers go on with what is known. A server that keeps no live
+    state refuses them with `FAILED_PRECONDITION`.
+
+    There is no login: whoever reaches the server's port may call these methods.
     """
 
     def __init__(self, channel):
@@ -66,15 +69,18 @@ class DenyListServiceStub:
 class DenyListServiceServicer:
     """Takes suggestions down.
 
-    What is acknowledged is kept durably, whatever ends afterwards, and holds on
-    every replica within two seconds: for queries of the log, titles of the
+    What is acknowledged is kept durably, in a Redis as its `appendfsync` says,
+    and holds on every replica within two seconds: for queries of the log, titles of the
     catalogue, generated queries, corrections, next words and generated text, in
     cached answers and open streams too. Every change is kept with its time and
     with who made it.
 
     While the store of these entries cannot be reached, or its disk is full,
     changes are refused with `UNAVAILABLE` and `google.rpc.RetryInfo`, and nothing
-    is half done. Answers go on with what is known.
+    is half done. Answers go on with what is known. A server that keeps no live
+    state refuses them with `FAILED_PRECONDITION`.
+
+    There is no login: whoever reaches the server's port may call these methods.
     """
 
     def CreateDenyListEntry(self, request, context):
@@ -128,15 +134,18 @@ def add_DenyListServiceServicer_to_server(servicer, server):
 class DenyListService:
     """Takes suggestions down.
 
-    What is acknowledged is kept durably, whatever ends afterwards, and holds on
-    every replica within two seconds: for queries of the log, titles of the
+    What is acknowledged is kept durably, in a Redis as its `appendfsync` says,
+    and holds on every replica within two seconds: for queries of the log, titles of the
     catalogue, generated queries, corrections, next words and generated text, in
     cached answers and open streams too. Every change is kept with its time and
     with who made it.
 
     While the store of these entries cannot be reached, or its disk is full,
     changes are refused with `UNAVAILABLE` and `google.rpc.RetryInfo`, and nothing
-    is half done. Answers go on with what is known.
+    is half done. Answers go on with what is known. A server that keeps no live
+    state refuses them with `FAILED_PRECONDITION`.
+
+    There is no login: whoever reaches the server's port may call these methods.
     """
 
     @staticmethod
