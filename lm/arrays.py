@@ -55,8 +55,14 @@ def save_strings(folder: Path, name: str, strings: SortedStrings) -> None:
 
 
 def open_strings(folder: Path, name: str) -> SortedStrings:
-    """Maps what `save_strings` wrote."""
-    return SortedStrings(
-        open_array(folder / f"{name}.blob.npy", np.uint8),
-        open_array(folder / f"{name}.offsets.npy", np.uint32, np.int64),
-    )
+    """Maps what `save_strings` wrote.
+
+    Raises:
+        BundleDamagedError: a file is not what it should be.
+    """
+    blob = open_array(folder / f"{name}.blob.npy", np.uint8)
+    path = folder / f"{name}.offsets.npy"
+    try:
+        return SortedStrings(blob, open_array(path, np.uint32, np.int64))
+    except ValueError as error:
+        raise BundleDamagedError(path, str(error)) from None

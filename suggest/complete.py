@@ -53,8 +53,9 @@ _LEAST_SHARE = 1e-300
 class _Listed:
     """Natural-log probability and row of each candidate, best first, and each model's opinion of them.
 
-    `corrections` has the correction that a text completes, if it completes
-    one; `total` are the submissions behind all readings; `refiners` are as of `QueryCompletion`.
+    `corrections` has the correction that a text completes, if it completes one; `typed_log_posterior` says how probable
+    it is that what was typed was meant; `total` are the submissions behind all readings; `refiners` are as of
+    `QueryCompletion`.
     """
 
     ranked: list[tuple[float, int]]
@@ -62,6 +63,7 @@ class _Listed:
     ngram: Floats
     neural: Floats | None = None
     corrections: dict[str, Reading] = field(default_factory=dict)
+    typed_log_posterior: float = 0.0
     total: float = 0.0
     refiners: tuple[OptionalPart, ...] = ()
 
@@ -133,7 +135,8 @@ class QueryCompleter:
     def _without_offence(self, request: Request) -> Request:
         """The request without what a model makes up where that would join what was typed with delicate words.
 
-        A last word that may go on is judged by what it becomes, but corrected only if it is not delicate itself.
+        Behind delicate words only queries of the log stand, corrected ones too. A last word that may go on is judged by
+        what it becomes; one that is delicate itself is not corrected. A single letter may end a word that is spelt out.
         """
         never, (head, _, last) = self._bundle.never_generated, request.query.rpartition(" ")
         if never.silences(request.query if len(last) == 1 else head):
@@ -199,8 +202,8 @@ class QueryCompleter:
         if options.correct and self._spelling is not None:
             parts = self._corrected(request, reading, self._spelling, work)
         mixed: Mapping[str, float] | None = None
-        may_propose = options.neural and options.generated is not Generated.OFF and self._neural is not None
-        if may_propose and rows and self._asks_neural(reading, pool, parts, work):
+        may_propose = options.generated is not Generated.OFF and self._neural is not None
+        if options.neural and may_propose and rows and self._asks_neural(reading, pool, parts, work):
             with work.stage("neural"), self._neural_cost.measured():
                 pool, mixed = self._widened(reading, pool, rows)
             blocked = request.blocked
@@ -219,8 +222,10 @@ class QueryCompleter:
                 chosen = self._advisers.advise(chosen)
         candidates, neural = self._judged(options, pool, rows, chosen, mixed, work)
         ranked = order(candidates, pool.total, self._ranking if mixed is None else self._neural_ranking)
-        refiners = () if options.neural or not rows else self._refiners(pool)
-        return _Listed(ranked, candidates, chosen.log_probs, neural, corrections, pool.total, refiners)
+        refiners = () if options.neural or not rows else self._refiners(pool, may_propose)
+        return _Listed(
+            ranked, candidates, chosen.log_probs, neural, corrections, reading.log_posterior, pool.total, refiners
+        )
 
     def _corrected(
         self, request: Request, reading: Reading, spelling: SpellingSource, work: Work
@@ -286,8 +291,8 @@ class QueryCompleter:
                 candidates = rerank(self._model, candidates)
         return candidates, opinion
 
-    def _refiners(self, pool: Pool) -> tuple[OptionalPart, ...]:
-        neural = self._rescorer.helps(pool) or (self._neural is not None and pool.total < SEEN)
+    def _refiners(self, pool: Pool, may_propose: bool) -> tuple[OptionalPart, ...]:
+        neural = self._rescorer.helps(pool) or (may_propose and pool.total < SEEN)
         could = {OptionalPart.NEURAL: neural, OptionalPart.RERANKER: self._reranks}
         return tuple(part for part, helps in could.items() if helps)
 
@@ -403,26 +408,19 @@ def first_rows(
 
 def _allowed_completions(index: QueryIndex, k: int, blocked: Blocked | None) -> tuple[list[tuple[str, float]], float]:
     """The k most popular queries that are not blocked, fewer if most are, and the submissions of all."""
-    popular, total = index.completions("", k)
-    if blocked is None:
-        return popular, total
     for count in (k, 4 * k, 64 * k):
         popular, total = index.completions("", count)
-        allowed = [each for each in popular if not blocked.blocks(each[0])]
+        allowed = [each for each in popular if blocked is None or not blocked.blocks(each[0])]
         if len(allowed) >= k or len(popular) < count:
             break
     return allowed[:k], total
 
 
 def _corrected_query(listed: _Listed, suggestions: tuple[QuerySuggestion, ...], blocked: Blocked | None) -> str:
-    """The correction that is more probable than all other readings of what was typed, if a suggestion completes it."""
-    candidates = listed.candidates
-    if candidates.edits is None or candidates.log_posteriors is None:
-        return ""
-    typed = candidates.log_posteriors[candidates.edits == 0].max(initial=-math.inf)
+    """The most probable of the corrections that suggestions complete, if it is more probable than what was typed."""
     shown = [listed.corrections[each.text] for each in suggestions if each.terms.edit_count]
     best = max(shown, key=lambda correction: correction.log_posterior, default=None)
-    query = best.query if best is not None and best.log_posterior > typed else ""
+    query = best.query if best is not None and best.log_posterior > listed.typed_log_posterior else ""
     return "" if blocked is not None and blocked.blocks(query.rstrip()) else query
 
 

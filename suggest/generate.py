@@ -118,10 +118,8 @@ def generate_text(
     part = model.part(options.part)
     opening = _open(model, prompt)
     line = _last_line(prompt)
-    guard, pen = (
-        _Guard(model, prompt, line, opening, never or NeverGenerated(), blocked),
-        Pen(model, line, opening.typed),
-    )
+    guard = _Guard(model, prompt, line, opening, never or NeverGenerated(), blocked)
+    pen = Pen(model, line, opening.typed)
     if options.beam_width > 1:
         tokens, reason = _beam(model, opening, options, part, guard)
         text = pen.write(_appended(model, prompt, opening, (), tokens), finished=True)

@@ -124,11 +124,14 @@ class Pen:
     def __init__(self, model: LanguageModel, sentence: str, typed: str = "") -> None:
         self._writer = Writer(model)
         self._joins = model.joins
+        self._lowercase = model.entry.lowercase
         self._sentence = sentence.removesuffix(typed)
-        self._typed = self._held = typed
+        self._typed = self._held = typed if self._lowercase else ""
 
     def write(self, text: str, *, finished: bool = False) -> str:
         """More text, as it is to be written. A word of subwords is kept back until it or the text is `finished`."""
+        if not self._lowercase:  # the model has the words as they are written
+            return text
         whole = self._held + text
         end = len(whole)
         if self._joins and not finished:

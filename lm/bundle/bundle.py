@@ -98,11 +98,14 @@ def open_bundle(folder: Path, *, verify: bool = True, verified: VerifiedBundles 
         words=_open_words(folder / WORDS_FOLDER, models),
         warm_set=open_warm_set(folder),
     )
-    weights, advisers = len(manifest.ranking.advisers), len(bundle.advisers())
-    if weights not in (0, advisers):
-        raise BundleDamagedError(folder / MANIFEST_FILE, f"has weights of {weights} advisers, but {advisers} are there")
+    advisers = len(bundle.advisers())
+    for ranking in filter(None, (manifest.ranking, manifest.neural_ranking)):
+        if (weights := len(ranking.advisers)) not in (0, advisers):
+            problem = f"has weights of {weights} advisers, but {advisers} are there"
+            raise BundleDamagedError(folder / MANIFEST_FILE, problem)
     return bundle
 
 
 def _open_words(folder: Path, models: Sequence[LanguageModel]) -> WordWalk | None:
-    return open_existing_words(folder, main_model(models, "queries").vocabulary) if folder.is_dir() else None
+    there = models and folder.is_dir()
+    return open_existing_words(folder, main_model(models, "queries").vocabulary) if there else None

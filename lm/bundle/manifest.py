@@ -128,6 +128,7 @@ class Manifest(_Section):
         ranking: the weights that order the list.
         first_ranking: the weights that choose the candidates, before all models are asked about them.
         neural_ranking: the weights that order a list that the neural model proposed for; None: no such model does.
+            Its floor counts for nothing: that of `ranking` holds.
         generated: whether generated queries stand among those of log and catalogue (`mix`), after all of them (`fill`),
             or are not suggested (`off`), unless server or request choose.
     """

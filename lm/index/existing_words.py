@@ -79,8 +79,11 @@ def open_existing_words(folder: Path, vocabulary: Vocabulary) -> WordWalk:
     tokens, children = open_array(folder / "tokens.npy", np.int32), open_array(folder / "children.npy", np.int32)
     ends = open_array(folder / "ends.npy", np.uint8)
     size = len(tokens)
-    if not size or len(children) != size + 1 or len(ends) != size or tokens.max() >= len(vocabulary):
+    fit = size and len(children) == size + 1 and len(ends) == size
+    if not fit or not 0 <= tokens.min() <= tokens.max() < len(vocabulary):
         raise BundleDamagedError(folder, "the arrays of the words do not belong together, or not to the model")
+    if children[0] != 1 or children[-1] != size or (np.diff(children) < 0).any():
+        raise BundleDamagedError(folder, "the arrays of the words are no trie")
     bare = vocabulary.id(SPACE)
     starts = vocabulary.prefix_range(SPACE.encode())
     return WordWalk(tokens, children, ends, _unspaced_tokens(vocabulary), starts, -1 if bare == UNKNOWN else bare)

@@ -24,6 +24,8 @@ TAGS = "\U000e0020-\U000e007f"
 TAGGED_FLAG = "\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]+\U000e007f"
 """England, Scotland, Wales: a black flag, the region's code in tags, and the tag that ends it."""
 CONTROL = r"\x00-\x1f\x7f-\x9f"
+DOTTED_I = re.compile("i\u0307+")
+"""What lower case makes of `İ`; in Turkish `i` is its small letter."""
 
 # With what looks blank (a Braille pattern, the Hangul fillers), and what NFKC makes a space with a mark on it.
 BLANK = (

@@ -24,6 +24,7 @@ from lm.text.characters import (
     BLANK,
     CLUSTERS,
     CONTROL,
+    DOTTED_I,
     FORMAT,
     NOTHING,
     PLAIN,
@@ -92,7 +93,7 @@ _SPACES = re.compile(" +")
 def _fold_letters(text: str) -> str:
     """All that is folded character by character, before letters are composed."""
     # lower after folding: Cherokee folds to capitals, which models do not have
-    text = text.casefold().lower().replace("i\u0307", "i")
+    text = DOTTED_I.sub("i", text.casefold().lower())
     if "\U0001f3f4" in text:
         text = "".join(part if at % 2 else part.translate(_FOLDED) for at, part in enumerate(_FLAGS.split(text)))
     else:

@@ -13,11 +13,11 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 
-from lm.text.characters import CONTROL, FORMAT, TAGGED_FLAG, TAGS, UNSPACED_SCRIPTS, compose
+from lm.text.characters import CONTROL, DOTTED_I, FORMAT, TAGGED_FLAG, TAGS, UNSPACED_SCRIPTS, compose
 from lm.text.folding import displayed_query as displayed_query  # noqa: PLC0414 -- offered here too
 from lm.text.folding import normalize_query as normalize_query  # noqa: PLC0414
 
-NORMALIZER_VERSION = 3
+NORMALIZER_VERSION = 4
 """Part of every cache key and manifest; raised whenever any input normalises to another output."""
 
 BLANK = rf"\s{CONTROL}{FORMAT}"
@@ -58,7 +58,7 @@ def normalize_text(text: str, *, lowercase: bool) -> str:
 def _compose(text: str, *, lowercase: bool) -> str:
     composed = _TAG_SEQUENCE.sub(lambda match: match.group(1) or " ", compose(text))
     if lowercase:
-        lowered = composed.lower().replace("i\u0307", "i")  # of `İ`, as `i` is its small letter in Turkish
+        lowered = DOTTED_I.sub("i", composed.lower())
         # Lower case can leave what NFKC would still change, as in a capital letter with a mark below.
         return lowered if lowered == composed else _compose(lowered, lowercase=False)
     return composed

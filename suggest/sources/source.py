@@ -100,7 +100,7 @@ class Match(NamedTuple):
     @property
     def explains(self) -> bool:
         """Whether all typed words stand in it in their order, so that none of them need be an error."""
-        return not (self.disordered or self.regrouped or self.missing) or not any(self[1:])
+        return not (self.disordered or self.regrouped or self.missing)
 
     @property
     def features(self) -> tuple[float, ...]:

@@ -202,3 +202,10 @@ def test_a_script_without_capitals_is_as_it_was(tmp_path: Path) -> None:
     model = _trained(tmp_path, KOREAN)
     assert _first(model, "한국 여") == "한국 여행을"
     assert model.bundle.language_model("text").entry.writing.capital_begins is False  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("unit", ["word", "subword"])
+def test_a_model_that_tells_case_apart_is_written_as_it_is(unit: str, tmp_path: Path) -> None:
+    model = _trained(tmp_path, ["We met Congress in Washington."], unit=unit, lowercase=False)
+    options = GenerationOptions(temperature=0.0, max_output_tokens=24)
+    assert "".join(chunk.text for chunk in model.generate_text("We met", options)).startswith(" Congress in Washington")

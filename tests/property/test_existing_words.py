@@ -150,3 +150,13 @@ def test_masses_are_sums_of_counts(counts: dict[str, float], tmp_path: Path) -> 
     for beginning in {word[:size] for word in counts for size in range(len(word) + 1)}:
         assert lexicon.mass(beginning) == sum(counts[word] for word in counts if word.startswith(beginning))
         assert lexicon.count(beginning) == counts.get(beginning, 0)
+
+
+@pytest.mark.parametrize(("name", "place", "value"), [("tokens", 1, -5), ("children", 0, 0), ("children", 1, 9)])
+def test_a_damaged_trie_is_refused(tmp_path: Path, name: str, place: int, value: int) -> None:
+    build_existing_words(tmp_path, {"ab": Ending.ANY_QUERY, "ba": Ending.WORD}, VOCABULARY, Longest())
+    array = np.load(tmp_path / f"{name}.npy")
+    array[place] = value
+    np.save(tmp_path / f"{name}.npy", array)
+    with pytest.raises(BundleDamagedError):
+        open_existing_words(tmp_path, VOCABULARY)

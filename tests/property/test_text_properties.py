@@ -17,7 +17,7 @@ few = settings(max_examples=60, deadline=None)
 # Letters and marks on which normalisation can stumble: jamo, wide and narrow forms, marks, joiners, odd blanks.
 awkward = st.text(
     st.sampled_from(
-        "aA \t\u00a0\u200b\u200d\u0301\u0345\u0130\u03a3ßﬁＡ！\u1e9e½…'’-.1"
+        "aA \u0307i \t\u00a0\u200b\u200d\u0301\u0345\u0130\u03a3ßﬁＡ！\u1e9e½…'’-.1"
         "ㄱㅏ가\u1100\u1161\u119e\u11a8\u11f0ﾡￂ㉠กำ\u0e4d\u0e32\u0e49ｶﾞ"
     )
 )
