@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from lm.bundle.bundle import EVALUATION_FOLDER
 from lm.bundle.manifest import MANIFEST_FILE, Manifest, read_manifest, write_manifest
 from lm.bundle.registry import Registry
 from lm.errors import InputError
-from training.evaluation.evaluate import EVALUATION_FOLDER
 
 
 def find_bundle(path: Path) -> Path:

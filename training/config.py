@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError
 
+from lm.bundle.bundle import OWN_FOLDERS
 from lm.errors import ConfigError
 from lm.models.ngram import Smoothing
 from lm.toml_file import read_toml
@@ -264,8 +265,9 @@ class TrainingConfig(Section):
         le=1e9,
         description="Catalogue beside a log: the number of submissions that a weight of 1 counts as. The order of the"
         " entries stays as their weights say. Unset: a power of two that suits the unit of the weights. It makes"
-        " held-out queries most probable, and lifts no entry among the ten most popular queries, which an empty box"
-        " shows. If few queries are held out, the median entry counts about as much as the median query.",
+        " held-out queries most probable, and lifts no entry by its weight alone among the ten most popular queries,"
+        " which an empty box shows. If few queries are held out, the median entry counts about as much as the median"
+        " query.",
     )
     generated: Literal["off", "fill", "mix"] | None = Field(
         None,
@@ -278,7 +280,8 @@ class TrainingConfig(Section):
         ge=0,
         le=1,
         description="Guesses that are less probable than this are not suggested: generated queries and corrections. 0"
-        " leaves none out. Unset: learnt from held-out queries. A server or a request may choose otherwise.",
+        " leaves none out. Unset: learnt from held-out queries, or 1% if they say too little. A server or a request may"
+        " choose otherwise.",
     )
     screening: Screening = Field(default_factory=Screening)
     duplicates: Duplicates = Field(default_factory=Duplicates)
@@ -336,11 +339,12 @@ def _mistakes(config: TrainingConfig) -> Iterator[tuple[str, str, str]]:
                 sections = "[[text]]" if source == "text" else "[[query_log]] or [[catalogue]]"
                 remedy = f"Add a {sections} section, or take `{source}` out."
                 yield f"{section}.sources", f"there is no {source}.", remedy
-        if model.name in _OWN_FOLDERS:
+        if model.name in OWN_FOLDERS:
             yield f"{section}.name", f"{model.name!r} is a folder of every bundle.", "Give it another name."
-        for field, chosen in _logs_of(model).items():
-            for name in set(chosen) - logs:
-                yield f"{section}.{field}", *_no_log(name)
+        for name in model.query_logs:
+            if name not in logs:
+                yield f"{section}.query_logs", *_no_log(name)
+        yield from _read_twice_mistakes(section, model, logs)
         yield from _ngram_mistakes(f"{section}.ngram", model.ngram)
         if model.reranker is not None and model.sources[0] != "queries":
             remedy = 'Leave it out, or put "queries" first in `sources`.'
@@ -350,19 +354,23 @@ def _mistakes(config: TrainingConfig) -> Iterator[tuple[str, str, str]]:
             yield f"{section}.recent_words", f"its unit is {model.unit}; only words come again.", remedy
 
 
-def _logs_of(model: LanguageModelConfig) -> dict[str, tuple[str, ...]]:
-    """The fields that name query logs."""
-    networks = {"neural": model.neural, "reranker": model.reranker}
-    twice = {f"{part}.read_twice": network.read_twice for part, network in networks.items() if network}
-    return {"query_logs": model.query_logs, **twice}
+def _read_twice_mistakes(
+    section: str, model: LanguageModelConfig, logs: set[str | None]
+) -> Iterator[tuple[str, str, str]]:
+    learnt = set(model.query_logs) or logs
+    for part, network in (("neural", model.neural), ("reranker", model.reranker)):
+        for name in network.read_twice if network else ():
+            if name not in logs:
+                yield f"{section}.{part}.read_twice", *_no_log(name)
+            elif "queries" not in model.sources or name not in learnt:
+                problem = f"the model does not learn the log {name!r}."
+                yield f"{section}.{part}.read_twice", problem, "Leave it out, or let the model learn it."
 
 
 def _no_log(name: str | None) -> tuple[str, str]:
     return f"no [[query_log]] has the name {name!r}.", "Give one that name, or leave the field out."
 
 
-_OWN_FOLDERS = {"queries_index", "lexicon", "existing_words", "denied", "evaluation", "held_out"}
-"""What a bundle has beside its language models."""
 _ONLY_WITH = {
     "delta": "add_delta",
     "prune": "kneser_ney",

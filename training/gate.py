@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lm.bundle.bundle import Bundle, open_bundle
+from lm.bundle.bundle import HELD_OUT_FOLDER, Bundle, open_bundle
 from lm.index.never_generated import Withheld, build_withheld, hash_query
 from lm.models.language_model import LanguageModel
 from lm.models.parts import Part
@@ -30,7 +30,6 @@ from training.evaluation.query_outcomes import outcomes, served, wanted_queries
 from training.evaluation.statistics import Floats, interval, resampled_ratios
 from training.progress import Reporter
 
-HELD_OUT_FOLDER = "held_out"
 """Of a bundle: the hashes of all lines that it held out, to tune or to measure."""
 _FEWEST = 5
 """Fewer lines say nothing."""

@@ -16,6 +16,7 @@ from training.data.corpus import write_sentences
 from training.data.engines import EngineName
 from training.data.misspelt import mend_counts
 from training.data.query_log import WITHHELD_FILE, write_queries
+from training.data.screening import built_in_lists
 from training.data.sources import Source, find_files
 from training.progress import Reporter
 from training.steps import Workshop, fingerprints
@@ -41,7 +42,7 @@ def read_data(job: Job) -> dict[str, Path]:
     config, data = job.config, dict[str, Path]()
     blocked = config.screening.blocked_words
     words = [job.base / blocked] if blocked and (job.base / blocked).is_file() else []
-    screening = [config.screening.model_dump(exclude={"min_word_count"}), fingerprints(words)]
+    screening = [config.screening.model_dump(exclude={"min_word_count"}), fingerprints(words), built_in_lists()]
     if config.text:
         data[TEXT] = _step(job, "text", config.text, [], partial(_read_text, job))
     if config.query_log:

@@ -11,7 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from lm.bundle.bundle import LEXICON_FOLDER, QUERIES_FOLDER, WORDS_FOLDER, Bundle, main_model, open_bundle
+from lm.bundle.bundle import (
+    EVALUATION_FOLDER,
+    HELD_OUT_FOLDER,
+    LEXICON_FOLDER,
+    QUERIES_FOLDER,
+    WORDS_FOLDER,
+    Bundle,
+    main_model,
+    open_bundle,
+)
 from lm.bundle.manifest import FORMAT_VERSION, Duplicates, LanguageModelEntry, Manifest, Ranking
 from lm.bundle.registry import is_url, open_registry
 from lm.errors import InputError
@@ -25,7 +34,7 @@ from training.config import TrainingConfig
 from training.data.engines import EngineName
 from training.data.query_log import WITHHELD_FILE
 from training.data.screening import load_blocked_words
-from training.evaluation.evaluate import EVALUATION_FOLDER, QUERIES_FILE, TEXT_FILE, HeldOut, evaluate_bundle
+from training.evaluation.evaluate import QUERIES_FILE, TEXT_FILE, HeldOut, evaluate_bundle
 from training.existing_words import read_use
 from training.fit.corrections import fit_corrections
 from training.fit.floor import fit_floor
@@ -33,7 +42,7 @@ from training.fit.ghost_text import fit_ghost_text
 from training.fit.matching import fit_matching
 from training.fit.neural import fit_neural
 from training.fit.ranking import fit_ranking
-from training.gate import HELD_OUT_FOLDER, compare_bundles, write_held_out
+from training.gate import compare_bundles, write_held_out
 from training.job import QUERIES, TEXT, Job, counts_of, read_data, read_lines_of
 from training.language_model import fit_weights, prepare, train_language_model, train_network, wait_for_processes
 from training.progress import Reporter
@@ -136,7 +145,10 @@ def _build(job: Job, data: dict[str, Path], bundle: BundleFolder) -> tuple[Manif
         bundle.write(manifest)
     judged = dict[str, Any]()
     if QUERIES in data:
-        manifest, judged = _rank(job, manifest, bundle.path, read_lines_of(data[QUERIES] / "validation.txt"))
+        validation = read_lines_of(data[QUERIES] / "validation.txt")
+        manifest, judged = _rank(job, manifest, bundle.path, validation)
+        bundle.write(manifest)
+        manifest = _with_floor(job, manifest, bundle.path, validation)
         bundle.write(manifest)
     return manifest, {"language_models": training, "mixture": mixture} | ({"proposals": judged} if judged else {})
 
@@ -149,10 +161,12 @@ def _silence(job: Job, manifest: Manifest, folder: Path, validation: Sequence[st
     least = config.min_ghost_probability
     if least is None:
         least = fit_ghost_text(bundle, validation, config.ghost_precision, job.reporter)
-    entries = (
-        entry.model_copy(update={"min_ghost_probability": least}) if entry.name == name else entry
-        for entry in manifest.language_models
-    )
+    return _with_entry(manifest, name, min_ghost_probability=least)
+
+
+def _with_entry(manifest: Manifest, name: str, **changes: object) -> Manifest:
+    """The manifest with other fields of a language model."""
+    entries = (entry.model_copy(update=changes) if entry.name == name else entry for entry in manifest.language_models)
     return manifest.model_copy(update={"language_models": tuple(entries)})
 
 
@@ -166,12 +180,20 @@ def _rank(job: Job, manifest: Manifest, folder: Path, validation: Sequence[str])
     manifest = manifest.model_copy(update={"first_ranking": first, "ranking": ranking})
     ranking = fit_corrections(replace(bundle, manifest=manifest), validation, job.config.seed, job.reporter)
     manifest = manifest.model_copy(update={"ranking": ranking})
+    return _judge_neural(replace(bundle, manifest=manifest), _submitted(job, validation), job.reporter)
+
+
+def _submitted(job: Job, validation: Sequence[str]) -> Sequence[str]:
+    """The held-out queries that users submitted: none if they are titles, which are held out by their weights."""
+    return validation if job.config.query_log else ()
+
+
+def _with_floor(job: Job, manifest: Manifest, folder: Path, validation: Sequence[str]) -> Manifest:
+    """The manifest with the floor for guesses: that of the configuration, or what fits the lists as they are served."""
     floor = job.config.min_probability
     if floor is None:
-        floor = fit_floor(replace(bundle, manifest=manifest), validation, job.reporter)
-    manifest = manifest.model_copy(update={"ranking": ranking.model_copy(update={"floor": floor})})
-    # titles are held out by their weights, and so tell nothing
-    return _judge_neural(replace(bundle, manifest=manifest), validation if job.config.query_log else (), job.reporter)
+        floor = fit_floor(open_bundle(folder, verify=False), _submitted(job, validation), job.reporter)
+    return manifest.model_copy(update={"ranking": manifest.ranking.model_copy(update={"floor": floor})})
 
 
 def _judge_neural(bundle: Bundle, validation: Sequence[str], reporter: Reporter) -> tuple[Manifest, dict[str, Any]]:
@@ -182,9 +204,7 @@ def _judge_neural(bundle: Bundle, validation: Sequence[str], reporter: Reporter)
     ranking, figures = fit_neural(bundle, validation, reporter)
     if ranking is not None:
         return manifest.model_copy(update={"neural_ranking": ranking}), figures
-    off = entry.model_copy(update={"neural_use": "off"})
-    entries = tuple(off if each.name == entry.name else each for each in manifest.language_models)
-    return manifest.model_copy(update={"language_models": entries}), figures
+    return _with_entry(manifest, entry.name, neural_use="off"), figures
 
 
 def assist(config: TrainingConfig, *, base: Path, reporter: Reporter) -> None:
@@ -217,7 +237,7 @@ def _query_index(job: Job, data: dict[str, Path], staging: Path) -> int:
 
 def _existing_words(job: Job, data: dict[str, Path], entries: Sequence[LanguageModelEntry], staging: Path) -> None:
     """Writes the words that generated queries may hold and end with, as tokens of the model that generates them."""
-    if QUERIES not in data or not entries:
+    if QUERIES not in data:
         return
     with job.reporter.task("words of queries"):
         text = data[TEXT] / "train.txt" if TEXT in data else None

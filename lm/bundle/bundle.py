@@ -21,6 +21,12 @@ from lm.text.normalize import NORMALIZER_VERSION
 QUERIES_FOLDER = "queries_index"
 LEXICON_FOLDER = "lexicon"
 WORDS_FOLDER = "existing_words"
+EVALUATION_FOLDER = "evaluation"
+HELD_OUT_FOLDER = "held_out"
+OWN_FOLDERS = frozenset(
+    (QUERIES_FOLDER, LEXICON_FOLDER, WORDS_FOLDER, EVALUATION_FOLDER, HELD_OUT_FOLDER, NEVER_GENERATED_FOLDER)
+)
+"""What a bundle has beside its language models."""
 
 
 @dataclass(frozen=True, slots=True)

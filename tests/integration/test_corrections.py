@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from demo.sample_data import SampleData
-from lm.bundle.bundle import open_bundle
+from lm.bundle.bundle import EVALUATION_FOLDER, open_bundle
 from suggest.model import Model
 from tests.tiny_bundle import train_tiny
-from training.evaluation.evaluate import EVALUATION_FOLDER, QUERIES_FILE
+from training.evaluation.evaluate import QUERIES_FILE
 from training.evaluation.metrics import typed_prefix
+from training.evaluation.mistyped import mistyped
 from training.evaluation.query_outcomes import wanted_queries
-from training.fit.corrections import mistyped
 from training.fit.ranking import Choice, fit
 
 

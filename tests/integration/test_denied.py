@@ -11,7 +11,7 @@ import pyarrow
 import pytest
 from pyarrow.parquet import write_table
 
-from lm.bundle.bundle import open_bundle
+from lm.bundle.bundle import EVALUATION_FOLDER, open_bundle
 from lm.bundle.manifest import read_manifest, write_manifest
 from lm.errors import InputError
 from lm.index.blocked_words import BlockedWords
@@ -27,7 +27,7 @@ from suggest.model import Model, open_model
 from suggest.types import GenerationOptions, QueryOptions, WordOptions
 from training.config import TrainingConfig
 from training.data.query_log import WITHHELD_FILE
-from training.evaluation.evaluate import EVALUATION_FOLDER, held_out
+from training.evaluation.evaluate import held_out
 from training.pipeline import train
 from training.progress import SilentReporter
 from training.steps import DONE_FILE, sums

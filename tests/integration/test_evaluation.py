@@ -24,6 +24,7 @@ from suggest.types import GenerationOptions, WordOptions
 from suggest.words import WordPredictor, is_word
 from training.evaluation.evaluate import HeldOut, held_out
 from training.evaluation.metrics import typed_prefix
+from training.evaluation.mistyped import is_mistyped, typed_with_error
 from training.evaluation.next_words import Keystrokes, is_typed, listed_words, next_words
 from training.evaluation.perplexity import (
     ScoredText,
@@ -34,7 +35,6 @@ from training.evaluation.perplexity import (
     token_ranks,
 )
 from training.evaluation.query_benchmark import query_completion
-from training.evaluation.query_outcomes import mistakes, with_error
 from training.progress import SilentReporter
 from training.report.measure import mixture, ms_per_word, sampled_text, size_on_disk
 
@@ -186,7 +186,7 @@ def test_queries_calibration_counts_every_suggestion(bundle: Bundle, data: HeldO
         (suggestion.acceptance_prob, suggestion.text == query)
         for query in queries
         for suggestion in model.complete_query(
-            with_error(query) if mistakes(query) else typed_prefix(query)
+            typed_with_error(query) if is_mistyped(query) else typed_prefix(query)
         ).suggestions
     ]
     calibration = query_completion(bundle, queries, _QUIET)["calibration"]

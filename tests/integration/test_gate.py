@@ -11,11 +11,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cli.main import app
-from lm.bundle.bundle import open_bundle
+from lm.bundle.bundle import HELD_OUT_FOLDER, open_bundle
 from lm.bundle.registry import Registry
 from lm.index.never_generated import Withheld
 from training.evaluation.evaluate import HeldOut
-from training.gate import HELD_OUT_FOLDER, new_to
+from training.gate import new_to
 
 CONFIG = """
 name = "shop"

@@ -148,6 +148,9 @@ def test_training_says_whether_it_pays(model: Model) -> None:
     queries = [
         f"{first} {second}" for first in ("free", "new", "home") for second in ("home", "music center", "city map")
     ]
-    ranking, figures = fit_neural(model.bundle, queries * 4, SilentReporter())
-    assert figures["queries"] > 0
+    ranking, figures = fit_neural(model.bundle, queries * 20, SilentReporter())
+    assert figures["queries"] > 20
     assert figures["kept"] == (ranking is not None) == (figures["nats"] > 2 * figures["standard_error"])
+    few = fit_neural(model.bundle, queries, SilentReporter())
+    assert few[0] is None
+    assert few[1] == {"queries": figures["queries"] // 20, "kept": False}

@@ -223,3 +223,11 @@ def test_a_neural_model_that_is_off_is_not_trained(path: Path) -> None:
 def test_a_log_that_is_read_twice_must_be_there(path: Path, part: str) -> None:
     with pytest.raises(ConfigError, match=rf"queries\.{part}\.read_twice: no \[\[query_log\]\] has the name 'near'"):
         load_config(path, [f'language_models.queries.{part}.read_twice=["near"]'])
+
+
+def test_a_log_is_not_read_twice_by_a_model_that_does_not_learn_it(path: Path) -> None:
+    config = _CONFIG.replace('[[query_log]]\npath = "log.tsv"', '[[query_log]]\npath = "log.tsv"\nname = "near"')
+    path.write_text(config, encoding="utf-8")
+    load_config(path, ['language_models.queries.neural.read_twice=["near"]'])
+    with pytest.raises(ConfigError, match=r"words\.neural\.read_twice: the model does not learn the log 'near'"):
+        load_config(path, ['language_models.words.neural.read_twice=["near"]'])

@@ -5,9 +5,11 @@ It works on normalised text. Cheap patterns let most queries pass; the slow, exa
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from lm.errors import InputError
@@ -214,19 +216,27 @@ def load_screen(blocked_words: Path | None = None) -> Screen:
     return Screen(load_blocked_words(blocked_words))
 
 
+def built_in_lists() -> list[str]:
+    """SHA-256 of each built-in list, in hexadecimal: what was screened with another one is screened anew."""
+    return [hashlib.sha256(file.read_bytes()).hexdigest() for file in _built_in()]
+
+
+def _built_in() -> Iterator[Traversable]:
+    return (resources.files(__package__).joinpath(name) for name in _BUILT_IN)
+
+
 def load_blocked_words(path: Path | None = None) -> BlockedWords:
     """The built-in English lists and, if given, an operator's own beside them: an entry a line.
 
     Raises:
         InputError: the operator's file cannot be read, or a line holds something else.
     """
-    files = (resources.files(__package__).joinpath(name) for name in _BUILT_IN)
-    lines = (line for file in files for line in file.read_text(encoding="utf-8").splitlines())
+    lines = (line for file in _built_in() for line in file.read_text(encoding="utf-8").splitlines())
     entries = {entry for line in lines if (entry := _strip_comment(line))}
-    return BlockedWords(entries if path is None else _without(entries, _read_entries(path)))
+    return BlockedWords(entries if path is None else _joined(entries, _read_entries(path)))
 
 
-def _without(entries: set[str], own: set[str]) -> set[str]:
+def _joined(entries: set[str], own: set[str]) -> set[str]:
     """Both, without those of the built-in entries that the operator says are harmless."""
     harmless = {entry[1:] for entry in own if entry.startswith("!")}
     return {entry for entry in entries if entry.lstrip("~^") not in harmless} | own

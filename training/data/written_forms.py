@@ -98,7 +98,7 @@ def _with_points(words: list[str]) -> list[str]:
     """The words, where a word before a point inside the sentence takes it in."""
     whole = list[str]()
     for place, word in enumerate(words):
-        inner = word == "." and whole and whole[-1].isalpha() and any(map(str.isalnum, words[place + 1 :][:2]))
+        inner = word == "." and whole and whole[-1].isalpha() and any(map(str.isalnum, words[place + 1 : place + 3]))
         if inner:
             whole[-1] += word
         else:

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lm.bundle.bundle import Bundle, open_bundle
+from lm.bundle.bundle import EVALUATION_FOLDER, Bundle, open_bundle
 from lm.bundle.manifest import LanguageModelEntry
 from lm.errors import InputError
 from lm.models.parts import Part
@@ -21,7 +21,6 @@ from training.evaluation.query_benchmark import QueryBenchmark, query_completion
 from training.evaluation.query_outcomes import wanted_queries
 from training.progress import Reporter
 
-EVALUATION_FOLDER = "evaluation"
 TEXT_FILE, QUERIES_FILE = "test_text.txt", "test_queries.txt"
 NEXT_WORD_SENTENCES = 300
 

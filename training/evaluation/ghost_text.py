@@ -8,6 +8,7 @@ marks, and behind a finished word, where no ghost can be right. *Precision* is t
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from suggest.words import WordPredictor
 from training.progress import Reporter
 
 _KEYSTROKES, _SUBWORD_KEYSTROKES = 12_000, 2_000
+_LONGEST = 1000
+"""Code points of a sentence that are typed out: each costs time that grows with what stands before."""
 _CURVE = 20
 """Points of the curve."""
 
@@ -50,19 +53,19 @@ class Ghosts:
 def type_out(
     model: LanguageModel, never: NeverGenerated | None, sentences: Sequence[str], reporter: Reporter
 ) -> Ghosts:
-    """Types sentences from all over a text, about 12,000 keystrokes; of a subword model, which is slow, 2,000."""
+    """Types sentences from all over a text, 12,000 keystrokes at most; of a subword model, which is slow, 2,000."""
     most = _SUBWORD_KEYSTROKES if model.joins else _KEYSTROKES
     chosen = sentences[:: max(1, math.ceil(sum(map(len, sentences)) / most))]
     predictor, options = WordPredictor(model, never), WordOptions(max_suggestions=1, min_ghost_probability=0.0)
     probabilities, right, at_start = list[float](), list[bool](), list[bool]()
-    with reporter.task(f"{model.entry.name}: ghost text", len(chosen)) as task:
-        for number, sentence in enumerate(chosen):
-            for place in range(len(sentence)):
-                answer = predictor.predict(sentence[:place], options, None)
-                ghost = answer.ghost_text
-                probabilities.append(math.exp(answer.suggestions[0].log_prob) if ghost else 0.0)
-                right.append(_is_right(sentence[place:], ghost))
-                at_start.append(answer.replace_start == place)
+    places = ((sentence, place) for sentence in chosen for place in range(min(len(sentence), _LONGEST)))
+    with reporter.task(f"{model.entry.name}: ghost text", most) as task:
+        for number, (sentence, place) in enumerate(itertools.islice(places, most)):
+            answer = predictor.predict(sentence[:place], options, None)
+            ghost = answer.ghost_text
+            probabilities.append(math.exp(answer.suggestions[0].log_prob) if ghost else 0.0)
+            right.append(_is_right(sentence[place : place + _LONGEST], ghost))
+            at_start.append(answer.replace_start == place)
             task.update(number + 1)
     return Ghosts(np.array(probabilities), np.array(right, np.bool_), np.array(at_start, np.bool_))
 

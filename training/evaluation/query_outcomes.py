@@ -6,12 +6,9 @@ import functools
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from lm.index.queries import QueryIndex
 from lm.text.normalize import normalize_query
 from suggest.model import Model
-from suggest.sources.spelling import SHORTEST
 from suggest.types import Generated, QueryOptions, QuerySuggestion
 from training.evaluation.metrics import (
     LOOKED_AT,
@@ -26,12 +23,11 @@ from training.evaluation.metrics import (
     recoverable_length,
     typed_prefix,
 )
-from training.fit.corrections import RIGHT, meant_where_mistyped, mistyped
+from training.evaluation.mistyped import is_mistyped, typed_with_error
 from training.progress import Reporter
 
 Complete = Callable[[str], Sequence[Listed]]
 """The list for what was typed, best first."""
-_PREFIXES_WITH_ERROR = RIGHT + 1
 _EXAMPLE = 3
 """Suggestions kept as examples."""
 
@@ -154,22 +150,11 @@ def with_errors(complete: Complete, found: Sequence[Outcome]) -> list[Outcome]:
 
     Only `probabilities`, `sources` and `right` are of these lists.
     """
-    return [_with_error(complete, outcome) if mistakes(outcome.query) else outcome for outcome in found]
-
-
-def mistakes(query: str) -> bool:
-    """Whether a query is one of those that are typed with an error; the same every time."""
-    return len(typed_prefix(query)) >= SHORTEST and draw(query, "mistaken") % _PREFIXES_WITH_ERROR == 0
-
-
-def with_error(query: str) -> str:
-    """A query as it is typed with an error, or the beginning of it, the same every time."""
-    drawn = np.random.default_rng(draw(query, "error"))
-    return normalize_query(mistyped(meant_where_mistyped(query, drawn), drawn))
+    return [_with_error(complete, outcome) if is_mistyped(outcome.query) else outcome for outcome in found]
 
 
 def _with_error(complete: Complete, outcome: Outcome) -> Outcome:
-    listed = complete(with_error(outcome.query))[:SHOWN]
+    listed = complete(typed_with_error(outcome.query))[:SHOWN]
     shown = [each.text for each in listed]
     return replace(
         outcome,

@@ -17,15 +17,14 @@ from lm.bundle.manifest import Ranking
 from lm.models.language_model import LanguageModel
 from lm.models.parts import Part
 from lm.models.vocabulary import END
-from suggest.candidates import Candidates, Floats, Pool
+from suggest.candidates import Candidates, Pool
 from suggest.complete import CHOSEN, QueryCompleter, first_rows
 from suggest.opinions import SEEN, Advisers
 from training.evaluation.metrics import MIN_QUERY_LENGTH, typed_prefix
-from training.fit.ranking import Choice, fit_weights, log_probs
+from training.fit.ranking import Choice, fit_weights, held_out_log_probs, mean_and_error
 from training.progress import Reporter
 
 _QUERIES = 1000
-_FOLDS = 5
 _FEWEST = 20
 """Held-out queries without which nothing is said."""
 _LEAST = 1e-3
@@ -66,6 +65,9 @@ def fit_neural(bundle: Bundle, queries: Sequence[str], reporter: Reporter) -> tu
                 lists = advisers.advise(pool.candidates.rows(rows)), completer.widened(prefix, CHOSEN)[0]
                 asked.append(_asked(model, pool, lists, query, len(advisers)))
             task.update(number + 1)
+    if len(asked) < _FEWEST:
+        reporter.say("Too few held-out queries say whether the neural model's proposals pay: it is not asked.")
+        return None, {"queries": len(asked), "kept": False}
     gain, error = _gain(asked)
     kept = gain > 2 * error
     figures = {"queries": len(asked), "nats": gain, "standard_error": error, "kept": kept}
@@ -105,16 +107,7 @@ def _rest(candidates: Candidates, query: str, log_prob: float) -> float:
 
 def _gain(asked: Sequence[Asked]) -> tuple[float, float]:
     """The nats by which its proposals make a query more probable, and the standard error, by cross-validation."""
-    if len(asked) < _FEWEST:
-        return 0.0, 0.0
-    gains = list[Floats]()
-    for fold in range(_FOLDS):
-        rest = [each for number, each in enumerate(asked) if number % _FOLDS != fold]
-        test, measured = asked[fold::_FOLDS], list[Floats]()
-        for place, name in enumerate(("without", "having")):
-            fitted = fit_weights([getattr(each, name) for each in rest])
-            own = log_probs([getattr(each, name) for each in test], fitted)
-            measured.append(own + np.array([each.rest[place] for each in test]))
-        gains.append(measured[1] - measured[0])
-    gains_B = np.concatenate(gains)
-    return float(gains_B.mean()), float(gains_B.std() / np.sqrt(len(gains_B)))
+    rest_N2 = np.array([each.rest for each in asked])
+    without_N = held_out_log_probs([each.without for each in asked]) + rest_N2[:, 0]
+    having_N = held_out_log_probs([each.having for each in asked]) + rest_N2[:, 1]
+    return mean_and_error(having_N - without_N)
