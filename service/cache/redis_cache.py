@@ -119,7 +119,7 @@ class RedisCache:
         self._tasks.put(None)
         self._thread.join(_STOP_TIMEOUT_S)
         if self._client is not None:
-            self._client.close()
+            self._clients.close(self._client)
 
     def _server_of(self, name: bytes) -> Any:
         """The client of the server that has a key: that of a cluster would ask other servers while the caller waits."""

@@ -41,6 +41,7 @@ class RedisClients:
     def __init__(self, url: RedisUrl, timeout_s: float) -> None:
         self._thread = _Thread()
         self._url = url
+        self._sentinel: Any = None
         self._timeout_s = timeout_s
         self._options: dict[str, Any] = _once() | parse_url(url.server)  # type: ignore[no-untyped-call]
         # RESP3 would let a server lengthen time limits; a name of the driver costs two round trips
@@ -65,8 +66,17 @@ class RedisClients:
         if self._url.kind == "cluster":
             return self._cluster()
         if self._url.kind == "sentinel":
-            return self._sentinel()
-        return redis.Redis(connection_pool=ConnectionPool(connection_class=self._limited(self._kind), **self._options))
+            return self._master()
+        # only a client that owns its pool closes the pool's connections
+        return redis.Redis.from_pool(ConnectionPool(connection_class=self._limited(self._kind), **self._options))
+
+    def close(self, client: Any) -> None:
+        """Ends all connections of the last client that `connect` made."""
+        client.close()
+        if self._url.kind == "cluster":  # closing it leaves its nodes' connections open
+            client.disconnect_connection_pools()
+        if self._sentinel is not None:
+            self._sentinel.close()
 
     def _cluster(self) -> redis.RedisCluster:
         (host, port), *others = self._url.hosts
@@ -87,11 +97,11 @@ class RedisClients:
         cluster.disconnect_connection_pools()  # type: ignore[no-untyped-call]
         return cluster
 
-    def _sentinel(self) -> Any:
+    def _master(self) -> Any:
         secure = issubclass(self._kind, SSLConnection)
         kind = self._limited(SentinelManagedSSLConnection if secure else SentinelManagedConnection)
-        sentinel: Any = Sentinel(self._url.hosts, sentinel_kwargs={**_once(), **self._url.sentinel})  # type: ignore[no-untyped-call]
-        return sentinel.master_for(self._url.service, connection_class=kind, **self._options)
+        self._sentinel = Sentinel(self._url.hosts, sentinel_kwargs={**_once(), **self._url.sentinel})  # type: ignore[no-untyped-call]
+        return self._sentinel.master_for(self._url.service, connection_class=kind, **self._options)
 
     def _limited(self, kind: Any) -> Any:
         clients = self

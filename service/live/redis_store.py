@@ -184,6 +184,7 @@ class _Link:
         self._client: Any = None
         self._lock = threading.Lock()
         self._checked = False
+        self._closed = False
 
     def ask(self, work: Callable[[Any], _T]) -> _T:
         """What the work gets out of Redis.
@@ -192,6 +193,8 @@ class _Link:
             StoreUnavailableError: it does not answer, or takes nothing.
         """
         with self._lock, self._explained():
+            if self._closed:
+                raise StoreUnavailableError("The server ends.")
             if self._client is None:
                 self._clients.may_connect()
                 self._client = self._clients.connect()
@@ -227,14 +230,15 @@ class _Link:
         self._checked = True
 
     def close(self) -> None:
-        """Ends its connections."""
+        """Ends its connections, for good."""
         with self._lock:
+            self._closed = True
             self._drop()
 
     def _drop(self) -> None:
         self._checked = False
         if self._client is not None:
-            self._client.close()
+            self._clients.close(self._client)
             self._client = None
 
     @contextmanager

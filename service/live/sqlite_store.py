@@ -159,6 +159,7 @@ class _Link:
         self._path = path
         self._connection: sqlite3.Connection | None = None
         self._file = (0, 0)
+        self._closed = False
         self.lock = threading.Lock()
         self.seen: tuple[Position, int] | None = None
 
@@ -168,11 +169,14 @@ class _Link:
         Raises:
             OSError: the file is not there.
             sqlite3.Error: it cannot be opened.
+            StoreUnavailableError: it was closed.
         """
+        if self._closed:
+            raise StoreUnavailableError("The server ends.")
         status = self._path.stat()
         file = status.st_dev, status.st_ino
         if self._connection is None or file != self._file:
-            self.close()
+            self.drop()
             self._connection = sqlite3.connect(
                 f"{self._path.absolute().as_uri()}?mode=rw",
                 uri=True,
@@ -185,7 +189,12 @@ class _Link:
         return self._connection
 
     def close(self) -> None:
-        """Ends the connection."""
+        """Ends the connection, for good."""
+        self._closed = True
+        self.drop()
+
+    def drop(self) -> None:
+        """Ends the connection until `open` is called again."""
         self.seen = None
         if self._connection is not None:
             self._connection.close()

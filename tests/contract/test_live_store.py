@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -179,6 +181,19 @@ def test_what_was_taken_is_there_after_all_connections_ended(store: LiveStore, l
     again = open_store(location)
     assert again.snapshot() == before
     again.close()
+
+
+def test_closing_ends_all_connections_for_good(store: LiveStore) -> None:
+    def open_sockets() -> set[socket.socket]:
+        return {each for each in gc.get_objects() if isinstance(each, socket.socket) and each.fileno() >= 0}
+
+    before = open_sockets()
+    put(store, "a")
+    store.follow(store.snapshot().position, 0.01)
+    store.close()
+    with pytest.raises(StoreUnavailableError):
+        store.get("deny", "a")
+    assert open_sockets() <= before
 
 
 def test_a_change_is_taken_once_replicas_have_it(redis_sentinel: RedisWithSentinel) -> None:
