@@ -24,6 +24,7 @@ from service.live.changes import Change, Position, Snapshot, pack, unpack
 _PREFIX = "autocomplete:{live}:1"
 """The figure is the format's."""
 _NUMBER, _ORIGIN, _LOG, _STATE = (f"{_PREFIX}:{name}" for name in ("number", "origin", "log", "state"))
+_SECRET = f"{_PREFIX}:secret"
 _TIMEOUT_S = 2.0
 _LONGEST_BLOCK_S = 1.0
 _AT_ONCE = 1000
@@ -145,6 +146,21 @@ class RedisStore:
         if changes and changes[0].number != position.number + 1:
             return None
         return changes
+
+    def secret(self) -> str:
+        """See `LiveStore`.
+
+        Raises:
+            UnsupportedError: this Redis would lose it.
+        """
+
+        def read(client: Any) -> bytes:
+            self._asking.check(self._replicas)
+            client.set(_SECRET, secrets.token_hex(32), nx=True)
+            found: bytes = client.get(_SECRET)
+            return found
+
+        return self._asking.ask(read).decode()
 
     def close(self) -> None:
         """See `LiveStore`."""

@@ -22,13 +22,14 @@ _LOOK_S = 0.1
 _BUSY_S = 2.0
 """For how long a writer waits for another one."""
 _AT_ONCE = 1000
-_FORMAT = 1
+_FORMAT = 2
 _SCHEMA = f"""
 PRAGMA journal_mode = WAL;
 CREATE TABLE log (number INTEGER PRIMARY KEY, change TEXT NOT NULL);
 CREATE TABLE state (kind TEXT, key TEXT, number INTEGER NOT NULL, PRIMARY KEY (kind, key)) WITHOUT ROWID;
 CREATE INDEX state_order ON state (kind, number);
 CREATE TABLE origin (name TEXT NOT NULL);
+CREATE TABLE secret (one INTEGER PRIMARY KEY, value TEXT NOT NULL);
 PRAGMA user_version = {_FORMAT};
 """
 _CURRENT = "SELECT log.number, change FROM state JOIN log USING (number)"
@@ -123,6 +124,13 @@ class SqliteStore:
                 if time.monotonic() + _LOOK_S > until_s:
                     return []
                 time.sleep(_LOOK_S)
+
+    def secret(self) -> str:
+        """See `LiveStore`."""
+        with self._asking.lock, self._transaction() as connection:
+            connection.execute("INSERT OR IGNORE INTO secret VALUES (1, ?)", (secrets.token_hex(32),))
+            (value,) = connection.execute("SELECT value FROM secret").fetchone()
+        return str(value)
 
     def close(self) -> None:
         """See `LiveStore`."""
