@@ -10,6 +10,7 @@ from lm.bundle.registry import is_url
 from lm.errors import ConfigError
 from service.config import ServerSettings
 from service.live.changes import Change, Position, Snapshot
+from service.live.events import EventLog
 
 OFF = "off"
 DEFAULT_FILE = "live.sqlite"
@@ -59,6 +60,10 @@ class LiveStore(Protocol):
 
     def secret(self) -> str:
         """The secret of this store, with which users' ids are hashed: drawn when it is first asked, and kept."""
+
+    @property
+    def events(self) -> EventLog:
+        """What users did."""
 
     def close(self) -> None:
         """Ends all connections."""
