@@ -20,6 +20,7 @@ from service.live.redis_events import RedisEvents
 from service.live.redis_link import PREFIX, RedisLink
 
 _NUMBER, _ORIGIN, _LOG, _STATE = (f"{PREFIX}:{name}" for name in ("number", "origin", "log", "state"))
+_SECRET = f"{PREFIX}:secret"
 _TIMEOUT_S = 2.0
 _LONGEST_BLOCK_S = 1.0
 _AT_ONCE = 1000
@@ -141,6 +142,21 @@ class RedisStore:
         if changes and changes[0].number != position.number + 1:
             return None
         return changes
+
+    def secret(self) -> str:
+        """See `LiveStore`.
+
+        Raises:
+            UnsupportedError: this Redis would lose it.
+        """
+
+        def read(client: Any) -> bytes:
+            self._asking.check(self._replicas)
+            client.set(_SECRET, secrets.token_hex(32), nx=True)
+            found: bytes = client.get(_SECRET)
+            return found
+
+        return self._asking.ask(read).decode()
 
     @property
     def events(self) -> RedisEvents:

@@ -17,6 +17,7 @@ from pathlib import Path
 from lm.errors import ConfigError, StoreUnavailableError
 from service.live.changes import Change, Position, Snapshot, pack, unpack
 from service.live.sqlite_events import EVENT_SCHEMA, SqliteEvents
+from service.live.sqlite_histories import HISTORY_SCHEMA
 from service.live.sqlite_link import SqliteLink, explained
 
 _LOOK_S = 0.1
@@ -56,7 +57,7 @@ class SqliteStore:
             with explained(path):
                 (found,) = self._asking.open().execute("PRAGMA user_version").fetchone()
                 if found == _FORMAT:
-                    self._asking.open().executescript(EVENT_SCHEMA)  # the file may be older than they are
+                    self._asking.open().executescript(EVENT_SCHEMA + HISTORY_SCHEMA)  # the file may be older
         except (OSError, StoreUnavailableError) as error:
             problem = error.strerror if isinstance(error, OSError) else error.problem
             raise ConfigError(
@@ -127,6 +128,13 @@ class SqliteStore:
                 if time.monotonic() + _LOOK_S > until_s:
                     return []
                 time.sleep(_LOOK_S)
+
+    def secret(self) -> str:
+        """See `LiveStore`."""
+        with self._asking.transaction() as connection:
+            connection.execute("INSERT OR IGNORE INTO secret VALUES (1, ?)", (secrets.token_hex(32),))
+            (value,) = connection.execute("SELECT value FROM secret").fetchone()
+        return str(value)
 
     @property
     def events(self) -> SqliteEvents:

@@ -58,6 +58,9 @@ class LiveStore(Protocol):
     def log(self, *, after: int, count: int) -> list[Change]:
         """Changes after a number, oldest first, as many at most."""
 
+    def secret(self) -> str:
+        """The secret of this store, with which users' ids are hashed: drawn when it is first asked, and kept."""
+
     @property
     def events(self) -> EventLog:
         """What users did."""
