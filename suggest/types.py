@@ -80,6 +80,7 @@ class SuggestionSource(enum.Enum):
     LOG = "history"
     CATALOGUE = "catalogue"  # an entry of the catalogue, also if it is in the log too
     GENERATED = "generated"
+    TRENDING = "trending"  # mostly submitted since the bundle was made
 
 
 class FinishReason(enum.Enum):

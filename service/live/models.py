@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from lm.errors import ModelLoadingError
 from service.live.follower import Follower
 from suggest.budget import Budget
+from suggest.live import Live
 from suggest.types import (
     FinishReason,
     Generated,
@@ -53,7 +54,7 @@ class LiveModel:
             options = options._replace(generated=Generated.OFF)
         if not view.has_texts:
             return self.model.complete_query(query, options, budget)
-        return self.model.complete_query(query, options, budget, view)
+        return self.model.complete_query(query, options, budget, Live(blocked=view))
 
     def predict_next_word(self, text: str, options: WordOptions, budget: Budget | None) -> NextWords:
         """See `Model.predict_next_word`."""
