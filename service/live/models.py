@@ -1,4 +1,4 @@
-"""Models as they answer now: what is taken down at this moment is not suggested, whatever their bundles hold."""
+"""Models as they answer now, with what is trending and without what is taken down, whatever their bundles hold."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from lm.errors import ModelLoadingError
 from service.live.follower import Follower
+from service.live.overlay import View
+from service.live.trending import NO_TRENDS, ModelTrends, Trending
 from suggest.budget import Budget
-from suggest.live import Live
+from suggest.live import NOTHING, Live
 from suggest.types import (
     FinishReason,
     Generated,
@@ -30,19 +32,20 @@ class LiveModel:
 
     Attributes:
         model: the model as its bundle has it.
-        epoch: names what is taken down: two answers are the same only if it is.
+        epoch: names what is taken down and what is trending: two answers are the same only if it is.
         is_stale: whether the last changes may be missing.
     """
 
-    __slots__ = ("_follower", "_view", "epoch", "is_stale", "model", "name", "version")
+    __slots__ = ("_follower", "_live", "_view", "epoch", "is_stale", "model", "name", "version")
 
-    def __init__(self, model: Model, follower: Follower) -> None:
+    def __init__(self, model: Model, follower: Follower, trends: ModelTrends = NO_TRENDS) -> None:
         self.model = model
         self.name = model.name
         self.version = model.version
         self._follower = follower
         self._view = follower.view(model.name)
-        self.epoch = self._view.epoch
+        self._live = _live(self._view, trends)
+        self.epoch = f"{self._view.epoch} {trends.epoch}" if trends.epoch else self._view.epoch
         self.is_stale = follower.is_stale
 
     def complete_query(self, query: str, options: QueryOptions, budget: Budget | None) -> QueryCompletion:
@@ -52,9 +55,7 @@ class LiveModel:
             return QueryCompletion(suggestions=(), normalized_query=query, timings=())
         if not view.generates:
             options = options._replace(generated=Generated.OFF)
-        if not view.has_texts:
-            return self.model.complete_query(query, options, budget)
-        return self.model.complete_query(query, options, budget, Live(blocked=view))
+        return self.model.complete_query(query, options, budget, self._live)
 
     def predict_next_word(self, text: str, options: WordOptions, budget: Budget | None) -> NextWords:
         """See `Model.predict_next_word`."""
@@ -76,6 +77,12 @@ class LiveModel:
         yield TextChunk(text="", finish_reason=FinishReason.STOP)
 
 
+def _live(view: View, trends: ModelTrends) -> Live:
+    if not view.has_texts and not len(trends.queries):
+        return NOTHING
+    return Live(blocked=view if view.has_texts else None, queries=(trends.queries,) if len(trends.queries) else ())
+
+
 class _Now:
     """What is taken down at whichever moment it is asked."""
 
@@ -95,9 +102,10 @@ class _Now:
 class LiveModels:
     """The served models, as they answer now."""
 
-    def __init__(self, served: ServedModels, follower: Follower) -> None:
+    def __init__(self, served: ServedModels, follower: Follower, trending: Trending | None = None) -> None:
         self._served = served
         self._follower = follower
+        self._trending = trending
 
     def get(self, name: str) -> LiveModel:
         """The model of this name; of the default one if empty.
@@ -113,4 +121,5 @@ class LiveModels:
 
     def over(self, model: Model) -> LiveModel:
         """A model as it answers now."""
-        return LiveModel(model, self._follower)
+        trends = NO_TRENDS if self._trending is None else self._trending.of(model.name, model.version)
+        return LiveModel(model, self._follower, trends)
