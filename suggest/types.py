@@ -80,6 +80,7 @@ class SuggestionSource(enum.Enum):
     LOG = "history"
     CATALOGUE = "catalogue"  # an entry of the catalogue, also if it is in the log too
     GENERATED = "generated"
+    PERSONAL = "personal"  # an earlier query of the user's own, also if it is in the log too
 
 
 class FinishReason(enum.Enum):
