@@ -93,6 +93,10 @@ class RedisEvents:
         number, data = self._link.ask(lambda client: client.hmget(_checkpoint(name), "number", "data"))
         return None if data is None else Checkpoint(int(number), data)
 
+    def checkpoint_number(self, name: str) -> int:
+        """See `EventLog`."""
+        return int(self._link.ask(lambda client: client.hget(_checkpoint(name), "number")) or 0)
+
     def keep_checkpoint(self, name: str, checkpoint: Checkpoint) -> None:
         """See `EventLog`."""
         self._write(_KEEP, [_checkpoint(name)], list(checkpoint))

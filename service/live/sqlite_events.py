@@ -78,6 +78,12 @@ class SqliteEvents:
             row = connection.execute("SELECT number, data FROM checkpoints WHERE name = ?", (name,)).fetchone()
         return Checkpoint(*row) if row else None
 
+    def checkpoint_number(self, name: str) -> int:
+        """See `EventLog`."""
+        with self._link.reading() as connection:
+            row = connection.execute("SELECT number FROM checkpoints WHERE name = ?", (name,)).fetchone()
+        return row[0] if row else 0
+
     def keep_checkpoint(self, name: str, checkpoint: Checkpoint) -> None:
         """See `EventLog`."""
         with self._link.transaction() as connection:
