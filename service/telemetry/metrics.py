@@ -8,7 +8,7 @@ Redis counts as away if one worker cannot reach it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from prometheus_client import CollectorRegistry, Gauge, Histogram, ProcessCollector
 
@@ -33,6 +33,7 @@ class Metrics:
     def __init__(self, registry: CollectorRegistry, *, shared: bool = False) -> None:
         self.registry = registry
         self._shared = shared
+        self._shown_versions: dict[str, set[str]] = {}
         self._watched: list[tuple[Gauge, Callable[[], float]]] = []
         ProcessCollector(registry=registry)
         self._make = MetricMaker(registry)
@@ -127,6 +128,13 @@ class Metrics:
         self.model_info = self._make.gauge(
             "model_info", "1 for the version of each model that answers.", *("model", "version"), workers="livemax"
         )
+        self.model_share = self._make.gauge(
+            "model_share",
+            "Share of a model's users that a version answers: 1 unless --split says otherwise, 0 for a version of a "
+            "split that cannot be opened.",
+            *("model", "version"),
+            workers="livemin",
+        )
         self.model_created = self._make.gauge(
             "model_created_timestamp_seconds",
             "When training of the version that answers finished.",
@@ -175,16 +183,24 @@ class Metrics:
         for gauge, read in self._watched:
             gauge.set(read())
 
-    def show_version(self, model: str, version: str, created_at_s: float, *, former: str | None) -> None:
-        """Shows which version of a model answers, in place of a former one."""
-        self.model_info.labels(model, version).set(1)
+    def show_versions(self, model: str, shares: Mapping[str, float], created_at_s: float) -> None:
+        """Shows which versions of a model answer, in place of former ones.
+
+        Args:
+            shares: of the model's users, by version; 0 for one that is to answer and cannot.
+            created_at_s: when training of the first of them ended.
+        """
         self.model_created.labels(model).set(created_at_s)
         self.model_openings.labels(model, "failed")  # shown as 0: the first failure is then an increase
-        if former is None or former == version:
-            return
-        self.model_info.labels(model, former).set(0)
-        if not self._shared:  # files keep it as 0
-            self.model_info.remove(model, former)
+        former = self._shown_versions.get(model, set()) - set(shares)
+        for version, share in [*shares.items(), *((version, 0.0) for version in former)]:
+            self.model_share.labels(model, version).set(share)
+            self.model_info.labels(model, version).set(1 if share else 0)
+        if not self._shared:  # files keep them as 0
+            for version in former:
+                self.model_share.remove(model, version)
+                self.model_info.remove(model, version)
+        self._shown_versions[model] = set(shares)
 
     def observe(self, answer: QueryCompletion | NextWords, method: str) -> None:
         """Counts a computed answer."""
