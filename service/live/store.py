@@ -10,6 +10,7 @@ from lm.bundle.registry import is_url
 from lm.errors import ConfigError
 from service.config import ServerSettings
 from service.live.changes import Change, Position, Snapshot
+from service.live.events import EventLog
 
 OFF = "off"
 DEFAULT_FILE = "live.sqlite"
@@ -56,6 +57,10 @@ class LiveStore(Protocol):
 
     def log(self, *, after: int, count: int) -> list[Change]:
         """Changes after a number, oldest first, as many at most."""
+
+    @property
+    def events(self) -> EventLog:
+        """What users did."""
 
     def close(self) -> None:
         """Ends all connections."""
