@@ -21,6 +21,7 @@ from service.config import ServerSettings
 from service.listen import Handlers, grpc_server, serve_metrics
 from service.live.follower import Follower
 from service.live.models import LiveModels
+from service.live.online_metrics import OnlineMetrics
 from service.live.store import OFF, LiveStore, open_store, store_location
 from service.models.bundles import ModelOpener, bundle_opener, chosen_models, chosen_split, open_bundles, settle_memory
 from service.models.served_models import ModelState, ModelStatus, ServedModels
@@ -89,8 +90,9 @@ class Server:
             chance=chance,
         )
         self._tracing = open_tracing(settings)
-        self._calls = Calls(self.metrics, names, default, clock, self._tracing)
         self._versions: dict[str, tuple[str, ...]] = {}
+        self._online = OnlineMetrics(self.metrics, lambda model: self._versions.get(model, ()))
+        self._calls = Calls(self.metrics, names, default, clock, self._tracing)
         self._health = Health()
         self._answers = open_answers(settings, self.metrics)
         self._store = _open_live_store(settings)

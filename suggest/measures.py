@@ -34,9 +34,9 @@ def keys_pressed(letters: int, typed: int | None) -> int:
 def letters_saved(letters: int, pressed: int) -> int:
     """What a query adds to the sum of the saved letters; the sum of all letters divides it.
 
-    Below 0 if a user typed more letters than the suggestion has that was then taken.
+    0 if a user typed more letters than the suggestion has that was then taken.
     """
-    return letters - pressed
+    return max(letters - pressed, 0)
 
 
 def resampled_ratios(

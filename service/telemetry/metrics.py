@@ -1,8 +1,8 @@
 """What Prometheus sees of the server. Names are pinned by a test: dashboards and alerts are built on them.
 
-Labels have few values: models outside the registry count as `other`, methods are those that exist. Gauges of several
-workers are summed unless they say otherwise: all workers serve the same models, so the worker that has most counts, and
-Redis counts as away if one worker cannot reach it.
+Labels have few values: models outside the registry and versions that do not answer count as `other`, methods are those
+that exist. Gauges of several workers are summed unless they say otherwise: all workers serve the same models, so the
+worker that has most counts, and Redis counts as away if one worker cannot reach it.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ _LATENCY_BUCKETS_S = (
     *(0.0005, 0.001, 0.002, 0.003, 0.004, 0.006, 0.008, 0.012, 0.016, 0.025, 0.05),
     *(0.1, 0.25, 0.5, 1.0, 2.5),
 )
+_PLACE = ("source", "position")
 _STAGE_BUCKETS_S = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.25)
 
 
@@ -43,6 +44,7 @@ class Metrics:
         self._caches()
         self._models()
         self._live()
+        self._online()
 
     def described(self) -> list[Description]:
         """All metrics, in order."""
@@ -169,6 +171,30 @@ class Metrics:
         self.live_changes = self._make.counter("live_changes", "Changes of the live state that were applied.")
         self.live_write_failures = self._make.counter(
             "live_write_failures", "Changes of the live state that the store did not take."
+        )
+
+    def _online(self) -> None:
+        what = ("model", "version")
+        self.shown_lists = self._make.counter(
+            "shown_lists", "Lists that users saw (impressions), by outcome: filled, empty.", *what, "outcome"
+        )
+        self.shown_suggestions = self._make.counter(
+            "shown_suggestions", "Suggestions that users saw, by source and place in the list, from 1.", *what, *_PLACE
+        )
+        self.accepted_suggestions = self._make.counter(
+            "accepted_suggestions", "Suggestions that users selected, by source and place.", *what, *_PLACE
+        )
+        self.searches = self._make.counter(
+            "searches",
+            "Searches that ended with a query, by outcome: accepted (a suggestion), submitted (without one).",
+            *(*what, "outcome"),
+        )
+        self.reciprocal_ranks = self._make.counter(
+            "reciprocal_ranks", "Sum of 1 / place of the accepted suggestions; by searches it is the MRR.", *what
+        )
+        self.query_letters = self._make.counter("query_letters", "Letters of the queries of these searches.", *what)
+        self.saved_letters = self._make.counter(
+            "saved_letters", "Letters of these queries that users did not have to type.", *what
         )
 
     def watch(self, gauge: Gauge, read: Callable[[], float]) -> None:
