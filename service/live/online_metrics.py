@@ -52,9 +52,7 @@ class OnlineMetrics:
         self._inc(self._metrics.query_letters, *labels, by=len(search.query))
         self._inc(self._metrics.saved_letters, *labels, by=search.letters_saved)
         if search.outcome is Outcome.ACCEPTED:
-            place = search.rank - 1
-            source = event.shown[place][1] if place < len(event.shown) else ""
-            self._inc(self._metrics.accepted_suggestions, *labels, _source(source), _position(place))
+            self._inc(self._metrics.accepted_suggestions, *labels, _source(search.source), _position(search.rank - 1))
 
     def _inc(self, counter: Counter, *labels: str, by: float = 1) -> None:
         bound = self._bound.get((counter, labels))

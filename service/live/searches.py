@@ -11,7 +11,7 @@ from __future__ import annotations
 import enum
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from lm.text.normalize import normalize_query
 from service.live.events import Event, EventKind
@@ -40,7 +40,7 @@ class Search:
         query: normalised; of an abandoned search what was typed last.
         rank: place of the accepted suggestion, from 1; 0 if none was accepted.
         typed: letters before the suggestion was accepted; None if none was.
-        listed: suggestions in the last list; None if nothing tells of a list.
+        sources: of the suggestions in the last list, best first; None if nothing tells of a list.
         ended_s: when it ended, in seconds since 1970.
     """
 
@@ -52,7 +52,7 @@ class Search:
     query: str
     rank: int
     typed: int | None
-    listed: int | None
+    sources: tuple[str, ...] | None
     ended_s: float
 
     @property
@@ -68,15 +68,20 @@ class Search:
     @property
     def is_empty(self) -> bool:
         """Whether its last list had no suggestion."""
-        return self.listed == 0
+        return self.sources == ()
+
+    @property
+    def source(self) -> str:
+        """The source of the accepted suggestion; empty if it is not known."""
+        return self.sources[self.rank - 1] if self.sources and 0 < self.rank <= len(self.sources) else ""
 
 
 @dataclass(slots=True)
 class _Open:
     version: str = ""
     query: str = ""
-    listed: int | None = None
-    last_s: float = field(default=0.0)
+    sources: tuple[str, ...] | None = None
+    last_s: float = 0.0
 
 
 class Searches:
@@ -93,7 +98,7 @@ class Searches:
             if event.user or event.session:
                 search = self._open.setdefault(key, _Open())
                 search.version = event.version or search.version
-                search.query, search.listed, search.last_s = event.query, len(event.shown), event.at_s
+                search.query, search.sources, search.last_s = event.query, _sources(event), event.at_s
                 self._open.move_to_end(key)
         else:
             known = self._open.pop(key, None) if event.user or event.session else None
@@ -115,7 +120,7 @@ class Searches:
 
 def _ended(event: Event, known: _Open) -> Search:
     accepted = event.kind is EventKind.SELECTION
-    listed = len(event.shown) if event.shown else known.listed
+    sources = _sources(event) or known.sources
     return Search(
         model=event.model,
         version=event.version or known.version,
@@ -125,7 +130,7 @@ def _ended(event: Event, known: _Open) -> Search:
         query=_normalized(event.query),
         rank=(event.place or 0) + 1 if accepted else 0,
         typed=min(max(event.typed_length, 0), _MAX_LETTERS) if accepted else None,
-        listed=max(listed or 0, 1) if accepted else listed,
+        sources=sources or None if accepted else sources,
         ended_s=event.at_s,
     )
 
@@ -141,9 +146,13 @@ def _abandoned(key: tuple[str, str, str], known: _Open) -> Search:
         query=_normalized(known.query),
         rank=0,
         typed=None,
-        listed=known.listed,
+        sources=known.sources,
         ended_s=known.last_s,
     )
+
+
+def _sources(event: Event) -> tuple[str, ...]:
+    return tuple(source for _, source in event.shown)
 
 
 def _normalized(text: str) -> str:

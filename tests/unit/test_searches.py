@@ -38,7 +38,7 @@ def searches(events: Iterable[Event]) -> list[Search]:
 
 def test_what_a_user_does_until_a_query_is_sent_is_one_search() -> None:
     (search,) = searches([shown(0, "n"), shown(1, "ne", version="2"), selected(2, place=1, version="")])
-    assert (search.outcome, search.version, search.rank, search.listed) == (Outcome.ACCEPTED, "2", 2, 2)
+    assert (search.outcome, search.version, search.rank, search.source) == (Outcome.ACCEPTED, "2", 2, "generated")
     assert (search.reciprocal_rank, search.letters_saved, search.who, search.user) == (0.5, 4, "ann", "ann")
 
 
@@ -54,17 +54,17 @@ def test_searches_of_different_users_sessions_and_models_are_apart() -> None:
 def test_a_search_that_nothing_follows_is_abandoned() -> None:
     late = PATIENCE_S + 1
     found = searches([shown(0, "new "), shown(5, user="bob"), submitted(late, "old")])
-    assert [(each.who, each.outcome, each.query, each.listed) for each in found] == [
-        ("ann", Outcome.ABANDONED, "new", 2),
-        ("ann", Outcome.SUBMITTED, "old", None),
-        ("bob", Outcome.ABANDONED, "new", 2),
+    assert [(each.who, each.outcome, each.query, each.sources is None) for each in found] == [
+        ("ann", Outcome.ABANDONED, "new", False),
+        ("ann", Outcome.SUBMITTED, "old", True),
+        ("bob", Outcome.ABANDONED, "new", False),
     ]
 
 
 def test_without_user_and_session_each_query_is_a_search_of_its_own() -> None:
     anybody: dict[str, Any] = {"user": "", "session": ""}
     found = searches([shown(**anybody), submitted(1, **anybody, number=7), submitted(2, **anybody, number=8)])
-    assert [(each.who, each.user, each.listed) for each in found] == [("#7", "", None), ("#8", "", None)]
+    assert [(each.who, each.user, each.sources) for each in found] == [("#7", "", None), ("#8", "", None)]
 
 
 def test_more_letters_than_the_query_has_save_none() -> None:
