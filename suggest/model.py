@@ -12,6 +12,7 @@ from lm.models.parts import Part
 from suggest.budget import Budget
 from suggest.complete import QueryCompleter
 from suggest.generate import generate_text
+from suggest.personal import User
 from suggest.scores import score_text
 from suggest.types import (
     Blocked,
@@ -76,9 +77,10 @@ class Model:
         options: QueryOptions = QueryOptions(),  # noqa: B008 -- immutable
         budget: Budget | None = None,
         blocked: Blocked | None = None,
+        user: User | None = None,
     ) -> QueryCompletion:
         """Ranked whole queries for what was typed; see `QueryCompleter.complete`."""
-        return self._completer.complete(query, options, budget, blocked)
+        return self._completer.complete(query, options, budget, blocked, user)
 
     def predict_next_word(
         self,

@@ -88,7 +88,7 @@ class KeystrokeAnswers:
         """The first answer to a keystroke, a serialised `StreamCompleteQueryResponse`, and what may follow it."""
         try:
             question = self._completer.read_query(config, keystroke.query, prefix="config.")
-            model = self._models.get(question.model)
+            model = self._models.for_user(self._models.get(question.model), question.user_pseudo_id)
             received_s = keystroke.received_s
             budget = Budget(received_s + self._time_budget_s, self._clock, waited_s=self._clock() - received_s)
             payload = self._completer.find_query(model, question)

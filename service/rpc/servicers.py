@@ -14,7 +14,7 @@ from autocomplete.v1 import autocomplete_service_pb2 as pb
 from autocomplete.v1 import model_service_pb2 as model_pb
 
 from lm.errors import RequestError
-from service.live.models import LiveModels
+from service.live.models import LiveModel, LiveModels
 from service.models.served_models import ModelState, ModelStatus, ServedModels
 from service.rpc.admission import Clock, Lanes
 from service.rpc.calls import Call, Calls
@@ -101,11 +101,16 @@ class AutocompleteServicer:
 
     async def _answer(self, method: str, question: Question[Any], call: Call) -> bytes:
         """The answer; one that the process holds needs no thread."""
-        model = self._models.get(question.model)
-        answer = self._completer.at_hand(method, model, question)
+        model, user = self._models.get(question.model), question.user_pseudo_id
+        known = self._models.at_hand(model, user)
+        answer = None if known is None else self._completer.at_hand(method, known, question)
         if answer is None:
-            answer = await call.compute(self._completer.answer, method, model, question, partial(self._budget, call))
+            answer = await call.compute(self._computed, method, known or model, question, call)
         return answer
+
+    def _computed(self, method: str, model: LiveModel, question: Question[Any], call: Call) -> bytes:
+        model = self._models.for_user(model, question.user_pseudo_id)
+        return self._completer.answer(method, model, question, partial(self._budget, call))
 
     def _budget(self, call: Call) -> Budget:
         """What is left of the caller's time, or of the server's own since the call arrived."""
