@@ -11,6 +11,7 @@ from lm.text.normalize import normalize_query
 from service.live.follower import Follower
 from service.live.own import NOBODY, Own, UserHistories
 from suggest.budget import Budget
+from suggest.live import Live
 from suggest.own import OwnQuery
 from suggest.personal import User
 from suggest.types import (
@@ -54,7 +55,7 @@ class LiveModel:
 
     def complete_query(self, query: str, options: QueryOptions, budget: Budget | None) -> QueryCompletion:
         """See `Model.complete_query`; the query is normalised."""
-        view, user = self._view, self._user(options.context)
+        view, user = self._view.denied, self._user(options.context)
         if view.is_silent:
             return QueryCompletion(suggestions=(), normalized_query=query, timings=())
         if not view.generates:
@@ -62,7 +63,7 @@ class LiveModel:
         blocked = view if view.has_texts else None
         if user is None and blocked is None:
             return self.model.complete_query(query, options, budget)
-        return self.model.complete_query(query, options, budget, blocked, user)
+        return self.model.complete_query(query, options, budget, Live(blocked=blocked, user=user))
 
     def _user(self, context: Sequence[str]) -> User | None:
         if not self.own.version and not context:
@@ -72,7 +73,7 @@ class LiveModel:
 
     def predict_next_word(self, text: str, options: WordOptions, budget: Budget | None) -> NextWords:
         """See `Model.predict_next_word`."""
-        view = self._view
+        view = self._view.denied
         if view.is_silent:
             return NextWords(suggestions=(), replace_start=len(text), timings=())
         if not view.has_texts:
@@ -82,7 +83,7 @@ class LiveModel:
     def generate_text(self, prompt: str, options: GenerationOptions) -> Iterator[TextChunk]:
         """See `Model.generate_text`; what is taken down meanwhile holds for the rest of the text."""
         for chunk in self.model.generate_text(prompt, options, _Now(self._follower, self.name)):
-            if not self._follower.view(self.name).generates:
+            if not self._follower.view(self.name).denied.generates:
                 break
             yield chunk
             if chunk.finish_reason is not None:
@@ -98,11 +99,11 @@ class _Now:
         self._model = model
 
     def blocks(self, text: str) -> bool:
-        view = self._follower.view(self._model)
+        view = self._follower.view(self._model).denied
         return view.has_texts and view.blocks(text)
 
     def blocks_after(self, before: str, text: str) -> bool:
-        view = self._follower.view(self._model)
+        view = self._follower.view(self._model).denied
         return view.has_texts and view.blocks_after(before, text)
 
 
