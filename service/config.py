@@ -144,6 +144,13 @@ class ServerSettings(ProgramSettings):
     live_replicas: int = Field(
         0, ge=0, le=16, description="Number of replicas of the live Redis that must have a change before it is taken."
     )
+    user_secret: str | None = Field(
+        None,
+        repr=False,
+        description="Secret with which users' ids are hashed before anything is kept of them; better given in the "
+        "environment than as a flag. If unset, one that the live state draws when it is first needed. Another secret "
+        "makes all users new ones.",
+    )
     max_concurrent: int = Field(2, ge=1, le=1024, description="Maximum number of calls computed at the same time.")
     max_wait_ms: float = Field(
         6.0, ge=0, description="A call that would wait longer than this for its turn is refused as OVERLOADED."

@@ -105,6 +105,9 @@ class EventLog(Protocol):
     def checkpoint(self, name: str) -> Checkpoint | None:
         """The last checkpoint of this name."""
 
+    def checkpoint_number(self, name: str) -> int:
+        """The number of that checkpoint; 0 if there is none."""
+
     def keep_checkpoint(self, name: str, checkpoint: Checkpoint) -> None:
         """Keeps a checkpoint, unless there is one of a later number."""
 

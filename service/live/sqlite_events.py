@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from service.live.events import ONCE_S, Checkpoint, Event, id_digest, number_at, pack_event, unpack_event
+from service.live.sqlite_histories import SqliteHistories, forget_history
 from service.live.sqlite_link import SqliteLink
 
 EVENT_SCHEMA = """
@@ -25,8 +26,9 @@ _REMOVED_AT_ONCE = 10_000
 class SqliteEvents:
     """See `EventLog`."""
 
-    def __init__(self, link: SqliteLink) -> None:
+    def __init__(self, link: SqliteLink, histories: SqliteHistories) -> None:
         self._link = link
+        self._histories = histories
 
     def write(self, events: Sequence[Event], *, now_s: float) -> list[Event]:
         """See `EventLog`."""
@@ -42,6 +44,7 @@ class SqliteEvents:
                 taken.append(replace(event, number=number))
             rows = ((event.number, event.user, pack_event(event)) for event in taken)
             connection.executemany("INSERT INTO events VALUES (?, ?, ?)", rows)
+            self._histories.take(connection, taken, now_s)
         return taken
 
     def after(self, number: int, count: int) -> list[Event]:
@@ -54,6 +57,7 @@ class SqliteEvents:
     def forget(self, user: str) -> int:
         """See `EventLog`."""
         with self._link.transaction() as connection:
+            forget_history(connection, user)
             return connection.execute("DELETE FROM events WHERE user = ? AND user <> ''", (user,)).rowcount
 
     def trim(self, *, before_s: float, most: int) -> None:
@@ -77,6 +81,12 @@ class SqliteEvents:
         with self._link.reading() as connection:
             row = connection.execute("SELECT number, data FROM checkpoints WHERE name = ?", (name,)).fetchone()
         return Checkpoint(*row) if row else None
+
+    def checkpoint_number(self, name: str) -> int:
+        """See `EventLog`."""
+        with self._link.reading() as connection:
+            row = connection.execute("SELECT number FROM checkpoints WHERE name = ?", (name,)).fetchone()
+        return row[0] if row else 0
 
     def keep_checkpoint(self, name: str, checkpoint: Checkpoint) -> None:
         """See `EventLog`."""

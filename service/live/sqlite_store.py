@@ -16,7 +16,9 @@ from pathlib import Path
 
 from lm.errors import ConfigError, StoreUnavailableError
 from service.live.changes import Change, Position, Snapshot, pack, unpack
+from service.live.histories import HistoryLimits
 from service.live.sqlite_events import EVENT_SCHEMA, SqliteEvents
+from service.live.sqlite_histories import HISTORY_SCHEMA, SqliteHistories
 from service.live.sqlite_link import SqliteLink, explained
 
 _LOOK_S = 0.1
@@ -45,18 +47,19 @@ class SqliteStore:
         ConfigError: the file cannot be made or read, or is another one.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, limits: HistoryLimits = HistoryLimits()) -> None:  # noqa: B008 -- immutable
         self._path = path
         try:
             if not path.exists():
                 _make(path)
             self._asking = SqliteLink(path)
             self._following = SqliteLink(path)
-            self._events = SqliteEvents(SqliteLink(path))
+            self._histories = SqliteHistories(SqliteLink(path), limits)
+            self._events = SqliteEvents(SqliteLink(path), self._histories)
             with explained(path):
                 (found,) = self._asking.open().execute("PRAGMA user_version").fetchone()
                 if found == _FORMAT:
-                    self._asking.open().executescript(EVENT_SCHEMA)  # the file may be older than they are
+                    self._asking.open().executescript(EVENT_SCHEMA + HISTORY_SCHEMA)  # the file may be older
         except (OSError, StoreUnavailableError) as error:
             problem = error.strerror if isinstance(error, OSError) else error.problem
             raise ConfigError(
@@ -128,14 +131,27 @@ class SqliteStore:
                     return []
                 time.sleep(_LOOK_S)
 
+    def secret(self) -> str:
+        """See `LiveStore`."""
+        with self._asking.transaction() as connection:
+            connection.execute("INSERT OR IGNORE INTO secret VALUES (1, ?)", (secrets.token_hex(32),))
+            (value,) = connection.execute("SELECT value FROM secret").fetchone()
+        return str(value)
+
     @property
     def events(self) -> SqliteEvents:
         """See `LiveStore`."""
         return self._events
 
+    @property
+    def histories(self) -> SqliteHistories:
+        """See `LiveStore`."""
+        return self._histories
+
     def close(self) -> None:
         """See `LiveStore`."""
         self._events.close()
+        self._histories.close()
         for link in (self._asking, self._following):
             with link.lock:
                 link.close()

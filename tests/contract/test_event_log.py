@@ -138,6 +138,7 @@ def test_the_latest_checkpoint_is_kept(store: LiveStore, location: str) -> None:
     other.close()
     assert store.events.checkpoint("trends") == Checkpoint(20, b"\x00new")
     assert store.events.checkpoint("others") == Checkpoint(1, b"")
+    assert [store.events.checkpoint_number(name) for name in ("trends", "others", "none")] == [20, 1, 0]
 
 
 def test_what_was_taken_is_there_after_all_connections_ended(store: LiveStore, location: str) -> None:

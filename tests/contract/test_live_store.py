@@ -137,6 +137,21 @@ def test_of_writers_at_once_one_wins_and_no_number_is_missing(store: LiveStore, 
     assert len(store.snapshot().state) == 50
 
 
+def test_all_read_one_secret_which_stays(store: LiveStore, location: str) -> None:
+    def read(_: int) -> str:
+        own = open_store(location)
+        found = own.secret()
+        own.close()
+        return found
+
+    with ThreadPoolExecutor(4) as pool:
+        (secret,) = set(pool.map(read, range(4)))
+    assert len(secret) == 64
+    put(store, "a")
+    assert store.secret() == secret
+    assert secret not in str(store.snapshot()) + str(store.log(after=0, count=9))
+
+
 def test_what_was_taken_is_there_after_all_connections_ended(store: LiveStore, location: str) -> None:
     put(store, "a")
     before = store.snapshot()
