@@ -1,20 +1,28 @@
 """Queries that suggestions did not help with, the most frequent first: a list to act on.
 
-A query is listed once enough distinct users have sent it, so that nobody's own words are shown. Users are known by a
-hash that is another one in every process.
+A query is listed once enough distinct users have sent it, so that nobody's own words are shown. Users are told apart by
+a hash that is another one in every process.
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from service.live.searches import Outcome, Search
+from service.live.events import EventLog, number_at
+from service.live.searches import Outcome, Search, Searches
 
 MAX_QUERIES = 100_000
 MAX_USERS = 1000
-"""Users that are told apart for a query; it is not listed differently for more."""
+"""Users that are told apart for a query; more are not counted."""
+RECENT_DAYS = 7
+RECENT_MAX_USERS = 16
+_RECENT_MAX_QUERIES = 5000
+"""Of a day, for each lack."""
+_READ_AT_ONCE, _MOST_READ = 1000, 50_000
+_DAY_S = 86_400.0
 
 
 class Lack(enum.Enum):
@@ -30,7 +38,7 @@ class Unanswered(NamedTuple):
     """A query and the searches for it that were not helped.
 
     Attributes:
-        users: distinct ones, `MAX_USERS` at most.
+        users: distinct ones, as many as were told apart.
     """
 
     model: str
@@ -40,10 +48,16 @@ class Unanswered(NamedTuple):
 
 
 class UnansweredQueries:
-    """Counts queries. It keeps the heaviest `most` for each lack, so that its memory is bounded."""
+    """Counts queries.
 
-    def __init__(self, *, most: int = MAX_QUERIES) -> None:
+    Args:
+        most: queries for each lack; if there are more, the lighter half is forgotten.
+        most_users: users that are told apart for a query.
+    """
+
+    def __init__(self, *, most: int = MAX_QUERIES, most_users: int = MAX_USERS) -> None:
         self._most = most
+        self._most_users = most_users
         self._counts: dict[Lack, dict[tuple[str, str], tuple[int, set[int]]]] = {lack: {} for lack in Lack}
 
     def add(self, search: Search) -> None:
@@ -54,7 +68,7 @@ class UnansweredQueries:
         counts = self._counts[lack]
         key = search.model, search.query
         count, users = counts.get(key) or (0, set())
-        if len(users) < MAX_USERS:
+        if len(users) < self._most_users:
             users.add(hash(search.user))
         counts[key] = count + 1, users
         if len(counts) > self._most:
@@ -66,7 +80,9 @@ class UnansweredQueries:
             yield key, count, users
 
 
-def listed(parts: list[UnansweredQueries], lack: Lack, *, min_users: int, model: str | None = None) -> list[Unanswered]:
+def listed(
+    parts: Iterable[UnansweredQueries], lack: Lack, *, min_users: int, model: str | None = None
+) -> list[Unanswered]:
     """The queries of several parts of a time, the most frequent first.
 
     Args:
@@ -80,12 +96,55 @@ def listed(parts: list[UnansweredQueries], lack: Lack, *, min_users: int, model:
             if model in (None, key[0]):
                 counts[key] = counts.get(key, 0) + count
                 users[key] = users[key] | who if key in users else who
-    found = [
-        Unanswered(*key, count, min(len(users[key]), MAX_USERS))
-        for key, count in counts.items()
-        if len(users[key]) >= min_users
-    ]
+    found = [Unanswered(*key, count, len(users[key])) for key, count in counts.items() if len(users[key]) >= min_users]
     return sorted(found, key=lambda each: (-each.searches, each.query, each.model))
+
+
+class RecentUnanswered:
+    """The queries of the last `RECENT_DAYS` days. It reads the events that are new whenever it is asked.
+
+    Args:
+        wall_clock: seconds since 1970.
+    """
+
+    def __init__(self, log: EventLog, wall_clock: Callable[[], float]) -> None:
+        self._log = log
+        self._wall_clock = wall_clock
+        self._number = 0
+        self._building = Searches()
+        self._days: dict[int, UnansweredQueries] = {}
+        self._lock = threading.Lock()
+
+    def listed(self, model: str, lack: Lack, *, min_users: int) -> tuple[list[Unanswered], bool]:
+        """See `listed`; and whether there are events that have not been read yet, as one call reads a part of many.
+
+        Raises:
+            StoreUnavailableError: the store cannot be read.
+        """
+        with self._lock:
+            first_day = int(self._wall_clock() / _DAY_S) - RECENT_DAYS + 1
+            self._days = {day: queries for day, queries in self._days.items() if day >= first_day}
+            more = self._read_on(first_day)
+            return listed(self._days.values(), lack, min_users=min_users, model=model), more
+
+    def _read_on(self, first_day: int) -> bool:
+        self._number = max(self._number, number_at(first_day * _DAY_S) - 1)
+        for _ in range(_MOST_READ // _READ_AT_ONCE):
+            page = self._log.after(self._number, _READ_AT_ONCE)
+            for event in page:
+                for search in self._building.add(event):
+                    self._add(search, first_day)
+                self._number = event.number
+            if len(page) < _READ_AT_ONCE:
+                return False
+        return True
+
+    def _add(self, search: Search, first_day: int) -> None:
+        day = int(search.ended_s / _DAY_S)
+        if day >= first_day:
+            if day not in self._days:
+                self._days[day] = UnansweredQueries(most=_RECENT_MAX_QUERIES, most_users=RECENT_MAX_USERS)
+            self._days[day].add(search)
 
 
 def _lack(search: Search) -> Lack | None:
