@@ -5,7 +5,7 @@ import { askWhatToTakeDown } from "./deny.js";
 import { button, card, facts, labelled, note } from "./parts.js";
 
 const WAIT_MS = 150; // after the last letter
-const SHOWN = 20;
+const SHOWN = 10;
 
 export class Search {
   #desk;
