@@ -83,19 +83,16 @@ def _read(lines: Iterator[str], name: str) -> list[Change]:
     """
     from lm.errors import InputError, RequestError
     from service.live.changes import from_line
-    from service.live.deny_list import KIND, entry_of
+    from service.live.kinds import check
 
     changes = []
     for place, line in enumerate(lines, 1):
         if line.strip():
             change = from_line(line, name, place)
-            if change.kind == KIND:
-                try:
-                    entry = entry_of(change).checked()
-                except (ValueError, RequestError) as error:
-                    raise InputError(name, str(error), line=place) from None
-                if entry.key != change.key:
-                    raise InputError(name, "the key is not that of the entry.", line=place)
+            try:
+                check(change)
+            except (ValueError, RequestError) as error:
+                raise InputError(name, str(error), line=place) from None
             changes.append(change)
     return sorted(changes, key=lambda change: change.number)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 
 from lm.bundle.manifest import Duplicates
 from lm.index.never_generated import NeverGenerated
-from lm.index.queries import QueryIndex
 from lm.models.language_model import LanguageModel
 from lm.models.vocabulary import END
 from lm.text.duplicates import distinct, duplicate_key, suspects
 from lm.text.hangul import typed_prefixes
+from suggest.live import Known
 from suggest.sources.source import Match, Proposal, Reading
 
 Floats = NDArray[np.float64]
@@ -154,15 +154,14 @@ class Pool:
         tokens, firsts = [*self.tokens, *more.tokens], [*self.firsts, *more.firsts]
         return replace(self, candidates=Candidates(texts, **columns), tokens=tokens, firsts=firsts)
 
-    def distinct(self, duplicates: Duplicates, index: QueryIndex | None = None) -> Pool:
+    def distinct(self, duplicates: Duplicates, known: Known) -> Pool:
         """The pool with near-duplicates collapsed into the most popular form; entries of a catalogue all stay.
 
         What does not begin as it was typed goes where a query of the log does, and takes the place of a generated one
         that is only written otherwise.
         """
-        candidates, size, entries = self.candidates, len(self.tokens), list[bool]()
-        if index is not None and index.entry_count:
-            entries = index.entries_at(index.positions(candidates.texts)).tolist()
+        candidates, size = self.candidates, len(self.tokens)
+        entries = known.entries(candidates.texts)
         if candidates.matching is None:
             rows = _distinct(candidates, range(size), entries, duplicates)
         else:
@@ -210,13 +209,14 @@ def describe(
     reading: Reading,
     proposals: Iterable[Proposal],
     model: LanguageModel,
-    index: QueryIndex | None,
+    known: Known,
     never: NeverGenerated,
 ) -> Pool:
     """What log and n-gram model say of the queries that sources proposed for a reading, each text once.
 
     Args:
-        never: what is not suggested unless it is in the log.
+        known: what is known of queries besides the model's opinion.
+        never: what is not suggested unless it is known.
     """
     found = _Found()
     unscored: list[str] = []
@@ -234,20 +234,34 @@ def describe(
     matches = {text: match for text, match in matches.items() if text not in found.rows}
     for text, (_, share) in matches.items():
         found.add(text, (), 0.0, share)
-    positions_N = index.positions(list(found.rows)) if index else np.full(len(found.rows), -1)
-    positions_N = positions_N[found.drop(never, positions_N >= 0)]
+    facts = known.facts(list(found.rows))
+    kept = found.drop(never, facts.known)
     size = len(found.rows)
     candidates = Candidates(
         texts=list(found.rows),
         lengths=np.maximum(np.fromiter(map(len, found.rows), np.float64, size) - len(reading.query), 1.0),
-        counts=index.counts_at(positions_N) if index else np.zeros(size),
-        weight_order=index.order_at(positions_N) if index else None,
-        log_probs=np.array(found.log_probs, np.float64),
+        counts=facts.counts[kept],
+        weight_order=None if facts.weight_order is None else facts.weight_order[kept],
+        log_probs=_with_live(found, matches, facts.live_counts, kept, reading.total),
         tokens=np.maximum(np.fromiter(map(len, found.tokens), np.float64, size), 1.0),
-        recency=index.recency_at(positions_N) if index else None,
+        recency=None if facts.recency is None else facts.recency[kept],
         matching=_matching(found.rows, matches) if matches else None,
     )
     return Pool(candidates, found.tokens, found.firsts, reading.context, reading.total, reading.typed_log_prob)
+
+
+def _with_live(
+    found: _Found, matches: Container[str], live_counts: Floats | None, kept: Sequence[int], total: float
+) -> Floats:
+    """The models' opinions and the shares of what was submitted since these were trained, which they cannot know."""
+    log_probs_N = np.array(found.log_probs, np.float64)
+    if live_counts is None:
+        return log_probs_N
+    live_N = live_counts[kept] * np.array([text not in matches for text in found.rows])
+    shares_N = np.divide(live_N, np.maximum(total, live_N), out=np.zeros(len(live_N)), where=live_N > 0)
+    with np.errstate(divide="ignore"):
+        both_N: Floats = np.minimum(np.logaddexp(log_probs_N, np.log(shares_N)), 0.0)
+    return both_N
 
 
 def _matching(texts: Iterable[str], matches: Mapping[str, tuple[Match, float]]) -> Floats:
@@ -275,10 +289,10 @@ class _Found:
             high, low = max(self.log_probs[row], log_prob), min(self.log_probs[row], log_prob)
             self.log_probs[row] = high + math.log1p(math.exp(low - high))
 
-    def drop(self, never: NeverGenerated, logged_N: NDArray[np.bool_]) -> list[int]:
-        """Drops the texts that are in no log and must not be suggested; returns the rows of the others."""
+    def drop(self, never: NeverGenerated, known_N: NDArray[np.bool_]) -> list[int]:
+        """Drops the texts that nobody knows and that must not be suggested; returns the rows of the others."""
         texts = list(self.rows)
-        generated = (~logged_N).nonzero()[0]
+        generated = (~known_N).nonzero()[0]
         dropped_N = never.includes([texts[row] for row in generated.tolist()])
         if not dropped_N.any():  # nearly always
             return list(range(len(texts)))

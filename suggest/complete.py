@@ -13,6 +13,7 @@ import numpy as np
 from lm.bundle.bundle import Bundle
 from lm.bundle.manifest import Ranking
 from lm.errors import UnsupportedError
+from lm.index.live_queries import LiveQueries
 from lm.index.queries import QueryIndex
 from lm.index.shown import Shown
 from lm.text.duplicates import distinct
@@ -20,8 +21,10 @@ from lm.text.hangul import typed_prefixes
 from lm.text.normalize import normalize_query
 from suggest.budget import Budget, CostEstimate, OptionalPart, Work
 from suggest.candidates import Candidates, Floats, Pool, describe, pool_readings
+from suggest.live import NOTHING, Known, Live
 from suggest.opinions import SEEN, Advisers, Rescorer, rerank
 from suggest.rank import judge_readings, order
+from suggest.sources.live import LiveSource
 from suggest.sources.log import LogSource
 from suggest.sources.neural import NeuralSource
 from suggest.sources.ngram import NgramSource
@@ -79,14 +82,15 @@ class QueryCompleter:
         self._bundle = bundle
         self._model = bundle.language_model("queries")
         self._duplicates = bundle.manifest.duplicates
-        self._ranking = bundle.manifest.ranking
-        self._first_ranking = bundle.manifest.first_ranking
+        self._known = Known(bundle.queries)
+        self._ranking = _with_recency(bundle.manifest.ranking, bundle.queries)
+        self._first_ranking = _with_recency(bundle.manifest.first_ranking, bundle.queries)
         self._generated = Generated(bundle.manifest.generated)
         self._from_left: tuple[Source, ...] = (NgramSource(self._model, bundle.words),)
         self._sources: tuple[Source, ...] = self._from_left
         if bundle.queries is not None:
             self._from_left += (LogSource(bundle.queries),)
-            self._sources = (*self._from_left, WordsSource(bundle.queries))
+            self._sources = (*self._from_left, WordsSource(bundle.queries), LiveSource())
         self._spelling: SpellingSource | None = None
         if bundle.lexicon is not None:
             self._spelling = SpellingSource(self._model, bundle.lexicon, self._sources)
@@ -94,19 +98,19 @@ class QueryCompleter:
         self._rescorer = Rescorer(self._model)
         proposes = self._model.neural is not None and self._model.entry.neural_use == "propose"
         self._neural = neural or (NeuralSource(self._model, bundle.words) if proposes else None)
-        self._neural_ranking = bundle.manifest.neural_ranking or self._ranking
+        self._neural_ranking = _with_recency(bundle.manifest.neural_ranking or self._ranking, bundle.queries)
         self._reranks = self._model.reranker is not None and self._ranking.reranker > 0
         self._spelling_cost = CostEstimate(0.002)
         self._neural_cost = CostEstimate(0.002 if self._neural is None else 0.010)
         self._reranker_cost = CostEstimate(0.003)
 
     def complete(
-        self, query: str, options: QueryOptions, budget: Budget | None, blocked: Blocked | None = None
+        self, query: str, options: QueryOptions, budget: Budget | None, live: Live = NOTHING
     ) -> QueryCompletion:
         """Ranked completions; an empty query gets the most popular ones.
 
         Args:
-            blocked: what must not be suggested at present. Other candidates take its places.
+            live: what is known beyond the bundle. What it blocks gives its place to other candidates.
 
         Raises:
             UnsupportedError: the bundle was trained without queries.
@@ -119,14 +123,14 @@ class QueryCompleter:
         work = Work(budget)
         with work.stage("parse"):
             options = options._replace(generated=options.generated or self._generated)
-            request = self._without_offence(Request(normalize_query(query), options, blocked))
+            request = self._without_offence(Request(normalize_query(query), options, live))
         listed = self._ranked(request, work) if request.query else self._popular(request, self._bundle.queries, work)
         with work.stage("rank"):
-            suggestions = self._suggestions(request, listed, self._bundle.queries)
+            suggestions = self._suggestions(request, listed, self._bundle.queries.total)
         return QueryCompletion(
             suggestions=suggestions,
             normalized_query=request.query,
-            corrected_query=_corrected_query(listed, suggestions, blocked),
+            corrected_query=_corrected_query(listed, suggestions, live.blocked),
             left_out=work.left_out,
             refiners=listed.refiners,
             timings=work.timings,
@@ -162,7 +166,7 @@ class QueryCompleter:
         reading = read_typed(self._model, query)
         pool = self._proposed(Request(query), reading, self._from_left)
         rows = first_rows(pool, self._first_ranking, k)
-        pool, mixed = self._widened(reading, pool, rows)
+        pool, mixed = self._widened(Request(query), reading, pool, rows)
         return self._advisers.advise(pool.candidates).with_log_probs(mixed), pool.total
 
     def considered(self, query: str, k: int) -> tuple[Candidates, float]:
@@ -182,14 +186,19 @@ class QueryCompleter:
 
     def _proposed(self, request: Request, reading: Reading, sources: Sequence[Source]) -> Pool:
         proposals = [proposal for source in sources for proposal in source.propose(request, reading)]
-        return self._described(reading, proposals)
+        return self._described(request, reading, proposals)
 
-    def _described(self, reading: Reading, proposals: Sequence[Proposal]) -> Pool:
-        pool = describe(reading, proposals, self._model, self._bundle.queries, self._bundle.never_generated)
-        pool = pool.distinct(self._duplicates, self._bundle.queries)
+    def _described(self, request: Request, reading: Reading, proposals: Sequence[Proposal]) -> Pool:
+        known = self._known_to(request)
+        pool = describe(reading, proposals, self._model, known, self._bundle.never_generated)
+        pool = pool.distinct(self._duplicates, known)
         counts, matching = pool.candidates.counts, pool.candidates.matching
         reading.logged = int(np.count_nonzero(counts if matching is None else counts[pool.candidates.from_left]))
         return pool
+
+    def _known_to(self, request: Request) -> Known:
+        queries = request.live.queries
+        return Known(self._bundle.queries, queries) if queries else self._known
 
     def _ranked(self, request: Request, work: Work) -> _Listed:
         options = request.options
@@ -199,13 +208,14 @@ class QueryCompleter:
             size = max(CHOSEN, options.max_suggestions + 2)
             rows = first_rows(pool, self._first_ranking, size, options.generated, request.blocked)
         corrections, parts = dict[str, Reading](), list[tuple[Reading, Pool]]()
-        if options.correct and self._spelling is not None:
-            parts = self._corrected(request, reading, self._spelling, work)
+        if options.correct and (spelling := self._spelling) is not None:
+            words = [lexicon for queries in request.live.queries for lexicon in queries.lexicons]
+            parts = self._corrected(request, reading, spelling.knowing(words) if words else spelling, work)
         mixed: Mapping[str, float] | None = None
         may_propose = options.generated is not Generated.OFF and self._neural is not None
         if options.neural and may_propose and rows and self._asks_neural(reading, pool, parts, work):
             with work.stage("neural"), self._neural_cost.measured():
-                pool, mixed = self._widened(reading, pool, rows)
+                pool, mixed = self._widened(request, reading, pool, rows)
             blocked = request.blocked
             texts = enumerate(pool.candidates.texts)
             rows = [row for row, text in texts if blocked is None or not blocked.blocks(text)]
@@ -236,7 +246,7 @@ class QueryCompleter:
         searches = spelling.searches
         with work.stage("spelling"):
             groups = itertools.groupby(spelling.propose(request, reading), key=operator.attrgetter("reading"))
-            parts = [(other, self._described(other, list(proposals))) for other, proposals in groups]
+            parts = [(other, self._described(request, other, list(proposals))) for other, proposals in groups]
             if parts:
                 judge_readings([reading, *(other for other, _ in parts)], self._ranking)
                 parts.sort(key=lambda part: -part[0].log_posterior)
@@ -250,16 +260,18 @@ class QueryCompleter:
         total = sum(math.exp(each.log_posterior) * part.total for each, part in every) if parts else pool.total
         return total < SEEN and work.allows(OptionalPart.NEURAL, self._neural_cost)
 
-    def _widened(self, reading: Reading, pool: Pool, rows: Sequence[int]) -> tuple[Pool, Mapping[str, float]]:
+    def _widened(
+        self, request: Request, reading: Reading, pool: Pool, rows: Sequence[int]
+    ) -> tuple[Pool, Mapping[str, float]]:
         """Some of a pool's candidates and what the neural model proposes; and what the mixture says of the texts."""
         assert self._neural is not None
-        texts, index = pool.candidates.texts, self._bundle.queries
+        texts, known = pool.candidates.texts, self._known_to(request)
         explored = self._neural.explore(reading, [(texts[row], pool.tokens[row]) for row in rows])
         places = {text: row for row, text in enumerate(texts)}
         again = [places[each.text] for each in explored.proposals if each.text in places]
         new = [each for each in explored.proposals if each.text not in places]
-        more = describe(reading, new, self._model, index, self._bundle.never_generated)
-        return pool.rows([*rows, *again]).with_more(more).distinct(self._duplicates, index), explored.log_probs
+        more = describe(reading, new, self._model, known, self._bundle.never_generated)
+        return pool.rows([*rows, *again]).with_more(more).distinct(self._duplicates, known), explored.log_probs
 
     def _judged(
         self,
@@ -300,10 +312,12 @@ class QueryCompleter:
         """The most popular queries with their shares of the log: before a letter is typed no model has an opinion."""
         with work.stage("history"):
             # where a query has several forms, those behind it may come before them
-            k = max(request.options.max_suggestions, CHOSEN)
-            popular, total = _allowed_completions(index, 2 * k, request.blocked)
-            texts, counts = [text for text, _ in popular], [count for _, count in popular]
-            entries = index.entries_at(index.positions(texts)).tolist()
+            k, known = max(request.options.max_suggestions, CHOSEN), self._known_to(request)
+            texts, total = _allowed_completions(index, 2 * k, request.live)
+            counts = known.facts(texts).counts
+            ordered = sorted(range(len(texts)), key=lambda row: -counts[row])
+            texts, counts = [texts[row] for row in ordered], counts[ordered].tolist()
+            entries = known.entries(texts)
             rows = distinct(texts, counts, self._duplicates.collapse, self._duplicates.plural_ratio, entries)[:k]
             unknown = np.full(len(rows), -np.inf)
             candidates = Candidates(
@@ -316,12 +330,12 @@ class QueryCompleter:
             ranked = [(math.log(counts[row] / total), place) for place, row in enumerate(rows)]
         return _Listed(ranked, candidates, unknown)
 
-    def _suggestions(self, request: Request, listed: _Listed, index: QueryIndex) -> tuple[QuerySuggestion, ...]:
+    def _suggestions(self, request: Request, listed: _Listed, total: float) -> tuple[QuerySuggestion, ...]:
         candidates, prefixes = listed.candidates, typed_prefixes(request.query)
         counts, ngram, elsewhere = candidates.counts.tolist(), listed.ngram.tolist(), candidates.elsewhere.tolist()
         neural = listed.neural.tolist() if listed.neural is not None else [-math.inf] * len(counts)
-        suggestions, blocked = list[QuerySuggestion](), request.blocked
-        found = _forms(listed, index, request.options.generated)
+        suggestions, blocked, known = list[QuerySuggestion](), request.blocked, self._known_to(request)
+        found = _forms(listed, known, request.options.generated)
         shown = self._worth_showing(found, listed, request.options.min_acceptance_prob)
         if blocked is not None:  # whatever proposed it
             shown = [each for each in shown if not blocked.blocks(candidates.texts[each[1]])]
@@ -330,14 +344,16 @@ class QueryCompleter:
             corrected = candidates.edits is not None and candidates.edits[row] > 0
             correction = listed.corrections[text] if corrected else None
             query, edits = (correction.query.rstrip(), correction.edits) if correction else (request.query, 0)
-            popularity = math.log(counts[row] / index.total) if counts[row] > 0 else None
+            popularity = math.log(min(counts[row] / total, 1.0)) if counts[row] > 0 else None
             terms = ScoreTerms(popularity, None if elsewhere[row] else _known(ngram[row]), _known(neural[row]), edits)
             if elsewhere[row]:
                 typed = word_spans(form.display, query)
             else:
                 typed = prefix_span(form.display, text, query, prefixes if correction is None else ())
-            source = SuggestionSource.CATALOGUE if form.entry else SuggestionSource.LOG
-            source = SuggestionSource.GENERATED if popularity is None else source
+            source = SuggestionSource.GENERATED
+            if popularity is not None:
+                source = SuggestionSource.TRENDING if known.is_live(text) else SuggestionSource.LOG
+                source = SuggestionSource.CATALOGUE if form.entry else source
             suggestions.append(
                 QuerySuggestion(text, form.display, log_prob, math.exp(log_prob), source, typed, terms, form.payload)
             )
@@ -357,13 +373,20 @@ class QueryCompleter:
         return [each for each in forms if each[0] >= log_floor or not guessed[each[1]]]
 
 
-def _forms(listed: _Listed, index: QueryIndex, generated: Generated | None) -> list[tuple[float, int, Shown]]:
+def _with_recency(ranking: Ranking, index: QueryIndex | None) -> Ranking:
+    """A log without times tells nothing of how much recent submissions count; then it is as much as others do."""
+    return (
+        ranking if index is not None and index.has_times else ranking.model_copy(update={"recency": ranking.weights[3]})
+    )
+
+
+def _forms(listed: _Listed, known: Known, generated: Generated | None) -> list[tuple[float, int, Shown]]:
     """Natural-log probability, row and form of all that could be listed, best first.
 
     Each form has its share of the query's probability, and moves behind what is more probable.
     """
     counts, found = listed.candidates.counts, []
-    shown = index.shown([listed.candidates.texts[row] for _, row in listed.ranked])
+    shown = known.shown([listed.candidates.texts[row] for _, row in listed.ranked])
     for (log_prob, row), forms in zip(listed.ranked, shown, strict=True):
         found += [(log_prob + math.log(max(form.share, _LEAST_SHARE)), row, form) for form in forms]
     fills = generated is Generated.FILL
@@ -406,14 +429,22 @@ def first_rows(
     return rows
 
 
-def _allowed_completions(index: QueryIndex, k: int, blocked: Blocked | None) -> tuple[list[tuple[str, float]], float]:
-    """The k most popular queries that are not blocked, fewer if most are, and the submissions of all."""
-    for count in (k, 4 * k, 64 * k):
-        popular, total = index.completions("", count)
-        allowed = [each for each in popular if blocked is None or not blocked.blocks(each[0])]
-        if len(allowed) >= k or len(popular) < count:
-            break
-    return allowed[:k], total
+def _allowed_completions(index: QueryIndex, k: int, live: Live) -> tuple[list[str], float]:
+    """The k most popular queries of index and live state each that are not blocked, and the submissions of all.
+
+    They are fewer if most are blocked.
+    """
+    allowed, of_all = dict[str, None](), 0.0
+    every: tuple[QueryIndex | LiveQueries, ...] = (index, *live.queries)
+    for some in every:
+        for count in (k, 4 * k, 64 * k):
+            popular, total = some.completions("", count)
+            texts = [text for text, _ in popular if live.blocked is None or not live.blocked.blocks(text)]
+            if len(texts) >= k or len(popular) < count:
+                break
+        allowed |= dict.fromkeys(texts[:k])
+        of_all += total
+    return list(allowed), of_all
 
 
 def _corrected_query(listed: _Listed, suggestions: tuple[QuerySuggestion, ...], blocked: Blocked | None) -> str:

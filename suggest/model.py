@@ -12,6 +12,7 @@ from lm.models.parts import Part
 from suggest.budget import Budget
 from suggest.complete import QueryCompleter
 from suggest.generate import generate_text
+from suggest.live import NOTHING, Live
 from suggest.scores import score_text
 from suggest.types import (
     Blocked,
@@ -75,10 +76,10 @@ class Model:
         query: str,
         options: QueryOptions = QueryOptions(),  # noqa: B008 -- immutable
         budget: Budget | None = None,
-        blocked: Blocked | None = None,
+        live: Live = NOTHING,
     ) -> QueryCompletion:
         """Ranked whole queries for what was typed; see `QueryCompleter.complete`."""
-        return self._completer.complete(query, options, budget, blocked)
+        return self._completer.complete(query, options, budget, live)
 
     def predict_next_word(
         self,

@@ -80,6 +80,8 @@ class SuggestionSource(enum.Enum):
     LOG = "history"
     CATALOGUE = "catalogue"  # an entry of the catalogue, also if it is in the log too
     GENERATED = "generated"
+    TRENDING = "trending"  # mostly submitted since the bundle was made
+    PERSONAL = "personal"  # an earlier query of the user's own, also if it is in the log too
 
 
 class FinishReason(enum.Enum):

@@ -21,6 +21,7 @@ from service.config import load_settings
 from service.live.follower import Follower
 from service.telemetry.metrics import Metrics
 from suggest.budget import Budget, LeftOut, OptionalPart, StageTiming
+from suggest.live import NOTHING, Live
 from suggest.model import Model
 from suggest.types import (
     Blocked,
@@ -98,7 +99,7 @@ class TwinModel(_Anything):  # type: ignore[misc]
         query: str,
         options: QueryOptions = QueryOptions(),  # noqa: B008 -- immutable
         budget: Budget | None = None,
-        blocked: Blocked | None = None,
+        live: Live = NOTHING,
     ) -> QueryCompletion:
         neural = options.neural
         self._work(query, neural, budget)
@@ -111,7 +112,7 @@ class TwinModel(_Anything):  # type: ignore[misc]
             for text, source in zip(texts, sources, strict=False)
             if not (options.generated is Generated.OFF and source is SuggestionSource.GENERATED)
             and (options.min_acceptance_prob or 0.0) <= PROBABILITY
-            if blocked is None or not blocked.blocks(text)
+            if live.blocked is None or not live.blocked.blocks(text)
         ]
         return QueryCompletion(
             suggestions=tuple(

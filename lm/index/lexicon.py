@@ -13,8 +13,8 @@ from __future__ import annotations
 import math
 import threading
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +109,41 @@ class Lexicon:
         self._counted.searches = self.searches + 1
         matches, _ = self._trie.search(*asked)
         return tuple(Spelling(*row) for row in matches)
+
+
+class Lexicons:
+    """Several lexicons as one; a word's counts add up. The first one's typing errors hold."""
+
+    def __init__(self, lexicons: Sequence[Lexicon]) -> None:
+        self._lexicons = lexicons
+        self.errors = lexicons[0].errors
+        self.total = sum(lexicon.total for lexicon in lexicons)
+
+    @property
+    def searches(self) -> int:
+        """See `Lexicon.searches`."""
+        return sum(lexicon.searches for lexicon in self._lexicons)
+
+    def count(self, word: str) -> float:
+        """See `Lexicon.count`."""
+        return sum(lexicon.count(word) for lexicon in self._lexicons)
+
+    def mass(self, beginning: str) -> float:
+        """See `Lexicon.mass`."""
+        return sum(lexicon.mass(beginning) for lexicon in self._lexicons)
+
+    def spellings(
+        self, typed: str, *, unfinished: bool, k: int, max_edits: int = MAX_EDITS, floor: float = -math.inf
+    ) -> list[Spelling]:
+        """See `Lexicon.spellings`."""
+        found = dict[str, Spelling]()
+        for lexicon in self._lexicons:
+            for each in lexicon.spellings(typed, unfinished=unfinished, k=k, max_edits=max_edits, floor=floor):
+                known = self.mass(each.text) if unfinished else self.count(each.text)
+                score = math.log(max(known, math.exp(each.score + each.cost))) - each.cost
+                if each.text not in found or score > found[each.text].score:
+                    found[each.text] = replace(each, score=score)
+        return sorted(found.values(), key=lambda each: -each.score)[:k]
 
 
 def count_words(queries: Iterable[tuple[str, float]]) -> dict[str, float]:

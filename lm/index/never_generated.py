@@ -101,6 +101,10 @@ class NeverGenerated:
         """Whether nothing is to be made up behind finished words, normalised: they hold delicate or blocked ones."""
         return self._blocked.block_generated(finished)
 
+    def screens(self, query: str) -> bool:
+        """Whether a normalised query is kept out of an index by what it holds; training screens no more strictly."""
+        return self._blocked.block(query) or looks_private(query)
+
     def withholds(self, query: str) -> bool:
         """Whether a normalised query is one that the log kept back."""
         return query in self._withheld

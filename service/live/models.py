@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from lm.errors import ModelLoadingError
 from service.live.follower import Follower
 from suggest.budget import Budget
+from suggest.live import Live
 from suggest.types import (
     FinishReason,
     Generated,
@@ -46,18 +47,18 @@ class LiveModel:
 
     def complete_query(self, query: str, options: QueryOptions, budget: Budget | None) -> QueryCompletion:
         """See `Model.complete_query`; the query is normalised."""
-        view = self._view
+        view = self._view.denied
         if view.is_silent:
             return QueryCompletion(suggestions=(), normalized_query=query, timings=())
         if not view.generates:
             options = options._replace(generated=Generated.OFF)
         if not view.has_texts:
             return self.model.complete_query(query, options, budget)
-        return self.model.complete_query(query, options, budget, view)
+        return self.model.complete_query(query, options, budget, Live(blocked=view))
 
     def predict_next_word(self, text: str, options: WordOptions, budget: Budget | None) -> NextWords:
         """See `Model.predict_next_word`."""
-        view = self._view
+        view = self._view.denied
         if view.is_silent:
             return NextWords(suggestions=(), replace_start=len(text), timings=())
         if not view.has_texts:
@@ -67,7 +68,7 @@ class LiveModel:
     def generate_text(self, prompt: str, options: GenerationOptions) -> Iterator[TextChunk]:
         """See `Model.generate_text`; what is taken down meanwhile holds for the rest of the text."""
         for chunk in self.model.generate_text(prompt, options, _Now(self._follower, self.name)):
-            if not self._follower.view(self.name).generates:
+            if not self._follower.view(self.name).denied.generates:
                 break
             yield chunk
             if chunk.finish_reason is not None:
@@ -83,11 +84,11 @@ class _Now:
         self._model = model
 
     def blocks(self, text: str) -> bool:
-        view = self._follower.view(self._model)
+        view = self._follower.view(self._model).denied
         return view.has_texts and view.blocks(text)
 
     def blocks_after(self, before: str, text: str) -> bool:
-        view = self._follower.view(self._model)
+        view = self._follower.view(self._model).denied
         return view.has_texts and view.blocks_after(before, text)
 
 
@@ -98,17 +99,24 @@ class LiveModels:
         self._served = served
         self._follower = follower
 
-    def get(self, name: str) -> LiveModel:
+    def get(self, name: str, user: str | None = None) -> LiveModel:
         """The model of this name; of the default one if empty.
+
+        Args:
+            user: see `ServedModels.get`.
 
         Raises:
             ModelLoadingError: it is still being read, or nobody knows yet what is taken down.
             AutocompleteError: see `ServedModels.get`.
         """
-        model = self._served.get(name)
+        model = self._served.get(name, user)
         if not self._follower.is_ready:
             raise ModelLoadingError("What is taken down is still being read.", remedy="Try again.")
         return self.over(model)
+
+    def any_user(self) -> str:
+        """See `ServedModels.any_user`."""
+        return self._served.any_user()
 
     def over(self, model: Model) -> LiveModel:
         """A model as it answers now."""

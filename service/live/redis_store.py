@@ -7,27 +7,27 @@ cluster. They do not expire, so a Redis that keeps answers too must evict only k
 from __future__ import annotations
 
 import secrets
-import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
-import redis
 import structlog
-from redis.exceptions import NoPermissionError, RedisClusterException
 
-from lm.errors import ConfigError, StoreUnavailableError, UnsupportedError
+from lm.errors import ConfigError
 from service.cache.redis_clients import RedisClients
 from service.cache.redis_url import read_redis_url
 from service.live.changes import Change, Position, Snapshot, pack, unpack
+from service.live.histories import HistoryLimits
+from service.live.redis_events import RedisEvents
+from service.live.redis_histories import RedisHistories
+from service.live.redis_link import PREFIX, RedisLink
 
-_PREFIX = "autocomplete:{live}:1"
-"""The figure is the format's."""
-_NUMBER, _ORIGIN, _LOG, _STATE = (f"{_PREFIX}:{name}" for name in ("number", "origin", "log", "state"))
+_NUMBER, _ORIGIN, _LOG, _STATE = (f"{PREFIX}:{name}" for name in ("number", "origin", "log", "state"))
+_SECRET = f"{PREFIX}:secret"
 _TIMEOUT_S = 2.0
+_HISTORY_TIMEOUT_S = 0.1
+"""Answers wait for it."""
 _LONGEST_BLOCK_S = 1.0
 _AT_ONCE = 1000
-_WAIT_MS = 1000
 # ARGV: a name for the log; then for each change its field, expected number or -1, whether it is a removal, and itself
 _TAKE = """
 local count = (#ARGV - 1) / 4
@@ -71,10 +71,12 @@ class RedisStore:
         ConfigError: the URL cannot be used.
     """
 
-    def __init__(self, url: str, *, replicas: int = 0) -> None:
+    def __init__(self, url: str, *, replicas: int = 0, limits: HistoryLimits = HistoryLimits()) -> None:  # noqa: B008 -- immutable
         try:
             form = read_redis_url(url)
-            self._asking, self._following = (_Link(RedisClients(form, _TIMEOUT_S)) for _ in range(2))
+            self._asking, self._following = (RedisLink(RedisClients(form, _TIMEOUT_S)) for _ in range(2))
+            self._events = RedisEvents(RedisLink(RedisClients(form, _TIMEOUT_S)), replicas, limits)
+            self._histories = RedisHistories(RedisLink(RedisClients(form, _HISTORY_TIMEOUT_S)), limits)
         except ValueError as error:
             raise ConfigError(f"--live: {error}.", remedy="Such as redis://HOST:6379/0.") from None
         if replicas and form.kind == "cluster":
@@ -146,8 +148,35 @@ class RedisStore:
             return None
         return changes
 
+    def secret(self) -> str:
+        """See `LiveStore`.
+
+        Raises:
+            UnsupportedError: this Redis would lose it.
+        """
+
+        def read(client: Any) -> bytes:
+            self._asking.check(self._replicas)
+            client.set(_SECRET, secrets.token_hex(32), nx=True)
+            found: bytes = client.get(_SECRET)
+            return found
+
+        return self._asking.ask(read).decode()
+
+    @property
+    def events(self) -> RedisEvents:
+        """See `LiveStore`."""
+        return self._events
+
+    @property
+    def histories(self) -> RedisHistories:
+        """See `LiveStore`."""
+        return self._histories
+
     def close(self) -> None:
         """See `LiveStore`."""
+        self._events.close()
+        self._histories.close()
         self._asking.close()
         self._following.close()
 
@@ -159,100 +188,9 @@ class RedisStore:
         for change, text in zip(changes, packed, strict=True):
             arguments += [_field(change.kind, change.key), expected, int(change.value is None), text]
 
-        def write(client: Any) -> int:
-            self._asking.check(self._replicas)
-            if not self._replicas:
-                return int(client.eval(_TAKE, len(keys), *keys, *arguments))
-            pipeline = client.pipeline(transaction=False)  # waits on the connection that has written
-            number, reached = (
-                pipeline.eval(_TAKE, len(keys), *keys, *arguments).wait(self._replicas, _WAIT_MS).execute()
-            )
-            if number and reached < self._replicas:
-                raise redis.ConnectionError(f"only {reached} of {self._replicas} replicas have it")
-            return int(number)
-
-        last = self._asking.ask(write)
+        last = int(self._asking.write(_TAKE, keys, arguments, replicas=self._replicas))
         first = last - len(changes) + 1
         return [unpack(text, first + place) for place, text in enumerate(packed)] if last else []
-
-
-class _Link:
-    """A client that is made when it is needed, and anew after a failure; one thread at a time uses it."""
-
-    def __init__(self, clients: RedisClients) -> None:
-        self._clients = clients
-        self._client: Any = None
-        self._lock = threading.Lock()
-        self._checked = False
-        self._closed = False
-
-    def ask(self, work: Callable[[Any], _T]) -> _T:
-        """What the work gets out of Redis.
-
-        Raises:
-            StoreUnavailableError: it does not answer, or takes nothing.
-        """
-        with self._lock, self._explained():
-            if self._closed:
-                raise StoreUnavailableError("The server ends.")
-            if self._client is None:
-                self._clients.may_connect()
-                self._client = self._clients.connect()
-            self._clients.may_connect()  # whichever thread this is
-            return work(self._client)
-
-    def check(self, replicas: int) -> None:
-        """Looks once whether this Redis keeps what it takes; belongs into `ask`.
-
-        Raises:
-            UnsupportedError: it does not.
-        """
-        if self._checked:
-            return
-        try:
-            told = [self._client.info("persistence"), self._client.info("memory")]
-        except NoPermissionError:
-            _log.warning("live_not_checked", effect="nobody knows whether this Redis keeps take-downs")
-            self._checked = True
-            return
-        nodes = [info for each in told for info in (each.values() if _is_nested(each) else [each])]
-        if not replicas and any(not info["aof_enabled"] for info in nodes if "aof_enabled" in info):
-            raise UnsupportedError(
-                "This Redis keeps nothing on its disk, so it would lose the change.",
-                remedy="Set `appendonly yes` there, wait for its replicas (--live-replicas), or name another --live.",
-            )
-        policies = {info["maxmemory_policy"] for info in nodes if info.get("maxmemory")}
-        if any(policy.startswith("allkeys") for policy in policies):
-            raise UnsupportedError(
-                "This Redis evicts any key if its memory is full, so it might lose the change.",
-                remedy="Set `maxmemory-policy volatile-lru` there, or name another --live.",
-            )
-        self._checked = True
-
-    def close(self) -> None:
-        """Ends its connections, for good."""
-        with self._lock:
-            self._closed = True
-            self._drop()
-
-    def _drop(self) -> None:
-        self._checked = False
-        if self._client is not None:
-            self._clients.close(self._client)
-            self._client = None
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except (redis.RedisError, RedisClusterException, OSError) as error:
-            self._drop()
-            raise StoreUnavailableError(f"Redis does not take part: {error}.") from None
-
-
-def _is_nested(info: dict[str, Any]) -> bool:
-    """Whether it is what several servers of a cluster say."""
-    return all(isinstance(value, dict) for value in info.values())
 
 
 def _field(kind: str, key: str) -> str:
@@ -260,7 +198,7 @@ def _field(kind: str, key: str) -> str:
 
 
 def _order(kind: str) -> str:
-    return f"{_PREFIX}:order:{kind}"
+    return f"{PREFIX}:order:{kind}"
 
 
 def _read(value: bytes) -> Change:

@@ -9,14 +9,17 @@ from __future__ import annotations
 import os
 import secrets
 import sqlite3
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from lm.errors import ConfigError, StoreUnavailableError
 from service.live.changes import Change, Position, Snapshot, pack, unpack
+from service.live.histories import HistoryLimits
+from service.live.sqlite_events import EVENT_SCHEMA, SqliteEvents
+from service.live.sqlite_histories import HISTORY_SCHEMA, SqliteHistories
+from service.live.sqlite_link import SqliteLink, explained
 
 _LOOK_S = 0.1
 _BUSY_S = 2.0
@@ -44,15 +47,19 @@ class SqliteStore:
         ConfigError: the file cannot be made or read, or is another one.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, limits: HistoryLimits = HistoryLimits()) -> None:  # noqa: B008 -- immutable
         self._path = path
         try:
             if not path.exists():
                 _make(path)
-            self._asking = _Link(path)
-            self._following = _Link(path)
-            with _explained(path):
+            self._asking = SqliteLink(path)
+            self._following = SqliteLink(path)
+            self._histories = SqliteHistories(SqliteLink(path), limits)
+            self._events = SqliteEvents(SqliteLink(path), self._histories)
+            with explained(path):
                 (found,) = self._asking.open().execute("PRAGMA user_version").fetchone()
+                if found == _FORMAT:
+                    self._asking.open().executescript(EVENT_SCHEMA + HISTORY_SCHEMA)  # the file may be older
         except (OSError, StoreUnavailableError) as error:
             problem = error.strerror if isinstance(error, OSError) else error.problem
             raise ConfigError(
@@ -66,7 +73,7 @@ class SqliteStore:
 
     def put(self, change: Change, *, expected: int) -> Change | None:
         """See `LiveStore`."""
-        with self._asking.lock, self._transaction() as connection:
+        with self._asking.transaction() as connection:
             if _number_of(connection, change) != expected:
                 return None
             (taken,) = _take(connection, [change])
@@ -74,7 +81,7 @@ class SqliteStore:
 
     def append(self, changes: Sequence[Change]) -> list[Change]:
         """See `LiveStore`."""
-        with self._asking.lock, self._transaction() as connection:
+        with self._asking.transaction() as connection:
             return _take(connection, changes)
 
     def get(self, kind: str, key: str) -> Change | None:
@@ -94,7 +101,7 @@ class SqliteStore:
 
     def snapshot(self) -> Snapshot:
         """See `LiveStore`."""
-        with self._following.lock, _explained(self._path):
+        with self._following.lock, explained(self._path):
             connection = self._following.open()
             connection.execute("BEGIN")  # all reads see one moment
             try:
@@ -105,7 +112,7 @@ class SqliteStore:
     def follow(self, position: Position, timeout_s: float) -> list[Change] | None:
         """See `LiveStore`."""
         link, until_s = self._following, time.monotonic() + timeout_s
-        with link.lock, _explained(self._path):
+        with link.lock, explained(self._path):
             while True:
                 connection = link.open()
                 (version,) = connection.execute("PRAGMA data_version").fetchone()
@@ -124,81 +131,34 @@ class SqliteStore:
                     return []
                 time.sleep(_LOOK_S)
 
+    def secret(self) -> str:
+        """See `LiveStore`."""
+        with self._asking.transaction() as connection:
+            connection.execute("INSERT OR IGNORE INTO secret VALUES (1, ?)", (secrets.token_hex(32),))
+            (value,) = connection.execute("SELECT value FROM secret").fetchone()
+        return str(value)
+
+    @property
+    def events(self) -> SqliteEvents:
+        """See `LiveStore`."""
+        return self._events
+
+    @property
+    def histories(self) -> SqliteHistories:
+        """See `LiveStore`."""
+        return self._histories
+
     def close(self) -> None:
         """See `LiveStore`."""
+        self._events.close()
+        self._histories.close()
         for link in (self._asking, self._following):
             with link.lock:
                 link.close()
 
     def _ask(self, query: str, *values: object) -> list[Change]:
-        with self._asking.lock, _explained(self._path):
+        with self._asking.lock, explained(self._path):
             return _changes(self._asking.open().execute(query, values))
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with _explained(self._path):
-            connection = self._asking.open()
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield connection
-                connection.execute("COMMIT")
-            except BaseException:
-                with suppress(sqlite3.Error):  # a full disk has rolled it back already
-                    connection.execute("ROLLBACK")
-                raise
-
-
-class _Link:
-    """A connection to the file as it lies there now.
-
-    Attributes:
-        seen: position and version of the file at the last look that found nothing new.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._connection: sqlite3.Connection | None = None
-        self._file = (0, 0)
-        self._closed = False
-        self.lock = threading.Lock()
-        self.seen: tuple[Position, int] | None = None
-
-    def open(self) -> sqlite3.Connection:
-        """The connection.
-
-        Raises:
-            OSError: the file is not there.
-            sqlite3.Error: it cannot be opened.
-            StoreUnavailableError: it was closed.
-        """
-        if self._closed:
-            raise StoreUnavailableError("The server ends.")
-        status = self._path.stat()
-        file = status.st_dev, status.st_ino
-        if self._connection is None or file != self._file:
-            self.drop()
-            self._connection = sqlite3.connect(
-                f"{self._path.absolute().as_uri()}?mode=rw",
-                uri=True,
-                timeout=_BUSY_S,
-                isolation_level=None,
-                check_same_thread=False,
-            )
-            self._connection.execute("PRAGMA synchronous = FULL")
-            self._file = file
-        return self._connection
-
-    def close(self) -> None:
-        """Ends the connection, for good."""
-        self._closed = True
-        self.drop()
-
-    def drop(self) -> None:
-        """Ends the connection until `open` is called again."""
-        self.seen = None
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
 
 
 def _make(path: Path) -> None:
@@ -222,16 +182,6 @@ def _make(path: Path) -> None:
         raise OSError(0, f"{error}.") from None
     finally:
         new.unlink()
-
-
-@contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except FileNotFoundError:
-        raise StoreUnavailableError(f"{path}: the file is gone. Put it back, or start the servers again.") from None
-    except (OSError, sqlite3.Error) as error:
-        raise StoreUnavailableError(f"{path}: {error}.") from None
 
 
 def _number_of(connection: sqlite3.Connection, change: Change) -> int:

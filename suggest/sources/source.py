@@ -14,6 +14,7 @@ from typing import NamedTuple, Protocol
 
 from lm.models.language_model import LanguageModel, State
 from lm.models.parts import Part
+from suggest.live import NOTHING, Live
 from suggest.types import Blocked, QueryOptions
 
 
@@ -23,12 +24,17 @@ class Request(NamedTuple):
     Attributes:
         query: as typed, normalised: a space at its end says that the last word is finished.
         options: what the caller chose.
-        blocked: what must not be suggested at present; None if there is nothing.
+        live: what is known beyond the bundle.
     """
 
     query: str
     options: QueryOptions = QueryOptions()
-    blocked: Blocked | None = None
+    live: Live = NOTHING
+
+    @property
+    def blocked(self) -> Blocked | None:
+        """What must not be suggested at present; None if there is nothing."""
+        return self.live.blocked
 
 
 @dataclass(slots=True, eq=False)

@@ -12,6 +12,7 @@ looked up at all, so ordinary prefixes cost next to nothing.
 
 from __future__ import annotations
 
+import copy
 import itertools
 import math
 from collections.abc import Iterator, Sequence
@@ -19,7 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lm.index.lexicon import MAX_WORD_LENGTH, Lexicon
+from lm.index.lexicon import MAX_WORD_LENGTH, Lexicon, Lexicons
 from lm.models.language_model import LanguageModel
 from lm.models.vocabulary import SPACE, UNKNOWN
 from lm.text.hangul import TypedPrefix
@@ -84,10 +85,17 @@ class SpellingSource:
 
     def __init__(self, model: LanguageModel, lexicon: Lexicon, sources: Sequence[Source]) -> None:
         self._model = model
-        self._lexicon = lexicon
+        self._own_lexicon = lexicon
+        self._lexicon: Lexicon | Lexicons = lexicon
         self._sources = sources
         # In a log of few words no word is as improbable as that: half of what a word that stands there once has.
         self._surprise = min(SURPRISE, math.log(max(lexicon.total, 1.0)) / 2)
+
+    def knowing(self, more: Sequence[Lexicon]) -> SpellingSource:
+        """It with the words of further lexicons."""
+        other = copy.copy(self)
+        other._lexicon = Lexicons([self._own_lexicon, *more])
+        return other
 
     @property
     def searches(self) -> int:
@@ -138,7 +146,7 @@ class SpellingSource:
             return []
         typed = -sum(self._surprises(reading.context)) + reading.typed_log_prob
         scores = [typed, *(self._log_prob(text) - _cost(chosen) for text, chosen in tried.items())]
-        if max(scores) == -math.inf or any(map(self._is_unknown, tried)):
+        if max(scores) == -math.inf or any(map(self._is_unknown, tried)) or any(map(self._is_new, tried)):
             scores = [self._by_words(query), *(self._by_words(text) - _cost(chosen) for text, chosen in tried.items())]
         log_shares = (np.array(scores) - np.logaddexp.reduce(scores)).tolist()
         places = [place for place, word in enumerate(words) if word]
@@ -191,6 +199,14 @@ class SpellingSource:
     def _is_unknown(self, text: str) -> bool:
         """Whether the model takes a finished word for an unknown one: small models of words lack most of the log's."""
         return not self._model.joins and UNKNOWN in self._model.tokenizer.encode(text.rpartition(" ")[0])
+
+    def _is_new(self, text: str) -> bool:
+        """Whether the bundle lacks one of its words, and so the model has no fair opinion of it."""
+        if isinstance(self._lexicon, Lexicon):
+            return False
+        *finished, last = text.split(" ")
+        known = self._own_lexicon
+        return any(not known.count(word) for word in finished) or bool(last and not known.mass(last))
 
     def _by_words(self, text: str) -> float:
         """As `_log_prob`, as if words were independent: by their counts in the log."""

@@ -5,51 +5,14 @@ from __future__ import annotations
 import gc
 import socket
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
-import redis
 
 from lm.errors import ConfigError, StoreUnavailableError
 from service.live.changes import Change, Position
 from service.live.store import LiveStore, open_store
-from tests.redis_process import RedisProcess
-from tests.redis_topologies import RedisCluster, RedisWithSentinel
-
-KINDS = ("sqlite", "redis", "cluster", "sentinel")
-
-
-@pytest.fixture(params=KINDS)
-def location(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """Where an empty store is."""
-    if request.param == "sqlite":
-        yield str(tmp_path / "live.sqlite")
-        return
-    name = {"redis": "redis_server", "cluster": "redis_cluster", "sentinel": "redis_sentinel"}[request.param]
-    server: RedisProcess | RedisCluster | RedisWithSentinel = request.getfixturevalue(name)
-    if isinstance(server, RedisProcess):
-        nodes = [server]
-    else:
-        nodes = server.nodes if isinstance(server, RedisCluster) else [server.master]
-    for node in nodes:
-        node.start()
-        with redis.Redis(port=node.port) as client:
-            client.config_set("appendonly", "yes")
-            client.flushall()
-    yield server.url
-    for node in nodes:
-        with redis.Redis(port=node.port) as client:
-            client.config_set("appendonly", "no")
-            client.flushall()
-
-
-@pytest.fixture
-def store(location: str) -> Iterator[LiveStore]:
-    opened = open_store(location)
-    yield opened
-    opened.close()
+from tests.redis_topologies import RedisWithSentinel
 
 
 def change(key: str, value: object = "x", *, kind: str = "deny", by: str = "ann") -> Change:
@@ -172,6 +135,21 @@ def test_of_writers_at_once_one_wins_and_no_number_is_missing(store: LiveStore, 
     assert sorted(won) == list(range(10))
     assert [each.number for each in store.log(after=0, count=1000)] == list(range(1, 51))
     assert len(store.snapshot().state) == 50
+
+
+def test_all_read_one_secret_which_stays(store: LiveStore, location: str) -> None:
+    def read(_: int) -> str:
+        own = open_store(location)
+        found = own.secret()
+        own.close()
+        return found
+
+    with ThreadPoolExecutor(4) as pool:
+        (secret,) = set(pool.map(read, range(4)))
+    assert len(secret) == 64
+    put(store, "a")
+    assert store.secret() == secret
+    assert secret not in str(store.snapshot()) + str(store.log(after=0, count=9))
 
 
 def test_what_was_taken_is_there_after_all_connections_ended(store: LiveStore, location: str) -> None:

@@ -1,0 +1,132 @@
+"""Queries that became known after a bundle was made: found as its own are, and changed while answers are given.
+
+They are kept as an index and a lexicon like a bundle's (`lm.index.queries`, `lm.index.lexicon`), built anew with the
+changes: nearly all in a large one, and what changed since in a small one.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
+
+import numpy as np
+
+from lm.arrays import sorted_strings
+from lm.index.lexicon import Lexicon, build_lexicon, count_words
+from lm.index.queries import QueryIndex, WordMatch, save_query_index
+from lm.index.shown import ShownForms
+
+_LEAST_CHANGED, _CHANGED_SHARE = 2000, 8
+"""The large index is built anew after so many changes, and after a change of one in so many of its queries."""
+
+
+class LiveQuery(NamedTuple):
+    """A query.
+
+    Attributes:
+        text: normalised.
+        count: submissions, above 0, that come to those of the bundle.
+        recent: those of late.
+        display: the text as it is written; empty where it is the text.
+        payload: what the catalogue holds for it, or "".
+        entry: whether it is an entry of the catalogue.
+        instead: whether it takes the place of what the bundle has of the same text.
+        tags: of an entry.
+    """
+
+    text: str
+    count: float  # type: ignore[assignment]  # hides a method of tuples
+    recent: float = 0.0
+    display: str = ""
+    payload: str = ""
+    entry: bool = False
+    instead: bool = False
+    tags: frozenset[str] = frozenset()
+
+
+class _Part(NamedTuple):
+    """An index of some queries and its words."""
+
+    index: QueryIndex  # type: ignore[assignment]  # hides a method of tuples
+    lexicon: Lexicon
+
+
+class LiveQueries:
+    """A set of queries, each text once; immutable, so threads may share it."""
+
+    def __init__(
+        self,
+        queries: Mapping[str, LiveQuery] = MappingProxyType({}),
+        parts: Sequence[tuple[_Part, frozenset[str]]] = (),
+        changed: frozenset[str] = frozenset(),
+    ) -> None:
+        """See `with_changes`; `parts` come with the texts in each that do not count any more."""
+        self._queries = queries
+        self._parts = parts
+        self._changed = changed
+
+    def __len__(self) -> int:
+        return len(self._queries)
+
+    def get(self, text: str) -> LiveQuery | None:
+        """The query with this normalised text."""
+        return self._queries.get(text)
+
+    def with_changes(self, changes: Mapping[str, LiveQuery | None]) -> LiveQueries:
+        """It with some queries by their texts, None for what is removed. To be called with many changes at once."""
+        queries = dict(self._queries)
+        for text, query in changes.items():
+            if query is None:
+                queries.pop(text, None)
+            else:
+                queries[text] = query
+        changed = self._changed.union(changes)
+        if not self._parts or len(changed) > max(_LEAST_CHANGED, len(queries) // _CHANGED_SHARE):
+            return LiveQueries(queries, [(_part(queries.values()), frozenset())] if queries else ())
+        large, _ = self._parts[0]
+        new = [queries[text] for text in changed if text in queries]
+        small = [(_part(new), frozenset[str]())] if new else []
+        return LiveQueries(queries, [(large, changed), *small], changed)
+
+    def completions(self, prefix: str, k: int) -> tuple[list[tuple[str, float]], float]:
+        """The heaviest k queries that begin with a normalised prefix, and the submissions of all, as the index has it.
+
+        What was removed lately may still be among the submissions.
+        """
+        found, total = list[tuple[str, float]](), 0.0
+        for part, gone in self._parts:
+            some, of_all = part.index.completions(prefix, k if not gone else 2 * k)
+            found += [each for each in some if each[0] not in gone]
+            total += of_all
+        return sorted(found, key=lambda each: -each[1])[:k], total
+
+    def word_matches(self, typed: str, k: int) -> list[WordMatch]:
+        """See `QueryIndex.word_matches`."""
+        found = [
+            match
+            for part, gone in self._parts
+            for match in part.index.word_matches(typed, k if not gone else 2 * k)
+            if match.text not in gone
+        ]
+        return sorted(found, key=lambda match: -match.count)[:k]
+
+    @property
+    def lexicons(self) -> list[Lexicon]:
+        """Their words; those of queries that were removed lately may still be among them."""
+        return [part.lexicon for part, _ in self._parts]
+
+
+def _part(queries: Iterable[LiveQuery]) -> _Part:
+    ordered = sorted(queries, key=lambda query: query.text.encode())
+    nothing = sorted_strings([])
+    forms = ShownForms(np.zeros(0, np.uint32), nothing, nothing, np.zeros(0), np.zeros(0, bool))
+    with tempfile.TemporaryDirectory(prefix="autocomplete-live-") as name:  # what is mapped stays there
+        folder, words = Path(name), Path(name) / "words"
+        words.mkdir()
+        counts_N = np.array([query.count for query in ordered], np.float64)
+        save_query_index(folder, sorted_strings([query.text.encode() for query in ordered]), counts_N, forms)
+        build_lexicon(words, count_words((query.text, query.count) for query in ordered))
+        return _Part(QueryIndex(folder), Lexicon(words))

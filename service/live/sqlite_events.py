@@ -1,0 +1,107 @@
+"""Events in the SQLite file of the live state."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import replace
+
+from service.live.events import ONCE_S, Checkpoint, Event, id_digest, number_at, pack_event, unpack_event
+from service.live.sqlite_histories import SqliteHistories, forget_history
+from service.live.sqlite_link import SqliteLink
+
+EVENT_SCHEMA = """
+CREATE TABLE IF NOT EXISTS events (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, user TEXT NOT NULL, event TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS events_of_user ON events (user) WHERE user <> '';
+CREATE TABLE IF NOT EXISTS event_ids (id BLOB PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS event_ids_order ON event_ids (number);
+CREATE TABLE IF NOT EXISTS checkpoints (name TEXT PRIMARY KEY, number INTEGER NOT NULL, data BLOB NOT NULL);
+"""
+_REMOVED_AT_ONCE = 10_000
+"""Others may write between two such steps."""
+
+
+class SqliteEvents:
+    """See `EventLog`."""
+
+    def __init__(self, link: SqliteLink, histories: SqliteHistories) -> None:
+        self._link = link
+        self._histories = histories
+
+    def write(self, events: Sequence[Event], *, now_s: float) -> list[Event]:
+        """See `EventLog`."""
+        now, taken = number_at(now_s), list[Event]()
+        with self._link.transaction() as connection:
+            connection.execute("DELETE FROM event_ids WHERE number <= ?", (number_at(now_s - ONCE_S),))
+            (number,) = connection.execute("SELECT max(seq) FROM sqlite_sequence WHERE name = 'events'").fetchone()
+            for event in events:
+                digest = id_digest(event.event_id)
+                if digest and not _is_new(connection, digest, now):
+                    continue
+                number = max((number or 0) + 1, now)
+                taken.append(replace(event, number=number))
+            rows = ((event.number, event.user, pack_event(event)) for event in taken)
+            connection.executemany("INSERT INTO events VALUES (?, ?, ?)", rows)
+            self._histories.take(connection, taken, now_s)
+        return taken
+
+    def after(self, number: int, count: int) -> list[Event]:
+        """See `EventLog`."""
+        query = "SELECT event, number FROM events WHERE number > ? ORDER BY number LIMIT ?"
+        with self._link.reading() as connection:
+            rows = connection.execute(query, (number, count)).fetchall()
+        return [unpack_event(*row) for row in rows]
+
+    def forget(self, user: str) -> int:
+        """See `EventLog`."""
+        with self._link.transaction() as connection:
+            forget_history(connection, user)
+            return connection.execute("DELETE FROM events WHERE user = ? AND user <> ''", (user,)).rowcount
+
+    def trim(self, *, before_s: float, most: int) -> None:
+        """See `EventLog`."""
+        with self._link.reading() as connection:
+            row = connection.execute(
+                "SELECT number FROM events ORDER BY number DESC LIMIT 1 OFFSET ?", (most,)
+            ).fetchone()
+        last = max(number_at(before_s) - 1, row[0] if row else 0)
+        removed = _REMOVED_AT_ONCE
+        while removed == _REMOVED_AT_ONCE:
+            with self._link.transaction() as connection:
+                removed = connection.execute(
+                    "DELETE FROM events WHERE number IN"
+                    " (SELECT number FROM events WHERE number <= ? ORDER BY number LIMIT ?)",
+                    (last, _REMOVED_AT_ONCE),
+                ).rowcount
+
+    def checkpoint(self, name: str) -> Checkpoint | None:
+        """See `EventLog`."""
+        with self._link.reading() as connection:
+            row = connection.execute("SELECT number, data FROM checkpoints WHERE name = ?", (name,)).fetchone()
+        return Checkpoint(*row) if row else None
+
+    def checkpoint_number(self, name: str) -> int:
+        """See `EventLog`."""
+        with self._link.reading() as connection:
+            row = connection.execute("SELECT number FROM checkpoints WHERE name = ?", (name,)).fetchone()
+        return row[0] if row else 0
+
+    def keep_checkpoint(self, name: str, checkpoint: Checkpoint) -> None:
+        """See `EventLog`."""
+        with self._link.transaction() as connection:
+            connection.execute(
+                "INSERT INTO checkpoints VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE"
+                " SET number = excluded.number, data = excluded.data WHERE excluded.number > number",
+                (name, *checkpoint),
+            )
+
+    def close(self) -> None:
+        """Ends its connection."""
+        with self._link.lock:
+            self._link.close()
+
+
+def _is_new(connection: sqlite3.Connection, digest: bytes, number: int) -> bool:
+    return connection.execute("INSERT OR IGNORE INTO event_ids VALUES (?, ?)", (digest, number)).rowcount == 1

@@ -1,0 +1,74 @@
+"""A trained model with queries that became known since: found, ranked and shown as its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lm.index.live_queries import LiveQueries, LiveQuery
+from suggest.live import Live
+from suggest.model import Model, open_model
+from suggest.types import Generated, QueryOptions, QuerySuggestion, SuggestionSource
+
+CATALOGUE, TRENDING, LOG = SuggestionSource.CATALOGUE, SuggestionSource.TRENDING, SuggestionSource.LOG
+LAMP = LiveQuery("zyntrix desk lamp", 40.0, display="Zyntrix desk lamp", payload="id-7", entry=True)
+
+
+@pytest.fixture(scope="module")
+def model(tiny_bundle: Path) -> Model:
+    return open_model(tiny_bundle)
+
+
+def complete(model: Model, query: str, *live: LiveQuery) -> tuple[QuerySuggestion, ...]:
+    queries = LiveQueries().with_changes({each.text: each for each in live})
+    options = QueryOptions(generated=Generated.OFF)
+    return model.complete_query(query, options, None, Live(queries=(queries,))).suggestions
+
+
+def popular(model: Model, prefix: str, place: int) -> str:
+    assert model.bundle.queries is not None
+    return model.bundle.queries.completions(prefix, 50)[0][place][0]
+
+
+@pytest.mark.parametrize("typed", ["zyn", "zyntrix desk l", "lamp zyn", "desk lamp", "zyntirx desk", "zintrix"])
+def test_a_new_entry_is_found_as_those_of_the_bundle(model: Model, typed: str) -> None:
+    first = complete(model, typed, LAMP)[0]
+    assert (first.display, first.payload, first.source) == ("Zyntrix desk lamp", "id-7", CATALOGUE)
+    assert not [each for each in complete(model, typed) if "zyntrix" in each.text]
+
+
+def test_a_known_query_rises_as_it_is_submitted(model: Model) -> None:
+    text = popular(model, "s", 20)
+    assert text not in [each.text for each in complete(model, text[:1])]
+    rising = LiveQuery(text, 5000.0, 5000.0)
+    first = complete(model, text[:1], rising)[0]
+    assert (first.text, first.source) == (text, TRENDING)
+    assert complete(model, "", rising)[0].text == text
+    little = [each for each in complete(model, text[:3], LiveQuery(text, 1e-3)) if each.text == text]
+    assert [each.source for each in little] == [LOG]
+
+
+def test_a_list_is_in_the_order_of_what_it_states(model: Model) -> None:
+    live = [LiveQuery(f"{popular(model, '', place)} again", float(place)) for place in range(1, 40)]
+    for prefix in {text[:size] for text in (each.text for each in live) for size in (1, 2, 5)}:
+        stated = [each.acceptance_prob for each in complete(model, prefix, *live)]
+        assert stated == sorted(stated, reverse=True)
+        assert sum(stated) <= 1.0 + 1e-6
+
+
+def test_an_entry_may_take_the_place_of_what_the_bundle_has(model: Model) -> None:
+    text = popular(model, "", 0)
+    instead = LiveQuery(text, 0.01, display=text.upper(), payload="new", entry=True, instead=True)
+    (found,) = [each for each in complete(model, text[:4], instead) if each.text == text]
+    assert (found.display, found.payload) == (text.upper(), "new")
+    before = next(each for each in complete(model, text[:4]) if each.text == text)
+    assert found.acceptance_prob < before.acceptance_prob
+
+
+def test_an_empty_set_changes_nothing(model: Model) -> None:
+    for prefix in ("", "s", "the", "new y"):
+        options = QueryOptions()
+        plain = model.complete_query(prefix, options, None)
+        with_none = model.complete_query(prefix, options, None, Live(queries=(LiveQueries(),)))
+        assert with_none.suggestions == plain.suggestions
