@@ -28,11 +28,11 @@ def working(browser: Browser, folder: Path, *twins: TwinModel, **options: Any) -
     """The page with all that is behind it, once it knows what is served."""
     with (
         running(folder, *twins) as (server, _),
-        running_gateway(f"127.0.0.1:{server.port}", admin=True) as gateway,
+        running_gateway(f"127.0.0.1:{server.port}", admin=True, timeout_s=20) as gateway,
         opened(browser, gateway.url, **options) as page,
     ):
         page.goto(f"{gateway.url}/admin")
-        expect(page.locator("#link-text")).to_have_text("live")
+        expect(page.locator("#link-text")).to_have_text("live", timeout=20_000)
         yield page
 
 
@@ -195,7 +195,7 @@ def test_it_works_under_a_path_of_a_site(browser: Browser, tmp_path: Path) -> No
         opened(browser, f"{url}/") as page,
     ):
         page.goto(f"{url}/admin")
-        expect(page.locator("#link-text")).to_have_text("live")
+        expect(page.locator("#link-text")).to_have_text("live", timeout=20_000)
         type_query(page, "new")
 
 
