@@ -22,7 +22,7 @@ PINS := requirements.lock pyproject.toml autocomplete_client/pyproject.toml
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 13
 
-demo: export THEN := After that: 82 MB of sample data, then KenLM for 1 minute and training for 2.
+demo: export THEN := After that: 82 MB of sample data, then KenLM for 1 minute and training for 3.
 demo: $(VENV)/built ## train on sample data, serve the result and show it, until Ctrl-C
 	@$(BIN)/autocomplete demo $(DEMO_ARGS)
 

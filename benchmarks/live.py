@@ -26,9 +26,9 @@ from prometheus_client import CollectorRegistry
 
 from lm.text.normalize import normalize_query
 from service.live.changes import Change
+from service.live.denied import Denied
 from service.live.deny_list import DenyEntry, Operator, creation
 from service.live.follower import Follower
-from service.live.overlay import Overlay
 from service.live.store import open_store
 from service.telemetry.metrics import Metrics
 from tests.redis_process import RedisProcess
@@ -123,9 +123,9 @@ def kill_rounds(location: str, rounds: int, disturb: Callable[[int], None] | Non
     return len(taken), len(taken - {change.key for change in everything(location)})
 
 
-def overlay_of(phrases: Sequence[str], operator: Operator) -> Overlay:
+def overlay_of(phrases: Sequence[str], operator: Operator) -> Denied:
     """An overlay that denies some phrases."""
-    return Overlay().with_changes(
+    return Denied().with_changes(
         [(DenyEntry(operator=operator, phrase=phrase, created_s=1.0), True) for phrase in phrases]
     )
 
@@ -148,7 +148,7 @@ def measure_overlay(queries: Path) -> None:
         print(f"{overlay.size:>7,} {operator.value:8}: {judging}; {answer}; {entry_bytes:.0f} bytes an entry")
 
 
-def _judging_us(overlay: Overlay, texts: Sequence[str]) -> float:
+def _judging_us(overlay: Denied, texts: Sequence[str]) -> float:
     view, begun_s = overlay.view(""), time.thread_time()
     for text in texts:
         view.blocks(text)
@@ -199,7 +199,7 @@ def measure_spread(kind: str, changes: int) -> None:
             entry = DenyEntry(operator=Operator.EXACT, phrase=f"phrase {number}", created_s=1.0)
             stores[0].put(creation(entry, at_s=1.0, by=""), expected=0)
             begun_s = time.monotonic()
-            while not all(follower.view("").blocks(entry.phrase) for follower in followers):
+            while not all(follower.view("").denied.blocks(entry.phrase) for follower in followers):
                 time.sleep(0.001)
             waited_s.append(time.monotonic() - begun_s)
         for follower in followers:

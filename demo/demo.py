@@ -109,7 +109,7 @@ def _announce(folder: Path, address: str, console: Console) -> None:
         console.print("Times are those of two processor cores:")
         console.print("  1. fetch the sample, 249 speeches and 64,757 web queries: a download of 82 MB, once")
         console.print("  2. build KenLM's programs, once on this machine: 1 minute")
-        console.print("  3. train models of queries and of text, n-gram and recurrent, and a query index: 2 minutes")
+        console.print("  3. train models of queries and of text, n-gram and recurrent, and a query index: 3 minutes")
         console.print(f"  4. serve them at {address}, and show what they suggest: 10 seconds")
     console.print(f"All files are in {folder}.\n", soft_wrap=True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import threading
 import time
 from collections.abc import Callable
@@ -19,12 +20,15 @@ from service.cache.warm_set import WarmSets
 from service.config import ServerSettings
 from service.listen import Handlers, grpc_server, serve_metrics
 from service.live.follower import Follower
+from service.live.histories import DAY_S, HistoryLimits
 from service.live.models import LiveModels
+from service.live.online_metrics import OnlineMetrics
+from service.live.own import UserHistories
 from service.live.store import OFF, LiveStore, open_store, store_location
 from service.live.trending import Trending
 from service.live.trends import Trends
 from service.live.users import UserKeys
-from service.models.bundles import ModelOpener, bundle_opener, chosen_models, open_bundles, settle_memory
+from service.models.bundles import ModelOpener, bundle_opener, chosen_models, chosen_split, open_bundles, settle_memory
 from service.models.served_models import ModelState, ModelStatus, ServedModels
 from service.rpc.admission import Lanes
 from service.rpc.calls import Calls
@@ -52,6 +56,7 @@ class Server:
         opener: opens a bundle; `service.models.bundles.bundle_opener`'s if None.
         clock: monotonic, in seconds.
         wall_clock: in seconds since 1970.
+        chance: draws a number in [0, 1).
         on_serving: for one of several processes that share the port, and told when it answers calls. It listens only
             once its default model is open, for until then the others have the calls.
 
@@ -67,6 +72,7 @@ class Server:
         opener: ModelOpener | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
+        chance: Callable[[], float] = random.random,
         on_serving: Callable[[], None] | None = None,
     ) -> None:
         self._settings = settings
@@ -87,10 +93,13 @@ class Server:
             self._model_changed,
             follow_s=settings.reload_s,
             new_models=not settings.models,
+            split=chosen_split(self._bundles, settings, names),
+            chance=chance,
         )
         self._tracing = open_tracing(settings)
+        self._versions: dict[str, tuple[str, ...]] = {}
+        self._online = OnlineMetrics(self.metrics, lambda model: self._versions.get(model, ()))
         self._calls = Calls(self.metrics, names, default, clock, self._tracing)
-        self._versions: dict[str, str] = {}
         self._health = Health()
         self._answers = open_answers(settings, self.metrics)
         self._store = _open_live_store(settings)
@@ -102,26 +111,37 @@ class Server:
             must_reach=settings.live is not None or settings.redis is None,
             on_ready=self._serve_if_ready,
         )
+        users = UserKeys(settings.user_secret, self._store)
+        histories = UserHistories(
+            None if self._store is None else self._store.histories,
+            users,
+            _limits(settings),
+            clock=clock,
+            wall_clock=wall_clock,
+        )
+        events = None if self._store is None else self._store.events
         self._trending = Trending(
-            None if self._store is None else self._store.events,
-            lambda: [status.model for status in self.models.statuses() if status.model is not None],
+            events,
+            lambda: [model for status in self.models.statuses() for model in status.models],
             self.metrics,
             Trends(half_life_s=settings.live_half_life_s, least_users=settings.live_min_users),
             days=settings.live_events_days,
             clock=clock,
             wall_clock=wall_clock,
         )
-        self._event_writer = None if self._store is None else EventWriter(self._store.events, self.metrics, wall_clock)
+        self._event_writer: EventWriter | None = None
+        if events is not None:
+            self._event_writer = EventWriter(events, self.metrics, wall_clock, self._online.count)
         self._user_events = UserEventServicer(
             writer=self._event_writer,
-            users=UserKeys(settings.user_secret, self._store),
+            users=users,
             models=self.models,
             trending=self._trending,
             follower=self._follower,
             metrics=self.metrics,
             wall_clock=wall_clock,
         )
-        self._live_models = LiveModels(self.models, self._follower, self._trending)
+        self._live_models = LiveModels(self.models, self._follower, histories, wall_clock, self._trending)
         self._deny_list = DenyListServicer(self._store, self._follower, self.metrics, wall_clock)
         self._completer = Completer(self._answers, self.metrics, Defaults.of(settings), self._tracing)
         self._lanes = Lanes(settings, self.metrics, clock)
@@ -245,17 +265,17 @@ class Server:
         self._count_models()
         if status.model is not None:
             self._calls.know(status.name)
-            version = status.model.version
+            versions = tuple(model.version for model in status.models)
             former = self._versions.get(status.name)
-            self.metrics.show_version(status.name, version, status.model.created_at_s, former=former)
-            self._versions[status.name] = version
-            self._bundles.keep(status.name, {version, former or version})
+            self.metrics.show_versions(status.name, status.shares, status.model.created_at_s)
+            self._versions[status.name] = versions
+            self._bundles.keep(status.name, {*versions, *(former or ()), *status.shares})
             if status.name == self.models.default:
                 if former is None:  # later nobody is to wait for it
                     settle_memory()
                 self._serve_if_ready()
-            if version != former:
-                self._warm_sets.begin(status.model)
+            if versions != former:
+                self._warm_sets.begin(*status.models)
         statuses = self.models.statuses()
         if all(each.state is ModelState.FAILED for each in statuses):
             first = self.models.status(self.models.default).latest_error
@@ -305,6 +325,11 @@ class Server:
         self._loop.close()
 
 
+def _limits(settings: ServerSettings) -> HistoryLimits:
+    """How much is kept of a user's own queries."""
+    return HistoryLimits(settings.history_queries, settings.history_days * DAY_S)
+
+
 def _open_live_store(settings: ServerSettings) -> LiveStore | None:
     """The store of the live state; None if there is none.
 
@@ -318,7 +343,7 @@ def _open_live_store(settings: ServerSettings) -> LiveStore | None:
             _log.warning("no_live_state", error=problem, effect="take-downs are refused")
         return None
     try:
-        return open_store(location, replicas=settings.live_replicas)
+        return open_store(location, replicas=settings.live_replicas, limits=_limits(settings))
     except ConfigError as error:
         if settings.live is not None or settings.redis is not None or Path(location).exists():
             raise

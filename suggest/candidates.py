@@ -260,9 +260,8 @@ def _with_live(
     live_N = live_counts[kept] * np.array([text not in matches for text in found.rows])
     shares_N = np.divide(live_N, np.maximum(total, live_N), out=np.zeros(len(live_N)), where=live_N > 0)
     with np.errstate(divide="ignore"):
-        log_probs_N = np.logaddexp(log_probs_N, np.log(shares_N))
-    np.minimum(log_probs_N, 0.0, out=log_probs_N)
-    return log_probs_N
+        both_N: Floats = np.minimum(np.logaddexp(log_probs_N, np.log(shares_N)), 0.0)
+    return both_N
 
 
 def _matching(texts: Iterable[str], matches: Mapping[str, tuple[Match, float]]) -> Floats:

@@ -55,6 +55,17 @@ class CatalogueSource(Section):
     payload_column: str | None = Field(
         None, description="Column that answers return with the entry, such as an identifier or JSON."
     )
+    tags_column: str | None = Field(
+        None,
+        description="Column with the entry's tags, which requests may filter by: a list in JSON and Parquet, else text"
+        " with `tags_separator` between them. At most 32 of at most 64 characters.",
+    )
+    tags_separator: str = Field(",", min_length=1, max_length=4, description="What stands between two tags.")
+    hits_column: str | None = Field(
+        None,
+        description="Column that says how much an entry finds where it leads to. One that finds nothing (0) is dropped,"
+        " and its text is not suggested from a log or by a model either. An empty field says nothing.",
+    )
 
 
 class Screening(Section):

@@ -254,11 +254,11 @@ def _deny(job: Job, data: dict[str, Path], staging: Path) -> None:
     folder.mkdir()
     blocked = job.config.screening.blocked_words
     load_blocked_words(job.base / blocked if blocked else None).save(folder)
-    if not job.config.query_log:
+    withheld = data[QUERIES] / WITHHELD_FILE if QUERIES in data else None
+    if withheld is None or not (job.config.query_log or withheld.is_file()):
         return
     import pyarrow.parquet
 
-    withheld = data[QUERIES] / WITHHELD_FILE
     if not withheld.is_file():
         raise InputError(
             withheld, "is not there, so rare queries could be generated.", remedy="Delete its folder and train again."

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lm.arrays import pack_offsets
 from lm.index.queries import save_query_index
 from lm.index.shown import ShownForms
+from lm.index.tags import TagLists
 from lm.kernels.strings import SortedStrings
 
 if TYPE_CHECKING:
@@ -23,16 +25,19 @@ def index_queries(parquet: Path, folder: Path) -> int:
     Args:
         parquet: `query` in byte order, `count`, optionally `recent` (see `training.data.counting`)
             and, each optional, `display`, the text to display, null in most rows, and `forms`, of the entries of a
-            catalogue (see `lm.index.shown`): a list of `display`, `payload` and `share`, null for all other queries.
+            catalogue (see `lm.index.shown`): a list of `display`, `payload`, `share` and, optional, `tags`, null for
+            all other queries.
         folder: exists.
     """
     recent = _column(parquet, "recent")
+    shown, tags = _shown(_column(parquet, "display"), _column(parquet, "forms"))
     return save_query_index(
         folder,
         _strings(_column(parquet, "query")),
         _column(parquet, "count").to_numpy().astype(np.float64),
-        _shown(_column(parquet, "display"), _column(parquet, "forms")),
+        shown,
         recent.to_numpy().astype(np.float64) if len(recent) else None,
+        tags,
     )
 
 
@@ -55,14 +60,14 @@ def _column(parquet: Path, name: str) -> pyarrow.ChunkedArray:
         return file.read(columns=[name])[name] if there else pyarrow.chunked_array([], pyarrow.string())
 
 
-def _shown(displays: pyarrow.ChunkedArray, forms: pyarrow.ChunkedArray) -> ShownForms:
-    """Of the log's queries the text that is displayed, of entries all forms."""
+def _shown(displays: pyarrow.ChunkedArray, forms: pyarrow.ChunkedArray) -> tuple[ShownForms, TagLists | None]:
+    """Of the log's queries the text that is displayed, of entries all forms, and the tags of these."""
     import pyarrow
     import pyarrow.compute
 
     logged, entered = np.flatnonzero(displays.is_valid()), np.flatnonzero(forms.is_valid())
     texts, payloads = [displays.drop_null()], [pyarrow.nulls(len(logged), pyarrow.string())]
-    shares, sizes = [np.ones(len(logged))], np.zeros(0, np.int64)
+    shares, sizes, tags = [np.ones(len(logged))], np.zeros(0, np.int64), None
     if len(entered):
         lists = forms.drop_null().combine_chunks()
         sizes = pyarrow.compute.list_value_length(lists).to_numpy()
@@ -70,6 +75,7 @@ def _shown(displays: pyarrow.ChunkedArray, forms: pyarrow.ChunkedArray) -> Shown
         texts.append(each.field("display"))
         payloads.append(each.field("payload"))
         shares.append(each.field("share").to_numpy())
+        tags = each.field("tags") if "tags" in each.type.names else None
     positions = np.concatenate([logged, np.repeat(entered, sizes)])
     order = np.argsort(positions, kind="stable")
 
@@ -77,13 +83,34 @@ def _shown(displays: pyarrow.ChunkedArray, forms: pyarrow.ChunkedArray) -> Shown
         chunks = [chunk for part in parts for chunk in getattr(part, "chunks", [part])]
         return _strings(pyarrow.chunked_array(chunks, pyarrow.string()).fill_null("").take(order))
 
-    return ShownForms(
+    shown = ShownForms(
         positions[order].astype(np.uint32),
         ordered(texts),
         ordered(payloads),
         np.concatenate(shares)[order] if (sizes > 1).any() else np.zeros(0),
         (np.arange(len(positions)) >= len(logged))[order],
     )
+    return shown, None if tags is None else _tag_lists(tags, np.argsort(order)[len(logged) :])
+
+
+def _tag_lists(tags: pyarrow.Array, rows: NDArray[np.int64]) -> TagLists | None:
+    """The forms that carry each tag.
+
+    Args:
+        tags: of each form of an entry, a list, and `rows`, where it stands among all forms.
+    """
+    import pyarrow.compute
+
+    each = tags.flatten().dictionary_encode()
+    if not len(each):
+        return None
+    names = each.dictionary.to_pylist()
+    in_order = sorted(range(len(names)), key=lambda number: names[number].encode())
+    numbers = np.argsort(in_order)[each.indices.to_numpy()]
+    rows = np.repeat(rows, pyarrow.compute.list_value_length(tags).to_numpy())
+    order = np.lexsort((rows, numbers))
+    starts = np.concatenate([[0], np.cumsum(np.bincount(numbers, minlength=len(names)))])
+    return TagLists([names[number] for number in in_order], starts, rows[order].astype(np.uint32))
 
 
 def _strings(column: pyarrow.ChunkedArray) -> SortedStrings:

@@ -109,6 +109,26 @@ class Ranking(_Section):
     floor: float = 0.0
 
 
+class Personal(_Section):
+    """Weights of what a user did before; see `suggest.personal` for the formula.
+
+    The defaults were fitted on a public log of one day of a search engine (`benchmarks/personal.py`).
+
+    Attributes:
+        repeats: six weights, for: being the last query of the session; minus log(1 + place); minus log(1 + hours ago);
+            the log of how often; minus whether it holds the typed words otherwise; minus whether it was mistyped. All
+            are at least 0.
+        refines: four weights, for: being what was typed with a word of the session; letters of that word, up to four;
+            its having ended a query; its having stood in the last one.
+        other: for a user who wants neither: the constant, and the weight of minus the log of the share of all
+            submissions that begin as typed.
+    """
+
+    repeats: tuple[float, float, float, float, float, float] = (1.73, 1.44, 0.27, 1.08, 4.37, 2.7)
+    refines: tuple[float, float, float, float] = (-3.08, 0.39, 1.29, 0.74)
+    other: tuple[float, float] = (1.88, -0.2)
+
+
 class Duplicates(_Section):
     """Which differences do not make another query; see `lm.text.duplicates`.
 
@@ -129,6 +149,7 @@ class Manifest(_Section):
         first_ranking: the weights that choose the candidates, before all models are asked about them.
         neural_ranking: the weights that order a list that the neural model proposed for; None: no such model does.
             Its floor counts for nothing: that of `ranking` holds.
+        personal: the weights of what a user did before.
         generated: whether generated queries stand among those of log and catalogue (`mix`), after all of them (`fill`),
             or are not suggested (`off`), unless server or request choose.
     """
@@ -144,6 +165,7 @@ class Manifest(_Section):
     ranking: Ranking
     first_ranking: Ranking = Ranking()
     neural_ranking: Ranking | None = None
+    personal: Personal = Personal()
     generated: Literal["off", "fill", "mix"] = "mix"
     metrics: dict[str, Any]
     files: dict[str, FileEntry]

@@ -17,12 +17,15 @@ from numpy.typing import NDArray
 from lm.arrays import open_array, open_strings, save_array, save_strings
 from lm.errors import BundleDamagedError
 from lm.index.shown import Shown, ShownForms
+from lm.index.tags import TagFilter, TagLists, Tags, save_tags
 from lm.index.words import WordIndex, save_words
 from lm.kernels.ranges import RangeMaxima, RangeSums, block_maxima, block_sums
 from lm.kernels.strings import SortedStrings, string_heads
 from lm.kernels.word_search import LOWEST_KEY
 from lm.text.hangul import typed_prefixes
 
+MOST_MATCHES = 1024
+"""Queries that hold the typed words and are looked at for those with wanted tags."""
 _RECENCY_FILE = "recency.npy"
 
 
@@ -67,6 +70,7 @@ class QueryIndex:
             self._words = WordIndex(folder)
             self.total = self._sums.between(0, len(self._counts))
             self._shown = ShownForms.open(folder)
+            self._tags = Tags.open(folder, self._keys)
             recency = folder / _RECENCY_FILE
             self._recency = open_array(recency, np.float16) if recency.is_file() else None
         except (ValueError, IndexError) as error:  # files that do not belong together
@@ -77,19 +81,27 @@ class QueryIndex:
     def __len__(self) -> int:
         return len(self._queries)
 
-    def completions(self, typed: str, k: int) -> tuple[list[tuple[str, float]], float]:
+    def completions(self, typed: str, k: int, wanted: TagFilter | None = None) -> tuple[list[tuple[str, float]], float]:
         """The k most popular queries that begin with what was typed, and the count of all that do.
 
         Equally popular ones come in byte order. Hangul in the making begins in several ways, see `lm.text.hangul`.
+
+        Args:
+            wanted: only queries with such tags; the count is of all.
         """
         ranges = [self._queries.between(*prefix.bounds()) for prefix in typed_prefixes(typed)]
-        heaviest = [position for low, high in ranges for position in self._maxima.heaviest(low, high, k)]
+        heaviest = [position for low, high in ranges for position in self._heaviest(low, high, k, wanted)]
         if len(ranges) > 1:
             heaviest = sorted(heaviest, key=lambda position: -int(self._keys[position]))[:k]
         found = [(self._queries[position].decode(), float(self._counts[position])) for position in heaviest]
         return found, sum(self._sums.between(low, high) for low, high in ranges)
 
-    def word_matches(self, typed: str, k: int) -> list[WordMatch]:
+    def _heaviest(self, low: int, high: int, k: int, wanted: TagFilter | None) -> list[int]:
+        if wanted is None:
+            return list(self._maxima.heaviest(low, high, k))
+        return [] if self._tags is None else self._tags.heaviest(wanted, low, high, k)
+
+    def word_matches(self, typed: str, k: int, wanted: TagFilter | None = None) -> list[WordMatch]:
         """The k most popular queries that hold the typed words, the last one as a beginning unless a space follows.
 
         Heaviest first; those that begin with what was typed are among them. They may lack a stop word only if none
@@ -98,12 +110,18 @@ class QueryIndex:
 
         Args:
             typed: normalised.
+            wanted: only queries with such tags. They are looked for among the heaviest `MOST_MATCHES`.
         """
-        found, _ = self._words.find(typed, k)
-        positions = self._by_rank[[each.rank for each in found]].tolist() if found else []
+        if wanted is not None and self._tags is None:
+            return []
+        found, _ = self._words.find(typed, k if wanted is None else MOST_MATCHES)
+        positions_N = self._by_rank[[each.rank for each in found]] if found else np.zeros(0, np.uint32)
+        if wanted is not None and self._tags is not None:
+            rows = self._shown.carry(positions_N.astype(np.int64), self._tags, wanted).nonzero()[0][:k]
+            found, positions_N = [found[row] for row in rows.tolist()], positions_N[rows]
         return [
             WordMatch(self._queries[position].decode(), float(self._counts[position]), *each[1:])
-            for position, each in zip(positions, found, strict=True)
+            for position, each in zip(positions_N.tolist(), found, strict=True)
         ]
 
     def count(self, query: str) -> float:
@@ -150,9 +168,18 @@ class QueryIndex:
         """Whether the queries at some positions are entries of a catalogue, bool (N,); False for -1."""
         return self._shown.are_entries(positions_N)
 
-    def shown(self, queries: Sequence[str]) -> list[tuple[Shown, ...]]:
-        """The forms in which each query is shown, the heaviest first, at least one; see `lm.index.shown`."""
-        return self._shown.of(queries, self.positions(queries))
+    def shown(self, queries: Sequence[str], wanted: TagFilter | None = None) -> list[tuple[Shown, ...]]:
+        """The forms in which each query is shown, the heaviest first, at least one; see `lm.index.shown`.
+
+        Args:
+            wanted: only forms with such tags, which may be none.
+        """
+        positions_N = self.positions(queries)
+        if wanted is None:
+            return self._shown.of(queries, positions_N)
+        if self._tags is None:
+            return [()] * len(queries)
+        return self._shown.wanted(queries, positions_N, self._tags, wanted)
 
 
 def save_query_index(
@@ -161,12 +188,14 @@ def save_query_index(
     weights: NDArray[np.float64],
     shown: ShownForms,
     recent: NDArray[np.float64] | None = None,
+    tags: TagLists | None = None,
 ) -> int:
     """Writes an index of distinct normalised queries in byte order; returns how many there are.
 
     Args:
         weights: submissions of each, (N,).
         recent: those of late, halved with each of a short half-life of their age; None without times.
+        tags: of the forms; None if there are none.
     """
     # the least weights stay above 0, which is the count of what is not in the index
     counts = np.maximum(weights.astype(np.float32), np.finfo(np.float32).tiny)
@@ -182,6 +211,8 @@ def save_query_index(
     save_array(folder / "by_rank.npy", by_rank)
     save_words(folder, queries, by_rank)
     shown.save(folder)
+    if tags is not None:
+        save_tags(folder, tags, shown.positions, keys)
     if recent is not None:
         save_array(folder / _RECENCY_FILE, np.log1p(recent).astype(np.float16))
     return len(queries)

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lm.arrays import open_array, open_strings, save_array, save_strings
+from lm.index.tags import MOST_LOOKED_AT, TagFilter, Tags
 from lm.kernels.strings import SortedStrings
 
 MOST_FORMS = 32
@@ -83,6 +84,37 @@ class ShownForms:
         save_strings(folder, "payloads", self._payloads)
         save_array(folder / "shown.shares.npy", self._shares)
         save_array(folder / "shown.entries.npy", self._entries)
+
+    @property
+    def positions(self) -> NDArray[np.uint32]:
+        """The query of each form, ascending (n,)."""
+        return self._positions
+
+    def carry(self, positions_N: NDArray[np.int64], tags: Tags, wanted: TagFilter) -> NDArray[np.bool_]:
+        """Whether the queries at these positions have a form with wanted tags, bool (N,)."""
+        owners, _ = self._wanted(positions_N, tags, wanted)
+        carry_N = np.zeros(len(positions_N), bool)
+        carry_N[owners] = True
+        return carry_N
+
+    def wanted(
+        self, queries: Sequence[str], positions_N: NDArray[np.int64], tags: Tags, wanted: TagFilter
+    ) -> list[tuple[Shown, ...]]:
+        """As `of`, but only forms with wanted tags; none of a query that has no such form."""
+        forms: list[list[Shown]] = [[] for _ in queries]
+        for owner, row in zip(*self._wanted(positions_N, tags, wanted), strict=True):
+            if len(forms[owner]) < MOST_FORMS:
+                forms[owner].append(self._form(queries[owner], row))
+        return [tuple(each) for each in forms]
+
+    def _wanted(self, positions_N: NDArray[np.int64], tags: Tags, wanted: TagFilter) -> tuple[list[int], list[int]]:
+        """The forms with wanted tags, by the place of their query among these positions and by their row."""
+        low_N, high_N = self._between(positions_N)
+        sizes_N = np.minimum(high_N - low_N, MOST_LOOKED_AT)
+        owners = np.repeat(np.arange(len(positions_N)), sizes_N)
+        rows = np.arange(len(owners)) + np.repeat(low_N - np.cumsum(sizes_N) + sizes_N, sizes_N)
+        there = tags.carry(wanted, rows.astype(np.uint32))
+        return owners[there].tolist(), rows[there].tolist()
 
     def of(self, queries: Sequence[str], positions_N: NDArray[np.int64]) -> list[tuple[Shown, ...]]:
         """The forms of some queries at these positions, -1 for one that is not in the index: the heaviest first.

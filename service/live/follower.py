@@ -9,7 +9,7 @@ import structlog
 
 from lm.errors import AutocompleteError, RequestError
 from service.live.changes import Change, Position
-from service.live.deny_list import KIND, DenyEntry, entry_of
+from service.live.kinds import Item, read
 from service.live.overlay import Overlay, View
 from service.live.store import LiveStore
 from service.telemetry.logs import trace_of
@@ -93,7 +93,7 @@ class Follower:
         return self._store is not None and (self._position is None or self.age_s > _STALE_S)
 
     def view(self, model: str) -> View:
-        """What is taken down where a model answers, now."""
+        """What the live state is where a model answers, now."""
         return self.overlay.view(model)
 
     def _run(self) -> None:
@@ -106,21 +106,21 @@ class Follower:
                 self._stopping.wait(_RETRY_S)
             finally:
                 self._looked.set()
-            self.overlay = self.overlay.without_ended(self._wall_clock())
+            self.overlay = self.overlay.at(self._wall_clock())
 
     def _look(self) -> None:
         assert self._store is not None
         changes = None if self._position is None else self._store.follow(self._position, _LOOK_S)
         if changes is None:
             position, state = self._store.snapshot()
-            overlay = Overlay().with_changes(_entries(state))
-            self.overlay = overlay.without_ended(self._wall_clock())
+            overlay = Overlay().with_changes(_items(state))
+            self.overlay = overlay.at(self._wall_clock())
             self._position = position
             _log.info("live_snapshot", number=position.number, entries=overlay.size)
         elif changes:
             assert self._position is not None
-            overlay = self.overlay.with_changes(_entries(changes))
-            self.overlay = overlay.without_ended(self._wall_clock())
+            overlay = self.overlay.with_changes(_items(changes))
+            self.overlay = overlay.at(self._wall_clock())
             self._position = self._position._replace(number=changes[-1].number)
             self._changes.inc(len(changes))
 
@@ -147,11 +147,13 @@ class Follower:
             self._on_ready()
 
 
-def _entries(changes: Iterable[Change]) -> Iterable[tuple[DenyEntry, bool]]:
-    """The entries that changes make or remove; what this release cannot obey, as of a later one, is left out."""
+def _items(changes: Iterable[Change]) -> Iterable[tuple[Item, bool]]:
+    """What changes make or remove; what this release cannot obey, as of a later one, is left out."""
     for change in changes:
-        if change.kind == KIND:
-            try:
-                yield entry_of(change).checked(), change.value is not None
-            except (ValueError, RequestError) as error:
-                _log.error("live_change_unknown", error=str(error), effect="this release does not obey it")
+        try:
+            item = read(change)
+        except (ValueError, RequestError) as error:
+            _log.error("live_change_unknown", error=str(error), effect="this release does not obey it")
+        else:
+            if item is not None:
+                yield item, change.value is not None

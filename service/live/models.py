@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from lm.errors import ModelLoadingError
+from lm.text.normalize import normalize_query
 from service.live.follower import Follower
-from service.live.overlay import View
+from service.live.own import NOBODY, Own, UserHistories
 from service.live.trending import NO_TRENDS, ModelTrends, Trending
 from suggest.budget import Budget
-from suggest.live import NOTHING, Live
+from suggest.live import Live
+from suggest.own import OwnQuery
+from suggest.personal import User
 from suggest.types import (
     FinishReason,
     Generated,
@@ -34,32 +38,48 @@ class LiveModel:
         model: the model as its bundle has it.
         epoch: names what is taken down and what is trending: two answers are the same only if it is.
         is_stale: whether the last changes may be missing.
+        trends: what is trending.
+        own: the user's own queries; `minute` is when the answer began, in minutes since 1970, if there are any.
     """
 
-    __slots__ = ("_follower", "_live", "_view", "epoch", "is_stale", "model", "name", "version")
+    __slots__ = ("_follower", "_view", "epoch", "is_stale", "minute", "model", "name", "own", "trends", "version")
 
-    def __init__(self, model: Model, follower: Follower, trends: ModelTrends = NO_TRENDS) -> None:
+    def __init__(
+        self, model: Model, follower: Follower, own: Own = NOBODY, minute: int = 0, trends: ModelTrends = NO_TRENDS
+    ) -> None:
         self.model = model
         self.name = model.name
         self.version = model.version
         self._follower = follower
         self._view = follower.view(model.name)
-        self._live = _live(self._view, trends)
+        self.trends = trends
         self.epoch = f"{self._view.epoch} {trends.epoch}" if trends.epoch else self._view.epoch
         self.is_stale = follower.is_stale
+        self.own = own
+        self.minute = minute
 
     def complete_query(self, query: str, options: QueryOptions, budget: Budget | None) -> QueryCompletion:
         """See `Model.complete_query`; the query is normalised."""
-        view = self._view
+        view, user = self._view.denied, self._user(options.context)
         if view.is_silent:
             return QueryCompletion(suggestions=(), normalized_query=query, timings=())
         if not view.generates:
             options = options._replace(generated=Generated.OFF)
-        return self.model.complete_query(query, options, budget, self._live)
+        blocked = view if view.has_texts else None
+        queries = (self.trends.queries,) if len(self.trends.queries) else ()
+        if user is None and blocked is None and not queries:
+            return self.model.complete_query(query, options, budget)
+        return self.model.complete_query(query, options, budget, Live(blocked=blocked, queries=queries, user=user))
+
+    def _user(self, context: Sequence[str]) -> User | None:
+        if not self.own.version and not context:
+            return None
+        session = [OwnQuery(normalize_query(query).rstrip(), " ".join(query.split()), 0.0) for query in context]
+        return User.of(self.own.history, session, (self.minute + 1) * 60.0)
 
     def predict_next_word(self, text: str, options: WordOptions, budget: Budget | None) -> NextWords:
         """See `Model.predict_next_word`."""
-        view = self._view
+        view = self._view.denied
         if view.is_silent:
             return NextWords(suggestions=(), replace_start=len(text), timings=())
         if not view.has_texts:
@@ -69,18 +89,12 @@ class LiveModel:
     def generate_text(self, prompt: str, options: GenerationOptions) -> Iterator[TextChunk]:
         """See `Model.generate_text`; what is taken down meanwhile holds for the rest of the text."""
         for chunk in self.model.generate_text(prompt, options, _Now(self._follower, self.name)):
-            if not self._follower.view(self.name).generates:
+            if not self._follower.view(self.name).denied.generates:
                 break
             yield chunk
             if chunk.finish_reason is not None:
                 return
         yield TextChunk(text="", finish_reason=FinishReason.STOP)
-
-
-def _live(view: View, trends: ModelTrends) -> Live:
-    if not view.has_texts and not len(trends.queries):
-        return NOTHING
-    return Live(blocked=view if view.has_texts else None, queries=(trends.queries,) if len(trends.queries) else ())
 
 
 class _Now:
@@ -91,35 +105,75 @@ class _Now:
         self._model = model
 
     def blocks(self, text: str) -> bool:
-        view = self._follower.view(self._model)
+        view = self._follower.view(self._model).denied
         return view.has_texts and view.blocks(text)
 
     def blocks_after(self, before: str, text: str) -> bool:
-        view = self._follower.view(self._model)
+        view = self._follower.view(self._model).denied
         return view.has_texts and view.blocks_after(before, text)
 
 
 class LiveModels:
-    """The served models, as they answer now."""
+    """The served models, as they answer now.
 
-    def __init__(self, served: ServedModels, follower: Follower, trending: Trending | None = None) -> None:
+    Args:
+        histories: None if nobody has one.
+        wall_clock: seconds since 1970.
+        trending: None if nothing is.
+    """
+
+    def __init__(
+        self,
+        served: ServedModels,
+        follower: Follower,
+        histories: UserHistories | None = None,
+        wall_clock: Callable[[], float] = time.time,
+        trending: Trending | None = None,
+    ) -> None:
         self._served = served
         self._follower = follower
+        self._histories = histories
+        self._wall_clock = wall_clock
         self._trending = trending
 
-    def get(self, name: str) -> LiveModel:
+    def get(self, name: str, user: str | None = None) -> LiveModel:
         """The model of this name; of the default one if empty.
+
+        Args:
+            user: see `ServedModels.get`.
 
         Raises:
             ModelLoadingError: it is still being read, or nobody knows yet what is taken down.
             AutocompleteError: see `ServedModels.get`.
         """
-        model = self._served.get(name)
+        model = self._served.get(name, user)
         if not self._follower.is_ready:
             raise ModelLoadingError("What is taken down is still being read.", remedy="Try again.")
         return self.over(model)
 
+    def any_user(self) -> str:
+        """See `ServedModels.any_user`."""
+        return self._served.any_user()
+
+    def at_hand(self, model: LiveModel, user_pseudo_id: str) -> LiveModel | None:
+        """The model as it answers a user; None if the user's own queries are yet to be read. Does not wait."""
+        if self._histories is None or not user_pseudo_id:
+            return model
+        own = self._histories.at_hand(user_pseudo_id, model.name)
+        return None if own is None else self._with_own(model, own)
+
+    def for_user(self, model: LiveModel, user_pseudo_id: str) -> LiveModel:
+        """The model as it answers a user, whose own queries are read if they must be."""
+        if self._histories is None or not user_pseudo_id:
+            return model
+        return self._with_own(model, self._histories.of(user_pseudo_id, model.name))
+
+    def _with_own(self, model: LiveModel, own: Own) -> LiveModel:
+        if not own.version:
+            return model
+        return LiveModel(model.model, self._follower, own, int(self._wall_clock() // 60), model.trends)
+
     def over(self, model: Model) -> LiveModel:
         """A model as it answers now."""
         trends = NO_TRENDS if self._trending is None else self._trending.of(model.name, model.version)
-        return LiveModel(model, self._follower, trends)
+        return LiveModel(model, self._follower, trends=trends)

@@ -6,28 +6,43 @@ from collections.abc import Sequence
 from typing import Any
 
 from service.live.events import ONCE_S, Checkpoint, Event, id_digest, number_at, pack_event, unpack_event
+from service.live.histories import HistoryLimits
+from service.live.redis_histories import (
+    ACTIVE,
+    FORGET_HISTORY,
+    TAKE_QUERY,
+    history_arguments,
+    history_keys,
+    packed_query,
+)
 from service.live.redis_link import PREFIX, RedisLink
 
 _EVENTS, _NUMBER, _IDS = (f"{PREFIX}:{name}" for name in ("events", "event_number", "event_ids"))
-# ARGV: the number of now, that of a day ago; then for each event the digest of its id, its user, and itself.
+# ARGV: the number of now, that of a day ago; before when own queries are too old, and how many are kept; then for each
+# event the digest of its id, its user, what it adds to the user's own queries, and itself.
 # Numbers have 16 digits: Lua's are exact up to there, but print them otherwise.
-_WRITE = """
+_WRITE = (
+    TAKE_QUERY
+    + """
 local now, old = tonumber(ARGV[1]), redis.call('ZCOUNT', KEYS[3], '-inf', ARGV[2])
 local number = tonumber(redis.call('GET', KEYS[2]) or '0')
 local taken = {}
 if old > 0 then redis.call('ZREMRANGEBYRANK', KEYS[3], 0, math.min(old, 2 * #ARGV) - 1) end
-for at = 3, #ARGV, 3 do
-  local place = (at - 3) / 3 + 1
+if #ARGV > 4 then trim_histories(KEYS[4], ARGV[3], 2) end
+for at = 5, #ARGV, 4 do
+  local place = (at - 5) / 4 + 1
   taken[place] = '0'
   if ARGV[at] == '' or redis.call('ZADD', KEYS[3], 'NX', now, ARGV[at]) == 1 then
     number = math.max(number + 1, now)
     taken[place] = string.format('%.0f', number)
-    redis.call('XADD', KEYS[1], taken[place] .. '-0', 'user', ARGV[at + 1], 'event', ARGV[at + 2])
+    redis.call('XADD', KEYS[1], taken[place] .. '-0', 'user', ARGV[at + 1], 'event', ARGV[at + 3])
+    if ARGV[at + 2] ~= '' then take_query(KEYS[4], ARGV[at + 1], ARGV[at + 2], ARGV[3], tonumber(ARGV[4])) end
   end
 end
 redis.call('SET', KEYS[2], string.format('%.0f', number))
 return taken
 """
+)
 # ARGV: a user, after which name to begin, how many to look at. Returns the last name, and how many were removed.
 _FORGET = """
 local found, removed = redis.call('XRANGE', KEYS[1], ARGV[2], '+', 'COUNT', ARGV[3]), 0
@@ -49,16 +64,19 @@ _LOOKED_AT = 5_000
 class RedisEvents:
     """See `EventLog`; writing raises `UnsupportedError` if this Redis would lose what it takes."""
 
-    def __init__(self, link: RedisLink, replicas: int) -> None:
+    def __init__(self, link: RedisLink, replicas: int, limits: HistoryLimits) -> None:
         self._link = link
+        self._limits = limits
         self._replicas = replicas
 
     def write(self, events: Sequence[Event], *, now_s: float) -> list[int]:
         """See `EventLog`."""
         arguments: list[object] = [number_at(now_s), number_at(now_s - ONCE_S)]
+        arguments += history_arguments(self._limits, now_s)
         for event in events:
-            arguments += [id_digest(event.event_id), event.user, pack_event(event)]
-        return [*map(int, self._write(_WRITE, [_EVENTS, _NUMBER, _IDS], arguments))] if events else []
+            own = packed_query(event) if self._limits.queries else ""
+            arguments += [id_digest(event.event_id), event.user, own, pack_event(event)]
+        return [*map(int, self._write(_WRITE, [_EVENTS, _NUMBER, _IDS, ACTIVE], arguments))] if events else []
 
     def after(self, number: int, count: int) -> list[Event]:
         """See `EventLog`."""
@@ -68,6 +86,8 @@ class RedisEvents:
     def forget(self, user: str) -> int:
         """See `EventLog`."""
         forgotten, start = 0, "-"
+        if user:
+            self._write(FORGET_HISTORY, [ACTIVE, *history_keys(user)], [user])
         while user:
             last, removed = self._write(_FORGET, [_EVENTS], [user, start, _LOOKED_AT])
             forgotten += removed

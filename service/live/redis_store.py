@@ -16,12 +16,16 @@ from lm.errors import ConfigError
 from service.cache.redis_clients import RedisClients
 from service.cache.redis_url import read_redis_url
 from service.live.changes import Change, Position, Snapshot, pack, unpack
+from service.live.histories import HistoryLimits
 from service.live.redis_events import RedisEvents
+from service.live.redis_histories import RedisHistories
 from service.live.redis_link import PREFIX, RedisLink
 
 _NUMBER, _ORIGIN, _LOG, _STATE = (f"{PREFIX}:{name}" for name in ("number", "origin", "log", "state"))
 _SECRET = f"{PREFIX}:secret"
 _TIMEOUT_S = 2.0
+_HISTORY_TIMEOUT_S = 0.1
+"""Answers wait for it."""
 _LONGEST_BLOCK_S = 1.0
 _AT_ONCE = 1000
 # ARGV: a name for the log; then for each change its field, expected number or -1, whether it is a removal, and itself
@@ -67,11 +71,12 @@ class RedisStore:
         ConfigError: the URL cannot be used.
     """
 
-    def __init__(self, url: str, *, replicas: int = 0) -> None:
+    def __init__(self, url: str, *, replicas: int = 0, limits: HistoryLimits = HistoryLimits()) -> None:  # noqa: B008 -- immutable
         try:
             form = read_redis_url(url)
             self._asking, self._following = (RedisLink(RedisClients(form, _TIMEOUT_S)) for _ in range(2))
-            self._events = RedisEvents(RedisLink(RedisClients(form, _TIMEOUT_S)), replicas)
+            self._events = RedisEvents(RedisLink(RedisClients(form, _TIMEOUT_S)), replicas, limits)
+            self._histories = RedisHistories(RedisLink(RedisClients(form, _HISTORY_TIMEOUT_S)), limits)
         except ValueError as error:
             raise ConfigError(f"--live: {error}.", remedy="Such as redis://HOST:6379/0.") from None
         if replicas and form.kind == "cluster":
@@ -163,9 +168,15 @@ class RedisStore:
         """See `LiveStore`."""
         return self._events
 
+    @property
+    def histories(self) -> RedisHistories:
+        """See `LiveStore`."""
+        return self._histories
+
     def close(self) -> None:
         """See `LiveStore`."""
         self._events.close()
+        self._histories.close()
         self._asking.close()
         self._following.close()
 

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from service.live.events import ONCE_S, Checkpoint, Event, id_digest, number_at, pack_event, unpack_event
+from service.live.sqlite_histories import SqliteHistories, forget_history
 from service.live.sqlite_link import SqliteLink
 
 EVENT_SCHEMA = """
@@ -24,8 +25,9 @@ _REMOVED_AT_ONCE = 10_000
 class SqliteEvents:
     """See `EventLog`."""
 
-    def __init__(self, link: SqliteLink) -> None:
+    def __init__(self, link: SqliteLink, histories: SqliteHistories) -> None:
         self._link = link
+        self._histories = histories
 
     def write(self, events: Sequence[Event], *, now_s: float) -> list[int]:
         """See `EventLog`."""
@@ -39,9 +41,10 @@ class SqliteEvents:
                 is_new = not digest or _is_new(connection, digest, now)
                 last = max(last + 1, now) if is_new else last
                 numbers.append(last if is_new else 0)
-            pairs = zip(events, numbers, strict=True)
+            pairs = [*zip(events, numbers, strict=True)]
             rows = ((number, event.user, pack_event(event)) for event, number in pairs if number)
             connection.executemany("INSERT INTO events VALUES (?, ?, ?)", rows)
+            self._histories.take(connection, [event for event, number in pairs if number], now_s)
         return numbers
 
     def after(self, number: int, count: int) -> list[Event]:
@@ -54,6 +57,7 @@ class SqliteEvents:
     def forget(self, user: str) -> int:
         """See `EventLog`."""
         with self._link.transaction() as connection:
+            forget_history(connection, user)
             return connection.execute("DELETE FROM events WHERE user = ? AND user <> ''", (user,)).rowcount
 
     def trim(self, *, before_s: float, most: int) -> None:

@@ -1,5 +1,79 @@
-"""What is kept of users in the SQLite file of the live state."""
+"""The own queries of users in the SQLite file of the live state, and the secret by which users are known."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+
+from service.live.events import Event
+from service.live.histories import HistoryLimits, KeptQuery, submitted
+from service.live.sqlite_link import SqliteLink
 
 HISTORY_SCHEMA = """
 CREATE TABLE IF NOT EXISTS secret (one INTEGER PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS histories (
+    user TEXT, model TEXT, text TEXT, display TEXT NOT NULL, last_s REAL NOT NULL, times INTEGER NOT NULL,
+    PRIMARY KEY (user, model, text)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS histories_order ON histories (user, last_s);
+CREATE INDEX IF NOT EXISTS histories_age ON histories (last_s);
 """
+_ADD = """
+INSERT INTO histories VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (user, model, text) DO UPDATE SET
+    display = iif(excluded.last_s >= last_s, excluded.display, display),
+    last_s = max(last_s, excluded.last_s), times = times + excluded.times
+"""
+_KEEP_LAST = """
+DELETE FROM histories WHERE user = ?1 AND (model, text) IN
+    (SELECT model, text FROM histories WHERE user = ?1 ORDER BY last_s DESC LIMIT -1 OFFSET ?2)
+"""
+_REMOVE_OLD = """
+DELETE FROM histories WHERE (user, model, text) IN
+    (SELECT user, model, text FROM histories WHERE last_s < ? ORDER BY last_s LIMIT ?)
+"""
+_REMOVED_AT_ONCE = 1000
+
+
+class SqliteHistories:
+    """See `HistoryLog`."""
+
+    def __init__(self, link: SqliteLink, limits: HistoryLimits) -> None:
+        self._link = link
+        self._limits = limits
+
+    def of(self, user: str) -> list[KeptQuery]:
+        """See `HistoryLog`."""
+        query = "SELECT model, text, display, last_s, times FROM histories WHERE user = ?"
+        with self._link.reading() as connection:
+            return [KeptQuery(*row) for row in connection.execute(query, (user,)).fetchall()]
+
+    def trim(self, *, now_s: float) -> None:
+        """See `HistoryLog`."""
+        removed = _REMOVED_AT_ONCE
+        while removed == _REMOVED_AT_ONCE:
+            with self._link.transaction() as connection:
+                removed = self._remove_old(connection, now_s)
+
+    def take(self, connection: sqlite3.Connection, events: Iterable[Event], now_s: float) -> None:
+        """Adds what events tell, within the transaction that takes them."""
+        if self._limits.queries:
+            users = set[str]()
+            for event in events:
+                if (query := submitted(event)) is not None:
+                    connection.execute(_ADD, (event.user, *query))
+                    users.add(event.user)
+            connection.executemany(_KEEP_LAST, [(user, self._limits.queries) for user in users])
+        self._remove_old(connection, now_s)
+
+    def close(self) -> None:
+        """Ends its connection."""
+        with self._link.lock:
+            self._link.close()
+
+    def _remove_old(self, connection: sqlite3.Connection, now_s: float) -> int:
+        return connection.execute(_REMOVE_OLD, (now_s - self._limits.seconds, _REMOVED_AT_ONCE)).rowcount
+
+
+def forget_history(connection: sqlite3.Connection, user: str) -> None:
+    """Removes what is kept of a user's queries, within a transaction."""
+    connection.execute("DELETE FROM histories WHERE user = ?", (user,))

@@ -16,8 +16,9 @@ from pathlib import Path
 
 from lm.errors import ConfigError, StoreUnavailableError
 from service.live.changes import Change, Position, Snapshot, pack, unpack
+from service.live.histories import HistoryLimits
 from service.live.sqlite_events import EVENT_SCHEMA, SqliteEvents
-from service.live.sqlite_histories import HISTORY_SCHEMA
+from service.live.sqlite_histories import HISTORY_SCHEMA, SqliteHistories
 from service.live.sqlite_link import SqliteLink, explained
 
 _LOOK_S = 0.1
@@ -46,14 +47,15 @@ class SqliteStore:
         ConfigError: the file cannot be made or read, or is another one.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, limits: HistoryLimits = HistoryLimits()) -> None:  # noqa: B008 -- immutable
         self._path = path
         try:
             if not path.exists():
                 _make(path)
             self._asking = SqliteLink(path)
             self._following = SqliteLink(path)
-            self._events = SqliteEvents(SqliteLink(path))
+            self._histories = SqliteHistories(SqliteLink(path), limits)
+            self._events = SqliteEvents(SqliteLink(path), self._histories)
             with explained(path):
                 (found,) = self._asking.open().execute("PRAGMA user_version").fetchone()
                 if found == _FORMAT:
@@ -141,9 +143,15 @@ class SqliteStore:
         """See `LiveStore`."""
         return self._events
 
+    @property
+    def histories(self) -> SqliteHistories:
+        """See `LiveStore`."""
+        return self._histories
+
     def close(self) -> None:
         """See `LiveStore`."""
         self._events.close()
+        self._histories.close()
         for link in (self._asking, self._following):
             with link.lock:
                 link.close()

@@ -11,6 +11,7 @@ from lm.errors import ConfigError
 from service.config import ServerSettings
 from service.live.changes import Change, Position, Snapshot
 from service.live.events import EventLog
+from service.live.histories import HistoryLimits, HistoryLog
 
 OFF = "off"
 DEFAULT_FILE = "live.sqlite"
@@ -65,6 +66,10 @@ class LiveStore(Protocol):
     def events(self) -> EventLog:
         """What users did."""
 
+    @property
+    def histories(self) -> HistoryLog:
+        """What users have searched for, which `events` adds to."""
+
     def close(self) -> None:
         """Ends all connections."""
 
@@ -78,13 +83,20 @@ def store_location(settings: ServerSettings) -> str:
     return OFF if is_url(settings.registry) else str(Path(settings.registry).parent / DEFAULT_FILE)
 
 
-def open_store(location: str, *, replicas: int = 0, create: bool = True) -> LiveStore:
+def open_store(
+    location: str,
+    *,
+    replicas: int = 0,
+    create: bool = True,
+    limits: HistoryLimits = HistoryLimits(),  # noqa: B008 -- immutable
+) -> LiveStore:
     """Opens a store; a Redis is not asked yet.
 
     Args:
         location: path of a file, or a URL of Redis.
         replicas: of Redis that must have a change before it counts as taken.
         create: whether to make a file that is not there.
+        limits: of what is kept of a user.
 
     Raises:
         ConfigError: it cannot be used.
@@ -92,11 +104,11 @@ def open_store(location: str, *, replicas: int = 0, create: bool = True) -> Live
     if "://" in location:
         from service.live.redis_store import RedisStore  # takes as long as half of the other imports
 
-        return RedisStore(location, replicas=replicas)
+        return RedisStore(location, replicas=replicas, limits=limits)
     if replicas:
         raise ConfigError("--live-replicas: a file has no replicas.", remedy="Set it to 0, or name a Redis by --live.")
     from service.live.sqlite_store import SqliteStore
 
     if not create and not Path(location).is_file():
         raise ConfigError(f"{location}: there is no live state.", remedy="Name its file, or the URL of its Redis.")
-    return SqliteStore(Path(location))
+    return SqliteStore(Path(location), limits=limits)

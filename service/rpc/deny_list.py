@@ -110,9 +110,9 @@ class DenyListServicer:
     def _check_room(self, entry: DenyEntry) -> None:
         if not entry.operator.has_phrase:
             return  # there is always room for a kill switch
-        overlay = self._follower.overlay
+        denied = self._follower.overlay.denied
         is_pattern = entry.operator is Operator.PATTERN
-        if overlay.size >= MAX_ENTRIES or (is_pattern and overlay.pattern_count >= MAX_PATTERNS):
+        if denied.size >= MAX_ENTRIES or (is_pattern and denied.pattern_count >= MAX_PATTERNS):
             most = f"{MAX_PATTERNS:,} patterns" if is_pattern else f"{MAX_ENTRIES:,} entries"
             raise RequestError(
                 "deny_list_entry", f"is one too many: there are {most}.", fault="OUT_OF_RANGE", remedy="Delete others."

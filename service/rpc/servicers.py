@@ -14,7 +14,7 @@ from autocomplete.v1 import autocomplete_service_pb2 as pb
 from autocomplete.v1 import model_service_pb2 as model_pb
 
 from lm.errors import RequestError
-from service.live.models import LiveModels
+from service.live.models import LiveModel, LiveModels
 from service.models.served_models import ModelState, ModelStatus, ServedModels
 from service.rpc.admission import Clock, Lanes
 from service.rpc.calls import Call, Calls
@@ -78,7 +78,8 @@ class AutocompleteServicer:
 
     async def complete_query(self, request: pb.CompleteQueryRequest, call: Call) -> bytes:
         """`CompleteQuery`."""
-        return await self._answer(COMPLETE_QUERY, self._completer.read_query(request, request.query), call)
+        user = request.user_pseudo_id or self._models.any_user()
+        return await self._answer(COMPLETE_QUERY, self._completer.read_query(request, request.query), call, user)
 
     async def predict_next_word(self, request: pb.PredictNextWordRequest, call: Call) -> bytes:
         """`PredictNextWord`."""
@@ -99,13 +100,18 @@ class AutocompleteServicer:
             response = pb.GenerateTextResponse(text=chunk.text, finish_reason=_FINISH_REASONS[chunk.finish_reason])
             yield response.SerializeToString()
 
-    async def _answer(self, method: str, question: Question[Any], call: Call) -> bytes:
+    async def _answer(self, method: str, question: Question[Any], call: Call, user: str | None = None) -> bytes:
         """The answer; one that the process holds needs no thread."""
-        model = self._models.get(question.model)
-        answer = self._completer.at_hand(method, model, question)
+        model = self._models.get(question.model, user)
+        known = self._models.at_hand(model, question.user_pseudo_id)
+        answer = None if known is None else self._completer.at_hand(method, known, question)
         if answer is None:
-            answer = await call.compute(self._completer.answer, method, model, question, partial(self._budget, call))
+            answer = await call.compute(self._computed, method, known or model, question, call)
         return answer
+
+    def _computed(self, method: str, model: LiveModel, question: Question[Any], call: Call) -> bytes:
+        model = self._models.for_user(model, question.user_pseudo_id)
+        return self._completer.answer(method, model, question, partial(self._budget, call))
 
     def _budget(self, call: Call) -> Budget:
         """What is left of the caller's time, or of the server's own since the call arrived."""
@@ -182,6 +188,13 @@ def _model_message(status: ModelStatus) -> model_pb.Model:
     )
     if status.latest_error is not None:
         message.latest_version_error.CopyFrom(status_of(status.latest_error))
+    shares = status.shares
+    for each in status.split:
+        added = message.served_versions.add(
+            version=each.version, share=shares[each.version], configured_share=each.percent / 100
+        )
+        if each.error is not None:
+            added.error.CopyFrom(status_of(each.error))
     model = status.model
     if model is not None:
         message.version = model.version

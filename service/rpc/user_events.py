@@ -169,7 +169,7 @@ class UserEventServicer:
         return name, version
 
     def _listed(self, name: str, version: str) -> list[pb.TrendingQuery]:
-        trends, view = self._trending.of(name, version), self._follower.view(name)
+        trends, view = self._trending.of(name, version), self._follower.view(name).denied
         return [
             pb.TrendingQuery(
                 query=written,

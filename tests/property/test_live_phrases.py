@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lm.text.folding import near_words
+from service.live.denied import Denied
 from service.live.deny_list import DenyEntry, Operator
-from service.live.overlay import Overlay
 from service.live.phrases import spellings
 
 words = st.lists(st.text("ab", min_size=1, max_size=5), min_size=1, max_size=5)
@@ -34,7 +34,7 @@ def test_phrases_are_found_as_a_naive_search_finds_them(
         for exact, phrase in denied
     ]
     gone = {entries[place].key for place in removed if place < len(entries)}
-    overlay = Overlay().with_changes([(entry, True) for entry in entries])
+    overlay = Denied().with_changes([(entry, True) for entry in entries])
     overlay = overlay.with_changes([(entry, False) for entry in entries if entry.key in gone])
     expected = any(
         (same if exact else contains)(text, phrase)

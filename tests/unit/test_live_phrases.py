@@ -8,16 +8,16 @@ import pytest
 
 from lm.errors import RequestError
 from lm.text.normalize import normalize_query
+from service.live.denied import Denied, DeniedView
 from service.live.deny_list import DenyEntry, Operator, creation, entry_of, removal
-from service.live.overlay import Overlay, View
 
 
 def entry(operator: Operator, phrase: str = "", **fields: object) -> DenyEntry:
     return DenyEntry(operator=operator, phrase=phrase, **{"created_s": 1.0, **fields})  # type: ignore[arg-type]
 
 
-def view_of(*entries: DenyEntry, model: str = "shop") -> View:
-    return Overlay().with_changes([(each.checked(), True) for each in entries]).view(model)
+def view_of(*entries: DenyEntry, model: str = "shop") -> DeniedView:
+    return Denied().with_changes([(each.checked(), True) for each in entries]).view(model)
 
 
 def blocks(operator: Operator, phrase: str, text: str) -> bool:
@@ -185,7 +185,7 @@ def test_entries_that_take_down_the_same_are_the_same() -> None:
 
 def test_a_model_has_its_own_and_what_holds_for_all() -> None:
     everywhere, own = entry(Operator.EXACT, "a"), entry(Operator.EXACT, "b", model="shop")
-    overlay = Overlay().with_changes([(everywhere, True), (own, True)])
+    overlay = Denied().with_changes([(everywhere, True), (own, True)])
     shop, other = overlay.view("shop"), overlay.view("other")
     assert (shop.blocks("a"), shop.blocks("b")) == (True, True)
     assert (other.blocks("a"), other.blocks("b")) == (True, False)
@@ -198,14 +198,14 @@ def test_kill_switches() -> None:
     assert not view_of(entry(Operator.GENERATED)).is_silent
     silent = view_of(entry(Operator.EVERYTHING))
     assert (silent.is_silent, silent.generates) == (True, False)
-    one = Overlay().with_changes([(entry(Operator.EVERYTHING, model="shop"), True)])
+    one = Denied().with_changes([(entry(Operator.EVERYTHING, model="shop"), True)])
     assert (one.view("shop").is_silent, one.view("other").is_silent) == (True, False)
 
 
 def test_the_epoch_names_what_is_taken_down_and_nothing_else() -> None:
     first, second = entry(Operator.EXACT, "a"), entry(Operator.PATTERN, "b")
-    one, two = Overlay().with_changes([(first, True)]), Overlay().with_changes([(second, True), (first, True)])
-    assert Overlay().view("shop").epoch == ""
+    one, two = Denied().with_changes([(first, True)]), Denied().with_changes([(second, True), (first, True)])
+    assert Denied().view("shop").epoch == ""
     assert two.view("shop").epoch == one.with_changes([(second, True)]).view("shop").epoch
     assert one.view("shop").epoch == two.with_changes([(second, False)]).view("shop").epoch != two.view("shop").epoch
     assert two.with_changes([(first, True)]).view("shop").epoch == two.view("shop").epoch
@@ -215,7 +215,7 @@ def test_the_epoch_names_what_is_taken_down_and_nothing_else() -> None:
 
 def test_doing_a_change_twice_changes_nothing() -> None:
     shared = [entry(Operator.EXACT, phrase) for phrase in ("köln", "koeln", "koln")]
-    overlay = Overlay().with_changes([(each, True) for each in shared] * 2)
+    overlay = Denied().with_changes([(each, True) for each in shared] * 2)
     assert overlay.size == 3
     overlay = overlay.with_changes([(shared[0], False)]).with_changes([(shared[0], False)])
     assert overlay.size == 2
@@ -226,14 +226,14 @@ def test_doing_a_change_twice_changes_nothing() -> None:
 
 def test_entries_end() -> None:
     entries = [entry(Operator.EXACT, "a", ends_s=9.0), entry(Operator.EXACT, "b")]
-    overlay = Overlay().with_changes([(each, True) for each in entries])
-    assert overlay.next_end_s == 9.0
-    assert overlay.without_ended(8.9) is overlay
-    later = overlay.without_ended(9.0)
+    overlay = Denied().with_changes([(each, True) for each in entries])
+    assert overlay.next_change_s == 9.0
+    assert overlay.at(8.9) is overlay
+    later = overlay.at(9.0)
     assert (later.view("m").blocks("a"), later.view("m").blocks("b")) == (False, True)
-    assert later.next_end_s == math.inf
+    assert later.next_change_s == math.inf
     longer = overlay.with_changes([(entry(Operator.EXACT, "a"), True)])
-    assert longer.without_ended(99.0).view("m").blocks("a")
+    assert longer.at(99.0).view("m").blocks("a")
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import md5
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 CATALOGUE_KINDS = KINDS
 LONGEST_ENTRY = 256
 """Code points: as many as a user may type, or a chosen entry could not stand in the box."""
+MOST_TAGS, LONGEST_TAG = 32, 64
 _HELD_OUT_FROM = 10
 """Of fewer entries none is held out: each is worth more to the models than to the figures."""
 _SHOWN = 60
@@ -84,11 +85,12 @@ class CatalogueCounts:
 
 @dataclass(slots=True)
 class _Form:
-    """An entry with its payload; `display` comes from its heaviest row, of weight `heaviest`."""
+    """An entry with its payload; `display` comes from its heaviest row, of weight `heaviest`, `tags` from all."""
 
     weight: float = 0.0
     heaviest: float = 0.0
     display: str = ""
+    tags: set[str] = field(default_factory=set)
 
 
 _Forms: TypeAlias = list[tuple[str, str, _Form]]
@@ -111,7 +113,7 @@ def write_catalogue(
         InputError: a file, a line, a column or a weight cannot be used, or no entry is left.
     """
     files = leave_out_empty(source_files(config.catalogue, base, CATALOGUE_KINDS), reporter)
-    forms, dropped, rows = _read(files, config.screening, base, reporter)
+    forms, nowhere, dropped, rows = _read(files, config.screening, base, reporter)
     weights = _weights(forms)
     if log is None and not weights:
         reasons = ", ".join(f"{rows} {reason}" for reason, rows in dropped.most_common()) or "none"
@@ -119,17 +121,17 @@ def write_catalogue(
         raise InputError(files[0][1] if files else base, f"no entry is left (dropped: {reasons}).", remedy=remedy)
     parts, held, factor = {"validation": 0, "test": 0}, set[str](), None
     if log is None:
-        _write_index(_table(forms, weights), out_folder)
+        _write_index(_table(forms, weights), nowhere, out_folder)
         parts, held = _hold_out(weights, config, out_folder, reporter)
     else:
         with _reading(log, out_folder) as connection:
             factor = config.catalogue_weight
             if factor is None and weights:
                 factor = fit_factor(weights, read_log_counts(connection, log))
-            _write_index(_table(forms, weights, factor or 1.0), out_folder, connection)
+            _write_index(_table(forms, weights, factor or 1.0), nowhere, out_folder, connection)
         for path in (log / "validation.txt", log / "test.txt", *log.glob("train_lm*.txt")):
             shutil.copy2(path, out_folder)
-        _write_withheld(weights, log, out_folder)
+    _write_withheld(weights, nowhere, log, out_folder)
     lines = [query for query in _shuffled(weights, config.seed) if query not in held]
     _write_lines(out_folder / "train_lm.txt", lines)
     counted = {"files": len(files), "rows": rows, "entries": len(weights), "forms": len(forms)}
@@ -158,36 +160,47 @@ def _hold_out(
 
 def _read(
     files: Sequence[tuple[CatalogueSource, Path]], screening: Screening, base: Path, reporter: Reporter
-) -> tuple[_Forms, Counter[str], int]:
+) -> tuple[_Forms, set[str], Counter[str], int]:
+    """The entries, what finds nothing, how many rows were dropped by reason, and how many there were."""
     screen = None
     if screening.catalogue:
         screen = load_screen(base / screening.blocked_words if screening.blocked_words else None)
     longest = screening.max_length if screening.catalogue else LONGEST_ENTRY
     found: dict[tuple[str, str], _Form] = {}
     dropped: Counter[str] = Counter()
-    rows = 0
+    nowhere, rows = set[str](), 0
     with reporter.task("Reading the catalogue", len(files)) as task:
         for number, (source, path) in enumerate(files):
-            columns = (source.text_column, source.weight_column, source.payload_column)
+            columns = (
+                source.text_column,
+                source.weight_column,
+                source.payload_column,
+                source.tags_column,
+                source.hits_column,
+            )
             comma = source.weight_column is not None and decimal_comma(path)
-            for line, (title, weight, payload) in read_columns(path, columns):
-                _check_characters(path, line, [title, weight, payload])
+            for line, (title, weight, payload, tags, hits) in read_columns(path, columns):
+                _check_characters(path, line, [title, weight, payload, tags])
                 rows += 1
                 text = title or ""
                 query = normalize_query(text).rstrip(" ")
                 value = 1.0 if source.weight_column is None else _weight(path, line, weight, comma)
                 reason = _reason(query, value, longest) or (screen.reason(query) if screen else None)
+                if not reason and _finds_nothing(path, line, hits, comma):
+                    reason = "no_hits"
+                    nowhere.add(query)
                 if reason:
                     dropped[reason] += 1
                     continue
                 form = found.setdefault((query, _payload(payload)), _Form())
                 form.weight += value
+                form.tags.update(_tags(path, line, tags, source.tags_separator))
                 if value > form.heaviest:
                     form.heaviest, form.display = value, displayed_query(text) or ""
             task.update(number + 1)
     forms = [(query, payload, form) for (query, payload), form in found.items()]
     forms.sort(key=lambda each: (each[0], -each[2].weight))
-    return forms, dropped, rows
+    return forms, nowhere.difference(query for query, _, _ in forms), dropped, rows
 
 
 def _weights(forms: _Forms) -> dict[str, float]:
@@ -230,6 +243,32 @@ def _weight(path: Path, line: int, value: object, comma: bool) -> float:
     return weight
 
 
+def _finds_nothing(path: Path, line: int, hits: object, comma: bool) -> bool:
+    if hits is None or hits == "":
+        return False
+    number = parse_number(hits, decimal_comma=comma)
+    if not number >= 0:
+        problem, remedy = f"the hits {str(hits)[:_SHOWN]!r} are no count.", "Mend the line, or leave the field empty."
+        raise InputError(path, problem, line=line, remedy=remedy)
+    return number == 0
+
+
+def _tags(path: Path, line: int, value: object, separator: str) -> list[str]:
+    """The tags of a row: a list, or one text of them."""
+    if value is None:
+        return []
+    each = value if isinstance(value, list) else str(value).split(separator)
+    tags = list(dict.fromkeys(tag for one in each if one is not None and (tag := str(one).strip())))
+    problem = f"{len(tags)} tags." if len(tags) > MOST_TAGS else ""
+    problem = next(
+        (f"the tag `{tag[:_SHOWN]}` has {len(tag)} characters." for tag in tags if len(tag) > LONGEST_TAG), problem
+    )
+    if problem:
+        remedy = f"An entry has at most {MOST_TAGS} tags of {LONGEST_TAG} characters; tags_separator parts them."
+        raise InputError(path, problem, line=line, remedy=remedy)
+    return tags
+
+
 def _payload(value: object) -> str:
     if value is None:
         return ""
@@ -259,14 +298,14 @@ def _table(forms: _Forms, weights: dict[str, float], factor: float = 1.0) -> pya
     """The entries in byte order: `query`, `count`, which is the weight times the factor, and `forms`."""
     import pyarrow
 
-    each = pyarrow.StructArray.from_arrays(
-        [
-            pyarrow.array([form.display for _, _, form in forms], pyarrow.string()),
-            pyarrow.array([payload for _, payload, _ in forms], pyarrow.string()),
-            pyarrow.array([form.weight / weights[query] for query, _, form in forms], pyarrow.float64()),
-        ],
-        names=["display", "payload", "share"],
-    )
+    columns = {
+        "display": pyarrow.array([form.display for _, _, form in forms], pyarrow.string()),
+        "payload": pyarrow.array([payload for _, payload, _ in forms], pyarrow.string()),
+        "share": pyarrow.array([form.weight / weights[query] for query, _, form in forms], pyarrow.float64()),
+    }
+    if any(form.tags for _, _, form in forms):
+        columns["tags"] = pyarrow.array([sorted(form.tags) for _, _, form in forms], pyarrow.list_(pyarrow.string()))
+    each = pyarrow.StructArray.from_arrays(list(columns.values()), names=list(columns))
     sizes = Counter(query for query, _, _ in forms)  # in the order of `weights`
     starts = np.cumsum([0, *sizes.values()]).astype(np.int32)
     return pyarrow.table(
@@ -291,14 +330,21 @@ def _reading(log: Path, folder: Path) -> Iterator[Connection]:
         yield connection
 
 
-def _write_index(entries: pyarrow.Table, folder: Path, connection: Connection | None = None) -> None:
-    """Writes `train.parquet`: the log's queries, if there is a log, and the entries in byte order; counts add up."""
+def _write_index(
+    entries: pyarrow.Table, nowhere: Collection[str], folder: Path, connection: Connection | None = None
+) -> None:
+    """Writes `train.parquet`: the log's queries, if there is a log, and the entries in byte order; counts add up.
+
+    Args:
+        nowhere: queries of the log that are left out.
+    """
     import pyarrow.parquet
 
     if connection is None:
         pyarrow.parquet.write_table(entries, folder / "train.parquet", compression="zstd")
         return
     connection.register("entries", entries)
+    connection.register("nowhere", pyarrow.table({"query": pyarrow.array(sorted(nowhere), pyarrow.string())}))
     columns = connection.table("logged").columns
     display = "if(e.query IS NULL, l.display, NULL) AS display," if "display" in columns else ""
     recent = "coalesce(l.recent, 0) AS recent," if "recent" in columns else ""  # entries have no times
@@ -306,18 +352,22 @@ def _write_index(entries: pyarrow.Table, folder: Path, connection: Connection | 
         f"""
         SELECT coalesce(l.query, e.query) AS query, coalesce(l.count, 0) + coalesce(e.count, 0) AS count,
                {recent} {display} e.forms AS forms
-        FROM logged l FULL JOIN entries e ON l.query = e.query ORDER BY 1
+        FROM (SELECT * FROM logged ANTI JOIN nowhere USING (query)) l FULL JOIN entries e ON l.query = e.query
+        ORDER BY 1
         """
     )
     added.write_parquet(str(folder / "train.parquet"), compression="zstd")
 
 
-def _write_withheld(entries: Collection[str], log: Path, folder: Path) -> None:
-    """Writes `withheld.parquet`: the hashes of the log without those of entries, which may be suggested."""
+def _write_withheld(entries: Collection[str], nowhere: Collection[str], log: Path | None, folder: Path) -> None:
+    """Writes `withheld.parquet`: hashes of what finds nothing, and those of the log but for entries."""
     import pyarrow
     import pyarrow.parquet
 
-    withheld = pyarrow.parquet.read_table(log / WITHHELD_FILE)["hash"].to_numpy()
-    entered = np.fromiter(map(hash_query, entries), np.uint64, len(entries))
-    left = withheld[~np.isin(withheld, entered)]
-    pyarrow.parquet.write_table(pyarrow.table({"hash": left}), folder / WITHHELD_FILE, compression="zstd")
+    hashes = np.fromiter(map(hash_query, nowhere), np.uint64, len(nowhere))
+    if log is not None:
+        withheld = pyarrow.parquet.read_table(log / WITHHELD_FILE)["hash"].to_numpy()
+        entered = np.fromiter(map(hash_query, entries), np.uint64, len(entries))
+        hashes = np.union1d(withheld[~np.isin(withheld, entered)], hashes)
+    if log is not None or len(hashes):
+        pyarrow.parquet.write_table(pyarrow.table({"hash": hashes}), folder / WITHHELD_FILE, compression="zstd")

@@ -1,0 +1,91 @@
+// Taking down and showing again: what the sections do with entries of the deny list.
+
+import { element } from "../page/shown.js";
+import { labelled, shortName } from "./parts.js";
+
+const MATCH = "MATCH_OPERATOR_";
+const DAY_S = 86_400;
+const ENDS = [["never", 0], ["in an hour", DAY_S / 24], ["in a day", DAY_S], ["in a week", 7 * DAY_S], ["in 30 days", 30 * DAY_S]];
+
+/** What an entry takes down, in words. */
+export const KINDS = {
+  [`${MATCH}EXACT`]: "exactly this",
+  [`${MATCH}CONTAINS`]: "all that has it in it",
+  [`${MATCH}PATTERN`]: "regular expression",
+  [`${MATCH}GENERATED`]: "generated text",
+  [`${MATCH}EVERYTHING`]: "all suggestions",
+};
+
+export function isSwitch({ matchOperator }) {
+  return [`${MATCH}GENERATED`, `${MATCH}EVERYTHING`].includes(matchOperator);
+}
+
+/** Takes down; `entry` is a `DenyListEntry` without creator. */
+export async function takeDown(desk, entry) {
+  const creator = desk.operator;
+  let made;
+  let was;
+  await desk.change(
+    `Taken down: ${told(entry)}.`,
+    async () => {
+      made = await desk.call("POST", "./v1/denyListEntries", { ...entry, creator });
+      was = desk.entries.find(({ name }) => name === made.name);
+    },
+    // an entry that was there before is not taken away by an undo, but gets its old end back
+    async () => {
+      await remove(desk, made);
+      if (was) await create(desk, was);
+    },
+  );
+}
+
+/** Shows again what an entry takes down. */
+export function showAgain(desk, entry) {
+  const shown = desk.change(`Shown again: ${told(entry)}.`, () => remove(desk, entry), () => create(desk, entry));
+  shown.catch((error) => desk.failed(error));
+}
+
+/** Asks what to take down, beginning with a phrase. */
+export function askWhatToTakeDown(desk, phrase) {
+  const kinds = Object.entries(KINDS).filter(([matchOperator]) => !isSwitch({ matchOperator }));
+  const fields = {
+    phrase: element("input", { type: "text", required: "", maxlength: "256", dir: "auto", value: phrase, autocomplete: "off" }),
+    kind: element("select", {}, ...kinds.map(([value, text]) => new Option(text, value))),
+    model: modelChoice(desk),
+    reason: reasonField(),
+    ends: element("select", {}, ...ENDS.map(([text, value]) => new Option(text, String(value)))),
+  };
+  const names = { phrase: "Text", kind: "Take down", model: "Where", reason: "Why", ends: "Ends" };
+  const shown = Object.entries(fields).map(([name, field]) => labelled(names[name], field));
+  desk.ask("Take down", shown, "Take down", () => {
+    const seconds = Number(fields.ends.value);
+    const entry = { phrase: fields.phrase.value, matchOperator: fields.kind.value, model: fields.model.value, reason: fields.reason.value };
+    if (seconds) entry.expireTime = new Date(Date.now() + 1000 * seconds).toISOString();
+    return takeDown(desk, entry);
+  });
+}
+
+/** A choice of all models or one; the one that is worked on comes first if there are several. */
+export function modelChoice(desk) {
+  const options = [new Option("all models", ""), ...desk.models.map(({ name }) => new Option(shortName(name), name))];
+  return element("select", {}, ...options);
+}
+
+export function reasonField() {
+  return element("input", { type: "text", maxlength: "1024", placeholder: "for those who read the list later" });
+}
+
+/** An entry in words. */
+export function told({ phrase, matchOperator, model }) {
+  const what = isSwitch({ matchOperator }) ? KINDS[matchOperator] : `“${phrase}”`;
+  return model ? `${what} of ${shortName(model)}` : what;
+}
+
+function create(desk, { phrase, matchOperator, model, reason, expireTime, creator }) {
+  const entry = { phrase, matchOperator, model, reason, creator };
+  return desk.call("POST", "./v1/denyListEntries", expireTime ? { ...entry, expireTime } : entry);
+}
+
+function remove(desk, { name }) {
+  return desk.call("DELETE", `./v1/${name}?${new URLSearchParams({ remover: desk.operator })}`);
+}

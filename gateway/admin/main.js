@@ -1,0 +1,12 @@
+// The operator's page: sections, each in a file of its own, on one desk. A further section is a file and a line here.
+
+import { Desk } from "./desk.js";
+import { Search } from "./search.js";
+import { Served } from "./served.js";
+import { Switches } from "./switches.js";
+import { TakenDown } from "./taken.js";
+
+const SECTIONS = [Search, Switches, Served, TakenDown];
+
+const desk = new Desk();
+desk.open(SECTIONS.map((Section) => new Section(desk)));

@@ -1,0 +1,65 @@
+// What the sections share to show things.
+
+import { element } from "../page/shown.js";
+
+const TIME = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" });
+let cards = 0;
+
+/** A section of the page with a title; `body` is where its content goes. */
+export function card(title, { wide = false, help = "" } = {}) {
+  const id = `card-${(cards += 1)}`;
+  const body = element("div", { class: "body" });
+  const head = element("div", { class: "head" }, element("h2", { id }, title));
+  if (help) head.append(element("p", { class: "help" }, help));
+  const attributes = { class: wide ? "card wide" : "card", "aria-labelledby": id };
+  return { element: element("section", attributes, head, body), body };
+}
+
+/** A button; `about` completes its name for those who do not see what stands beside it, `key` is for `keepingFocus`. */
+export function button(text, onClick, { about = "", kind = "plain", key = "" } = {}) {
+  const made = element("button", { type: "button", class: kind }, text);
+  if (about) made.setAttribute("aria-label", `${text}: ${about}`);
+  if (key) made.dataset.key = key;
+  made.addEventListener("click", onClick);
+  return made;
+}
+
+/** Draws a place anew; the button that had the focus there has it again, if it is still there. */
+export function keepingFocus(place, draw) {
+  const key = place.contains(document.activeElement) ? document.activeElement.dataset.key : undefined;
+  draw();
+  if (key) place.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus();
+}
+
+export function note(text) {
+  return element("p", { class: "empty" }, text);
+}
+
+/** A field with its label. */
+export function labelled(text, field) {
+  return element("label", { class: "labelled" }, element("span", {}, text), field);
+}
+
+/** A table with a row for each item; `columns` are [name, (item) => content]. */
+export function table(name, columns, items) {
+  const heads = columns.map(([title]) => element("th", { scope: "col" }, title));
+  const rows = items.map((item) => {
+    const cells = columns.map(([title, show]) => element("td", { "data-title": title }, ...[show(item) ?? ""].flat()));
+    return element("tr", {}, ...cells);
+  });
+  const head = element("thead", {}, element("tr", {}, ...heads));
+  return element("table", { class: "rows", "aria-label": name }, head, element("tbody", {}, ...rows));
+}
+
+export function facts(pairs) {
+  const shown = pairs.filter(([, value]) => value !== "" && value !== undefined && value !== null);
+  return element("dl", { class: "facts" }, ...shown.map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value))));
+}
+
+export function when(time) {
+  return time ? TIME.format(new Date(time)) : "";
+}
+
+export function shortName(model) {
+  return model ? model.replace("models/", "") : "all models";
+}

@@ -1,0 +1,62 @@
+"""The own queries of users, as stores keep them: written with the events that tell of them, whole or not at all."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+from lm.text.normalize import normalize_query
+from lm.text.private import looks_private
+from service.live.events import Event, EventKind
+
+DAY_S = 24 * 3600.0
+
+
+class HistoryLimits(NamedTuple):
+    """How much is kept of a user.
+
+    Attributes:
+        queries: the last ones; 0: none.
+        seconds: for so long after a query was submitted last.
+    """
+
+    queries: int = 200
+    seconds: float = 90 * DAY_S
+
+
+class KeptQuery(NamedTuple):
+    """A query that a user has submitted.
+
+    Attributes:
+        text: normalised.
+        display: as it was written last.
+        last_s: when it was submitted last, in seconds since 1970.
+        times: how often it was.
+    """
+
+    model: str
+    text: str
+    display: str
+    last_s: float
+    times: int
+
+
+class HistoryLog(Protocol):
+    """The own queries of users. Threads and processes may share it; all methods raise `StoreUnavailableError`."""
+
+    def of(self, user: str) -> list[KeptQuery]:
+        """All that is kept of a user's queries, in any order.
+
+        Args:
+            user: see `service.live.users`.
+        """
+
+    def trim(self, *, now_s: float) -> None:
+        """Removes what is too old; each write does so for some users."""
+
+
+def submitted(event: Event) -> KeptQuery | None:
+    """The query that an event adds to a history; None if it adds none, as one that looks private."""
+    text = normalize_query(event.query).rstrip()
+    if not event.user or event.kind is EventKind.IMPRESSION or not text or looks_private(text):
+        return None
+    return KeptQuery(event.model, text, " ".join(event.query.split()), event.at_s, 1)
