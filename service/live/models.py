@@ -36,7 +36,7 @@ class LiveModel:
 
     Attributes:
         model: the model as its bundle has it.
-        epoch: names what is taken down and what is trending: two answers are the same only if it is.
+        epoch: names what is taken down: two answers are the same only if it is.
         is_stale: whether the last changes may be missing.
         trends: what is trending.
         own: the user's own queries; `minute` is when the answer began, in minutes since 1970, if there are any.
@@ -53,7 +53,7 @@ class LiveModel:
         self._follower = follower
         self._view = follower.view(model.name)
         self.trends = trends
-        self.epoch = f"{self._view.epoch} {trends.epoch}" if trends.epoch else self._view.epoch
+        self.epoch = self._view.epoch
         self.is_stale = follower.is_stale
         self.own = own
         self.minute = minute

@@ -9,13 +9,14 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import structlog
 
 from lm.errors import AutocompleteError
 from lm.index.live_queries import LiveQueries, LiveQuery
+from lm.text.folding import near_words
 from service.live.events import Checkpoint, EventLog, number_at
 from service.live.trends import WITHIN_S, Trend, Trends
 from service.telemetry.logs import trace_of
@@ -33,7 +34,7 @@ _KEEP_S = 300.0
 MAX_EVENTS = 5_000_000
 """Events that a store keeps, however young."""
 _DAY_S = 24 * 3600.0
-_EPOCH_BITS = 128
+_MARK_BITS = 64
 _log = structlog.get_logger("service.live")
 
 
@@ -44,42 +45,48 @@ class ModelTrends:
     Attributes:
         trends: by how they are written, with those that the model may not show.
         texts: of those that it may show, normalised.
-        digest: sum of the digests of all trends.
+        marks: for each beginning of a word the sum of the digests of the trends that have it.
+        minute: for which they are told, since 1970.
     """
 
     queries: LiveQueries = field(default_factory=LiveQueries)
     trends: Mapping[str, Trend] = field(default_factory=dict)
     texts: Mapping[str, str] = field(default_factory=dict)
-    digest: int = 0
+    marks: Mapping[str, int] = field(default_factory=dict)
+    minute: int = 0
 
-    @property
-    def epoch(self) -> str:
-        """Names all of it: equal where the same is trending, on whichever replica; empty where nothing is."""
-        return f"{self.digest:x}" if self.digest else ""
+    def epoch(self, typed: str) -> str:
+        """Names what may answer a normalised text: equal on whichever replica. Empty if nothing is trending.
+
+        Thousands of trends change all the time, and few of them matter to a text: those with a word that begins as it
+        does. What is found otherwise, as by a typing error in the first two letters, is named once a minute.
+        """
+        if not self.texts:
+            return ""
+        return f"{self.minute:x}.{self.marks.get(_typed_beginning(typed), 0):x}"
 
     def shows(self, written: str) -> bool:
         """Whether the model may show a trend."""
         return written in self.texts
 
-    def with_trends(self, model: Model, trends: Mapping[str, Trend]) -> ModelTrends:
+    def with_trends(self, model: Model, trends: Mapping[str, Trend], minute: int) -> ModelTrends:
         """It with other trends."""
         if trends == self.trends:
-            return self
-        changes, texts, digest = dict[str, LiveQuery | None](), dict(self.texts), self.digest
+            return self if minute == self.minute else replace(self, minute=minute)
+        changes, texts, marks = dict[str, LiveQuery | None](), dict(self.texts), dict(self.marks)
         for written, former in self.trends.items():
-            if trends.get(written) != former:
-                digest -= _digest(former)
-                if (text := texts.pop(written, None)) is not None:
-                    changes[text] = None
+            if trends.get(written) != former and (text := texts.pop(written, None)) is not None:
+                changes[text] = None
+                _mark(marks, text, -_digest(former))
         for written, trend in trends.items():
             if self.trends.get(written) != trend:
-                digest += _digest(trend)
                 query = model.trending_query(written, trend.amount)
                 if query is not None:
                     texts[written] = query.text
                     changes[query.text] = query
+                    _mark(marks, query.text, _digest(trend))
         queries = self.queries.with_changes(changes) if changes else self.queries
-        return ModelTrends(queries=queries, trends=trends, texts=texts, digest=digest % (1 << _EPOCH_BITS))
+        return ModelTrends(queries=queries, trends=trends, texts=texts, marks=marks, minute=minute)
 
 
 NO_TRENDS = ModelTrends()
@@ -177,12 +184,14 @@ class Trending:
 
     def _publish(self) -> None:
         by_model: dict[str, dict[str, Trend]] = {}
-        for trend in self._trends.trending(self._wall_clock()):
+        now_s = self._wall_clock()
+        for trend in self._trends.trending(now_s):
             by_model.setdefault(trend.model, {})[trend.written] = trend
         published = {}
         for model in self._models():
             name = model.name, model.version
-            published[name] = self._published.get(name, NO_TRENDS).with_trends(model, by_model.get(model.name, {}))
+            former, trends = self._published.get(name, NO_TRENDS), by_model.get(model.name, {})
+            published[name] = former.with_trends(model, trends, int(now_s // 60))
         self._published = published
 
     def _keep(self, log: EventLog) -> None:
@@ -198,6 +207,25 @@ class Trending:
             _log.error("live_events_lost", effect="trends stay as they are", **known)
 
 
+def _typed_beginning(typed: str) -> str:
+    """Of the first word two letters, one if there is no other; `*` if it does not begin with an ASCII letter."""
+    first = typed[:2]
+    if first.isascii() and first.isalnum():
+        return first
+    return typed[:1] if typed[:1].isascii() and typed[:1].isalnum() else "*" * bool(typed)
+
+
+def _mark(marks: dict[str, int], text: str, digest: int) -> None:
+    """Adds a digest to all beginnings that a text may be found by."""
+    words = {*text.split(), *(form for word in near_words(text) for form in word.forms)}
+    for beginning in {"", "*", *(word[:1] for word in words), *(word[:2] for word in words)}:
+        mark = (marks.get(beginning, 0) + digest) % (1 << _MARK_BITS)
+        if mark:
+            marks[beginning] = mark
+        else:
+            marks.pop(beginning, None)
+
+
 def _digest(trend: Trend) -> int:
     named = f"{trend.level}\n{trend.written}".encode("utf-8", "surrogatepass")
-    return int.from_bytes(hashlib.blake2b(named, digest_size=_EPOCH_BITS // 8, person=b"trend").digest())
+    return int.from_bytes(hashlib.blake2b(named, digest_size=_MARK_BITS // 8, person=b"trend").digest())

@@ -160,8 +160,9 @@ class Completer:
 def question_key(method: str, model: LiveModel, question: Question[Any]) -> bytes:
     """The key of the answer to a question."""
     asked: tuple[object, ...] = question.text, question.options
-    if model.epoch:
-        asked = (*asked, model.epoch)
+    trends = model.trends.epoch(question.text) if method == COMPLETE_QUERY else ""
+    if model.epoch or trends:
+        asked = (*asked, model.epoch, trends)
     if model.own.version:
         return answer_key(method, model, (*asked, model.own.version, model.minute), shared=False)
     return answer_key(method, model, asked, shared=not getattr(question.options, "context", ()))
