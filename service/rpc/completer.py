@@ -33,10 +33,11 @@ if TYPE_CHECKING:
 
 COMPLETE_QUERY = "CompleteQuery"
 PREDICT_NEXT_WORD = "PredictNextWord"
-_SOURCES = {
+SOURCES = {
     SuggestionSource.LOG: pb.SUGGESTION_SOURCE_HISTORY,
     SuggestionSource.CATALOGUE: pb.SUGGESTION_SOURCE_CATALOGUE,
     SuggestionSource.GENERATED: pb.SUGGESTION_SOURCE_GENERATED,
+    SuggestionSource.TRENDING: pb.SUGGESTION_SOURCE_TRENDING,
     SuggestionSource.PERSONAL: pb.SUGGESTION_SOURCE_PERSONAL,
 }
 
@@ -194,7 +195,7 @@ def completion_response(completion: QueryCompletion, model: AnyModel, *, explain
             text=suggestion.display,
             log_probability=suggestion.log_prob,
             acceptance_probability=suggestion.acceptance_prob,
-            source=_SOURCES[suggestion.source],
+            source=SOURCES[suggestion.source],
             explanation=_explanation(suggestion.terms) if explain else None,
             payload=suggestion.payload,
         )
