@@ -13,6 +13,7 @@ from typing import Any
 
 from autocomplete.v1 import (
     autocomplete_service_pb2,
+    curation_service_pb2,
     deny_list_service_pb2,
     model_service_pb2,
     user_event_service_pb2,
@@ -20,13 +21,20 @@ from autocomplete.v1 import (
 from google.api import annotations_pb2, visibility_pb2
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 
-_FILES = (autocomplete_service_pb2, model_service_pb2, user_event_service_pb2, deny_list_service_pb2)
+_FILES = (
+    autocomplete_service_pb2,
+    model_service_pb2,
+    user_event_service_pb2,
+    deny_list_service_pb2,
+    curation_service_pb2,
+)
 _RESTRICTIONS = {
     extension.containing_type.full_name: extension
     for extension in visibility_pb2.DESCRIPTOR.extensions_by_name.values()
 }
 """The extension that restricts a kind of descriptor, by the name of its options."""
-_OPERATORS = deny_list_service_pb2.DESCRIPTOR.services_by_name["DenyListService"].full_name
+_OPERATORS = ("autocomplete.v1.DenyListService", "autocomplete.v1.CurationService")
+"""Services that change what others see."""
 _VERBS = ("get", "put", "post", "delete", "patch")
 _VARIABLE = re.compile(r"\{(\w+)(?:=([^}]+))?\}")
 
@@ -63,7 +71,7 @@ def services() -> list[ServiceDescriptor]:
 
 def is_for_operators(method: MethodDescriptor) -> bool:
     """Whether the gateway serves a method with `--admin` alone."""
-    return bool(method.containing_service.full_name == _OPERATORS)
+    return method.containing_service.full_name in _OPERATORS
 
 
 def methods() -> list[MethodDescriptor]:

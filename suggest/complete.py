@@ -23,7 +23,9 @@ from suggest.budget import Budget, CostEstimate, OptionalPart, Work
 from suggest.candidates import Candidates, Floats, Pool, describe, pool_readings
 from suggest.live import NOTHING, Known, Live
 from suggest.opinions import SEEN, Advisers, Rescorer, rerank
+from suggest.pins import Pin, boosted, placed
 from suggest.rank import judge_readings, order
+from suggest.sources.curated import BoostedSource, SynonymsSource
 from suggest.sources.live import LiveSource
 from suggest.sources.log import LogSource
 from suggest.sources.neural import NeuralSource
@@ -48,6 +50,8 @@ REAL = 10
 """Queries of the log that are ranked at last, if there are so many: a list without guesses is to be full too."""
 CORRECTED = 12
 """Completions of corrections that are ranked with them."""
+UNLISTED_LOG_PROB = -30.0
+"""What is stated of a pinned text that would not be listed."""
 _LEAST_SHARE = 1e-300
 """Of a title's weight that is nothing beside another of the same title."""
 
@@ -90,7 +94,8 @@ class QueryCompleter:
         self._sources: tuple[Source, ...] = self._from_left
         if bundle.queries is not None:
             self._from_left += (LogSource(bundle.queries),)
-            self._sources = (*self._from_left, WordsSource(bundle.queries), LiveSource())
+            curated = BoostedSource(bundle.queries), SynonymsSource(bundle.queries)
+            self._sources = (*self._from_left, *curated, WordsSource(bundle.queries), LiveSource())
         self._spelling: SpellingSource | None = None
         if bundle.lexicon is not None:
             self._spelling = SpellingSource(self._model, bundle.lexicon, self._sources)
@@ -122,7 +127,8 @@ class QueryCompleter:
             )
         work = Work(budget)
         with work.stage("parse"):
-            options = options._replace(generated=options.generated or self._generated)
+            generated = Generated.OFF if options.tags else options.generated or self._generated
+            options = options._replace(generated=generated)
             request = self._without_offence(Request(normalize_query(query), options, live))
         listed = self._ranked(request, work) if request.query else self._popular(request, self._bundle.queries, work)
         with work.stage("rank"):
@@ -191,14 +197,17 @@ class QueryCompleter:
     def _described(self, request: Request, reading: Reading, proposals: Sequence[Proposal]) -> Pool:
         known = self._known_to(request)
         pool = describe(reading, proposals, self._model, known, self._bundle.never_generated)
+        if request.options.tags is not None:  # models propose what has none
+            forms = known.shown(pool.candidates.texts)
+            pool = pool.rows([row for row, shown in enumerate(forms) if shown])
         pool = pool.distinct(self._duplicates, known)
         counts, matching = pool.candidates.counts, pool.candidates.matching
         reading.logged = int(np.count_nonzero(counts if matching is None else counts[pool.candidates.from_left]))
         return pool
 
     def _known_to(self, request: Request) -> Known:
-        queries = request.live.queries
-        return Known(self._bundle.queries, queries) if queries else self._known
+        queries, tags = request.live.queries, request.options.tags
+        return Known(self._bundle.queries, queries, tags) if queries or tags is not None else self._known
 
     def _ranked(self, request: Request, work: Work) -> _Listed:
         options = request.options
@@ -207,6 +216,7 @@ class QueryCompleter:
             pool = self._proposed(request, reading, self._sources)
             size = max(CHOSEN, options.max_suggestions + 2)
             rows = first_rows(pool, self._first_ranking, size, options.generated, request.blocked)
+            rows += _boosted_rows(request, pool, rows)
         corrections, parts = dict[str, Reading](), list[tuple[Reading, Pool]]()
         if options.correct and (spelling := self._spelling) is not None:
             words = [lexicon for queries in request.live.queries for lexicon in queries.lexicons]
@@ -313,7 +323,7 @@ class QueryCompleter:
         with work.stage("history"):
             # where a query has several forms, those behind it may come before them
             k, known = max(request.options.max_suggestions, CHOSEN), self._known_to(request)
-            texts, total = _allowed_completions(index, 2 * k, request.live)
+            texts, total = _allowed_completions(index, 2 * k, request)
             counts = known.facts(texts).counts
             ordered = sorted(range(len(texts)), key=lambda row: -counts[row])
             texts, counts = [texts[row] for row in ordered], counts[ordered].tolist()
@@ -339,7 +349,9 @@ class QueryCompleter:
         shown = self._worth_showing(found, listed, request.options.min_acceptance_prob)
         if blocked is not None:  # whatever proposed it
             shown = [each for each in shown if not blocked.blocks(candidates.texts[each[1]])]
-        for log_prob, row, form in shown[: request.options.max_suggestions]:
+        pins = [] if request.live.pins is None else request.live.pins.of(request.query)
+        most = request.options.max_suggestions
+        for log_prob, row, form in shown if pins else shown[:most]:
             text = candidates.texts[row]
             corrected = candidates.edits is not None and candidates.edits[row] > 0
             correction = listed.corrections[text] if corrected else None
@@ -357,7 +369,29 @@ class QueryCompleter:
             suggestions.append(
                 QuerySuggestion(text, form.display, log_prob, math.exp(log_prob), source, typed, terms, form.payload)
             )
-        return tuple(suggestions)
+        if pins:
+            suggestions = placed(boosted(suggestions, pins), pins, lambda pin: self._pinned(request, pin, known))
+        return tuple(suggestions[:most])
+
+    def _pinned(self, request: Request, pin: Pin, known: Known) -> QuerySuggestion | None:
+        """A suggestion of a pinned text that is not listed; None if it must not be shown."""
+        if request.blocked is not None and request.blocked.blocks(pin.text):
+            return None
+        forms = known.shown([pin.text])[0]
+        if not forms:
+            return None
+        prefixes, display = typed_prefixes(request.query), pin.display
+        begins = any(prefix.begins(pin.text) for prefix in prefixes)
+        typed = (
+            prefix_span(display, pin.text, request.query, prefixes) if begins else word_spans(display, request.query)
+        )
+        is_logged = bool(known.facts([pin.text]).known[0]) and not forms[0].entry
+        source = SuggestionSource.LOG if is_logged else SuggestionSource.CATALOGUE
+        payload, terms = pin.payload or forms[0].payload, ScoreTerms()
+        log_prob = UNLISTED_LOG_PROB
+        return QuerySuggestion(
+            pin.text, display, log_prob, math.exp(log_prob), source, typed, terms, payload, pinned=True
+        )
 
     def _worth_showing(
         self, forms: Sequence[tuple[float, int, Shown]], listed: _Listed, least: float | None
@@ -429,16 +463,25 @@ def first_rows(
     return rows
 
 
-def _allowed_completions(index: QueryIndex, k: int, live: Live) -> tuple[list[str], float]:
+def _boosted_rows(request: Request, pool: Pool, rows: Sequence[int]) -> list[int]:
+    """Further rows of a pool: of what is boosted."""
+    pins, blocked = request.live.pins, request.blocked
+    texts = set() if pins is None else {pin.text for pin in pins.of(request.query) if pin.boost}
+    known = pool.candidates.counts
+    found = [row for row, text in enumerate(pool.candidates.texts) if text in texts and known[row]] if texts else []
+    return [row for row in found if row not in rows and not (blocked and blocked.blocks(pool.candidates.texts[row]))]
+
+
+def _allowed_completions(index: QueryIndex, k: int, request: Request) -> tuple[list[str], float]:
     """The k most popular queries of index and live state each that are not blocked, and the submissions of all.
 
     They are fewer if most are blocked.
     """
-    allowed, of_all = dict[str, None](), 0.0
+    allowed, of_all, live = dict[str, None](), 0.0, request.live
     every: tuple[QueryIndex | LiveQueries, ...] = (index, *live.queries)
     for some in every:
         for count in (k, 4 * k, 64 * k):
-            popular, total = some.completions("", count)
+            popular, total = some.completions("", count, request.options.tags)
             texts = [text for text, _ in popular if live.blocked is None or not live.blocked.blocks(text)]
             if len(texts) >= k or len(popular) < count:
                 break

@@ -47,14 +47,18 @@ class LiveModel:
 
     def complete_query(self, query: str, options: QueryOptions, budget: Budget | None) -> QueryCompletion:
         """See `Model.complete_query`; the query is normalised."""
-        view = self._view.denied
-        if view.is_silent:
-            return QueryCompletion(suggestions=(), normalized_query=query, timings=())
-        if not view.generates:
-            options = options._replace(generated=Generated.OFF)
-        if not view.has_texts:
+        view = self._view
+        if not self.epoch:
             return self.model.complete_query(query, options, budget)
-        return self.model.complete_query(query, options, budget, Live(blocked=view))
+        if view.denied.is_silent:
+            return QueryCompletion(suggestions=(), normalized_query=query, timings=())
+        if not view.denied.generates:
+            options = options._replace(generated=Generated.OFF)
+        curated = view.curated
+        entries = (curated.queries.scaled(self.model.catalogue_factor),) if len(curated.queries) else ()
+        blocked = view if view.hides else None
+        live = Live(blocked=blocked, queries=entries, pins=curated.pins, synonyms=curated.synonyms)
+        return self.model.complete_query(query, options, budget, live)
 
     def predict_next_word(self, text: str, options: WordOptions, budget: Budget | None) -> NextWords:
         """See `Model.predict_next_word`."""

@@ -16,9 +16,9 @@ class LiveSource:
 
     def propose(self, request: Request, reading: Reading) -> Sequence[Proposal]:
         """See `Source.propose`."""
-        proposals = list[Proposal]()
+        proposals, wanted = list[Proposal](), request.options.tags
         for queries in request.live.queries:
-            popular, total = queries.completions(reading.query, POPULAR)
+            popular, total = queries.completions(reading.query, POPULAR, wanted)
             reading.total += total
             proposals += [
                 Proposal(text, reading)
@@ -28,7 +28,7 @@ class LiveSource:
             prefixes = typed_prefixes(reading.query)
             found = [
                 match
-                for match in queries.word_matches(reading.query, FOUND)
+                for match in queries.word_matches(reading.query, FOUND, wanted)
                 if match.text != reading.query.rstrip() and not any(prefix.begins(match.text) for prefix in prefixes)
             ]
             submissions = math.log(reading.total + sum(match.count for match in found)) if found else 0.0
