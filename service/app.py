@@ -20,9 +20,12 @@ from service.cache.warm_set import WarmSets
 from service.config import ServerSettings
 from service.listen import Handlers, grpc_server, serve_metrics
 from service.live.follower import Follower
+from service.live.histories import DAY_S, HistoryLimits
 from service.live.models import LiveModels
 from service.live.online_metrics import OnlineMetrics
+from service.live.own import UserHistories
 from service.live.store import OFF, LiveStore, open_store, store_location
+from service.live.users import UserKeys
 from service.models.bundles import ModelOpener, bundle_opener, chosen_models, chosen_split, open_bundles, settle_memory
 from service.models.served_models import ModelState, ModelStatus, ServedModels
 from service.rpc.admission import Lanes
@@ -106,7 +109,15 @@ class Server:
             must_reach=settings.live is not None or settings.redis is None,
             on_ready=self._serve_if_ready,
         )
-        self._live_models = LiveModels(self.models, self._follower)
+        users = UserKeys(settings.user_secret, self._store)
+        histories = UserHistories(
+            None if self._store is None else self._store.histories,
+            users,
+            _limits(settings),
+            clock=clock,
+            wall_clock=wall_clock,
+        )
+        self._live_models = LiveModels(self.models, self._follower, histories, wall_clock)
         writes = LiveWrites(self._store, self.metrics, wall_clock)
         self._deny_list = DenyListServicer(writes, self._follower)
         self._curation = CurationServicer(writes, self._follower, default)
@@ -288,6 +299,11 @@ class Server:
         self._loop.close()
 
 
+def _limits(settings: ServerSettings) -> HistoryLimits:
+    """How much is kept of a user's own queries."""
+    return HistoryLimits(settings.history_queries, settings.history_days * DAY_S)
+
+
 def _open_live_store(settings: ServerSettings) -> LiveStore | None:
     """The store of the live state; None if there is none.
 
@@ -301,7 +317,7 @@ def _open_live_store(settings: ServerSettings) -> LiveStore | None:
             _log.warning("no_live_state", error=problem, effect="take-downs are refused")
         return None
     try:
-        return open_store(location, replicas=settings.live_replicas)
+        return open_store(location, replicas=settings.live_replicas, limits=_limits(settings))
     except ConfigError as error:
         if settings.live is not None or settings.redis is not None or Path(location).exists():
             raise

@@ -22,7 +22,9 @@ from lm.text.normalize import normalize_query
 from suggest.budget import Budget, CostEstimate, OptionalPart, Work
 from suggest.candidates import Candidates, Floats, Pool, describe, pool_readings
 from suggest.live import NOTHING, Known, Live
+from suggest.mixing import Mixing
 from suggest.opinions import SEEN, Advisers, Rescorer, rerank
+from suggest.personal import User, prefix_log_share
 from suggest.pins import Pin, boosted, placed
 from suggest.rank import judge_readings, order
 from suggest.sources.curated import BoostedSource, SynonymsSource
@@ -95,7 +97,7 @@ class QueryCompleter:
         if bundle.queries is not None:
             self._from_left += (LogSource(bundle.queries),)
             curated = BoostedSource(bundle.queries), SynonymsSource(bundle.queries)
-            self._sources = (*self._from_left, *curated, WordsSource(bundle.queries), LiveSource())
+            self._sources = (*self._from_left, *curated, WordsSource(bundle.queries), LiveSource(bundle.queries))
         self._spelling: SpellingSource | None = None
         if bundle.lexicon is not None:
             self._spelling = SpellingSource(self._model, bundle.lexicon, self._sources)
@@ -132,11 +134,19 @@ class QueryCompleter:
             request = self._without_offence(Request(normalize_query(query), options, live))
         listed = self._ranked(request, work) if request.query else self._popular(request, self._bundle.queries, work)
         with work.stage("rank"):
-            suggestions = self._suggestions(request, listed, self._bundle.queries.total)
+            user = live.user if options.tags is None else None  # what the user typed has no tags
+            pins = [] if live.pins is None else live.pins.of(request.query)
+            wider = _widest(request) if user is not None or pins else request
+            suggestions: Sequence[QuerySuggestion]
+            suggestions = boosted(self._suggestions(wider, listed, self._bundle.queries.total), pins)
+            corrected_query = _corrected_query(listed, suggestions[: options.max_suggestions], live.blocked)
+            if user is not None:
+                suggestions = self._with_user(request, suggestions, listed.total, user)
+            suggestions = placed(suggestions, pins, lambda pin: self._pinned(request, pin))[: options.max_suggestions]
         return QueryCompletion(
-            suggestions=suggestions,
+            suggestions=tuple(suggestions),
             normalized_query=request.query,
-            corrected_query=_corrected_query(listed, suggestions, live.blocked),
+            corrected_query=corrected_query,
             left_out=work.left_out,
             refiners=listed.refiners,
             timings=work.timings,
@@ -340,7 +350,7 @@ class QueryCompleter:
             ranked = [(math.log(counts[row] / total), place) for place, row in enumerate(rows)]
         return _Listed(ranked, candidates, unknown)
 
-    def _suggestions(self, request: Request, listed: _Listed, total: float) -> tuple[QuerySuggestion, ...]:
+    def _suggestions(self, request: Request, listed: _Listed, total: float) -> list[QuerySuggestion]:
         candidates, prefixes = listed.candidates, typed_prefixes(request.query)
         counts, ngram, elsewhere = candidates.counts.tolist(), listed.ngram.tolist(), candidates.elsewhere.tolist()
         neural = listed.neural.tolist() if listed.neural is not None else [-math.inf] * len(counts)
@@ -349,9 +359,7 @@ class QueryCompleter:
         shown = self._worth_showing(found, listed, request.options.min_acceptance_prob)
         if blocked is not None:  # whatever proposed it
             shown = [each for each in shown if not blocked.blocks(candidates.texts[each[1]])]
-        pins = [] if request.live.pins is None else request.live.pins.of(request.query)
-        most = request.options.max_suggestions
-        for log_prob, row, form in shown if pins else shown[:most]:
+        for log_prob, row, form in shown[: request.options.max_suggestions]:
             text = candidates.texts[row]
             corrected = candidates.edits is not None and candidates.edits[row] > 0
             correction = listed.corrections[text] if corrected else None
@@ -369,14 +377,13 @@ class QueryCompleter:
             suggestions.append(
                 QuerySuggestion(text, form.display, log_prob, math.exp(log_prob), source, typed, terms, form.payload)
             )
-        if pins:
-            suggestions = placed(boosted(suggestions, pins), pins, lambda pin: self._pinned(request, pin, known))
-        return tuple(suggestions[:most])
+        return suggestions
 
-    def _pinned(self, request: Request, pin: Pin, known: Known) -> QuerySuggestion | None:
+    def _pinned(self, request: Request, pin: Pin) -> QuerySuggestion | None:
         """A suggestion of a pinned text that is not listed; None if it must not be shown."""
         if request.blocked is not None and request.blocked.blocks(pin.text):
             return None
+        known = self._known_to(request)
         forms = known.shown([pin.text])[0]
         if not forms:
             return None
@@ -393,6 +400,24 @@ class QueryCompleter:
             pin.text, display, log_prob, math.exp(log_prob), source, typed, terms, payload, pinned=True
         )
 
+    def _with_user(
+        self, request: Request, listed: Sequence[QuerySuggestion], total: float, user: User
+    ) -> Sequence[QuerySuggestion]:
+        """The list with what its user may mean by what the user did before."""
+        assert self._bundle.queries is not None
+        every, never = self._bundle.queries.total, self._bundle.never_generated
+        log_share = prefix_log_share(total, every) if request.query else 0.0
+        chances = user.chances(request.query, log_share, self._bundle.manifest.personal)
+        mixing = Mixing(
+            query=request.query,
+            options=request.options,
+            kinds=self._duplicates.collapse,
+            floor=self._ranking.floor,
+            hides=lambda text: never.screens(text) or (request.blocked is not None and request.blocked.blocks(text)),
+            may_generate=lambda text: not never.includes([text])[0],
+        )
+        return mixing.mixed(listed, chances)
+
     def _worth_showing(
         self, forms: Sequence[tuple[float, int, Shown]], listed: _Listed, least: float | None
     ) -> Sequence[tuple[float, int, Shown]]:
@@ -405,6 +430,12 @@ class QueryCompleter:
             guessed_N |= candidates.edits > 0
         guessed = guessed_N.tolist() if least is None else [True] * len(guessed_N)
         return [each for each in forms if each[0] >= log_floor or not guessed[each[1]]]
+
+
+def _widest(request: Request) -> Request:
+    """The request for as many suggestions as there are candidates."""
+    size = max(4 * CHOSEN, request.options.max_suggestions)
+    return request._replace(options=request.options._replace(max_suggestions=size))
 
 
 def _with_recency(ranking: Ranking, index: QueryIndex | None) -> Ranking:
@@ -490,7 +521,7 @@ def _allowed_completions(index: QueryIndex, k: int, request: Request) -> tuple[l
     return list(allowed), of_all
 
 
-def _corrected_query(listed: _Listed, suggestions: tuple[QuerySuggestion, ...], blocked: Blocked | None) -> str:
+def _corrected_query(listed: _Listed, suggestions: Sequence[QuerySuggestion], blocked: Blocked | None) -> str:
     """The most probable of the corrections that suggestions complete, if it is more probable than what was typed."""
     shown = [listed.corrections[each.text] for each in suggestions if each.terms.edit_count]
     best = max(shown, key=lambda correction: correction.log_posterior, default=None)

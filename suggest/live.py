@@ -12,6 +12,7 @@ from lm.index.live_queries import LiveQueries, LiveQuery
 from lm.index.queries import QueryIndex
 from lm.index.shown import Shown
 from lm.index.tags import TagFilter
+from suggest.personal import User
 from suggest.pins import Pins
 from suggest.synonyms import Synonyms
 from suggest.types import Blocked
@@ -27,12 +28,14 @@ class Live:
         blocked: what must not be suggested at present; None if there is nothing.
         queries: those that became known since, such as the catalogue's new entries.
         pins, synonyms: None if there are none.
+        user: what is known of the user; None if nothing.
     """
 
     blocked: Blocked | None = None
     queries: tuple[LiveQueries, ...] = ()
     pins: Pins | None = None
     synonyms: Synonyms | None = None
+    user: User | None = None
 
 
 NOTHING = Live()

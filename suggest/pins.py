@@ -55,8 +55,10 @@ class Pins:
 def boosted(suggestions: Iterable[QuerySuggestion], pins: Iterable[Pin]) -> list[QuerySuggestion]:
     """Suggestions with the probabilities of the boosted ones multiplied, best first."""
     factors = {pin.text: pin.boost for pin in pins if pin.boost}
+    if not factors:
+        return list(suggestions)
     ranked = [_boosted(each, factors[each.text]) if each.text in factors else each for each in suggestions]
-    return sorted(ranked, key=lambda each: -each.log_prob) if factors else ranked
+    return sorted(ranked, key=lambda each: -each.log_prob)
 
 
 def placed(

@@ -48,6 +48,7 @@ class QueryOptions(NamedTuple):
         correct: whether to look for typing errors where what was typed is not as queries usually are.
         explain: whether to say what the neural model thinks of each whole query, which costs extra.
         tags: only entries with such tags are suggested; None: all.
+        context: queries of the user's session as they were written, the last one last.
     """
 
     max_suggestions: int = 10
@@ -57,6 +58,7 @@ class QueryOptions(NamedTuple):
     correct: bool = True
     explain: bool = False
     tags: TagFilter | None = None
+    context: tuple[str, ...] = ()
 
 
 class WordOptions(NamedTuple):

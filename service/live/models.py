@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from lm.errors import ModelLoadingError
+from lm.text.normalize import normalize_query
 from service.live.follower import Follower
+from service.live.own import NOBODY, Own, UserHistories
 from suggest.budget import Budget
 from suggest.live import Live
+from suggest.own import OwnQuery
+from suggest.personal import User
 from suggest.types import (
     FinishReason,
     Generated,
@@ -32,11 +37,12 @@ class LiveModel:
         model: the model as its bundle has it.
         epoch: names what is taken down: two answers are the same only if it is.
         is_stale: whether the last changes may be missing.
+        own: the user's own queries; `minute` is when the answer began, in minutes since 1970, if there are any.
     """
 
-    __slots__ = ("_follower", "_view", "epoch", "is_stale", "model", "name", "version")
+    __slots__ = ("_follower", "_view", "epoch", "is_stale", "minute", "model", "name", "own", "version")
 
-    def __init__(self, model: Model, follower: Follower) -> None:
+    def __init__(self, model: Model, follower: Follower, own: Own = NOBODY, minute: int = 0) -> None:
         self.model = model
         self.name = model.name
         self.version = model.version
@@ -44,21 +50,29 @@ class LiveModel:
         self._view = follower.view(model.name)
         self.epoch = self._view.epoch
         self.is_stale = follower.is_stale
+        self.own = own
+        self.minute = minute
 
     def complete_query(self, query: str, options: QueryOptions, budget: Budget | None) -> QueryCompletion:
         """See `Model.complete_query`; the query is normalised."""
-        view = self._view
-        if not self.epoch:
-            return self.model.complete_query(query, options, budget)
+        view, user = self._view, self._user(options.context)
         if view.denied.is_silent:
             return QueryCompletion(suggestions=(), normalized_query=query, timings=())
         if not view.denied.generates:
             options = options._replace(generated=Generated.OFF)
+        if user is None and not view.epoch:
+            return self.model.complete_query(query, options, budget)
         curated = view.curated
         entries = (curated.queries.scaled(self.model.catalogue_factor),) if len(curated.queries) else ()
         blocked = view if view.hides else None
-        live = Live(blocked=blocked, queries=entries, pins=curated.pins, synonyms=curated.synonyms)
+        live = Live(blocked=blocked, queries=entries, pins=curated.pins, synonyms=curated.synonyms, user=user)
         return self.model.complete_query(query, options, budget, live)
+
+    def _user(self, context: Sequence[str]) -> User | None:
+        if not self.own.version and not context:
+            return None
+        session = [OwnQuery(normalize_query(query).rstrip(), " ".join(query.split()), 0.0) for query in context]
+        return User.of(self.own.history, session, (self.minute + 1) * 60.0)
 
     def predict_next_word(self, text: str, options: WordOptions, budget: Budget | None) -> NextWords:
         """See `Model.predict_next_word`."""
@@ -97,11 +111,24 @@ class _Now:
 
 
 class LiveModels:
-    """The served models, as they answer now."""
+    """The served models, as they answer now.
 
-    def __init__(self, served: ServedModels, follower: Follower) -> None:
+    Args:
+        histories: None if nobody has one.
+        wall_clock: seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        served: ServedModels,
+        follower: Follower,
+        histories: UserHistories | None = None,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
         self._served = served
         self._follower = follower
+        self._histories = histories
+        self._wall_clock = wall_clock
 
     def get(self, name: str, user: str | None = None) -> LiveModel:
         """The model of this name; of the default one if empty.
@@ -121,6 +148,24 @@ class LiveModels:
     def any_user(self) -> str:
         """See `ServedModels.any_user`."""
         return self._served.any_user()
+
+    def at_hand(self, model: LiveModel, user_pseudo_id: str) -> LiveModel | None:
+        """The model as it answers a user; None if the user's own queries are yet to be read. Does not wait."""
+        if self._histories is None or not user_pseudo_id:
+            return model
+        own = self._histories.at_hand(user_pseudo_id, model.name)
+        return None if own is None else self._with_own(model, own)
+
+    def for_user(self, model: LiveModel, user_pseudo_id: str) -> LiveModel:
+        """The model as it answers a user, whose own queries are read if they must be."""
+        if self._histories is None or not user_pseudo_id:
+            return model
+        return self._with_own(model, self._histories.of(user_pseudo_id, model.name))
+
+    def _with_own(self, model: LiveModel, own: Own) -> LiveModel:
+        if not own.version:
+            return model
+        return LiveModel(model.model, self._follower, own, int(self._wall_clock() // 60))
 
     def over(self, model: Model) -> LiveModel:
         """A model as it answers now."""

@@ -37,6 +37,7 @@ _SOURCES = {
     SuggestionSource.LOG: pb.SUGGESTION_SOURCE_HISTORY,
     SuggestionSource.CATALOGUE: pb.SUGGESTION_SOURCE_CATALOGUE,
     SuggestionSource.GENERATED: pb.SUGGESTION_SOURCE_GENERATED,
+    SuggestionSource.PERSONAL: pb.SUGGESTION_SOURCE_PERSONAL,
 }
 
 
@@ -157,8 +158,12 @@ class Completer:
 
 def question_key(method: str, model: LiveModel, question: Question[Any]) -> bytes:
     """The key of the answer to a question."""
-    asked = question.text, question.options
-    return answer_key(method, model, (*asked, model.epoch) if model.epoch else asked)
+    asked: tuple[object, ...] = question.text, question.options
+    if model.epoch:
+        asked = (*asked, model.epoch)
+    if model.own.version:
+        return answer_key(method, model, (*asked, model.own.version, model.minute), shared=False)
+    return answer_key(method, model, asked, shared=not getattr(question.options, "context", ()))
 
 
 def model_resource(name: str) -> str:

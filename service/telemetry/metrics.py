@@ -132,10 +132,12 @@ class Metrics:
         )
         self.model_share = self._make.gauge(
             "model_share",
-            "Share of a model's users that a version answers: 1 unless --split says otherwise, 0 for a version of a "
-            "split that cannot be opened.",
+            "Share of a model's users that a version answers: 1 unless --split says otherwise.",
             *("model", "version"),
             workers="livemin",
+        )
+        self.split_failures = self._make.gauge(
+            "split_failures", "Versions that --split names and that cannot be opened.", "model", workers="livemax"
         )
         self.model_created = self._make.gauge(
             "model_created_timestamp_seconds",
@@ -215,12 +217,13 @@ class Metrics:
         """Shows which versions of a model answer, in place of former ones.
 
         Args:
-            shares: of the model's users, by version; 0 for one that is to answer and cannot.
+            shares: of the model's users, by version; 0 for one of a split that cannot be opened.
             created_at_s: when training of the first of them ended.
         """
         self.model_created.labels(model).set(created_at_s)
         self.model_openings.labels(model, "failed")  # shown as 0: the first failure is then an increase
         former = self._shown_versions.get(model, set()) - set(shares)
+        self.split_failures.labels(model).set(sum(not share for share in shares.values()))
         for version, share in [*shares.items(), *((version, 0.0) for version in former)]:
             self.model_share.labels(model, version).set(share)
             self.model_info.labels(model, version).set(1 if share else 0)

@@ -144,10 +144,12 @@ def test_a_version_that_does_not_open_leaves_its_users_to_the_others_until_it_do
         assert failed.configured_share == pytest.approx(0.3)
         assert split.status().served_versions[0].share == pytest.approx(5 / 7)
         assert sample(split.server, "autocomplete_model_openings_total", model="twin", outcome="failed") == 1
+        assert sample(split.server, "autocomplete_split_failures", model="twin") == 1
         split.broken.clear()
         (split.root / "twin" / "2" / "manifest.json").write_text("{ }", encoding="utf-8")
         eventually(lambda: split.status().served_versions[1].share > 0)
         after = {user: split.ask(user) for user in _USERS}
+        eventually(lambda: sample(split.server, "autocomplete_split_failures", model="twin") == 0)
         assert set(after.values()) == {"1", "2", "3"}
         assert all(after[user] in (had, "2") for user, had in during.items())
     incomplete = [line for line in lines if line["event"] == "split_incomplete"]

@@ -11,6 +11,7 @@ from lm.index.tags import TagFilter
 from lm.models.parts import Part
 from service.cache.redis_cache import redis_key
 from service.live.models import LiveModel
+from service.live.own import NOBODY, Own
 from service.rpc.completer import COMPLETE_QUERY, PREDICT_NEXT_WORD, question_key
 from service.rpc.requests import Question
 from suggest.types import Generated, QueryOptions, WordOptions
@@ -23,6 +24,7 @@ OTHER: dict[str, Any] = {
     "correct": False,
     "explain": True,
     "tags": TagFilter(("a",)),
+    "context": ("a",),
     "min_probability": 0.5,
     "min_ghost_probability": 0.25,
     "part": Part.NGRAM,
@@ -36,6 +38,7 @@ class Named:
     name: str = "shop"
     version: str = "20260101-000000"
     epoch: str = ""
+    own: Own = NOBODY
 
 
 def query_key(options: QueryOptions, query: str = "new", model: Named | None = None) -> bytes:
