@@ -1,20 +1,18 @@
-"""What is curated, in memory: the part of the overlay that entries, pins, synonyms and hit counts add up to."""
+"""What is curated, in memory: the part of the overlay that pins, synonyms and hit counts add up to."""
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from lm.index.live_queries import LiveQueries, LiveQuery
-from service.live.curation import CuratedEntry, CuratedItem, Hits, Pin, Synonym, When, normalized
+from service.live.curation import Hits, Pin, Rule, Synonym, When, normalized
+from service.live.entries import EPOCH_BITS, digest
 from suggest import pins as shown_pins
 from suggest.pins import Pins
 from suggest.synonyms import Synonyms
 
-_EPOCH_BITS = 128
 _Replacements = Mapping[str, tuple[str, ...]]
 
 
@@ -24,13 +22,11 @@ class CuratedView:
 
     Attributes:
         epoch: names all of it, as a number; 0 where nothing is.
-        queries: the entries.
-        hidden: normalised texts that are not suggested: what is withdrawn, and what finds nothing.
+        hidden: normalised texts that are not suggested, for they find nothing.
         pins, synonyms: None if there are none.
     """
 
     epoch: int = 0
-    queries: LiveQueries = field(default_factory=LiveQueries)
     hidden: frozenset[str] = frozenset()
     pins: Pins | None = None
     synonyms: Synonyms | None = None
@@ -44,12 +40,10 @@ class _Items:
     """What there is for one model, whether it holds now or not.
 
     Attributes:
-        withdrawn, empty: normalised texts.
+        empty: normalised texts.
         digest: sum of the digests of all but the pins: the same for the same items, in whatever order they came.
     """
 
-    queries: LiveQueries = field(default_factory=LiveQueries)
-    withdrawn: frozenset[str] = frozenset()
     empty: frozenset[str] = frozenset()
     pins: Mapping[str, Pin] = field(default_factory=dict)
     synonyms: Mapping[str, Synonym] = field(default_factory=dict)
@@ -58,19 +52,13 @@ class _Items:
     @property
     def sizes(self) -> dict[str, int]:
         """How many there are of each kind."""
-        entries = len(self.queries) + len(self.withdrawn)
-        return {"entry": entries, "pin": len(self.pins), "synonym": len(self.synonyms), "hits": len(self.empty)}
+        return {"pin": len(self.pins), "synonym": len(self.synonyms), "hits": len(self.empty)}
 
-    def with_changes(self, items: Iterable[tuple[CuratedItem, bool]]) -> _Items:
+    def with_changes(self, items: Iterable[tuple[Rule, bool]]) -> _Items:
         """It with some items, each of which is there or not from now on."""
-        last = {(item.kind, item.key): (item, there) for item, there in items}
-        queries, withdrawn, empty = dict[str, LiveQuery | None](), set(self.withdrawn), set(self.empty)
-        pins, synonyms = dict(self.pins), dict(self.synonyms)
-        for item, there in last.values():
-            if isinstance(item, CuratedEntry):
-                queries[item.query] = _query(item) if there and not item.withdrawn else None
-                (withdrawn.add if there and item.withdrawn else withdrawn.discard)(item.query)
-            elif isinstance(item, Hits):
+        empty, pins, synonyms = set(self.empty), dict(self.pins), dict(self.synonyms)
+        for item, there in items:
+            if isinstance(item, Hits):
                 (empty.add if there else empty.discard)(normalized(item.query))
             elif isinstance(item, Pin):
                 pins.pop(item.key, None)
@@ -78,32 +66,21 @@ class _Items:
             else:
                 synonyms.pop(item.key, None)
                 synonyms |= {item.key: replace(item, creator="")} if there else {}
-        queries = {text: query for text, query in queries.items() if query != self.queries.get(text)}
-        step = sum(_digest(query) for query in queries.values() if query)
-        step -= sum(_digest(old) for text in queries if (old := self.queries.get(text)))
-        for name, before, now in (("withdrawn", self.withdrawn, withdrawn), ("empty", self.empty, empty)):
-            step += sum(_digest(name, text) for text in now - before) - sum(
-                _digest(name, text) for text in before - now
-            )
-        known = [_digest(*_rule(each)) for each in self.synonyms.values()]
-        step += sum(_digest(*_rule(each)) for each in synonyms.values()) - sum(known)
+        step = sum(digest("empty", text) for text in empty - self.empty)
+        step -= sum(digest("empty", text) for text in self.empty - empty)
+        for sign, rules in ((1, synonyms), (-1, self.synonyms)):
+            step += sign * sum(digest(*_rule(each)) for each in rules.values())
         return _Items(
-            queries=self.queries.with_changes(queries) if queries else self.queries,
-            withdrawn=frozenset(withdrawn),
-            empty=frozenset(empty),
-            pins=pins,
-            synonyms=synonyms,
-            digest=(self.digest + step) % (1 << _EPOCH_BITS),
+            empty=frozenset(empty), pins=pins, synonyms=synonyms, digest=(self.digest + step) % (1 << EPOCH_BITS)
         )
 
     def view(self, now_s: float) -> CuratedView:
         """What holds at a time."""
         held = sorted((pin for pin in self.pins.values() if pin.holds(now_s)), key=lambda pin: pin.created_s)
-        digest = self.digest + sum(_digest(*_standing(pin)) for pin in held)
+        added = self.digest + sum(digest(*_standing(pin)) for pin in held)
         return CuratedView(
-            epoch=digest % (1 << _EPOCH_BITS),
-            queries=self.queries,
-            hidden=self.withdrawn | self.empty,
+            epoch=added % (1 << EPOCH_BITS),
+            hidden=self.empty,
             pins=_pins(held) if held else None,
             synonyms=Synonyms(_replacements(self.synonyms.values())) if self.synonyms else None,
         )
@@ -142,9 +119,9 @@ class Curated:
         views = {model: view for model, view in self._views.items() if not self._items[model].pins}
         return Curated(self._items, views, now_s)
 
-    def with_changes(self, items: Iterable[tuple[CuratedItem, bool]]) -> Curated:
+    def with_changes(self, items: Iterable[tuple[Rule, bool]]) -> Curated:
         """It with some items, each of which is there or not from now on."""
-        by_model = dict[str, list[tuple[CuratedItem, bool]]]()
+        by_model = dict[str, list[tuple[Rule, bool]]]()
         for item, there in items:
             by_model.setdefault(item.model, []).append((item, there))
         if not by_model:
@@ -152,19 +129,6 @@ class Curated:
         changed = {model: self._items.get(model, _Items()).with_changes(some) for model, some in by_model.items()}
         kept = {model: view for model, view in self._views.items() if model not in changed}
         return Curated({**self._items, **changed}, kept, self._now_s)
-
-
-def _query(entry: CuratedEntry) -> LiveQuery:
-    query = entry.query
-    return LiveQuery(
-        text=query,
-        count=entry.weight,
-        display=entry.text if entry.text != query else "",
-        payload=entry.payload,
-        entry=True,
-        instead=True,
-        tags=frozenset(entry.tags),
-    )
 
 
 def _pins(pins: Iterable[Pin]) -> Pins:
@@ -191,12 +155,3 @@ def _rule(synonym: Synonym) -> tuple[object, ...]:
 
 def _standing(pin: Pin) -> tuple[object, ...]:
     return "pin", pin.when.value, pin.trigger, pin.text, pin.payload, pin.place, pin.boost, pin.created_s
-
-
-def _digest(*content: object) -> int:
-    said = repr([sorted(each) if isinstance(each, frozenset) else each for part in content for each in _parts(part)])
-    return int.from_bytes(hashlib.blake2b(said.encode(), digest_size=_EPOCH_BITS // 8, person=b"curated").digest())
-
-
-def _parts(part: object) -> Iterable[object]:
-    return part if isinstance(part, tuple) else (part,)

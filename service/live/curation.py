@@ -205,7 +205,8 @@ class Hits:
         return self
 
 
-CuratedItem: TypeAlias = CuratedEntry | Pin | Synonym | Hits
+Rule: TypeAlias = Pin | Synonym | Hits
+CuratedItem: TypeAlias = CuratedEntry | Rule
 _ADAPTERS: dict[str, TypeAdapter[Any]] = {kind.kind: TypeAdapter(kind) for kind in (CuratedEntry, Pin, Synonym, Hits)}
 
 

@@ -62,8 +62,8 @@ class LiveModel:
             options = options._replace(generated=Generated.OFF)
         if user is None and not view.epoch:
             return self.model.complete_query(query, options, budget)
-        curated = view.curated
-        entries = (curated.queries.scaled(self.model.catalogue_factor),) if len(curated.queries) else ()
+        curated, queries = view.curated, view.entries.queries
+        entries = (queries.scaled(self.model.catalogue_factor),) if len(queries) else ()
         blocked = view if view.hides else None
         live = Live(blocked=blocked, queries=entries, pins=curated.pins, synonyms=curated.synonyms, user=user)
         return self.model.complete_query(query, options, budget, live)

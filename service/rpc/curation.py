@@ -171,7 +171,7 @@ class CurationServicer:
                 store.append(changes)
 
     def _check_room(self, kind: str, new: int) -> None:
-        if self._follower.overlay.curated.sizes[kind] + new > MOST[kind]:
+        if self._follower.overlay.sizes[kind] + new > MOST[kind]:
             field = {"entry": "catalogue_entry", "hits": "hit_counts"}.get(kind, kind)
             problem = f"is one too many: there may be {MOST[kind]:,} {_FOUND[kind]}."
             raise RequestError(field, problem, fault="OUT_OF_RANGE", remedy="Delete others.")

@@ -48,7 +48,7 @@ def test_what_holds_no_item_is_refused() -> None:
 
 def test_the_view_holds_all_kinds_of_one_model_alone() -> None:
     shop = view(*_ITEMS, now_s=6.0)
-    query = shop.curated.queries.get("red shoes")
+    query = shop.entries.queries.get("red shoes")
     assert query is not None
     assert (query.count, query.display, query.payload, query.tags) == (
         3.0,
