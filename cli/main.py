@@ -9,6 +9,7 @@ from typer.core import TyperCommand
 
 from cli.bundles import activate, inspect, rollback
 from cli.complete import complete, shell
+from cli.curate import COMMANDS
 from cli.demo import demo
 from cli.deny import add, list_entries, remove
 from cli.evaluate import evaluate
@@ -61,6 +62,13 @@ live.command("export", cls=_Command)(export)
 live.command("import", cls=_Command)(import_changes)
 live.command("report", cls=_Command)(report)
 app.add_typer(live, name="live")
+curate = typer.Typer(help="Changes what a running server suggests, without training.", no_args_is_help=True)
+for group, (text, curating) in COMMANDS.items():
+    curated = typer.Typer(help=text, no_args_is_help=True)
+    for name, function in curating.items():
+        curated.command(name, cls=_Command)(function)
+    curate.add_typer(curated, name=group)
+app.add_typer(curate, name="curate")
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import pytest
 
+from lm.index.tags import TagFilter
 from lm.models.parts import Part
 from service.cache.redis_cache import redis_key
 from service.live.models import LiveModel
@@ -23,6 +24,8 @@ OTHER: dict[str, Any] = {
     "neural": False,
     "correct": False,
     "explain": True,
+    "tags": TagFilter(("a",)),
+    "context": ("a",),
     "min_probability": 0.5,
     "min_ghost_probability": 0.25,
     "part": Part.NGRAM,
