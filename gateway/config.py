@@ -75,8 +75,9 @@ class GatewaySettings(ProgramSettings):
     )
     admin: bool = Field(
         False,
-        description="Whether the gateway also takes suggestions down (`/v1/denyListEntries`). Whoever reaches it may "
-        "then do so, but no page of another site: run a gateway of its own for this, where only operators get.",
+        description="Whether the gateway also takes suggestions down (`/v1/denyListEntries`) and serves the operators' "
+        "page at `/admin`. Whoever reaches it may then do so, but no page of another site: run a gateway of its own "
+        "for this, where only operators get.",
     )
     drain_s: float = Field(10.0, ge=0, description="Seconds that running requests get to finish at a stop.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(

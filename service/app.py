@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import threading
 import time
 from collections.abc import Callable
@@ -21,10 +22,11 @@ from service.listen import Handlers, grpc_server, serve_metrics
 from service.live.follower import Follower
 from service.live.histories import DAY_S, HistoryLimits
 from service.live.models import LiveModels
+from service.live.online_metrics import OnlineMetrics
 from service.live.own import UserHistories
 from service.live.store import OFF, LiveStore, open_store, store_location
 from service.live.users import UserKeys
-from service.models.bundles import ModelOpener, bundle_opener, chosen_models, open_bundles, settle_memory
+from service.models.bundles import ModelOpener, bundle_opener, chosen_models, chosen_split, open_bundles, settle_memory
 from service.models.served_models import ModelState, ModelStatus, ServedModels
 from service.rpc.admission import Lanes
 from service.rpc.calls import Calls
@@ -50,6 +52,7 @@ class Server:
         opener: opens a bundle; `service.models.bundles.bundle_opener`'s if None.
         clock: monotonic, in seconds.
         wall_clock: in seconds since 1970.
+        chance: draws a number in [0, 1).
         on_serving: for one of several processes that share the port, and told when it answers calls. It listens only
             once its default model is open, for until then the others have the calls.
 
@@ -65,6 +68,7 @@ class Server:
         opener: ModelOpener | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
+        chance: Callable[[], float] = random.random,
         on_serving: Callable[[], None] | None = None,
     ) -> None:
         self._settings = settings
@@ -85,10 +89,13 @@ class Server:
             self._model_changed,
             follow_s=settings.reload_s,
             new_models=not settings.models,
+            split=chosen_split(self._bundles, settings, names),
+            chance=chance,
         )
         self._tracing = open_tracing(settings)
+        self._versions: dict[str, tuple[str, ...]] = {}
+        self._online = OnlineMetrics(self.metrics, lambda model: self._versions.get(model, ()))
         self._calls = Calls(self.metrics, names, default, clock, self._tracing)
-        self._versions: dict[str, str] = {}
         self._health = Health()
         self._answers = open_answers(settings, self.metrics)
         self._store = _open_live_store(settings)
@@ -229,17 +236,17 @@ class Server:
         self._count_models()
         if status.model is not None:
             self._calls.know(status.name)
-            version = status.model.version
+            versions = tuple(model.version for model in status.models)
             former = self._versions.get(status.name)
-            self.metrics.show_version(status.name, version, status.model.created_at_s, former=former)
-            self._versions[status.name] = version
-            self._bundles.keep(status.name, {version, former or version})
+            self.metrics.show_versions(status.name, status.shares, status.model.created_at_s)
+            self._versions[status.name] = versions
+            self._bundles.keep(status.name, {*versions, *(former or ()), *status.shares})
             if status.name == self.models.default:
                 if former is None:  # later nobody is to wait for it
                     settle_memory()
                 self._serve_if_ready()
-            if version != former:
-                self._warm_sets.begin(status.model)
+            if versions != former:
+                self._warm_sets.begin(*status.models)
         statuses = self.models.statuses()
         if all(each.state is ModelState.FAILED for each in statuses):
             first = self.models.status(self.models.default).latest_error

@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings
 
 from service.cache.redis_url import read_redis_url
 from service.settings import Names, ProgramSettings, read_settings
+from service.shares import read_split
 
 _MODEL_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 
@@ -48,6 +49,11 @@ def _model_name(name: str) -> str:
 
 def _model_names(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(map(_model_name, names))
+
+
+def _shares(items: tuple[str, ...]) -> tuple[str, ...]:
+    read_split(items)
+    return items
 
 
 def _collector(value: str | None) -> str | None:
@@ -95,6 +101,11 @@ class ServerSettings(ProgramSettings):
     )
     default_model: ModelName | None = Field(
         None, description="The model for requests that name none. Only needed if there are several models."
+    )
+    split: Annotated[Names, AfterValidator(_shares)] = Field(
+        (),
+        description="Versions of a model that answer side by side, each with its share of the users in percent, such "
+        "as shop@20261201-030000=90,shop@20261128-030000=10. If unset, the active version of a model answers all.",
     )
     reload_s: float = Field(
         2.0, ge=0, description="Seconds between two looks at the registry for newly activated versions. 0 means never."

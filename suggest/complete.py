@@ -92,7 +92,7 @@ class QueryCompleter:
         self._sources: tuple[Source, ...] = self._from_left
         if bundle.queries is not None:
             self._from_left += (LogSource(bundle.queries),)
-            self._sources = (*self._from_left, WordsSource(bundle.queries), LiveSource())
+            self._sources = (*self._from_left, WordsSource(bundle.queries), LiveSource(bundle.queries))
         self._spelling: SpellingSource | None = None
         if bundle.lexicon is not None:
             self._spelling = SpellingSource(self._model, bundle.lexicon, self._sources)

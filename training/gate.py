@@ -21,13 +21,12 @@ from lm.models.language_model import LanguageModel
 from lm.models.parts import Part
 from lm.models.vocabulary import END, UNKNOWN
 from lm.text.normalize import split_words
+from suggest.measures import Floats, interval, reciprocal, resampled_ratios
 from suggest.model import Model
 from training.evaluation.evaluate import NEXT_WORD_SENTENCES, HeldOut
 from training.evaluation.next_words import next_words
 from training.evaluation.perplexity import score_held_out
-from training.evaluation.query_measures import reciprocal
 from training.evaluation.query_outcomes import outcomes, served, wanted_queries
-from training.evaluation.statistics import Floats, interval, resampled_ratios
 from training.progress import Reporter
 
 """Of a bundle: the hashes of all lines that it held out, to tune or to measure."""

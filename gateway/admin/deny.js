@@ -40,8 +40,9 @@ export async function takeDown(desk, entry) {
 }
 
 /** Shows again what an entry takes down. */
-export async function showAgain(desk, entry) {
-  await desk.change(`Shown again: ${told(entry)}.`, () => remove(desk, entry), () => create(desk, entry));
+export function showAgain(desk, entry) {
+  const shown = desk.change(`Shown again: ${told(entry)}.`, () => remove(desk, entry), () => create(desk, entry));
+  shown.catch((error) => desk.failed(error));
 }
 
 /** Asks what to take down, beginning with a phrase. */

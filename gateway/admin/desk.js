@@ -1,6 +1,7 @@
 // What the sections stand on: the models, what is taken down, who works here, and one way to change things.
 
 const LOOK_MS = 5000; // between two looks at what others have changed, for each thousand entries
+const AGAIN_MS = 1000; // after a look that failed
 const TIMEOUT_MS = 10_000;
 const PAGE = 1000; // entries of one answer
 const MAX_PAGES = 20;
@@ -17,6 +18,7 @@ export class Desk {
   #looks = Promise.resolve();
   #timer = 0;
   #failure = ""; // of the last thing that was tried
+  #isAway = false;
   #undo = null;
 
   constructor() {
@@ -65,7 +67,21 @@ export class Desk {
     await look;
     if (this.#looks !== look) return; // a later one goes on
     const pages = Math.ceil(this.entries.length / PAGE) || 1;
-    this.#timer = setTimeout(() => document.hidden || this.refresh(), pages * LOOK_MS);
+    const waitMs = this.#isAway ? AGAIN_MS : pages * LOOK_MS;
+    this.#timer = setTimeout(() => document.hidden || this.refresh(), waitMs);
+  }
+
+  /** All items that a method lists under a name, or the first of very many: `complete` says which. */
+  async list(path, name) {
+    const items = [];
+    let token = "";
+    for (let page = 0; page < MAX_PAGES; page += 1) {
+      const answer = await this.call("GET", `${path}?pageSize=${PAGE}&pageToken=${token}`);
+      items.push(...answer[name]);
+      token = answer.nextPageToken;
+      if (!token) break;
+    }
+    return { items, complete: !token };
   }
 
   /** Makes a change, says that it is done, and offers to take it back. Throws what `act` throws. */
@@ -115,31 +131,21 @@ export class Desk {
 
   async #look() {
     try {
-      const [{ models }, entries] = await Promise.all([this.call("GET", "./v1/models?pageSize=1000"), this.#allEntries()]);
-      this.models = models;
-      this.entries = entries;
+      const [models, denied] = await Promise.all([this.list("./v1/models", "models"), this.list("./v1/denyListEntries", "denyListEntries")]);
+      this.models = models.items;
+      this.entries = denied.items;
+      this.complete = denied.complete;
       this.#offerModels();
       await Promise.all(this.#sections.map((each) => each.load?.()));
       this.#tell("");
-      this.#state("live", "live");
+      this.#isAway = false;
     } catch (error) {
-      if (error.away) this.#state("down", "away");
+      this.#isAway = Boolean(error.away);
       this.#tell(error.away ? `${error.message} What is shown may be old; it comes back by itself.` : error.message);
     }
+    document.getElementById("link").dataset.state = this.#isAway ? "down" : "live";
+    document.getElementById("link-text").textContent = this.#isAway ? "away" : "live";
     for (const each of this.#sections) each.show();
-  }
-
-  async #allEntries() {
-    const found = [];
-    let token = "";
-    for (let page = 0; page < MAX_PAGES; page += 1) {
-      const answer = await this.call("GET", `./v1/denyListEntries?pageSize=${PAGE}&pageToken=${token}`);
-      found.push(...answer.denyListEntries);
-      token = answer.nextPageToken;
-      if (!token) break;
-    }
-    this.complete = !token;
-    return found;
   }
 
   #offerModels() {
@@ -171,11 +177,6 @@ export class Desk {
     } catch (error) {
       this.failed(error);
     }
-  }
-
-  #state(state, text) {
-    document.getElementById("link").dataset.state = state;
-    document.getElementById("link-text").textContent = text;
   }
 
   #tell(trouble) {

@@ -15,12 +15,20 @@ export function card(title, { wide = false, help = "" } = {}) {
   return { element: element("section", attributes, head, body), body };
 }
 
-/** A button; `about` completes its name for those who do not see what stands beside it. */
-export function button(text, onClick, { about = "", kind = "plain" } = {}) {
+/** A button; `about` completes its name for those who do not see what stands beside it, `key` is for `keepingFocus`. */
+export function button(text, onClick, { about = "", kind = "plain", key = "" } = {}) {
   const made = element("button", { type: "button", class: kind }, text);
   if (about) made.setAttribute("aria-label", `${text}: ${about}`);
+  if (key) made.dataset.key = key;
   made.addEventListener("click", onClick);
   return made;
+}
+
+/** Draws a place anew; the button that had the focus there has it again, if it is still there. */
+export function keepingFocus(place, draw) {
+  const key = place.contains(document.activeElement) ? document.activeElement.dataset.key : undefined;
+  draw();
+  if (key) place.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus();
 }
 
 export function note(text) {

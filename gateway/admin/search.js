@@ -2,10 +2,10 @@
 
 import { element, percent, phrase, SOURCES } from "../page/shown.js";
 import { askWhatToTakeDown } from "./deny.js";
-import { button, card, facts, labelled, note } from "./parts.js";
+import { button, card, facts, keepingFocus, labelled, note } from "./parts.js";
 
 const WAIT_MS = 150; // after the last letter
-const SHOWN = 20;
+const SHOWN = 10;
 
 export class Search {
   #desk;
@@ -46,7 +46,6 @@ export class Search {
   }
 
   #draw(answer) {
-    const focused = document.activeElement?.dataset?.key;
     const { suggestions } = answer;
     const rows = suggestions.map((each, place) => this.#row(each, place, suggestions));
     const about = [
@@ -56,8 +55,7 @@ export class Search {
       ["Degraded", answer.degraded ? "a part was left out" : ""],
     ];
     const list = rows.length ? element("ol", { class: "found" }, ...rows) : note("Nothing is shown for this.");
-    this.#list.replaceChildren(list, facts(about));
-    if (focused) this.#list.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
+    keepingFocus(this.#list, () => this.#list.replaceChildren(list, facts(about)));
   }
 
   #row(suggestion, place, all) {
@@ -68,11 +66,9 @@ export class Search {
       reasons.hidden = !reasons.hidden;
       toggle.setAttribute("aria-expanded", String(!reasons.hidden));
       this.#open[reasons.hidden ? "delete" : "add"](text);
-    }, { about: text });
+    }, { about: text, key: `why ${text}` });
     toggle.setAttribute("aria-expanded", String(!reasons.hidden));
-    const down = button("Take down", () => askWhatToTakeDown(this.#desk, text), { about: text });
-    toggle.dataset.key = `why ${text}`;
-    down.dataset.key = `down ${text}`;
+    const down = button("Take down", () => askWhatToTakeDown(this.#desk, text), { about: text, key: `down ${text}` });
     const about = element("span", { class: "about" }, `${SOURCES[suggestion.source] ?? "other"} · ${percent(suggestion.acceptanceProbability)}`);
     const line = element("div", { class: "line" }, phrase(suggestion.segments), about, element("span", { class: "does" }, toggle, down));
     return element("li", {}, line, reasons);

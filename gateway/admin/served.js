@@ -1,6 +1,6 @@
 // What is served: each model with its version, its figures, and what stands in the way of a newer version.
 
-import { element } from "../page/shown.js";
+import { element, percent } from "../page/shown.js";
 import { card, facts, note, shortName, when } from "./parts.js";
 
 const COUNT = new Intl.NumberFormat("en");
@@ -29,6 +29,7 @@ export class Served {
     const pairs = [
       ["State", STATES[model.state] ?? model.state],
       ["Version", version],
+      ...(model.servedVersions ?? []).map((each) => [`Share of ${each.version}`, shared(each)]),
       ["Newest version", waiting],
       ["It does not answer because", error?.message],
       ["Trained", when(model.createTime)],
@@ -38,6 +39,11 @@ export class Served {
     ];
     return element("div", { class: "model" }, element("h3", {}, shortName(model.name)), facts(pairs));
   }
+}
+
+/** The share of the users that a version answers, and why it is not the one that it is meant to be. */
+function shared({ share, configuredShare, error }) {
+  return error ? `none, for ${error.message} It is meant to have ${percent(configuredShare)}.` : `${percent(share)} of the users`;
 }
 
 function language({ unit, vocabularySize, ngramOrder, ngramCount, neuralKind, parameterCount }) {

@@ -2,7 +2,7 @@
 
 import { element } from "../page/shown.js";
 import { isSwitch, KINDS, reasonField, showAgain, takeDown } from "./deny.js";
-import { button, card, labelled, note, shortName, table, when } from "./parts.js";
+import { button, card, keepingFocus, labelled, note, shortName, table, when } from "./parts.js";
 
 const SWITCHES = ["MATCH_OPERATOR_GENERATED", "MATCH_OPERATOR_EVERYTHING"];
 
@@ -22,19 +22,15 @@ export class Switches {
     const columns = [["where", shortName], ...SWITCHES.map((kind) => [KINDS[kind], (model) => this.#control(kind, model)])];
     const off = this.#desk.entries.filter(isSwitch).map(({ matchOperator, model, creator, createTime, reason }) =>
       note(`${KINDS[matchOperator]} of ${shortName(model)}: off since ${when(createTime)}${creator && `, by ${creator}`}${reason && ` (${reason})`}`));
-    const focused = document.activeElement?.dataset?.key;
-    this.#body.replaceChildren(table("Kill switches", columns, models), ...off);
-    if (focused) this.#body.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
+    keepingFocus(this.#body, () => this.#body.replaceChildren(table("Kill switches", columns, models), ...off));
   }
 
   #control(matchOperator, model) {
     const entry = this.#desk.entries.find((each) => each.matchOperator === matchOperator && each.model === model);
     const name = `${KINDS[matchOperator]} of ${shortName(model)}`;
-    const made = entry
-      ? button("Off: switch on", () => showAgain(this.#desk, entry).catch((error) => this.#desk.failed(error)), { about: name, kind: "off" })
-      : button("Switch off", () => this.#ask(matchOperator, model, name), { about: name });
-    made.dataset.key = `${matchOperator} ${model}`;
-    return made;
+    const key = `${matchOperator} ${model}`;
+    if (!entry) return button("Switch off", () => this.#ask(matchOperator, model, name), { about: name, key });
+    return button("Off: switch on", () => showAgain(this.#desk, entry), { about: name, kind: "off", key });
   }
 
   #ask(matchOperator, model, name) {

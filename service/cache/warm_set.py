@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import structlog
@@ -27,7 +27,7 @@ class WarmSets:
 
     Args:
         prepare: puts the answer to a query into the caches; True if it was not there.
-        limit: answers for one model at most.
+        limit: answers for one model at most, whatever the number of its versions.
         busy: whether calls wait; they go first.
     """
 
@@ -49,13 +49,13 @@ class WarmSets:
         self._stops: dict[str, threading.Event] = {}
         self._threads: list[threading.Thread] = []
 
-    def begin(self, model: Model) -> None:
-        """Starts on a model, and stops work on its former version."""
+    def begin(self, *versions: Model) -> None:
+        """Starts on the versions of a model that answer, one after the other, and stops work on former ones."""
         stop = threading.Event()
-        thread = threading.Thread(target=self._run, args=(model, stop), name="warm-set", daemon=True)
+        thread = threading.Thread(target=self._run_all, args=(versions, stop), name="warm-set", daemon=True)
         with self._lock:
-            former = self._stops.get(model.name)
-            self._stops[model.name] = stop
+            former = self._stops.get(versions[0].name)
+            self._stops[versions[0].name] = stop
             self._threads = [each for each in self._threads if each.is_alive()] + [thread]
             if former is not None:
                 former.set()
@@ -70,10 +70,14 @@ class WarmSets:
         for thread in threads:
             thread.join()
 
-    def _run(self, model: Model, stop: threading.Event) -> None:
+    def _run_all(self, versions: Sequence[Model], stop: threading.Event) -> None:
+        lower_priority()
+        for model in versions:
+            self._run(model, stop, self._limit // len(versions))
+
+    def _run(self, model: Model, stop: threading.Event, limit: int) -> None:
         try:
-            lower_priority()
-            texts = model.warm_queries[: self._limit]
+            texts = model.warm_queries[:limit]
             for text in texts:
                 while self._busy() and not stop.is_set():
                     stop.wait(_BUSY_S)

@@ -127,17 +127,24 @@ class LiveModels:
         self._histories = histories
         self._wall_clock = wall_clock
 
-    def get(self, name: str) -> LiveModel:
+    def get(self, name: str, user: str | None = None) -> LiveModel:
         """The model of this name; of the default one if empty.
+
+        Args:
+            user: see `ServedModels.get`.
 
         Raises:
             ModelLoadingError: it is still being read, or nobody knows yet what is taken down.
             AutocompleteError: see `ServedModels.get`.
         """
-        model = self._served.get(name)
+        model = self._served.get(name, user)
         if not self._follower.is_ready:
             raise ModelLoadingError("What is taken down is still being read.", remedy="Try again.")
         return self.over(model)
+
+    def any_user(self) -> str:
+        """See `ServedModels.any_user`."""
+        return self._served.any_user()
 
     def at_hand(self, model: LiveModel, user_pseudo_id: str) -> LiveModel | None:
         """The model as it answers a user; None if the user's own queries are yet to be read. Does not wait."""

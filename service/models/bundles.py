@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from lm.errors import ConfigError, UnsupportedError
 from lm.models.user_cache import writable_cache
 from service.config import ServerSettings
 from service.models.remote_bundles import RemoteBundles
+from service.shares import Share, read_split
 from service.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -85,6 +86,29 @@ def chosen_models(bundles: Bundles, settings: ServerSettings) -> tuple[tuple[str
     if default not in names:
         raise _no_model("--default-model", default, names, settings)
     return names, default
+
+
+def chosen_split(bundles: Bundles, settings: ServerSettings, names: Sequence[str]) -> Mapping[str, tuple[Share, ...]]:
+    """The versions that share the users of a model, by its name; models that are not split are not in it.
+
+    Args:
+        names: of the models to serve.
+
+    Raises:
+        ConfigError: a model is not served, or a version is not in the registry.
+    """
+    split = read_split(settings.split)
+    for name, shares in split.items():
+        if name not in names:
+            raise _no_model("--split", name, names, settings)
+        there = bundles.versions(name)
+        for share in shares:
+            if share.version not in there:
+                raise ConfigError(
+                    f"{settings.registry}: --split: {name!r} has no version {share.version!r}.",
+                    remedy=f"There are: {', '.join(there)}.",
+                )
+    return split
 
 
 def _no_model(flag: str, name: str, names: Sequence[str], settings: ServerSettings) -> ConfigError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import random
 import threading
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,6 +13,8 @@ from typing import TYPE_CHECKING
 import structlog
 
 from lm.errors import AutocompleteError, BundleError, ModelLoadingError, ModelNotFoundError, RegistryError
+from service.models.split import SplitVersion, choose, first_of, shares_now
+from service.shares import Share
 from service.telemetry.logs import trace_of
 from service.telemetry.metrics import Metrics
 from service.workers.priority import lower_priority
@@ -36,7 +39,8 @@ class ModelStatus:
     """What is known of a model.
 
     Attributes:
-        model: the version that answers; None unless active.
+        model: the version that answers, of several the one with the greatest share; None unless active.
+        split: the versions that `--split` names; empty if one version is to answer all.
         latest_version: the newest version in the registry.
         latest_error: why the newest version does not answer; None if it does.
     """
@@ -46,10 +50,29 @@ class ModelStatus:
     model: Model | None = None
     latest_version: str = ""
     latest_error: AutocompleteError | None = None
+    split: tuple[SplitVersion, ...] = ()
+
+    @property
+    def models(self) -> tuple[Model, ...]:
+        """All versions that answer."""
+        shared = tuple(each.model for each in self.split if each.model is not None)
+        return shared or (() if self.model is None else (self.model,))
+
+    @property
+    def shares(self) -> Mapping[str, float]:
+        """The share of the users, in [0, 1], that each version answers; 0 for one of a split that does not answer."""
+        shares = shares_now(self.split)
+        if self.model is not None and not any(shares.values()):
+            shares[self.model.version] = 1.0
+        return shares
 
 
 class ServedModels:
     """Opens each model, hands it out and follows the registry: once another active version is open, it takes over.
+
+    A model that is split answers with the versions that `--split` names, whichever is active. Those that cannot be
+    opened leave their users to the others, and are tried again when their files change. If none can be opened, the
+    model answers as if it were not split.
 
     Whoever was given a model keeps it, open, as long as it is needed. What answers goes on if a version cannot be
     opened, or if its model leaves the registry. Nothing ends the following but `close`: an unexpected error is logged
@@ -62,6 +85,8 @@ class ServedModels:
         on_change: told each new status, from the thread that opens.
         follow_s: seconds from one look at the registry to the next; 0: there is only one look.
         new_models: whether models that appear in the registry are opened too.
+        split: the versions that share a model's users, by its name.
+        chance: draws a number in [0, 1), which gives a version to a call without a user.
     """
 
     def __init__(
@@ -75,6 +100,8 @@ class ServedModels:
         *,
         follow_s: float = 0.0,
         new_models: bool = False,
+        split: Mapping[str, Sequence[Share]] | None = None,
+        chance: Callable[[], float] = random.random,
     ) -> None:
         self._folder = folder
         self._versions = VersionOpener(folder, opener, metrics)
@@ -82,6 +109,8 @@ class ServedModels:
         self._on_change = on_change
         self._follow_s = follow_s
         self._new_models = new_models
+        self._split = split or {}
+        self._chance = chance
         self.default = default
         # replaced, never changed, so that callers read it without a lock
         self._statuses: Mapping[str, ModelStatus] = {
@@ -107,8 +136,12 @@ class ServedModels:
         """Names of the models, whatever their state."""
         return tuple(self._statuses)
 
-    def get(self, name: str) -> Model:
+    def get(self, name: str, user: str | None = None) -> Model:
         """The model of this name; of the default one if empty.
+
+        Args:
+            user: who asks, if the model is split: one of `any_user` if nobody knows; None for the version with the
+                greatest share.
 
         Raises:
             ModelNotFoundError: there is none.
@@ -117,12 +150,17 @@ class ServedModels:
         """
         status = self.status(name or self.default)
         if status.model is not None:
-            return status.model
+            chosen = None if user is None else choose(status.split, status.name, user)
+            return chosen or status.model
         if status.state is ModelState.LOADING:
             raise ModelLoadingError(f"models/{status.name} is still being loaded.", remedy="Try again.")
         raise BundleError(
             f"models/{status.name} could not be loaded.", remedy="`GetModel` and the server's log say why."
         )
+
+    def any_user(self) -> str:
+        """A user drawn by chance, for a call or a stream without one."""
+        return repr(self._chance())
 
     def status(self, name: str) -> ModelStatus:
         """What is known of a model.
@@ -176,6 +214,7 @@ class ServedModels:
         if _comparable(status) != _comparable(before):
             if isinstance(status.latest_error, _UnseenError):
                 _log.error("no_active_version", model=name, error=str(status.latest_error))
+            _say_what_failed(status, before)
             self._statuses = {**self._statuses, name: status}
             self._untold.add(name)
         if name in self._untold:
@@ -203,16 +242,33 @@ class ServedModels:
         versions = self._folder.versions(name)
         active = self._folder.active_version(name)
         latest = versions[-1] if versions else ""
+        split = tuple(self._shared(before, share, versions) for share in self._split.get(name, ()))
+        before = replace(before, split=split)
+        if (first := first_of(split)) is not None:
+            error = _not_in_split(latest, split)
+            return replace(before, state=ModelState.ACTIVE, model=first, latest_version=latest, latest_error=error)
         if active is None or active not in versions:
             return _unseen(replace(before, latest_version=latest), _no_active_version(name, active))
         model, error = self._choose(name, active, versions, before.model)
         if model is None:
-            return ModelStatus(name=name, state=ModelState.FAILED, latest_version=latest, latest_error=error)
+            return replace(before, state=ModelState.FAILED, latest_version=latest, latest_error=error)
         if latest == model.version:
             error = None
         elif latest != active:
             error = BundleError(f"{latest} was published but not activated; {model.version} answers.")
-        return ModelStatus(name=name, state=ModelState.ACTIVE, model=model, latest_version=latest, latest_error=error)
+        return replace(before, state=ModelState.ACTIVE, model=model, latest_version=latest, latest_error=error)
+
+    def _shared(self, before: ModelStatus, share: Share, versions: Sequence[str]) -> SplitVersion:
+        """A version of a split: as it is if it answers, else opened now if that is possible."""
+        answers = next((each for each in before.models if each.version == share.version), None)
+        if answers is None and share.version not in versions:
+            problem = f"{before.name} {share.version} is not in the registry any more."
+            error = BundleError(problem, remedy="Publish it again, or start the server with another --split.")
+            return SplitVersion(version=share.version, percent=share.percent, error=error)
+        opened = answers or self._versions.open(before.name, share.version)
+        if isinstance(opened, AutocompleteError):
+            return SplitVersion(version=share.version, percent=share.percent, error=opened)
+        return SplitVersion(version=share.version, percent=share.percent, model=opened)
 
     def _choose(
         self, name: str, active: str, versions: Sequence[str], answers: Model | None
@@ -243,7 +299,26 @@ def _unseen(before: ModelStatus, error: BundleError) -> ModelStatus:
 
 
 def _comparable(status: ModelStatus) -> tuple[object, ...]:
-    return status.state, status.model, status.latest_version, str(status.latest_error)
+    split = [(each.model, str(each.error)) for each in status.split]
+    return status.state, status.model, status.latest_version, str(status.latest_error), split
+
+
+def _not_in_split(latest: str, split: Sequence[SplitVersion]) -> AutocompleteError | None:
+    """Why the newest version does not answer; None if it does."""
+    for each in split:
+        if each.version == latest:
+            return each.error
+    return BundleError(f"{latest} is not among the versions that --split names.") if latest else None
+
+
+def _say_what_failed(status: ModelStatus, before: ModelStatus) -> None:
+    known = {(each.version, str(each.error)) for each in before.split}
+    for each in status.split:
+        if each.error is not None and (each.version, str(each.error)) not in known:
+            effect = "the other versions have its users" if status.models else "the model does not answer"
+            _log.error(
+                "split_incomplete", model=status.name, version=each.version, error=str(each.error), effect=effect
+            )
 
 
 def _no_active_version(name: str, active: str | None) -> _UnseenError:

@@ -76,19 +76,28 @@ class KeystrokeAnswers:
         self._answered = metrics.keystrokes.labels("answered")
         self._refused = metrics.keystrokes.labels("refused")
 
-    def check(self, config: Config) -> None:
+    def check(self, config: Config) -> str:
         """Checks what a stream is to go by.
+
+        Returns:
+            The user whose version of the model answers all of the stream; one by chance if it names none.
 
         Raises:
             AutocompleteError: a field is wrong, or there is no such model.
         """
         self._models.get(self._completer.read_query(config, "", prefix="config.").model)
+        return config.user_pseudo_id or self._models.any_user()
 
-    def first(self, config: Config, keystroke: Keystroke) -> tuple[bytes, Refinement | None]:
-        """The first answer to a keystroke, a serialised `StreamCompleteQueryResponse`, and what may follow it."""
+    def first(self, config: Config, keystroke: Keystroke, user: str) -> tuple[bytes, Refinement | None]:
+        """The first answer to a keystroke, a serialised `StreamCompleteQueryResponse`, and what may follow it.
+
+        Args:
+            user: what `check` returned.
+        """
         try:
             question = self._completer.read_query(config, keystroke.query, prefix="config.")
-            model = self._models.for_user(self._models.get(question.model), question.user_pseudo_id)
+            model = self._models.get(question.model, user)
+            model = self._models.for_user(model, question.user_pseudo_id)
             received_s = keystroke.received_s
             budget = Budget(received_s + self._time_budget_s, self._clock, waited_s=self._clock() - received_s)
             payload = self._completer.find_query(model, question)

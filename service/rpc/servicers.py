@@ -78,7 +78,8 @@ class AutocompleteServicer:
 
     async def complete_query(self, request: pb.CompleteQueryRequest, call: Call) -> bytes:
         """`CompleteQuery`."""
-        return await self._answer(COMPLETE_QUERY, self._completer.read_query(request, request.query), call)
+        user = request.user_pseudo_id or self._models.any_user()
+        return await self._answer(COMPLETE_QUERY, self._completer.read_query(request, request.query), call, user)
 
     async def predict_next_word(self, request: pb.PredictNextWordRequest, call: Call) -> bytes:
         """`PredictNextWord`."""
@@ -99,10 +100,10 @@ class AutocompleteServicer:
             response = pb.GenerateTextResponse(text=chunk.text, finish_reason=_FINISH_REASONS[chunk.finish_reason])
             yield response.SerializeToString()
 
-    async def _answer(self, method: str, question: Question[Any], call: Call) -> bytes:
+    async def _answer(self, method: str, question: Question[Any], call: Call, user: str | None = None) -> bytes:
         """The answer; one that the process holds needs no thread."""
-        model, user = self._models.get(question.model), question.user_pseudo_id
-        known = self._models.at_hand(model, user)
+        model = self._models.get(question.model, user)
+        known = self._models.at_hand(model, question.user_pseudo_id)
         answer = None if known is None else self._completer.at_hand(method, known, question)
         if answer is None:
             answer = await call.compute(self._computed, method, known or model, question, call)
@@ -187,6 +188,13 @@ def _model_message(status: ModelStatus) -> model_pb.Model:
     )
     if status.latest_error is not None:
         message.latest_version_error.CopyFrom(status_of(status.latest_error))
+    shares = status.shares
+    for each in status.split:
+        added = message.served_versions.add(
+            version=each.version, share=shares[each.version], configured_share=each.percent / 100
+        )
+        if each.error is not None:
+            added.error.CopyFrom(status_of(each.error))
     model = status.model
     if model is not None:
         message.version = model.version

@@ -72,6 +72,7 @@ class Session:
         self._throttled = metrics.stream_throttles
         self._clock = clock
         self._config: Config | None = None
+        self._user = ""
         self._latest = -1
         self._newest: Keystroke | None = None
         self._refusals: deque[tuple[int, RequestError]] = deque(maxlen=_MAX_REFUSALS)
@@ -169,7 +170,7 @@ class Session:
                 return
             if self._owed is not None:
                 self._superseded.inc()
-            message, self._owed = await self._turns.compute(self._answers.first, self._config, keystroke)
+            message, self._owed = await self._turns.compute(self._answers.first, self._config, keystroke, self._user)
         finally:
             self._turns.give_back()
         await self._send(message)
@@ -240,7 +241,7 @@ class Session:
             remedy = "Send it first." if self._config is None else "Only the first message holds anything else."
             raise RequestError(expected, "is missing.", fault="MALFORMED", remedy=remedy)
         if self._config is None:
-            self._answers.check(request.config)
+            self._user = self._answers.check(request.config)
             self._config = request.config
         else:
             self._accept(request.keystroke)

@@ -1,14 +1,14 @@
 """What Prometheus sees of the server. Names are pinned by a test: dashboards and alerts are built on them.
 
-Labels have few values: models outside the registry count as `other`, methods are those that exist. Gauges of several
-workers are summed unless they say otherwise: all workers serve the same models, so the worker that has most counts, and
-Redis counts as away if one worker cannot reach it.
+Labels have few values: models outside the registry and versions that do not answer count as `other`, methods are those
+that exist. Gauges of several workers are summed unless they say otherwise: all workers serve the same models, so the
+worker that has most counts, and Redis counts as away if one worker cannot reach it.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from prometheus_client import CollectorRegistry, Gauge, Histogram, ProcessCollector
 
@@ -19,6 +19,7 @@ _LATENCY_BUCKETS_S = (
     *(0.0005, 0.001, 0.002, 0.003, 0.004, 0.006, 0.008, 0.012, 0.016, 0.025, 0.05),
     *(0.1, 0.25, 0.5, 1.0, 2.5),
 )
+_PLACE = ("source", "position")
 _STAGE_BUCKETS_S = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.25)
 
 
@@ -33,6 +34,7 @@ class Metrics:
     def __init__(self, registry: CollectorRegistry, *, shared: bool = False) -> None:
         self.registry = registry
         self._shared = shared
+        self._shown_versions: dict[str, set[str]] = {}
         self._watched: list[tuple[Gauge, Callable[[], float]]] = []
         ProcessCollector(registry=registry)
         self._make = MetricMaker(registry)
@@ -42,6 +44,7 @@ class Metrics:
         self._caches()
         self._models()
         self._live()
+        self._online()
 
     def described(self) -> list[Description]:
         """All metrics, in order."""
@@ -127,6 +130,15 @@ class Metrics:
         self.model_info = self._make.gauge(
             "model_info", "1 for the version of each model that answers.", *("model", "version"), workers="livemax"
         )
+        self.model_share = self._make.gauge(
+            "model_share",
+            "Share of a model's users that a version answers: 1 unless --split says otherwise.",
+            *("model", "version"),
+            workers="livemin",
+        )
+        self.split_failures = self._make.gauge(
+            "split_failures", "Versions that --split names and that cannot be opened.", "model", workers="livemax"
+        )
         self.model_created = self._make.gauge(
             "model_created_timestamp_seconds",
             "When training of the version that answers finished.",
@@ -163,6 +175,30 @@ class Metrics:
             "live_write_failures", "Changes of the live state that the store did not take."
         )
 
+    def _online(self) -> None:
+        what = ("model", "version")
+        self.shown_lists = self._make.counter(
+            "shown_lists", "Lists that users saw (impressions), by outcome: filled, empty.", *what, "outcome"
+        )
+        self.shown_suggestions = self._make.counter(
+            "shown_suggestions", "Suggestions that users saw, by source and place in the list, from 1.", *what, *_PLACE
+        )
+        self.accepted_suggestions = self._make.counter(
+            "accepted_suggestions", "Suggestions that users selected, by source and place.", *what, *_PLACE
+        )
+        self.searches = self._make.counter(
+            "searches",
+            "Searches that ended with a query, by outcome: accepted (a suggestion), submitted (without one).",
+            *(*what, "outcome"),
+        )
+        self.reciprocal_ranks = self._make.counter(
+            "reciprocal_ranks", "Sum of 1 / place of the accepted suggestions; by searches it is the MRR.", *what
+        )
+        self.query_letters = self._make.counter("query_letters", "Letters of the queries of these searches.", *what)
+        self.saved_letters = self._make.counter(
+            "saved_letters", "Letters of these queries that users did not have to type.", *what
+        )
+
     def watch(self, gauge: Gauge, read: Callable[[], float]) -> None:
         """Makes a gauge show what a function returns."""
         if self._shared:
@@ -175,16 +211,25 @@ class Metrics:
         for gauge, read in self._watched:
             gauge.set(read())
 
-    def show_version(self, model: str, version: str, created_at_s: float, *, former: str | None) -> None:
-        """Shows which version of a model answers, in place of a former one."""
-        self.model_info.labels(model, version).set(1)
+    def show_versions(self, model: str, shares: Mapping[str, float], created_at_s: float) -> None:
+        """Shows which versions of a model answer, in place of former ones.
+
+        Args:
+            shares: of the model's users, by version; 0 for one of a split that cannot be opened.
+            created_at_s: when training of the first of them ended.
+        """
         self.model_created.labels(model).set(created_at_s)
         self.model_openings.labels(model, "failed")  # shown as 0: the first failure is then an increase
-        if former is None or former == version:
-            return
-        self.model_info.labels(model, former).set(0)
-        if not self._shared:  # files keep it as 0
-            self.model_info.remove(model, former)
+        former = self._shown_versions.get(model, set()) - set(shares)
+        self.split_failures.labels(model).set(sum(not share for share in shares.values()))
+        for version, share in [*shares.items(), *((version, 0.0) for version in former)]:
+            self.model_share.labels(model, version).set(share)
+            self.model_info.labels(model, version).set(1 if share else 0)
+        if not self._shared:  # files keep them as 0
+            for version in former:
+                self.model_share.remove(model, version)
+                self.model_info.remove(model, version)
+        self._shown_versions[model] = set(shares)
 
     def observe(self, answer: QueryCompletion | NextWords, method: str) -> None:
         """Counts a computed answer."""

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page, WebSocketRoute, expect
 
 from suggest.budget import LeftOut, OptionalPart, Shortage
 from suggest.types import QueryCompletion, SuggestionSource
-from tests.chromium import chromium
+from tests.chromium import BROKEN, PALE, chromium, opened
 from tests.gateways import running_gateway
 from tests.path_proxy import site_with_gateway
 from tests.redis_process import free_port
@@ -39,22 +39,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         running_gateway(f"127.0.0.1:{server.port}", connections_per_s=10_000) as gateway,
     ):
         yield gateway.url
-
-
-@contextmanager
-def opened(browser: Browser, url: str, **options: Any) -> Iterator[Page]:
-    """A page that must not log an error or ask another host."""
-    context = browser.new_context(**options)
-    page = context.new_page()
-    problems: list[str] = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("request", lambda request: problems.append(request.url) if not request.url.startswith(url) else None)
-    page.goto(url)
-    try:
-        yield page
-    finally:
-        context.close()
-    assert problems == []
 
 
 @contextmanager
@@ -415,27 +399,7 @@ def test_roles_names_and_references_are_whole(browser: Browser, site: str) -> No
         expect(page.get_by_role("textbox", name="Text")).to_be_visible()
         expect(page.get_by_role("switch", name="Log probabilities")).not_to_be_checked()
         expect(page.get_by_role("status").filter(has_text="3 suggestions")).to_have_count(1)
-        assert page.evaluate(_BROKEN) == []
-
-
-_BROKEN = """() => {
-  const broken = [];
-  const all = [...document.querySelectorAll("*")];
-  const ids = all.map(each => each.id).filter(Boolean);
-  if (new Set(ids).size !== ids.length) broken.push("an id stands twice");
-  for (const each of all) {
-    for (const name of ["aria-controls", "aria-describedby", "aria-labelledby", "aria-activedescendant", "for"]) {
-      const target = each.getAttribute(name);
-      if (target !== null && !document.getElementById(target)) broken.push(`${name}=${target}`);
-    }
-    const control = each.matches("input, textarea, button, a[href]");
-    const named = each.labels?.length || each.getAttribute("aria-label") || each.textContent.trim();
-    if (control && !named) broken.push(`no name: ${each.outerHTML}`);
-    if (each.matches("img:not([alt])")) broken.push("img without alt");
-    if (control && each.closest("[aria-hidden=true]")) broken.push("hidden control");
-  }
-  return broken;
-}"""
+        assert page.evaluate(BROKEN) == []
 
 
 def test_on_a_phone_the_list_scrolls_beside_the_box(browser: Browser, tmp_path: Path) -> None:
@@ -468,7 +432,7 @@ def test_it_fits_and_can_be_read(browser: Browser, site: str, width: int, scheme
         expect(page.locator("#ghost")).to_have_text("states")
         complete(page, "new york " * 9)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-        assert page.evaluate(_PALE) == []
+        assert page.evaluate(PALE) == []
         if width == 1280:
             assert max(page.evaluate(_SPREADS)) <= 1  # px: nothing wraps
 
@@ -478,25 +442,3 @@ _SPREADS = """() => [["tbody tr", "offsetHeight"], [".facts div", "offsetTop"], 
     const places = [...document.querySelectorAll(rows)].map(each => each[place]);
     return Math.max(...places) - Math.min(...places);
   })"""
-
-
-_PALE = """() => {
-  const linear = value => (value /= 255) <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
-  const light = ([r, g, b]) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
-  const numbers = color => color.match(/[\\d.]+/g).map(Number);
-  const behind = each => {
-    for (; each; each = each.parentElement) {
-      const color = numbers(getComputedStyle(each).backgroundColor);
-      if (color.length === 3) return color;
-    }
-    return [255, 255, 255];
-  };
-  const pale = [];
-  for (const each of document.querySelectorAll("body *")) {
-    const own = [...each.childNodes].some(node => node.nodeType === 3 && node.textContent.trim());
-    if (!own || !each.checkVisibility({ visibilityProperty: true })) continue;
-    const [a, b] = [light(numbers(getComputedStyle(each).color)), light(behind(each))].sort((x, y) => y - x);
-    if ((a + 0.05) / (b + 0.05) < 4.5) pale.push(each.textContent.trim());  // WCAG 2.2, 1.4.3
-  }
-  return pale;
-}"""

@@ -13,6 +13,7 @@ from lm.index.queries import QueryIndex
 from lm.index.shown import Shown
 from suggest.candidates import Candidates
 from suggest.complete import _forms, _Listed
+from suggest.live import Known
 from suggest.types import Generated
 from tests.query_indexes import QueryRow, build_query_index
 
@@ -24,18 +25,18 @@ def _listed(log_probs: Sequence[float], texts: Sequence[str], counts: Sequence[f
 
 
 @pytest.fixture
-def index(tmp_path: Path) -> QueryIndex:
+def known(tmp_path: Path) -> Known:
     halves = (Shown("Lamp", "p", 0.5), Shown("Lamp", "q", 0.5))
     build_query_index(tmp_path, [QueryRow("lamp", 6, forms=halves), QueryRow("lap", 4), QueryRow("lamb", 2)])
-    return QueryIndex(tmp_path)
+    return Known(QueryIndex(tmp_path))
 
 
-def test_a_form_moves_behind_what_is_more_probable(index: QueryIndex) -> None:
-    found = _forms(_listed([math.log(0.6), math.log(0.4)], ["lamp", "lap"], [6, 4]), index, Generated.MIX)
+def test_a_form_moves_behind_what_is_more_probable(known: Known) -> None:
+    found = _forms(_listed([math.log(0.6), math.log(0.4)], ["lamp", "lap"], [6, 4]), known, Generated.MIX)
     assert [(row, form.payload) for _, row, form in found] == [(1, ""), (0, "p"), (0, "q")]
     assert found[1][0] == pytest.approx(math.log(0.3))
 
 
-def test_what_fills_the_list_stays_last(index: QueryIndex) -> None:
-    found = _forms(_listed([-0.1, -0.2], ["lamp", "lax"], [6, 0]), index, Generated.FILL)
+def test_what_fills_the_list_stays_last(known: Known) -> None:
+    found = _forms(_listed([-0.1, -0.2], ["lamp", "lax"], [6, 0]), known, Generated.FILL)
     assert [row for _, row, _ in found] == [0, 0, 1]

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lm.index.queries import QueryIndex
+from suggest.measures import interval, resampled_ratios
 from tests.query_indexes import QueryRow, build_query_index
 from training.evaluation.metrics import (
     Listed,
@@ -23,7 +24,6 @@ from training.evaluation.metrics import (
 from training.evaluation.query_benchmark import examples, group_differences, group_figures
 from training.evaluation.query_measures import MEASURES, groups, value
 from training.evaluation.query_outcomes import Outcome, most_popular, outcomes, sample, wanted_queries
-from training.evaluation.statistics import interval, resampled_ratios
 from training.progress import SilentReporter
 
 _TEXTS = ("a", "a b", "a b c", "b", "a bc")
@@ -199,7 +199,7 @@ _BELOW = np.array([[1.0, 6.0], [1.0, 4.0], [1.0, 2.0], [1.0, 8.0]])
 
 def test_ratios_are_those_of_the_queries_drawn() -> None:
     rng = np.random.default_rng(7)
-    for ratios in resampled_ratios(_ABOVE, _BELOW, resamples=20, seed=7):
+    for ratios in resampled_ratios(_ABOVE, _BELOW, resamples=20, rng=np.random.default_rng(7)):
         drawn = rng.integers(0, 4, 4)
         expected = [sum(_ABOVE[i, m] for i in drawn) / sum(_BELOW[i, m] for i in drawn) for m in (0, 1)]
         assert ratios.tolist() == pytest.approx(expected)

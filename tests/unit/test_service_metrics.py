@@ -34,6 +34,15 @@ NAMES = {
     "autocomplete_follow_errors": ("model",),
     "autocomplete_redis_available": (),
     "autocomplete_model_info": ("model", "version"),
+    "autocomplete_model_share": ("model", "version"),
+    "autocomplete_split_failures": ("model",),
+    "autocomplete_shown_lists": ("model", "version", "outcome"),
+    "autocomplete_shown_suggestions": ("model", "version", "source", "position"),
+    "autocomplete_accepted_suggestions": ("model", "version", "source", "position"),
+    "autocomplete_searches": ("model", "version", "outcome"),
+    "autocomplete_reciprocal_ranks": ("model", "version"),
+    "autocomplete_query_letters": ("model", "version"),
+    "autocomplete_saved_letters": ("model", "version"),
     "autocomplete_model_created_timestamp_seconds": ("model",),
     "autocomplete_models": ("state",),
     "autocomplete_model_openings": ("model", "outcome"),
@@ -85,7 +94,7 @@ def test_metrics_of_workers_are_added_up_and_counts_outlive_them(
         metrics.watch(metrics.waiting, lambda: 5)
         metrics.refresh()
         metrics.open_streams.inc()
-        metrics.show_version("m", "1", 7.0, former=None)
+        metrics.show_versions("m", {"1": 1.0}, 7.0)
         return metrics
 
     def value(name: str, **labels: str) -> float | None:
@@ -98,7 +107,7 @@ def test_metrics_of_workers_are_added_up_and_counts_outlive_them(
     worker(1)
     (tmp_path / "counter_2.db").touch()  # as a worker that begins makes it
     assert (counted(), value("autocomplete_open_streams"), value("autocomplete_requests_waiting")) == (4, 2, 10)
-    first.show_version("m", "2", 8.0, former="1")
+    first.show_versions("m", {"2": 1.0}, 8.0)
     assert value("autocomplete_model_info", model="m", version="2") == 1
     assert value("autocomplete_model_created_timestamp_seconds", model="m") == 8
     shared.worker_died(0)

@@ -38,7 +38,10 @@ class Models:
     def __init__(self, model: TwinModel) -> None:
         self.model = model
 
-    def get(self, name: str) -> Model:
+    def any_user(self) -> str:
+        return "anybody"
+
+    def get(self, name: str, user: str | None = None) -> Model:  # noqa: ARG002
         if name not in ("", self.model.name):
             raise ModelNotFoundError(f"No model {name!r}.")
         return self.model

@@ -11,6 +11,8 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from suggest.measures import keys_pressed
+
 MIN_QUERY_LENGTH = 3
 MIN_PREFIX_LENGTH = 2
 SHOWN = 10
@@ -97,8 +99,8 @@ def keystrokes(query: str, rank_at: Callable[[str], int]) -> int:
     """
     for typed in range(len(query)):
         if 0 < rank_at(query[:typed]) <= LOOKED_AT:
-            return typed + 1
-    return len(query)
+            return keys_pressed(len(query), typed)
+    return keys_pressed(len(query), None)
 
 
 def keystrokes_in_parts(query: str, first_at: Callable[[str], Sequence[str]]) -> int:

@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lm.bundle.bundle import Bundle
+from suggest.measures import RESAMPLES, Floats, interval, reciprocal, resampled_ratios
 from suggest.model import Model
 from training.evaluation.metrics import draw
-from training.evaluation.query_measures import MEASURES, Floats, Group, Measure, groups, reciprocal, terms, value
+from training.evaluation.query_measures import MEASURES, Group, Measure, groups, terms, value
 from training.evaluation.query_outcomes import (
     Complete,
     Outcome,
@@ -27,7 +28,7 @@ from training.evaluation.query_outcomes import (
     wanted_queries,
     with_errors,
 )
-from training.evaluation.statistics import RESAMPLES, interval, reliability, resampled_ratios
+from training.evaluation.statistics import reliability
 from training.progress import Reporter
 
 MAX_TYPED = 1000

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from suggest.measures import Floats, letters_saved, reciprocal
 from training.evaluation.query_outcomes import Outcome
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +36,12 @@ class Measure:
         return f"{rounded + 0.0:{sign}.{self.digits}f}"  # + 0.0: no "-0.0"
 
 
-def reciprocal(rank: int) -> float:
-    """1 / rank; 0 for a miss."""
-    return 1 / rank if rank else 0.0
-
-
 def _saved(keystrokes: str) -> Callable[[Outcome], tuple[float, float]]:
     """Letters that a query did not need, by the name of the keystrokes, and its letters."""
 
     def term(outcome: Outcome) -> tuple[float, float]:
         letters, pressed = len(outcome.query), getattr(outcome, keystrokes)
-        return letters - (letters if pressed is None else pressed), letters
+        return letters_saved(letters, letters if pressed is None else pressed), letters
 
     return term
 

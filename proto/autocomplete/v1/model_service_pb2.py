@@ -28,7 +28,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#autocomplete/v1/model_service.proto\x12\x0f\x61utocomplete.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\"\xe7\x04\n\x05Model\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x15\n\x07version\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x31\n\x05state\x18\x03 \x01(\x0e\x32\x1c.autocomplete.v1.Model.StateB\x04\xe2\x41\x01\x03\x12\x1c\n\x0elatest_version\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x12\x36\n\x14latest_version_error\x18\x05 \x01(\x0b\x32\x12.google.rpc.StatusB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x43\n\x0flanguage_models\x18\x07 \x03(\x0b\x32$.autocomplete.v1.Model.LanguageModelB\x04\xe2\x41\x01\x03\x12\x19\n\x0bquery_count\x18\x08 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x1d\n\x0fmanifest_sha256\x18\t \x01(\tB\x04\xe2\x41\x01\x03\x1a\x9c\x01\n\rLanguageModel\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04unit\x18\x02 \x01(\t\x12\x17\n\x0fvocabulary_size\x18\x03 \x01(\x03\x12\x13\n\x0bngram_order\x18\x04 \x01(\x05\x12\x13\n\x0bngram_count\x18\x05 \x01(\x03\x12\x13\n\x0bneural_kind\x18\x06 \x01(\t\x12\x17\n\x0fparameter_count\x18\x07 \x01(\x03\"U\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_LOADING\x10\x01\x12\x10\n\x0cSTATE_ACTIVE\x10\x02\x12\x10\n\x0cSTATE_FAILED\x10\x03\"%\n\x0fGetModelRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"F\n\x11ListModelsRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"U\n\x12ListModelsResponse\x12&\n\x06models\x18\x01 \x03(\x0b\x32\x16.autocomplete.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xdc\x01\n\x0cModelService\x12\x61\n\x08GetModel\x12 .autocomplete.v1.GetModelRequest\x1a\x16.autocomplete.v1.Model\"\x1b\x82\xd3\xe4\x93\x02\x15\x12\x13/v1/{name=models/*}\x12i\n\nListModels\x12\".autocomplete.v1.ListModelsRequest\x1a#.autocomplete.v1.ListModelsResponse\"\x12\x82\xd3\xe4\x93\x02\x0c\x12\n/v1/modelsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#autocomplete/v1/model_service.proto\x12\x0f\x61utocomplete.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\"\x9a\x06\n\x05Model\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x15\n\x07version\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x31\n\x05state\x18\x03 \x01(\x0e\x32\x1c.autocomplete.v1.Model.StateB\x04\xe2\x41\x01\x03\x12\x1c\n\x0elatest_version\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x12\x36\n\x14latest_version_error\x18\x05 \x01(\x0b\x32\x12.google.rpc.StatusB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x43\n\x0flanguage_models\x18\x07 \x03(\x0b\x32$.autocomplete.v1.Model.LanguageModelB\x04\xe2\x41\x01\x03\x12\x19\n\x0bquery_count\x18\x08 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x1d\n\x0fmanifest_sha256\x18\t \x01(\tB\x04\xe2\x41\x01\x03\x12\x43\n\x0fserved_versions\x18\n \x03(\x0b\x32$.autocomplete.v1.Model.ServedVersionB\x04\xe2\x41\x01\x03\x1a\x9c\x01\n\rLanguageModel\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04unit\x18\x02 \x01(\t\x12\x17\n\x0fvocabulary_size\x18\x03 \x01(\x03\x12\x13\n\x0bngram_order\x18\x04 \x01(\x05\x12\x13\n\x0bngram_count\x18\x05 \x01(\x03\x12\x13\n\x0bneural_kind\x18\x06 \x01(\t\x12\x17\n\x0fparameter_count\x18\x07 \x01(\x03\x1al\n\rServedVersion\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\r\n\x05share\x18\x02 \x01(\x02\x12\x18\n\x10\x63onfigured_share\x18\x03 \x01(\x02\x12!\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x12.google.rpc.Status\"U\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_LOADING\x10\x01\x12\x10\n\x0cSTATE_ACTIVE\x10\x02\x12\x10\n\x0cSTATE_FAILED\x10\x03\"%\n\x0fGetModelRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"F\n\x11ListModelsRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"U\n\x12ListModelsResponse\x12&\n\x06models\x18\x01 \x03(\x0b\x32\x16.autocomplete.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xdc\x01\n\x0cModelService\x12\x61\n\x08GetModel\x12 .autocomplete.v1.GetModelRequest\x1a\x16.autocomplete.v1.Model\"\x1b\x82\xd3\xe4\x93\x02\x15\x12\x13/v1/{name=models/*}\x12i\n\nListModels\x12\".autocomplete.v1.ListModelsRequest\x1a#.autocomplete.v1.ListModelsResponse\"\x12\x82\xd3\xe4\x93\x02\x0c\x12\n/v1/modelsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -53,6 +53,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MODEL'].fields_by_name['query_count']._serialized_options = b'\342A\001\003'
   _globals['_MODEL'].fields_by_name['manifest_sha256']._loaded_options = None
   _globals['_MODEL'].fields_by_name['manifest_sha256']._serialized_options = b'\342A\001\003'
+  _globals['_MODEL'].fields_by_name['served_versions']._loaded_options = None
+  _globals['_MODEL'].fields_by_name['served_versions']._serialized_options = b'\342A\001\003'
   _globals['_GETMODELREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_GETMODELREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002'
   _globals['_LISTMODELSREQUEST'].fields_by_name['page_size']._loaded_options = None
@@ -64,17 +66,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MODELSERVICE'].methods_by_name['ListModels']._loaded_options = None
   _globals['_MODELSERVICE'].methods_by_name['ListModels']._serialized_options = b'\202\323\344\223\002\014\022\n/v1/models'
   _globals['_MODEL']._serialized_start=178
-  _globals['_MODEL']._serialized_end=793
-  _globals['_MODEL_LANGUAGEMODEL']._serialized_start=550
-  _globals['_MODEL_LANGUAGEMODEL']._serialized_end=706
-  _globals['_MODEL_STATE']._serialized_start=708
-  _globals['_MODEL_STATE']._serialized_end=793
-  _globals['_GETMODELREQUEST']._serialized_start=795
-  _globals['_GETMODELREQUEST']._serialized_end=832
-  _globals['_LISTMODELSREQUEST']._serialized_start=834
-  _globals['_LISTMODELSREQUEST']._serialized_end=904
-  _globals['_LISTMODELSRESPONSE']._serialized_start=906
-  _globals['_LISTMODELSRESPONSE']._serialized_end=991
-  _globals['_MODELSERVICE']._serialized_start=994
-  _globals['_MODELSERVICE']._serialized_end=1214
+  _globals['_MODEL']._serialized_end=972
+  _globals['_MODEL_LANGUAGEMODEL']._serialized_start=619
+  _globals['_MODEL_LANGUAGEMODEL']._serialized_end=775
+  _globals['_MODEL_SERVEDVERSION']._serialized_start=777
+  _globals['_MODEL_SERVEDVERSION']._serialized_end=885
+  _globals['_MODEL_STATE']._serialized_start=887
+  _globals['_MODEL_STATE']._serialized_end=972
+  _globals['_GETMODELREQUEST']._serialized_start=974
+  _globals['_GETMODELREQUEST']._serialized_end=1011
+  _globals['_LISTMODELSREQUEST']._serialized_start=1013
+  _globals['_LISTMODELSREQUEST']._serialized_end=1083
+  _globals['_LISTMODELSRESPONSE']._serialized_start=1085
+  _globals['_LISTMODELSRESPONSE']._serialized_end=1170
+  _globals['_MODELSERVICE']._serialized_start=1173
+  _globals['_MODELSERVICE']._serialized_end=1393
 # @@protoc_insertion_point(module_scope)

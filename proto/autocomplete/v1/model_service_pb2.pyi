@@ -14,7 +14,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Model(_message.Message):
-    __slots__ = ("name", "version", "state", "latest_version", "latest_version_error", "create_time", "language_models", "query_count", "manifest_sha256")
+    __slots__ = ("name", "version", "state", "latest_version", "latest_version_error", "create_time", "language_models", "query_count", "manifest_sha256", "served_versions")
     class State(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         STATE_UNSPECIFIED: _ClassVar[Model.State]
@@ -42,6 +42,17 @@ class Model(_message.Message):
         neural_kind: str
         parameter_count: int
         def __init__(self, name: _Optional[str] = ..., unit: _Optional[str] = ..., vocabulary_size: _Optional[int] = ..., ngram_order: _Optional[int] = ..., ngram_count: _Optional[int] = ..., neural_kind: _Optional[str] = ..., parameter_count: _Optional[int] = ...) -> None: ...
+    class ServedVersion(_message.Message):
+        __slots__ = ("version", "share", "configured_share", "error")
+        VERSION_FIELD_NUMBER: _ClassVar[int]
+        SHARE_FIELD_NUMBER: _ClassVar[int]
+        CONFIGURED_SHARE_FIELD_NUMBER: _ClassVar[int]
+        ERROR_FIELD_NUMBER: _ClassVar[int]
+        version: str
+        share: float
+        configured_share: float
+        error: _status_pb2.Status
+        def __init__(self, version: _Optional[str] = ..., share: _Optional[float] = ..., configured_share: _Optional[float] = ..., error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ...) -> None: ...
     NAME_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
@@ -51,6 +62,7 @@ class Model(_message.Message):
     LANGUAGE_MODELS_FIELD_NUMBER: _ClassVar[int]
     QUERY_COUNT_FIELD_NUMBER: _ClassVar[int]
     MANIFEST_SHA256_FIELD_NUMBER: _ClassVar[int]
+    SERVED_VERSIONS_FIELD_NUMBER: _ClassVar[int]
     name: str
     version: str
     state: Model.State
@@ -60,7 +72,8 @@ class Model(_message.Message):
     language_models: _containers.RepeatedCompositeFieldContainer[Model.LanguageModel]
     query_count: int
     manifest_sha256: str
-    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., state: _Optional[_Union[Model.State, str]] = ..., latest_version: _Optional[str] = ..., latest_version_error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., language_models: _Optional[_Iterable[_Union[Model.LanguageModel, _Mapping]]] = ..., query_count: _Optional[int] = ..., manifest_sha256: _Optional[str] = ...) -> None: ...
+    served_versions: _containers.RepeatedCompositeFieldContainer[Model.ServedVersion]
+    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., state: _Optional[_Union[Model.State, str]] = ..., latest_version: _Optional[str] = ..., latest_version_error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., language_models: _Optional[_Iterable[_Union[Model.LanguageModel, _Mapping]]] = ..., query_count: _Optional[int] = ..., manifest_sha256: _Optional[str] = ..., served_versions: _Optional[_Iterable[_Union[Model.ServedVersion, _Mapping]]] = ...) -> None: ...
 
 class GetModelRequest(_message.Message):
     __slots__ = ("name",)

@@ -1,0 +1,74 @@
+"""What users did with suggestions, as counters for Prometheus: the server that takes an event counts it.
+
+The measures are ratios of these counters, by the definitions of `suggest.measures`: the MRR is reciprocal ranks by
+searches, keystrokes saved are saved letters by letters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+
+from prometheus_client import Counter
+
+from service.live.events import Event, EventKind
+from service.live.searches import Outcome, Searches
+from service.telemetry.metrics import Metrics
+from suggest.types import SuggestionSource
+
+OTHER = "other"
+_SOURCES = frozenset(source.value for source in SuggestionSource)
+_LAST_PLACE = 10
+"""Places further down are counted together."""
+
+
+class OnlineMetrics:
+    """Counts new events. Thread-safe, as the counters are.
+
+    Args:
+        served: the versions of a model that answer; none if it is not served. Others are counted as `other`.
+    """
+
+    def __init__(self, metrics: Metrics, served: Callable[[str], Collection[str]]) -> None:
+        self._metrics = metrics
+        self._served = served
+        self._bound: dict[tuple[Counter, tuple[str, ...]], Counter] = {}  # `labels` costs several times as much
+
+    def count(self, events: Iterable[Event]) -> None:
+        """Counts events that were new to the store."""
+        for event in events:
+            labels = self._labels(event)
+            if event.kind is EventKind.IMPRESSION:
+                outcome = "filled" if event.shown else "empty"
+                self._inc(self._metrics.shown_lists, *labels, outcome)
+                for place, (_, source) in enumerate(event.shown):
+                    self._inc(self._metrics.shown_suggestions, *labels, _source(source), _position(place))
+            else:
+                self._count_end(event, labels)
+
+    def _count_end(self, event: Event, labels: tuple[str, str]) -> None:
+        (search,) = Searches().add(event)
+        self._inc(self._metrics.searches, *labels, search.outcome.value)
+        self._inc(self._metrics.reciprocal_ranks, *labels, by=search.reciprocal_rank)
+        self._inc(self._metrics.query_letters, *labels, by=len(search.query))
+        self._inc(self._metrics.saved_letters, *labels, by=search.letters_saved)
+        if search.outcome is Outcome.ACCEPTED:
+            self._inc(self._metrics.accepted_suggestions, *labels, _source(search.source), _position(search.rank - 1))
+
+    def _inc(self, counter: Counter, *labels: str, by: float = 1) -> None:
+        bound = self._bound.get((counter, labels))
+        if bound is None:
+            bound = self._bound[counter, labels] = counter.labels(*labels)
+        bound.inc(by)
+
+    def _labels(self, event: Event) -> tuple[str, str]:
+        versions = self._served(event.model)
+        model = event.model if versions else OTHER
+        return model, event.version if event.version in versions else OTHER
+
+
+def _source(label: str) -> str:
+    return label if label in _SOURCES else OTHER
+
+
+def _position(place: int) -> str:
+    return str(place + 1) if place < _LAST_PLACE else f"{_LAST_PLACE + 1}+"
