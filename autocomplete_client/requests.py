@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
@@ -31,6 +31,9 @@ class QueryFields(TypedDict, total=False):
     generated: pb.GeneratedQueries
     min_acceptance_probability: float
     explain: bool
+    user_pseudo_id: str  # whose own earlier queries are suggested too
+    context_queries: Sequence[str]  # earlier queries of this session, the last one last
+    incognito: bool  # use neither of both
 
 
 class QueryOptions(QueryFields, CallOptions, total=False):

@@ -1,18 +1,21 @@
-"""`autocomplete live export` and `import`, which save and restore the live state."""
+"""`autocomplete live`: `export` and `import` save and restore the live state, `report` says what users did."""
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.output import stderr
+from cli.output import print_json, stderr
 
 if TYPE_CHECKING:
+    from service.config import ServerSettings
     from service.live.changes import Change
     from service.live.store import LiveStore
 
@@ -68,6 +71,69 @@ def import_changes(
     stderr().print(f"{len(missing)} of {len(changes)} changes were new.")
 
 
+def report(
+    since: Annotated[
+        str,
+        typer.Option(metavar="TIME", help="From when on: 7d, 12h, or a time with its zone, such as 2026-12-01T06:00Z."),
+    ] = "7d",
+    until: Annotated[str, typer.Option(metavar="TIME", help="Until when, written alike. If not given, now.")] = "0h",
+    *,
+    model: Annotated[str, typer.Option(help="The one model to report on. If not given, all.")] = "",
+    count: Annotated[int, typer.Option(min=0, help="Queries without an answer to list, of each kind.")] = 20,
+    min_users: Annotated[
+        int | None,
+        typer.Option(min=1, help="Users who must have sent a query that is listed. If not given, --live-min-users."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Draws the users of the intervals.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Prints the report as JSON.")] = False,
+    live: _Live = None,
+    registry: _Registry = None,
+) -> None:
+    """Reports what users did with each version of a model, which is better, and which queries had no answer."""
+    import time
+
+    from cli.live_report import print_report, report_document
+    from service.live.report import made_report
+
+    now_s = time.time()
+    from_s, to_s = (moment_s(text, now_s, option) for text, option in ((since, "--since"), (until, "--until")))
+    least = min_users or _settings(live, registry).live_min_users
+    store = _open(live, registry, create=False)
+    try:
+        found = made_report(store.events, from_s, to_s, model=model, min_users=least, seed=seed)
+    finally:
+        store.close()
+    if as_json:
+        print_json(report_document(found, count))
+    else:
+        print_report(found, count)
+
+
+_AGO = re.compile(r"(\d{1,5}(?:\.\d{1,3})?)([mhd])")
+_SECONDS = {"m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def moment_s(text: str, now_s: float, option: str) -> float:
+    """The time, in seconds since 1970, that is so long ago, or that a text with a time zone says.
+
+    Args:
+        option: where it is written, for messages.
+
+    Raises:
+        typer.BadParameter: it is none.
+    """
+    ago = _AGO.fullmatch(text)
+    if ago is not None:
+        return now_s - float(ago[1]) * _SECONDS[ago[2]]
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter("it is no time, such as 7d or 2026-12-01T06:00Z.", param_hint=option) from None
+    if moment.tzinfo is None:
+        raise typer.BadParameter("it has no time zone: add Z, or +01:00.", param_hint=option)
+    return moment.timestamp()
+
+
 def _anywhere(change: Change) -> str:
     """A change as it is anywhere, whatever number it has."""
     from service.live.changes import to_line
@@ -104,13 +170,18 @@ def _log(store: LiveStore) -> Iterator[Change]:
         number = page[-1].number
 
 
-def _open(live: str | None, registry: str | None, *, create: bool) -> LiveStore:
+def _settings(live: str | None, registry: str | None) -> ServerSettings:
     from gateway.config import GatewaySettings
-    from lm.errors import ConfigError
     from service.config import load_settings
+
+    return load_settings({"live": live, "registry": registry}, others=(GatewaySettings,))
+
+
+def _open(live: str | None, registry: str | None, *, create: bool) -> LiveStore:
+    from lm.errors import ConfigError
     from service.live.store import OFF, open_store, store_location
 
-    settings = load_settings({"live": live, "registry": registry}, others=(GatewaySettings,))
+    settings = _settings(live, registry)
     location = store_location(settings)
     if location == OFF:
         raise ConfigError("There is no live state.", remedy="Name its file, or the URL of its Redis, by --live.")

@@ -13,7 +13,7 @@ from cli.demo import demo
 from cli.deny import add, list_entries, remove
 from cli.evaluate import evaluate
 from cli.init import init
-from cli.live import export, import_changes
+from cli.live import export, import_changes, report
 from cli.output import EXIT_CODES, reported
 from cli.serve import TAKES_SETTINGS, gateway, health, serve
 from cli.train import print_configuration, train
@@ -56,9 +56,10 @@ deny.command("add", cls=_Command)(add)
 deny.command("list", cls=_Command)(list_entries)
 deny.command("remove", cls=_Command)(remove)
 app.add_typer(deny, name="deny")
-live = typer.Typer(help="Saves and restores the live state.", no_args_is_help=True)
+live = typer.Typer(help="Saves and restores the live state, and reports what users did.", no_args_is_help=True)
 live.command("export", cls=_Command)(export)
 live.command("import", cls=_Command)(import_changes)
+live.command("report", cls=_Command)(report)
 app.add_typer(live, name="live")
 
 

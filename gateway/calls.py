@@ -68,21 +68,28 @@ class Calls:
             }
             body = await _read_body(request, self._settings.max_body_kb * 1024)
             message = read_request(kind, binding, body, request.query_params.multi_items(), variables)
-            return await answer(request, method, message.SerializeToString())
+            return await answer(request, method, message)
 
         return endpoint
 
-    async def _answer(self, request: Request, method: MethodDescriptor, payload: bytes) -> Response:
+    async def _answer(self, request: Request, method: MethodDescriptor, message: Any) -> Response:
         answer = await self._upstream.unary(
-            full_path(method), payload, metadata=metadata_of(request), timeout_s=self._settings.timeout_s
+            full_path(method),
+            message.SerializeToString(),
+            metadata=metadata_of(request),
+            timeout_s=self._settings.timeout_s,
         )
-        encoded = _encoded(GetMessageClass(method.output_type), answer)
-        headers = caching(request, encoded.lasts, self._settings.cache_s)
+        personal, kind = _is_personal(message), GetMessageClass(method.output_type)
+        encoded = _encode(kind, answer) if personal else _encoded(kind, answer)
+        headers = caching(request, encoded.lasts and not personal, self._settings.cache_s)
         return Response(encoded.json, headers=headers, media_type="application/json")
 
-    async def _stream(self, request: Request, method: MethodDescriptor, payload: bytes) -> Response:
+    async def _stream(self, request: Request, method: MethodDescriptor, message: Any) -> Response:
         call = self._upstream.answers(
-            full_path(method), payload, metadata=metadata_of(request), timeout_s=self._settings.generate_timeout_s
+            full_path(method),
+            message.SerializeToString(),
+            metadata=metadata_of(request),
+            timeout_s=self._settings.generate_timeout_s,
         )
         first = await call.read()  # a call that is refused is no stream yet, but an error
         lines = _lines(GetMessageClass(method.output_type), first, call)
@@ -104,8 +111,17 @@ def caching(request: Request, lasts: bool, max_age_s: int) -> dict[str, str]:
 # as long as the server answers from its cache, the same answers come again and again
 @cached(LRUCache(_ENCODED_BYTES, getsizeof=lambda encoded: 2 * len(encoded.json)))
 def _encoded(kind: type[Message], answer: bytes) -> _Encoded:
+    return _encode(kind, answer)
+
+
+def _encode(kind: type[Message], answer: bytes) -> _Encoded:
     message = kind.FromString(answer)
     return _Encoded(to_json(message), lasts(message))
+
+
+def _is_personal(message: Any) -> bool:
+    """Whether the answer is for one user alone, so that nothing on its way may keep it."""
+    return any(getattr(message, name, None) for name in ("user_pseudo_id", "context_queries"))
 
 
 def _by_verb(endpoints: dict[str, Endpoint]) -> Endpoint:

@@ -22,7 +22,9 @@ from lm.text.normalize import normalize_query
 from suggest.budget import Budget, CostEstimate, OptionalPart, Work
 from suggest.candidates import Candidates, Floats, Pool, describe, pool_readings
 from suggest.live import NOTHING, Known, Live
+from suggest.mixing import Mixing
 from suggest.opinions import SEEN, Advisers, Rescorer, rerank
+from suggest.personal import User, prefix_log_share
 from suggest.rank import judge_readings, order
 from suggest.sources.live import LiveSource
 from suggest.sources.log import LogSource
@@ -90,7 +92,7 @@ class QueryCompleter:
         self._sources: tuple[Source, ...] = self._from_left
         if bundle.queries is not None:
             self._from_left += (LogSource(bundle.queries),)
-            self._sources = (*self._from_left, WordsSource(bundle.queries), LiveSource())
+            self._sources = (*self._from_left, WordsSource(bundle.queries), LiveSource(bundle.queries))
         self._spelling: SpellingSource | None = None
         if bundle.lexicon is not None:
             self._spelling = SpellingSource(self._model, bundle.lexicon, self._sources)
@@ -126,11 +128,15 @@ class QueryCompleter:
             request = self._without_offence(Request(normalize_query(query), options, live))
         listed = self._ranked(request, work) if request.query else self._popular(request, self._bundle.queries, work)
         with work.stage("rank"):
-            suggestions = self._suggestions(request, listed, self._bundle.queries.total)
+            wider = request if live.user is None else _widest(request)
+            suggestions = self._suggestions(wider, listed, self._bundle.queries.total)
+            corrected_query = _corrected_query(listed, suggestions[: options.max_suggestions], live.blocked)
+            if live.user is not None:
+                suggestions = self._with_user(request, suggestions, listed.total, live.user)
         return QueryCompletion(
             suggestions=suggestions,
             normalized_query=request.query,
-            corrected_query=_corrected_query(listed, suggestions, live.blocked),
+            corrected_query=corrected_query,
             left_out=work.left_out,
             refiners=listed.refiners,
             timings=work.timings,
@@ -359,6 +365,24 @@ class QueryCompleter:
             )
         return tuple(suggestions)
 
+    def _with_user(
+        self, request: Request, listed: tuple[QuerySuggestion, ...], total: float, user: User
+    ) -> tuple[QuerySuggestion, ...]:
+        """The list with what its user may mean by what the user did before."""
+        assert self._bundle.queries is not None
+        every, never = self._bundle.queries.total, self._bundle.never_generated
+        log_share = prefix_log_share(total, every) if request.query else 0.0
+        chances = user.chances(request.query, log_share, self._bundle.manifest.personal)
+        mixing = Mixing(
+            query=request.query,
+            options=request.options,
+            kinds=self._duplicates.collapse,
+            floor=self._ranking.floor,
+            hides=lambda text: never.screens(text) or (request.blocked is not None and request.blocked.blocks(text)),
+            may_generate=lambda text: not never.includes([text])[0],
+        )
+        return mixing.mixed(listed, chances)
+
     def _worth_showing(
         self, forms: Sequence[tuple[float, int, Shown]], listed: _Listed, least: float | None
     ) -> Sequence[tuple[float, int, Shown]]:
@@ -371,6 +395,12 @@ class QueryCompleter:
             guessed_N |= candidates.edits > 0
         guessed = guessed_N.tolist() if least is None else [True] * len(guessed_N)
         return [each for each in forms if each[0] >= log_floor or not guessed[each[1]]]
+
+
+def _widest(request: Request) -> Request:
+    """The request for as many suggestions as there are candidates."""
+    size = max(CHOSEN, request.options.max_suggestions)
+    return request._replace(options=request.options._replace(max_suggestions=size))
 
 
 def _with_recency(ranking: Ranking, index: QueryIndex | None) -> Ranking:

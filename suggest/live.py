@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from lm.index.live_queries import LiveQueries, LiveQuery
 from lm.index.queries import QueryIndex
 from lm.index.shown import Shown
+from suggest.personal import User
 from suggest.types import Blocked
 
 Floats = NDArray[np.float64]
@@ -23,10 +24,12 @@ class Live:
     Attributes:
         blocked: what must not be suggested at present; None if there is nothing.
         queries: those that became known since, such as the catalogue's new entries.
+        user: what is known of the user; None if nothing.
     """
 
     blocked: Blocked | None = None
     queries: tuple[LiveQueries, ...] = ()
+    user: User | None = None
 
 
 NOTHING = Live()

@@ -15,6 +15,8 @@ from suggest.types import Generated, QueryOptions, QuerySuggestion, ScoreTerms, 
 
 _JUST_BELOW = 1 - 1e-9
 _LEAST = 1e-300
+_MOST = 40
+"""Own queries that are looked at: twice as many as a list can be long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ class Mixing:
         for other in listed:
             places.setdefault(duplicate_key(other.text, *self.kinds), len(mixed))
             mixed.append(_with_prob(other, other.acceptance_prob * rest))
-        for own in (self._suggestion(each) for each in chances if self._may_show(each)):
+        for own in (self._suggestion(each) for each in chances[:_MOST] if self._may_show(each)):
             place = places.setdefault(duplicate_key(own.text, *self.kinds), len(mixed))
             if place == len(mixed):
                 mixed.append(own)

@@ -78,7 +78,7 @@ class User:
         """What the user may mean with what was typed, normalised, the most probable first.
 
         Args:
-            log_share: see `prefix_share`.
+            log_share: see `prefix_log_share`.
         """
         found, more = self.candidates(typed)
         if not found and not more:
@@ -103,7 +103,7 @@ class User:
         return found, [each for each in refinements(typed, self.context) if each.text not in texts]
 
 
-def prefix_share(total: float, every: float) -> float:
+def prefix_log_share(total: float, every: float) -> float:
     """Natural log of the share of all submissions that begin as typed; one more counts, so that it is never 0.
 
     Args:

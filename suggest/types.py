@@ -46,6 +46,7 @@ class QueryOptions(NamedTuple):
         neural: whether the neural parts may take part.
         correct: whether to look for typing errors where what was typed is not as queries usually are.
         explain: whether to say what the neural model thinks of each whole query, which costs extra.
+        context: queries of the user's session as they were written, the last one last.
     """
 
     max_suggestions: int = 10
@@ -54,6 +55,7 @@ class QueryOptions(NamedTuple):
     neural: bool = True
     correct: bool = True
     explain: bool = False
+    context: tuple[str, ...] = ()
 
 
 class WordOptions(NamedTuple):

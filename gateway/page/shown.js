@@ -4,6 +4,8 @@ export const SOURCES = {
   SUGGESTION_SOURCE_HISTORY: "log",
   SUGGESTION_SOURCE_CATALOGUE: "catalogue",
   SUGGESTION_SOURCE_GENERATED: "generated",
+  SUGGESTION_SOURCE_TRENDING: "trending",
+  SUGGESTION_SOURCE_PERSONAL: "yours",
 };
 
 const SHARE = new Intl.NumberFormat("en", { style: "percent", minimumSignificantDigits: 2, maximumSignificantDigits: 2 });

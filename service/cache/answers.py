@@ -27,6 +27,8 @@ _ENTRY_OVERHEAD = 260
 """Bytes that an entry takes besides its key and its answer: places in two tables, the pair, its size and the link that
 orders it. As tracemalloc counts them it is 230 to 310, as the tables double, from 1,000 to 100,000 entries."""
 _Entry = tuple[bytes, bytes]
+_OWN = b":own"
+"""Ends the keys of answers for one user alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +71,12 @@ class MemoryCache:
             self._entries[key] = entry
             if len(self._entries) > self._max_entries:
                 self._entries.popitem()
+
+    def drop(self, unwanted: Callable[[bytes], bool]) -> None:
+        """Drops the answers under some keys."""
+        with self._lock:
+            for key in [key for key in self._entries if unwanted(key)]:
+                self._entries.pop(key)
 
     @property
     def entry_count(self) -> int:
@@ -123,7 +131,7 @@ class Answers:
         if self._process is not None:
             found = self._process.get(key)
             self._process_looks[found is not None].inc()
-        if found is None and self._redis is not None:
+        if found is None and self._redis is not None and not _is_own(key):
             found = self._redis.get(key)
             self._redis_looks[found is not None].inc()
             if found is not None:
@@ -180,8 +188,13 @@ class Answers:
     def keep(self, key: bytes, answer: bytes) -> None:
         """Puts an answer that was computed elsewhere into all caches."""
         self._put_near(key, answer)
-        if self._redis is not None:
+        if self._redis is not None and not _is_own(key):
             self._redis.put(key, answer)
+
+    def forget_users(self) -> None:
+        """Drops all answers that were for one user alone."""
+        if self._process is not None:
+            self._process.drop(_is_own)
 
     def start(self) -> None:
         """Connects to Redis; the log says if answers are not kept or not shared."""
@@ -215,7 +228,7 @@ class Answers:
             self._land(key).set_exception(error)
             raise
         self._land(key).set_result(computed)
-        if computed.keep and found is None and self._redis is not None:
+        if computed.keep and found is None and self._redis is not None and not _is_own(key):
             self._redis.put(key, computed.payload)
         return computed.payload
 
@@ -251,7 +264,7 @@ def open_answers(settings: ServerSettings, metrics: Metrics) -> Answers:
     return Answers(metrics, process, shared)
 
 
-def answer_key(method: str, model: Model | LiveModel, asked: object) -> bytes:
+def answer_key(method: str, model: Model | LiveModel, asked: object, *, shared: bool = True) -> bytes:
     """The key of an answer. It shows the method, the model and its version, but only a digest of what was typed.
 
     What a bundle denies is part of its version; what is taken down at present is part of what was asked.
@@ -259,6 +272,11 @@ def answer_key(method: str, model: Model | LiveModel, asked: object) -> bytes:
     Args:
         asked: all that was asked. Its `repr` must show it whole, as that of a tuple or a data class does, so that
             whatever is added to it stands in the key as well.
+        shared: whether it is for everybody who asks this. An answer for one user alone never leaves the process.
     """
     digest = hashlib.blake2b(repr(asked).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
-    return f"{method}:{model.name}:{model.version}:{digest}".encode()
+    return f"{method}:{model.name}:{model.version}:{digest}".encode() + (b"" if shared else _OWN)
+
+
+def _is_own(key: bytes) -> bool:
+    return key.endswith(_OWN)

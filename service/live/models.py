@@ -1,14 +1,20 @@
-"""Models as they answer now: what is taken down at this moment is not suggested, whatever their bundles hold."""
+"""Models as they answer now, with what is trending and without what is taken down, whatever their bundles hold."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from lm.errors import ModelLoadingError
+from lm.text.normalize import normalize_query
 from service.live.follower import Follower
+from service.live.own import NOBODY, Own, UserHistories
+from service.live.trending import NO_TRENDS, ModelTrends, Trending
 from suggest.budget import Budget
 from suggest.live import Live
+from suggest.own import OwnQuery
+from suggest.personal import User
 from suggest.types import (
     FinishReason,
     Generated,
@@ -32,29 +38,44 @@ class LiveModel:
         model: the model as its bundle has it.
         epoch: names what is taken down: two answers are the same only if it is.
         is_stale: whether the last changes may be missing.
+        trends: what is trending.
+        own: the user's own queries; `minute` is when the answer began, in minutes since 1970, if there are any.
     """
 
-    __slots__ = ("_follower", "_view", "epoch", "is_stale", "model", "name", "version")
+    __slots__ = ("_follower", "_view", "epoch", "is_stale", "minute", "model", "name", "own", "trends", "version")
 
-    def __init__(self, model: Model, follower: Follower) -> None:
+    def __init__(
+        self, model: Model, follower: Follower, own: Own = NOBODY, minute: int = 0, trends: ModelTrends = NO_TRENDS
+    ) -> None:
         self.model = model
         self.name = model.name
         self.version = model.version
         self._follower = follower
         self._view = follower.view(model.name)
+        self.trends = trends
         self.epoch = self._view.epoch
         self.is_stale = follower.is_stale
+        self.own = own
+        self.minute = minute
 
     def complete_query(self, query: str, options: QueryOptions, budget: Budget | None) -> QueryCompletion:
         """See `Model.complete_query`; the query is normalised."""
-        view = self._view.denied
+        view, user = self._view.denied, self._user(options.context)
         if view.is_silent:
             return QueryCompletion(suggestions=(), normalized_query=query, timings=())
         if not view.generates:
             options = options._replace(generated=Generated.OFF)
-        if not view.has_texts:
+        blocked = view if view.has_texts else None
+        queries = (self.trends.queries,) if len(self.trends.queries) else ()
+        if user is None and blocked is None and not queries:
             return self.model.complete_query(query, options, budget)
-        return self.model.complete_query(query, options, budget, Live(blocked=view))
+        return self.model.complete_query(query, options, budget, Live(blocked=blocked, queries=queries, user=user))
+
+    def _user(self, context: Sequence[str]) -> User | None:
+        if not self.own.version and not context:
+            return None
+        session = [OwnQuery(normalize_query(query).rstrip(), " ".join(query.split()), 0.0) for query in context]
+        return User.of(self.own.history, session, (self.minute + 1) * 60.0)
 
     def predict_next_word(self, text: str, options: WordOptions, budget: Budget | None) -> NextWords:
         """See `Model.predict_next_word`."""
@@ -93,11 +114,27 @@ class _Now:
 
 
 class LiveModels:
-    """The served models, as they answer now."""
+    """The served models, as they answer now.
 
-    def __init__(self, served: ServedModels, follower: Follower) -> None:
+    Args:
+        histories: None if nobody has one.
+        wall_clock: seconds since 1970.
+        trending: None if nothing is.
+    """
+
+    def __init__(
+        self,
+        served: ServedModels,
+        follower: Follower,
+        histories: UserHistories | None = None,
+        wall_clock: Callable[[], float] = time.time,
+        trending: Trending | None = None,
+    ) -> None:
         self._served = served
         self._follower = follower
+        self._histories = histories
+        self._wall_clock = wall_clock
+        self._trending = trending
 
     def get(self, name: str, user: str | None = None) -> LiveModel:
         """The model of this name; of the default one if empty.
@@ -118,6 +155,25 @@ class LiveModels:
         """See `ServedModels.any_user`."""
         return self._served.any_user()
 
+    def at_hand(self, model: LiveModel, user_pseudo_id: str) -> LiveModel | None:
+        """The model as it answers a user; None if the user's own queries are yet to be read. Does not wait."""
+        if self._histories is None or not user_pseudo_id:
+            return model
+        own = self._histories.at_hand(user_pseudo_id, model.name)
+        return None if own is None else self._with_own(model, own)
+
+    def for_user(self, model: LiveModel, user_pseudo_id: str) -> LiveModel:
+        """The model as it answers a user, whose own queries are read if they must be."""
+        if self._histories is None or not user_pseudo_id:
+            return model
+        return self._with_own(model, self._histories.of(user_pseudo_id, model.name))
+
+    def _with_own(self, model: LiveModel, own: Own) -> LiveModel:
+        if not own.version:
+            return model
+        return LiveModel(model.model, self._follower, own, int(self._wall_clock() // 60), model.trends)
+
     def over(self, model: Model) -> LiveModel:
         """A model as it answers now."""
-        return LiveModel(model, self._follower)
+        trends = NO_TRENDS if self._trending is None else self._trending.of(model.name, model.version)
+        return LiveModel(model, self._follower, trends=trends)

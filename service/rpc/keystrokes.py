@@ -97,6 +97,7 @@ class KeystrokeAnswers:
         try:
             question = self._completer.read_query(config, keystroke.query, prefix="config.")
             model = self._models.get(question.model, user)
+            model = self._models.for_user(model, question.user_pseudo_id)
             received_s = keystroke.received_s
             budget = Budget(received_s + self._time_budget_s, self._clock, waited_s=self._clock() - received_s)
             payload = self._completer.find_query(model, question)

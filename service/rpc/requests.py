@@ -13,6 +13,7 @@ from lm.errors import RequestError
 from lm.models.parts import Part
 from lm.text.normalize import normalize_query
 from service.config import ServerSettings
+from suggest.session import MAX_CONTEXT
 from suggest.types import Generated, GenerationOptions, QueryOptions, WordOptions
 
 MAX_QUERY_LENGTH = 256
@@ -42,7 +43,7 @@ _WORDS_AS_THE_MODEL_SAYS = WordOptions(max_suggestions=DEFAULT_SUGGESTIONS)
 
 
 class Question(NamedTuple, Generic[_Options]):
-    """What was asked of a model; its name is empty for the default one.
+    """What was asked of a model; its name is empty for the default one, and the user's for nobody in particular.
 
     A tuple, as answers from the cache cost little else.
     """
@@ -50,6 +51,7 @@ class Question(NamedTuple, Generic[_Options]):
     text: str
     model: str
     options: _Options
+    user_pseudo_id: str = ""
 
 
 QueryFields = pb.CompleteQueryRequest | pb.StreamCompleteQueryRequest.Config
@@ -93,8 +95,10 @@ def read_query(
         generated=_generated(fields, prefix) or defaults.generated,
         min_acceptance_prob=least,
         explain=fields.explain,
+        context=_context(fields, prefix),
     )
-    return Question(normalize_query(query), read_model_name(prefix + "model", fields.model), options)
+    user = "" if fields.incognito else fields.user_pseudo_id
+    return Question(normalize_query(query), read_model_name(prefix + "model", fields.model), options, user)
 
 
 def read_words(
@@ -185,6 +189,17 @@ def _generated(fields: QueryFields, prefix: str) -> Generated | None:
         remedy = "Leave exclude_generated out."
         raise RequestError(field, "contradicts exclude_generated.", fault="MALFORMED", remedy=remedy)
     return Generated.OFF
+
+
+def _context(fields: QueryFields, prefix: str) -> tuple[str, ...]:
+    """The queries of the session, the last one last; none if they are not to be used."""
+    field = f"{prefix}context_queries"
+    if not fields.context_queries:  # nearly always
+        return ()
+    check_range(field, len(fields.context_queries), 0, MAX_CONTEXT, shown=f"at most {MAX_CONTEXT} queries")
+    for place, query in enumerate(fields.context_queries):
+        check_length(f"{field}[{place}]", query, MAX_QUERY_LENGTH)
+    return () if fields.incognito else tuple(query for query in fields.context_queries if query.strip())
 
 
 def _part(value: int) -> Part:

@@ -14,7 +14,7 @@ from autocomplete.v1 import autocomplete_service_pb2 as pb
 from autocomplete.v1 import model_service_pb2 as model_pb
 
 from lm.errors import RequestError
-from service.live.models import LiveModels
+from service.live.models import LiveModel, LiveModels
 from service.models.served_models import ModelState, ModelStatus, ServedModels
 from service.rpc.admission import Clock, Lanes
 from service.rpc.calls import Call, Calls
@@ -103,10 +103,15 @@ class AutocompleteServicer:
     async def _answer(self, method: str, question: Question[Any], call: Call, user: str | None = None) -> bytes:
         """The answer; one that the process holds needs no thread."""
         model = self._models.get(question.model, user)
-        answer = self._completer.at_hand(method, model, question)
+        known = self._models.at_hand(model, question.user_pseudo_id)
+        answer = None if known is None else self._completer.at_hand(method, known, question)
         if answer is None:
-            answer = await call.compute(self._completer.answer, method, model, question, partial(self._budget, call))
+            answer = await call.compute(self._computed, method, known or model, question, call)
         return answer
+
+    def _computed(self, method: str, model: LiveModel, question: Question[Any], call: Call) -> bytes:
+        model = self._models.for_user(model, question.user_pseudo_id)
+        return self._completer.answer(method, model, question, partial(self._budget, call))
 
     def _budget(self, call: Call) -> Budget:
         """What is left of the caller's time, or of the server's own since the call arrived."""

@@ -132,10 +132,12 @@ class Metrics:
         )
         self.model_share = self._make.gauge(
             "model_share",
-            "Share of a model's users that a version answers: 1 unless --split says otherwise, 0 for a version of a "
-            "split that cannot be opened.",
+            "Share of a model's users that a version answers: 1 unless --split says otherwise.",
             *("model", "version"),
             workers="livemin",
+        )
+        self.split_failures = self._make.gauge(
+            "split_failures", "Versions that --split names and that cannot be opened.", "model", workers="livemax"
         )
         self.model_created = self._make.gauge(
             "model_created_timestamp_seconds",
@@ -172,6 +174,19 @@ class Metrics:
         self.live_write_failures = self._make.counter(
             "live_write_failures", "Changes of the live state that the store did not take."
         )
+
+        self.live_events = self._make.counter(
+            "live_events",
+            "Events of users by outcome: taken, duplicate (their event_id came before), refused (one in their call was "
+            "wrong).",
+            "outcome",
+        )
+        self.live_events_age = self._make.gauge(
+            "live_events_age_seconds",
+            "Time since all events of the store were last known to be counted here; below a second while all is well.",
+            workers="livemax",
+        )
+        self.live_trends = self._make.gauge("live_trends", "Trending queries that may be shown.", workers="livemax")
 
     def _online(self) -> None:
         what = ("model", "version")
@@ -213,12 +228,13 @@ class Metrics:
         """Shows which versions of a model answer, in place of former ones.
 
         Args:
-            shares: of the model's users, by version; 0 for one that is to answer and cannot.
+            shares: of the model's users, by version; 0 for one of a split that cannot be opened.
             created_at_s: when training of the first of them ended.
         """
         self.model_created.labels(model).set(created_at_s)
         self.model_openings.labels(model, "failed")  # shown as 0: the first failure is then an increase
         former = self._shown_versions.get(model, set()) - set(shares)
+        self.split_failures.labels(model).set(sum(not share for share in shares.values()))
         for version, share in [*shares.items(), *((version, 0.0) for version in former)]:
             self.model_share.labels(model, version).set(share)
             self.model_info.labels(model, version).set(1 if share else 0)

@@ -3,39 +3,60 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+from lm.index.live_queries import LiveQueries
+from lm.index.queries import QueryIndex
 from lm.text.hangul import typed_prefixes
 from suggest.sources.log import POPULAR
 from suggest.sources.source import Proposal, Reading, Request
-from suggest.sources.words import FOUND, how_found
+from suggest.sources.words import FEW, FOUND, how_found
 
 
 class LiveSource:
-    """Proposes live queries, and adds to what log and words have noted. To be asked after these."""
+    """Proposes live queries, and adds to what log and words have noted. To be asked after these.
+
+    As these do, it leaves out what is no more popular than the last of the log's proposals.
+    """
+
+    def __init__(self, index: QueryIndex) -> None:
+        self._index = index
 
     def propose(self, request: Request, reading: Reading) -> Sequence[Proposal]:
         """See `Source.propose`."""
-        proposals = list[Proposal]()
-        for queries in request.live.queries:
-            popular, total = queries.completions(reading.query, POPULAR)
-            reading.total += total
-            proposals += [
-                Proposal(text, reading)
-                for text, _ in popular
-                if text != reading.excluded or ((query := queries.get(text)) is not None and query.entry)
-            ]
-            prefixes = typed_prefixes(reading.query)
-            found = [
-                match
-                for match in queries.word_matches(reading.query, FOUND)
-                if match.text != reading.query.rstrip() and not any(prefix.begins(match.text) for prefix in prefixes)
-            ]
-            submissions = math.log(reading.total + sum(match.count for match in found)) if found else 0.0
-            for each in found:
-                match = how_found(reading.query, each)
-                if match.explains:
-                    reading.matched += each.count
-                log_share = math.log(each.count) - submissions
-                proposals.append(Proposal(each.text, reading, (), 0.0, log_share, match))
-        return proposals
+        return [each for queries in request.live.queries for each in self._of(queries, reading)]
+
+    def _of(self, queries: LiveQueries, reading: Reading) -> Iterator[Proposal]:
+        typed, excluded = reading.query, reading.excluded
+        popular, total = queries.completions(typed, POPULAR)
+        reading.total += total
+        for text, _ in popular:
+            if self._is_worth_it(queries, text, reading) and (text != excluded or _is_entry(queries, text)):
+                yield Proposal(text, reading)
+        if len(typed) < FEW and (reading.least > 0 or len(popular) == POPULAR):
+            return
+        prefixes = typed_prefixes(typed)
+        found = [
+            match
+            for match in queries.word_matches(typed, FOUND)
+            if match.text != typed.rstrip()
+            and not any(prefix.begins(match.text) for prefix in prefixes)
+            and self._is_worth_it(queries, match.text, reading)
+        ]
+        submissions = math.log(reading.total + sum(match.count for match in found)) if found else 0.0
+        for each in found:
+            match = how_found(typed, each)
+            if match.explains:
+                reading.matched += each.count
+            yield Proposal(each.text, reading, (), 0.0, math.log(each.count) - submissions, match)
+
+    def _is_worth_it(self, queries: LiveQueries, text: str, reading: Reading) -> bool:
+        query = queries.get(text)
+        assert query is not None
+        count = query.count + query.recent
+        return count > reading.least or count + self._index.count(text) > reading.least
+
+
+def _is_entry(queries: LiveQueries, text: str) -> bool:
+    query = queries.get(text)
+    return query is not None and query.entry

@@ -18,7 +18,7 @@ from suggest.sources.source import Match, Proposal, Reading, Request
 
 FOUND = 32
 """The most popular queries that are looked at: many of them begin as it was typed."""
-_FEW = 4
+FEW = 4
 """Characters from which on what was typed says more than that many queries begin so."""
 
 
@@ -35,7 +35,7 @@ class WordsSource:
     def propose(self, request: Request, reading: Reading) -> Sequence[Proposal]:  # noqa: ARG002
         """See `Source.propose`."""
         typed, prefixes = reading.query, typed_prefixes(reading.query)
-        if reading.least > 0 and len(typed) < _FEW:
+        if reading.least > 0 and len(typed) < FEW:
             return ()
         found = [
             match

@@ -35,6 +35,7 @@ NAMES = {
     "autocomplete_redis_available": (),
     "autocomplete_model_info": ("model", "version"),
     "autocomplete_model_share": ("model", "version"),
+    "autocomplete_split_failures": ("model",),
     "autocomplete_shown_lists": ("model", "version", "outcome"),
     "autocomplete_shown_suggestions": ("model", "version", "source", "position"),
     "autocomplete_accepted_suggestions": ("model", "version", "source", "position"),
@@ -49,6 +50,9 @@ NAMES = {
     "autocomplete_live_entries": (),
     "autocomplete_live_changes": (),
     "autocomplete_live_write_failures": (),
+    "autocomplete_live_events": ("outcome",),
+    "autocomplete_live_events_age_seconds": (),
+    "autocomplete_live_trends": (),
 }
 
 

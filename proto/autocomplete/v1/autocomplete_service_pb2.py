@@ -24,20 +24,17 @@ _sym_db = _symbol_database.Default()
 
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
-from google.api import visibility_pb2 as google_dot_api_dot_visibility__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*autocomplete/v1/autocomplete_service.proto\x12\x0f\x61utocomplete.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/api/visibility.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x17google/rpc/status.proto\"*\n\x0bTextSegment\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\r\n\x05typed\x18\x02 \x01(\x08\"I\n\x0bStageTiming\x12\r\n\x05stage\x18\x01 \x01(\t\x12+\n\x08\x64uration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xec\x01\n\x10ScoreExplanation\x12\'\n\x1apopularity_log_probability\x18\x01 \x01(\x02H\x00\x88\x01\x01\x12\"\n\x15ngram_log_probability\x18\x02 \x01(\x02H\x01\x88\x01\x01\x12#\n\x16neural_log_probability\x18\x03 \x01(\x02H\x02\x88\x01\x01\x12\x12\n\nedit_count\x18\x04 \x01(\x05\x42\x1d\n\x1b_popularity_log_probabilityB\x18\n\x16_ngram_log_probabilityB\x19\n\x17_neural_log_probability\"\xd0\x02\n\x14\x43ompleteQueryRequest\x12\x13\n\x05query\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01\x12\x13\n\x05model\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x1d\n\x0fmax_suggestions\x18\x03 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12!\n\x11\x65xclude_generated\x18\x04 \x01(\x08\x42\x06\x18\x01\xe2\x41\x01\x01\x12+\n\x0euser_pseudo_id\x18\x05 \x01(\tB\x13\xe2\x41\x01\x01\xfa\xd2\xe4\x93\x02\t\x12\x07PLANNED\x12\x15\n\x07\x65xplain\x18\x06 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12:\n\tgenerated\x18\x07 \x01(\x0e\x32!.autocomplete.v1.GeneratedQueriesB\x04\xe2\x41\x01\x01\x12-\n\x1amin_acceptance_probability\x18\x08 \x01(\x02\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x42\x1d\n\x1b_min_acceptance_probability\"\xa0\x04\n\x15\x43ompleteQueryResponse\x12K\n\x0bsuggestions\x18\x01 \x03(\x0b\x32\x36.autocomplete.v1.CompleteQueryResponse.QuerySuggestion\x12\x18\n\x10normalized_query\x18\x02 \x01(\t\x12\x17\n\x0f\x63orrected_query\x18\x03 \x01(\t\x12\r\n\x05model\x18\x04 \x01(\t\x12\x15\n\rmodel_version\x18\x05 \x01(\t\x12\x19\n\x11\x61ttribution_token\x18\x06 \x01(\t\x12\x10\n\x08\x64\x65graded\x18\x07 \x01(\x08\x12-\n\x07timings\x18\x08 \x03(\x0b\x32\x1c.autocomplete.v1.StageTiming\x1a\x84\x02\n\x0fQuerySuggestion\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x17\n\x0flog_probability\x18\x02 \x01(\x02\x12\x1e\n\x16\x61\x63\x63\x65ptance_probability\x18\x03 \x01(\x02\x12\x31\n\x06source\x18\x04 \x01(\x0e\x32!.autocomplete.v1.SuggestionSource\x12.\n\x08segments\x18\x05 \x03(\x0b\x32\x1c.autocomplete.v1.TextSegment\x12\x36\n\x0b\x65xplanation\x18\x06 \x01(\x0b\x32!.autocomplete.v1.ScoreExplanation\x12\x0f\n\x07payload\x18\x07 \x01(\t\"\x8d\x02\n\x16PredictNextWordRequest\x12\x12\n\x04text\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01\x12\x13\n\x05model\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x1d\n\x0fmax_suggestions\x18\x03 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x1d\n\x0fmin_probability\x18\x04 \x01(\x02\x42\x04\xe2\x41\x01\x01\x12\x15\n\x07\x65xplain\x18\x05 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x31\n\x04part\x18\x06 \x01(\x0e\x32\x1d.autocomplete.v1.EnsemblePartB\x04\xe2\x41\x01\x01\x12(\n\x15min_ghost_probability\x18\x07 \x01(\x02\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x42\x18\n\x16_min_ghost_probability\"\x85\x03\n\x17PredictNextWordResponse\x12L\n\x0bsuggestions\x18\x01 \x03(\x0b\x32\x37.autocomplete.v1.PredictNextWordResponse.WordSuggestion\x12\x15\n\rreplace_start\x18\x02 \x01(\x05\x12\r\n\x05model\x18\x03 \x01(\t\x12\x15\n\rmodel_version\x18\x04 \x01(\t\x12\x19\n\x11\x61ttribution_token\x18\x05 \x01(\t\x12\x10\n\x08\x64\x65graded\x18\x06 \x01(\x08\x12-\n\x07timings\x18\x07 \x03(\x0b\x32\x1c.autocomplete.v1.StageTiming\x12\x12\n\nghost_text\x18\x08 \x01(\t\x1ao\n\x0eWordSuggestion\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x17\n\x0flog_probability\x18\x02 \x01(\x02\x12\x36\n\x0b\x65xplanation\x18\x03 \x01(\x0b\x32!.autocomplete.v1.ScoreExplanation\"\xb4\x04\n\x1aStreamCompleteQueryRequest\x12\x44\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x32.autocomplete.v1.StreamCompleteQueryRequest.ConfigH\x00\x12J\n\tkeystroke\x18\x02 \x01(\x0b\x32\x35.autocomplete.v1.StreamCompleteQueryRequest.KeystrokeH\x00\x1a\xad\x02\n\x06\x43onfig\x12\x13\n\x05model\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01\x12\x1d\n\x0fmax_suggestions\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12!\n\x11\x65xclude_generated\x18\x03 \x01(\x08\x42\x06\x18\x01\xe2\x41\x01\x01\x12+\n\x0euser_pseudo_id\x18\x04 \x01(\tB\x13\xe2\x41\x01\x01\xfa\xd2\xe4\x93\x02\t\x12\x07PLANNED\x12\x15\n\x07\x65xplain\x18\x05 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12:\n\tgenerated\x18\x06 \x01(\x0e\x32!.autocomplete.v1.GeneratedQueriesB\x04\xe2\x41\x01\x01\x12-\n\x1amin_acceptance_probability\x18\x07 \x01(\x02\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x42\x1d\n\x1b_min_acceptance_probability\x1a?\n\tKeystroke\x12\x1d\n\x0fsequence_number\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12\x13\n\x05query\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x42\x13\n\x11streaming_request\"\xb5\x01\n\x1bStreamCompleteQueryResponse\x12\x17\n\x0fsequence_number\x18\x01 \x01(\x03\x12<\n\ncompletion\x18\x02 \x01(\x0b\x32&.autocomplete.v1.CompleteQueryResponseH\x00\x12#\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x12\x10\n\x08is_final\x18\x04 \x01(\x08\x42\x08\n\x06result\"n\n\x10ScoreTextRequest\x12\x12\n\x04text\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x13\n\x05model\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x31\n\x04part\x18\x03 \x01(\x0e\x32\x1d.autocomplete.v1.EnsemblePartB\x04\xe2\x41\x01\x01\"\xfc\x01\n\x11ScoreTextResponse\x12\x43\n\x0ctoken_scores\x18\x01 \x03(\x0b\x32-.autocomplete.v1.ScoreTextResponse.TokenScore\x12\x17\n\x0flog_probability\x18\x02 \x01(\x01\x12\x12\n\nperplexity\x18\x03 \x01(\x01\x12\r\n\x05model\x18\x04 \x01(\t\x12\x15\n\rmodel_version\x18\x05 \x01(\t\x1aO\n\nTokenScore\x12\r\n\x05token\x18\x01 \x01(\t\x12\x17\n\x0flog_probability\x18\x02 \x01(\x02\x12\x19\n\x11out_of_vocabulary\x18\x03 \x01(\x08\"\xc8\x02\n\x13GenerateTextRequest\x12\x14\n\x06prompt\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01\x12\x13\n\x05model\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x1f\n\x11max_output_tokens\x18\x03 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x1e\n\x0btemperature\x18\x04 \x01(\x02\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12\x18\n\x05top_p\x18\x05 \x01(\x02\x42\x04\xe2\x41\x01\x01H\x01\x88\x01\x01\x12\x18\n\x05top_k\x18\x06 \x01(\x05\x42\x04\xe2\x41\x01\x01H\x02\x88\x01\x01\x12\x17\n\x04seed\x18\x07 \x01(\x03\x42\x04\xe2\x41\x01\x01H\x03\x88\x01\x01\x12\x18\n\nbeam_width\x18\x08 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x31\n\x04part\x18\t \x01(\x0e\x32\x1d.autocomplete.v1.EnsemblePartB\x04\xe2\x41\x01\x01\x42\x0e\n\x0c_temperatureB\x08\n\x06_top_pB\x08\n\x06_top_kB\x07\n\x05_seed\"\xd0\x01\n\x14GenerateTextResponse\x12\x0c\n\x04text\x18\x01 \x01(\t\x12I\n\rfinish_reason\x18\x02 \x01(\x0e\x32\x32.autocomplete.v1.GenerateTextResponse.FinishReason\"_\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46INISH_REASON_STOP\x10\x01\x12\x18\n\x14\x46INISH_REASON_LENGTH\x10\x02*\xd0\x02\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x45RROR_REASON_TEXT_TOO_LONG\x10\x01\x12\x1d\n\x19\x45RROR_REASON_OUT_OF_RANGE\x10\x02\x12\x1a\n\x16\x45RROR_REASON_MALFORMED\x10\x03\x12 \n\x1c\x45RROR_REASON_MODEL_NOT_FOUND\x10\x04\x12\x1e\n\x1a\x45RROR_REASON_MODEL_LOADING\x10\x05\x12#\n\x1f\x45RROR_REASON_METHOD_UNSUPPORTED\x10\x06\x12\x1b\n\x17\x45RROR_REASON_OVERLOADED\x10\x07\x12 \n\x1c\x45RROR_REASON_ENTRY_NOT_FOUND\x10\x08\x12\"\n\x1e\x45RROR_REASON_STORE_UNAVAILABLE\x10\t*`\n\x0c\x45nsemblePart\x12\x1d\n\x19\x45NSEMBLE_PART_UNSPECIFIED\x10\x00\x12\x17\n\x13\x45NSEMBLE_PART_NGRAM\x10\x01\x12\x18\n\x14\x45NSEMBLE_PART_NEURAL\x10\x02*\x87\x01\n\x10GeneratedQueries\x12!\n\x1dGENERATED_QUERIES_UNSPECIFIED\x10\x00\x12\x19\n\x15GENERATED_QUERIES_OFF\x10\x01\x12\x1a\n\x16GENERATED_QUERIES_FILL\x10\x02\x12\x19\n\x15GENERATED_QUERIES_MIX\x10\x03*\xc7\x01\n\x10SuggestionSource\x12!\n\x1dSUGGESTION_SOURCE_UNSPECIFIED\x10\x00\x12\x1d\n\x19SUGGESTION_SOURCE_HISTORY\x10\x01\x12/\n\x1aSUGGESTION_SOURCE_TRENDING\x10\x02\x1a\x0f\xfa\xd2\xe4\x93\x02\t\x12\x07PLANNED\x12\x1f\n\x1bSUGGESTION_SOURCE_GENERATED\x10\x03\x12\x1f\n\x1bSUGGESTION_SOURCE_CATALOGUE\x10\x04\x32\x90\x05\n\x13\x41utocompleteService\x12\x91\x01\n\rCompleteQuery\x12%.autocomplete.v1.CompleteQueryRequest\x1a&.autocomplete.v1.CompleteQueryResponse\"1\x82\xd3\xe4\x93\x02+\"\x11/v1:completeQuery:\x01*Z\x13\x12\x11/v1:completeQuery\x12\x84\x01\n\x0fPredictNextWord\x12\'.autocomplete.v1.PredictNextWordRequest\x1a(.autocomplete.v1.PredictNextWordResponse\"\x1e\x82\xd3\xe4\x93\x02\x18\"\x13/v1:predictNextWord:\x01*\x12t\n\x13StreamCompleteQuery\x12+.autocomplete.v1.StreamCompleteQueryRequest\x1a,.autocomplete.v1.StreamCompleteQueryResponse(\x01\x30\x01\x12l\n\tScoreText\x12!.autocomplete.v1.ScoreTextRequest\x1a\".autocomplete.v1.ScoreTextResponse\"\x18\x82\xd3\xe4\x93\x02\x12\"\r/v1:scoreText:\x01*\x12z\n\x0cGenerateText\x12$.autocomplete.v1.GenerateTextRequest\x1a%.autocomplete.v1.GenerateTextResponse\"\x1b\x82\xd3\xe4\x93\x02\x15\"\x10/v1:generateText:\x01*0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*autocomplete/v1/autocomplete_service.proto\x12\x0f\x61utocomplete.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x17google/rpc/status.proto\"*\n\x0bTextSegment\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\r\n\x05typed\x18\x02 \x01(\x08\"I\n\x0bStageTiming\x12\r\n\x05stage\x18\x01 \x01(\t\x12+\n\x08\x64uration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xec\x01\n\x10ScoreExplanation\x12\'\n\x1apopularity_log_probability\x18\x01 \x01(\x02H\x00\x88\x01\x01\x12\"\n\x15ngram_log_probability\x18\x02 \x01(\x02H\x01\x88\x01\x01\x12#\n\x16neural_log_probability\x18\x03 \x01(\x02H\x02\x88\x01\x01\x12\x12\n\nedit_count\x18\x04 \x01(\x05\x42\x1d\n\x1b_popularity_log_probabilityB\x18\n\x16_ngram_log_probabilityB\x19\n\x17_neural_log_probability\"\xf9\x02\n\x14\x43ompleteQueryRequest\x12\x13\n\x05query\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01\x12\x13\n\x05model\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x1d\n\x0fmax_suggestions\x18\x03 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12!\n\x11\x65xclude_generated\x18\x04 \x01(\x08\x42\x06\x18\x01\xe2\x41\x01\x01\x12\x1c\n\x0euser_pseudo_id\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01\x12\x15\n\x07\x65xplain\x18\x06 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12:\n\tgenerated\x18\x07 \x01(\x0e\x32!.autocomplete.v1.GeneratedQueriesB\x04\xe2\x41\x01\x01\x12-\n\x1amin_acceptance_probability\x18\x08 \x01(\x02\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12\x1d\n\x0f\x63ontext_queries\x18\t \x03(\tB\x04\xe2\x41\x01\x01\x12\x17\n\tincognito\x18\n \x01(\x08\x42\x04\xe2\x41\x01\x01\x42\x1d\n\x1b_min_acceptance_probability\"\xa0\x04\n\x15\x43ompleteQueryResponse\x12K\n\x0bsuggestions\x18\x01 \x03(\x0b\x32\x36.autocomplete.v1.CompleteQueryResponse.QuerySuggestion\x12\x18\n\x10normalized_query\x18\x02 \x01(\t\x12\x17\n\x0f\x63orrected_query\x18\x03 \x01(\t\x12\r\n\x05model\x18\x04 \x01(\t\x12\x15\n\rmodel_version\x18\x05 \x01(\t\x12\x19\n\x11\x61ttribution_token\x18\x06 \x01(\t\x12\x10\n\x08\x64\x65graded\x18\x07 \x01(\x08\x12-\n\x07timings\x18\x08 \x03(\x0b\x32\x1c.autocomplete.v1.StageTiming\x1a\x84\x02\n\x0fQuerySuggestion\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x17\n\x0flog_probability\x18\x02 \x01(\x02\x12\x1e\n\x16\x61\x63\x63\x65ptance_probability\x18\x03 \x01(\x02\x12\x31\n\x06source\x18\x04 \x01(\x0e\x32!.autocomplete.v1.SuggestionSource\x12.\n\x08segments\x18\x05 \x03(\x0b\x32\x1c.autocomplete.v1.TextSegment\x12\x36\n\x0b\x65xplanation\x18\x06 \x01(\x0b\x32!.autocomplete.v1.ScoreExplanation\x12\x0f\n\x07payload\x18\x07 \x01(\t\"\x8d\x02\n\x16PredictNextWordRequest\x12\x12\n\x04text\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01\x12\x13\n\x05model\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x1d\n\x0fmax_suggestions\x18\x03 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x1d\n\x0fmin_probability\x18\x04 \x01(\x02\x42\x04\xe2\x41\x01\x01\x12\x15\n\x07\x65xplain\x18\x05 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x31\n\x04part\x18\x06 \x01(\x0e\x32\x1d.autocomplete.v1.EnsemblePartB\x04\xe2\x41\x01\x01\x12(\n\x15min_ghost_probability\x18\x07 \x01(\x02\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x42\x18\n\x16_min_ghost_probability\"\x85\x03\n\x17PredictNextWordResponse\x12L\n\x0bsuggestions\x18\x01 \x03(\x0b\x32\x37.autocomplete.v1.PredictNextWordResponse.WordSuggestion\x12\x15\n\rreplace_start\x18\x02 \x01(\x05\x12\r\n\x05model\x18\x03 \x01(\t\x12\x15\n\rmodel_version\x18\x04 \x01(\t\x12\x19\n\x11\x61ttribution_token\x18\x05 \x01(\t\x12\x10\n\x08\x64\x65graded\x18\x06 \x01(\x08\x12-\n\x07timings\x18\x07 \x03(\x0b\x32\x1c.autocomplete.v1.StageTiming\x12\x12\n\nghost_text\x18\x08 \x01(\t\x1ao\n\x0eWordSuggestion\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x17\n\x0flog_probability\x18\x02 \x01(\x02\x12\x36\n\x0b\x65xplanation\x18\x03 \x01(\x0b\x32!.autocomplete.v1.ScoreExplanation\"\xdd\x04\n\x1aStreamCompleteQueryRequest\x12\x44\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x32.autocomplete.v1.StreamCompleteQueryRequest.ConfigH\x00\x12J\n\tkeystroke\x18\x02 \x01(\x0b\x32\x35.autocomplete.v1.StreamCompleteQueryRequest.KeystrokeH\x00\x1a\xd6\x02\n\x06\x43onfig\x12\x13\n\x05model\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01\x12\x1d\n\x0fmax_suggestions\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12!\n\x11\x65xclude_generated\x18\x03 \x01(\x08\x42\x06\x18\x01\xe2\x41\x01\x01\x12\x1c\n\x0euser_pseudo_id\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12\x15\n\x07\x65xplain\x18\x05 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12:\n\tgenerated\x18\x06 \x01(\x0e\x32!.autocomplete.v1.GeneratedQueriesB\x04\xe2\x41\x01\x01\x12-\n\x1amin_acceptance_probability\x18\x07 \x01(\x02\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12\x1d\n\x0f\x63ontext_queries\x18\x08 \x03(\tB\x04\xe2\x41\x01\x01\x12\x17\n\tincognito\x18\t \x01(\x08\x42\x04\xe2\x41\x01\x01\x42\x1d\n\x1b_min_acceptance_probability\x1a?\n\tKeystroke\x12\x1d\n\x0fsequence_number\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12\x13\n\x05query\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x42\x13\n\x11streaming_request\"\xb5\x01\n\x1bStreamCompleteQueryResponse\x12\x17\n\x0fsequence_number\x18\x01 \x01(\x03\x12<\n\ncompletion\x18\x02 \x01(\x0b\x32&.autocomplete.v1.CompleteQueryResponseH\x00\x12#\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x12\x10\n\x08is_final\x18\x04 \x01(\x08\x42\x08\n\x06result\"n\n\x10ScoreTextRequest\x12\x12\n\x04text\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x13\n\x05model\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x31\n\x04part\x18\x03 \x01(\x0e\x32\x1d.autocomplete.v1.EnsemblePartB\x04\xe2\x41\x01\x01\"\xfc\x01\n\x11ScoreTextResponse\x12\x43\n\x0ctoken_scores\x18\x01 \x03(\x0b\x32-.autocomplete.v1.ScoreTextResponse.TokenScore\x12\x17\n\x0flog_probability\x18\x02 \x01(\x01\x12\x12\n\nperplexity\x18\x03 \x01(\x01\x12\r\n\x05model\x18\x04 \x01(\t\x12\x15\n\rmodel_version\x18\x05 \x01(\t\x1aO\n\nTokenScore\x12\r\n\x05token\x18\x01 \x01(\t\x12\x17\n\x0flog_probability\x18\x02 \x01(\x02\x12\x19\n\x11out_of_vocabulary\x18\x03 \x01(\x08\"\xc8\x02\n\x13GenerateTextRequest\x12\x14\n\x06prompt\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01\x12\x13\n\x05model\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x1f\n\x11max_output_tokens\x18\x03 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x1e\n\x0btemperature\x18\x04 \x01(\x02\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12\x18\n\x05top_p\x18\x05 \x01(\x02\x42\x04\xe2\x41\x01\x01H\x01\x88\x01\x01\x12\x18\n\x05top_k\x18\x06 \x01(\x05\x42\x04\xe2\x41\x01\x01H\x02\x88\x01\x01\x12\x17\n\x04seed\x18\x07 \x01(\x03\x42\x04\xe2\x41\x01\x01H\x03\x88\x01\x01\x12\x18\n\nbeam_width\x18\x08 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x31\n\x04part\x18\t \x01(\x0e\x32\x1d.autocomplete.v1.EnsemblePartB\x04\xe2\x41\x01\x01\x42\x0e\n\x0c_temperatureB\x08\n\x06_top_pB\x08\n\x06_top_kB\x07\n\x05_seed\"\xd0\x01\n\x14GenerateTextResponse\x12\x0c\n\x04text\x18\x01 \x01(\t\x12I\n\rfinish_reason\x18\x02 \x01(\x0e\x32\x32.autocomplete.v1.GenerateTextResponse.FinishReason\"_\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46INISH_REASON_STOP\x10\x01\x12\x18\n\x14\x46INISH_REASON_LENGTH\x10\x02*\xd0\x02\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x45RROR_REASON_TEXT_TOO_LONG\x10\x01\x12\x1d\n\x19\x45RROR_REASON_OUT_OF_RANGE\x10\x02\x12\x1a\n\x16\x45RROR_REASON_MALFORMED\x10\x03\x12 \n\x1c\x45RROR_REASON_MODEL_NOT_FOUND\x10\x04\x12\x1e\n\x1a\x45RROR_REASON_MODEL_LOADING\x10\x05\x12#\n\x1f\x45RROR_REASON_METHOD_UNSUPPORTED\x10\x06\x12\x1b\n\x17\x45RROR_REASON_OVERLOADED\x10\x07\x12 \n\x1c\x45RROR_REASON_ENTRY_NOT_FOUND\x10\x08\x12\"\n\x1e\x45RROR_REASON_STORE_UNAVAILABLE\x10\t*`\n\x0c\x45nsemblePart\x12\x1d\n\x19\x45NSEMBLE_PART_UNSPECIFIED\x10\x00\x12\x17\n\x13\x45NSEMBLE_PART_NGRAM\x10\x01\x12\x18\n\x14\x45NSEMBLE_PART_NEURAL\x10\x02*\x87\x01\n\x10GeneratedQueries\x12!\n\x1dGENERATED_QUERIES_UNSPECIFIED\x10\x00\x12\x19\n\x15GENERATED_QUERIES_OFF\x10\x01\x12\x1a\n\x16GENERATED_QUERIES_FILL\x10\x02\x12\x19\n\x15GENERATED_QUERIES_MIX\x10\x03*\xd6\x01\n\x10SuggestionSource\x12!\n\x1dSUGGESTION_SOURCE_UNSPECIFIED\x10\x00\x12\x1d\n\x19SUGGESTION_SOURCE_HISTORY\x10\x01\x12\x1e\n\x1aSUGGESTION_SOURCE_TRENDING\x10\x02\x12\x1f\n\x1bSUGGESTION_SOURCE_GENERATED\x10\x03\x12\x1f\n\x1bSUGGESTION_SOURCE_CATALOGUE\x10\x04\x12\x1e\n\x1aSUGGESTION_SOURCE_PERSONAL\x10\x05\x32\x90\x05\n\x13\x41utocompleteService\x12\x91\x01\n\rCompleteQuery\x12%.autocomplete.v1.CompleteQueryRequest\x1a&.autocomplete.v1.CompleteQueryResponse\"1\x82\xd3\xe4\x93\x02+\"\x11/v1:completeQuery:\x01*Z\x13\x12\x11/v1:completeQuery\x12\x84\x01\n\x0fPredictNextWord\x12\'.autocomplete.v1.PredictNextWordRequest\x1a(.autocomplete.v1.PredictNextWordResponse\"\x1e\x82\xd3\xe4\x93\x02\x18\"\x13/v1:predictNextWord:\x01*\x12t\n\x13StreamCompleteQuery\x12+.autocomplete.v1.StreamCompleteQueryRequest\x1a,.autocomplete.v1.StreamCompleteQueryResponse(\x01\x30\x01\x12l\n\tScoreText\x12!.autocomplete.v1.ScoreTextRequest\x1a\".autocomplete.v1.ScoreTextResponse\"\x18\x82\xd3\xe4\x93\x02\x12\"\r/v1:scoreText:\x01*\x12z\n\x0cGenerateText\x12$.autocomplete.v1.GenerateTextRequest\x1a%.autocomplete.v1.GenerateTextResponse\"\x1b\x82\xd3\xe4\x93\x02\x15\"\x10/v1:generateText:\x01*0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'autocomplete.v1.autocomplete_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SUGGESTIONSOURCE'].values_by_name["SUGGESTION_SOURCE_TRENDING"]._loaded_options = None
-  _globals['_SUGGESTIONSOURCE'].values_by_name["SUGGESTION_SOURCE_TRENDING"]._serialized_options = b'\372\322\344\223\002\t\022\007PLANNED'
   _globals['_COMPLETEQUERYREQUEST'].fields_by_name['query']._loaded_options = None
   _globals['_COMPLETEQUERYREQUEST'].fields_by_name['query']._serialized_options = b'\342A\001\001'
   _globals['_COMPLETEQUERYREQUEST'].fields_by_name['model']._loaded_options = None
@@ -47,13 +44,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_COMPLETEQUERYREQUEST'].fields_by_name['exclude_generated']._loaded_options = None
   _globals['_COMPLETEQUERYREQUEST'].fields_by_name['exclude_generated']._serialized_options = b'\030\001\342A\001\001'
   _globals['_COMPLETEQUERYREQUEST'].fields_by_name['user_pseudo_id']._loaded_options = None
-  _globals['_COMPLETEQUERYREQUEST'].fields_by_name['user_pseudo_id']._serialized_options = b'\342A\001\001\372\322\344\223\002\t\022\007PLANNED'
+  _globals['_COMPLETEQUERYREQUEST'].fields_by_name['user_pseudo_id']._serialized_options = b'\342A\001\001'
   _globals['_COMPLETEQUERYREQUEST'].fields_by_name['explain']._loaded_options = None
   _globals['_COMPLETEQUERYREQUEST'].fields_by_name['explain']._serialized_options = b'\342A\001\001'
   _globals['_COMPLETEQUERYREQUEST'].fields_by_name['generated']._loaded_options = None
   _globals['_COMPLETEQUERYREQUEST'].fields_by_name['generated']._serialized_options = b'\342A\001\001'
   _globals['_COMPLETEQUERYREQUEST'].fields_by_name['min_acceptance_probability']._loaded_options = None
   _globals['_COMPLETEQUERYREQUEST'].fields_by_name['min_acceptance_probability']._serialized_options = b'\342A\001\001'
+  _globals['_COMPLETEQUERYREQUEST'].fields_by_name['context_queries']._loaded_options = None
+  _globals['_COMPLETEQUERYREQUEST'].fields_by_name['context_queries']._serialized_options = b'\342A\001\001'
+  _globals['_COMPLETEQUERYREQUEST'].fields_by_name['incognito']._loaded_options = None
+  _globals['_COMPLETEQUERYREQUEST'].fields_by_name['incognito']._serialized_options = b'\342A\001\001'
   _globals['_PREDICTNEXTWORDREQUEST'].fields_by_name['text']._loaded_options = None
   _globals['_PREDICTNEXTWORDREQUEST'].fields_by_name['text']._serialized_options = b'\342A\001\001'
   _globals['_PREDICTNEXTWORDREQUEST'].fields_by_name['model']._loaded_options = None
@@ -75,13 +76,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STREAMCOMPLETEQUERYREQUEST_CONFIG'].fields_by_name['exclude_generated']._loaded_options = None
   _globals['_STREAMCOMPLETEQUERYREQUEST_CONFIG'].fields_by_name['exclude_generated']._serialized_options = b'\030\001\342A\001\001'
   _globals['_STREAMCOMPLETEQUERYREQUEST_CONFIG'].fields_by_name['user_pseudo_id']._loaded_options = None
-  _globals['_STREAMCOMPLETEQUERYREQUEST_CONFIG'].fields_by_name['user_pseudo_id']._serialized_options = b'\342A\001\001\372\322\344\223\002\t\022\007PLANNED'
+  _globals['_STREAMCOMPLETEQUERYREQUEST_CONFIG'].fields_by_name['user_pseudo_id']._serialized_options = b'\342A\001\001'
   _globals['_STREAMCOMPLETEQUERYREQUEST_CONFIG'].fields_by_name['explain']._loaded_options = None
   _globals['_STREAMCOMPLETEQUERYREQUEST_CONFIG'].fields_by_name['explain']._serialized_options = b'\342A\001\001'
   _globals['_STREAMCOMPLETEQUERYREQUEST_CONFIG'].fields_by_name['generated']._loaded_options = None
   _globals['_STREAMCOMPLETEQUERYREQUEST_CONFIG'].fields_by_name['generated']._serialized_options = b'\342A\001\001'
   _globals['_STREAMCOMPLETEQUERYREQUEST_CONFIG'].fields_by_name['min_acceptance_probability']._loaded_options = None
   _globals['_STREAMCOMPLETEQUERYREQUEST_CONFIG'].fields_by_name['min_acceptance_probability']._serialized_options = b'\342A\001\001'
+  _globals['_STREAMCOMPLETEQUERYREQUEST_CONFIG'].fields_by_name['context_queries']._loaded_options = None
+  _globals['_STREAMCOMPLETEQUERYREQUEST_CONFIG'].fields_by_name['context_queries']._serialized_options = b'\342A\001\001'
+  _globals['_STREAMCOMPLETEQUERYREQUEST_CONFIG'].fields_by_name['incognito']._loaded_options = None
+  _globals['_STREAMCOMPLETEQUERYREQUEST_CONFIG'].fields_by_name['incognito']._serialized_options = b'\342A\001\001'
   _globals['_STREAMCOMPLETEQUERYREQUEST_KEYSTROKE'].fields_by_name['sequence_number']._loaded_options = None
   _globals['_STREAMCOMPLETEQUERYREQUEST_KEYSTROKE'].fields_by_name['sequence_number']._serialized_options = b'\342A\001\002'
   _globals['_STREAMCOMPLETEQUERYREQUEST_KEYSTROKE'].fields_by_name['query']._loaded_options = None
@@ -118,52 +123,52 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_AUTOCOMPLETESERVICE'].methods_by_name['ScoreText']._serialized_options = b'\202\323\344\223\002\022\"\r/v1:scoreText:\001*'
   _globals['_AUTOCOMPLETESERVICE'].methods_by_name['GenerateText']._loaded_options = None
   _globals['_AUTOCOMPLETESERVICE'].methods_by_name['GenerateText']._serialized_options = b'\202\323\344\223\002\025\"\020/v1:generateText:\001*'
-  _globals['_ERRORREASON']._serialized_start=3781
-  _globals['_ERRORREASON']._serialized_end=4117
-  _globals['_ENSEMBLEPART']._serialized_start=4119
-  _globals['_ENSEMBLEPART']._serialized_end=4215
-  _globals['_GENERATEDQUERIES']._serialized_start=4218
-  _globals['_GENERATEDQUERIES']._serialized_end=4353
-  _globals['_SUGGESTIONSOURCE']._serialized_start=4356
-  _globals['_SUGGESTIONSOURCE']._serialized_end=4555
-  _globals['_TEXTSEGMENT']._serialized_start=212
-  _globals['_TEXTSEGMENT']._serialized_end=254
-  _globals['_STAGETIMING']._serialized_start=256
-  _globals['_STAGETIMING']._serialized_end=329
-  _globals['_SCOREEXPLANATION']._serialized_start=332
-  _globals['_SCOREEXPLANATION']._serialized_end=568
-  _globals['_COMPLETEQUERYREQUEST']._serialized_start=571
-  _globals['_COMPLETEQUERYREQUEST']._serialized_end=907
-  _globals['_COMPLETEQUERYRESPONSE']._serialized_start=910
-  _globals['_COMPLETEQUERYRESPONSE']._serialized_end=1454
-  _globals['_COMPLETEQUERYRESPONSE_QUERYSUGGESTION']._serialized_start=1194
-  _globals['_COMPLETEQUERYRESPONSE_QUERYSUGGESTION']._serialized_end=1454
-  _globals['_PREDICTNEXTWORDREQUEST']._serialized_start=1457
-  _globals['_PREDICTNEXTWORDREQUEST']._serialized_end=1726
-  _globals['_PREDICTNEXTWORDRESPONSE']._serialized_start=1729
-  _globals['_PREDICTNEXTWORDRESPONSE']._serialized_end=2118
-  _globals['_PREDICTNEXTWORDRESPONSE_WORDSUGGESTION']._serialized_start=2007
-  _globals['_PREDICTNEXTWORDRESPONSE_WORDSUGGESTION']._serialized_end=2118
-  _globals['_STREAMCOMPLETEQUERYREQUEST']._serialized_start=2121
-  _globals['_STREAMCOMPLETEQUERYREQUEST']._serialized_end=2685
-  _globals['_STREAMCOMPLETEQUERYREQUEST_CONFIG']._serialized_start=2298
-  _globals['_STREAMCOMPLETEQUERYREQUEST_CONFIG']._serialized_end=2599
-  _globals['_STREAMCOMPLETEQUERYREQUEST_KEYSTROKE']._serialized_start=2601
-  _globals['_STREAMCOMPLETEQUERYREQUEST_KEYSTROKE']._serialized_end=2664
-  _globals['_STREAMCOMPLETEQUERYRESPONSE']._serialized_start=2688
-  _globals['_STREAMCOMPLETEQUERYRESPONSE']._serialized_end=2869
-  _globals['_SCORETEXTREQUEST']._serialized_start=2871
-  _globals['_SCORETEXTREQUEST']._serialized_end=2981
-  _globals['_SCORETEXTRESPONSE']._serialized_start=2984
-  _globals['_SCORETEXTRESPONSE']._serialized_end=3236
-  _globals['_SCORETEXTRESPONSE_TOKENSCORE']._serialized_start=3157
-  _globals['_SCORETEXTRESPONSE_TOKENSCORE']._serialized_end=3236
-  _globals['_GENERATETEXTREQUEST']._serialized_start=3239
-  _globals['_GENERATETEXTREQUEST']._serialized_end=3567
-  _globals['_GENERATETEXTRESPONSE']._serialized_start=3570
-  _globals['_GENERATETEXTRESPONSE']._serialized_end=3778
-  _globals['_GENERATETEXTRESPONSE_FINISHREASON']._serialized_start=3683
-  _globals['_GENERATETEXTRESPONSE_FINISHREASON']._serialized_end=3778
-  _globals['_AUTOCOMPLETESERVICE']._serialized_start=4558
-  _globals['_AUTOCOMPLETESERVICE']._serialized_end=5214
+  _globals['_ERRORREASON']._serialized_start=3834
+  _globals['_ERRORREASON']._serialized_end=4170
+  _globals['_ENSEMBLEPART']._serialized_start=4172
+  _globals['_ENSEMBLEPART']._serialized_end=4268
+  _globals['_GENERATEDQUERIES']._serialized_start=4271
+  _globals['_GENERATEDQUERIES']._serialized_end=4406
+  _globals['_SUGGESTIONSOURCE']._serialized_start=4409
+  _globals['_SUGGESTIONSOURCE']._serialized_end=4623
+  _globals['_TEXTSEGMENT']._serialized_start=183
+  _globals['_TEXTSEGMENT']._serialized_end=225
+  _globals['_STAGETIMING']._serialized_start=227
+  _globals['_STAGETIMING']._serialized_end=300
+  _globals['_SCOREEXPLANATION']._serialized_start=303
+  _globals['_SCOREEXPLANATION']._serialized_end=539
+  _globals['_COMPLETEQUERYREQUEST']._serialized_start=542
+  _globals['_COMPLETEQUERYREQUEST']._serialized_end=919
+  _globals['_COMPLETEQUERYRESPONSE']._serialized_start=922
+  _globals['_COMPLETEQUERYRESPONSE']._serialized_end=1466
+  _globals['_COMPLETEQUERYRESPONSE_QUERYSUGGESTION']._serialized_start=1206
+  _globals['_COMPLETEQUERYRESPONSE_QUERYSUGGESTION']._serialized_end=1466
+  _globals['_PREDICTNEXTWORDREQUEST']._serialized_start=1469
+  _globals['_PREDICTNEXTWORDREQUEST']._serialized_end=1738
+  _globals['_PREDICTNEXTWORDRESPONSE']._serialized_start=1741
+  _globals['_PREDICTNEXTWORDRESPONSE']._serialized_end=2130
+  _globals['_PREDICTNEXTWORDRESPONSE_WORDSUGGESTION']._serialized_start=2019
+  _globals['_PREDICTNEXTWORDRESPONSE_WORDSUGGESTION']._serialized_end=2130
+  _globals['_STREAMCOMPLETEQUERYREQUEST']._serialized_start=2133
+  _globals['_STREAMCOMPLETEQUERYREQUEST']._serialized_end=2738
+  _globals['_STREAMCOMPLETEQUERYREQUEST_CONFIG']._serialized_start=2310
+  _globals['_STREAMCOMPLETEQUERYREQUEST_CONFIG']._serialized_end=2652
+  _globals['_STREAMCOMPLETEQUERYREQUEST_KEYSTROKE']._serialized_start=2654
+  _globals['_STREAMCOMPLETEQUERYREQUEST_KEYSTROKE']._serialized_end=2717
+  _globals['_STREAMCOMPLETEQUERYRESPONSE']._serialized_start=2741
+  _globals['_STREAMCOMPLETEQUERYRESPONSE']._serialized_end=2922
+  _globals['_SCORETEXTREQUEST']._serialized_start=2924
+  _globals['_SCORETEXTREQUEST']._serialized_end=3034
+  _globals['_SCORETEXTRESPONSE']._serialized_start=3037
+  _globals['_SCORETEXTRESPONSE']._serialized_end=3289
+  _globals['_SCORETEXTRESPONSE_TOKENSCORE']._serialized_start=3210
+  _globals['_SCORETEXTRESPONSE_TOKENSCORE']._serialized_end=3289
+  _globals['_GENERATETEXTREQUEST']._serialized_start=3292
+  _globals['_GENERATETEXTREQUEST']._serialized_end=3620
+  _globals['_GENERATETEXTRESPONSE']._serialized_start=3623
+  _globals['_GENERATETEXTRESPONSE']._serialized_end=3831
+  _globals['_GENERATETEXTRESPONSE_FINISHREASON']._serialized_start=3736
+  _globals['_GENERATETEXTRESPONSE_FINISHREASON']._serialized_end=3831
+  _globals['_AUTOCOMPLETESERVICE']._serialized_start=4626
+  _globals['_AUTOCOMPLETESERVICE']._serialized_end=5282
 # @@protoc_insertion_point(module_scope)

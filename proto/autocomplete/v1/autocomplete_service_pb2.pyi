@@ -2,7 +2,6 @@ import datetime
 
 from google.api import annotations_pb2 as _annotations_pb2
 from google.api import field_behavior_pb2 as _field_behavior_pb2
-from google.api import visibility_pb2 as _visibility_pb2
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.rpc import status_pb2 as _status_pb2
 from google.protobuf.internal import containers as _containers
@@ -47,6 +46,7 @@ class SuggestionSource(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SUGGESTION_SOURCE_TRENDING: _ClassVar[SuggestionSource]
     SUGGESTION_SOURCE_GENERATED: _ClassVar[SuggestionSource]
     SUGGESTION_SOURCE_CATALOGUE: _ClassVar[SuggestionSource]
+    SUGGESTION_SOURCE_PERSONAL: _ClassVar[SuggestionSource]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ERROR_REASON_TEXT_TOO_LONG: ErrorReason
 ERROR_REASON_OUT_OF_RANGE: ErrorReason
@@ -69,6 +69,7 @@ SUGGESTION_SOURCE_HISTORY: SuggestionSource
 SUGGESTION_SOURCE_TRENDING: SuggestionSource
 SUGGESTION_SOURCE_GENERATED: SuggestionSource
 SUGGESTION_SOURCE_CATALOGUE: SuggestionSource
+SUGGESTION_SOURCE_PERSONAL: SuggestionSource
 
 class TextSegment(_message.Message):
     __slots__ = ("text", "typed")
@@ -99,7 +100,7 @@ class ScoreExplanation(_message.Message):
     def __init__(self, popularity_log_probability: _Optional[float] = ..., ngram_log_probability: _Optional[float] = ..., neural_log_probability: _Optional[float] = ..., edit_count: _Optional[int] = ...) -> None: ...
 
 class CompleteQueryRequest(_message.Message):
-    __slots__ = ("query", "model", "max_suggestions", "exclude_generated", "user_pseudo_id", "explain", "generated", "min_acceptance_probability")
+    __slots__ = ("query", "model", "max_suggestions", "exclude_generated", "user_pseudo_id", "explain", "generated", "min_acceptance_probability", "context_queries", "incognito")
     QUERY_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     MAX_SUGGESTIONS_FIELD_NUMBER: _ClassVar[int]
@@ -108,6 +109,8 @@ class CompleteQueryRequest(_message.Message):
     EXPLAIN_FIELD_NUMBER: _ClassVar[int]
     GENERATED_FIELD_NUMBER: _ClassVar[int]
     MIN_ACCEPTANCE_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
+    CONTEXT_QUERIES_FIELD_NUMBER: _ClassVar[int]
+    INCOGNITO_FIELD_NUMBER: _ClassVar[int]
     query: str
     model: str
     max_suggestions: int
@@ -116,7 +119,9 @@ class CompleteQueryRequest(_message.Message):
     explain: bool
     generated: GeneratedQueries
     min_acceptance_probability: float
-    def __init__(self, query: _Optional[str] = ..., model: _Optional[str] = ..., max_suggestions: _Optional[int] = ..., exclude_generated: _Optional[bool] = ..., user_pseudo_id: _Optional[str] = ..., explain: _Optional[bool] = ..., generated: _Optional[_Union[GeneratedQueries, str]] = ..., min_acceptance_probability: _Optional[float] = ...) -> None: ...
+    context_queries: _containers.RepeatedScalarFieldContainer[str]
+    incognito: bool
+    def __init__(self, query: _Optional[str] = ..., model: _Optional[str] = ..., max_suggestions: _Optional[int] = ..., exclude_generated: _Optional[bool] = ..., user_pseudo_id: _Optional[str] = ..., explain: _Optional[bool] = ..., generated: _Optional[_Union[GeneratedQueries, str]] = ..., min_acceptance_probability: _Optional[float] = ..., context_queries: _Optional[_Iterable[str]] = ..., incognito: _Optional[bool] = ...) -> None: ...
 
 class CompleteQueryResponse(_message.Message):
     __slots__ = ("suggestions", "normalized_query", "corrected_query", "model", "model_version", "attribution_token", "degraded", "timings")
@@ -205,7 +210,7 @@ class PredictNextWordResponse(_message.Message):
 class StreamCompleteQueryRequest(_message.Message):
     __slots__ = ("config", "keystroke")
     class Config(_message.Message):
-        __slots__ = ("model", "max_suggestions", "exclude_generated", "user_pseudo_id", "explain", "generated", "min_acceptance_probability")
+        __slots__ = ("model", "max_suggestions", "exclude_generated", "user_pseudo_id", "explain", "generated", "min_acceptance_probability", "context_queries", "incognito")
         MODEL_FIELD_NUMBER: _ClassVar[int]
         MAX_SUGGESTIONS_FIELD_NUMBER: _ClassVar[int]
         EXCLUDE_GENERATED_FIELD_NUMBER: _ClassVar[int]
@@ -213,6 +218,8 @@ class StreamCompleteQueryRequest(_message.Message):
         EXPLAIN_FIELD_NUMBER: _ClassVar[int]
         GENERATED_FIELD_NUMBER: _ClassVar[int]
         MIN_ACCEPTANCE_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
+        CONTEXT_QUERIES_FIELD_NUMBER: _ClassVar[int]
+        INCOGNITO_FIELD_NUMBER: _ClassVar[int]
         model: str
         max_suggestions: int
         exclude_generated: bool
@@ -220,7 +227,9 @@ class StreamCompleteQueryRequest(_message.Message):
         explain: bool
         generated: GeneratedQueries
         min_acceptance_probability: float
-        def __init__(self, model: _Optional[str] = ..., max_suggestions: _Optional[int] = ..., exclude_generated: _Optional[bool] = ..., user_pseudo_id: _Optional[str] = ..., explain: _Optional[bool] = ..., generated: _Optional[_Union[GeneratedQueries, str]] = ..., min_acceptance_probability: _Optional[float] = ...) -> None: ...
+        context_queries: _containers.RepeatedScalarFieldContainer[str]
+        incognito: bool
+        def __init__(self, model: _Optional[str] = ..., max_suggestions: _Optional[int] = ..., exclude_generated: _Optional[bool] = ..., user_pseudo_id: _Optional[str] = ..., explain: _Optional[bool] = ..., generated: _Optional[_Union[GeneratedQueries, str]] = ..., min_acceptance_probability: _Optional[float] = ..., context_queries: _Optional[_Iterable[str]] = ..., incognito: _Optional[bool] = ...) -> None: ...
     class Keystroke(_message.Message):
         __slots__ = ("sequence_number", "query")
         SEQUENCE_NUMBER_FIELD_NUMBER: _ClassVar[int]
