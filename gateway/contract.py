@@ -28,9 +28,10 @@ _RESTRICTIONS = {
 """The extension that restricts a kind of descriptor, by the name of its options."""
 _FOR_OPERATORS = {
     deny_list_service_pb2.DESCRIPTOR.services_by_name["DenyListService"].full_name,
-    user_event_service_pb2.DESCRIPTOR.services_by_name["UserEventService"]
-    .methods_by_name["ListTrendingQueries"]
-    .full_name,
+    *(
+        user_event_service_pb2.DESCRIPTOR.services_by_name["UserEventService"].methods_by_name[name].full_name
+        for name in ("ListTrendingQueries", "ListUnansweredQueries")
+    ),
 }
 """Services and methods."""
 _VERBS = ("get", "put", "post", "delete", "patch")

@@ -40,6 +40,7 @@ from service.rpc.keystrokes import KeystrokeAnswers
 from service.rpc.requests import Defaults
 from service.rpc.servicers import AUTOCOMPLETE_SERVICE, MODEL_SERVICE, AutocompleteServicer, ModelServicer
 from service.rpc.streams import Streams
+from service.rpc.unanswered import UnansweredQueriesServicer
 from service.rpc.user_events import USER_EVENT_SERVICE, UserEventServicer
 from service.telemetry.metrics import Metrics
 from service.telemetry.tracing import open_tracing
@@ -140,6 +141,9 @@ class Server:
             follower=self._follower,
             metrics=self.metrics,
             wall_clock=wall_clock,
+        )
+        self._unanswered = UnansweredQueriesServicer(
+            events, self.models, min_users=settings.live_min_users, wall_clock=wall_clock
         )
         self._live_models = LiveModels(self.models, self._follower, histories, wall_clock, self._trending)
         self._deny_list = DenyListServicer(self._store, self._follower, self.metrics, wall_clock)
@@ -257,7 +261,7 @@ class Server:
             AUTOCOMPLETE_SERVICE: self._autocomplete.handlers(calls, lanes),
             MODEL_SERVICE: ModelServicer(self.models).handlers(calls, lanes),
             DENY_LIST_SERVICE: self._deny_list.handlers(calls, lanes),
-            USER_EVENT_SERVICE: self._user_events.handlers(calls, lanes),
+            USER_EVENT_SERVICE: self._user_events.handlers(calls, lanes) | self._unanswered.handlers(calls, lanes),
             HEALTH_SERVICE: {"Check": check, "Watch": self._health.watch_handler()},
         }
 

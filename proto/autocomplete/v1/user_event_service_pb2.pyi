@@ -102,3 +102,43 @@ class ListTrendingQueriesResponse(_message.Message):
     trending_queries: _containers.RepeatedCompositeFieldContainer[TrendingQuery]
     next_page_token: str
     def __init__(self, trending_queries: _Optional[_Iterable[_Union[TrendingQuery, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class UnansweredQuery(_message.Message):
+    __slots__ = ("query", "search_count", "user_count")
+    class Lack(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        LACK_UNSPECIFIED: _ClassVar[UnansweredQuery.Lack]
+        LACK_ACCEPTED: _ClassVar[UnansweredQuery.Lack]
+        LACK_SUGGESTED: _ClassVar[UnansweredQuery.Lack]
+    LACK_UNSPECIFIED: UnansweredQuery.Lack
+    LACK_ACCEPTED: UnansweredQuery.Lack
+    LACK_SUGGESTED: UnansweredQuery.Lack
+    QUERY_FIELD_NUMBER: _ClassVar[int]
+    SEARCH_COUNT_FIELD_NUMBER: _ClassVar[int]
+    USER_COUNT_FIELD_NUMBER: _ClassVar[int]
+    query: str
+    search_count: int
+    user_count: int
+    def __init__(self, query: _Optional[str] = ..., search_count: _Optional[int] = ..., user_count: _Optional[int] = ...) -> None: ...
+
+class ListUnansweredQueriesRequest(_message.Message):
+    __slots__ = ("model", "lack", "page_size", "page_token")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    LACK_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    lack: UnansweredQuery.Lack
+    page_size: int
+    page_token: str
+    def __init__(self, model: _Optional[str] = ..., lack: _Optional[_Union[UnansweredQuery.Lack, str]] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListUnansweredQueriesResponse(_message.Message):
+    __slots__ = ("unanswered_queries", "next_page_token", "partial")
+    UNANSWERED_QUERIES_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    PARTIAL_FIELD_NUMBER: _ClassVar[int]
+    unanswered_queries: _containers.RepeatedCompositeFieldContainer[UnansweredQuery]
+    next_page_token: str
+    partial: bool
+    def __init__(self, unanswered_queries: _Optional[_Iterable[_Union[UnansweredQuery, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., partial: _Optional[bool] = ...) -> None: ...

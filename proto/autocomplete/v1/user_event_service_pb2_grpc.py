@@ -61,6 +61,11 @@ class UserEventServiceStub:
                 request_serializer=autocomplete_dot_v1_dot_user__event__service__pb2.ListTrendingQueriesRequest.SerializeToString,
                 response_deserializer=autocomplete_dot_v1_dot_user__event__service__pb2.ListTrendingQueriesResponse.FromString,
                 _registered_method=True)
+        self.ListUnansweredQueries = channel.unary_unary(
+                '/autocomplete.v1.UserEventService/ListUnansweredQueries',
+                request_serializer=autocomplete_dot_v1_dot_user__event__service__pb2.ListUnansweredQueriesRequest.SerializeToString,
+                response_deserializer=autocomplete_dot_v1_dot_user__event__service__pb2.ListUnansweredQueriesResponse.FromString,
+                _registered_method=True)
 
 
 class UserEventServiceServicer:
@@ -101,6 +106,15 @@ class UserEventServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListUnansweredQueries(self, request, context):
+        """Lists queries of the last 7 days that suggestions did not help with, the
+        most frequent first. For operators. Only queries of several distinct users
+        are listed, as the server's `--live-min-users` says.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_UserEventServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -118,6 +132,11 @@ def add_UserEventServiceServicer_to_server(servicer, server):
                     servicer.ListTrendingQueries,
                     request_deserializer=autocomplete_dot_v1_dot_user__event__service__pb2.ListTrendingQueriesRequest.FromString,
                     response_serializer=autocomplete_dot_v1_dot_user__event__service__pb2.ListTrendingQueriesResponse.SerializeToString,
+            ),
+            'ListUnansweredQueries': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListUnansweredQueries,
+                    request_deserializer=autocomplete_dot_v1_dot_user__event__service__pb2.ListUnansweredQueriesRequest.FromString,
+                    response_serializer=autocomplete_dot_v1_dot_user__event__service__pb2.ListUnansweredQueriesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -213,6 +232,33 @@ class UserEventService:
             '/autocomplete.v1.UserEventService/ListTrendingQueries',
             autocomplete_dot_v1_dot_user__event__service__pb2.ListTrendingQueriesRequest.SerializeToString,
             autocomplete_dot_v1_dot_user__event__service__pb2.ListTrendingQueriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListUnansweredQueries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/autocomplete.v1.UserEventService/ListUnansweredQueries',
+            autocomplete_dot_v1_dot_user__event__service__pb2.ListUnansweredQueriesRequest.SerializeToString,
+            autocomplete_dot_v1_dot_user__event__service__pb2.ListUnansweredQueriesResponse.FromString,
             options,
             channel_credentials,
             insecure,
