@@ -26,7 +26,14 @@ _RESTRICTIONS = {
     for extension in visibility_pb2.DESCRIPTOR.extensions_by_name.values()
 }
 """The extension that restricts a kind of descriptor, by the name of its options."""
-_OPERATORS = deny_list_service_pb2.DESCRIPTOR.services_by_name["DenyListService"].full_name
+_FOR_OPERATORS = {
+    deny_list_service_pb2.DESCRIPTOR.services_by_name["DenyListService"].full_name,
+    *(
+        user_event_service_pb2.DESCRIPTOR.services_by_name["UserEventService"].methods_by_name[name].full_name
+        for name in ("ListTrendingQueries", "ListUnansweredQueries")
+    ),
+}
+"""Services and methods."""
 _VERBS = ("get", "put", "post", "delete", "patch")
 _VARIABLE = re.compile(r"\{(\w+)(?:=([^}]+))?\}")
 
@@ -63,7 +70,7 @@ def services() -> list[ServiceDescriptor]:
 
 def is_for_operators(method: MethodDescriptor) -> bool:
     """Whether the gateway serves a method with `--admin` alone."""
-    return bool(method.containing_service.full_name == _OPERATORS)
+    return bool({method.full_name, method.containing_service.full_name} & _FOR_OPERATORS)
 
 
 def methods() -> list[MethodDescriptor]:

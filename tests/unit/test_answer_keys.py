@@ -11,6 +11,7 @@ from lm.models.parts import Part
 from service.cache.redis_cache import redis_key
 from service.live.models import LiveModel
 from service.live.own import NOBODY, Own
+from service.live.trending import NO_TRENDS, ModelTrends
 from service.rpc.completer import COMPLETE_QUERY, PREDICT_NEXT_WORD, question_key
 from service.rpc.requests import Question
 from suggest.types import Generated, QueryOptions, WordOptions
@@ -38,6 +39,7 @@ class Named:
     epoch: str = ""
     own: Own = NOBODY
     minute: int = 0
+    trends: ModelTrends = NO_TRENDS
 
 
 def query_key(options: QueryOptions, query: str = "new", model: Named | None = None) -> bytes:
