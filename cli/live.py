@@ -15,6 +15,7 @@ import typer
 from cli.output import print_json, stderr
 
 if TYPE_CHECKING:
+    from service.config import ServerSettings
     from service.live.changes import Change
     from service.live.store import LiveStore
 
@@ -80,8 +81,9 @@ def report(
     model: Annotated[str, typer.Option(help="The one model to report on. If not given, all.")] = "",
     count: Annotated[int, typer.Option(min=0, help="Queries without an answer to list, of each kind.")] = 20,
     min_users: Annotated[
-        int, typer.Option(min=1, help="Distinct users who must have sent a query that is listed.")
-    ] = 3,
+        int | None,
+        typer.Option(min=1, help="Users who must have sent a query that is listed. If not given, --live-min-users."),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Draws the users of the intervals.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Prints the report as JSON.")] = False,
     live: _Live = None,
@@ -95,9 +97,10 @@ def report(
 
     now_s = time.time()
     from_s, to_s = (moment_s(text, now_s, option) for text, option in ((since, "--since"), (until, "--until")))
+    least = min_users or _settings(live, registry).live_min_users
     store = _open(live, registry, create=False)
     try:
-        found = made_report(store.events, from_s, to_s, model=model, min_users=min_users, seed=seed)
+        found = made_report(store.events, from_s, to_s, model=model, min_users=least, seed=seed)
     finally:
         store.close()
     if as_json:
@@ -167,13 +170,18 @@ def _log(store: LiveStore) -> Iterator[Change]:
         number = page[-1].number
 
 
-def _open(live: str | None, registry: str | None, *, create: bool) -> LiveStore:
+def _settings(live: str | None, registry: str | None) -> ServerSettings:
     from gateway.config import GatewaySettings
-    from lm.errors import ConfigError
     from service.config import load_settings
+
+    return load_settings({"live": live, "registry": registry}, others=(GatewaySettings,))
+
+
+def _open(live: str | None, registry: str | None, *, create: bool) -> LiveStore:
+    from lm.errors import ConfigError
     from service.live.store import OFF, open_store, store_location
 
-    settings = load_settings({"live": live, "registry": registry}, others=(GatewaySettings,))
+    settings = _settings(live, registry)
     location = store_location(settings)
     if location == OFF:
         raise ConfigError("There is no live state.", remedy="Name its file, or the URL of its Redis, by --live.")

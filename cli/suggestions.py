@@ -25,6 +25,7 @@ _SOURCES = {
     pb.SUGGESTION_SOURCE_HISTORY: "log",
     pb.SUGGESTION_SOURCE_CATALOGUE: "catalogue",
     pb.SUGGESTION_SOURCE_GENERATED: "generated",
+    pb.SUGGESTION_SOURCE_TRENDING: "trending",
     pb.SUGGESTION_SOURCE_PERSONAL: "own",
 }
 _TERMS = {

@@ -58,7 +58,7 @@ class GatewaySettings(ProgramSettings):
         description="Sites whose pages may call the gateway, separated by commas, or `*` for all. If unset, none.",
     )
     cache_s: int = Field(10, ge=0, le=86400, description="Seconds that a browser keeps the answer to a GET request.")
-    max_body_kb: int = Field(64, ge=1, le=1024, description="Maximum size of a request body or WebSocket message.")
+    max_body_kb: int = Field(256, ge=1, le=1024, description="Maximum size of a request body or WebSocket message.")
     max_connections: int = Field(1000, ge=1, description="Maximum number of open connections. More are refused.")
     connections_per_s: float = Field(
         200.0,

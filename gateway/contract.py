@@ -33,8 +33,15 @@ _RESTRICTIONS = {
     for extension in visibility_pb2.DESCRIPTOR.extensions_by_name.values()
 }
 """The extension that restricts a kind of descriptor, by the name of its options."""
-_OPERATORS = ("autocomplete.v1.DenyListService", "autocomplete.v1.CurationService")
-"""Services that change what others see."""
+_FOR_OPERATORS = {
+    deny_list_service_pb2.DESCRIPTOR.services_by_name["DenyListService"].full_name,
+    curation_service_pb2.DESCRIPTOR.services_by_name["CurationService"].full_name,
+    *(
+        user_event_service_pb2.DESCRIPTOR.services_by_name["UserEventService"].methods_by_name[name].full_name
+        for name in ("ListTrendingQueries", "ListUnansweredQueries")
+    ),
+}
+"""Services and methods."""
 _VERBS = ("get", "put", "post", "delete", "patch")
 _VARIABLE = re.compile(r"\{(\w+)(?:=([^}]+))?\}")
 
@@ -71,7 +78,7 @@ def services() -> list[ServiceDescriptor]:
 
 def is_for_operators(method: MethodDescriptor) -> bool:
     """Whether the gateway serves a method with `--admin` alone."""
-    return method.containing_service.full_name in _OPERATORS
+    return bool({method.full_name, method.containing_service.full_name} & _FOR_OPERATORS)
 
 
 def methods() -> list[MethodDescriptor]:

@@ -177,7 +177,7 @@ def _errors(comments: Mapping[str, str]) -> str:
                 ("`DEADLINE_EXCEEDED`", "The deadline passed before the work began. Nothing was done."),
                 (
                     "`RESOURCE_EXHAUSTED`",
-                    "The caller of a stream reads no answers, or a message is above 256 KB.",
+                    "The caller of a stream reads no answers, or a message is above 1 MB.",
                 ),
                 ("`CANCELLED`", "The caller left."),
                 ("`INTERNAL`", "The server's fault. The message holds an id; the server's log has the details."),

@@ -25,6 +25,8 @@ from service.live.models import LiveModels
 from service.live.online_metrics import OnlineMetrics
 from service.live.own import UserHistories
 from service.live.store import OFF, LiveStore, open_store, store_location
+from service.live.trending import Trending
+from service.live.trends import Trends
 from service.live.users import UserKeys
 from service.models.bundles import ModelOpener, bundle_opener, chosen_models, chosen_split, open_bundles, settle_memory
 from service.models.served_models import ModelState, ModelStatus, ServedModels
@@ -33,12 +35,15 @@ from service.rpc.calls import Calls
 from service.rpc.completer import Completer
 from service.rpc.curation import CURATION_SERVICE, CurationServicer
 from service.rpc.deny_list import DENY_LIST_SERVICE, DenyListServicer
+from service.rpc.event_writer import EventWriter
 from service.rpc.health import HEALTH_SERVICE, Health
 from service.rpc.keystrokes import KeystrokeAnswers
 from service.rpc.live_writes import LiveWrites
 from service.rpc.requests import Defaults
 from service.rpc.servicers import AUTOCOMPLETE_SERVICE, MODEL_SERVICE, AutocompleteServicer, ModelServicer
 from service.rpc.streams import Streams
+from service.rpc.unanswered import UnansweredQueriesServicer
+from service.rpc.user_events import USER_EVENT_SERVICE, UserEventServicer
 from service.telemetry.metrics import Metrics
 from service.telemetry.tracing import open_tracing
 from service.workers.event_loop import EventLoop
@@ -117,7 +122,32 @@ class Server:
             clock=clock,
             wall_clock=wall_clock,
         )
-        self._live_models = LiveModels(self.models, self._follower, histories, wall_clock)
+        events = None if self._store is None else self._store.events
+        self._trending = Trending(
+            events,
+            lambda: [model for status in self.models.statuses() for model in status.models],
+            self.metrics,
+            Trends(half_life_s=settings.live_half_life_s, least_users=settings.live_min_users),
+            days=settings.live_events_days,
+            clock=clock,
+            wall_clock=wall_clock,
+        )
+        self._event_writer: EventWriter | None = None
+        if events is not None:
+            self._event_writer = EventWriter(events, self.metrics, wall_clock, self._online.count)
+        self._user_events = UserEventServicer(
+            writer=self._event_writer,
+            users=users,
+            models=self.models,
+            trending=self._trending,
+            follower=self._follower,
+            metrics=self.metrics,
+            wall_clock=wall_clock,
+        )
+        self._unanswered = UnansweredQueriesServicer(
+            events, self.models, min_users=settings.live_min_users, wall_clock=wall_clock
+        )
+        self._live_models = LiveModels(self.models, self._follower, histories, wall_clock, self._trending)
         writes = LiveWrites(self._store, self.metrics, wall_clock)
         self._deny_list = DenyListServicer(writes, self._follower)
         self._curation = CurationServicer(writes, self._follower, default)
@@ -164,6 +194,7 @@ class Server:
         self._count_models()
         self._answers.start()
         self._follower.start()
+        self._trending.start()
         self.models.start()
 
     def _begin(self) -> None:
@@ -210,6 +241,7 @@ class Server:
         self._bundles.close()
         self.models.close()
         self._follower.close()
+        self._trending.close()
         self._warm_sets.close()
         self._loop.run(self._stop_calls(None))  # if it began to listen meanwhile
         self._close()
@@ -233,6 +265,7 @@ class Server:
             AUTOCOMPLETE_SERVICE: self._autocomplete.handlers(calls, lanes),
             MODEL_SERVICE: ModelServicer(self.models).handlers(calls, lanes),
             DENY_LIST_SERVICE: self._deny_list.handlers(calls, lanes),
+            USER_EVENT_SERVICE: self._user_events.handlers(calls, lanes) | self._unanswered.handlers(calls, lanes),
             CURATION_SERVICE: self._curation.handlers(calls, lanes),
             HEALTH_SERVICE: {"Check": check, "Watch": self._health.watch_handler()},
         }
@@ -284,8 +317,8 @@ class Server:
 
     def _set_health(self, status: Any) -> None:
         # who watches the whole finds its parts so too
-        served = ("", AUTOCOMPLETE_SERVICE, MODEL_SERVICE, DENY_LIST_SERVICE, CURATION_SERVICE)
-        self._loop.soon(self._health.set, served, status)
+        served = AUTOCOMPLETE_SERVICE, MODEL_SERVICE, DENY_LIST_SERVICE, CURATION_SERVICE, USER_EVENT_SERVICE
+        self._loop.soon(self._health.set, ("", *served), status)
 
     def _close(self) -> None:
         self._end_metrics()
@@ -294,6 +327,8 @@ class Server:
             self._tracing.close()
         self._streams.shut_down()
         self._lanes.close()
+        if self._event_writer is not None:
+            self._event_writer.close()
         if self._store is not None:  # no call writes any more
             self._store.close()
         self._loop.close()

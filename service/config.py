@@ -151,6 +151,21 @@ class ServerSettings(ProgramSettings):
         "environment than as a flag. If unset, one that the live state draws when it is first needed. Another secret "
         "makes all users new ones.",
     )
+    live_half_life_s: float = Field(
+        3600.0,
+        ge=60,
+        le=30 * 86400,
+        description="Seconds after which a submission counts half as much for what is trending.",
+    )
+    live_min_users: int = Field(
+        3,
+        ge=1,
+        le=16,
+        description="Distinct users who must have submitted a query within a day before it rises or appears.",
+    )
+    live_events_days: float = Field(
+        30.0, gt=0, le=3650, description="Days for which events of users are kept, 5,000,000 of them at most."
+    )
     history_queries: int = Field(
         200,
         ge=0,

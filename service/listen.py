@@ -14,7 +14,7 @@ from lm.errors import UnavailableError
 from service.config import split_address
 
 GRPC_OPTIONS = (
-    ("grpc.max_receive_message_length", 256 * 1024),
+    ("grpc.max_receive_message_length", 1024 * 1024),
     ("grpc.keepalive_time_ms", 60_000),  # finds callers that vanished
     ("grpc.keepalive_timeout_ms", 20_000),
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),  # allows callers to ping while nobody types

@@ -8,12 +8,14 @@ from pathlib import Path
 from lm.bundle.bundle import Bundle, open_bundle
 from lm.bundle.manifest import LanguageModelEntry
 from lm.bundle.verified import VerifiedBundles
+from lm.index.live_queries import LiveQuery
 from lm.models.parts import Part
 from suggest.budget import Budget
 from suggest.complete import QueryCompleter
 from suggest.generate import generate_text
 from suggest.live import NOTHING, Live
 from suggest.scores import score_text
+from suggest.trending import trending_query
 from suggest.types import (
     Blocked,
     GenerationOptions,
@@ -86,6 +88,10 @@ class Model:
     ) -> QueryCompletion:
         """Ranked whole queries for what was typed; see `QueryCompleter.complete`."""
         return self._completer.complete(query, options, budget, live)
+
+    def trending_query(self, written: str, amount: float) -> LiveQuery | None:
+        """A trend as it is suggested; see `suggest.trending.trending_query`."""
+        return trending_query(self.bundle, written, amount)
 
     def predict_next_word(
         self,

@@ -14,6 +14,7 @@ import grpc
 
 from lm.bundle.manifest import MANIFEST_FILE
 from lm.errors import UnsupportedError
+from lm.index.live_queries import LiveQuery
 from lm.models.parts import Part
 from lm.text.normalize import normalize_query
 from service.app import Server
@@ -133,6 +134,9 @@ class TwinModel(_Anything):  # type: ignore[misc]
             refiners=() if neural or not self._refines() else self.refiners,
             timings=(StageTiming(stage="ngram", duration_s=0.001),),
         )
+
+    def trending_query(self, written: str, amount: float) -> LiveQuery | None:
+        return LiveQuery(written, amount, amount) if "blocked" not in written else None
 
     def predict_next_word(
         self,

@@ -41,6 +41,7 @@ from training.fit.floor import fit_floor
 from training.fit.ghost_text import fit_ghost_text
 from training.fit.matching import fit_matching
 from training.fit.neural import fit_neural
+from training.fit.personal import fit_personal
 from training.fit.ranking import fit_ranking
 from training.gate import compare_bundles, write_held_out
 from training.job import QUERIES, TEXT, Job, counts_of, read_data, read_lines_of
@@ -148,7 +149,8 @@ def _build(job: Job, data: dict[str, Path], bundle: BundleFolder) -> tuple[Manif
         validation = read_lines_of(data[QUERIES] / "validation.txt")
         manifest, judged = _rank(job, manifest, bundle.path, validation)
         bundle.write(manifest)
-        manifest = _with_floor(job, manifest, bundle.path, validation)
+        personal = fit_personal(open_bundle(bundle.path, verify=False), data[QUERIES], job.reporter)
+        manifest = _with_floor(job, manifest.model_copy(update={"personal": personal}), bundle.path, validation)
         bundle.write(manifest)
     return manifest, {"language_models": training, "mixture": mixture} | ({"proposals": judged} if judged else {})
 

@@ -78,7 +78,7 @@ class Checkpoint(NamedTuple):
 class EventLog(Protocol):
     """The events of a store. Threads and processes may share it; all methods raise `StoreUnavailableError`."""
 
-    def write(self, events: Sequence[Event], *, now_s: float) -> list[Event]:
+    def write(self, events: Sequence[Event], *, now_s: float) -> list[int]:
         """Takes events, all or none, durably, except those whose `event_id` came within the last 24 hours.
 
         Args:
@@ -86,7 +86,7 @@ class EventLog(Protocol):
             now_s: seconds since 1970.
 
         Returns:
-            The new ones, with their numbers.
+            The number of each; 0 for one that came before.
         """
 
     def after(self, number: int, count: int) -> list[Event]:

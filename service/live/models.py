@@ -1,4 +1,4 @@
-"""Models as they answer now: what is taken down at this moment is not suggested, whatever their bundles hold."""
+"""Models as they answer now, with what is trending and without what is taken down, whatever their bundles hold."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from lm.errors import ModelLoadingError
 from lm.text.normalize import normalize_query
 from service.live.follower import Follower
 from service.live.own import NOBODY, Own, UserHistories
+from service.live.trending import NO_TRENDS, ModelTrends, Trending
 from suggest.budget import Budget
 from suggest.live import Live
 from suggest.own import OwnQuery
@@ -37,17 +38,21 @@ class LiveModel:
         model: the model as its bundle has it.
         epoch: names what is taken down: two answers are the same only if it is.
         is_stale: whether the last changes may be missing.
+        trends: what is trending.
         own: the user's own queries; `minute` is when the answer began, in minutes since 1970, if there are any.
     """
 
-    __slots__ = ("_follower", "_view", "epoch", "is_stale", "minute", "model", "name", "own", "version")
+    __slots__ = ("_follower", "_view", "epoch", "is_stale", "minute", "model", "name", "own", "trends", "version")
 
-    def __init__(self, model: Model, follower: Follower, own: Own = NOBODY, minute: int = 0) -> None:
+    def __init__(
+        self, model: Model, follower: Follower, own: Own = NOBODY, minute: int = 0, trends: ModelTrends = NO_TRENDS
+    ) -> None:
         self.model = model
         self.name = model.name
         self.version = model.version
         self._follower = follower
         self._view = follower.view(model.name)
+        self.trends = trends
         self.epoch = self._view.epoch
         self.is_stale = follower.is_stale
         self.own = own
@@ -60,12 +65,19 @@ class LiveModel:
             return QueryCompletion(suggestions=(), normalized_query=query, timings=())
         if not view.denied.generates:
             options = options._replace(generated=Generated.OFF)
-        if user is None and not view.epoch:
+        trends = (self.trends.queries,) if len(self.trends.queries) else ()
+        if user is None and not view.epoch and not trends:
             return self.model.complete_query(query, options, budget)
         curated, queries = view.curated, view.entries.queries
         entries = (queries.scaled(self.model.catalogue_factor),) if len(queries) else ()
         blocked = view if view.hides else None
-        live = Live(blocked=blocked, queries=entries, pins=curated.pins, synonyms=curated.synonyms, user=user)
+        live = Live(
+            blocked=blocked,
+            queries=(*entries, *trends),
+            pins=curated.pins,
+            synonyms=curated.synonyms,
+            user=user,
+        )
         return self.model.complete_query(query, options, budget, live)
 
     def _user(self, context: Sequence[str]) -> User | None:
@@ -116,6 +128,7 @@ class LiveModels:
     Args:
         histories: None if nobody has one.
         wall_clock: seconds since 1970.
+        trending: None if nothing is.
     """
 
     def __init__(
@@ -124,11 +137,13 @@ class LiveModels:
         follower: Follower,
         histories: UserHistories | None = None,
         wall_clock: Callable[[], float] = time.time,
+        trending: Trending | None = None,
     ) -> None:
         self._served = served
         self._follower = follower
         self._histories = histories
         self._wall_clock = wall_clock
+        self._trending = trending
 
     def get(self, name: str, user: str | None = None) -> LiveModel:
         """The model of this name; of the default one if empty.
@@ -165,8 +180,9 @@ class LiveModels:
     def _with_own(self, model: LiveModel, own: Own) -> LiveModel:
         if not own.version:
             return model
-        return LiveModel(model.model, self._follower, own, int(self._wall_clock() // 60))
+        return LiveModel(model.model, self._follower, own, int(self._wall_clock() // 60), model.trends)
 
     def over(self, model: Model) -> LiveModel:
         """A model as it answers now."""
-        return LiveModel(model, self._follower)
+        trends = NO_TRENDS if self._trending is None else self._trending.of(model.name, model.version)
+        return LiveModel(model, self._follower, trends=trends)

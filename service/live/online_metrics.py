@@ -11,18 +11,21 @@ from collections.abc import Callable, Collection, Iterable
 from prometheus_client import Counter
 
 from service.live.events import Event, EventKind
-from service.live.searches import Outcome, Searches
+from service.live.searches import Outcome, Search, Searches
 from service.telemetry.metrics import Metrics
 from suggest.types import SuggestionSource
 
 OTHER = "other"
 _SOURCES = frozenset(source.value for source in SuggestionSource)
+_MOST_OPEN = 10_000
 _LAST_PLACE = 10
 """Places further down are counted together."""
 
 
 class OnlineMetrics:
-    """Counts new events. Thread-safe, as the counters are.
+    """Counts new events, for one thread.
+
+    A selection and its impression may have come to different servers; then its source counts as `other`.
 
     Args:
         served: the versions of a model that answer; none if it is not served. Others are counted as `other`.
@@ -31,22 +34,24 @@ class OnlineMetrics:
     def __init__(self, metrics: Metrics, served: Callable[[str], Collection[str]]) -> None:
         self._metrics = metrics
         self._served = served
+        self._searches = Searches(most=_MOST_OPEN)
         self._bound: dict[tuple[Counter, tuple[str, ...]], Counter] = {}  # `labels` costs several times as much
 
     def count(self, events: Iterable[Event]) -> None:
         """Counts events that were new to the store."""
         for event in events:
-            labels = self._labels(event)
+            ended = [search for search in self._searches.add(event) if search.outcome is not Outcome.ABANDONED]
             if event.kind is EventKind.IMPRESSION:
+                labels = self._labels(event.model, event.version)
                 outcome = "filled" if event.shown else "empty"
                 self._inc(self._metrics.shown_lists, *labels, outcome)
                 for place, (_, source) in enumerate(event.shown):
                     self._inc(self._metrics.shown_suggestions, *labels, _source(source), _position(place))
-            else:
-                self._count_end(event, labels)
+            for search in ended:
+                self._count_end(search)
 
-    def _count_end(self, event: Event, labels: tuple[str, str]) -> None:
-        (search,) = Searches().add(event)
+    def _count_end(self, search: Search) -> None:
+        labels = self._labels(search.model, search.version)
         self._inc(self._metrics.searches, *labels, search.outcome.value)
         self._inc(self._metrics.reciprocal_ranks, *labels, by=search.reciprocal_rank)
         self._inc(self._metrics.query_letters, *labels, by=len(search.query))
@@ -60,10 +65,9 @@ class OnlineMetrics:
             bound = self._bound[counter, labels] = counter.labels(*labels)
         bound.inc(by)
 
-    def _labels(self, event: Event) -> tuple[str, str]:
-        versions = self._served(event.model)
-        model = event.model if versions else OTHER
-        return model, event.version if event.version in versions else OTHER
+    def _labels(self, model: str, version: str) -> tuple[str, str]:
+        versions = self._served(model)
+        return model if versions else OTHER, version if version in versions else OTHER
 
 
 def _source(label: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from service.live.events import ONCE_S, Checkpoint, Event, id_digest, number_at, pack_event, unpack_event
@@ -70,16 +69,14 @@ class RedisEvents:
         self._limits = limits
         self._replicas = replicas
 
-    def write(self, events: Sequence[Event], *, now_s: float) -> list[Event]:
+    def write(self, events: Sequence[Event], *, now_s: float) -> list[int]:
         """See `EventLog`."""
         arguments: list[object] = [number_at(now_s), number_at(now_s - ONCE_S)]
         arguments += history_arguments(self._limits, now_s)
         for event in events:
             own = packed_query(event) if self._limits.queries else ""
             arguments += [id_digest(event.event_id), event.user, own, pack_event(event)]
-        numbers = self._write(_WRITE, [_EVENTS, _NUMBER, _IDS, ACTIVE], arguments) if events else []
-        pairs = zip(events, map(int, numbers), strict=True)
-        return [replace(event, number=number) for event, number in pairs if number]
+        return [*map(int, self._write(_WRITE, [_EVENTS, _NUMBER, _IDS, ACTIVE], arguments))] if events else []
 
     def after(self, number: int, count: int) -> list[Event]:
         """See `EventLog`."""

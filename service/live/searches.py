@@ -18,7 +18,7 @@ from service.live.events import Event, EventKind
 from suggest.measures import keys_pressed, letters_saved, reciprocal
 
 PATIENCE_S = 300.0
-_MAX_OPEN = 100_000
+MAX_OPEN = 100_000
 _MAX_LETTERS = 256
 
 
@@ -85,9 +85,14 @@ class _Open:
 
 
 class Searches:
-    """Puts events together. It keeps only the searches that have not ended."""
+    """Puts events together. It keeps only the searches that have not ended.
 
-    def __init__(self) -> None:
+    Args:
+        most: of them that are kept; if there are more, the oldest count as abandoned.
+    """
+
+    def __init__(self, *, most: int = MAX_OPEN) -> None:
+        self._most = most
         self._open: OrderedDict[tuple[str, str, str], _Open] = OrderedDict()
 
     def add(self, event: Event) -> Iterator[Search]:
@@ -112,7 +117,7 @@ class Searches:
     def _given_up(self, now_s: float) -> Iterator[Search]:
         while self._open:
             key, oldest = next(iter(self._open.items()))
-            if oldest.last_s > now_s - PATIENCE_S and len(self._open) < _MAX_OPEN:
+            if oldest.last_s > now_s - PATIENCE_S and len(self._open) < self._most:
                 return
             del self._open[key]
             yield _abandoned(key, oldest)

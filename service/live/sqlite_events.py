@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import replace
 
 from service.live.events import ONCE_S, Checkpoint, Event, id_digest, number_at, pack_event, unpack_event
 from service.live.sqlite_histories import SqliteHistories, forget_history
@@ -30,22 +29,23 @@ class SqliteEvents:
         self._link = link
         self._histories = histories
 
-    def write(self, events: Sequence[Event], *, now_s: float) -> list[Event]:
+    def write(self, events: Sequence[Event], *, now_s: float) -> list[int]:
         """See `EventLog`."""
-        now, taken = number_at(now_s), list[Event]()
+        now, numbers = number_at(now_s), list[int]()
         with self._link.transaction() as connection:
             connection.execute("DELETE FROM event_ids WHERE number <= ?", (number_at(now_s - ONCE_S),))
-            (number,) = connection.execute("SELECT max(seq) FROM sqlite_sequence WHERE name = 'events'").fetchone()
+            (last,) = connection.execute("SELECT max(seq) FROM sqlite_sequence WHERE name = 'events'").fetchone()
+            last = last or 0
             for event in events:
                 digest = id_digest(event.event_id)
-                if digest and not _is_new(connection, digest, now):
-                    continue
-                number = max((number or 0) + 1, now)
-                taken.append(replace(event, number=number))
-            rows = ((event.number, event.user, pack_event(event)) for event in taken)
+                is_new = not digest or _is_new(connection, digest, now)
+                last = max(last + 1, now) if is_new else last
+                numbers.append(last if is_new else 0)
+            pairs = [*zip(events, numbers, strict=True)]
+            rows = ((number, event.user, pack_event(event)) for event, number in pairs if number)
             connection.executemany("INSERT INTO events VALUES (?, ?, ?)", rows)
-            self._histories.take(connection, taken, now_s)
-        return taken
+            self._histories.take(connection, [event for event, number in pairs if number], now_s)
+        return numbers
 
     def after(self, number: int, count: int) -> list[Event]:
         """See `EventLog`."""

@@ -58,7 +58,7 @@ _UNSEEN_S = 0.002
 """A call that comes so soon after an answer by the event loop may have others behind it, which arrived meanwhile."""
 _TURNS = 5
 """Turns of the event loop in which gRPC hands over the next call that waits."""
-_MOST_CHANGES = 100
+_MOST_CHANGES, _MOST_EVENT_CALLS = 100, 2000
 _BEHIND_THE_LOOP = 2
 """How much lower the priority of these threads is than the event loop's. In an overload the loop would else get no turn
 to take new calls, and they would wait where nobody sees and refuses them."""
@@ -365,6 +365,8 @@ class Lanes:
         self.long_calls = Lane("long-call", threads=long_calls, max_calls=2 * long_calls, background=True, clock=clock)
         self.changes = Lane("change", threads=1, max_calls=_MOST_CHANGES, clock=clock)
         """Of calls that change the live state: they wait for its store, and no load keeps a take-down out."""
+        self.events = Lane("event", threads=1, max_calls=_MOST_EVENT_CALLS, clock=clock)
+        """Of calls with events, which wait for that store too. They compete with no call that answers users."""
         self.health = Lane("health", threads=0, clock=clock)
         """Never full: nobody computes in it."""
         metrics.watch(metrics.waiting, lambda: self.waiting)
@@ -376,5 +378,5 @@ class Lanes:
 
     def close(self) -> None:
         """Lets all threads go."""
-        for lane in (self.calls, self.long_calls, self.changes, self.health):
+        for lane in (self.calls, self.long_calls, self.changes, self.events, self.health):
             lane.close()

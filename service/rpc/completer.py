@@ -33,10 +33,11 @@ if TYPE_CHECKING:
 
 COMPLETE_QUERY = "CompleteQuery"
 PREDICT_NEXT_WORD = "PredictNextWord"
-_SOURCES = {
+SOURCES = {
     SuggestionSource.LOG: pb.SUGGESTION_SOURCE_HISTORY,
     SuggestionSource.CATALOGUE: pb.SUGGESTION_SOURCE_CATALOGUE,
     SuggestionSource.GENERATED: pb.SUGGESTION_SOURCE_GENERATED,
+    SuggestionSource.TRENDING: pb.SUGGESTION_SOURCE_TRENDING,
     SuggestionSource.PERSONAL: pb.SUGGESTION_SOURCE_PERSONAL,
 }
 
@@ -159,8 +160,9 @@ class Completer:
 def question_key(method: str, model: LiveModel, question: Question[Any]) -> bytes:
     """The key of the answer to a question."""
     asked: tuple[object, ...] = question.text, question.options
-    if model.epoch:
-        asked = (*asked, model.epoch)
+    trends = model.trends.epoch(question.text) if method == COMPLETE_QUERY else ""
+    if model.epoch or trends:
+        asked = (*asked, model.epoch, trends)
     if model.own.version:
         return answer_key(method, model, (*asked, model.own.version, model.minute), shared=False)
     return answer_key(method, model, asked, shared=not getattr(question.options, "context", ()))
@@ -194,7 +196,7 @@ def completion_response(completion: QueryCompletion, model: AnyModel, *, explain
             text=suggestion.display,
             log_probability=suggestion.log_prob,
             acceptance_probability=suggestion.acceptance_prob,
-            source=_SOURCES[suggestion.source],
+            source=SOURCES[suggestion.source],
             explanation=_explanation(suggestion.terms) if explain else None,
             payload=suggestion.payload,
             pinned=suggestion.pinned,

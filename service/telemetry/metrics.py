@@ -177,6 +177,19 @@ class Metrics:
             "live_write_failures", "Changes of the live state that the store did not take."
         )
 
+        self.live_events = self._make.counter(
+            "live_events",
+            "Events of users by outcome: taken, duplicate (their event_id came before), refused (one in their call was "
+            "wrong).",
+            "outcome",
+        )
+        self.live_events_age = self._make.gauge(
+            "live_events_age_seconds",
+            "Time since all events of the store were last known to be counted here; below a second while all is well.",
+            workers="livemax",
+        )
+        self.live_trends = self._make.gauge("live_trends", "Trending queries that may be shown.", workers="livemax")
+
     def _online(self) -> None:
         what = ("model", "version")
         self.shown_lists = self._make.counter(

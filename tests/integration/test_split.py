@@ -4,72 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-import grpc
 import pytest
 from autocomplete.v1 import autocomplete_service_pb2 as pb
 from autocomplete.v1 import autocomplete_service_pb2_grpc as pb_grpc
 from autocomplete.v1 import model_service_pb2 as model_pb
-from autocomplete.v1 import model_service_pb2_grpc as model_grpc
 from structlog.testing import capture_logs
 
 from lm.bundle.registry import Registry
-from lm.errors import BundleDamagedError, ConfigError
-from service.app import Server
-from service.config import load_settings
-from suggest.model import Model
-from tests.redis_process import free_port
+from lm.errors import ConfigError
 from tests.reloading import FIRST, SECOND, serving, versioned
-from tests.service_twins import TwinModel, eventually, registry_of, sample
+from tests.service_twins import eventually, sample
+from tests.splitting import USERS, Split, splitting
 from tests.typist import Typist
-
-_USERS = [f"user-{number}" for number in range(60)]
-
-
-class Split:
-    """A server that splits the twin `twin` into the versions 1, 2 and 3."""
-
-    def __init__(self, root: Path, split: str, broken: set[str], **settings: object) -> None:
-        self.root = registry_of(root, {"twin": ["1", "2", "3"], "other": ["1"]})
-        self.twins = {each: TwinModel(version=each, warm_queries=("warm",)) for each in ("1", "2", "3")}
-        self.broken = broken
-        given = {"registry": self.root, "address": f"127.0.0.1:{free_port()}", "metrics_address": "off"}
-        given |= {"reload_s": 0.01, "default_model": "twin", "split": split, "time_budget_ms": 20_000}
-        self.channel: grpc.Channel = None
-        self.stub: Any = None
-        self.models: Any = None
-        self.server = Server(load_settings(given | settings, None), opener=self._open)
-
-    def _open(self, path: Path) -> Model:
-        if path.name in self.broken:
-            raise BundleDamagedError(path, "a file has another digest")
-        return TwinModel("other", version="1") if path.parent.name == "other" else self.twins[path.name]
-
-    def ask(self, user: str = "", query: str = "n") -> str:
-        answer = self.stub.CompleteQuery(pb.CompleteQueryRequest(query=query, user_pseudo_id=user))
-        return str(answer.model_version)
-
-    def status(self) -> model_pb.Model:
-        found: model_pb.Model = self.models.GetModel(model_pb.GetModelRequest(name="models/twin"))
-        return found
-
-
-@contextmanager
-def splitting(folder: Path, split: str, *, broken: set[str] | None = None, **settings: object) -> Iterator[Split]:
-    running = Split(folder, split, broken or set(), **settings)
-    running.server.start()
-    try:
-        with grpc.insecure_channel(f"127.0.0.1:{running.server.port}") as channel:
-            running.channel = channel
-            running.stub = pb_grpc.AutocompleteServiceStub(channel)
-            running.models = model_grpc.ModelServiceStub(channel)
-            eventually(lambda: running.server.models.status("twin").model is not None)
-            yield running
-    finally:
-        running.server.stop()
 
 
 def test_a_user_has_the_same_version_on_every_replica(tmp_path: Path) -> None:
@@ -77,9 +25,9 @@ def test_a_user_has_the_same_version_on_every_replica(tmp_path: Path) -> None:
         splitting(tmp_path / "a", "twin@1=50,twin@2=50") as one,
         splitting(tmp_path / "b", "twin@2=50,twin@1=50") as two,
     ):
-        first = {user: one.ask(user) for user in _USERS}
+        first = {user: one.ask(user) for user in USERS}
         assert set(first.values()) == {"1", "2"}
-        assert all(one.ask(user, "ne") == two.ask(user, "new") == first[user] for user in _USERS)
+        assert all(one.ask(user, "ne") == two.ask(user, "new") == first[user] for user in USERS)
         # what answers is cached under its version: each was computed once
         asked = Counter(version for version, twin in one.twins.items() for text, _ in twin.asked if text == "n")
         assert asked == {"1": 1, "2": 1}
@@ -87,7 +35,7 @@ def test_a_user_has_the_same_version_on_every_replica(tmp_path: Path) -> None:
 
 def test_streams_stay_and_calls_without_a_user_are_shared_out(tmp_path: Path) -> None:
     with splitting(tmp_path, "twin@1=50,twin@2=50") as split:
-        for user in (*_USERS[:6], "", "", ""):
+        for user in (*USERS[:6], "", "", ""):
             config = pb.StreamCompleteQueryRequest.Config(user_pseudo_id=user)
             typist = Typist(split.channel, config=config)
             found = set()
@@ -125,11 +73,11 @@ def test_the_status_shows_the_split_and_an_activation_changes_nothing(tmp_path: 
         assert "3 is not among the versions that --split names" in status.latest_version_error.message
         assert sample(split.server, "autocomplete_model_share", model="twin", version="1") == 0.25
         assert sample(split.server, "autocomplete_model_info", model="twin", version="2") == 1
-        before = {user: split.ask(user) for user in _USERS}
+        before = {user: split.ask(user) for user in USERS}
         Registry(split.root).activate("twin", "1")
         Registry(split.root).activate("twin", "3")
         split.server.models._update("twin")
-        assert {user: split.ask(user) for user in _USERS} == before
+        assert {user: split.ask(user) for user in USERS} == before
         eventually(lambda: all(("warm", True) in split.twins[each].asked for each in ("1", "2")))
         assert split.stub.CompleteQuery(pb.CompleteQueryRequest(query="n", model="models/other")).model_version == "1"
         assert not split.models.GetModel(model_pb.GetModelRequest(name="models/other")).served_versions
@@ -137,7 +85,7 @@ def test_the_status_shows_the_split_and_an_activation_changes_nothing(tmp_path: 
 
 def test_a_version_that_does_not_open_leaves_its_users_to_the_others_until_it_does(tmp_path: Path) -> None:
     with capture_logs() as lines, splitting(tmp_path, "twin@1=50,twin@2=30,twin@3=20", broken={"2"}) as split:
-        during = {user: split.ask(user) for user in _USERS}
+        during = {user: split.ask(user) for user in USERS}
         assert set(during.values()) == {"1", "3"}
         failed = split.status().served_versions[1]
         assert (failed.version, failed.share, "digest" in failed.error.message) == ("2", 0, True)
@@ -148,7 +96,7 @@ def test_a_version_that_does_not_open_leaves_its_users_to_the_others_until_it_do
         split.broken.clear()
         (split.root / "twin" / "2" / "manifest.json").write_text("{ }", encoding="utf-8")
         eventually(lambda: split.status().served_versions[1].share > 0)
-        after = {user: split.ask(user) for user in _USERS}
+        after = {user: split.ask(user) for user in USERS}
         eventually(lambda: sample(split.server, "autocomplete_split_failures", model="twin") == 0)
         assert set(after.values()) == {"1", "2", "3"}
         assert all(after[user] in (had, "2") for user, had in during.items())
@@ -158,7 +106,7 @@ def test_a_version_that_does_not_open_leaves_its_users_to_the_others_until_it_do
 
 def test_if_none_of_them_opens_the_active_version_answers(tmp_path: Path) -> None:
     with splitting(tmp_path, "twin@1=50,twin@2=50", broken={"1", "2"}) as split:
-        assert {split.ask(user) for user in _USERS} == {"3"}
+        assert {split.ask(user) for user in USERS} == {"3"}
         assert [each.share for each in split.status().served_versions] == [0, 0]
         assert sample(split.server, "autocomplete_model_share", model="twin", version="3") == 1
 
@@ -186,7 +134,7 @@ def test_two_real_bundles_side_by_side(tmp_path: Path, tiny_bundle: Path) -> Non
     bundles.activate("tiny", FIRST)
     with serving(bundles.root, split=f"tiny@{FIRST}=50,tiny@{SECOND}=50") as (_, channel):
         stub = pb_grpc.AutocompleteServiceStub(channel)
-        found = [stub.CompleteQuery(pb.CompleteQueryRequest(query="new", user_pseudo_id=user)) for user in _USERS]
+        found = [stub.CompleteQuery(pb.CompleteQueryRequest(query="new", user_pseudo_id=user)) for user in USERS]
         assert {answer.model_version for answer in found} == {FIRST, SECOND}
         assert all(answer.suggestions for answer in found)
         assert len({answer.attribution_token for answer in found}) == 2

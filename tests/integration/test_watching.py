@@ -19,6 +19,8 @@ import redis
 import yaml
 from autocomplete.v1 import autocomplete_service_pb2 as pb
 from autocomplete.v1 import autocomplete_service_pb2_grpc as pb_grpc
+from autocomplete.v1 import user_event_service_pb2 as events_pb
+from autocomplete.v1 import user_event_service_pb2_grpc as events_grpc
 from prometheus_client import CollectorRegistry
 from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.parser import text_string_to_metric_families
@@ -66,11 +68,23 @@ def run(tiny_bundle_registry: Path, tmp_path_factory: pytest.TempPathFactory) ->
             with grpc.insecure_channel(started.address("server")) as channel:
                 stub = pb_grpc.AutocompleteServiceStub(channel)
                 for query in ("", "new y", "new y", "free ", "a", "qzxqzx", "new yrok"):
-                    stub.CompleteQuery(pb.CompleteQueryRequest(query=query), timeout=20)
+                    answer = stub.CompleteQuery(pb.CompleteQueryRequest(query=query), timeout=20)
+                    _tell_of_a_search(channel, query, answer)
                     stub.PredictNextWord(pb.PredictNextWordRequest(text=query), timeout=20)
                 with pytest.raises(grpc.RpcError):
                     stub.CompleteQuery(pb.CompleteQueryRequest(query="a" * 300), timeout=20)
         yield started
+
+
+def _tell_of_a_search(channel: grpc.Channel, query: str, answer: pb.CompleteQueryResponse) -> None:
+    said: dict[str, Any] = {"attribution_token": answer.attribution_token, "session_id": "tests"}
+    shown = [events_pb.ShownSuggestion(text=each.text, source=each.source) for each in answer.suggestions]
+    events = [events_pb.UserEvent(event_type="EVENT_TYPE_IMPRESSION", query=query, shown=shown, **said)]
+    if shown:
+        selection: dict[str, Any] = {"event_type": "EVENT_TYPE_SELECTION", "selected_position": 0, **said}
+        events.append(events_pb.UserEvent(query=shown[0].text, typed_length=len(query), **selection))
+    service = events_grpc.UserEventServiceStub(channel)
+    service.WriteUserEvents(events_pb.WriteUserEventsRequest(user_events=events), timeout=20)
 
 
 def _exposed(run: ComposeRun) -> list[Sample]:

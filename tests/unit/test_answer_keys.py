@@ -12,6 +12,7 @@ from lm.models.parts import Part
 from service.cache.redis_cache import redis_key
 from service.live.models import LiveModel
 from service.live.own import NOBODY, Own
+from service.live.trending import NO_TRENDS, ModelTrends
 from service.rpc.completer import COMPLETE_QUERY, PREDICT_NEXT_WORD, question_key
 from service.rpc.requests import Question
 from suggest.types import Generated, QueryOptions, WordOptions
@@ -39,6 +40,8 @@ class Named:
     version: str = "20260101-000000"
     epoch: str = ""
     own: Own = NOBODY
+    trends: ModelTrends = NO_TRENDS
+    minute: int = 0
 
 
 def query_key(options: QueryOptions, query: str = "new", model: Named | None = None) -> bytes:
@@ -76,3 +79,12 @@ def test_method_model_version_and_text_change_the_key() -> None:
     ]
     assert len(set(keys)) == len({redis_key(key) for key in keys}) == len(keys)
     assert query_key(QueryOptions()) == query_key(QueryOptions())
+
+
+def test_what_a_user_has_searched_for_changes_the_key_and_stays_in_the_process() -> None:
+    usual, asked_before = query_key(QueryOptions()), query_key(QueryOptions(context=("a",)))
+    keys = [query_key(QueryOptions(), model=Named(own=Own(version=version), minute=7)) for version in "ab"]
+    later = query_key(QueryOptions(), model=Named(own=Own(version="a"), minute=8))
+    assert len({usual, asked_before, *keys, later}) == 5
+    assert [key.endswith(b":own") for key in (usual, asked_before, *keys)] == [False, True, True, True]
+    assert query_key(QueryOptions(), model=Named(own=Own())) == usual

@@ -206,7 +206,7 @@ def test_bindings_are_those_of_the_annotations() -> None:
 
 
 def test_what_the_protos_mark_as_planned_is_not_served() -> None:
-    assert not is_served(event_pb.DESCRIPTOR.services_by_name["UserEventService"])
+    assert is_served(event_pb.DESCRIPTOR.services_by_name["UserEventService"])
     assert is_served(deny_pb.DESCRIPTOR.services_by_name["DenyListService"])
-    assert not is_served(pb.SuggestionSource.DESCRIPTOR.values_by_name["SUGGESTION_SOURCE_TRENDING"])
+    assert is_served(pb.SuggestionSource.DESCRIPTOR.values_by_name["SUGGESTION_SOURCE_TRENDING"])
     assert is_served(pb.CompleteQueryRequest.DESCRIPTOR.fields_by_name["query"])

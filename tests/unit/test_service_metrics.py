@@ -50,6 +50,9 @@ NAMES = {
     "autocomplete_live_entries": (),
     "autocomplete_live_changes": (),
     "autocomplete_live_write_failures": (),
+    "autocomplete_live_events": ("outcome",),
+    "autocomplete_live_events_age_seconds": (),
+    "autocomplete_live_trends": (),
 }
 
 

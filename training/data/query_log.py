@@ -31,7 +31,7 @@ from training.data.counting import (
 from training.data.engines import Engine, EngineName, open_engine
 from training.data.held_out import MIN_ROWS, among, hold_out
 from training.data.log_reader import log_files
-from training.data.log_rows import RowTally, write_rows
+from training.data.log_rows import UNKNOWN, RowTally, write_rows
 from training.data.sources import leave_out_empty
 from training.progress import Reporter, Task
 
@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 WITHHELD_FILE = "withheld.parquet"
+HISTORIES_FILE = "histories.parquet"
+_HISTORY_USERS, _HISTORY_ROWS = 2000, 50_000
+"""Users whose submissions are kept in their order, and the largest number of these."""
 
 
 def text_file(log: str | None = None) -> str:
@@ -51,7 +54,7 @@ _LINES_A_QUERY = 50
 _STEPS = 100
 _MUCH = 0.5
 """A larger share of the queries that are too rare is worth a warning."""
-_OUTPUTS = ("train.parquet", text_file(), "validation.txt", "test.txt", WITHHELD_FILE)
+_OUTPUTS = ("train.parquet", text_file(), "validation.txt", "test.txt", WITHHELD_FILE, HISTORIES_FILE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +148,8 @@ def write_queries(
     - `train_lm.NAME.txt`: the lines of `train_lm.txt` as often as the logs of that name hold them.
     - `validation.txt`, `test.txt`: one submission a line. Which ones depends on the seed, the queries and how often
       they were submitted, and on the times where there are any: see `counting.recent_half_life_days`.
+    - `histories.parquet`: what some users submitted, each in order, as `user`, `time_s` and `query`; no rows where the
+      log lacks users or times.
     - `withheld.parquet`: `hash` (uint64, of `lm.index.never_generated`) of the queries that the log holds and the index
       does not.
 
@@ -203,6 +208,7 @@ class _Counter:
         kept = counts.pop("kept_rows")
         if kept < MIN_ROWS:
             return None
+        self._write_histories(rows)
         task.update(1)
         training, sizes = hold_out(self.engine, rows, self.folder, self.config, self.tally)
         task.update(2)
@@ -237,6 +243,14 @@ class _Counter:
             "half_typed_rows": number.get(HALF_TYPED, 0),
             "kept_rows": number.get(KEPT, 0),
         }
+
+    def _write_histories(self, rows: ir.Table) -> None:
+        """Writes what some users submitted, drawn by their hash. What one submits again at once counts here."""
+        known = rows.filter(rows.fate.isin([KEPT, REPEAT]) & rows.time_s.notnull())
+        known = known.filter(known.user.notnull() & (known.user != UNKNOWN))
+        some = known.select("user").distinct().order_by("user").limit(_HISTORY_USERS)
+        ordered = known.semi_join(some, "user").order_by("user", "time_s", "place").limit(_HISTORY_ROWS)
+        self.engine.write(ordered.select("user", "time_s", "query"), self.folder / HISTORIES_FILE)
 
     def _write_withheld(self, training: ir.Table, queries: ir.Table) -> int:
         """Writes the hashes that are withheld; returns how many there are."""

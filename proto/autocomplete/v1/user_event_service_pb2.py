@@ -22,13 +22,13 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from autocomplete.v1 import autocomplete_service_pb2 as autocomplete_dot_v1_dot_autocomplete__service__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
-from google.api import visibility_pb2 as google_dot_api_dot_visibility__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(autocomplete/v1/user_event_service.proto\x12\x0f\x61utocomplete.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/api/visibility.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbe\x03\n\tUserEvent\x12\x16\n\x08\x65vent_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01\x12>\n\nevent_type\x18\x02 \x01(\x0e\x32$.autocomplete.v1.UserEvent.EventTypeB\x04\xe2\x41\x01\x02\x12\x1f\n\x11\x61ttribution_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x13\n\x05query\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12$\n\x11selected_position\x18\x05 \x01(\x05\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12\x1a\n\x0ctyped_length\x18\x06 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x1c\n\x0euser_pseudo_id\x18\x07 \x01(\tB\x04\xe2\x41\x01\x01\x12\x34\n\nevent_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\"w\n\tEventType\x12\x1a\n\x16\x45VENT_TYPE_UNSPECIFIED\x10\x00\x12\x19\n\x15\x45VENT_TYPE_IMPRESSION\x10\x01\x12\x18\n\x14\x45VENT_TYPE_SELECTION\x10\x02\x12\x19\n\x15\x45VENT_TYPE_SUBMISSION\x10\x03\x42\x14\n\x12_selected_position\"M\n\x15WriteUserEventRequest\x12\x34\n\nuser_event\x18\x01 \x01(\x0b\x32\x1a.autocomplete.v1.UserEventB\x04\xe2\x41\x01\x02\x32\xa3\x01\n\x10UserEventService\x12~\n\x0eWriteUserEvent\x12&.autocomplete.v1.WriteUserEventRequest\x1a\x1a.autocomplete.v1.UserEvent\"(\x82\xd3\xe4\x93\x02\"\"\x14/v1/userEvents:write:\nuser_event\x1a\x0f\xfa\xd2\xe4\x93\x02\t\x12\x07PLANNEDb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(autocomplete/v1/user_event_service.proto\x12\x0f\x61utocomplete.v1\x1a*autocomplete/v1/autocomplete_service.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8f\x04\n\tUserEvent\x12\x16\n\x08\x65vent_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01\x12>\n\nevent_type\x18\x02 \x01(\x0e\x32$.autocomplete.v1.UserEvent.EventTypeB\x04\xe2\x41\x01\x02\x12\x1f\n\x11\x61ttribution_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x13\n\x05query\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12$\n\x11selected_position\x18\x05 \x01(\x05\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12\x1a\n\x0ctyped_length\x18\x06 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x1c\n\x0euser_pseudo_id\x18\x07 \x01(\tB\x04\xe2\x41\x01\x01\x12\x34\n\nevent_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12\x18\n\nsession_id\x18\t \x01(\tB\x04\xe2\x41\x01\x01\x12\x35\n\x05shown\x18\n \x03(\x0b\x32 .autocomplete.v1.ShownSuggestionB\x04\xe2\x41\x01\x01\"w\n\tEventType\x12\x1a\n\x16\x45VENT_TYPE_UNSPECIFIED\x10\x00\x12\x19\n\x15\x45VENT_TYPE_IMPRESSION\x10\x01\x12\x18\n\x14\x45VENT_TYPE_SELECTION\x10\x02\x12\x19\n\x15\x45VENT_TYPE_SUBMISSION\x10\x03\x42\x14\n\x12_selected_position\"^\n\x0fShownSuggestion\x12\x12\n\x04text\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x37\n\x06source\x18\x02 \x01(\x0e\x32!.autocomplete.v1.SuggestionSourceB\x04\xe2\x41\x01\x01\"M\n\x15WriteUserEventRequest\x12\x34\n\nuser_event\x18\x01 \x01(\x0b\x32\x1a.autocomplete.v1.UserEventB\x04\xe2\x41\x01\x02\"O\n\x16WriteUserEventsRequest\x12\x35\n\x0buser_events\x18\x01 \x03(\x0b\x32\x1a.autocomplete.v1.UserEventB\x04\xe2\x41\x01\x02\"I\n\x17WriteUserEventsResponse\x12\x15\n\rwritten_count\x18\x01 \x01(\x05\x12\x17\n\x0f\x64uplicate_count\x18\x02 \x01(\x05\"D\n\rTrendingQuery\x12\r\n\x05query\x18\x01 \x01(\t\x12\x15\n\rdecayed_count\x18\x02 \x01(\x01\x12\r\n\x05shown\x18\x03 \x01(\x08\"d\n\x1aListTrendingQueriesRequest\x12\x13\n\x05model\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01\x12\x17\n\tpage_size\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"p\n\x1bListTrendingQueriesResponse\x12\x38\n\x10trending_queries\x18\x01 \x03(\x0b\x32\x1e.autocomplete.v1.TrendingQuery\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x8f\x01\n\x0fUnansweredQuery\x12\r\n\x05query\x18\x01 \x01(\t\x12\x14\n\x0csearch_count\x18\x02 \x01(\x03\x12\x12\n\nuser_count\x18\x03 \x01(\x05\"C\n\x04Lack\x12\x14\n\x10LACK_UNSPECIFIED\x10\x00\x12\x11\n\rLACK_ACCEPTED\x10\x01\x12\x12\n\x0eLACK_SUGGESTED\x10\x02\"\xa1\x01\n\x1cListUnansweredQueriesRequest\x12\x13\n\x05model\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01\x12\x39\n\x04lack\x18\x02 \x01(\x0e\x32%.autocomplete.v1.UnansweredQuery.LackB\x04\xe2\x41\x01\x02\x12\x17\n\tpage_size\x18\x03 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\"\x87\x01\n\x1dListUnansweredQueriesResponse\x12<\n\x12unanswered_queries\x18\x01 \x03(\x0b\x32 .autocomplete.v1.UnansweredQuery\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x0f\n\x07partial\x18\x03 \x01(\x08\x32\xc7\x04\n\x10UserEventService\x12~\n\x0eWriteUserEvent\x12&.autocomplete.v1.WriteUserEventRequest\x1a\x1a.autocomplete.v1.UserEvent\"(\x82\xd3\xe4\x93\x02\"\"\x14/v1/userEvents:write:\nuser_event\x12\x8a\x01\n\x0fWriteUserEvents\x12\'.autocomplete.v1.WriteUserEventsRequest\x1a(.autocomplete.v1.WriteUserEventsResponse\"$\x82\xd3\xe4\x93\x02\x1e\"\x19/v1/userEvents:batchWrite:\x01*\x12\x8d\x01\n\x13ListTrendingQueries\x12+.autocomplete.v1.ListTrendingQueriesRequest\x1a,.autocomplete.v1.ListTrendingQueriesResponse\"\x1b\x82\xd3\xe4\x93\x02\x15\x12\x13/v1/trendingQueries\x12\x95\x01\n\x15ListUnansweredQueries\x12-.autocomplete.v1.ListUnansweredQueriesRequest\x1a..autocomplete.v1.ListUnansweredQueriesResponse\"\x1d\x82\xd3\xe4\x93\x02\x17\x12\x15/v1/unansweredQueriesb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -51,18 +51,66 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_USEREVENT'].fields_by_name['user_pseudo_id']._serialized_options = b'\342A\001\001'
   _globals['_USEREVENT'].fields_by_name['event_time']._loaded_options = None
   _globals['_USEREVENT'].fields_by_name['event_time']._serialized_options = b'\342A\001\001'
+  _globals['_USEREVENT'].fields_by_name['session_id']._loaded_options = None
+  _globals['_USEREVENT'].fields_by_name['session_id']._serialized_options = b'\342A\001\001'
+  _globals['_USEREVENT'].fields_by_name['shown']._loaded_options = None
+  _globals['_USEREVENT'].fields_by_name['shown']._serialized_options = b'\342A\001\001'
+  _globals['_SHOWNSUGGESTION'].fields_by_name['text']._loaded_options = None
+  _globals['_SHOWNSUGGESTION'].fields_by_name['text']._serialized_options = b'\342A\001\002'
+  _globals['_SHOWNSUGGESTION'].fields_by_name['source']._loaded_options = None
+  _globals['_SHOWNSUGGESTION'].fields_by_name['source']._serialized_options = b'\342A\001\001'
   _globals['_WRITEUSEREVENTREQUEST'].fields_by_name['user_event']._loaded_options = None
   _globals['_WRITEUSEREVENTREQUEST'].fields_by_name['user_event']._serialized_options = b'\342A\001\002'
-  _globals['_USEREVENTSERVICE']._loaded_options = None
-  _globals['_USEREVENTSERVICE']._serialized_options = b'\372\322\344\223\002\t\022\007PLANNED'
+  _globals['_WRITEUSEREVENTSREQUEST'].fields_by_name['user_events']._loaded_options = None
+  _globals['_WRITEUSEREVENTSREQUEST'].fields_by_name['user_events']._serialized_options = b'\342A\001\002'
+  _globals['_LISTTRENDINGQUERIESREQUEST'].fields_by_name['model']._loaded_options = None
+  _globals['_LISTTRENDINGQUERIESREQUEST'].fields_by_name['model']._serialized_options = b'\342A\001\001'
+  _globals['_LISTTRENDINGQUERIESREQUEST'].fields_by_name['page_size']._loaded_options = None
+  _globals['_LISTTRENDINGQUERIESREQUEST'].fields_by_name['page_size']._serialized_options = b'\342A\001\001'
+  _globals['_LISTTRENDINGQUERIESREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_LISTTRENDINGQUERIESREQUEST'].fields_by_name['page_token']._serialized_options = b'\342A\001\001'
+  _globals['_LISTUNANSWEREDQUERIESREQUEST'].fields_by_name['model']._loaded_options = None
+  _globals['_LISTUNANSWEREDQUERIESREQUEST'].fields_by_name['model']._serialized_options = b'\342A\001\001'
+  _globals['_LISTUNANSWEREDQUERIESREQUEST'].fields_by_name['lack']._loaded_options = None
+  _globals['_LISTUNANSWEREDQUERIESREQUEST'].fields_by_name['lack']._serialized_options = b'\342A\001\002'
+  _globals['_LISTUNANSWEREDQUERIESREQUEST'].fields_by_name['page_size']._loaded_options = None
+  _globals['_LISTUNANSWEREDQUERIESREQUEST'].fields_by_name['page_size']._serialized_options = b'\342A\001\001'
+  _globals['_LISTUNANSWEREDQUERIESREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_LISTUNANSWEREDQUERIESREQUEST'].fields_by_name['page_token']._serialized_options = b'\342A\001\001'
   _globals['_USEREVENTSERVICE'].methods_by_name['WriteUserEvent']._loaded_options = None
   _globals['_USEREVENTSERVICE'].methods_by_name['WriteUserEvent']._serialized_options = b'\202\323\344\223\002\"\"\024/v1/userEvents:write:\nuser_event'
-  _globals['_USEREVENT']._serialized_start=187
-  _globals['_USEREVENT']._serialized_end=633
-  _globals['_USEREVENT_EVENTTYPE']._serialized_start=492
-  _globals['_USEREVENT_EVENTTYPE']._serialized_end=611
-  _globals['_WRITEUSEREVENTREQUEST']._serialized_start=635
-  _globals['_WRITEUSEREVENTREQUEST']._serialized_end=712
-  _globals['_USEREVENTSERVICE']._serialized_start=715
-  _globals['_USEREVENTSERVICE']._serialized_end=878
+  _globals['_USEREVENTSERVICE'].methods_by_name['WriteUserEvents']._loaded_options = None
+  _globals['_USEREVENTSERVICE'].methods_by_name['WriteUserEvents']._serialized_options = b'\202\323\344\223\002\036\"\031/v1/userEvents:batchWrite:\001*'
+  _globals['_USEREVENTSERVICE'].methods_by_name['ListTrendingQueries']._loaded_options = None
+  _globals['_USEREVENTSERVICE'].methods_by_name['ListTrendingQueries']._serialized_options = b'\202\323\344\223\002\025\022\023/v1/trendingQueries'
+  _globals['_USEREVENTSERVICE'].methods_by_name['ListUnansweredQueries']._loaded_options = None
+  _globals['_USEREVENTSERVICE'].methods_by_name['ListUnansweredQueries']._serialized_options = b'\202\323\344\223\002\027\022\025/v1/unansweredQueries'
+  _globals['_USEREVENT']._serialized_start=202
+  _globals['_USEREVENT']._serialized_end=729
+  _globals['_USEREVENT_EVENTTYPE']._serialized_start=588
+  _globals['_USEREVENT_EVENTTYPE']._serialized_end=707
+  _globals['_SHOWNSUGGESTION']._serialized_start=731
+  _globals['_SHOWNSUGGESTION']._serialized_end=825
+  _globals['_WRITEUSEREVENTREQUEST']._serialized_start=827
+  _globals['_WRITEUSEREVENTREQUEST']._serialized_end=904
+  _globals['_WRITEUSEREVENTSREQUEST']._serialized_start=906
+  _globals['_WRITEUSEREVENTSREQUEST']._serialized_end=985
+  _globals['_WRITEUSEREVENTSRESPONSE']._serialized_start=987
+  _globals['_WRITEUSEREVENTSRESPONSE']._serialized_end=1060
+  _globals['_TRENDINGQUERY']._serialized_start=1062
+  _globals['_TRENDINGQUERY']._serialized_end=1130
+  _globals['_LISTTRENDINGQUERIESREQUEST']._serialized_start=1132
+  _globals['_LISTTRENDINGQUERIESREQUEST']._serialized_end=1232
+  _globals['_LISTTRENDINGQUERIESRESPONSE']._serialized_start=1234
+  _globals['_LISTTRENDINGQUERIESRESPONSE']._serialized_end=1346
+  _globals['_UNANSWEREDQUERY']._serialized_start=1349
+  _globals['_UNANSWEREDQUERY']._serialized_end=1492
+  _globals['_UNANSWEREDQUERY_LACK']._serialized_start=1425
+  _globals['_UNANSWEREDQUERY_LACK']._serialized_end=1492
+  _globals['_LISTUNANSWEREDQUERIESREQUEST']._serialized_start=1495
+  _globals['_LISTUNANSWEREDQUERIESREQUEST']._serialized_end=1656
+  _globals['_LISTUNANSWEREDQUERIESRESPONSE']._serialized_start=1659
+  _globals['_LISTUNANSWEREDQUERIESRESPONSE']._serialized_end=1794
+  _globals['_USEREVENTSERVICE']._serialized_start=1797
+  _globals['_USEREVENTSERVICE']._serialized_end=2380
 # @@protoc_insertion_point(module_scope)

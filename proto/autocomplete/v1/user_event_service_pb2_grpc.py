@@ -26,9 +26,18 @@ if _version_not_supported:
 
 
 class UserEventServiceStub:
-    """Not served yet: the method answers `UNIMPLEMENTED`.
+    """Takes in what users did with suggestions, and says what is trending.
 
-    Takes in what users did with suggestions.
+    What is acknowledged is kept durably, in a Redis as its `appendfsync` says,
+    for as long as the operator chose. Within two seconds it counts on every
+    replica: queries that users submit at present rise, and new ones appear.
+
+    While the store of these events cannot be reached, or its disk is full,
+    events are refused with `UNAVAILABLE` and `google.rpc.RetryInfo`, and none of
+    a call is taken. Answers go on with what is known. A server that keeps no live
+    state refuses them with `FAILED_PRECONDITION`.
+
+    There is no login: whoever reaches the server's port may call these methods.
     """
 
     def __init__(self, channel):
@@ -42,17 +51,65 @@ class UserEventServiceStub:
                 request_serializer=autocomplete_dot_v1_dot_user__event__service__pb2.WriteUserEventRequest.SerializeToString,
                 response_deserializer=autocomplete_dot_v1_dot_user__event__service__pb2.UserEvent.FromString,
                 _registered_method=True)
+        self.WriteUserEvents = channel.unary_unary(
+                '/autocomplete.v1.UserEventService/WriteUserEvents',
+                request_serializer=autocomplete_dot_v1_dot_user__event__service__pb2.WriteUserEventsRequest.SerializeToString,
+                response_deserializer=autocomplete_dot_v1_dot_user__event__service__pb2.WriteUserEventsResponse.FromString,
+                _registered_method=True)
+        self.ListTrendingQueries = channel.unary_unary(
+                '/autocomplete.v1.UserEventService/ListTrendingQueries',
+                request_serializer=autocomplete_dot_v1_dot_user__event__service__pb2.ListTrendingQueriesRequest.SerializeToString,
+                response_deserializer=autocomplete_dot_v1_dot_user__event__service__pb2.ListTrendingQueriesResponse.FromString,
+                _registered_method=True)
+        self.ListUnansweredQueries = channel.unary_unary(
+                '/autocomplete.v1.UserEventService/ListUnansweredQueries',
+                request_serializer=autocomplete_dot_v1_dot_user__event__service__pb2.ListUnansweredQueriesRequest.SerializeToString,
+                response_deserializer=autocomplete_dot_v1_dot_user__event__service__pb2.ListUnansweredQueriesResponse.FromString,
+                _registered_method=True)
 
 
 class UserEventServiceServicer:
-    """Not served yet: the method answers `UNIMPLEMENTED`.
+    """Takes in what users did with suggestions, and says what is trending.
 
-    Takes in what users did with suggestions.
+    What is acknowledged is kept durably, in a Redis as its `appendfsync` says,
+    for as long as the operator chose. Within two seconds it counts on every
+    replica: queries that users submit at present rise, and new ones appear.
+
+    While the store of these events cannot be reached, or its disk is full,
+    events are refused with `UNAVAILABLE` and `google.rpc.RetryInfo`, and none of
+    a call is taken. Answers go on with what is known. A server that keeps no live
+    state refuses them with `FAILED_PRECONDITION`.
+
+    There is no login: whoever reaches the server's port may call these methods.
     """
 
     def WriteUserEvent(self, request, context):
-        """Writes a user event. Written again with the same `event_id`, it counts
-        once.
+        """Writes a user event. Written again with the same `event_id` within 24
+        hours, it counts once, whichever replica gets it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WriteUserEvents(self, request, context):
+        """Writes up to 1000 user events: all of them, or none if one is wrong.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListTrendingQueries(self, request, context):
+        """Lists what users submit at present, the most frequent first. For operators:
+        it has queries that no suggestion may show, too.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListUnansweredQueries(self, request, context):
+        """Lists queries of the last 7 days that suggestions did not help with, the
+        most frequent first. For operators. Only queries of several distinct users
+        are listed, as the server's `--live-min-users` says.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -66,6 +123,21 @@ def add_UserEventServiceServicer_to_server(servicer, server):
                     request_deserializer=autocomplete_dot_v1_dot_user__event__service__pb2.WriteUserEventRequest.FromString,
                     response_serializer=autocomplete_dot_v1_dot_user__event__service__pb2.UserEvent.SerializeToString,
             ),
+            'WriteUserEvents': grpc.unary_unary_rpc_method_handler(
+                    servicer.WriteUserEvents,
+                    request_deserializer=autocomplete_dot_v1_dot_user__event__service__pb2.WriteUserEventsRequest.FromString,
+                    response_serializer=autocomplete_dot_v1_dot_user__event__service__pb2.WriteUserEventsResponse.SerializeToString,
+            ),
+            'ListTrendingQueries': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTrendingQueries,
+                    request_deserializer=autocomplete_dot_v1_dot_user__event__service__pb2.ListTrendingQueriesRequest.FromString,
+                    response_serializer=autocomplete_dot_v1_dot_user__event__service__pb2.ListTrendingQueriesResponse.SerializeToString,
+            ),
+            'ListUnansweredQueries': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListUnansweredQueries,
+                    request_deserializer=autocomplete_dot_v1_dot_user__event__service__pb2.ListUnansweredQueriesRequest.FromString,
+                    response_serializer=autocomplete_dot_v1_dot_user__event__service__pb2.ListUnansweredQueriesResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'autocomplete.v1.UserEventService', rpc_method_handlers)
@@ -75,9 +147,18 @@ def add_UserEventServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class UserEventService:
-    """Not served yet: the method answers `UNIMPLEMENTED`.
+    """Takes in what users did with suggestions, and says what is trending.
 
-    Takes in what users did with suggestions.
+    What is acknowledged is kept durably, in a Redis as its `appendfsync` says,
+    for as long as the operator chose. Within two seconds it counts on every
+    replica: queries that users submit at present rise, and new ones appear.
+
+    While the store of these events cannot be reached, or its disk is full,
+    events are refused with `UNAVAILABLE` and `google.rpc.RetryInfo`, and none of
+    a call is taken. Answers go on with what is known. A server that keeps no live
+    state refuses them with `FAILED_PRECONDITION`.
+
+    There is no login: whoever reaches the server's port may call these methods.
     """
 
     @staticmethod
@@ -97,6 +178,87 @@ class UserEventService:
             '/autocomplete.v1.UserEventService/WriteUserEvent',
             autocomplete_dot_v1_dot_user__event__service__pb2.WriteUserEventRequest.SerializeToString,
             autocomplete_dot_v1_dot_user__event__service__pb2.UserEvent.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WriteUserEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/autocomplete.v1.UserEventService/WriteUserEvents',
+            autocomplete_dot_v1_dot_user__event__service__pb2.WriteUserEventsRequest.SerializeToString,
+            autocomplete_dot_v1_dot_user__event__service__pb2.WriteUserEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTrendingQueries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/autocomplete.v1.UserEventService/ListTrendingQueries',
+            autocomplete_dot_v1_dot_user__event__service__pb2.ListTrendingQueriesRequest.SerializeToString,
+            autocomplete_dot_v1_dot_user__event__service__pb2.ListTrendingQueriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListUnansweredQueries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/autocomplete.v1.UserEventService/ListUnansweredQueries',
+            autocomplete_dot_v1_dot_user__event__service__pb2.ListUnansweredQueriesRequest.SerializeToString,
+            autocomplete_dot_v1_dot_user__event__service__pb2.ListUnansweredQueriesResponse.FromString,
             options,
             channel_credentials,
             insecure,

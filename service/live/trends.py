@@ -1,0 +1,219 @@
+"""What is searched for at present: counts of queries that fade, made of events alone, so alike on every replica.
+
+An event counts for less the older it is: half as much after each half-life. As in forward decay (Cormode et al., 2009,
+section 3), what it adds grows with its time instead, and the time of a look divides it. A query may be shown once some
+distinct users have sent it within a day, and a user counts for it once an hour, so that nobody makes a trend alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import zlib
+from array import array
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from lm.text.normalize import normalize_query
+from service.live.events import Event, EventKind
+from suggest.trending import trending_key
+
+WITHIN_S = 24 * 3600.0
+"""The users of a trend have sent its query within so long."""
+MAX_QUERIES = 200_000
+MAX_TRENDING = 10_000
+"""Queries that are shown at the same time, for all models together."""
+_PERIOD_S = 3600
+_TICK_S = 60
+"""Counts fade in such steps, so that what is shown does not change all the time."""
+_STEP = 1.5
+"""Counts are told as powers of it, for the same reason."""
+_LEAST_COUNT = 0.5
+_SLOTS = 1 << 19
+_SPAN = 200.0
+"""Half-lives after which what events add is scaled anew."""
+_USER_BITS, _PERIOD_BITS = 32, 16
+_USER, _PERIOD = (1 << _USER_BITS) - 1, (1 << _PERIOD_BITS) - 1
+_FORMAT = 1
+
+
+class Trend(NamedTuple):
+    """A query that is searched for at present.
+
+    Attributes:
+        written: as most write it.
+        level: the power of `_STEP` that its count has reached.
+    """
+
+    model: str
+    written: str
+    level: int
+
+    @property
+    def amount(self) -> float:
+        """Its events, faded, up to a step."""
+        return float(_STEP ** (self.level + 0.5))
+
+
+class Trends:
+    """The counts. Belongs to one thread.
+
+    Args:
+        half_life_s: seconds.
+        least_users: distinct users that must have sent a query.
+        most: queries that are kept, the heaviest; for a moment there may be a quarter more.
+        slots: of the memory of who has sent what in this hour. Two who share one forget each other.
+
+    Attributes:
+        number: the last event that was taken.
+    """
+
+    def __init__(
+        self, *, half_life_s: float = 3600.0, least_users: int = 3, most: int = MAX_QUERIES, slots: int = _SLOTS
+    ) -> None:
+        self._half_life_s = half_life_s
+        self._least_users = least_users
+        self._most = most
+        self._landmark_s = 0.0
+        self._rows: dict[str, int] = {}
+        self._written: list[str] = []
+        self._votes = array("q")
+        self._weights = array("d")
+        self._users = array("Q")  # of each query its latest users, the latest first: second and user
+        self._seen = array("Q", bytes(8 * slots))
+        self.number = 0
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def take(self, events: Iterable[Event]) -> None:
+        """Counts events, in their order; those up to `number` have counted."""
+        for event in events:
+            if event.number > self.number:
+                self.number = event.number
+                if event.kind is not EventKind.IMPRESSION:
+                    self._count(event)
+
+    def trending(self, now_s: float) -> Iterator[Trend]:
+        """What may be shown now, the heaviest first; the same within a minute, but for what comes meanwhile."""
+        tick_s = now_s // _TICK_S * _TICK_S
+        counts_N = np.array(self._weights) * 2.0 ** min((self._landmark_s - tick_s) / self._half_life_s, 1000.0)
+        seconds_N = np.array(self._users).reshape(-1, self._least_users)[:, -1] >> np.uint64(_USER_BITS)
+        shown = np.flatnonzero((counts_N >= _LEAST_COUNT) & (seconds_N > tick_s - WITHIN_S))
+        keys = list(self._rows)
+        shown = shown[np.lexsort((shown, -counts_N[shown]))][:MAX_TRENDING]
+        levels = np.floor(np.log(counts_N[shown]) / math.log(_STEP)).astype(int).tolist()
+        for row, level in zip(shown.tolist(), levels, strict=True):
+            yield Trend(keys[row].partition("\n")[0], self._written[row], level)
+
+    def pack(self) -> bytes:
+        """All of it, for `unpack`."""
+        head = {
+            "format": _FORMAT,
+            "half_life_s": self._half_life_s,
+            "least_users": self._least_users,
+            "landmark_s": self._landmark_s,
+            "number": self.number,
+            "keys": list(self._rows),
+            "written": self._written,
+        }
+        parts = (json.dumps(head, ensure_ascii=False).encode(), *(each.tobytes() for each in self._arrays()))
+        return zlib.compress(b"".join((len(part).to_bytes(8, "big") + part) for part in parts), 1)
+
+    def restore(self, data: bytes) -> bool:
+        """Takes over what `pack` made, if it was made with these settings; whether it was."""
+        raw, parts, at = zlib.decompress(data), list[bytes](), 0
+        while at < len(raw):
+            end = at + 8 + int.from_bytes(raw[at : at + 8], "big")
+            parts.append(raw[at + 8 : end])
+            at = end
+        head = json.loads(parts[0])
+        made = head["format"], head["half_life_s"], head["least_users"]
+        if made != (_FORMAT, self._half_life_s, self._least_users):
+            return False
+        self._landmark_s, self.number = head["landmark_s"], head["number"]
+        self._rows = {key: row for row, key in enumerate(head["keys"])}
+        self._written = head["written"]
+        for values, part in zip(self._arrays(), parts[1:], strict=True):
+            del values[:]
+            values.frombytes(part)
+        return True
+
+    def _arrays(self) -> tuple[array[Any], ...]:
+        return self._votes, self._weights, self._users, self._seen
+
+    def _count(self, event: Event) -> None:
+        written = " ".join(event.query.split())
+        text = normalize_query(written).rstrip()
+        if not text:
+            return
+        key = f"{event.model}\n{trending_key(text)}"
+        if self._has_counted(key, event):
+            return
+        row = self._rows.get(key)
+        if row is None:
+            row = self._add(key, written)
+        at_s = min(event.at_s, event.taken_s)
+        weight = self._weight(at_s, event.taken_s)  # which may scale the weights
+        self._weights[row] += weight
+        if written == self._written[row]:
+            self._votes[row] += 1
+        elif self._votes[row] > 0:
+            self._votes[row] -= 1
+        else:
+            self._written[row], self._votes[row] = written, 1
+        if event.user:
+            self._note_user(row, int(event.user[: _USER_BITS // 4], 16), int(at_s))
+
+    def _has_counted(self, key: str, event: Event) -> bool:
+        """Whether this user, or somebody of all that have no id, has sent this query in this hour already."""
+        digest = hashlib.blake2b(f"{event.user}\n{key}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
+        named = int.from_bytes(digest, "big")
+        mark = named & ~_PERIOD | int(event.taken_s // _PERIOD_S) & _PERIOD
+        slot = (named >> _PERIOD_BITS) % len(self._seen)
+        if self._seen[slot] == mark:
+            return True
+        self._seen[slot] = mark
+        return False
+
+    def _weight(self, at_s: float, now_s: float) -> float:
+        if (now_s - self._landmark_s) / self._half_life_s > _SPAN:
+            factor = 2.0 ** max((self._landmark_s - now_s) / self._half_life_s, -1000.0)
+            self._weights = array("d", (np.array(self._weights) * factor).tobytes())
+            self._landmark_s = now_s
+        return float(2.0 ** max((at_s - self._landmark_s) / self._half_life_s, -1000.0))
+
+    def _note_user(self, row: int, user: int, second: int) -> None:
+        """Keeps of a query's users the latest ones, each with the last second."""
+        start, end = row * self._least_users, (row + 1) * self._least_users
+        known = self._users[start:end]
+        now = second << _USER_BITS | user
+        others = []
+        for each in known:
+            if each & _USER == user and each:
+                now = max(now, each)
+            else:
+                others.append(each)
+        self._users[start:end] = array("Q", sorted([now, *others], reverse=True)[: self._least_users])
+
+    def _add(self, key: str, written: str) -> int:
+        if len(self._rows) >= self._most + self._most // 4:
+            self._keep_heaviest()
+        row = self._rows[key] = len(self._written)
+        self._written.append(written)
+        self._votes.append(0)
+        self._weights.append(0.0)
+        self._users.extend([0] * self._least_users)
+        return row
+
+    def _keep_heaviest(self) -> None:
+        keys, users = list(self._rows), self._least_users
+        kept = sorted(sorted(range(len(keys)), key=lambda row: (-self._weights[row], keys[row]))[: self._most])
+        self._rows = {keys[row]: place for place, row in enumerate(kept)}
+        self._written = [self._written[row] for row in kept]
+        self._votes = array("q", [self._votes[row] for row in kept])
+        self._weights = array("d", [self._weights[row] for row in kept])
+        self._users = array("Q", np.array(self._users).reshape(-1, users)[kept].tobytes())

@@ -1,0 +1,106 @@
+"""What counts for what is trending, and what does not."""
+
+from __future__ import annotations
+
+import pytest
+
+from service.live.events import Event, EventKind, number_at
+from service.live.trends import MAX_TRENDING, Trends
+
+NOW_S = 1_800_000_000.0
+HOUR_S = 3600.0
+
+
+def count(query: str, user: str, *, number: int = 0, at_s: float = NOW_S, **fields: object) -> Event:
+    """A submission; `user` is any text."""
+    key = f"{int.from_bytes(user.encode()):08x}".ljust(16, "0")[:16] if user else ""
+    values = {"kind": EventKind.SUBMISSION, "model": "shop", "number": number or number_at(at_s), **fields}
+    return Event(query=query, user=key, at_s=at_s, **values)  # type: ignore[arg-type]
+
+
+def trending(trends: Trends, now_s: float) -> list[str]:
+    return [each.written for each in trends.trending(now_s)]
+
+
+def counted(*events: tuple[str, str], at_s: float = NOW_S, trends: Trends | None = None) -> Trends:
+    trends = Trends() if trends is None else trends
+    start = max(trends.number + 1, number_at(at_s))
+    trends.take([count(query, user, number=start + place, at_s=at_s) for place, (query, user) in enumerate(events)])
+    return trends
+
+
+def test_a_query_is_trending_from_its_third_user_on() -> None:
+    trends = counted(("new", "a"), ("new", "b"))
+    assert trending(trends, NOW_S) == []
+    counted(("new", "c"), trends=trends)
+    assert trending(trends, NOW_S) == ["new"]
+    assert trending(trends, NOW_S + 30 * HOUR_S) == []
+
+
+def test_users_of_different_days_do_not_add_up() -> None:
+    trends = counted(("new", "a"), ("new", "b"))
+    counted(("new", "c"), at_s=NOW_S + 25 * HOUR_S, trends=trends)
+    assert trending(trends, NOW_S + 25 * HOUR_S) == []
+
+
+def test_one_user_moves_nothing_however_much_they_send() -> None:
+    trends = counted(*[("mine", "a")] * 10_000)
+    assert trending(trends, NOW_S) == []
+    counted(*[(f"mine {number}", "a") for number in range(100)], trends=trends)
+    assert trending(trends, NOW_S) == []
+    counted(("mine", "b"), ("mine", "c"), *[("mine", "a")] * 10_000, trends=trends)
+    (trend,) = trends.trending(NOW_S)
+    assert 2.0 <= trend.amount <= 4.0
+
+
+def test_events_without_a_user_count_as_one_user_and_show_nothing_new() -> None:
+    trends = counted(*[("new", "")] * 1000)
+    assert trending(trends, NOW_S) == []
+    counted(("new", "a"), ("new", "b"), trends=trends)
+    assert trending(trends, NOW_S) == []
+    counted(("new", "c"), trends=trends)
+    (trend,) = trends.trending(NOW_S)
+    assert 3.0 <= trend.amount <= 5.5
+
+
+def test_impressions_do_not_count() -> None:
+    trends = Trends(least_users=1)
+    trends.take([count("seen", "a", kind=EventKind.IMPRESSION)])
+    assert trending(trends, NOW_S) == []
+
+
+@pytest.mark.parametrize("hours", [1, 2, 5, 24, 1000])
+def test_counts_fade(hours: int) -> None:
+    trends = Trends(least_users=1, half_life_s=HOUR_S)
+    for user in range(64):
+        counted(("then", f"u{user}"), trends=trends)
+    counted(("now", "a"), ("now", "b"), at_s=NOW_S + hours * HOUR_S, trends=trends)
+    amounts = {each.written: each.amount for each in trends.trending(NOW_S + hours * HOUR_S)}
+    expected = 64 * 0.5**hours if hours < 24 else 0.0
+    assert amounts.get("then", 0.0) == pytest.approx(expected, rel=0.25)
+    assert amounts["now"] == pytest.approx(2.0, rel=0.25)
+
+
+def test_a_late_event_counts_where_its_time_says() -> None:
+    trends = Trends(least_users=1)
+    trends.take([count("late", f"u{user}", at_s=NOW_S - HOUR_S, number=number_at(NOW_S) + user) for user in range(64)])
+    (trend,) = trends.trending(NOW_S)
+    assert trend.amount == pytest.approx(32, rel=0.25)
+
+
+def test_it_is_shown_as_most_write_it() -> None:
+    written = ["iPhone 17", "iphone  17", "IPHONE 17", "iPhone 17", "iPhone 17", "iPhone-17", "iPhone 17"]
+    trends = counted(*[(query, f"u{place}") for place, query in enumerate(written)])
+    assert trending(trends, NOW_S) == ["iPhone 17"]
+
+
+def test_what_is_shown_is_bounded() -> None:
+    trends = Trends(least_users=1)
+    counted(*[(f"query number {place}", "a") for place in range(MAX_TRENDING + 50)], trends=trends)
+    assert len(trending(trends, NOW_S)) == MAX_TRENDING
+
+
+def test_counts_of_other_settings_are_not_taken_over() -> None:
+    packed = counted(("new", "a"), ("new", "b"), ("new", "c")).pack()
+    assert not Trends(half_life_s=60).restore(packed)
+    assert not Trends(least_users=2).restore(packed)
