@@ -15,6 +15,7 @@ from autocomplete.v1 import autocomplete_service_pb2 as pb
 from benchmarks.live_servers import Caller, Store, is_form, letters_of, popular, replicas, store_of
 
 _DENIED, _ALIKE, _PREFIXES = 100, 1000, 10_000
+_POOL = 8_000
 _STREAMED, _GENERATED, _TOKENS = 2_000, 300, 8
 _LONG_S = 30.0
 _MIX = pb.GENERATED_QUERIES_MIX
@@ -49,7 +50,7 @@ def measure_hidden(registry: Path, sample: Path) -> None:
         location, _ = stack.enter_context(store_of(Store.SQLITE, folder))
         [server] = stack.enter_context(replicas(registry, folder, location))
         caller = server.callers(stack)[0]
-        texts = popular(sample, caller, 30 * _DENIED)
+        texts = popular(sample, caller, _POOL)
         denied = Denied(texts[:_DENIED])
         harmless = [text for text in texts[_DENIED:] if denied.is_alike(text) and not denied.shows(text)][:_ALIKE]
         forms = [text for text in texts[_DENIED:] if denied.shows(text)]
@@ -72,7 +73,7 @@ def measure_hidden(registry: Path, sample: Path) -> None:
     for name, count in found.items():
         print(f"{name:40} {count:8,}")
     print(f"of {len(harmless)} harmless texts like those taken down, missing: {len(missing)} {missing}")
-    print(f"other popular texts that are forms of those taken down: {forms}")
+    print(f"{len(forms)} other popular texts are forms of those taken down, such as {forms[:10]}")
 
 
 def prefixes(denied: Sequence[str], others: Sequence[str]) -> list[str]:

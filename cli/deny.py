@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import getpass
-import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from contextlib import AbstractContextManager
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli.operators import TIMEOUT_S, Server, Who, calling, pages, parse_time, resource, who
 from cli.output import print_json, stdout
 from cli.serve import DEFAULT_SERVER
 
 if TYPE_CHECKING:
     from autocomplete.v1 import deny_list_service_pb2 as pb
     from rich.table import Table
-
-_TIMEOUT_S = 10.0
-_PAGE = 1000
-_Server = Annotated[str, typer.Option(metavar="HOST:PORT", help="Server to ask.")]
-_Who = Annotated[str, typer.Option(metavar="NAME", help="Who does it. If not given, USER@MACHINE.")]
 
 
 class Match(StrEnum):
@@ -53,8 +46,8 @@ def add(
         str,
         typer.Option(metavar="TIME", help="When it ends by itself, such as 2027-01-31T18:00Z. If not given, never."),
     ] = "",
-    by: _Who = "",
-    server: _Server = DEFAULT_SERVER,
+    by: Who = "",
+    server: Server = DEFAULT_SERVER,
 ) -> None:
     """Takes suggestions down, on every replica within two seconds."""
     from autocomplete.v1 import deny_list_service_pb2 as pb
@@ -62,20 +55,20 @@ def add(
     entry = pb.DenyListEntry(
         phrase=phrase,
         match_operator=f"MATCH_OPERATOR_{match.name}",
-        model=f"models/{model.removeprefix('models/')}" if model else "",
+        model=resource(model),
         reason=reason,
-        creator=by or _who(),
+        creator=by or who(),
     )
     if until:
-        entry.expire_time.FromDatetime(_time(until))
+        entry.expire_time.FromDatetime(parse_time(until, "--until"))
     with _service(server) as service:
-        created = service.CreateDenyListEntry(pb.CreateDenyListEntryRequest(deny_list_entry=entry), timeout=_TIMEOUT_S)
+        created = service.CreateDenyListEntry(pb.CreateDenyListEntryRequest(deny_list_entry=entry), timeout=TIMEOUT_S)
     print(created.name.partition("/")[2])
 
 
 def list_entries(
     as_json: Annotated[bool, typer.Option("--json", help="Prints the entries as JSON.")] = False,
-    server: _Server = DEFAULT_SERVER,
+    server: Server = DEFAULT_SERVER,
 ) -> None:
     """Lists what is taken down, newest first."""
     from google.protobuf.json_format import MessageToDict
@@ -90,8 +83,8 @@ def list_entries(
 
 def remove(
     entries: Annotated[list[str], typer.Argument(metavar="ENTRY...", help="What `add` printed and `list` shows.")],
-    by: _Who = "",
-    server: _Server = DEFAULT_SERVER,
+    by: Who = "",
+    server: Server = DEFAULT_SERVER,
 ) -> None:
     """Lets suggestions be shown again."""
     from autocomplete.v1 import deny_list_service_pb2 as pb
@@ -100,36 +93,20 @@ def remove(
         for entry in entries:
             name = f"denyListEntries/{entry.removeprefix('denyListEntries/')}"
             service.DeleteDenyListEntry(
-                pb.DeleteDenyListEntryRequest(name=name, remover=by or _who()), timeout=_TIMEOUT_S
+                pb.DeleteDenyListEntryRequest(name=name, remover=by or who()), timeout=TIMEOUT_S
             )
             print(f"{entry}: removed")
 
 
-@contextmanager
-def _service(address: str) -> Iterator[Any]:
-    import grpc
-    from autocomplete.v1 import deny_list_service_pb2_grpc as pb_grpc
-
-    from autocomplete_client.channel import open_channel
-    from autocomplete_client.errors import from_rpc
-    from cli.suggestions import reaching
-
-    with reaching(address), open_channel(address) as channel:
-        try:
-            yield pb_grpc.DenyListServiceStub(channel)
-        except grpc.RpcError as error:
-            raise from_rpc(error) from None
+def _service(address: str) -> AbstractContextManager[Any]:
+    return calling(address, "deny_list_service_pb2_grpc", "DenyListService")
 
 
 def _all(service: Any) -> Iterator[pb.DenyListEntry]:
     from autocomplete.v1 import deny_list_service_pb2 as pb
 
-    token = None
-    while token != "":
-        request = pb.ListDenyListEntriesRequest(page_size=_PAGE, page_token=token or "")
-        page = service.ListDenyListEntries(request, timeout=_TIMEOUT_S)
+    for page in pages(service.ListDenyListEntries, pb.ListDenyListEntriesRequest()):
         yield from page.deny_list_entries
-        token = page.next_page_token
 
 
 def _table(entries: list[pb.DenyListEntry]) -> Table:
@@ -148,20 +125,3 @@ def _table(entries: list[pb.DenyListEntry]) -> Table:
         cells = (each.name.partition("/")[2], match, each.phrase, model, since, until, each.creator, each.reason)
         table.add_row(*map(escape, cells))
     return table
-
-
-def _time(text: str) -> datetime:
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter("it is no time, such as 2027-01-31T18:00Z.", param_hint="--until") from None
-    if time.tzinfo is None:
-        raise typer.BadParameter("it has no time zone: add Z, or +01:00.", param_hint="--until")
-    return time.astimezone(UTC)
-
-
-def _who() -> str:
-    try:
-        return f"{getpass.getuser()}@{socket.gethostname()}"[:128]
-    except (KeyError, OSError):  # a user id without a name, as in a container
-        return socket.gethostname()[:128]

@@ -13,6 +13,7 @@ from typing import Any
 
 from autocomplete.v1 import (
     autocomplete_service_pb2,
+    curation_service_pb2,
     deny_list_service_pb2,
     model_service_pb2,
     user_event_service_pb2,
@@ -20,7 +21,13 @@ from autocomplete.v1 import (
 from google.api import annotations_pb2, visibility_pb2
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 
-_FILES = (autocomplete_service_pb2, model_service_pb2, user_event_service_pb2, deny_list_service_pb2)
+_FILES = (
+    autocomplete_service_pb2,
+    model_service_pb2,
+    user_event_service_pb2,
+    deny_list_service_pb2,
+    curation_service_pb2,
+)
 _RESTRICTIONS = {
     extension.containing_type.full_name: extension
     for extension in visibility_pb2.DESCRIPTOR.extensions_by_name.values()
@@ -28,6 +35,7 @@ _RESTRICTIONS = {
 """The extension that restricts a kind of descriptor, by the name of its options."""
 _FOR_OPERATORS = {
     deny_list_service_pb2.DESCRIPTOR.services_by_name["DenyListService"].full_name,
+    curation_service_pb2.DESCRIPTOR.services_by_name["CurationService"].full_name,
     *(
         user_event_service_pb2.DESCRIPTOR.services_by_name["UserEventService"].methods_by_name[name].full_name
         for name in ("ListTrendingQueries", "ListUnansweredQueries")

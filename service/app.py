@@ -33,14 +33,17 @@ from service.models.served_models import ModelState, ModelStatus, ServedModels
 from service.rpc.admission import Lanes
 from service.rpc.calls import Calls
 from service.rpc.completer import Completer
+from service.rpc.curation import CURATION_SERVICE, CurationServicer
 from service.rpc.deny_list import DENY_LIST_SERVICE, DenyListServicer
 from service.rpc.event_writer import EventWriter
 from service.rpc.health import HEALTH_SERVICE, Health
 from service.rpc.keystrokes import KeystrokeAnswers
+from service.rpc.live_writes import LiveWrites
 from service.rpc.requests import Defaults
 from service.rpc.servicers import AUTOCOMPLETE_SERVICE, MODEL_SERVICE, AutocompleteServicer, ModelServicer
 from service.rpc.streams import Streams
 from service.rpc.unanswered import UnansweredQueriesServicer
+from service.rpc.user_data import UserDataServicer
 from service.rpc.user_events import USER_EVENT_SERVICE, UserEventServicer
 from service.telemetry.metrics import Metrics
 from service.telemetry.tracing import open_tracing
@@ -111,9 +114,11 @@ class Server:
             wall_clock=wall_clock,
             must_reach=settings.live is not None or settings.redis is None,
             on_ready=self._serve_if_ready,
+            on_forgotten=self._drop_users,
         )
         users = UserKeys(settings.user_secret, self._store)
-        histories = UserHistories(
+        self._user_data = UserDataServicer(self._store, users, wall_clock)
+        self._histories = UserHistories(
             None if self._store is None else self._store.histories,
             users,
             _limits(settings),
@@ -145,8 +150,10 @@ class Server:
         self._unanswered = UnansweredQueriesServicer(
             events, self.models, min_users=settings.live_min_users, wall_clock=wall_clock
         )
-        self._live_models = LiveModels(self.models, self._follower, histories, wall_clock, self._trending)
-        self._deny_list = DenyListServicer(self._store, self._follower, self.metrics, wall_clock)
+        self._live_models = LiveModels(self.models, self._follower, self._histories, wall_clock, self._trending)
+        writes = LiveWrites(self._store, self.metrics, wall_clock)
+        self._deny_list = DenyListServicer(writes, self._follower)
+        self._curation = CurationServicer(writes, self._follower, default)
         self._completer = Completer(self._answers, self.metrics, Defaults.of(settings), self._tracing)
         self._lanes = Lanes(settings, self.metrics, clock)
         self._warm_sets = WarmSets(
@@ -261,9 +268,17 @@ class Server:
             AUTOCOMPLETE_SERVICE: self._autocomplete.handlers(calls, lanes),
             MODEL_SERVICE: ModelServicer(self.models).handlers(calls, lanes),
             DENY_LIST_SERVICE: self._deny_list.handlers(calls, lanes),
-            USER_EVENT_SERVICE: self._user_events.handlers(calls, lanes) | self._unanswered.handlers(calls, lanes),
+            USER_EVENT_SERVICE: self._user_events.handlers(calls, lanes)
+            | self._unanswered.handlers(calls, lanes)
+            | self._user_data.handlers(calls, lanes),
+            CURATION_SERVICE: self._curation.handlers(calls, lanes),
             HEALTH_SERVICE: {"Check": check, "Watch": self._health.watch_handler()},
         }
+
+    def _drop_users(self) -> None:
+        """Drops what this process remembers of users."""
+        self._histories.drop()
+        self._answers.forget_users()
 
     def _model_changed(self, status: ModelStatus) -> None:
         self._count_models()
@@ -312,8 +327,8 @@ class Server:
 
     def _set_health(self, status: Any) -> None:
         # who watches the whole finds its parts so too
-        services = AUTOCOMPLETE_SERVICE, MODEL_SERVICE, DENY_LIST_SERVICE, USER_EVENT_SERVICE
-        self._loop.soon(self._health.set, ("", *services), status)
+        served = AUTOCOMPLETE_SERVICE, MODEL_SERVICE, DENY_LIST_SERVICE, CURATION_SERVICE, USER_EVENT_SERVICE
+        self._loop.soon(self._health.set, ("", *served), status)
 
     def _close(self) -> None:
         self._end_metrics()

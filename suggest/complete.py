@@ -25,7 +25,9 @@ from suggest.live import NOTHING, Known, Live
 from suggest.mixing import Mixing
 from suggest.opinions import SEEN, Advisers, Rescorer, rerank
 from suggest.personal import User, prefix_log_share
+from suggest.pins import Pin, boosted, placed
 from suggest.rank import judge_readings, order
+from suggest.sources.curated import BoostedSource, SynonymsSource
 from suggest.sources.live import LiveSource
 from suggest.sources.log import LogSource
 from suggest.sources.neural import NeuralSource
@@ -50,6 +52,8 @@ REAL = 10
 """Queries of the log that are ranked at last, if there are so many: a list without guesses is to be full too."""
 CORRECTED = 12
 """Completions of corrections that are ranked with them."""
+UNLISTED_LOG_PROB = -30.0
+"""What is stated of a pinned text that would not be listed."""
 _LEAST_SHARE = 1e-300
 """Of a title's weight that is nothing beside another of the same title."""
 
@@ -92,7 +96,8 @@ class QueryCompleter:
         self._sources: tuple[Source, ...] = self._from_left
         if bundle.queries is not None:
             self._from_left += (LogSource(bundle.queries),)
-            self._sources = (*self._from_left, WordsSource(bundle.queries), LiveSource(bundle.queries))
+            curated = BoostedSource(bundle.queries), SynonymsSource(bundle.queries)
+            self._sources = (*self._from_left, *curated, WordsSource(bundle.queries), LiveSource(bundle.queries))
         self._spelling: SpellingSource | None = None
         if bundle.lexicon is not None:
             self._spelling = SpellingSource(self._model, bundle.lexicon, self._sources)
@@ -124,17 +129,22 @@ class QueryCompleter:
             )
         work = Work(budget)
         with work.stage("parse"):
-            options = options._replace(generated=options.generated or self._generated)
+            generated = Generated.OFF if options.tags else options.generated or self._generated
+            options = options._replace(generated=generated)
             request = self._without_offence(Request(normalize_query(query), options, live))
         listed = self._ranked(request, work) if request.query else self._popular(request, self._bundle.queries, work)
         with work.stage("rank"):
-            wider = request if live.user is None else _widest(request)
-            suggestions = self._suggestions(wider, listed, self._bundle.queries.total)
+            user = live.user if options.tags is None else None  # what the user typed has no tags
+            pins = [] if live.pins is None else live.pins.of(request.query)
+            wider = _widest(request) if user is not None or pins else request
+            suggestions: Sequence[QuerySuggestion]
+            suggestions = boosted(self._suggestions(wider, listed, self._bundle.queries.total), pins)
             corrected_query = _corrected_query(listed, suggestions[: options.max_suggestions], live.blocked)
-            if live.user is not None:
-                suggestions = self._with_user(request, suggestions, listed.total, live.user)
+            if user is not None:
+                suggestions = self._with_user(request, suggestions, listed.total, user)
+            suggestions = placed(suggestions, pins, lambda pin: self._pinned(request, pin))[: options.max_suggestions]
         return QueryCompletion(
-            suggestions=suggestions,
+            suggestions=tuple(suggestions),
             normalized_query=request.query,
             corrected_query=corrected_query,
             left_out=work.left_out,
@@ -197,14 +207,17 @@ class QueryCompleter:
     def _described(self, request: Request, reading: Reading, proposals: Sequence[Proposal]) -> Pool:
         known = self._known_to(request)
         pool = describe(reading, proposals, self._model, known, self._bundle.never_generated)
+        if request.options.tags is not None:  # models propose what has none
+            forms = known.shown(pool.candidates.texts)
+            pool = pool.rows([row for row, shown in enumerate(forms) if shown])
         pool = pool.distinct(self._duplicates, known)
         counts, matching = pool.candidates.counts, pool.candidates.matching
         reading.logged = int(np.count_nonzero(counts if matching is None else counts[pool.candidates.from_left]))
         return pool
 
     def _known_to(self, request: Request) -> Known:
-        queries = request.live.queries
-        return Known(self._bundle.queries, queries) if queries else self._known
+        queries, tags = request.live.queries, request.options.tags
+        return Known(self._bundle.queries, queries, tags) if queries or tags is not None else self._known
 
     def _ranked(self, request: Request, work: Work) -> _Listed:
         options = request.options
@@ -213,6 +226,7 @@ class QueryCompleter:
             pool = self._proposed(request, reading, self._sources)
             size = max(CHOSEN, options.max_suggestions + 2)
             rows = first_rows(pool, self._first_ranking, size, options.generated, request.blocked)
+            rows += _boosted_rows(request, pool, rows)
         corrections, parts = dict[str, Reading](), list[tuple[Reading, Pool]]()
         if options.correct and (spelling := self._spelling) is not None:
             words = [lexicon for queries in request.live.queries for lexicon in queries.lexicons]
@@ -319,7 +333,7 @@ class QueryCompleter:
         with work.stage("history"):
             # where a query has several forms, those behind it may come before them
             k, known = max(request.options.max_suggestions, CHOSEN), self._known_to(request)
-            texts, total = _allowed_completions(index, 2 * k, request.live)
+            texts, total = _allowed_completions(index, 2 * k, request)
             counts = known.facts(texts).counts
             ordered = sorted(range(len(texts)), key=lambda row: -counts[row])
             texts, counts = [texts[row] for row in ordered], counts[ordered].tolist()
@@ -336,7 +350,7 @@ class QueryCompleter:
             ranked = [(math.log(counts[row] / total), place) for place, row in enumerate(rows)]
         return _Listed(ranked, candidates, unknown)
 
-    def _suggestions(self, request: Request, listed: _Listed, total: float) -> tuple[QuerySuggestion, ...]:
+    def _suggestions(self, request: Request, listed: _Listed, total: float) -> list[QuerySuggestion]:
         candidates, prefixes = listed.candidates, typed_prefixes(request.query)
         counts, ngram, elsewhere = candidates.counts.tolist(), listed.ngram.tolist(), candidates.elsewhere.tolist()
         neural = listed.neural.tolist() if listed.neural is not None else [-math.inf] * len(counts)
@@ -363,11 +377,32 @@ class QueryCompleter:
             suggestions.append(
                 QuerySuggestion(text, form.display, log_prob, math.exp(log_prob), source, typed, terms, form.payload)
             )
-        return tuple(suggestions)
+        return suggestions
+
+    def _pinned(self, request: Request, pin: Pin) -> QuerySuggestion | None:
+        """A suggestion of a pinned text that is not listed; None if it must not be shown."""
+        if request.blocked is not None and request.blocked.blocks(pin.text):
+            return None
+        known = self._known_to(request)
+        forms = known.shown([pin.text])[0]
+        if not forms:
+            return None
+        prefixes, display = typed_prefixes(request.query), pin.display
+        begins = any(prefix.begins(pin.text) for prefix in prefixes)
+        typed = (
+            prefix_span(display, pin.text, request.query, prefixes) if begins else word_spans(display, request.query)
+        )
+        is_logged = bool(known.facts([pin.text]).known[0]) and not forms[0].entry
+        source = SuggestionSource.LOG if is_logged else SuggestionSource.CATALOGUE
+        payload, terms = pin.payload or forms[0].payload, ScoreTerms()
+        log_prob = UNLISTED_LOG_PROB
+        return QuerySuggestion(
+            pin.text, display, log_prob, math.exp(log_prob), source, typed, terms, payload, pinned=True
+        )
 
     def _with_user(
-        self, request: Request, listed: tuple[QuerySuggestion, ...], total: float, user: User
-    ) -> tuple[QuerySuggestion, ...]:
+        self, request: Request, listed: Sequence[QuerySuggestion], total: float, user: User
+    ) -> Sequence[QuerySuggestion]:
         """The list with what its user may mean by what the user did before."""
         assert self._bundle.queries is not None
         every, never = self._bundle.queries.total, self._bundle.never_generated
@@ -399,7 +434,7 @@ class QueryCompleter:
 
 def _widest(request: Request) -> Request:
     """The request for as many suggestions as there are candidates."""
-    size = max(CHOSEN, request.options.max_suggestions)
+    size = max(4 * CHOSEN, request.options.max_suggestions)
     return request._replace(options=request.options._replace(max_suggestions=size))
 
 
@@ -459,16 +494,25 @@ def first_rows(
     return rows
 
 
-def _allowed_completions(index: QueryIndex, k: int, live: Live) -> tuple[list[str], float]:
+def _boosted_rows(request: Request, pool: Pool, rows: Sequence[int]) -> list[int]:
+    """Further rows of a pool: of what is boosted."""
+    pins, blocked = request.live.pins, request.blocked
+    texts = set() if pins is None else {pin.text for pin in pins.of(request.query) if pin.boost}
+    known = pool.candidates.counts
+    found = [row for row, text in enumerate(pool.candidates.texts) if text in texts and known[row]] if texts else []
+    return [row for row in found if row not in rows and not (blocked and blocked.blocks(pool.candidates.texts[row]))]
+
+
+def _allowed_completions(index: QueryIndex, k: int, request: Request) -> tuple[list[str], float]:
     """The k most popular queries of index and live state each that are not blocked, and the submissions of all.
 
     They are fewer if most are blocked.
     """
-    allowed, of_all = dict[str, None](), 0.0
+    allowed, of_all, live = dict[str, None](), 0.0, request.live
     every: tuple[QueryIndex | LiveQueries, ...] = (index, *live.queries)
     for some in every:
         for count in (k, 4 * k, 64 * k):
-            popular, total = some.completions("", count)
+            popular, total = some.completions("", count, request.options.tags)
             texts = [text for text, _ in popular if live.blocked is None or not live.blocked.blocks(text)]
             if len(texts) >= k or len(popular) < count:
                 break
@@ -477,7 +521,7 @@ def _allowed_completions(index: QueryIndex, k: int, live: Live) -> tuple[list[st
     return list(allowed), of_all
 
 
-def _corrected_query(listed: _Listed, suggestions: tuple[QuerySuggestion, ...], blocked: Blocked | None) -> str:
+def _corrected_query(listed: _Listed, suggestions: Sequence[QuerySuggestion], blocked: Blocked | None) -> str:
     """The most probable of the corrections that suggestions complete, if it is more probable than what was typed."""
     shown = [listed.corrections[each.text] for each in suggestions if each.terms.edit_count]
     best = max(shown, key=lambda correction: correction.log_posterior, default=None)

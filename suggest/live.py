@@ -11,7 +11,10 @@ from numpy.typing import NDArray
 from lm.index.live_queries import LiveQueries, LiveQuery
 from lm.index.queries import QueryIndex
 from lm.index.shown import Shown
+from lm.index.tags import TagFilter
 from suggest.personal import User
+from suggest.pins import Pins
+from suggest.synonyms import Synonyms
 from suggest.types import Blocked
 
 Floats = NDArray[np.float64]
@@ -24,11 +27,14 @@ class Live:
     Attributes:
         blocked: what must not be suggested at present; None if there is nothing.
         queries: those that became known since, such as the catalogue's new entries.
+        pins, synonyms: None if there are none.
         user: what is known of the user; None if nothing.
     """
 
     blocked: Blocked | None = None
     queries: tuple[LiveQueries, ...] = ()
+    pins: Pins | None = None
+    synonyms: Synonyms | None = None
     user: User | None = None
 
 
@@ -58,11 +64,15 @@ class Known:
 
     Args:
         index: None if the bundle has none.
+        wanted: only forms with such tags are shown; None: all.
     """
 
-    def __init__(self, index: QueryIndex | None, live: Sequence[LiveQueries] = ()) -> None:
+    def __init__(
+        self, index: QueryIndex | None, live: Sequence[LiveQueries] = (), wanted: TagFilter | None = None
+    ) -> None:
         self._index = index
         self._live = live
+        self._wanted = wanted
 
     def facts(self, texts: Sequence[str]) -> Facts:
         """What is known of some normalised queries."""
@@ -79,7 +89,8 @@ class Known:
             for row, query in ((row, query) for row, text in enumerate(texts) for query in self._queries(text)):
                 known_N[row] = True
                 live_N[row] += query.count
-                counts_N[row] = query.count + (0.0 if query.instead else counts_N[row])
+                instead = query.instead and index is not None and index.is_entry(query.text)
+                counts_N[row] = query.count + (0.0 if instead else counts_N[row])
                 recency_N[row] = np.log(np.exp(recency_N[row]) + query.recent)
         return Facts(known=known_N, counts=counts_N, live_counts=live_N, weight_order=order_N, recency=recency_N)
 
@@ -97,7 +108,7 @@ class Known:
     def shown(self, texts: Sequence[str]) -> list[tuple[Shown, ...]]:
         """The forms in which each normalised query is shown; see `QueryIndex.shown`."""
         as_they_are: list[tuple[Shown, ...]] = [(Shown(text, "", 1.0),) for text in texts]
-        forms = self._index.shown(texts) if self._index else as_they_are
+        forms = self._index.shown(texts, self._wanted) if self._index else as_they_are
         if not self._live:
             return forms
         return [self._forms(text, of_index) for text, of_index in zip(texts, forms, strict=True)]
@@ -110,8 +121,9 @@ class Known:
     def _forms(self, text: str, of_index: tuple[Shown, ...]) -> tuple[Shown, ...]:
         for query in self._queries(text):
             if query.entry and query.instead:
-                return (Shown(query.display or text, query.payload, 1.0, entry=True),)
-            if query.entry or (query.display and of_index[0].display == text):
+                shown = Shown(query.display or text, query.payload, 1.0, entry=True)
+                return (shown,) if self._wanted is None or self._wanted.admits(query.tags) else ()
+            if query.entry or (query.display and of_index and of_index[0].display == text):
                 return (Shown(query.display or text, query.payload, 1.0, query.entry),)
         return of_index
 

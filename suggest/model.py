@@ -69,6 +69,12 @@ class Model:
         return self.bundle.manifest.query_count
 
     @property
+    def catalogue_factor(self) -> float:
+        """How many submissions a weight of 1 in the catalogue counts as."""
+        read = self.bundle.manifest.metrics.get("data", {}).get("queries", {}).get("catalogue", {})
+        return float(read.get("weight_factor") or 1.0)
+
+    @property
     def warm_queries(self) -> tuple[str, ...]:
         """Beginnings of queries that are worth having answers ready for, the most typed first."""
         return self.bundle.warm_set

@@ -10,6 +10,7 @@ import enum
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from lm.index.tags import TagFilter
 from lm.models.parts import Part
 from suggest.budget import LeftOut, OptionalPart, StageTiming
 
@@ -46,6 +47,7 @@ class QueryOptions(NamedTuple):
         neural: whether the neural parts may take part.
         correct: whether to look for typing errors where what was typed is not as queries usually are.
         explain: whether to say what the neural model thinks of each whole query, which costs extra.
+        tags: only entries with such tags are suggested; None: all.
         context: queries of the user's session as they were written, the last one last.
     """
 
@@ -55,6 +57,7 @@ class QueryOptions(NamedTuple):
     neural: bool = True
     correct: bool = True
     explain: bool = False
+    tags: TagFilter | None = None
     context: tuple[str, ...] = ()
 
 
@@ -113,6 +116,7 @@ class QuerySuggestion(NamedTuple):
         payload: what the operator's catalogue holds for it; empty if nothing.
         log_prob: under the ensemble, given what was typed.
         acceptance_prob: calibrated probability that this is the query that the user wants.
+        pinned: whether it stands where the operator wants it.
     """
 
     text: str
@@ -123,6 +127,7 @@ class QuerySuggestion(NamedTuple):
     typed: tuple[tuple[int, int], ...]
     terms: ScoreTerms
     payload: str = ""
+    pinned: bool = False
 
 
 class WordSuggestion(NamedTuple):

@@ -67,6 +67,7 @@ class TwinModel(_Anything):  # type: ignore[misc]
 
     manifest_sha256 = "ab" * 32
     query_count = 3
+    catalogue_factor = 1.0
 
     def __init__(
         self,

@@ -1,11 +1,9 @@
 // Taking down and showing again: what the sections do with entries of the deny list.
 
 import { element } from "../page/shown.js";
-import { labelled, shortName } from "./parts.js";
+import { endChoice, endTime, labelled, shortName } from "./parts.js";
 
 const MATCH = "MATCH_OPERATOR_";
-const DAY_S = 86_400;
-const ENDS = [["never", 0], ["in an hour", DAY_S / 24], ["in a day", DAY_S], ["in a week", 7 * DAY_S], ["in 30 days", 30 * DAY_S]];
 
 /** What an entry takes down, in words. */
 export const KINDS = {
@@ -53,15 +51,13 @@ export function askWhatToTakeDown(desk, phrase) {
     kind: element("select", {}, ...kinds.map(([value, text]) => new Option(text, value))),
     model: modelChoice(desk),
     reason: reasonField(),
-    ends: element("select", {}, ...ENDS.map(([text, value]) => new Option(text, String(value)))),
+    ends: endChoice(),
   };
   const names = { phrase: "Text", kind: "Take down", model: "Where", reason: "Why", ends: "Ends" };
   const shown = Object.entries(fields).map(([name, field]) => labelled(names[name], field));
   desk.ask("Take down", shown, "Take down", () => {
-    const seconds = Number(fields.ends.value);
-    const entry = { phrase: fields.phrase.value, matchOperator: fields.kind.value, model: fields.model.value, reason: fields.reason.value };
-    if (seconds) entry.expireTime = new Date(Date.now() + 1000 * seconds).toISOString();
-    return takeDown(desk, entry);
+    const { phrase, kind, model, reason, ends } = fields;
+    return takeDown(desk, { phrase: phrase.value, matchOperator: kind.value, model: model.value, reason: reason.value, ...endTime(ends) });
   });
 }
 

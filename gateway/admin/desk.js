@@ -11,6 +11,7 @@ export class Desk {
   models = [];
   entries = []; // of the deny list, newest first
   complete = true; // whether these are all entries
+  search = () => {}; // shows what people see for a query; set by that section
   #sections = [];
   #dialog = document.getElementById("dialog");
   #model = document.getElementById("model");
@@ -129,23 +130,29 @@ export class Desk {
     dialog.showModal();
   }
 
+  /** What cannot be had leaves the rest as it is. */
   async #look() {
-    try {
-      const [models, denied] = await Promise.all([this.list("./v1/models", "models"), this.list("./v1/denyListEntries", "denyListEntries")]);
-      this.models = models.items;
-      this.entries = denied.items;
-      this.complete = denied.complete;
-      this.#offerModels();
-      await Promise.all(this.#sections.map((each) => each.load?.()));
-      this.#tell("");
-      this.#isAway = false;
-    } catch (error) {
-      this.#isAway = Boolean(error.away);
-      this.#tell(error.away ? `${error.message} What is shown may be old; it comes back by itself.` : error.message);
-    }
+    const failures = [];
+    const had = (asked) => asked.catch((error) => failures.push(error));
+    await had(this.#lookAtModels());
+    await Promise.all([this.#lookAtEntries(), ...this.#sections.map(async (each) => each.load?.())].map(had));
+    const [failure] = failures;
+    this.#isAway = Boolean(failure?.away);
+    this.#tell(this.#isAway ? `${failure.message} What is shown may be old; it comes back by itself.` : (failure?.message ?? ""));
     document.getElementById("link").dataset.state = this.#isAway ? "down" : "live";
     document.getElementById("link-text").textContent = this.#isAway ? "away" : "live";
     for (const each of this.#sections) each.show();
+  }
+
+  async #lookAtModels() {
+    this.models = (await this.list("./v1/models", "models")).items;
+    this.#offerModels();
+  }
+
+  async #lookAtEntries() {
+    const denied = await this.list("./v1/denyListEntries", "denyListEntries");
+    this.entries = denied.items;
+    this.complete = denied.complete;
   }
 
   #offerModels() {

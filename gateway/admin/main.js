@@ -5,8 +5,10 @@ import { Search } from "./search.js";
 import { Served } from "./served.js";
 import { Switches } from "./switches.js";
 import { TakenDown } from "./taken.js";
+import { Trending } from "./trending.js";
+import { Unanswered } from "./unanswered.js";
 
-const SECTIONS = [Search, Switches, Served, TakenDown];
+const SECTIONS = [Search, Switches, Served, Trending, Unanswered, TakenDown];
 
 const desk = new Desk();
 desk.open(SECTIONS.map((Section) => new Section(desk)));

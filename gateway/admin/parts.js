@@ -3,6 +3,8 @@
 import { element } from "../page/shown.js";
 
 const TIME = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" });
+const HOUR_S = 3600;
+const ENDS = [["never", 0], ["in an hour", HOUR_S], ["in a day", 24 * HOUR_S], ["in a week", 7 * 24 * HOUR_S], ["in 30 days", 30 * 24 * HOUR_S]];
 let cards = 0;
 
 /** A section of the page with a title; `body` is where its content goes. */
@@ -38,6 +40,16 @@ export function note(text) {
 /** A field with its label. */
 export function labelled(text, field) {
   return element("label", { class: "labelled" }, element("span", {}, text), field);
+}
+
+/** A choice of when something ends; `endTime` is the field that it makes. */
+export function endChoice() {
+  return element("select", {}, ...ENDS.map(([text, seconds]) => new Option(text, String(seconds))));
+}
+
+export function endTime(choice) {
+  const seconds = Number(choice.value);
+  return seconds ? { expireTime: new Date(Date.now() + 1000 * seconds).toISOString() } : {};
 }
 
 /** A table with a row for each item; `columns` are [name, (item) => content]. */

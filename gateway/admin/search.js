@@ -17,6 +17,7 @@ export class Search {
 
   constructor(desk) {
     this.#desk = desk;
+    desk.search = (query) => this.#search(query);
     const made = card("What people see", { wide: true });
     this.element = made.element;
     this.#box.addEventListener("input", () => {
@@ -29,6 +30,12 @@ export class Search {
 
   /** The list as it is now, for what is typed. */
   show() {
+    this.#ask();
+  }
+
+  #search(query) {
+    this.#box.value = query;
+    this.#box.focus();
     this.#ask();
   }
 
@@ -80,7 +87,7 @@ function why(suggestion, place, all) {
   const { acceptanceProbability: share, explanation = {}, source, payload } = suggestion;
   const known = (name) => explanation[name] !== undefined;
   const terms = [
-    ["Comes from", { SUGGESTION_SOURCE_HISTORY: "the query log", SUGGESTION_SOURCE_CATALOGUE: "the catalogue", SUGGESTION_SOURCE_GENERATED: "the language models: nobody typed it" }[source] ?? SOURCES[source]],
+    ["Comes from", { SUGGESTION_SOURCE_HISTORY: "the query log", SUGGESTION_SOURCE_CATALOGUE: "the catalogue", SUGGESTION_SOURCE_GENERATED: "the language models: nobody typed it", SUGGESTION_SOURCE_TRENDING: "what several users submit at present" }[source] ?? SOURCES[source]],
     ["Asked for", known("popularityLogProbability") ? `${percent(Math.exp(explanation.popularityLogProbability))} of all queries` : "never, as far as the log knows"],
     ["N-gram model", probable(explanation.ngramLogProbability)],
     ["Neural model", probable(explanation.neuralLogProbability)],

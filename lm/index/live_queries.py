@@ -18,6 +18,7 @@ from lm.arrays import sorted_strings
 from lm.index.lexicon import Lexicon, build_lexicon, count_words
 from lm.index.queries import QueryIndex, WordMatch, save_query_index
 from lm.index.shown import ShownForms
+from lm.index.tags import MOST_LOOKED_AT, TagFilter
 
 _LEAST_CHANGED, _CHANGED_SHARE = 2000, 8
 """The large index is built anew after so many changes, and after a change of one in so many of its queries."""
@@ -33,7 +34,7 @@ class LiveQuery(NamedTuple):
         display: the text as it is written; empty where it is the text.
         payload: what the catalogue holds for it, or "".
         entry: whether it is an entry of the catalogue.
-        instead: whether it takes the place of what the bundle has of the same text.
+        instead: whether it takes the place of the bundle's entry with the same text.
         tags: of an entry.
     """
 
@@ -62,18 +63,25 @@ class LiveQueries:
         queries: Mapping[str, LiveQuery] = MappingProxyType({}),
         parts: Sequence[tuple[_Part, frozenset[str]]] = (),
         changed: frozenset[str] = frozenset(),
+        factor: float = 1.0,
     ) -> None:
         """See `with_changes`; `parts` come with the texts in each that do not count any more."""
         self._queries = queries
         self._parts = parts
         self._changed = changed
+        self._factor = factor
 
     def __len__(self) -> int:
         return len(self._queries)
 
     def get(self, text: str) -> LiveQuery | None:
         """The query with this normalised text."""
-        return self._queries.get(text)
+        query = self._queries.get(text)
+        return query if query is None or self._factor == 1 else query._replace(count=query.count * self._factor)
+
+    def scaled(self, factor: float) -> LiveQueries:
+        """The same with all counts multiplied. It is to be looked at, not changed."""
+        return LiveQueries(self._queries, self._parts, self._changed, factor)
 
     def with_changes(self, changes: Mapping[str, LiveQuery | None]) -> LiveQueries:
         """It with some queries by their texts, None for what is removed. To be called with many changes at once."""
@@ -91,32 +99,48 @@ class LiveQueries:
         small = [(_part(new), frozenset[str]())] if new else []
         return LiveQueries(queries, [(large, changed), *small], changed)
 
-    def completions(self, prefix: str, k: int) -> tuple[list[tuple[str, float]], float]:
+    def completions(
+        self, prefix: str, k: int, wanted: TagFilter | None = None
+    ) -> tuple[list[tuple[str, float]], float]:
         """The heaviest k queries that begin with a normalised prefix, and the submissions of all, as the index has it.
 
         What was removed lately may still be among the submissions.
+
+        Args:
+            wanted: only those with such tags, of the heaviest `MOST_LOOKED_AT`.
         """
         found, total = list[tuple[str, float]](), 0.0
         for part, gone in self._parts:
-            some, of_all = part.index.completions(prefix, k if not gone else 2 * k)
-            found += [each for each in some if each[0] not in gone]
-            total += of_all
+            some, of_all = part.index.completions(prefix, _looked_at(k, gone, wanted))
+            found += [(text, count * self._factor) for text, count in some if self._is_wanted(text, gone, wanted)]
+            total += of_all * self._factor
         return sorted(found, key=lambda each: -each[1])[:k], total
 
-    def word_matches(self, typed: str, k: int) -> list[WordMatch]:
+    def word_matches(self, typed: str, k: int, wanted: TagFilter | None = None) -> list[WordMatch]:
         """See `QueryIndex.word_matches`."""
         found = [
-            match
+            match._replace(count=match.count * self._factor)
             for part, gone in self._parts
-            for match in part.index.word_matches(typed, k if not gone else 2 * k)
-            if match.text not in gone
+            for match in part.index.word_matches(typed, _looked_at(k, gone, wanted))
+            if self._is_wanted(match.text, gone, wanted)
         ]
         return sorted(found, key=lambda match: -match.count)[:k]
+
+    def _is_wanted(self, text: str, gone: frozenset[str], wanted: TagFilter | None) -> bool:
+        if text in gone:
+            return False
+        return wanted is None or ((query := self._queries.get(text)) is not None and wanted.admits(query.tags))
 
     @property
     def lexicons(self) -> list[Lexicon]:
         """Their words; those of queries that were removed lately may still be among them."""
         return [part.lexicon for part, _ in self._parts]
+
+
+def _looked_at(k: int, gone: frozenset[str], wanted: TagFilter | None) -> int:
+    if wanted is not None:
+        return MOST_LOOKED_AT
+    return 2 * k if gone else k
 
 
 def _part(queries: Iterable[LiveQuery]) -> _Part:

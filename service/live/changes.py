@@ -61,6 +61,11 @@ class Snapshot(NamedTuple):
     state: list[Change]
 
 
+def removal(change: Change, *, at_s: float, by: str) -> Change:
+    """The change that removes what another one made."""
+    return Change(kind=change.kind, key=change.key, value=None, was=change.value, by=by, at_s=at_s)
+
+
 def to_line(change: Change) -> str:
     """A change as one line of JSON, for people and for `from_line`."""
     document = {

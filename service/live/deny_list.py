@@ -112,11 +112,6 @@ def creation(entry: DenyEntry, *, at_s: float, by: str) -> Change:
     return Change(kind=KIND, key=entry.key, value=value, by=by, at_s=at_s)
 
 
-def removal(change: Change, *, at_s: float, by: str) -> Change:
-    """The change that removes what another one made."""
-    return Change(kind=KIND, key=change.key, value=None, was=change.value, by=by, at_s=at_s)
-
-
 def entry_of(change: Change) -> DenyEntry:
     """The entry that a change made or removed.
 

@@ -9,6 +9,8 @@ import structlog
 
 from lm.errors import AutocompleteError, RequestError
 from service.live.changes import Change, Position
+from service.live.curation import CuratedEntry
+from service.live.forgetting import tell_of_forgetting
 from service.live.kinds import Item, read
 from service.live.overlay import Overlay, View
 from service.live.store import LiveStore
@@ -35,6 +37,7 @@ class Follower:
         must_reach: whether nothing may be answered before the store was reached once. If not, one failed attempt
             is enough to begin without what it holds.
         on_ready: told once answers may go out.
+        on_forgotten: told when a user was forgotten, or may have been.
     """
 
     def __init__(
@@ -46,6 +49,7 @@ class Follower:
         wall_clock: Clock,
         must_reach: bool = True,
         on_ready: Callable[[], None] = lambda: None,
+        on_forgotten: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
         self._changes = metrics.live_changes
@@ -53,6 +57,7 @@ class Follower:
         self._wall_clock = wall_clock
         self._must_reach = must_reach
         self._on_ready = on_ready
+        self._on_forgotten = on_forgotten
         self.overlay = Overlay()
         self._position: Position | None = None
         self._current_s = clock()
@@ -60,7 +65,14 @@ class Follower:
         self._ready = store is None
         self._looked = threading.Event()
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="live-follower", daemon=True)
+        self._changing = threading.Lock()
+        self._waiting: list[tuple[CuratedEntry, bool]] = []
+        self._snapshots = 0
+        self._wake = threading.Event()
+        self._threads = [
+            threading.Thread(target=target, name=name, daemon=True)
+            for target, name in ((self._run, "live-follower"), (self._change_entries, "live-entries"))
+        ]
         if store is not None:
             metrics.watch(metrics.live_age, lambda: self.age_s)
             metrics.watch(metrics.live_entries, lambda: self.overlay.size)
@@ -68,14 +80,17 @@ class Follower:
     def start(self) -> None:
         """Begins to follow; waits a moment for the first look, so that the first calls find the server ready."""
         if self._store is not None:
-            self._thread.start()
+            for thread in self._threads:
+                thread.start()
             self._looked.wait(_FIRST_LOOK_S)
 
     def close(self) -> None:
         """Ends it."""
         self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._wake.set()
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join()
 
     @property
     def is_ready(self) -> bool:
@@ -106,23 +121,61 @@ class Follower:
                 self._stopping.wait(_RETRY_S)
             finally:
                 self._looked.set()
-            self.overlay = self.overlay.at(self._wall_clock())
+            self._publish(lambda overlay: overlay)
+
+    def _publish(self, change: Callable[[Overlay], Overlay]) -> None:
+        with self._changing:
+            self.overlay = change(self.overlay).at(self._wall_clock())
 
     def _look(self) -> None:
         assert self._store is not None
         changes = None if self._position is None else self._store.follow(self._position, _LOOK_S)
         if changes is None:
             position, state = self._store.snapshot()
+            with self._changing:
+                self._snapshots, self._waiting = self._snapshots + 1, []
             overlay = Overlay().with_changes(_items(state))
-            self.overlay = overlay.at(self._wall_clock())
+            self._publish(lambda _: overlay)
             self._position = position
+            self._on_forgotten()
             _log.info("live_snapshot", number=position.number, entries=overlay.size)
         elif changes:
             assert self._position is not None
-            overlay = self.overlay.with_changes(_items(changes))
-            self.overlay = overlay.at(self._wall_clock())
+            entries, others = list[tuple[CuratedEntry, bool]](), list[tuple[Item, bool]]()
+            for item, there in _items(changes):
+                if isinstance(item, CuratedEntry):
+                    entries.append((item, there))
+                else:
+                    others.append((item, there))
+            self._publish(lambda overlay: overlay.with_changes(others))
+            with self._changing:
+                self._waiting += entries
+            self._wake.set()
             self._position = self._position._replace(number=changes[-1].number)
             self._changes.inc(len(changes))
+            if tell_of_forgetting(changes):
+                self._on_forgotten()
+
+    def _change_entries(self) -> None:
+        """Applies what waits, all at once: where very many entries change, take-downs do not wait for them."""
+        while not self._stopping.is_set():
+            self._wake.wait()
+            self._wake.clear()
+            with self._changing:
+                snapshots, items, self._waiting = self._snapshots, self._waiting, []
+                entries = self.overlay.entries
+            try:
+                entries = entries.with_changes(items)
+            except Exception as error:  # such as a full disk; whatever it is, the next try goes on
+                _log.error("live_entries_failed", error=str(error), effect="entries stay as they are")
+                with self._changing:
+                    self._waiting = items + self._waiting if snapshots == self._snapshots else self._waiting
+                self._stopping.wait(_RETRY_S)
+                self._wake.set()
+                continue
+            with self._changing:
+                if snapshots == self._snapshots:
+                    self.overlay = self.overlay.with_entries(entries)
 
     def _succeeded(self) -> None:
         self._current_s = self._clock()

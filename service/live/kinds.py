@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
-from service.live import deny_list
+from service.live import curation, deny_list
 from service.live.changes import Change
+from service.live.curation import CuratedItem
 from service.live.deny_list import DenyEntry
 
-Item: TypeAlias = DenyEntry
+Item: TypeAlias = DenyEntry | CuratedItem
 """What a change makes or removes."""
-_READERS: Mapping[str, Callable[[Change], Item]] = {deny_list.KIND: deny_list.entry_of}
+_READERS: Mapping[str, Callable[[Change], Item]] = {
+    deny_list.KIND: deny_list.entry_of,
+    **dict.fromkeys(curation.MOST, curation.item_of),
+}
 
 
 def read(change: Change) -> Item | None:

@@ -60,16 +60,25 @@ class LiveModel:
 
     def complete_query(self, query: str, options: QueryOptions, budget: Budget | None) -> QueryCompletion:
         """See `Model.complete_query`; the query is normalised."""
-        view, user = self._view.denied, self._user(options.context)
-        if view.is_silent:
+        view, user = self._view, self._user(options.context)
+        if view.denied.is_silent:
             return QueryCompletion(suggestions=(), normalized_query=query, timings=())
-        if not view.generates:
+        if not view.denied.generates:
             options = options._replace(generated=Generated.OFF)
-        blocked = view if view.has_texts else None
-        queries = (self.trends.queries,) if len(self.trends.queries) else ()
-        if user is None and blocked is None and not queries:
+        trends = (self.trends.queries,) if len(self.trends.queries) else ()
+        if user is None and not view.epoch and not trends:
             return self.model.complete_query(query, options, budget)
-        return self.model.complete_query(query, options, budget, Live(blocked=blocked, queries=queries, user=user))
+        curated, queries = view.curated, view.entries.queries
+        entries = (queries.scaled(self.model.catalogue_factor),) if len(queries) else ()
+        blocked = view if view.hides else None
+        live = Live(
+            blocked=blocked,
+            queries=(*entries, *trends),
+            pins=curated.pins,
+            synonyms=curated.synonyms,
+            user=user,
+        )
+        return self.model.complete_query(query, options, budget, live)
 
     def _user(self, context: Sequence[str]) -> User | None:
         if not self.own.version and not context:

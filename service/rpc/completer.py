@@ -199,6 +199,7 @@ def completion_response(completion: QueryCompletion, model: AnyModel, *, explain
             source=SOURCES[suggestion.source],
             explanation=_explanation(suggestion.terms) if explain else None,
             payload=suggestion.payload,
+            pinned=suggestion.pinned,
         )
         _add_segments(added.segments, suggestion)
     return response

@@ -10,9 +10,11 @@ from autocomplete.v1 import autocomplete_service_pb2 as pb
 from autocomplete.v1 import model_service_pb2 as model_pb
 
 from lm.errors import RequestError
+from lm.index.tags import TagFilter
 from lm.models.parts import Part
 from lm.text.normalize import normalize_query
 from service.config import ServerSettings
+from service.live.curation import check_tags
 from suggest.session import MAX_CONTEXT
 from suggest.types import Generated, GenerationOptions, QueryOptions, WordOptions
 
@@ -95,6 +97,7 @@ def read_query(
         generated=_generated(fields, prefix) or defaults.generated,
         min_acceptance_prob=least,
         explain=fields.explain,
+        tags=_tags(prefix + "filter", fields.filter) if fields.HasField("filter") else None,
         context=_context(fields, prefix),
     )
     user = "" if fields.incognito else fields.user_pseudo_id
@@ -168,6 +171,14 @@ def read_model_name(field: str, value: str, *, required: bool = False) -> str:
     if match is None:
         raise RequestError(field, "is not a model's name.", fault="MALFORMED", remedy="Format: `models/NAME`.")
     return match.group(1)
+
+
+def _tags(field: str, tags: pb.TagFilter) -> TagFilter | None:
+    """The same for the same tags in any order; None if there are none."""
+    for name, each in (("all_of", tags.all_of), ("any_of", tags.any_of)):
+        check_tags(f"{field}.{name}", tuple(each))
+    wanted = TagFilter(tuple(sorted(set(tags.all_of))), tuple(sorted(set(tags.any_of))))
+    return wanted if any(wanted) else None
 
 
 def _suggestions(field: str, value: int) -> int:

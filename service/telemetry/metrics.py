@@ -169,7 +169,9 @@ class Metrics:
             "Time since the live state was last known to be as its store has it; below a second while all is well.",
             workers="livemax",
         )
-        self.live_entries = self._make.gauge("live_entries", "Entries of the deny list in force.", workers="livemax")
+        self.live_entries = self._make.gauge(
+            "live_entries", "Entries of the deny list in force, and all that is curated.", workers="livemax"
+        )
         self.live_changes = self._make.counter("live_changes", "Changes of the live state that were applied.")
         self.live_write_failures = self._make.counter(
             "live_write_failures", "Changes of the live state that the store did not take."

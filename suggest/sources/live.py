@@ -24,11 +24,11 @@ class LiveSource:
 
     def propose(self, request: Request, reading: Reading) -> Sequence[Proposal]:
         """See `Source.propose`."""
-        return [each for queries in request.live.queries for each in self._of(queries, reading)]
+        return [each for queries in request.live.queries for each in self._of(queries, request, reading)]
 
-    def _of(self, queries: LiveQueries, reading: Reading) -> Iterator[Proposal]:
-        typed, excluded = reading.query, reading.excluded
-        popular, total = queries.completions(typed, POPULAR)
+    def _of(self, queries: LiveQueries, request: Request, reading: Reading) -> Iterator[Proposal]:
+        typed, excluded, wanted = reading.query, reading.excluded, request.options.tags
+        popular, total = queries.completions(typed, POPULAR, wanted)
         reading.total += total
         for text, _ in popular:
             if self._is_worth_it(queries, text, reading) and (text != excluded or _is_entry(queries, text)):
@@ -38,7 +38,7 @@ class LiveSource:
         prefixes = typed_prefixes(typed)
         found = [
             match
-            for match in queries.word_matches(typed, FOUND)
+            for match in queries.word_matches(typed, FOUND, wanted)
             if match.text != typed.rstrip()
             and not any(prefix.begins(match.text) for prefix in prefixes)
             and self._is_worth_it(queries, match.text, reading)

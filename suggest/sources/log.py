@@ -22,13 +22,14 @@ class LogSource:
     def __init__(self, index: QueryIndex) -> None:
         self._index = index
 
-    def propose(self, request: Request, reading: Reading) -> Sequence[Proposal]:  # noqa: ARG002
+    def propose(self, request: Request, reading: Reading) -> Sequence[Proposal]:
         """See `Source.propose`."""
         taken = POPULAR
-        popular, reading.total = self._index.completions(reading.query, taken)
+        wanted = request.options.tags
+        popular, reading.total = self._index.completions(reading.query, taken, wanted)
         if len(popular) == taken and popular[0][1] == popular[-1][1]:
             taken = _EQUAL
-            popular, _ = self._index.completions(reading.query, taken)
+            popular, _ = self._index.completions(reading.query, taken, wanted)
         reading.least = popular[-1][1] if len(popular) == taken else 0.0
         excluded = reading.excluded
         proposals = [Proposal(text, reading) for text, _ in popular if text != excluded]

@@ -32,14 +32,14 @@ class WordsSource:
     def __init__(self, index: QueryIndex) -> None:
         self._index = index
 
-    def propose(self, request: Request, reading: Reading) -> Sequence[Proposal]:  # noqa: ARG002
+    def propose(self, request: Request, reading: Reading) -> Sequence[Proposal]:
         """See `Source.propose`."""
         typed, prefixes = reading.query, typed_prefixes(reading.query)
         if reading.least > 0 and len(typed) < FEW:
             return ()
         found = [
             match
-            for match in self._index.word_matches(typed, FOUND)
+            for match in self._index.word_matches(typed, FOUND, request.options.tags)
             if match.count > reading.least
             and not any(prefix.begins(match.text) for prefix in prefixes)
             and not self._is_typed(typed.rstrip(), match)

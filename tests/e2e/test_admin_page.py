@@ -134,6 +134,25 @@ def test_it_says_why_and_what_is_served(browser: Browser, tmp_path: Path) -> Non
             expect(served).to_contain_text(each)
 
 
+def test_what_users_submit_is_trending_and_without_an_answer(browser: Browser, tmp_path: Path) -> None:
+    with working(browser, tmp_path) as page:
+        event = {"eventType": "EVENT_TYPE_SUBMISSION", "query": "brass ring"}
+        events = [{**event, "eventId": f"event {user}", "userPseudoId": f"user {user}"} for user in range(3)]
+        answer = page.request.post(
+            f"{page.url.removesuffix('admin')}v1/userEvents:batchWrite", data={"userEvents": events}
+        )
+        assert answer.ok, answer.text()
+        trending = page.get_by_role("region", name="Trending")
+        expect(trending).to_contain_text("brass ring", timeout=30_000)
+        unanswered = page.get_by_role("table", name="Nothing was accepted")
+        expect(unanswered).to_contain_text("3 or more", timeout=30_000)
+        button(page, "See the list: brass ring").click()
+        expect(page.get_by_label("What people type")).to_have_value("brass ring")
+        button(page, "Take down: brass ring").first.click()
+        page.get_by_role("dialog").get_by_role("button", name="Take down", exact=True).click()
+        expect(trending).to_contain_text("not shown", timeout=30_000)
+
+
 def test_it_waits_for_a_server_that_is_away(browser: Browser, tmp_path: Path) -> None:
     address = f"127.0.0.1:{free_port()}"
     with (

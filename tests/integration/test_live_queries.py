@@ -57,13 +57,13 @@ def test_a_list_is_in_the_order_of_what_it_states(model: Model) -> None:
         assert sum(stated) <= 1.0 + 1e-6
 
 
-def test_an_entry_may_take_the_place_of_what_the_bundle_has(model: Model) -> None:
+def test_an_entry_may_be_a_query_of_the_log_too(model: Model) -> None:
     text = popular(model, "", 0)
     instead = LiveQuery(text, 0.01, display=text.upper(), payload="new", entry=True, instead=True)
     (found,) = [each for each in complete(model, text[:4], instead) if each.text == text]
-    assert (found.display, found.payload) == (text.upper(), "new")
+    assert (found.display, found.payload, found.source) == (text.upper(), "new", CATALOGUE)
     before = next(each for each in complete(model, text[:4]) if each.text == text)
-    assert found.acceptance_prob < before.acceptance_prob
+    assert found.acceptance_prob == pytest.approx(before.acceptance_prob, rel=0.1)
 
 
 def test_an_empty_set_changes_nothing(model: Model) -> None:

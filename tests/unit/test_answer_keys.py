@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import pytest
 
+from lm.index.tags import TagFilter
 from lm.models.parts import Part
 from service.cache.redis_cache import redis_key
 from service.live.models import LiveModel
@@ -23,7 +24,8 @@ OTHER: dict[str, Any] = {
     "neural": False,
     "correct": False,
     "explain": True,
-    "context": ("new york",),
+    "tags": TagFilter(("a",)),
+    "context": ("a",),
     "min_probability": 0.5,
     "min_ghost_probability": 0.25,
     "part": Part.NGRAM,
@@ -38,8 +40,8 @@ class Named:
     version: str = "20260101-000000"
     epoch: str = ""
     own: Own = NOBODY
-    minute: int = 0
     trends: ModelTrends = NO_TRENDS
+    minute: int = 0
 
 
 def query_key(options: QueryOptions, query: str = "new", model: Named | None = None) -> bytes:

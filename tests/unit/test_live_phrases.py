@@ -8,8 +8,9 @@ import pytest
 
 from lm.errors import RequestError
 from lm.text.normalize import normalize_query
+from service.live.changes import removal
 from service.live.denied import Denied, DeniedView
-from service.live.deny_list import DenyEntry, Operator, creation, entry_of, removal
+from service.live.deny_list import DenyEntry, Operator, creation, entry_of
 
 
 def entry(operator: Operator, phrase: str = "", **fields: object) -> DenyEntry:

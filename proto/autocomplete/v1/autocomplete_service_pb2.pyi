@@ -100,7 +100,7 @@ class ScoreExplanation(_message.Message):
     def __init__(self, popularity_log_probability: _Optional[float] = ..., ngram_log_probability: _Optional[float] = ..., neural_log_probability: _Optional[float] = ..., edit_count: _Optional[int] = ...) -> None: ...
 
 class CompleteQueryRequest(_message.Message):
-    __slots__ = ("query", "model", "max_suggestions", "exclude_generated", "user_pseudo_id", "explain", "generated", "min_acceptance_probability", "context_queries", "incognito")
+    __slots__ = ("query", "model", "max_suggestions", "exclude_generated", "user_pseudo_id", "explain", "generated", "min_acceptance_probability", "context_queries", "incognito", "filter")
     QUERY_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     MAX_SUGGESTIONS_FIELD_NUMBER: _ClassVar[int]
@@ -111,6 +111,7 @@ class CompleteQueryRequest(_message.Message):
     MIN_ACCEPTANCE_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
     CONTEXT_QUERIES_FIELD_NUMBER: _ClassVar[int]
     INCOGNITO_FIELD_NUMBER: _ClassVar[int]
+    FILTER_FIELD_NUMBER: _ClassVar[int]
     query: str
     model: str
     max_suggestions: int
@@ -121,12 +122,21 @@ class CompleteQueryRequest(_message.Message):
     min_acceptance_probability: float
     context_queries: _containers.RepeatedScalarFieldContainer[str]
     incognito: bool
-    def __init__(self, query: _Optional[str] = ..., model: _Optional[str] = ..., max_suggestions: _Optional[int] = ..., exclude_generated: _Optional[bool] = ..., user_pseudo_id: _Optional[str] = ..., explain: _Optional[bool] = ..., generated: _Optional[_Union[GeneratedQueries, str]] = ..., min_acceptance_probability: _Optional[float] = ..., context_queries: _Optional[_Iterable[str]] = ..., incognito: _Optional[bool] = ...) -> None: ...
+    filter: TagFilter
+    def __init__(self, query: _Optional[str] = ..., model: _Optional[str] = ..., max_suggestions: _Optional[int] = ..., exclude_generated: _Optional[bool] = ..., user_pseudo_id: _Optional[str] = ..., explain: _Optional[bool] = ..., generated: _Optional[_Union[GeneratedQueries, str]] = ..., min_acceptance_probability: _Optional[float] = ..., context_queries: _Optional[_Iterable[str]] = ..., incognito: _Optional[bool] = ..., filter: _Optional[_Union[TagFilter, _Mapping]] = ...) -> None: ...
+
+class TagFilter(_message.Message):
+    __slots__ = ("all_of", "any_of")
+    ALL_OF_FIELD_NUMBER: _ClassVar[int]
+    ANY_OF_FIELD_NUMBER: _ClassVar[int]
+    all_of: _containers.RepeatedScalarFieldContainer[str]
+    any_of: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, all_of: _Optional[_Iterable[str]] = ..., any_of: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class CompleteQueryResponse(_message.Message):
     __slots__ = ("suggestions", "normalized_query", "corrected_query", "model", "model_version", "attribution_token", "degraded", "timings")
     class QuerySuggestion(_message.Message):
-        __slots__ = ("text", "log_probability", "acceptance_probability", "source", "segments", "explanation", "payload")
+        __slots__ = ("text", "log_probability", "acceptance_probability", "source", "segments", "explanation", "payload", "pinned")
         TEXT_FIELD_NUMBER: _ClassVar[int]
         LOG_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
         ACCEPTANCE_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
@@ -134,6 +144,7 @@ class CompleteQueryResponse(_message.Message):
         SEGMENTS_FIELD_NUMBER: _ClassVar[int]
         EXPLANATION_FIELD_NUMBER: _ClassVar[int]
         PAYLOAD_FIELD_NUMBER: _ClassVar[int]
+        PINNED_FIELD_NUMBER: _ClassVar[int]
         text: str
         log_probability: float
         acceptance_probability: float
@@ -141,7 +152,8 @@ class CompleteQueryResponse(_message.Message):
         segments: _containers.RepeatedCompositeFieldContainer[TextSegment]
         explanation: ScoreExplanation
         payload: str
-        def __init__(self, text: _Optional[str] = ..., log_probability: _Optional[float] = ..., acceptance_probability: _Optional[float] = ..., source: _Optional[_Union[SuggestionSource, str]] = ..., segments: _Optional[_Iterable[_Union[TextSegment, _Mapping]]] = ..., explanation: _Optional[_Union[ScoreExplanation, _Mapping]] = ..., payload: _Optional[str] = ...) -> None: ...
+        pinned: bool
+        def __init__(self, text: _Optional[str] = ..., log_probability: _Optional[float] = ..., acceptance_probability: _Optional[float] = ..., source: _Optional[_Union[SuggestionSource, str]] = ..., segments: _Optional[_Iterable[_Union[TextSegment, _Mapping]]] = ..., explanation: _Optional[_Union[ScoreExplanation, _Mapping]] = ..., payload: _Optional[str] = ..., pinned: _Optional[bool] = ...) -> None: ...
     SUGGESTIONS_FIELD_NUMBER: _ClassVar[int]
     NORMALIZED_QUERY_FIELD_NUMBER: _ClassVar[int]
     CORRECTED_QUERY_FIELD_NUMBER: _ClassVar[int]
@@ -210,7 +222,7 @@ class PredictNextWordResponse(_message.Message):
 class StreamCompleteQueryRequest(_message.Message):
     __slots__ = ("config", "keystroke")
     class Config(_message.Message):
-        __slots__ = ("model", "max_suggestions", "exclude_generated", "user_pseudo_id", "explain", "generated", "min_acceptance_probability", "context_queries", "incognito")
+        __slots__ = ("model", "max_suggestions", "exclude_generated", "user_pseudo_id", "explain", "generated", "min_acceptance_probability", "context_queries", "incognito", "filter")
         MODEL_FIELD_NUMBER: _ClassVar[int]
         MAX_SUGGESTIONS_FIELD_NUMBER: _ClassVar[int]
         EXCLUDE_GENERATED_FIELD_NUMBER: _ClassVar[int]
@@ -220,6 +232,7 @@ class StreamCompleteQueryRequest(_message.Message):
         MIN_ACCEPTANCE_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
         CONTEXT_QUERIES_FIELD_NUMBER: _ClassVar[int]
         INCOGNITO_FIELD_NUMBER: _ClassVar[int]
+        FILTER_FIELD_NUMBER: _ClassVar[int]
         model: str
         max_suggestions: int
         exclude_generated: bool
@@ -229,7 +242,8 @@ class StreamCompleteQueryRequest(_message.Message):
         min_acceptance_probability: float
         context_queries: _containers.RepeatedScalarFieldContainer[str]
         incognito: bool
-        def __init__(self, model: _Optional[str] = ..., max_suggestions: _Optional[int] = ..., exclude_generated: _Optional[bool] = ..., user_pseudo_id: _Optional[str] = ..., explain: _Optional[bool] = ..., generated: _Optional[_Union[GeneratedQueries, str]] = ..., min_acceptance_probability: _Optional[float] = ..., context_queries: _Optional[_Iterable[str]] = ..., incognito: _Optional[bool] = ...) -> None: ...
+        filter: TagFilter
+        def __init__(self, model: _Optional[str] = ..., max_suggestions: _Optional[int] = ..., exclude_generated: _Optional[bool] = ..., user_pseudo_id: _Optional[str] = ..., explain: _Optional[bool] = ..., generated: _Optional[_Union[GeneratedQueries, str]] = ..., min_acceptance_probability: _Optional[float] = ..., context_queries: _Optional[_Iterable[str]] = ..., incognito: _Optional[bool] = ..., filter: _Optional[_Union[TagFilter, _Mapping]] = ...) -> None: ...
     class Keystroke(_message.Message):
         __slots__ = ("sequence_number", "query")
         SEQUENCE_NUMBER_FIELD_NUMBER: _ClassVar[int]

@@ -1,0 +1,287 @@
+"""`autocomplete curate`: changes what a running server suggests, without training."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cli.operators import TIMEOUT_S, Server, Who, calling, pages, parse_time, resource, who
+from cli.output import print_json, stderr, stdout
+from cli.serve import DEFAULT_SERVER
+
+_BATCH, _BATCH_BYTES = 1000, 200_000
+"""A request may have 1,000 items and 256 KiB."""
+_Model = Annotated[str, typer.Option(help="The model that it holds for. If not given, the server's default one.")]
+_Json = Annotated[bool, typer.Option("--json", help="Prints them as JSON.")]
+_Names = Annotated[list[str], typer.Argument(metavar="NAME...", help="What `add` printed and `list` shows.")]
+
+
+def add_entry(
+    text: Annotated[str, typer.Argument(help="The title, as it is shown.")],
+    *,
+    weight: Annotated[float, typer.Option(help="How much it is wanted, on the scale of the catalogue.")] = 1.0,
+    payload: Annotated[str, typer.Option(help="What is handed out with it.")] = "",
+    tag: Annotated[list[str] | None, typer.Option(help="What requests may filter by; may be given again.")] = None,
+    model: _Model = "",
+    by: Who = "",
+    server: Server = DEFAULT_SERVER,
+) -> None:
+    """Adds an entry to the catalogue, or changes the one with this text."""
+    _create_entry(
+        server, text=text, weight=weight, payload=payload, tags=tag or [], model=resource(model), creator=by or who()
+    )
+
+
+def withdraw_entry(
+    text: Annotated[str, typer.Argument(help="The title; case does not count.")],
+    *,
+    model: _Model = "",
+    by: Who = "",
+    server: Server = DEFAULT_SERVER,
+) -> None:
+    """Suggests a text no more, as what is out of stock, also if the model's own catalogue or log has it."""
+    _create_entry(server, text=text, withdrawn=True, model=resource(model), creator=by or who())
+
+
+def load_entries(
+    file: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE",
+            help='Lines of JSON, `-` for stdin: {"text": "Red Shoes", "weight": 3, "payload": "17", "tags": ["shoes"]},'
+            ' or {"text": "Old Hat", "withdrawn": true}.',
+        ),
+    ],
+    *,
+    model: _Model = "",
+    by: Who = "",
+    server: Server = DEFAULT_SERVER,
+) -> None:
+    """Adds or changes many entries. Those that are there as they are given stay as they are."""
+    from autocomplete.v1 import curation_service_pb2 as pb
+
+    entries = list(_messages(file, pb.CatalogueEntry, model=resource(model), creator=by or who()))
+    with _service(server) as service:
+        for batch in _batches(entries):
+            requests = [pb.CreateCatalogueEntryRequest(catalogue_entry=entry) for entry in batch]
+            request = pb.BatchCreateCatalogueEntriesRequest(requests=requests)
+            service.BatchCreateCatalogueEntries(request, timeout=TIMEOUT_S)
+    stderr().print(f"{len(entries)} entries.")
+
+
+def add_pin(
+    query: Annotated[str, typer.Argument(help="What is typed; empty for the empty box.")],
+    text: Annotated[str, typer.Argument(help="What is suggested for it, as it is shown.")],
+    *,
+    place: Annotated[int, typer.Option(help="Where it stands, 1 to 20. If not given, and no boost, 1.")] = 0,
+    boost: Annotated[float, typer.Option(help="Or what its probability is multiplied with.")] = 0.0,
+    begins: Annotated[bool, typer.Option("--begins", help="Holds for all that begins with QUERY.")] = False,
+    payload: Annotated[str, typer.Option(help="What is handed out with it.")] = "",
+    since: Annotated[str, typer.Option(metavar="TIME", help="When it begins, such as 2027-01-31T18:00Z.")] = "",
+    until: Annotated[str, typer.Option(metavar="TIME", help="When it ends by itself.")] = "",
+    model: _Model = "",
+    by: Who = "",
+    server: Server = DEFAULT_SERVER,
+) -> None:
+    """Has a text stand at a place of the list, or higher than it would."""
+    from autocomplete.v1 import curation_service_pb2 as pb
+
+    pin = pb.Pin(
+        query=query,
+        text=text,
+        match=pb.Pin.MATCH_BEGINS if begins else pb.Pin.MATCH_TYPED,
+        place=place if place or boost else 1,
+        boost=boost,
+        payload=payload,
+        model=resource(model),
+        creator=by or who(),
+    )
+    if since:
+        pin.start_time.FromDatetime(parse_time(since, "--since"))
+    if until:
+        pin.expire_time.FromDatetime(parse_time(until, "--until"))
+    with _service(server) as service:
+        print(service.CreatePin(pb.CreatePinRequest(pin=pin), timeout=TIMEOUT_S).name)
+
+
+def add_synonym(
+    phrase: Annotated[str, typer.Argument(help="What is typed, such as `tv`.")],
+    replacement: Annotated[str, typer.Argument(help="What is also looked for in its place, such as `television`.")],
+    *,
+    two_way: Annotated[bool, typer.Option("--two-way", help="Also the other way round.")] = False,
+    model: _Model = "",
+    by: Who = "",
+    server: Server = DEFAULT_SERVER,
+) -> None:
+    """Has words also find what has other words."""
+    from autocomplete.v1 import curation_service_pb2 as pb
+
+    synonym = pb.Synonym(
+        phrase=phrase, replacement=replacement, two_way=two_way, model=resource(model), creator=by or who()
+    )
+    with _service(server) as service:
+        print(service.CreateSynonym(pb.CreateSynonymRequest(synonym=synonym), timeout=TIMEOUT_S).name)
+
+
+def set_hits(
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help='Lines of JSON, `-` for stdin: {"query": "red shoes", "hits": 0}.')
+    ],
+    *,
+    model: _Model = "",
+    by: Who = "",
+    server: Server = DEFAULT_SERVER,
+) -> None:
+    """Says how much queries find. Those that find nothing are not suggested until they do."""
+    from autocomplete.v1 import curation_service_pb2 as pb
+
+    counts = list(_messages(file, pb.HitCount))
+    with _service(server) as service:
+        for batch in _batches(counts):
+            request = pb.SetHitCountsRequest(model=resource(model), hit_counts=batch, creator=by or who())
+            service.SetHitCounts(request, timeout=TIMEOUT_S)
+    stderr().print(f"{len(counts)} queries.")
+
+
+def _remover(method: str, collection: str) -> Callable[..., None]:
+    def remove(names: _Names, by: Who = "", server: Server = DEFAULT_SERVER) -> None:
+        from autocomplete.v1 import curation_service_pb2 as pb
+
+        with _service(server) as service:
+            for name in names:
+                full = f"{collection}/{name.removeprefix(collection + '/')}"
+                request = getattr(pb, f"{method}Request")(name=full, remover=by or who())
+                getattr(service, method)(request, timeout=TIMEOUT_S)
+                print(f"{name}: removed")
+
+    remove.__doc__ = "Removes what was added; then what the model has of itself holds again."
+    return remove
+
+
+def _lister(method: str, field: str) -> Callable[..., None]:
+    def list_all(as_json: _Json = False, server: Server = DEFAULT_SERVER) -> None:
+        from autocomplete.v1 import curation_service_pb2 as pb
+        from google.protobuf.json_format import MessageToDict
+
+        with _service(server) as service:
+            found = pages(getattr(service, method), getattr(pb, f"{method}Request")())
+            rows = [
+                MessageToDict(each, preserving_proto_field_name=True) for page in found for each in getattr(page, field)
+            ]
+        if as_json:
+            print_json({field: rows})
+        else:
+            _print(rows)
+
+    list_all.__doc__ = "Lists them, changed last first."
+    return list_all
+
+
+COMMANDS: Mapping[str, tuple[str, Mapping[str, Callable[..., None]]]] = {
+    "entries": (
+        "Entries of the catalogue.",
+        {
+            "add": add_entry,
+            "load": load_entries,
+            "withdraw": withdraw_entry,
+            "list": _lister("ListCatalogueEntries", "catalogue_entries"),
+            "remove": _remover("DeleteCatalogueEntry", "catalogueEntries"),
+        },
+    ),
+    "pins": (
+        "Texts that stand where you want them.",
+        {"add": add_pin, "list": _lister("ListPins", "pins"), "remove": _remover("DeletePin", "pins")},
+    ),
+    "synonyms": (
+        "Words that find what has other words.",
+        {
+            "add": add_synonym,
+            "list": _lister("ListSynonyms", "synonyms"),
+            "remove": _remover("DeleteSynonym", "synonyms"),
+        },
+    ),
+    "hits": (
+        "Queries that find nothing.",
+        {"set": set_hits, "list": _lister("ListHitCounts", "hidden_queries")},
+    ),
+}
+"""What it does and its commands, by the name of each group."""
+
+
+def _create_entry(server: str, **fields: Any) -> None:
+    from autocomplete.v1 import curation_service_pb2 as pb
+
+    request = pb.CreateCatalogueEntryRequest(catalogue_entry=pb.CatalogueEntry(**fields))
+    with _service(server) as service:
+        print(service.CreateCatalogueEntry(request, timeout=TIMEOUT_S).name)
+
+
+def _service(address: str) -> AbstractContextManager[Any]:
+    return calling(address, "curation_service_pb2_grpc", "CurationService")
+
+
+def _messages(file: str, kind: Any, **fields: str) -> Iterator[Any]:
+    """The messages that a file has, one a line, with some fields for all of them.
+
+    Raises:
+        InputError: a line holds none.
+    """
+    from google.protobuf.json_format import ParseDict, ParseError
+
+    from lm.errors import InputError
+
+    for place, line in enumerate(_lines(file), 1):
+        if not line.strip():
+            continue
+        try:
+            message = ParseDict(json.loads(line), kind())
+        except (ValueError, TypeError, AttributeError, ParseError) as error:
+            remedy = "Give a line of JSON for each, as `--help` shows."
+            raise InputError("stdin" if file == "-" else file, f"{error}.", line=place, remedy=remedy) from None
+        for field, value in fields.items():
+            setattr(message, field, value)
+        yield message
+
+
+def _lines(file: str) -> list[str]:
+    from lm.errors import InputError
+
+    try:
+        return (sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")).split("\n")
+    except UnicodeDecodeError:
+        raise InputError(file, "not UTF-8 text.", remedy="Write it as UTF-8.") from None
+
+
+def _batches(messages: list[Any]) -> Iterator[list[Any]]:
+    batch, size = list[Any](), 0
+    for message in messages:
+        if len(batch) == _BATCH or (batch and size + message.ByteSize() > _BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(message)
+        size += message.ByteSize() + 8
+    if batch:
+        yield batch
+
+
+def _print(rows: list[dict[str, Any]]) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(caption=f"{len(rows)} in all", caption_justify="left")
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    for column in columns:
+        table.add_column(column.replace("_", " "), overflow="fold")
+    for row in rows:
+        table.add_row(*(escape(_cell(row.get(column, ""))) for column in columns))
+    stdout().print(table)
+
+
+def _cell(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value).removeprefix("MATCH_")

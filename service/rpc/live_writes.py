@@ -1,0 +1,119 @@
+"""What all methods have in common that write to the live state and list what it holds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import structlog
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from lm.errors import EntryNotFoundError, RequestError, StoreUnavailableError, UnsupportedError
+from service.live.changes import Change, removal
+from service.live.store import LiveStore
+from service.rpc.requests import check_range
+from service.telemetry.metrics import Metrics
+
+DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE = 100, 1000
+_TRIES = 10
+"""Others may change the same entry at the same time."""
+_log = structlog.get_logger("service.live")
+
+
+class LiveWrites:
+    """The store, as methods write to it.
+
+    Args:
+        store: None if there is none.
+        wall_clock: seconds since 1970.
+    """
+
+    def __init__(self, store: LiveStore | None, metrics: Metrics, wall_clock: Callable[[], float]) -> None:
+        self._store = store
+        self._failures = metrics.live_write_failures
+        self.wall_clock = wall_clock
+
+    @property
+    def store(self) -> LiveStore:
+        """The store.
+
+        Raises:
+            UnsupportedError: there is none.
+        """
+        if self._store is None:
+            raise UnsupportedError(
+                "This server keeps no live state.", remedy="Start it with --live FILE, or with the URL of a Redis."
+            )
+        return self._store
+
+    @contextmanager
+    def noted(self) -> Iterator[None]:
+        """Within it a store that takes nothing is counted and logged."""
+        try:
+            yield
+        except StoreUnavailableError as error:
+            self._failures.inc()
+            _log.error("live_write_failed", error=str(error))
+            raise
+
+    def written(self, write: Callable[[], Change | None]) -> Change:
+        """What `write` has made of an entry, which answers None if somebody else has changed it at the same time."""
+        with self.noted():
+            for _ in range(_TRIES):
+                change = write()
+                if change is not None:
+                    return change
+            raise StoreUnavailableError("Others change this entry all the time.")
+
+    def remove(self, kind: str, name: str, key: str, remover: str) -> Change:
+        """Removes what a key names.
+
+        Raises:
+            EntryNotFoundError: there is none.
+        """
+
+        def write() -> Change | None:
+            there = self.store.get(kind, key)
+            if there is None:
+                raise EntryNotFoundError(f"There is no {name}.", remedy="The method that lists them has all.")
+            return self.store.put(removal(there, at_s=self.wall_clock(), by=remover), expected=there.number)
+
+        return self.written(write)
+
+    def page(self, kind: str, request: Any) -> tuple[list[Change], str]:
+        """A page of what there is of a kind, and the token of the next one; empty if it is the last.
+
+        Args:
+            request: has `page_size` and `page_token`.
+        """
+        check_range("page_size", request.page_size, 0, math.inf)
+        size = min(request.page_size or DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE)
+        found = self.store.page(kind, before=_read_token(request.page_token), count=size + 1)
+        return found[:size], str(found[size - 1].number) if len(found) > size else ""
+
+
+def read_time(field: str, message: Any, name: str) -> float | None:
+    """A time of a message in seconds since 1970; None if it is unset."""
+    if not message.HasField(name):
+        return None
+    try:
+        return float(getattr(message, name).ToNanoseconds() / 1e9)
+    except ValueError:
+        remedy = "Give one before the year 10000, or leave it out."
+        raise RequestError(field, "is no time.", fault="OUT_OF_RANGE", remedy=remedy) from None
+
+
+def write_time(time: Timestamp, at_s: float) -> None:
+    """Sets a time of a message."""
+    time.FromNanoseconds(round(at_s * 1e9))
+
+
+def _read_token(token: str) -> int | None:
+    if not token:
+        return None
+    if not (token.isascii() and token.isdigit() and len(token) < 16):
+        remedy = "Start again without one."
+        raise RequestError("page_token", "is none that this server gave out.", fault="MALFORMED", remedy=remedy)
+    return int(token)
