@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.operators import Server, Who, calling, who
 from cli.output import print_json, stderr
+from cli.serve import DEFAULT_SERVER
 
 if TYPE_CHECKING:
     from service.config import ServerSettings
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from service.live.store import LiveStore
 
 _AT_ONCE = 500
+_FORGET_TIMEOUT_S = 60.0
+"""In a Redis all events are looked at."""
 _Live = Annotated[
     str | None,
     typer.Option(
@@ -136,6 +140,20 @@ def events(
     finally:
         store.close()
     stderr().print(f"{out}: {count:,} queries.")
+
+
+def forget(
+    user: Annotated[str, typer.Argument(help="What requests and events of the user have as `user_pseudo_id`.")],
+    by: Who = "",
+    server: Server = DEFAULT_SERVER,
+) -> None:
+    """Removes what a running server keeps of a user: own queries and events. The audit does not say of whom."""
+    from autocomplete.v1 import user_event_service_pb2 as pb
+
+    with calling(server, "user_event_service_pb2_grpc", "UserEventService") as service:
+        request = pb.DeleteUserDataRequest(user_pseudo_id=user, remover=by or who())
+        removed = service.DeleteUserData(request, timeout=_FORGET_TIMEOUT_S)
+    print(f"{removed.event_count} events and the user's own queries are removed.")
 
 
 _AGO = re.compile(r"(\d{1,5}(?:\.\d{1,3})?)([mhd])")
