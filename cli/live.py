@@ -6,12 +6,12 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.operators import parse_time
 from cli.output import print_json, stderr
 
 if TYPE_CHECKING:
@@ -125,13 +125,7 @@ def moment_s(text: str, now_s: float, option: str) -> float:
     ago = _AGO.fullmatch(text)
     if ago is not None:
         return now_s - float(ago[1]) * _SECONDS[ago[2]]
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter("it is no time, such as 7d or 2026-12-01T06:00Z.", param_hint=option) from None
-    if moment.tzinfo is None:
-        raise typer.BadParameter("it has no time zone: add Z, or +01:00.", param_hint=option)
-    return moment.timestamp()
+    return parse_time(text, option).timestamp()
 
 
 def _anywhere(change: Change) -> str:
