@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -71,6 +72,14 @@ def import_changes(
     stderr().print(f"{len(missing)} of {len(changes)} changes were new.")
 
 
+class By(StrEnum):
+    """What a verdict can be about, by the names of `service.live.experiment.MEASURES`."""
+
+    MRR = "mrr"
+    ACCEPTED = "accepted"
+    KEYSTROKES_SAVED = "keystrokes_saved"
+
+
 def report(
     since: Annotated[
         str,
@@ -79,6 +88,7 @@ def report(
     until: Annotated[str, typer.Option(metavar="TIME", help="Until when, written alike. If not given, now.")] = "0h",
     *,
     model: Annotated[str, typer.Option(help="The one model to report on. If not given, all.")] = "",
+    by: Annotated[By, typer.Option(help="What the verdict is about.")] = By.MRR,
     count: Annotated[int, typer.Option(min=0, help="Queries without an answer to list, of each kind.")] = 20,
     min_users: Annotated[
         int | None,
@@ -93,14 +103,16 @@ def report(
     import time
 
     from cli.live_report import print_report, report_document
+    from service.live.experiment import MEASURES
     from service.live.report import made_report
 
     now_s = time.time()
     from_s, to_s = (moment_s(text, now_s, option) for text, option in ((since, "--since"), (until, "--until")))
+    measure = next(each for each in MEASURES if each.name == by.value)
     least = min_users or _settings(live, registry).live_min_users
     store = _open(live, registry, create=False)
     try:
-        found = made_report(store.events, from_s, to_s, model=model, min_users=least, seed=seed)
+        found = made_report(store.events, from_s, to_s, model=model, min_users=least, seed=seed, by=measure)
     finally:
         store.close()
     if as_json:
