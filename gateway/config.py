@@ -75,7 +75,8 @@ class GatewaySettings(ProgramSettings):
     )
     admin: bool = Field(
         False,
-        description="Whether the gateway also takes suggestions down (`/v1/denyListEntries`) and serves the operators' "
+        description="Whether the gateway also takes suggestions down and curates them (`/v1/denyListEntries`, "
+        "`/v1/catalogueEntries`, `/v1/pins`, `/v1/synonyms`, `/v1/hitCounts`) and serves the operators' "
         "page at `/admin`. Whoever reaches it may then do so, but no page of another site: run a gateway of its own "
         "for this, where only operators get.",
     )

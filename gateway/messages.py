@@ -70,7 +70,7 @@ def read_request(
     elif body.strip():
         raise malformed("body", "must be empty.", f"{binding.verb} takes its fields from the query string.")
     for name, text in given:
-        _add_parameter(document, kind, name, text)
+        _add_parameter(document, kind.DESCRIPTOR, name, text)
     return read_message(kind, document | dict(path_fields))
 
 
@@ -109,10 +109,16 @@ def malformed(field: str, problem: str, remedy: str) -> RequestError:
     return RequestError(field, problem, fault="MALFORMED", remedy=remedy)
 
 
-def _add_parameter(document: dict[str, Any], kind: type[Message], name: str, text: str) -> None:
-    field = _field_of(kind.DESCRIPTOR, name)
-    if field is None:
-        raise _no_such_field(name, kind.DESCRIPTOR)
+def _add_parameter(document: dict[str, Any], message: Any, name: str, text: str) -> None:
+    """Adds a field; the name of one of a message in it has dots, as `filter.allOf`."""
+    outer, dot, inner = name.partition(".")
+    holder = _field_of(message, outer) if dot else None
+    if holder is not None and holder.message_type is not None and not holder.is_repeated:
+        _add_parameter(document.setdefault(holder.name, {}), holder.message_type, inner, text)
+        return
+    field = _field_of(message, name)
+    if field is None or field.message_type is not None:
+        raise _no_such_field(name, message)
     value = _BOOLEANS.get(text, text) if field.type == FieldDescriptor.TYPE_BOOL else text
     if field.is_repeated:
         document.setdefault(field.name, []).append(value)

@@ -134,6 +134,11 @@ class _Writer:
                 found.append({"name": field.name, "in": "path", "required": True, "schema": schema, **about})
             elif binding.body == "" and field.message_type is None:
                 found.append({"name": field.json_name, "in": "query", "schema": self._value(field), **about})
+            elif binding.body == "" and not field.is_repeated and field.message_type.file is field.file:
+                for part in _served(field.message_type.fields):
+                    about = {"description": self._comments.get(part.full_name, "")}
+                    name = f"{field.json_name}.{part.json_name}"
+                    found.append({"name": name, "in": "query", "schema": self._value(part), **about})
         return found
 
     def _success(self, method: MethodDescriptor) -> dict[str, Any]:

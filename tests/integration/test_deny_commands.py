@@ -130,7 +130,9 @@ def test_the_live_state_is_saved_and_restored(tmp_path: Path) -> None:
     ],
 )
 def test_a_file_that_is_no_export_changes_nothing(tmp_path: Path, line: str, said: str) -> None:
-    good = '{"number":1,"time":"2026-01-01T00:00:00+00:00","kind":"pin","key":"a","by":"","value":{"x":1}}'
+    good = (
+        '{"number":1,"time":"2026-01-01T00:00:00+00:00","kind":"of_a_later_release","key":"a","by":"","value":{"x":1}}'
+    )
     (tmp_path / "file").write_text(f"{good}\n{line}\n", encoding="utf-8")
     assert said in run("live", "import", str(tmp_path / "file"), "--live", str(tmp_path / "live.sqlite"), code=1)
     assert not (tmp_path / "live.sqlite").exists()
