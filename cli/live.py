@@ -6,13 +6,13 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.operators import Server, Who, calling, who
+from cli.operators import Server, Who, calling, parse_time, who
 from cli.output import print_json, stderr
 from cli.serve import DEFAULT_SERVER
 
@@ -75,6 +75,14 @@ def import_changes(
     stderr().print(f"{len(missing)} of {len(changes)} changes were new.")
 
 
+class By(StrEnum):
+    """What a verdict can be about, by the names of `service.live.experiment.MEASURES`."""
+
+    MRR = "mrr"
+    ACCEPTED = "accepted"
+    KEYSTROKES_SAVED = "keystrokes_saved"
+
+
 def report(
     since: Annotated[
         str,
@@ -83,6 +91,7 @@ def report(
     until: Annotated[str, typer.Option(metavar="TIME", help="Until when, written alike. If not given, now.")] = "0h",
     *,
     model: Annotated[str, typer.Option(help="The one model to report on. If not given, all.")] = "",
+    by: Annotated[By, typer.Option(help="What the verdict is about.")] = By.MRR,
     count: Annotated[int, typer.Option(min=0, help="Queries without an answer to list, of each kind.")] = 20,
     min_users: Annotated[
         int | None,
@@ -97,14 +106,16 @@ def report(
     import time
 
     from cli.live_report import print_report, report_document
+    from service.live.experiment import MEASURES
     from service.live.report import made_report
 
     now_s = time.time()
     from_s, to_s = (moment_s(text, now_s, option) for text, option in ((since, "--since"), (until, "--until")))
+    measure = next(each for each in MEASURES if each.name == by.value)
     least = min_users or _settings(live, registry).live_min_users
     store = _open(live, registry, create=False)
     try:
-        found = made_report(store.events, from_s, to_s, model=model, min_users=least, seed=seed)
+        found = made_report(store.events, from_s, to_s, model=model, min_users=least, seed=seed, by=measure)
     finally:
         store.close()
     if as_json:
@@ -172,13 +183,7 @@ def moment_s(text: str, now_s: float, option: str) -> float:
     ago = _AGO.fullmatch(text)
     if ago is not None:
         return now_s - float(ago[1]) * _SECONDS[ago[2]]
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter("it is no time, such as 7d or 2026-12-01T06:00Z.", param_hint=option) from None
-    if moment.tzinfo is None:
-        raise typer.BadParameter("it has no time zone: add Z, or +01:00.", param_hint=option)
-    return moment.timestamp()
+    return parse_time(text, option).timestamp()
 
 
 def _anywhere(change: Change) -> str:
