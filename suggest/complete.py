@@ -136,7 +136,7 @@ class QueryCompleter:
         with work.stage("rank"):
             user = live.user if options.tags is None else None  # what the user typed has no tags
             pins = [] if live.pins is None else live.pins.of(request.query)
-            wider = _widest(request) if user is not None or pins else request
+            wider = _widest(request) if user is not None or any(pin.boost for pin in pins) else request
             suggestions: Sequence[QuerySuggestion]
             suggestions = boosted(self._suggestions(wider, listed, self._bundle.queries.total), pins)
             corrected_query = _corrected_query(listed, suggestions[: options.max_suggestions], live.blocked)
