@@ -106,7 +106,7 @@ class Replica:
         deadline = time.monotonic() + _START_S
         while not serves(self.address):
             if self._process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"the server did not start; see {self._log}")
+                raise RuntimeError(f"the server did not start: {self._log.read_text()[-2000:]}")
             time.sleep(0.05)
 
     def kill(self) -> None:

@@ -116,12 +116,17 @@ def _write_earlier(rows: Sequence[tuple[float, str, str]]) -> Path:
 def _print_repeats(model: Model, later: Sequence[Submission]) -> None:
     """The share of own earlier queries that are among the first three once two letters are typed."""
     own = [each for each in later if each.is_own and len(each.query) > TYPED]
-    hits = _by_user(
-        own, lambda each: float(0 < _rank(_asked(model, each, each.query[:TYPED], WAYS[2]), each) <= LOOKED_AT)
-    )
-    value, low, high = _ratio(hits)
-    found = f"{value:.1%} ({low:.1%} to {high:.1%})"
-    print(f"own queries that come again: {len(own)}; among the first three after two letters: {found}")
+    allowed = [each for each in own if not model.bundle.never_generated.screens(each.query)]
+    for title, some in (("all", own), ("without blocked words and private ones", allowed)):
+
+        def found(each: Submission) -> float:
+            return float(0 < _rank(_asked(model, each, each.query[:TYPED], WAYS[2]), each) <= LOOKED_AT)
+
+        value, low, high = _ratio(_by_user(some, found))
+        print(
+            f"own queries that come again, {title}: {len(some)}; "
+            f"among the first three after two letters: {value:.1%} ({low:.1%} to {high:.1%})"
+        )
 
 
 def _print_ranks(model: Model, later: Sequence[Submission]) -> None:

@@ -1,4 +1,4 @@
-"""`autocomplete live`: `export` and `import` save and restore the live state, `report` says what users did."""
+"""`autocomplete live`: saves and restores the live state, reports what users did, and writes it as a query log."""
 
 from __future__ import annotations
 
@@ -107,6 +107,35 @@ def report(
         print_json(report_document(found, count))
     else:
         print_report(found, count)
+
+
+def events(
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Parquet file to write.")],
+    since: Annotated[
+        str,
+        typer.Option(metavar="TIME", help="From when on: 7d, 12h, or a time with its zone, such as 2026-12-01T06:00Z."),
+    ] = "30d",
+    *,
+    model: Annotated[str, typer.Option(help="The one model whose events to write. If not given, all.")] = "",
+    live: _Live = None,
+    registry: _Registry = None,
+) -> None:
+    """Writes the queries that users submitted or selected as a query log for training.
+
+    Columns: query, time, user (a keyed hash), session, shown (texts and sources, best first), place (of the one that
+    was selected, from 0), typed_length, model, version.
+    """
+    import time
+
+    from cli.live_log import write_log
+
+    since_s = moment_s(since, time.time(), "--since")
+    store = _open(live, registry, create=False)
+    try:
+        count = write_log(store.events, out, since_s=since_s, model=model)
+    finally:
+        store.close()
+    stderr().print(f"{out}: {count:,} queries.")
 
 
 _AGO = re.compile(r"(\d{1,5}(?:\.\d{1,3})?)([mhd])")

@@ -70,6 +70,10 @@ def train(
 
         assist(settings, base=config.parent, reporter=SilentReporter())
         end_assistant()
+    if any(source.live for source in settings.query_log):
+        from cli.live_log import with_live_logs
+
+        settings = with_live_logs(settings, config.parent)
     published = run_training(
         settings, base=config.parent, reporter=TerminalReporter(stderr()), activate=activate, engine=engine
     )

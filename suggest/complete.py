@@ -89,8 +89,8 @@ class QueryCompleter:
         self._model = bundle.language_model("queries")
         self._duplicates = bundle.manifest.duplicates
         self._known = Known(bundle.queries)
-        self._ranking = _with_recency(bundle.manifest.ranking, bundle.queries)
-        self._first_ranking = _with_recency(bundle.manifest.first_ranking, bundle.queries)
+        self._ranking = bundle.manifest.ranking
+        self._first_ranking = bundle.manifest.first_ranking
         self._generated = Generated(bundle.manifest.generated)
         self._from_left: tuple[Source, ...] = (NgramSource(self._model, bundle.words),)
         self._sources: tuple[Source, ...] = self._from_left
@@ -105,7 +105,7 @@ class QueryCompleter:
         self._rescorer = Rescorer(self._model)
         proposes = self._model.neural is not None and self._model.entry.neural_use == "propose"
         self._neural = neural or (NeuralSource(self._model, bundle.words) if proposes else None)
-        self._neural_ranking = _with_recency(bundle.manifest.neural_ranking or self._ranking, bundle.queries)
+        self._neural_ranking = bundle.manifest.neural_ranking or self._ranking
         self._reranks = self._model.reranker is not None and self._ranking.reranker > 0
         self._spelling_cost = CostEstimate(0.002)
         self._neural_cost = CostEstimate(0.002 if self._neural is None else 0.010)
@@ -436,13 +436,6 @@ def _widest(request: Request) -> Request:
     """The request for as many suggestions as there are candidates."""
     size = max(4 * CHOSEN, request.options.max_suggestions)
     return request._replace(options=request.options._replace(max_suggestions=size))
-
-
-def _with_recency(ranking: Ranking, index: QueryIndex | None) -> Ranking:
-    """A log without times tells nothing of how much recent submissions count; then it is as much as others do."""
-    return (
-        ranking if index is not None and index.has_times else ranking.model_copy(update={"recency": ranking.weights[3]})
-    )
 
 
 def _forms(listed: _Listed, known: Known, generated: Generated | None) -> list[tuple[float, int, Shown]]:

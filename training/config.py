@@ -337,10 +337,12 @@ def _mistakes(config: TrainingConfig) -> Iterator[tuple[str, str, str]]:
     logs = {log.name for log in config.query_log}
     if config.held_out.query_log not in {None, *logs}:
         yield "held_out.query_log", *_no_log(config.held_out.query_log)
+    unclear = [place for place, log in enumerate(config.query_log) if bool(log.path) == bool(log.live)]
+    yield from ((f"query_log.{place}.path", "a log has either this or live.", "Give one of them.") for place in unclear)
     names = [model.name for model in config.language_models]
     if len(set(names)) < len(names):
         yield "language_models", "two have the same name.", "Rename one."
-    if config.counting.half_life_days and not any(source.time_column for source in config.query_log):
+    if config.counting.half_life_days and not any(source.time_column or source.live for source in config.query_log):
         remedy = "Name a log's time_column, or take half_life_days out."
         yield "counting.half_life_days", "no query log has times.", remedy
     for model in config.language_models:

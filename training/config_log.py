@@ -13,8 +13,15 @@ class QueryLogSource(Section):
     """A query log: `.txt` (a query a line), a table, or JSON as other systems write it, also compressed."""
 
     path: str = Field(
+        "",
         description="File, or glob pattern: `.txt` (a query a line), `.tsv`, `.csv`, `.jsonl`, `.ndjson`, `.json` or "
-        "`.parquet`, also with `.gz`, `.xz` or `.zst` behind."
+        "`.parquet`, also with `.gz`, `.xz` or `.zst` behind.",
+    )
+    live: str | None = Field(
+        None,
+        description="In place of `path`: a server's live state, an SQLite file or the URL of a Redis, whose events of "
+        "this model are the log: what users submitted or selected, with time, user and session. `autocomplete train` "
+        "reads it, as it is when training starts.",
     )
     query_column: str = Field(
         "query",

@@ -155,11 +155,6 @@ class QueryIndex:
         return np.where(positions_N >= 0, self._recency[positions_N], 0.0).astype(np.float64)
 
     @property
-    def has_times(self) -> bool:
-        """Whether it is known how much of each was submitted of late."""
-        return self._recency is not None
-
-    @property
     def entry_count(self) -> int:
         """How many of the queries are entries of a catalogue."""
         return self._shown.entry_count

@@ -174,6 +174,21 @@ def test_it_waits_for_a_server_that_is_away(browser: Browser, tmp_path: Path) ->
             expect(texts(page)).to_have_text(["c", "b", "a"])
 
 
+def test_without_a_store_it_shows_what_there_is_and_says_why_not_more(browser: Browser, tmp_path: Path) -> None:
+    with (
+        running(tmp_path, live="off") as (server, _),
+        running_gateway(f"127.0.0.1:{server.port}", admin=True, timeout_s=20) as gateway,
+        opened(browser, gateway.url) as page,
+    ):
+        page.goto(f"{gateway.url}/admin")
+        expect(page.get_by_role("alert")).to_contain_text("keeps no live state", timeout=20_000)
+        type_query(page, "new")
+        expect(page.get_by_role("region", name="What is served")).to_contain_text("twin")
+        button(page, "Take down: newb").click()
+        button(page, "Take down").click()
+        expect(page.get_by_role("dialog").get_by_role("alert")).to_contain_text("--live")
+
+
 def test_the_keyboard_is_enough(browser: Browser, tmp_path: Path) -> None:
     with working(browser, tmp_path) as page:
         page.get_by_label("What people type").press_sequentially("new")
