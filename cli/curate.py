@@ -17,7 +17,7 @@ from cli.serve import DEFAULT_SERVER
 
 _BATCH, _BATCH_BYTES = 1000, 200_000
 """A request may have 1,000 items and 256 KiB."""
-_IN_JSON_ALONE = ("create_time", "model")
+_IN_JSON_ALONE = ("create_time", "creator", "model", "payload")
 """Fields that a table has no room for."""
 _Model = Annotated[str, typer.Option(help="The model that it holds for. If not given, the server's default one.")]
 _Json = Annotated[bool, typer.Option("--json", help="Prints them as JSON.")]
