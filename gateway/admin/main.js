@@ -1,6 +1,8 @@
 // The operator's page: sections, each in a file of its own, on one desk. A further section is a file and a line here.
 
+import { Catalogue } from "./catalogue.js";
 import { Desk } from "./desk.js";
+import { Pins } from "./pins.js";
 import { Search } from "./search.js";
 import { Served } from "./served.js";
 import { Switches } from "./switches.js";
@@ -8,7 +10,7 @@ import { TakenDown } from "./taken.js";
 import { Trending } from "./trending.js";
 import { Unanswered } from "./unanswered.js";
 
-const SECTIONS = [Search, Switches, Served, Trending, Unanswered, TakenDown];
+const SECTIONS = [Search, Switches, Served, Trending, Unanswered, TakenDown, Pins, Catalogue];
 
 const desk = new Desk();
 desk.open(SECTIONS.map((Section) => new Section(desk)));
