@@ -63,10 +63,14 @@ export class Catalogue {
       const shown = withdrawn ? { withdrawn } : { weight: Number(fields.weight.value), tags, payload: fields.payload.value };
       const entry = { text: fields.text.value, model: this.#desk.model, ...shown };
       const done = withdrawn ? `Withdrawn: “${entry.text}”.` : `Added: “${entry.text}”.`;
-      const was = this.#entries.items.find(({ text, model }) => text === entry.text && model === entry.model);
+      const before = this.#entries.items;
       let made;
+      const undo = () => {
+        const was = before.find(({ name }) => name === made.name); // the new one has taken its place
+        return was ? create(this.#desk, was) : remove(this.#desk, made);
+      };
       const add = async () => (made = await create(this.#desk, { ...entry, creator: this.#desk.operator }));
-      await this.#desk.change(done, add, () => (was ? create(this.#desk, was) : remove(this.#desk, made)));
+      await this.#desk.change(done, add, undo);
     });
   }
 }

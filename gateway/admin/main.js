@@ -6,11 +6,12 @@ import { Pins } from "./pins.js";
 import { Search } from "./search.js";
 import { Served } from "./served.js";
 import { Switches } from "./switches.js";
+import { Synonyms } from "./synonyms.js";
 import { TakenDown } from "./taken.js";
 import { Trending } from "./trending.js";
 import { Unanswered } from "./unanswered.js";
 
-const SECTIONS = [Search, Switches, Served, Trending, Unanswered, TakenDown, Pins, Catalogue];
+const SECTIONS = [Search, Switches, Served, Trending, Unanswered, TakenDown, Pins, Catalogue, Synonyms];
 
 const desk = new Desk();
 desk.open(SECTIONS.map((Section) => new Section(desk)));

@@ -282,3 +282,18 @@ def test_an_entry_is_added_withdrawn_and_restored(browser: Browser, tmp_path: Pa
         expect(entries).to_contain_text("2.5")
         button(page, "Remove: newest lamp").click()
         expect(page.get_by_text("No entry was added or withdrawn.")).to_be_visible()
+
+
+def test_a_synonym_is_added_and_removed(browser: Browser, tmp_path: Path) -> None:
+    with working(browser, tmp_path) as page:
+        page.get_by_role("button", name="Add a synonym").click()
+        dialog = page.get_by_role("dialog", name="Add a synonym")
+        dialog.get_by_label("Who types this").fill("tv")
+        dialog.get_by_label("also finds what has this").fill("television")
+        dialog.get_by_role("button", name="Add", exact=True).click()
+        expect(dialog).to_be_hidden()
+        expect(page.get_by_role("table", name="Synonyms")).to_contain_text("this way alone")
+        button(page, "Remove: tv for television").click()
+        expect(page.get_by_text("There is no synonym.")).to_be_visible()
+        button(page, "Undo").click()
+        expect(page.get_by_role("table", name="Synonyms")).to_contain_text("television")
