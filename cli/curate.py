@@ -17,6 +17,8 @@ from cli.serve import DEFAULT_SERVER
 
 _BATCH, _BATCH_BYTES = 1000, 200_000
 """A request may have 1,000 items and 256 KiB."""
+_IN_JSON_ALONE = ("create_time", "creator", "model", "payload")
+"""Fields that a table has no room for."""
 _Model = Annotated[str, typer.Option(help="The model that it holds for. If not given, the server's default one.")]
 _Json = Annotated[bool, typer.Option("--json", help="Prints them as JSON.")]
 _Names = Annotated[list[str], typer.Argument(metavar="NAME...", help="What `add` printed and `list` shows.")]
@@ -275,9 +277,9 @@ def _print(rows: list[dict[str, Any]]) -> None:
     from rich.table import Table
 
     table = Table(caption=f"{len(rows)} in all", caption_justify="left")
-    columns = list(dict.fromkeys(name for row in rows for name in row))
+    columns = list(dict.fromkeys(name for row in rows for name in row if name not in _IN_JSON_ALONE))
     for column in columns:
-        table.add_column(column.replace("_", " "), overflow="fold")
+        table.add_column(column.replace("_", " "), overflow="fold", no_wrap=column == "name")
     for row in rows:
         table.add_row(*(escape(_cell(row.get(column, ""))) for column in columns))
     stdout().print(table)

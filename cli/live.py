@@ -6,13 +6,15 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.operators import Server, Who, calling, parse_time, who
 from cli.output import print_json, stderr
+from cli.serve import DEFAULT_SERVER
 
 if TYPE_CHECKING:
     from service.config import ServerSettings
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from service.live.store import LiveStore
 
 _AT_ONCE = 500
+_FORGET_TIMEOUT_S = 60.0
+"""In a Redis all events are looked at."""
 _Live = Annotated[
     str | None,
     typer.Option(
@@ -71,6 +75,14 @@ def import_changes(
     stderr().print(f"{len(missing)} of {len(changes)} changes were new.")
 
 
+class By(StrEnum):
+    """What a verdict can be about, by the names of `service.live.experiment.MEASURES`."""
+
+    MRR = "mrr"
+    ACCEPTED = "accepted"
+    KEYSTROKES_SAVED = "keystrokes_saved"
+
+
 def report(
     since: Annotated[
         str,
@@ -79,6 +91,7 @@ def report(
     until: Annotated[str, typer.Option(metavar="TIME", help="Until when, written alike. If not given, now.")] = "0h",
     *,
     model: Annotated[str, typer.Option(help="The one model to report on. If not given, all.")] = "",
+    by: Annotated[By, typer.Option(help="What the verdict is about.")] = By.MRR,
     count: Annotated[int, typer.Option(min=0, help="Queries without an answer to list, of each kind.")] = 20,
     min_users: Annotated[
         int | None,
@@ -93,14 +106,16 @@ def report(
     import time
 
     from cli.live_report import print_report, report_document
+    from service.live.experiment import MEASURES
     from service.live.report import made_report
 
     now_s = time.time()
     from_s, to_s = (moment_s(text, now_s, option) for text, option in ((since, "--since"), (until, "--until")))
+    measure = next(each for each in MEASURES if each.name == by.value)
     least = min_users or _settings(live, registry).live_min_users
     store = _open(live, registry, create=False)
     try:
-        found = made_report(store.events, from_s, to_s, model=model, min_users=least, seed=seed)
+        found = made_report(store.events, from_s, to_s, model=model, min_users=least, seed=seed, by=measure)
     finally:
         store.close()
     if as_json:
@@ -138,6 +153,20 @@ def events(
     stderr().print(f"{out}: {count:,} queries.")
 
 
+def forget(
+    user: Annotated[str, typer.Argument(help="What requests and events of the user have as `user_pseudo_id`.")],
+    by: Who = "",
+    server: Server = DEFAULT_SERVER,
+) -> None:
+    """Removes what a running server keeps of a user: own queries and events. The audit does not say of whom."""
+    from autocomplete.v1 import user_event_service_pb2 as pb
+
+    with calling(server, "user_event_service_pb2_grpc", "UserEventService") as service:
+        request = pb.DeleteUserDataRequest(user_pseudo_id=user, remover=by or who())
+        removed = service.DeleteUserData(request, timeout=_FORGET_TIMEOUT_S)
+    print(f"{removed.event_count} events and the user's own queries are removed.")
+
+
 _AGO = re.compile(r"(\d{1,5}(?:\.\d{1,3})?)([mhd])")
 _SECONDS = {"m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -154,13 +183,7 @@ def moment_s(text: str, now_s: float, option: str) -> float:
     ago = _AGO.fullmatch(text)
     if ago is not None:
         return now_s - float(ago[1]) * _SECONDS[ago[2]]
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter("it is no time, such as 7d or 2026-12-01T06:00Z.", param_hint=option) from None
-    if moment.tzinfo is None:
-        raise typer.BadParameter("it has no time zone: add Z, or +01:00.", param_hint=option)
-    return moment.timestamp()
+    return parse_time(text, option).timestamp()
 
 
 def _anywhere(change: Change) -> str:

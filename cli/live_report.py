@@ -79,7 +79,8 @@ def _comparison(comparison: Comparison) -> dict[str, Any]:
                 "version": each.version,
                 "against": each.against,
                 "decision": each.decision.value,
-                "mrr_difference": None if each.difference is None else each.difference._asdict(),
+                "measure": each.measure,
+                "difference": None if each.difference is None else each.difference._asdict(),
                 "more_users": each.more_users,
                 "text": each.text,
             }
@@ -102,14 +103,10 @@ def _versions(comparison: Comparison) -> Table:
 def _cell(measure: Measure, figure: Figure | None) -> Text:
     if figure is None:
         return Text(_UNKNOWN)
-    text = Text(_number(measure, figure.value))
+    text = Text(measure.shown(figure.value))
     if figure.low is not None and figure.high is not None:
-        text.append(f"\n{_number(measure, figure.low)} to {_number(measure, figure.high)}", style="dim")
+        text.append(f"\n{measure.shown(figure.low)} to {measure.shown(figure.high)}", style="dim")
     return text
-
-
-def _number(measure: Measure, value: float) -> str:
-    return f"{100 * value:.1f}" if measure.share else f"{value:.3f}"
 
 
 def _places(comparison: Comparison) -> Table:

@@ -14,7 +14,7 @@ from cli.demo import demo
 from cli.deny import add, list_entries, remove
 from cli.evaluate import evaluate
 from cli.init import init
-from cli.live import events, export, import_changes, report
+from cli.live import events, export, forget, import_changes, report
 from cli.output import EXIT_CODES, reported
 from cli.serve import TAKES_SETTINGS, gateway, health, serve
 from cli.train import print_configuration, train
@@ -62,6 +62,7 @@ live.command("export", cls=_Command)(export)
 live.command("import", cls=_Command)(import_changes)
 live.command("report", cls=_Command)(report)
 live.command("events", cls=_Command)(events)
+live.command("forget", cls=_Command)(forget)
 app.add_typer(live, name="live")
 curate = typer.Typer(help="Changes what a running server suggests, without training.", no_args_is_help=True)
 for group, (text, curating) in COMMANDS.items():

@@ -43,6 +43,7 @@ from service.rpc.requests import Defaults
 from service.rpc.servicers import AUTOCOMPLETE_SERVICE, MODEL_SERVICE, AutocompleteServicer, ModelServicer
 from service.rpc.streams import Streams
 from service.rpc.unanswered import UnansweredQueriesServicer
+from service.rpc.user_data import UserDataServicer
 from service.rpc.user_events import USER_EVENT_SERVICE, UserEventServicer
 from service.telemetry.metrics import Metrics
 from service.telemetry.tracing import open_tracing
@@ -113,9 +114,11 @@ class Server:
             wall_clock=wall_clock,
             must_reach=settings.live is not None or settings.redis is None,
             on_ready=self._serve_if_ready,
+            on_forgotten=self._drop_users,
         )
         users = UserKeys(settings.user_secret, self._store)
-        histories = UserHistories(
+        self._user_data = UserDataServicer(self._store, users, wall_clock)
+        self._histories = UserHistories(
             None if self._store is None else self._store.histories,
             users,
             _limits(settings),
@@ -147,7 +150,7 @@ class Server:
         self._unanswered = UnansweredQueriesServicer(
             events, self.models, min_users=settings.live_min_users, wall_clock=wall_clock
         )
-        self._live_models = LiveModels(self.models, self._follower, histories, wall_clock, self._trending)
+        self._live_models = LiveModels(self.models, self._follower, self._histories, wall_clock, self._trending)
         writes = LiveWrites(self._store, self.metrics, wall_clock)
         self._deny_list = DenyListServicer(writes, self._follower)
         self._curation = CurationServicer(writes, self._follower, default)
@@ -265,10 +268,17 @@ class Server:
             AUTOCOMPLETE_SERVICE: self._autocomplete.handlers(calls, lanes),
             MODEL_SERVICE: ModelServicer(self.models).handlers(calls, lanes),
             DENY_LIST_SERVICE: self._deny_list.handlers(calls, lanes),
-            USER_EVENT_SERVICE: self._user_events.handlers(calls, lanes) | self._unanswered.handlers(calls, lanes),
+            USER_EVENT_SERVICE: self._user_events.handlers(calls, lanes)
+            | self._unanswered.handlers(calls, lanes)
+            | self._user_data.handlers(calls, lanes),
             CURATION_SERVICE: self._curation.handlers(calls, lanes),
             HEALTH_SERVICE: {"Check": check, "Watch": self._health.watch_handler()},
         }
+
+    def _drop_users(self) -> None:
+        """Drops what this process remembers of users."""
+        self._histories.drop()
+        self._answers.forget_users()
 
     def _model_changed(self, status: ModelStatus) -> None:
         self._count_models()

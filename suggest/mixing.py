@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,8 +16,6 @@ from suggest.types import Generated, QueryOptions, QuerySuggestion, ScoreTerms, 
 
 _JUST_BELOW = 1 - 1e-9
 _LEAST = 1e-300
-_MOST = 40
-"""Own queries that are looked at: twice as many as a list can be long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +52,8 @@ class Mixing:
         for other in listed:
             places.setdefault(duplicate_key(other.text, *self.kinds), len(mixed))
             mixed.append(_with_prob(other, other.acceptance_prob * rest))
-        for own in (self._suggestion(each) for each in chances[:_MOST] if self._may_show(each)):
+        allowed = itertools.islice(filter(self._may_show, chances), self.options.max_suggestions)
+        for own in map(self._suggestion, allowed):
             place = places.setdefault(duplicate_key(own.text, *self.kinds), len(mixed))
             if place == len(mixed):
                 mixed.append(own)

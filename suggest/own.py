@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import enum
+import functools
 from collections.abc import Iterable, Sequence
-from functools import cached_property
 from typing import NamedTuple
 
 from lm.text.folding import NearWord, near_words
@@ -12,6 +12,7 @@ from lm.text.hangul import typed_prefixes
 
 _MISTYPED_FROM = 4
 """Characters from which on what was typed may hold an error."""
+_MOST_FOUND = 64
 
 
 class OwnQuery(NamedTuple):
@@ -57,25 +58,45 @@ class History:
     def __init__(self, queries: Iterable[OwnQuery] = ()) -> None:
         self.queries = tuple(sorted(queries, key=lambda query: -query.last_s))
 
-    @cached_property
-    def _words(self) -> list[list[NearWord]]:
-        return [near_words(query.text) for query in self.queries]
-
     def found(self, typed: str) -> list[Found]:
-        """The queries that fit what was typed, normalised, the last one first; without what was typed itself."""
+        """The queries that fit what was typed, normalised, the last one first; 64 at most.
+
+        What was typed itself is none of them.
+        """
         prefixes, words, whole = typed_prefixes(typed), near_words(typed), typed.rstrip()
-        mistyped = len(typed) >= _MISTYPED_FROM
-        found = []
+        finished, found = typed.endswith(" "), list[Found]()
         for place, query in enumerate(self.queries):
-            if query.text == whole:
+            text = query.text
+            if text == whole:
                 continue
-            if any(prefix.begins(query.text) for prefix in prefixes):
+            if text.startswith(typed) or (prefixes[0].low and any(prefix.begins(text) for prefix in prefixes)):
                 found.append(Found(query, place, Fit.BEGINS))
-            elif words and _hold(self._words[place], words, typed.endswith(" ")):
+            elif words and _may_hold(text, words) and _hold(_words(text).each, words, finished):
                 found.append(Found(query, place, Fit.WORDS))
-            elif mistyped and begins_mistyped(query.text, typed):
+            elif len(typed) >= _MISTYPED_FROM and begins_mistyped(text, typed):
                 found.append(Found(query, place, Fit.MISTYPED))
+            if len(found) == _MOST_FOUND:
+                break
         return found
+
+
+class _Words(NamedTuple):
+    """The words of a query, and all their forms in one text, each behind a space."""
+
+    each: list[NearWord]
+    forms: str
+
+
+@functools.lru_cache(1 << 13)
+def _words(text: str) -> _Words:
+    words = near_words(text)
+    return _Words(words, "".join(f" {form}" for word in words for form in word.forms))
+
+
+def _may_hold(text: str, typed: Sequence[NearWord]) -> bool:
+    """Whether a form of each typed word begins a form of a word: quick, and enough for most queries."""
+    forms = _words(text).forms
+    return all(any(f" {form}" in forms for form in word.forms) for word in typed)
 
 
 def _hold(words: Sequence[NearWord], typed: Sequence[NearWord], finished: bool) -> bool:
@@ -100,6 +121,9 @@ def _is(word: NearWord, typed: NearWord, whole: bool) -> bool:
 
 def begins_mistyped(text: str, typed: str) -> bool:
     """Whether a text begins as typed but for one letter: another one, one too many, one left out, or two exchanged."""
+    half = len(typed) // 2
+    if not text.startswith(typed[:half]) and typed[half + 1 :] not in text:  # with one error, either half is right
+        return False
     at = next((at for at, (one, other) in enumerate(zip(text, typed, strict=False)) if one != other), None)
     if at is None:
         return len(typed) == len(text) + 1

@@ -1,8 +1,8 @@
 """Which version is better: what users did with each, how sure that is, and a verdict.
 
 Users are independent of each other and searches of one user are not, so intervals come from users that are drawn with
-replacement. The verdict is about the MRR. It is fair for one look at the end; who looks every day and stops at the
-first difference will see one in the end where there is none.
+replacement. The verdict is about one measure, chosen before. It is fair for one look at the end; who looks every day
+and stops at the first difference will see one in the end where there is none.
 """
 
 from __future__ import annotations
@@ -33,20 +33,30 @@ _COLUMN = {name: place for place, name in enumerate(_COLUMNS)}
 
 
 class Measure(NamedTuple):
-    """A ratio of two sums over the searches of a version."""
+    """A ratio of two sums over the searches of a version.
+
+    Attributes:
+        title: of a column.
+        noun: of which a version can have more or less; empty if no verdict is about it.
+    """
 
     name: str
     title: str
     numerator: str
     denominator: str
     share: bool = True
+    noun: str = ""
+
+    def shown(self, value: float, sign: str = "") -> str:
+        """A figure as people read it; `sign` is that of a format specification."""
+        return f"{100 * value:{sign}.1f}" if self.share else f"{value:{sign}.3f}"
 
 
-MRR = Measure("mrr", "MRR", "reciprocal_rank", "ended", share=False)
+MRR = Measure("mrr", "MRR", "reciprocal_rank", "ended", share=False, noun="MRR")
 MEASURES = (
-    Measure("accepted", "accepted, %", "accepted", "ended"),
+    Measure("accepted", "accepted, %", "accepted", "ended", noun="share of accepted searches, %,"),
     MRR,
-    Measure("keystrokes_saved", "keystrokes saved, %", "saved", "letters"),
+    Measure("keystrokes_saved", "keystrokes saved, %", "saved", "letters", noun="share of saved keystrokes, %,"),
     Measure("empty", "empty, %", "empty", "listed"),
     Measure("abandoned", "abandoned, %", "abandoned", "listed"),
 )
@@ -106,13 +116,15 @@ class Verdict:
     """A version against the one that has most users.
 
     Attributes:
-        difference: of the MRR; None if there are too few users.
+        measure: the name of the one that it is about.
+        difference: of that measure; None if there are too few users.
         more_users: who would be needed to tell, about, of both versions together; None if that is no question of users.
         text: in plain words.
     """
 
     version: str
     against: str
+    measure: str
     decision: Decision
     difference: Figure | None = None
     more_users: int | None = None
@@ -209,16 +221,19 @@ class Experiment:
         if search.version:
             self._tallies.setdefault(search.model, {}).setdefault(search.version, _Tally()).add(search)
 
-    def compare(self, rng: np.random.Generator, *, resamples: int = RESAMPLES) -> list[Comparison]:
+    def compare(self, rng: np.random.Generator, *, by: Measure = MRR, resamples: int = RESAMPLES) -> list[Comparison]:
         """What each version of each model did.
 
         Args:
             rng: draws the users of the intervals, `resamples` times.
+            by: what the verdicts are about.
         """
-        return [_compared(model, tallies, rng, resamples) for model, tallies in sorted(self._tallies.items())]
+        return [_compared(model, tallies, by, rng, resamples) for model, tallies in sorted(self._tallies.items())]
 
 
-def _compared(model: str, tallies: dict[str, _Tally], rng: np.random.Generator, resamples: int) -> Comparison:
+def _compared(
+    model: str, tallies: dict[str, _Tally], by: Measure, rng: np.random.Generator, resamples: int
+) -> Comparison:
     names = sorted(tallies, key=lambda version: (-len(tallies[version].sums), version))
     samples = {name: tallies[name].samples(rng, resamples) for name in names}
     first, *others = names
@@ -227,39 +242,53 @@ def _compared(model: str, tallies: dict[str, _Tally], rng: np.random.Generator, 
     return Comparison(
         model=model,
         versions=tuple(tallies[name].figures(name, samples[name]) for name in names),
-        verdicts=tuple(_verdict(first, other, tallies, samples, level) for other in others),
+        verdicts=tuple(_verdict(first, other, by, tallies, samples, level) for other in others),
     )
 
 
 def _verdict(
-    against: str, version: str, tallies: Mapping[str, _Tally], samples: Mapping[str, dict[str, Floats]], level: float
+    against: str,
+    version: str,
+    by: Measure,
+    tallies: Mapping[str, _Tally],
+    samples: Mapping[str, dict[str, Floats]],
+    level: float,
 ) -> Verdict:
     base, other = tallies[against], tallies[version]
-    verdict = partial(Verdict, version=version, against=against)
+    verdict = partial(Verdict, version=version, against=against, measure=by.name)
     shared_s = min(base.last_s, other.last_s) - max(base.first_s, other.first_s)
     if shared_s < _SAME_TIME * min(base.last_s - base.first_s, other.last_s - other.first_s):
         text = f"{version} and {against} did not answer at the same time, so they cannot be compared."
         return verdict(decision=Decision.OTHER_TIME, text=text)
-    if MRR.name not in samples[against] or MRR.name not in samples[version]:
-        missing = sum(max(MIN_USERS - each.users_of(MRR), 0) for each in (base, other))
+    if by.name not in samples[against] or by.name not in samples[version]:
+        missing = sum(max(MIN_USERS - each.users_of(by), 0) for each in (base, other))
         text = (
             f"Not enough data to compare {version} with {against}: it takes {MIN_USERS} users with a finished search "
             f"of each, so about {missing} more."
         )
         return verdict(decision=Decision.TOO_FEW_USERS, more_users=missing, text=text)
-    differences_R = samples[version][MRR.name] - samples[against][MRR.name]
-    difference = Figure(other.value(MRR) - base.value(MRR), *interval(differences_R, level))
-    users = base.users_of(MRR) + other.users_of(MRR)
-    return _decided(verdict, version, against, difference, error=float(np.std(differences_R)), users=users)
+    differences_R = samples[version][by.name] - samples[against][by.name]
+    difference = Figure(other.value(by) - base.value(by), *interval(differences_R, level))
+    users = base.users_of(by) + other.users_of(by)
+    return _decided(verdict, (version, against), by, difference, error=float(np.std(differences_R)), users=users)
 
 
 def _decided(
-    verdict: Callable[..., Verdict], version: str, against: str, difference: Figure, *, error: float, users: int
+    verdict: Callable[..., Verdict],
+    versions: tuple[str, str],
+    measure: Measure,
+    difference: Figure,
+    *,
+    error: float,
+    users: int,
 ) -> Verdict:
+    version, against = versions
     value, low, high = difference
     assert low is not None
     assert high is not None
-    by = f"its MRR is {abs(value):.3f} {'higher' if value > 0 else 'lower'} ({low:+.3f} to {high:+.3f})"
+    higher = "higher" if value > 0 else "lower"
+    bounds = f"({measure.shown(low, '+')} to {measure.shown(high, '+')})"
+    by = f"its {measure.noun} is {measure.shown(abs(value))} {higher} {bounds}"
     if low > 0 or high < 0:
         decision = Decision.BETTER if low > 0 else Decision.WORSE
         text = f"{version} is {decision.value} than {against}: {by}."

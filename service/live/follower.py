@@ -10,6 +10,7 @@ import structlog
 from lm.errors import AutocompleteError, RequestError
 from service.live.changes import Change, Position
 from service.live.curation import CuratedEntry
+from service.live.forgetting import tell_of_forgetting
 from service.live.kinds import Item, read
 from service.live.overlay import Overlay, View
 from service.live.store import LiveStore
@@ -36,6 +37,7 @@ class Follower:
         must_reach: whether nothing may be answered before the store was reached once. If not, one failed attempt
             is enough to begin without what it holds.
         on_ready: told once answers may go out.
+        on_forgotten: told when a user was forgotten, or may have been.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class Follower:
         wall_clock: Clock,
         must_reach: bool = True,
         on_ready: Callable[[], None] = lambda: None,
+        on_forgotten: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
         self._changes = metrics.live_changes
@@ -54,6 +57,7 @@ class Follower:
         self._wall_clock = wall_clock
         self._must_reach = must_reach
         self._on_ready = on_ready
+        self._on_forgotten = on_forgotten
         self.overlay = Overlay()
         self._position: Position | None = None
         self._current_s = clock()
@@ -133,6 +137,7 @@ class Follower:
             overlay = Overlay().with_changes(_items(state))
             self._publish(lambda _: overlay)
             self._position = position
+            self._on_forgotten()
             _log.info("live_snapshot", number=position.number, entries=overlay.size)
         elif changes:
             assert self._position is not None
@@ -148,6 +153,8 @@ class Follower:
             self._wake.set()
             self._position = self._position._replace(number=changes[-1].number)
             self._changes.inc(len(changes))
+            if tell_of_forgetting(changes):
+                self._on_forgotten()
 
     def _change_entries(self) -> None:
         """Applies what waits, all at once: where very many entries change, take-downs do not wait for them."""

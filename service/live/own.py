@@ -107,6 +107,11 @@ class UserHistories:
                 _log.error("live_histories_lost", error=str(error), effect="nobody's own queries are suggested")
             return NOBODY
 
+    def drop(self) -> None:
+        """Drops all that is remembered."""
+        with self._lock:
+            self._known.clear()
+
     def _read(self, user_pseudo_id: str) -> _Read:
         assert self._store is not None
         user, at_s, now_s = self._users.of(user_pseudo_id), self._clock(), self._wall_clock()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from service.live.events import Event, EventLog, number_at
-from service.live.experiment import Comparison, Experiment
+from service.live.experiment import MRR, Comparison, Experiment, Measure
 from service.live.searches import Search, Searches
 from service.live.unanswered import Lack, Unanswered, UnansweredQueries, listed
 
@@ -39,12 +39,15 @@ class Report:
     unanswered: dict[Lack, tuple[Unanswered, ...]]
 
 
-def made_report(log: EventLog, from_s: float, to_s: float, *, model: str = "", min_users: int, seed: int) -> Report:
+def made_report(
+    log: EventLog, from_s: float, to_s: float, *, model: str = "", min_users: int, seed: int, by: Measure = MRR
+) -> Report:
     """Reads all events of a time, as many thousand a second.
 
     Args:
         model: the one to report on; all if empty.
         seed: draws the users of the intervals.
+        by: what the verdicts are about.
 
     Raises:
         StoreUnavailableError: the store cannot be read.
@@ -64,7 +67,7 @@ def made_report(log: EventLog, from_s: float, to_s: float, *, model: str = "", m
         events=building.events,
         searches=searches,
         without_version=without_version,
-        comparisons=tuple(experiment.compare(np.random.default_rng(seed))),
+        comparisons=tuple(experiment.compare(np.random.default_rng(seed), by=by)),
         unanswered={lack: tuple(listed([queries], lack, min_users=min_users)) for lack in Lack},
     )
 

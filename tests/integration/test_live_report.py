@@ -65,9 +65,13 @@ def test_the_better_version_is_named_with_its_figures(tmp_path: Path) -> None:
     assert new["measures"]["empty"]["value"] == new["measures"]["abandoned"]["value"] == 0
     (verdict,) = model["verdicts"]
     assert (verdict["decision"], verdict["version"], verdict["against"]) == ("better", "new", "old")
-    assert verdict["mrr_difference"]["low"] < 0.2 < verdict["mrr_difference"]["high"]
+    assert verdict["difference"]["low"] < 0.2 < verdict["difference"]["high"]
     assert json.loads(run("--live", live, "--json"))["models"] == [model]
     assert json.loads(run("--live", live, "--json", "--seed", "2"))["models"] != [model]
+    (verdict,) = json.loads(run("--live", live, "--json", "--by", "keystrokes_saved"))["models"][0]["verdicts"]
+    assert (verdict["measure"], verdict["decision"]) == ("keystrokes_saved", "better")
+    assert verdict["difference"]["low"] < 0.2 * 5 / 10 < verdict["difference"]["high"]
+    assert "share of saved keystrokes, %, is " in verdict["text"]
     shown = run("--live", live)
     for said in ("new is better than old", "MRR", "keystrokes saved, %", "place 1", "generated", "blue hats"):
         assert said in shown

@@ -16,7 +16,11 @@ from autocomplete.v1 import autocomplete_service_pb2 as pb
 from autocomplete.v1 import autocomplete_service_pb2_grpc as pb_grpc
 from autocomplete.v1 import deny_list_service_pb2 as deny_pb
 from autocomplete.v1 import deny_list_service_pb2_grpc as deny_grpc
+from autocomplete.v1 import user_event_service_pb2 as event_pb
+from autocomplete.v1 import user_event_service_pb2_grpc as event_grpc
+from typer.testing import CliRunner
 
+from cli.main import app
 from service.app import Server
 from service.config import load_settings
 from service.live.events import Event, EventKind
@@ -215,3 +219,57 @@ def test_redis_shares_no_answer_that_was_for_one_user(tiny_bundle_registry: Path
             assert not any(b"zebra stripes" in (answer or b"") for answer in kept)
         client.config_set("appendonly", "no")
         client.flushall()
+
+
+def forget(users: Users, user: str = "", **fields: Any) -> int:
+    events = event_grpc.UserEventServiceStub(users.channel)
+    request = event_pb.DeleteUserDataRequest(user_pseudo_id=user, **fields)
+    return int(events.DeleteUserData(request, timeout=30).event_count)
+
+
+def test_who_is_forgotten_is_so_on_every_server(tiny_bundle_registry: Path, tmp_path: Path) -> None:
+    live = str(tmp_path / "live.sqlite")
+    with serving(tiny_bundle_registry, live) as one, serving(tiny_bundle_registry, live) as other:
+        one.search("ann", "zebra stripes", "zebra crossing")
+        one.search("bob", "zebra stripes")
+        eventually(lambda: all(len(users.own("ze", "ann")) == 2 for users in (one, other)))
+        assert forget(one, "ann", remover="support") == 2
+        eventually(lambda: not any(users.own("ze", "ann") or users.own("", "ann") for users in (one, other)))
+        assert one.own("ze", "bob") == ["zebra stripes"]
+        assert {each.user for each in one.store.events.after(0, 99)} == {UserKeys(SECRET).of("bob")}
+        assert forget(other, "ann") == forget(other, "nobody") == 0
+        (first, *_) = one.store.log(after=0, count=9)
+        assert (first.kind, first.by, first.value) == ("forget", "support", {})
+        audit = str(one.store.log(after=0, count=9))
+        assert "ann" not in audit.replace("Change", "")
+        assert UserKeys(SECRET).of("ann") not in audit
+
+
+def test_whom_to_forget_must_be_said(users: Users) -> None:
+    long = "x" * 129
+    for user, remover, field in (("", "", "user_pseudo_id"), (long, "", "user_pseudo_id"), ("ann", long, "remover")):
+        with pytest.raises(grpc.RpcError) as raised:
+            forget(users, user, remover=remover)
+        assert raised.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+        assert field in raised.value.details()
+
+
+def test_the_command_forgets_a_user(users: Users) -> None:
+    users.search("ann", "zebra stripes")
+    eventually(lambda: users.own("ze", "ann"))
+    address = f"127.0.0.1:{users.server.port}"
+    told = CliRunner().invoke(app, ["live", "forget", "ann", "--by", "support", "--server", address])
+    assert told.exit_code == 0, told.output
+    assert told.output.endswith("1 events and the user's own queries are removed.\n")
+    eventually(lambda: not users.own("ze", "ann"))
+
+
+def test_a_store_that_is_away_forgets_nobody(users: Users, tmp_path: Path) -> None:
+    users.search("ann", "zebra stripes")
+    eventually(lambda: users.own("ze", "ann"))
+    (tmp_path / "live.sqlite").rename(tmp_path / "away")
+    with pytest.raises(grpc.RpcError) as raised:
+        forget(users, "ann")
+    assert raised.value.code() is grpc.StatusCode.UNAVAILABLE
+    (tmp_path / "away").rename(tmp_path / "live.sqlite")
+    assert forget(users, "ann") == 1

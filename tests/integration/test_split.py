@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,9 +15,13 @@ from autocomplete.v1 import autocomplete_service_pb2 as pb
 from autocomplete.v1 import autocomplete_service_pb2_grpc as pb_grpc
 from autocomplete.v1 import model_service_pb2 as model_pb
 from structlog.testing import capture_logs
+from typer.testing import CliRunner
 
+from cli.main import app
+from demo.sample_data import SampleData
 from lm.bundle.registry import Registry
 from lm.errors import ConfigError
+from tests.compose_run import ROOT
 from tests.reloading import FIRST, SECOND, serving, versioned
 from tests.service_twins import eventually, sample
 from tests.splitting import USERS, Split, splitting
@@ -127,14 +135,40 @@ def test_what_the_registry_does_not_have_is_an_error_before_serving(
     assert said in str(raised.value)
 
 
-def test_two_real_bundles_side_by_side(tmp_path: Path, tiny_bundle: Path) -> None:
+@pytest.fixture
+def two_versions(tmp_path: Path, tiny_bundle: Path) -> Registry:
+    """The model `tiny` in two versions."""
     bundles = Registry(tmp_path / "registry")
     for version in (FIRST, SECOND):
         bundles.publish("tiny", version, versioned(tiny_bundle, tmp_path / version, version))
     bundles.activate("tiny", FIRST)
-    with serving(bundles.root, split=f"tiny@{FIRST}=50,tiny@{SECOND}=50") as (_, channel):
+    return bundles
+
+
+def test_two_real_bundles_side_by_side(two_versions: Registry) -> None:
+    with serving(two_versions.root, split=f"tiny@{FIRST}=50,tiny@{SECOND}=50") as (_, channel):
         stub = pb_grpc.AutocompleteServiceStub(channel)
         found = [stub.CompleteQuery(pb.CompleteQueryRequest(query="new", user_pseudo_id=user)) for user in USERS]
         assert {answer.model_version for answer in found} == {FIRST, SECOND}
         assert all(answer.suggestions for answer in found)
         assert len({answer.attribution_token for answer in found}) == 2
+
+
+def test_the_example_plays_users_whom_the_report_then_knows(
+    two_versions: Registry, tmp_path: Path, sample_data: SampleData
+) -> None:
+    live = str(tmp_path / "live.sqlite")
+    with serving(two_versions.root, split=f"tiny@{FIRST}=50,tiny@{SECOND}=50", live=live) as (server, _):
+        command = [sys.executable, "examples/python/experiment.py", str(sample_data.queries), "--users", "20"]
+        command += ["--server", f"127.0.0.1:{server.port}"]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    report = json.loads(CliRunner().invoke(app, ["live", "report", "--live", live, "--json"]).output)
+    (model,) = report["models"]
+    assert report["searches"] == 60
+    assert {each["version"] for each in model["versions"]} == {FIRST, SECOND}
+    assert sum(each["users"] for each in model["versions"]) == 20
+    for each in model["versions"]:
+        said = f"{each['version']}: {each['searches_with_a_query']} searches"
+        assert said in done.stdout

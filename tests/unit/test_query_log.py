@@ -15,7 +15,7 @@ from training.config import HeldOut, Screening
 from training.config_log import Counting, QueryLogSource
 from training.data.query_log import QueryCounts
 
-OUTPUTS = {"train.parquet", "train_lm.txt", "validation.txt", "test.txt", "withheld.parquet"}
+OUTPUTS = {"train.parquet", "train_lm.txt", "validation.txt", "test.txt", "withheld.parquet", "histories.parquet"}
 
 
 class Written:
@@ -307,3 +307,29 @@ def test_models_learn_a_query_as_often_as_it_was_submitted_from_the_threshold_on
     assert "alone" not in written.train
     for query in ("just three", "many"):
         assert written.train_lm.count(query) == written.train[query] - 2
+
+
+def test_what_users_submitted_is_kept_in_their_order(tmp_path: Path) -> None:
+    rows = ["user\ttime\tquery"]
+    rows += [
+        f"{user}\t2026-01-01T10:0{minute}:00Z\t{query}"
+        for minute, user, query in [
+            (3, "ann", "shoes"),
+            (1, "ann", "hats"),
+            (2, "bob", "hats"),
+            (4, "ann", "shoes"),
+            (5, "", "nobody"),
+        ]
+    ]
+    source = log(tmp_path, "log.tsv", rows).model_copy(update={"time_column": "time", "user_column": "user"})
+    write(tmp_path, source)
+    histories = read_table(tmp_path / "out" / "histories.parquet").to_pydict()
+    by_user: dict[int, list[str]] = {}
+    for user, query in zip(histories["user"], histories["query"], strict=True):
+        by_user.setdefault(user, []).append(query)
+    assert sorted(by_user.values()) == [["hats"], ["hats", "shoes", "shoes"]]
+
+
+def test_a_log_without_users_or_times_tells_of_nobody(tmp_path: Path) -> None:
+    write(tmp_path, log(tmp_path, "log.txt", numbered(20)))
+    assert read_table(tmp_path / "out" / "histories.parquet").num_rows == 0

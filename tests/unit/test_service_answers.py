@@ -11,6 +11,7 @@ from service.cache.answers import Answers, Computed, MemoryCache, answer_key
 from service.cache.redis_cache import RedisCache
 from service.telemetry.metrics import Metrics
 from suggest.budget import Budget
+from suggest.model import Model
 from tests.service_twins import TwinModel, eventually
 
 KEY: bytes = b"Method:model:1:text"
@@ -50,6 +51,19 @@ def test_what_a_far_tier_holds_is_brought_near() -> None:
     assert setup.near.get(KEY) == b"shared"
     assert setup.answers.find(KEY) == b"shared"
     assert setup.computations == 0
+
+
+def test_an_answer_for_one_user_stays_in_the_process_until_users_are_forgotten() -> None:
+    setup, own = Setup(), answer_key("Method", cast(Model, TwinModel()), "text", shared=False)
+    setup.answers.answer(own, setup.compute, ample)
+    setup.answers.keep(own, b"answer")
+    setup.answers.answer(KEY, setup.compute, ample)
+    assert setup.far.get(own) is None
+    setup.far.put(own, b"not asked for")
+    assert setup.answers.find(own) == b"answer"
+    setup.answers.forget_users()
+    assert (setup.near.get(own), setup.near.get(KEY)) == (None, b"answer")
+    assert setup.answers.find(own) is None
 
 
 def test_only_the_process_is_at_hand_and_what_it_lacks_counts_once() -> None:

@@ -142,3 +142,17 @@ class ListUnansweredQueriesResponse(_message.Message):
     next_page_token: str
     partial: bool
     def __init__(self, unanswered_queries: _Optional[_Iterable[_Union[UnansweredQuery, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., partial: _Optional[bool] = ...) -> None: ...
+
+class DeleteUserDataRequest(_message.Message):
+    __slots__ = ("user_pseudo_id", "remover")
+    USER_PSEUDO_ID_FIELD_NUMBER: _ClassVar[int]
+    REMOVER_FIELD_NUMBER: _ClassVar[int]
+    user_pseudo_id: str
+    remover: str
+    def __init__(self, user_pseudo_id: _Optional[str] = ..., remover: _Optional[str] = ...) -> None: ...
+
+class DeleteUserDataResponse(_message.Message):
+    __slots__ = ("event_count",)
+    EVENT_COUNT_FIELD_NUMBER: _ClassVar[int]
+    event_count: int
+    def __init__(self, event_count: _Optional[int] = ...) -> None: ...

@@ -56,6 +56,11 @@ class UserEventServiceStub:
                 request_serializer=autocomplete_dot_v1_dot_user__event__service__pb2.WriteUserEventsRequest.SerializeToString,
                 response_deserializer=autocomplete_dot_v1_dot_user__event__service__pb2.WriteUserEventsResponse.FromString,
                 _registered_method=True)
+        self.DeleteUserData = channel.unary_unary(
+                '/autocomplete.v1.UserEventService/DeleteUserData',
+                request_serializer=autocomplete_dot_v1_dot_user__event__service__pb2.DeleteUserDataRequest.SerializeToString,
+                response_deserializer=autocomplete_dot_v1_dot_user__event__service__pb2.DeleteUserDataResponse.FromString,
+                _registered_method=True)
         self.ListTrendingQueries = channel.unary_unary(
                 '/autocomplete.v1.UserEventService/ListTrendingQueries',
                 request_serializer=autocomplete_dot_v1_dot_user__event__service__pb2.ListTrendingQueriesRequest.SerializeToString,
@@ -98,6 +103,16 @@ class UserEventServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DeleteUserData(self, request, context):
+        """Forgets a user: removes the user's own queries and events. Within two
+        seconds no replica suggests them any more. What they added to counts that
+        name no user stays. The audit says that a user was forgotten, when and by
+        whom, but not which one. Called again, it does no harm.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListTrendingQueries(self, request, context):
         """Lists what users submit at present, the most frequent first. For operators:
         it has queries that no suggestion may show, too.
@@ -127,6 +142,11 @@ def add_UserEventServiceServicer_to_server(servicer, server):
                     servicer.WriteUserEvents,
                     request_deserializer=autocomplete_dot_v1_dot_user__event__service__pb2.WriteUserEventsRequest.FromString,
                     response_serializer=autocomplete_dot_v1_dot_user__event__service__pb2.WriteUserEventsResponse.SerializeToString,
+            ),
+            'DeleteUserData': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteUserData,
+                    request_deserializer=autocomplete_dot_v1_dot_user__event__service__pb2.DeleteUserDataRequest.FromString,
+                    response_serializer=autocomplete_dot_v1_dot_user__event__service__pb2.DeleteUserDataResponse.SerializeToString,
             ),
             'ListTrendingQueries': grpc.unary_unary_rpc_method_handler(
                     servicer.ListTrendingQueries,
@@ -205,6 +225,33 @@ class UserEventService:
             '/autocomplete.v1.UserEventService/WriteUserEvents',
             autocomplete_dot_v1_dot_user__event__service__pb2.WriteUserEventsRequest.SerializeToString,
             autocomplete_dot_v1_dot_user__event__service__pb2.WriteUserEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteUserData(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/autocomplete.v1.UserEventService/DeleteUserData',
+            autocomplete_dot_v1_dot_user__event__service__pb2.DeleteUserDataRequest.SerializeToString,
+            autocomplete_dot_v1_dot_user__event__service__pb2.DeleteUserDataResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1,0 +1,56 @@
+"""`DeleteUserData` of `autocomplete.v1.UserEventService`: forgets a user."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from autocomplete.v1 import user_event_service_pb2 as pb
+
+from lm.errors import RequestError, UnsupportedError
+from service.live.changes import Change
+from service.live.deny_list import MAX_CREATOR
+from service.live.forgetting import KIND
+from service.live.store import LiveStore
+from service.live.users import UserKeys
+from service.rpc.admission import Clock, Lanes
+from service.rpc.calls import Call, Calls
+from service.rpc.requests import MAX_USER_ID_LENGTH, check_length
+
+
+class UserDataServicer:
+    """Has the store forget users; what replicas remember of them goes once the change comes back from there.
+
+    Args:
+        store: None if there is none.
+        wall_clock: seconds since 1970.
+    """
+
+    def __init__(self, store: LiveStore | None, users: UserKeys, wall_clock: Clock) -> None:
+        self._store = store
+        self._users = users
+        self._wall_clock = wall_clock
+
+    async def delete(self, request: pb.DeleteUserDataRequest, call: Call) -> bytes:
+        """`DeleteUserData`."""
+        if not request.user_pseudo_id:
+            remedy = "Give the one that events were sent with."
+            raise RequestError("user_pseudo_id", "is missing.", fault="MALFORMED", remedy=remedy)
+        check_length("user_pseudo_id", request.user_pseudo_id, MAX_USER_ID_LENGTH)
+        check_length("remover", request.remover, MAX_CREATOR)
+        count = await call.compute(partial(self._forget, request.user_pseudo_id, request.remover))
+        return bytes(pb.DeleteUserDataResponse(event_count=count).SerializeToString())
+
+    def handlers(self, calls: Calls, lanes: Lanes) -> dict[str, Any]:
+        """gRPC's handlers by method."""
+        name = "DeleteUserData"
+        return {name: calls.unary(name, lanes.changes, pb.DeleteUserDataRequest, self.delete)}
+
+    def _forget(self, user_pseudo_id: str, by: str) -> int:
+        """Removes first: a removal that is told of has been done. Done twice it does no harm."""
+        if self._store is None:
+            raise UnsupportedError("This server keeps no live state.", remedy="So it keeps nothing of users either.")
+        count = self._store.events.forget(self._users.of(user_pseudo_id))
+        # not even the hash: whoever has the secret could tell whom it was about
+        self._store.append([Change(kind=KIND, key="", value={}, by=by, at_s=self._wall_clock())])
+        return count
