@@ -137,9 +137,9 @@ class ServerSettings(ProgramSettings):
     live: Annotated[Location | None, AfterValidator(_live)] = Field(
         None,
         repr=False,
-        description="Where take-downs are kept: an SQLite file for the processes of one machine, the URL of a Redis "
-        "that replicas share, or `off`. If unset, the Redis of --redis, else `live.sqlite` beside the registry, or "
-        "`off` if the registry is a URL.",
+        description="Where the live state is kept, which is take-downs, curation, events and users' own queries: an "
+        "SQLite file for the processes of one machine, the URL of a Redis that replicas share, or `off`. If unset, the "
+        "Redis of --redis, else `live.sqlite` beside the registry, or `off` if the registry is a URL.",
     )
     live_replicas: int = Field(
         0, ge=0, le=16, description="Number of replicas of the live Redis that must have a change before it is taken."
