@@ -3,7 +3,8 @@
 `python -m benchmarks.live overlay QUERIES` judges texts of a query log against denied phrases of the same log, and
 prints the time for a text and the memory of an entry. `python -m benchmarks.live kills sqlite`, or `redis`, ends
 writers and Redis with SIGKILL at random moments, and counts the acknowledged writes that are not there afterwards.
-`python -m benchmarks.live spread sqlite`, or `redis`, times how soon followers obey.
+`python -m benchmarks.live spread sqlite`, or `redis`, times how soon followers know of
+take-downs, pins and entries.
 """
 
 from __future__ import annotations
@@ -26,9 +27,12 @@ from prometheus_client import CollectorRegistry
 
 from lm.text.normalize import normalize_query
 from service.live.changes import Change
+from service.live.curation import CuratedEntry, Pin, When
+from service.live.curation import creation as curated
 from service.live.denied import Denied
 from service.live.deny_list import DenyEntry, Operator, creation
 from service.live.follower import Follower
+from service.live.overlay import View
 from service.live.store import open_store
 from service.telemetry.metrics import Metrics
 from tests.redis_process import RedisProcess
@@ -41,6 +45,8 @@ _LONGEST_WRITING_S = 0.2
 WRITER = """
 import resource, signal, sys
 from service.live.changes import Change
+from service.live.curation import CuratedEntry, Pin, When
+from service.live.curation import creation as curated
 from service.live.store import open_store
 from service.telemetry.metrics import Metrics
 from lm.errors import AutocompleteError
@@ -184,8 +190,8 @@ def measure_kills(kind: str, rounds: int) -> None:
 
 
 def measure_spread(kind: str, changes: int) -> None:
-    """Prints how long after its acknowledgement a take-down is obeyed by all of three followers."""
-    waited_s = []
+    """Prints how long after its acknowledgement a take-down, a pin or an entry is known to all of three followers."""
+    waited_s: dict[str, list[float]] = {}
     with empty_store(kind) as (location, _):
         stores = [open_store(location) for _ in range(4)]
         metrics = [Metrics(CollectorRegistry()) for _ in stores[1:]]
@@ -196,19 +202,31 @@ def measure_spread(kind: str, changes: int) -> None:
         for follower in followers:
             follower.start()
         for number in range(changes):
-            entry = DenyEntry(operator=Operator.EXACT, phrase=f"phrase {number}", created_s=1.0)
-            stores[0].put(creation(entry, at_s=1.0, by=""), expected=0)
-            begun_s = time.monotonic()
-            while not all(follower.view("").denied.blocks(entry.phrase) for follower in followers):
-                time.sleep(0.001)
-            waited_s.append(time.monotonic() - begun_s)
+            for change, is_known in _changes(number):
+                stores[0].put(change, expected=0)
+                begun_s = time.monotonic()
+                while not all(is_known(follower.view("m")) for follower in followers):
+                    time.sleep(0.001)
+                waited_s.setdefault(change.kind, []).append(time.monotonic() - begun_s)
         for follower in followers:
             follower.close()
         for store in stores:
             store.close()
-    waited_s.sort()
-    median_s, p99_s = waited_s[len(waited_s) // 2], waited_s[len(waited_s) * 99 // 100]
-    print(f"{kind}, {changes} changes, 3 followers: {median_s:.3f} s, p99 {p99_s:.3f} s, worst {waited_s[-1]:.3f} s")
+    for name, each in waited_s.items():
+        each.sort()
+        median_s, p99_s = each[len(each) // 2], each[len(each) * 99 // 100]
+        print(f"{kind}, {changes} x {name}, 3 followers: {median_s:.3f} s, p99 {p99_s:.3f} s, worst {each[-1]:.3f} s")
+
+
+def _changes(number: int) -> Iterator[tuple[Change, Callable[[View], bool]]]:
+    """A change of each kind, and how to tell that it is known."""
+    text = f"phrase {number}"
+    denied = DenyEntry(operator=Operator.EXACT, phrase=text, created_s=1.0)
+    yield creation(denied, at_s=1.0, by=""), lambda view: view.denied.blocks(text)
+    pin = Pin(model="m", query=text, when=When.TYPED, text="x", place=1, created_s=1.0)
+    yield curated(pin, at_s=1.0), lambda view: view.curated.pins is not None and bool(view.curated.pins.of(text))
+    entry = CuratedEntry(model="m", text=text, weight=1.0, created_s=1.0)
+    yield curated(entry, at_s=1.0), lambda view: view.entries.queries.get(text) is not None
 
 
 def main() -> None:

@@ -136,7 +136,7 @@ class QueryCompleter:
         with work.stage("rank"):
             user = live.user if options.tags is None else None  # what the user typed has no tags
             pins = [] if live.pins is None else live.pins.of(request.query)
-            wider = _widest(request) if user is not None or pins else request
+            wider = _widest(request) if user is not None or any(pin.boost for pin in pins) else request
             suggestions: Sequence[QuerySuggestion]
             suggestions = boosted(self._suggestions(wider, listed, self._bundle.queries.total), pins)
             corrected_query = _corrected_query(listed, suggestions[: options.max_suggestions], live.blocked)
@@ -372,8 +372,9 @@ class QueryCompleter:
                 typed = prefix_span(form.display, text, query, prefixes if correction is None else ())
             source = SuggestionSource.GENERATED
             if popularity is not None:
-                source = SuggestionSource.TRENDING if known.is_live(text) else SuggestionSource.LOG
-                source = SuggestionSource.CATALOGUE if form.entry else source
+                source = SuggestionSource.CATALOGUE
+                if not form.entry:
+                    source = SuggestionSource.TRENDING if known.is_live(text) else SuggestionSource.LOG
             suggestions.append(
                 QuerySuggestion(text, form.display, log_prob, math.exp(log_prob), source, typed, terms, form.payload)
             )
@@ -490,7 +491,7 @@ def first_rows(
 def _boosted_rows(request: Request, pool: Pool, rows: Sequence[int]) -> list[int]:
     """Further rows of a pool: of what is boosted."""
     pins, blocked = request.live.pins, request.blocked
-    texts = set() if pins is None else {pin.text for pin in pins.of(request.query) if pin.boost}
+    texts = set[str]() if pins is None else set(pins.boosted(request.query))
     known = pool.candidates.counts
     found = [row for row, text in enumerate(pool.candidates.texts) if text in texts and known[row]] if texts else []
     return [row for row in found if row not in rows and not (blocked and blocked.blocks(pool.candidates.texts[row]))]

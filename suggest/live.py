@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -86,12 +87,14 @@ class Known:
         if self._live:
             live_N = np.zeros(size)
             recency_N = np.zeros(size) if recency_N is None else recency_N
-            for row, query in ((row, query) for row, text in enumerate(texts) for query in self._queries(text)):
+            found = self._among(texts)
+            entered = index.entries_at(positions_N).tolist() if found and index else [False] * size
+            for row, query in found:
                 known_N[row] = True
                 live_N[row] += query.count
-                instead = query.instead and index is not None and index.is_entry(query.text)
-                counts_N[row] = query.count + (0.0 if instead else counts_N[row])
-                recency_N[row] = np.log(np.exp(recency_N[row]) + query.recent)
+                counts_N[row] = query.count + (0.0 if query.instead and entered[row] else counts_N[row])
+                if query.recent:
+                    recency_N[row] = math.log(math.exp(recency_N[row]) + query.recent)
         return Facts(known=known_N, counts=counts_N, live_counts=live_N, weight_order=order_N, recency=recency_N)
 
     def entries(self, texts: Sequence[str]) -> list[bool]:
@@ -101,25 +104,28 @@ class Known:
             entries = index.entries_at(index.positions(texts)).tolist()
         if self._live:
             entries = entries or [False] * len(texts)
-            live = [any(query.entry for query in self._queries(text)) for text in texts]
-            entries = [any(each) for each in zip(entries, live, strict=True)]
+            for row, query in self._among(texts):
+                entries[row] |= query.entry
         return entries
 
     def shown(self, texts: Sequence[str]) -> list[tuple[Shown, ...]]:
         """The forms in which each normalised query is shown; see `QueryIndex.shown`."""
         as_they_are: list[tuple[Shown, ...]] = [(Shown(text, "", 1.0),) for text in texts]
         forms = self._index.shown(texts, self._wanted) if self._index else as_they_are
-        if not self._live:
-            return forms
-        return [self._forms(text, of_index) for text, of_index in zip(texts, forms, strict=True)]
+        live = dict[int, list[LiveQuery]]()
+        for row, query in self._among(texts):
+            live.setdefault(row, []).append(query)
+        for row, queries in live.items():
+            forms[row] = self._forms(texts[row], queries, forms[row])
+        return forms
 
     def is_live(self, text: str) -> bool:
         """Whether most of what is known of a normalised query became known since the bundle was made."""
-        queries = self._queries(text)
+        queries = [query for _, query in self._among([text])]
         return bool(queries) and sum(query.count for query in queries) > (self._index.count(text) if self._index else 0)
 
-    def _forms(self, text: str, of_index: tuple[Shown, ...]) -> tuple[Shown, ...]:
-        for query in self._queries(text):
+    def _forms(self, text: str, queries: Sequence[LiveQuery], of_index: tuple[Shown, ...]) -> tuple[Shown, ...]:
+        for query in queries:
             if query.entry and query.instead:
                 shown = Shown(query.display or text, query.payload, 1.0, entry=True)
                 return (shown,) if self._wanted is None or self._wanted.admits(query.tags) else ()
@@ -127,5 +133,5 @@ class Known:
                 return (Shown(query.display or text, query.payload, 1.0, query.entry),)
         return of_index
 
-    def _queries(self, text: str) -> list[LiveQuery]:
-        return [query for live in self._live if (query := live.get(text)) is not None]
+    def _among(self, texts: Sequence[str]) -> list[tuple[int, LiveQuery]]:
+        return [each for live in self._live for each in live.among(texts)]

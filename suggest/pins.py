@@ -38,18 +38,22 @@ class Pins:
     def __init__(self, typed: Mapping[str, Sequence[Pin]], beginnings: Mapping[str, Sequence[Pin]]) -> None:
         self._typed = typed
         self._beginnings = beginnings
-        self._longest = max(map(len, beginnings), default=-1)
+        self._lengths = sorted(set(map(len, beginnings)))
+        every = (pin for each in (typed, beginnings) for pins in each.values() for pin in pins)
+        self._boosts = any(pin.boost for pin in every)
 
     def of(self, query: str) -> list[Pin]:
         """Those that hold for a typed query, normalised. Of one text that of the longest beginning, or its own."""
-        found = {
-            pin.text: pin for length in range(min(len(query), self._longest) + 1) for pin in self._of(query, length)
-        }
+        found = {pin.text: pin for length in self._lengths for pin in self._begun(query, length)}
         found |= {pin.text: pin for pin in self._typed.get(query.rstrip(" "), ())}
         return list(found.values())
 
-    def _of(self, query: str, length: int) -> Sequence[Pin]:
-        return self._beginnings.get(query[:length], ())
+    def boosted(self, query: str) -> list[str]:
+        """The texts that are boosted for a typed query."""
+        return [pin.text for pin in self.of(query) if pin.boost] if self._boosts else []
+
+    def _begun(self, query: str, length: int) -> Sequence[Pin]:
+        return self._beginnings.get(query[:length], ()) if length <= len(query) else ()
 
 
 def boosted(suggestions: Iterable[QuerySuggestion], pins: Iterable[Pin]) -> list[QuerySuggestion]:

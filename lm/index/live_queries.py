@@ -79,6 +79,14 @@ class LiveQueries:
         query = self._queries.get(text)
         return query if query is None or self._factor == 1 else query._replace(count=query.count * self._factor)
 
+    def among(self, texts: Sequence[str]) -> list[tuple[int, LiveQuery]]:
+        """Which of some normalised texts are there: the place of each, and the query."""
+        get = self._queries.get
+        found = [(place, query) for place, text in enumerate(texts) if (query := get(text)) is not None]
+        if self._factor == 1:
+            return found
+        return [(place, query._replace(count=query.count * self._factor)) for place, query in found]
+
     def scaled(self, factor: float) -> LiveQueries:
         """The same with all counts multiplied. It is to be looked at, not changed."""
         return LiveQueries(self._queries, self._parts, self._changed, factor)

@@ -64,8 +64,8 @@ class BoostedSource:
         """See `Source.propose`."""
         if request.live.pins is None:
             return ()
-        prefixes = typed_prefixes(reading.query)
-        texts = [pin.text for pin in request.live.pins.of(request.query) if pin.boost]
+        texts = request.live.pins.boosted(request.query)
+        prefixes = typed_prefixes(reading.query) if texts else ()
         return [
             Proposal(text, reading)
             for text in texts

@@ -379,3 +379,12 @@ def test_without_a_live_state_and_while_it_is_away_nothing_is_taken(tmp_path: Pa
         for path, elsewhere in away:
             elsewhere.rename(path)
         eventually(lambda: caller.entry("b"))
+
+
+def test_servers_that_share_a_file_show_the_same(tmp_path: Path, model: Model) -> None:
+    live = str(tmp_path / "live.sqlite")
+    with serving(tmp_path / "a", model, live=live) as (_, one), serving(tmp_path / "b", model, live=live) as (_, other):
+        one.entry("Zenith Lamp", 5.0)
+        other.pin("zen", "Zenith Sale", place=1)
+        for caller in (one, other):
+            eventually(lambda caller=caller: caller.texts("zen")[:2] == ["Zenith Sale", "Zenith Lamp"])  # type: ignore[misc]
