@@ -4,7 +4,8 @@ Run from the checkout: `python -m benchmarks.live_servers PART [REGISTRY]`, afte
 
 - `kills`: ends workers, whole servers and the store with SIGKILL at random moments while two clients take down, and
   counts the acknowledged take-downs that are not there afterwards.
-- `spread`: how long after its acknowledgement a take-down holds in every worker of three replicas, under even traffic.
+- `spread`: how long after its acknowledgement a take-down, a pin or an entry holds in every worker of three replicas,
+  under even traffic.
 - `cut`: what one replica still shows after it was cut off from the store for a while.
 - `hidden`: whether what is taken down is shown by any method, and whether anything else is missing.
 """
@@ -21,16 +22,18 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, NamedTuple, Self
+from typing import Annotated, Self
 
 import grpc
 import typer
 from autocomplete.v1 import autocomplete_service_pb2 as pb
 from autocomplete.v1 import autocomplete_service_pb2_grpc as pb_grpc
+from autocomplete.v1 import curation_service_pb2 as curation_pb
+from autocomplete.v1 import curation_service_pb2_grpc as curation_grpc
 from autocomplete.v1 import deny_list_service_pb2 as deny_pb
 from autocomplete.v1 import deny_list_service_pb2_grpc as deny_grpc
 
@@ -42,8 +45,9 @@ from lm.text.normalize import normalize_query
 from tests.redis_process import RedisProcess, free_port
 
 _DEMO = ROOT / "var" / "demo"
-_WORKERS, _CHANNELS = 2, 4
-_START_S, _TIMEOUT_S, _OBEY_S = 120.0, 5.0, 20.0
+WORKERS, _CHANNELS = 2, 4
+_START_S, _TIMEOUT_S = 120.0, 5.0
+_WEIGHT = 1_000.0
 _OWN_CONNECTION = (("grpc.use_local_subchannel_pool", 1), ("grpc.max_reconnect_backoff_ms", 200))
 
 
@@ -61,6 +65,7 @@ class Caller:
         self._channel = grpc.insecure_channel(address, options=_OWN_CONNECTION)
         self.answers = pb_grpc.AutocompleteServiceStub(self._channel)
         self._entries = deny_grpc.DenyListServiceStub(self._channel)
+        self._curated = curation_grpc.CurationServiceStub(self._channel)
 
     def __enter__(self) -> Self:
         return self
@@ -82,6 +87,17 @@ class Caller:
         name: str = self._entries.CreateDenyListEntry(request, timeout=_TIMEOUT_S).name
         return name.removeprefix("denyListEntries/")
 
+    def pin(self, query: str, text: str) -> None:
+        """Puts a text at the first place for a query."""
+        pin = curation_pb.Pin(query=query, match=curation_pb.Pin.MATCH_TYPED, text=text, place=1)
+        self._curated.CreatePin(curation_pb.CreatePinRequest(pin=pin), timeout=_TIMEOUT_S)
+
+    def add(self, text: str) -> None:
+        """Adds an entry to the catalogue."""
+        entry = curation_pb.CatalogueEntry(text=text, weight=_WEIGHT)
+        request = curation_pb.CreateCatalogueEntryRequest(catalogue_entry=entry)
+        self._curated.CreateCatalogueEntry(request, timeout=_TIMEOUT_S)
+
 
 class Replica:
     """A server of two workers, in a process group of its own."""
@@ -90,7 +106,7 @@ class Replica:
         self.address = f"127.0.0.1:{free_port()}"
         self._log = log
         self._command = [sys.executable, "-m", "cli.main", "serve", "--registry", str(registry), "--live", live]
-        self._command += ["--address", self.address, "--metrics-address", "off", "--workers", str(_WORKERS)]
+        self._command += ["--address", self.address, "--metrics-address", "off", "--workers", str(WORKERS)]
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -234,56 +250,6 @@ def measure_kills(registry: Path, kind: Store, rounds: int, seed: int) -> None:
     print(f"{kind}: {rounds} rounds of kill -9 ({said}): {len(taken):,} take-downs acknowledged, {lost} lost")
 
 
-class Wanted(NamedTuple):
-    """What is looked for: whether a query shows a text, or no longer does."""
-
-    number: int
-    typed: str
-    text: str
-    shown: bool
-
-
-class _Watcher(threading.Thread):
-    """Asks one worker at an even pace: for what is wanted, until it is so; else for anything."""
-
-    def __init__(self, caller: Caller, traffic: Sequence[str], every_s: float, number: int) -> None:
-        super().__init__(daemon=True)
-        self._caller, self._traffic, self._every_s = caller, traffic, every_s
-        self._chance = random.Random(number)
-        self.wanted = Wanted(0, "", "", False)
-        self.met, self.met_s = 0, 0.0
-        self.calls = self.refused = 0
-        self.stop = threading.Event()
-
-    def run(self) -> None:
-        """Until it is told to stop."""
-        next_s = time.monotonic() + self._chance.random() * self._every_s
-        while not self.stop.wait(max(next_s - time.monotonic(), 0)):
-            next_s = max(next_s + self._every_s, time.monotonic() - 1)
-            wanted = self.wanted
-            looks = wanted.number != self.met
-            self.calls += 1
-            try:
-                shown = self._caller.shown(wanted.typed if looks else self._chance.choice(self._traffic))
-            except grpc.RpcError:
-                self.refused += 1
-                continue
-            if looks and (wanted.text in shown) == wanted.shown:
-                self.met_s, self.met = time.monotonic(), wanted.number
-
-
-def _all_meet(watchers: Sequence[_Watcher], wanted: Wanted) -> bool:
-    """Whether all see what is wanted before long."""
-    for each in watchers:
-        each.wanted = wanted
-    deadline = time.monotonic() + _OBEY_S
-    while any(each.met != wanted.number for each in watchers):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.005)
-    return True
-
-
 def popular(sample: Path, caller: Caller, count: int) -> list[str]:
     """The most frequent queries that are shown when their last letter is not typed yet, no two of them of one form."""
     counts = Counter(normalize_query(line).strip() for line in sample.read_text("utf-8").splitlines())
@@ -294,51 +260,6 @@ def popular(sample: Path, caller: Caller, count: int) -> list[str]:
         if len(text) > 2 and letters_of(text) not in found and text in caller.shown(text[:-1]):
             found[letters_of(text)] = text
     return list(found.values())
-
-
-def measure_spread(registry: Path, sample: Path, kind: Store, changes: int, calls_per_s: int, most_s: float) -> None:
-    """Prints how long after its acknowledgement a take-down holds in every worker of three replicas."""
-    waited_s: list[float] = []
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        location, _ = stack.enter_context(store_of(kind, folder))
-        servers = stack.enter_context(replicas(registry, folder, *[location] * 3))
-        callers = [caller for server in servers for caller in server.callers(stack)]
-        texts = popular(sample, callers[0], changes)
-        traffic = [text[:length] for text in texts for length in range(len(text))]
-        every_s = len(callers) / calls_per_s
-        watchers = [_Watcher(caller, traffic, every_s, number) for number, caller in enumerate(callers)]
-        for watcher in watchers:
-            watcher.start()
-        writer, begun_s = stack.enter_context(Caller(servers[0].address)), time.monotonic()
-        for number, text in enumerate(texts):
-            if time.monotonic() > begun_s + most_s:
-                break
-            if not _all_meet(watchers, Wanted(2 * number + 1, text[:-1], text, True)):
-                raise RuntimeError(f"{text!r} is not shown by all, though nothing took it down")
-            writer.take_down(text)
-            taken_s = time.monotonic()
-            if not _all_meet(watchers, Wanted(2 * number + 2, text[:-1], text, False)):
-                raise RuntimeError(f"{text!r} is still shown after {_OBEY_S:.0f} s")
-            waited_s.append(max(0.0, *(watcher.met_s - taken_s for watcher in watchers)))
-        took_s = time.monotonic() - begun_s
-        for watcher in watchers:
-            watcher.stop.set()
-            watcher.join()
-        # in turn, each text once: by another worker than before
-        back = sum(
-            text in caller.shown(text[:-1])
-            for text, caller in zip(texts[: len(waited_s)], itertools.cycle(callers), strict=False)
-        )
-    calls, refused = sum(each.calls for each in watchers), sum(each.refused for each in watchers)
-    waited_s.sort()
-    median_s, p99_s = waited_s[len(waited_s) // 2], waited_s[len(waited_s) * 99 // 100]
-    print(
-        f"{kind}: {len(waited_s)} take-downs, {len(callers)} connections to 3 replicas of {_WORKERS} workers, each "
-        f"asks every {1000 * every_s:.0f} ms: {calls / took_s:.0f} calls/s, {refused} of {calls:,} refused\n"
-        f"from acknowledgement to all: median {median_s:.3f} s, p99 {p99_s:.3f} s, worst {waited_s[-1]:.3f} s; "
-        f"shown again in the end: {back}"
-    )
 
 
 def measure_cut(registry: Path, sample: Path, away_s: float, changes: int) -> None:
@@ -404,6 +325,8 @@ def main(
     if part == "kills":
         measure_kills(registry, store, times, seed)
     elif part == "spread":
+        from benchmarks.live_spread import measure_spread
+
         measure_spread(registry, sample, store, times, calls_per_s, most_s)
     elif part == "cut":
         measure_cut(registry, sample, away_s, times)
