@@ -57,6 +57,7 @@ class OtherVariables(BaseSettings):
     kenlm_bin: str = Field("", description="Training: folder of KenLM's programs. If unset, training builds them once.")
     data: str = Field("", description="docker-compose.yml: folder that holds `registry`. If unset, a volume.")
     benchmark_data: str = Field("", description="Benchmarks of queries: folder of the query logs.")
+    benchmark_sessions: str = Field("", description="Benchmark of users' own queries: folder of the log.")
     benchmark_texts: str = Field("", description="Benchmarks of text models: folder of the texts.")
     benchmark_wikitext2: str = Field("", description="Benchmarks of n-gram models: folder of WikiText-2.")
 

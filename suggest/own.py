@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import functools
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 from lm.text.folding import NearWord, near_words
@@ -64,20 +65,28 @@ class History:
         What was typed itself is none of them.
         """
         prefixes, words, whole = typed_prefixes(typed), near_words(typed), typed.rstrip()
+        # what most queries lack is looked for first, for this is done at every keystroke
+        sign = max((f" {word.forms[0]}" for word in words if len(word.forms) == 1), key=len, default="")
+        half = len(typed) // 2
+        head, tail, mistyped = typed[:half], typed[half + 1 :], len(typed) >= _MISTYPED_FROM
         finished, found = typed.endswith(" "), list[Found]()
-        for place, query in enumerate(self.queries):
+        for place, (query, forms) in enumerate(zip(self.queries, self._forms, strict=True)):
             text = query.text
             if text == whole:
                 continue
             if text.startswith(typed) or (prefixes[0].low and any(prefix.begins(text) for prefix in prefixes)):
                 found.append(Found(query, place, Fit.BEGINS))
-            elif words and _may_hold(text, words) and _hold(_words(text).each, words, finished):
+            elif sign in forms and words and _hold(_words(text).each, words, finished):
                 found.append(Found(query, place, Fit.WORDS))
-            elif len(typed) >= _MISTYPED_FROM and begins_mistyped(text, typed):
+            elif mistyped and (text.startswith(head) or tail in text) and begins_mistyped(text, typed):
                 found.append(Found(query, place, Fit.MISTYPED))
             if len(found) == _MOST_FOUND:
                 break
         return found
+
+    @cached_property
+    def _forms(self) -> list[str]:
+        return [_words(query.text).forms for query in self.queries]
 
 
 class _Words(NamedTuple):
@@ -91,12 +100,6 @@ class _Words(NamedTuple):
 def _words(text: str) -> _Words:
     words = near_words(text)
     return _Words(words, "".join(f" {form}" for word in words for form in word.forms))
-
-
-def _may_hold(text: str, typed: Sequence[NearWord]) -> bool:
-    """Whether a form of each typed word begins a form of a word: quick, and enough for most queries."""
-    forms = _words(text).forms
-    return all(any(f" {form}" in forms for form in word.forms) for word in typed)
 
 
 def _hold(words: Sequence[NearWord], typed: Sequence[NearWord], finished: bool) -> bool:
@@ -121,9 +124,6 @@ def _is(word: NearWord, typed: NearWord, whole: bool) -> bool:
 
 def begins_mistyped(text: str, typed: str) -> bool:
     """Whether a text begins as typed but for one letter: another one, one too many, one left out, or two exchanged."""
-    half = len(typed) // 2
-    if not text.startswith(typed[:half]) and typed[half + 1 :] not in text:  # with one error, either half is right
-        return False
     at = next((at for at, (one, other) in enumerate(zip(text, typed, strict=False)) if one != other), None)
     if at is None:
         return len(typed) == len(text) + 1

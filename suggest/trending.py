@@ -11,9 +11,10 @@ from lm.text.normalize import normalize_query
 
 NEAR = ("accents", "punctuation")
 """Differences that make no other trend; see `lm.text.duplicates`."""
-PRIOR_EVENTS = 1000.0
+PRIOR_EVENTS = 5000.0
 """A bundle's log says as much of what is searched for now as so many events of late: the strength of a Dirichlet prior
-whose mean are the shares of the log. So what is as frequent of late as in the log changes no order."""
+whose mean are the shares of the log. So what is as frequent of late as in the log changes no order. In a smaller log an
+event counts as much as a submission there."""
 _LOOKED_AT = 16
 
 
@@ -33,7 +34,7 @@ def trending_query(bundle: Bundle, written: str, amount: float) -> LiveQuery | N
     text = normalize_query(written).rstrip()
     if index is None or not text:
         return None
-    count = amount * max(index.total, 1.0) / PRIOR_EVENTS
+    count = amount * max(index.total / PRIOR_EVENTS, 1.0)
     known = _known_form(index, text)
     if known is not None:
         return LiveQuery(known, count, count)

@@ -2,6 +2,7 @@
 
 import { element, percent, phrase, SOURCES } from "../page/shown.js";
 import { askWhatToTakeDown } from "./deny.js";
+import { askWhatToPin } from "./pins.js";
 import { button, card, facts, keepingFocus, labelled, note } from "./parts.js";
 
 const WAIT_MS = 150; // after the last letter
@@ -76,8 +77,9 @@ export class Search {
     }, { about: text, key: `why ${text}` });
     toggle.setAttribute("aria-expanded", String(!reasons.hidden));
     const down = button("Take down", () => askWhatToTakeDown(this.#desk, text), { about: text, key: `down ${text}` });
-    const about = element("span", { class: "about" }, `${SOURCES[suggestion.source] ?? "other"} · ${percent(suggestion.acceptanceProbability)}`);
-    const line = element("div", { class: "line" }, phrase(suggestion.segments), about, element("span", { class: "does" }, toggle, down));
+    const pin = button("Pin", () => askWhatToPin(this.#desk, { query: this.#box.value, text }), { about: text, key: `pin ${text}` });
+    const about = element("span", { class: "about" }, suggestion.pinned ? "pinned · " : "", `${SOURCES[suggestion.source] ?? "other"} · ${percent(suggestion.acceptanceProbability)}`);
+    const line = element("div", { class: "line" }, phrase(suggestion.segments), about, element("span", { class: "does" }, toggle, pin, down));
     return element("li", {}, line, reasons);
   }
 }
@@ -87,6 +89,7 @@ function why(suggestion, place, all) {
   const { acceptanceProbability: share, explanation = {}, source, payload } = suggestion;
   const known = (name) => explanation[name] !== undefined;
   const terms = [
+    ["Place", suggestion.pinned ? "an operator pinned or boosted it" : "by its probability"],
     ["Comes from", { SUGGESTION_SOURCE_HISTORY: "the query log", SUGGESTION_SOURCE_CATALOGUE: "the catalogue", SUGGESTION_SOURCE_GENERATED: "the language models: nobody typed it", SUGGESTION_SOURCE_TRENDING: "what several users submit at present" }[source] ?? SOURCES[source]],
     ["Asked for", known("popularityLogProbability") ? `${percent(Math.exp(explanation.popularityLogProbability))} of all queries` : "never, as far as the log knows"],
     ["N-gram model", probable(explanation.ngramLogProbability)],

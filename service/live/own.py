@@ -22,6 +22,8 @@ from suggest.own import History, OwnQuery
 
 _FRESH_S = 1.0
 _REST_S = 1.0
+_PATIENCE_S = 0.1
+"""For so long an answer waits for others that ask the store, one at a time."""
 _TRIM_S = 3600.0
 _MOST_USERS = 10_000
 """Users that are remembered: of each there are some 20 KB at most."""
@@ -75,6 +77,7 @@ class UserHistories:
         self._clock = clock
         self._wall_clock = wall_clock
         self._lock = threading.Lock()
+        self._asking = threading.Lock()
         self._known: LRUCache[str, _Read] = LRUCache(_MOST_USERS)
         self._rests_until_s = self._trims_at_s = clock()
         self._failed = False
@@ -96,9 +99,11 @@ class UserHistories:
         known = self.at_hand(user_pseudo_id, model)
         if known is not None:
             return known
-        if self._clock() < self._rests_until_s:
+        if self._clock() < self._rests_until_s or not self._asking.acquire(timeout=_PATIENCE_S):
             return NOBODY
         try:
+            if self._clock() < self._rests_until_s:  # whoever was before has found that it is away
+                return NOBODY
             return self._read(user_pseudo_id).by_model.get(model, NOBODY)
         except AutocompleteError as error:
             self._rests_until_s = self._clock() + _REST_S
@@ -106,6 +111,8 @@ class UserHistories:
                 self._failed = True
                 _log.error("live_histories_lost", error=str(error), effect="nobody's own queries are suggested")
             return NOBODY
+        finally:
+            self._asking.release()
 
     def drop(self) -> None:
         """Drops all that is remembered."""

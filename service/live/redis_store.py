@@ -24,7 +24,7 @@ from service.live.redis_link import PREFIX, RedisLink
 _NUMBER, _ORIGIN, _LOG, _STATE = (f"{PREFIX}:{name}" for name in ("number", "origin", "log", "state"))
 _SECRET = f"{PREFIX}:secret"
 _TIMEOUT_S = 2.0
-_HISTORY_TIMEOUT_S = 0.1
+_HISTORY_TIMEOUT_S = 0.2
 """Answers wait for it."""
 _LONGEST_BLOCK_S = 1.0
 _AT_ONCE = 1000

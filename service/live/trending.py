@@ -30,6 +30,8 @@ Clock = Callable[[], float]
 _CHECKPOINT = "trends"
 _AT_ONCE = 1000
 _LOOK_S, _PUBLISH_S, _RETRY_S = 0.1, 0.25, 1.0
+_REST = 8.0
+"""So many times as long as publishing took, nothing is published: it is to take a small share of the processor."""
 _KEEP_S = 300.0
 MAX_EVENTS = 5_000_000
 """Events that a store keeps, however young."""
@@ -70,7 +72,9 @@ class ModelTrends:
         return written in self.texts
 
     def with_trends(self, model: Model, trends: Mapping[str, Trend], minute: int) -> ModelTrends:
-        """It with other trends."""
+        """It with other trends. Within a minute those that went up or down by little stay as they were."""
+        if minute == self.minute:
+            trends = {written: _settled(self.trends.get(written), trend) for written, trend in trends.items()}
         if trends == self.trends:
             return self if minute == self.minute else replace(self, minute=minute)
         changes, texts, marks = dict[str, LiveQuery | None](), dict(self.texts), dict(self.marks)
@@ -123,6 +127,7 @@ class Trending:
         self._published: Mapping[tuple[str, str], ModelTrends] = {}
         self._begun = self._failed = False
         self._published_s = self._kept_s = self._current_s = clock()
+        self._rest_s = _PUBLISH_S
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="live-events", daemon=True)
         if events is not None:
@@ -168,9 +173,10 @@ class Trending:
         if len(events) == _AT_ONCE:
             return True
         self._current_s = self._clock()
-        if now_s - self._published_s >= _PUBLISH_S:
-            self._published_s = now_s
+        if now_s - self._published_s >= self._rest_s:
             self._publish()
+            self._published_s = self._clock()
+            self._rest_s = max(_PUBLISH_S, _REST * (self._published_s - now_s))
         if now_s - self._kept_s >= _KEEP_S:
             self._kept_s = now_s
             self._keep(log)
@@ -205,6 +211,10 @@ class Trending:
             self._failed = True
             known = {"error": str(error)} if isinstance(error, AutocompleteError) else {"trace": trace_of(error)}
             _log.error("live_events_lost", effect="trends stay as they are", **known)
+
+
+def _settled(former: Trend | None, trend: Trend) -> Trend:
+    return trend if former is None or abs(former.level - trend.level) > 1 else former
 
 
 def _typed_beginning(typed: str) -> str:

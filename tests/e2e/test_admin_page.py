@@ -194,8 +194,8 @@ def test_the_keyboard_is_enough(browser: Browser, tmp_path: Path) -> None:
         page.get_by_label("What people type").press_sequentially("new")
         expect(texts(page)).to_have_text(["newc", "newb", "newa"])
         page.keyboard.press("Tab")  # take down a text
-        for _ in range(2):
-            page.keyboard.press("Tab")  # of the first row: why, take down
+        for _ in range(3):
+            page.keyboard.press("Tab")  # of the first row: why, pin, take down
         expect(button(page, "Take down: newc")).to_be_focused()
         page.keyboard.press("Enter")
         expect(page.get_by_role("dialog").get_by_label("Text")).to_be_focused()
@@ -250,3 +250,50 @@ def test_it_fits_can_be_read_and_names_all(browser: Browser, tmp_path: Path, wid
         page.get_by_role("button", name="Why").first.click()
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert page.evaluate(PALE) == page.evaluate(BROKEN) == []
+
+
+def test_a_text_is_pinned_and_let_go(browser: Browser, tmp_path: Path) -> None:
+    with working(browser, tmp_path) as page:
+        type_query(page, "new")
+        button(page, "Pin: newa").click()
+        dialog = page.get_by_role("dialog", name="Pin a text")
+        expect(dialog.get_by_label("What people type")).to_have_value("new")
+        dialog.get_by_role("button", name="Pin", exact=True).click()
+        expect(dialog).to_be_hidden()
+        expect(page.get_by_role("table", name="Pins")).to_contain_text("at place 1")
+        button(page, "Undo").click()
+        expect(page.get_by_text("Nothing is pinned.")).to_be_visible()
+
+
+def test_an_entry_is_added_withdrawn_and_restored(browser: Browser, tmp_path: Path) -> None:
+    with working(browser, tmp_path) as page:
+        entries = page.get_by_role("table", name="Entries added or withdrawn")
+        for chosen, shown in (("suggested", "2.5"), ("withdrawn: not suggested at all", "withdrawn")):
+            page.get_by_role("button", name="Add an entry").click()
+            dialog = page.get_by_role("dialog", name="Add an entry")
+            dialog.get_by_label("Title").fill("newest lamp")
+            dialog.get_by_label("Weight").fill("2.5")
+            dialog.get_by_label("Tags").fill("lamps, new")
+            dialog.get_by_label("It is").select_option(chosen)
+            dialog.get_by_role("button", name="Add", exact=True).click()
+            expect(dialog).to_be_hidden()
+            expect(entries).to_contain_text(shown)
+        button(page, "Undo").click()
+        expect(entries).to_contain_text("2.5")
+        button(page, "Remove: newest lamp").click()
+        expect(page.get_by_text("No entry was added or withdrawn.")).to_be_visible()
+
+
+def test_a_synonym_is_added_and_removed(browser: Browser, tmp_path: Path) -> None:
+    with working(browser, tmp_path) as page:
+        page.get_by_role("button", name="Add a synonym").click()
+        dialog = page.get_by_role("dialog", name="Add a synonym")
+        dialog.get_by_label("Who types this").fill("tv")
+        dialog.get_by_label("also finds what has this").fill("television")
+        dialog.get_by_role("button", name="Add", exact=True).click()
+        expect(dialog).to_be_hidden()
+        expect(page.get_by_role("table", name="Synonyms")).to_contain_text("this way alone")
+        button(page, "Remove: tv for television").click()
+        expect(page.get_by_text("There is no synonym.")).to_be_visible()
+        button(page, "Undo").click()
+        expect(page.get_by_role("table", name="Synonyms")).to_contain_text("television")

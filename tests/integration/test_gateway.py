@@ -84,6 +84,20 @@ def test_a_degraded_answer_is_not_kept(tmp_path: Path) -> None:
         assert gateway.ask("GET", "/v1:completeQuery?query=a").headers["cache-control"] == "no-store"
 
 
+@pytest.mark.parametrize("personal", ["userPseudoId=ann", "contextQueries=new"])
+def test_an_answer_for_one_user_is_not_kept(gateway: RunningGateway, personal: str) -> None:
+    answer = gateway.ask("GET", f"/v1:completeQuery?query=a&{personal}")
+    assert (answer.status, answer.headers["cache-control"]) == (200, "no-store")
+
+
+def test_a_user_is_forgotten_over_http(gateway: RunningGateway) -> None:
+    forgotten = gateway.ask("POST", "/v1/userData:delete", {"userPseudoId": "ann"})
+    assert (forgotten.status, forgotten.json) == (200, {"eventCount": "0"})
+    refused = gateway.ask("POST", "/v1/userData:delete", {})
+    assert refused.status == 400
+    assert "user_pseudo_id" in str(refused.json)
+
+
 def test_the_other_methods(gateway: RunningGateway) -> None:
     words = gateway.ask("POST", "/v1:predictNextWord", {"text": "the united "}).json
     score = gateway.ask("POST", "/v1:scoreText", {"text": "a b"}).json

@@ -108,6 +108,16 @@ def test_own_queries_come_first_in_an_empty_box_and_where_they_fit(users: Users)
     assert [(segment.text, segment.typed) for segment in first.segments] == [("zebra s", True), ("tripes", False)]
 
 
+def test_an_event_tells_of_a_query_and_one_without_an_id_of_nobodys(users: Users) -> None:
+    events = event_grpc.UserEventServiceStub(users.channel)
+    submission = event_pb.UserEvent.EVENT_TYPE_SUBMISSION
+    for user, query in (("ann", "zebra stripes"), ("", "zebra crossing")):
+        event = event_pb.UserEvent(event_type=submission, query=query, user_pseudo_id=user)
+        events.WriteUserEvent(event_pb.WriteUserEventRequest(user_event=event), timeout=30)
+    eventually(lambda: users.own("ze", "ann") == ["zebra stripes"])
+    assert {each.user for each in users.store.events.after(0, 9)} == {UserKeys(SECRET).of("ann"), ""}
+
+
 def test_nobody_else_gets_them(users: Users) -> None:
     users.search("ann", "zebra stripes")
     eventually(lambda: users.own("", "ann"))

@@ -20,6 +20,7 @@ from autocomplete_client.errors import CallError, from_rpc
 from service.app import Server
 from service.live.sqlite_store import SqliteStore
 from suggest.model import Model, open_model
+from tests.gateways import running_gateway
 from tests.service_twins import TwinModel, eventually, running, sample
 from training.config import TrainingConfig
 from training.pipeline import train
@@ -279,3 +280,20 @@ def test_trends_are_listed_page_by_page_and_survive_a_restart(tmp_path: Path) ->
         assert refused(caller.trending, "models/none").code is grpc.StatusCode.NOT_FOUND
         assert places(refused(caller.trending, "twin"))[1] == ["model"]
         assert places(refused(caller.trending, "models/twin", page_token="x"))[1] == ["page_token"]
+
+
+def test_events_come_over_http_and_what_is_trending_is_for_operators(tmp_path: Path) -> None:
+    with (
+        running(tmp_path, live_min_users=1) as (server, _),
+        running_gateway(f"127.0.0.1:{server.port}", admin=True) as gateway,
+    ):
+        sent = {"eventType": "EVENT_TYPE_SUBMISSION", "query": "shoes", "userPseudoId": "ann", "eventId": "one"}
+        assert gateway.ask("POST", "/v1/userEvents:write", sent).json["query"] == "shoes"
+        answer = gateway.ask("POST", "/v1/userEvents:batchWrite", {"userEvents": [sent, sent | {"eventId": "two"}]})
+        assert answer.json == {"writtenCount": 1, "duplicateCount": 1}
+        answer = gateway.ask("POST", "/v1/userEvents:batchWrite", {"userEvents": [sent, sent | {"query": ""}]})
+        assert answer.status == 400
+        assert "user_events[1].query" in answer.json["message"]
+        eventually(lambda: gateway.ask("GET", "/v1/trendingQueries").json.get("trendingQueries"))
+        (listed,) = gateway.ask("GET", "/v1/trendingQueries?model=models/twin").json["trendingQueries"]
+        assert (listed["query"], listed["shown"]) == ("shoes", True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 
 from hypothesis import given
@@ -159,3 +160,24 @@ def test_the_callers_session_goes_before_the_servers() -> None:
     user = user_of([OwnQuery("hats", "Hats", NOW_S - 60, 4)], ["red", "hats"])
     assert user.context == ("red", "hats")
     assert [(query.text, query.times) for query in user.history.queries] == [("hats", 4), ("red", 1)]
+
+
+@given(st.lists(st.text("abc ", min_size=1, max_size=9), max_size=8), st.text("abc ", max_size=7), st.booleans())
+def test_what_is_found_is_what_looking_at_each_finds(texts: list[str], typed: str, finished: bool) -> None:
+    texts = list(dict.fromkeys(" ".join(text.split()) for text in texts if text.strip()))
+    typed = " ".join(typed.split())
+    typed += " " * (finished and bool(typed))
+    found = {each.query.text: each.fit for each in History(OwnQuery(text, text, NOW_S) for text in texts).found(typed)}
+    for text in texts:
+        *whole, last = typed.split(" ")
+        needed, there = Counter(whole), Counter(text.split())
+        holds = needed <= there and (not last or any(word.startswith(last) for word in there - needed))
+        if text == typed.rstrip():
+            expected = None
+        elif text.startswith(typed):
+            expected = Fit.BEGINS
+        elif holds and typed.strip():
+            expected = Fit.WORDS
+        else:
+            expected = Fit.MISTYPED if len(typed) >= 4 and begins_mistyped(text, typed) else None
+        assert found.get(text) is expected

@@ -45,6 +45,14 @@ def test_other_keys_stay_until_the_next_minute(typed: str) -> None:
     assert told(("other", 1), before=before, minute=MINUTE + 1).epoch(typed) != before.epoch(typed)
 
 
+def test_small_changes_wait_for_the_next_minute() -> None:
+    before = told(("shoes", 5))
+    assert told(("shoes", 6), before=before) is before
+    assert told(("shoes", 7), before=before).epoch("sh") != before.epoch("sh")
+    later = told(("shoes", 6), before=before, minute=MINUTE + 1)
+    assert [trend.level for trend in later.trends.values()] == [6]
+
+
 def test_replicas_name_the_same_alike_however_they_came_to_it() -> None:
     one = told(("a b", 1), ("c", 2))
     other = told(("c", 2), ("a b", 1), before=told(("c", 4), ("d", 1), before=told(("a b", 1))))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
@@ -99,6 +101,25 @@ def test_a_store_that_is_away_is_let_rest() -> None:
     assert setup.texts() == []
     setup.now_s += 1
     assert setup.texts() == ["a"]
+
+
+def test_nobody_waits_long_behind_a_store_that_hangs() -> None:
+    store = Store(kept("a"))
+    setup, asked, go_on = Setup(store), threading.Event(), threading.Event()
+    answer = store.of
+
+    def hang(user: str) -> list[KeptQuery]:
+        asked.set()
+        assert go_on.wait(20)
+        return answer(user)
+
+    store.of = hang  # type: ignore[method-assign]
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(setup.texts)
+        assert asked.wait(20)
+        assert setup.texts() == []
+        go_on.set()
+        assert first.result() == ["a"]
 
 
 def test_what_is_dropped_is_read_anew() -> None:
