@@ -34,6 +34,7 @@ class QueryFields(TypedDict, total=False):
     user_pseudo_id: str  # whose own earlier queries are suggested too
     context_queries: Sequence[str]  # earlier queries of this session, the last one last
     incognito: bool  # use neither of both
+    filter: pb.TagFilter  # only entries of the catalogue with such tags
 
 
 class QueryOptions(QueryFields, CallOptions, total=False):

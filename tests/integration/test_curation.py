@@ -257,7 +257,9 @@ def test_only_what_carries_the_tags_is_shown(tmp_path: Path, model: Model) -> No
         caller.entry("Sony Zeppelin", 1000.0, tags=["brand:other"])
         caller.pin("sony z", "Sony Zebra", place=1)
         eventually(lambda: "Sony Zebra" in caller.texts("sony z"))
-        assert caller.texts("sony z", filter=sony) == ["Sony Zenith"]
+        found = caller.texts("sony z", filter=sony)
+        assert found[0] == "Sony Zenith"
+        assert set(found[1:]) <= {f"Sony Walkman {each}" for each in _THINGS}  # as corrections
 
 
 def test_items_are_listed_and_outlive_a_restart(tmp_path: Path, model: Model) -> None:
@@ -388,3 +390,17 @@ def test_servers_that_share_a_file_show_the_same(tmp_path: Path, model: Model) -
         other.pin("zen", "Zenith Sale", place=1)
         for caller in (one, other):
             eventually(lambda caller=caller: caller.texts("zen")[:2] == ["Zenith Sale", "Zenith Lamp"])  # type: ignore[misc]
+
+
+def test_a_filter_holds_for_a_whole_stream_and_in_the_cache(tmp_path: Path, model: Model) -> None:
+    def keystrokes() -> Iterator[pb.StreamCompleteQueryRequest]:
+        yield pb.StreamCompleteQueryRequest(config={"filter": {"any_of": ["brand:sony"]}})
+        yield pb.StreamCompleteQueryRequest(keystroke={"sequence_number": 1, "query": "case"})
+
+    with serving(tmp_path, model) as (_, caller):
+        every = caller.texts("case")
+        assert len(every) > 1
+        last = next(each for each in caller.answers.StreamCompleteQuery(keystrokes(), timeout=60) if each.is_final)
+        assert [each.text for each in last.completion.suggestions] == ["Sony Walkman Case"]
+        assert caller.texts("case", filter={"all_of": ["brand:sony"]}) == ["Sony Walkman Case"]
+        assert caller.texts("case") == every
