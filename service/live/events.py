@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -143,9 +143,20 @@ def pack_event(event: Event) -> str:
     )
 
 
+def unpack_events(rows: Iterable[tuple[str | bytes, int]]) -> list[Event]:
+    """Reads what `pack_event` wrote, but for what this release does not know, as of a later one."""
+    events = []
+    for packed, number in rows:
+        try:
+            events.append(unpack_event(packed, number))
+        except (TypeError, ValueError):
+            continue
+    return events
+
+
 def unpack_event(packed: str | bytes, number: int) -> Event:
     """Reads what `pack_event` wrote."""
-    event_id, kind, at_s, model, version, query, typed_length, place, user, session, shown = json.loads(packed)
+    event_id, kind, at_s, model, version, query, typed_length, place, user, session, shown, *_ = json.loads(packed)
     return Event(
         event_id=event_id,
         kind=EventKind(kind),

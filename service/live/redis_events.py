@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from service.live.events import ONCE_S, Checkpoint, Event, id_digest, number_at, pack_event, unpack_event
+from service.live.events import ONCE_S, Checkpoint, Event, id_digest, number_at, pack_event, unpack_events
 from service.live.histories import HistoryLimits
 from service.live.redis_histories import (
     ACTIVE,
@@ -81,7 +81,7 @@ class RedisEvents:
     def after(self, number: int, count: int) -> list[Event]:
         """See `EventLog`."""
         found = self._link.ask(lambda client: client.xrange(_EVENTS, min=f"{number + 1}-0", count=count))
-        return [unpack_event(fields[b"event"], int(name.partition(b"-")[0])) for name, fields in found]
+        return unpack_events((fields[b"event"], int(name.partition(b"-")[0])) for name, fields in found)
 
     def forget(self, user: str) -> int:
         """See `EventLog`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
-from service.live.events import ONCE_S, Checkpoint, Event, id_digest, number_at, pack_event, unpack_event
+from service.live.events import ONCE_S, Checkpoint, Event, id_digest, number_at, pack_event, unpack_events
 from service.live.sqlite_histories import SqliteHistories, forget_history
 from service.live.sqlite_link import SqliteLink
 
@@ -52,7 +52,7 @@ class SqliteEvents:
         query = "SELECT event, number FROM events WHERE number > ? ORDER BY number LIMIT ?"
         with self._link.reading() as connection:
             rows = connection.execute(query, (number, count)).fetchall()
-        return [unpack_event(*row) for row in rows]
+        return unpack_events(rows)
 
     def forget(self, user: str) -> int:
         """See `EventLog`."""

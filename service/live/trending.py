@@ -7,7 +7,9 @@ there, so that a replica that starts reads only what came since.
 from __future__ import annotations
 
 import hashlib
+import re
 import threading
+import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -37,6 +39,8 @@ MAX_EVENTS = 5_000_000
 """Events that a store keeps, however young."""
 _DAY_S = 24 * 3600.0
 _MARK_BITS = 64
+_LETTERS, _SETTLED_MINUTES = 3, 5
+_BEGINNING = re.compile(f"[a-z0-9]{{1,{_LETTERS}}}")
 _log = structlog.get_logger("service.live")
 
 
@@ -61,19 +65,20 @@ class ModelTrends:
         """Names what may answer a normalised text: equal on whichever replica. Empty if nothing is trending.
 
         Thousands of trends change all the time, and few of them matter to a text: those with a word that begins as it
-        does. What is found otherwise, as by a typing error in the first two letters, is named once a minute.
+        does. What is found otherwise, as by a typing error in the first letters, is named anew after an hour at most.
         """
         if not self.texts:
             return ""
-        return f"{self.minute:x}.{self.marks.get(_typed_beginning(typed), 0):x}"
+        hour = (self.minute + zlib.crc32(typed.encode("utf-8", "surrogatepass")) % 60) // 60
+        return f"{hour:x}.{self.marks.get(_typed_beginning(typed), 0):x}"
 
     def shows(self, written: str) -> bool:
         """Whether the model may show a trend."""
         return written in self.texts
 
     def with_trends(self, model: Model, trends: Mapping[str, Trend], minute: int) -> ModelTrends:
-        """It with other trends. Within a minute those that went up or down by little stay as they were."""
-        if minute == self.minute:
+        """It with other trends. For some minutes those that went up or down by little stay as they were."""
+        if minute // _SETTLED_MINUTES == self.minute // _SETTLED_MINUTES:
             trends = {written: _settled(self.trends.get(written), trend) for written, trend in trends.items()}
         if trends == self.trends:
             return self if minute == self.minute else replace(self, minute=minute)
@@ -218,17 +223,15 @@ def _settled(former: Trend | None, trend: Trend) -> Trend:
 
 
 def _typed_beginning(typed: str) -> str:
-    """Of the first word two letters, one if there is no other; `*` if it does not begin with an ASCII letter."""
-    first = typed[:2]
-    if first.isascii() and first.isalnum():
-        return first
-    return typed[:1] if typed[:1].isascii() and typed[:1].isalnum() else "*" * bool(typed)
+    """The first letters of the first word; `*` if it does not begin with an ASCII letter or digit."""
+    found = _BEGINNING.match(typed)
+    return found.group() if found else "*" * bool(typed)
 
 
 def _mark(marks: dict[str, int], text: str, digest: int) -> None:
     """Adds a digest to all beginnings that a text may be found by."""
     words = {*text.split(), *(form for word in near_words(text) for form in word.forms)}
-    for beginning in {"", "*", *(word[:1] for word in words), *(word[:2] for word in words)}:
+    for beginning in {"", "*", *(word[:size] for word in words for size in range(1, _LETTERS + 1))}:
         mark = (marks.get(beginning, 0) + digest) % (1 << _MARK_BITS)
         if mark:
             marks[beginning] = mark

@@ -10,7 +10,7 @@ import pytest
 
 from lm.errors import StoreUnavailableError, UnsupportedError
 from service.live.changes import Change
-from service.live.events import Checkpoint, Event, EventKind, number_at
+from service.live.events import Checkpoint, Event, EventKind, number_at, pack_event
 from service.live.store import LiveStore, open_store
 from tests.redis_process import RedisProcess
 
@@ -53,6 +53,13 @@ def test_an_event_comes_back_as_it_was(store: LiveStore) -> None:
     assert taken == replace(full, number=number_at(NOW_S))
     assert taken.taken_s == NOW_S
     assert store.events.after(taken.number, 10) == []
+
+
+def test_what_a_later_release_wrote_is_left_out(store: LiveStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("sqlite_events", "redis_events"):
+        monkeypatch.setattr(f"service.live.{module}.pack_event", lambda event: event.query)
+    store.events.write([event('["", "new", 1]'), event("{}"), event(pack_event(event("a"))[:-1] + ",1]")], now_s=NOW_S)
+    assert queries(store.events.after(0, 10)) == ["a"]
 
 
 def test_numbers_rise_whatever_the_clock_says(store: LiveStore, location: str) -> None:
