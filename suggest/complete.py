@@ -412,7 +412,7 @@ class QueryCompleter:
         mixing = Mixing(
             query=request.query,
             options=request.options,
-            kinds=self._duplicates.collapse,
+            kinds=[kind for kind in self._duplicates.collapse if kind != "plural"],
             floor=self._ranking.floor,
             hides=lambda text: never.screens(text) or (request.blocked is not None and request.blocked.blocks(text)),
             may_generate=lambda text: not never.includes([text])[0],

@@ -25,7 +25,7 @@ class Mixing:
     Attributes:
         query: what was typed, normalised.
         options: `generated` is not None.
-        kinds: differences of `lm.text.duplicates` that make no other query.
+        kinds: differences of `lm.text.duplicates` that never make another query: not `plural`.
         floor: the least probability of a guess.
         hides: whether a normalised text must not be shown.
         may_generate: whether a text that nobody has typed may be shown.
@@ -50,16 +50,23 @@ class Mixing:
         rest = max(1.0 - sum(math.exp(each.log_prob) for each in chances), 0.0)
         mixed, places = list[QuerySuggestion](), dict[str, int]()
         for other in listed:
-            places.setdefault(duplicate_key(other.text, *self.kinds), len(mixed))
+            for name in (other.text, self._key(other.text)):
+                places.setdefault(name, len(mixed))
             mixed.append(_with_prob(other, other.acceptance_prob * rest))
         allowed = itertools.islice(filter(self._may_show, chances), self.options.max_suggestions)
         for own in map(self._suggestion, allowed):
-            place = places.setdefault(duplicate_key(own.text, *self.kinds), len(mixed))
+            place = places.get(own.text)
+            if place is None:
+                place = places.setdefault(self._key(own.text), len(mixed))
             if place == len(mixed):
                 mixed.append(own)
             else:
                 mixed[place] = _joined(mixed[place], own)
         return self._cut(mixed if self.query else _own_first(mixed))
+
+    def _key(self, text: str) -> str:
+        """What near-duplicates have in common; no query looks like it."""
+        return "\n" + duplicate_key(text, *self.kinds)
 
     def _may_show(self, chance: Chance) -> bool:
         if self.hides(chance.text):

@@ -58,7 +58,7 @@ def mixed(
     mixing = Mixing(
         query=typed,
         options=options,
-        kinds=KINDS,
+        kinds=[kind for kind in KINDS if kind != "plural"],
         floor=0.0,
         hides=lambda text: text == hidden,
         may_generate=bool,
