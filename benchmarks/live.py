@@ -33,7 +33,7 @@ from service.live.denied import Denied
 from service.live.deny_list import DenyEntry, Operator, creation
 from service.live.follower import Follower
 from service.live.overlay import View
-from service.live.store import open_store
+from service.live.stores.store import open_store
 from service.telemetry.metrics import Metrics
 from tests.redis_process import RedisProcess
 
@@ -47,7 +47,7 @@ import resource, signal, sys
 from service.live.changes import Change
 from service.live.curation import CuratedEntry, Pin, When
 from service.live.curation import creation as curated
-from service.live.store import open_store
+from service.live.stores.store import open_store
 from service.telemetry.metrics import Metrics
 from lm.errors import AutocompleteError
 location, writer, limit = sys.argv[1], sys.argv[2], int(sys.argv[3])

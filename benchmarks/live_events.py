@@ -34,9 +34,9 @@ from benchmarks.command import ROOT
 from benchmarks.live_servers import Replica, Store, replicas, store_of
 from lm.bundle.registry import open_registry
 from lm.text.normalize import normalize_query
-from service.live.events import Event, EventKind, number_at
-from service.live.trending import NO_TRENDS
-from service.live.trends import Trends
+from service.live.events.event import Event, EventKind, number_at
+from service.live.events.trending import NO_TRENDS
+from service.live.events.trends import Trends
 from suggest.live import NOTHING, Live
 from suggest.model import Model, open_model
 from suggest.types import QueryOptions

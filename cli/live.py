@@ -19,7 +19,7 @@ from cli.serve import DEFAULT_SERVER
 if TYPE_CHECKING:
     from service.config import ServerSettings
     from service.live.changes import Change
-    from service.live.store import LiveStore
+    from service.live.stores.store import LiveStore
 
 _AT_ONCE = 500
 _FORGET_TIMEOUT_S = 60.0
@@ -76,7 +76,7 @@ def import_changes(
 
 
 class By(StrEnum):
-    """What a verdict can be about, by the names of `service.live.experiment.MEASURES`."""
+    """What a verdict can be about, by the names of `service.live.events.experiment.MEASURES`."""
 
     MRR = "mrr"
     ACCEPTED = "accepted"
@@ -106,8 +106,8 @@ def report(
     import time
 
     from cli.live_report import print_report, report_document
-    from service.live.experiment import MEASURES
-    from service.live.report import made_report
+    from service.live.events.experiment import MEASURES
+    from service.live.events.report import made_report
 
     now_s = time.time()
     from_s, to_s = (moment_s(text, now_s, option) for text, option in ((since, "--since"), (until, "--until")))
@@ -231,7 +231,7 @@ def _settings(live: str | None, registry: str | None) -> ServerSettings:
 
 def _open(live: str | None, registry: str | None, *, create: bool) -> LiveStore:
     from lm.errors import ConfigError
-    from service.live.store import OFF, open_store, store_location
+    from service.live.stores.store import OFF, open_store, store_location
 
     settings = _settings(live, registry)
     location = store_location(settings)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from service.live.events import Event, EventLog
+    from service.live.events.event import Event, EventLog
     from training.config import TrainingConfig
 
 _AT_ONCE = 1000
@@ -72,7 +72,7 @@ def with_live_logs(config: TrainingConfig, base: Path) -> TrainingConfig:
         InputError: a file cannot be written.
         StoreUnavailableError: a store cannot be read.
     """
-    from service.live.store import open_store
+    from service.live.stores.store import open_store
 
     sources = []
     for place, source in enumerate(config.query_log):
@@ -91,7 +91,7 @@ def with_live_logs(config: TrainingConfig, base: Path) -> TrainingConfig:
 
 
 def _groups(events: EventLog, since_s: float, model: str) -> Iterator[list[dict[str, Any]]]:
-    from service.live.events import EventKind, number_at
+    from service.live.events.event import EventKind, number_at
 
     number, rows = number_at(since_s) - 1, list[dict[str, Any]]()
     while some := events.after(number, _AT_ONCE):

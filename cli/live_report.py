@@ -11,9 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.output import figures_table, stdout
-from service.live.experiment import MEASURES, Comparison, Figure, Measure, Place
-from service.live.report import Report
-from service.live.unanswered import Lack
+from service.live.events.experiment import MEASURES, Comparison, Figure, Measure, Place
+from service.live.events.report import Report
+from service.live.events.unanswered import Lack
 
 _TITLES = {
     Lack.ACCEPTED: "Queries sent without an accepted suggestion",

@@ -19,15 +19,15 @@ from service.cache.answers import open_answers
 from service.cache.warm_set import WarmSets
 from service.config import ServerSettings
 from service.listen import Handlers, grpc_server, serve_metrics
+from service.live.events.online_metrics import OnlineMetrics
+from service.live.events.trending import Trending
+from service.live.events.trends import Trends
 from service.live.follower import Follower
-from service.live.histories import DAY_S, HistoryLimits
 from service.live.models import LiveModels
-from service.live.online_metrics import OnlineMetrics
-from service.live.own import UserHistories
-from service.live.store import OFF, LiveStore, open_store, store_location
-from service.live.trending import Trending
-from service.live.trends import Trends
-from service.live.users import UserKeys
+from service.live.stores.store import OFF, LiveStore, open_store, store_location
+from service.live.users.histories import DAY_S, HistoryLimits
+from service.live.users.keys import UserKeys
+from service.live.users.own import UserHistories
 from service.models.bundles import ModelOpener, bundle_opener, chosen_models, chosen_split, open_bundles, settle_memory
 from service.models.served_models import ModelState, ModelStatus, ServedModels
 from service.rpc.admission import Lanes

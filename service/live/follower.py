@@ -10,10 +10,10 @@ import structlog
 from lm.errors import AutocompleteError, RequestError
 from service.live.changes import Change, Position
 from service.live.curation import CuratedEntry
-from service.live.forgetting import tell_of_forgetting
 from service.live.kinds import Item, read
 from service.live.overlay import Overlay, View
-from service.live.store import LiveStore
+from service.live.stores.store import LiveStore
+from service.live.users.forgetting import tell_of_forgetting
 from service.telemetry.logs import trace_of
 from service.telemetry.metrics import Metrics
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from lm.errors import ModelLoadingError
 from lm.text.normalize import normalize_query
+from service.live.events.trending import NO_TRENDS, ModelTrends, Trending
 from service.live.follower import Follower
-from service.live.own import NOBODY, Own, UserHistories
-from service.live.trending import NO_TRENDS, ModelTrends, Trending
+from service.live.users.own import NOBODY, Own, UserHistories
 from suggest.budget import Budget
 from suggest.live import Live
 from suggest.own import OwnQuery

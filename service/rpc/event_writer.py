@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from lm.errors import OverloadedError, StoreUnavailableError
-from service.live.events import MAX_EVENTS_AT_ONCE, Event, EventLog
+from service.live.events.event import MAX_EVENTS_AT_ONCE, Event, EventLog
 from service.rpc.admission import Clock, Threads
 from service.telemetry.metrics import Metrics
 

@@ -12,7 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from lm.errors import EntryNotFoundError, RequestError, StoreUnavailableError, UnsupportedError
 from service.live.changes import Change, removal
-from service.live.store import LiveStore
+from service.live.stores.store import LiveStore
 from service.rpc.requests import check_range
 from service.telemetry.metrics import Metrics
 

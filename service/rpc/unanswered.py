@@ -9,8 +9,8 @@ from typing import Any
 from autocomplete.v1 import user_event_service_pb2 as pb
 
 from lm.errors import RequestError, UnsupportedError
-from service.live.events import EventLog
-from service.live.unanswered import Lack, RecentUnanswered, Unanswered
+from service.live.events.event import EventLog
+from service.live.events.unanswered import Lack, RecentUnanswered, Unanswered
 from service.models.served_models import ServedModels
 from service.rpc.admission import Lanes
 from service.rpc.calls import Call, Calls

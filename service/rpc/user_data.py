@@ -10,9 +10,9 @@ from autocomplete.v1 import user_event_service_pb2 as pb
 from lm.errors import RequestError, UnsupportedError
 from service.live.changes import Change
 from service.live.deny_list import MAX_CREATOR
-from service.live.forgetting import KIND
-from service.live.store import LiveStore
-from service.live.users import UserKeys
+from service.live.stores.store import LiveStore
+from service.live.users.forgetting import KIND
+from service.live.users.keys import UserKeys
 from service.rpc.admission import Clock, Lanes
 from service.rpc.calls import Call, Calls
 from service.rpc.requests import MAX_USER_ID_LENGTH, check_length

@@ -11,10 +11,10 @@ from typing import Any
 from autocomplete.v1 import user_event_service_pb2 as pb
 
 from lm.errors import RequestError, UnsupportedError
-from service.live.events import MAX_EVENTS_AT_ONCE, Event, EventKind
+from service.live.events.event import MAX_EVENTS_AT_ONCE, Event, EventKind
+from service.live.events.trending import Trending
 from service.live.follower import Follower
-from service.live.trending import Trending
-from service.live.users import UserKeys
+from service.live.users.keys import UserKeys
 from service.models.served_models import ServedModels
 from service.rpc.admission import Clock, Lanes
 from service.rpc.calls import Call, Calls

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from service.live.store import LiveStore, open_store
+from service.live.stores.store import LiveStore, open_store
 from tests.redis_process import RedisProcess
 from tests.redis_topologies import RedisCluster, RedisWithSentinel
 

@@ -10,8 +10,8 @@ import pytest
 
 from lm.errors import StoreUnavailableError, UnsupportedError
 from service.live.changes import Change
-from service.live.events import Checkpoint, Event, EventKind, number_at, pack_event
-from service.live.store import LiveStore, open_store
+from service.live.events.event import Checkpoint, Event, EventKind, number_at, pack_event
+from service.live.stores.store import LiveStore, open_store
 from tests.redis_process import RedisProcess
 
 NOW_S = 1_800_000_000.0

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from service.live.events import Event, EventKind
-from service.live.histories import DAY_S, HistoryLimits, KeptQuery
-from service.live.store import LiveStore, open_store
+from service.live.events.event import Event, EventKind
+from service.live.stores.store import LiveStore, open_store
+from service.live.users.histories import DAY_S, HistoryLimits, KeptQuery
 
 NOW_S = 1_800_000_000.0
 ANN = "a" * 16

@@ -11,7 +11,7 @@ import pytest
 
 from lm.errors import ConfigError, StoreUnavailableError
 from service.live.changes import Change, Position
-from service.live.store import LiveStore, open_store
+from service.live.stores.store import LiveStore, open_store
 from tests.redis_topologies import RedisWithSentinel
 
 

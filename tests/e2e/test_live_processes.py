@@ -15,7 +15,7 @@ from autocomplete.v1 import deny_list_service_pb2_grpc as deny_grpc
 
 from benchmarks.live import Writer, everything, kill_rounds
 from service.live.changes import Change
-from service.live.store import open_store
+from service.live.stores.store import open_store
 from tests.redis_process import RedisProcess
 from tests.service_process import started
 from tests.service_twins import eventually

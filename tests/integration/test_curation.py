@@ -21,7 +21,7 @@ from autocomplete.v1 import deny_list_service_pb2_grpc as deny_grpc
 from autocomplete_client.errors import CallError, from_rpc
 from lm.bundle.registry import Registry
 from service.app import Server
-from service.live.sqlite_store import SqliteStore
+from service.live.stores.sqlite_store import SqliteStore
 from suggest.model import Model, open_model
 from tests.service_twins import TwinModel, eventually, running, sample
 from training.config import TrainingConfig

@@ -22,7 +22,7 @@ from lm.errors import ConfigError
 from service.app import Server
 from service.live.changes import Change
 from service.live.deny_list import KIND
-from service.live.sqlite_store import SqliteStore
+from service.live.stores.sqlite_store import SqliteStore
 from tests.redis_process import RedisProcess, free_port
 from tests.service_twins import TwinModel, eventually, running, sample
 

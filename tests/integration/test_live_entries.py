@@ -17,7 +17,7 @@ from service.live.curation import creation as curated
 from service.live.deny_list import DenyEntry, Operator, creation
 from service.live.entries import Entries
 from service.live.follower import Follower
-from service.live.sqlite_store import SqliteStore
+from service.live.stores.sqlite_store import SqliteStore
 from service.telemetry.metrics import Metrics
 from tests.service_twins import eventually
 

@@ -12,8 +12,8 @@ from cli.live_log import with_live_logs
 from cli.main import app
 from lm.bundle.bundle import open_bundle
 from lm.errors import ConfigError
-from service.live.events import Event, EventKind
-from service.live.sqlite_store import SqliteStore
+from service.live.events.event import Event, EventKind
+from service.live.stores.sqlite_store import SqliteStore
 from training.config import TrainingConfig, load_config
 from training.pipeline import train
 from training.progress import SilentReporter

@@ -13,8 +13,8 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
-from service.live.events import Event, EventKind
-from service.live.sqlite_store import SqliteStore
+from service.live.events.event import Event, EventKind
+from service.live.stores.sqlite_store import SqliteStore
 
 _LIST = (("blue shoes", "history"), ("blue shoes for men", "generated"), ("blue shirt", "history"))
 _HOUR = 3600.0

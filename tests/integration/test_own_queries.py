@@ -23,9 +23,9 @@ from typer.testing import CliRunner
 from cli.main import app
 from service.app import Server
 from service.config import load_settings
-from service.live.events import Event, EventKind
-from service.live.store import LiveStore, open_store
-from service.live.users import UserKeys
+from service.live.events.event import Event, EventKind
+from service.live.stores.store import LiveStore, open_store
+from service.live.users.keys import UserKeys
 from tests.redis_process import RedisProcess, free_port
 from tests.service_twins import eventually, sample
 

@@ -18,7 +18,7 @@ from autocomplete.v1 import user_event_service_pb2_grpc as event_grpc
 
 from autocomplete_client.errors import CallError, from_rpc
 from service.app import Server
-from service.live.sqlite_store import SqliteStore
+from service.live.stores.sqlite_store import SqliteStore
 from suggest.model import Model, open_model
 from tests.gateways import running_gateway
 from tests.service_twins import TwinModel, eventually, running, sample

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.live.events import Event, EventKind, number_at
-from service.live.trends import Trends
+from service.live.events.event import Event, EventKind, number_at
+from service.live.events.trends import Trends
 from tests.unit.test_trends import count, trending
 
 START_S = 1_800_000_000.0

@@ -10,9 +10,9 @@ import pytest
 from lm.index.tags import TagFilter
 from lm.models.parts import Part
 from service.cache.redis_cache import redis_key
+from service.live.events.trending import NO_TRENDS, ModelTrends
 from service.live.models import LiveModel
-from service.live.own import NOBODY, Own
-from service.live.trending import NO_TRENDS, ModelTrends
+from service.live.users.own import NOBODY, Own
 from service.rpc.completer import COMPLETE_QUERY, PREDICT_NEXT_WORD, question_key
 from service.rpc.requests import Question
 from suggest.types import Generated, QueryOptions, WordOptions

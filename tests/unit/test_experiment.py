@@ -9,8 +9,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from service.live.experiment import MIN_USERS, Comparison, Decision, Experiment, Figure
-from service.live.searches import Outcome, Search
+from service.live.events.experiment import MIN_USERS, Comparison, Decision, Experiment, Figure
+from service.live.events.searches import Outcome, Search
 
 _HOURS = 3600.0
 

@@ -4,7 +4,7 @@ import hashlib
 import hmac
 
 from lm.errors import StoreUnavailableError
-from service.live.users import UserKeys
+from service.live.users.keys import UserKeys
 
 
 class Store:

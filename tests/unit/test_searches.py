@@ -6,9 +6,9 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from service.live.events import Event, EventKind
-from service.live.online_metrics import OnlineMetrics
-from service.live.searches import PATIENCE_S, Outcome, Search, Searches
+from service.live.events.event import Event, EventKind
+from service.live.events.online_metrics import OnlineMetrics
+from service.live.events.searches import PATIENCE_S, Outcome, Search, Searches
 from service.telemetry.metrics import Metrics
 from training.evaluation.metrics import keystrokes
 

@@ -10,10 +10,10 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from lm.errors import StoreUnavailableError
-from service.live.events import Checkpoint, Event, EventLog
-from service.live.sqlite_store import SqliteStore
-from service.live.trending import NO_TRENDS, ModelTrends, Trending
-from service.live.trends import Trend, Trends
+from service.live.events.event import Checkpoint, Event, EventLog
+from service.live.events.trending import NO_TRENDS, ModelTrends, Trending
+from service.live.events.trends import Trend, Trends
+from service.live.stores.sqlite_store import SqliteStore
 from service.telemetry.metrics import Metrics
 from suggest.model import Model
 from tests.service_twins import TwinModel, eventually

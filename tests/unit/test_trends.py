@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from service.live.events import Event, EventKind, number_at
-from service.live.trends import MAX_TRENDING, Trends
+from service.live.events.event import Event, EventKind, number_at
+from service.live.events.trends import MAX_TRENDING, Trends
 
 NOW_S = 1_800_000_000.0
 HOUR_S = 3600.0

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from service.live import unanswered
-from service.live.events import Event, EventKind
-from service.live.searches import Outcome, Search
-from service.live.sqlite_store import SqliteStore
-from service.live.unanswered import RECENT_DAYS, Lack, RecentUnanswered, UnansweredQueries, listed
+from service.live.events import unanswered
+from service.live.events.event import Event, EventKind
+from service.live.events.searches import Outcome, Search
+from service.live.events.unanswered import RECENT_DAYS, Lack, RecentUnanswered, UnansweredQueries, listed
+from service.live.stores.sqlite_store import SqliteStore
 
 _DAY_S = 86_400.0
 

@@ -11,10 +11,10 @@ from prometheus_client import CollectorRegistry
 from lm.errors import StoreUnavailableError
 from service.live.changes import Change
 from service.live.follower import Follower
-from service.live.histories import HistoryLimits, KeptQuery
-from service.live.own import NOBODY, UserHistories
-from service.live.sqlite_store import SqliteStore
-from service.live.users import UserKeys
+from service.live.stores.sqlite_store import SqliteStore
+from service.live.users.histories import HistoryLimits, KeptQuery
+from service.live.users.keys import UserKeys
+from service.live.users.own import NOBODY, UserHistories
 from service.telemetry.metrics import Metrics
 from tests.service_twins import eventually
 

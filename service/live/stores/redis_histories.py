@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from service.live.events import Event
-from service.live.histories import HistoryLimits, KeptQuery, submitted
-from service.live.redis_link import PREFIX, RedisLink
+from service.live.events.event import Event
+from service.live.stores.redis_link import PREFIX, RedisLink
+from service.live.users.histories import HistoryLimits, KeptQuery, submitted
 
 ACTIVE = f"{PREFIX}:history_users"
 """Users by when one of their queries was added last."""

@@ -16,10 +16,10 @@ from lm.errors import ConfigError
 from service.cache.redis_clients import RedisClients
 from service.cache.redis_url import read_redis_url
 from service.live.changes import Change, Position, Snapshot, pack, unpack
-from service.live.histories import HistoryLimits
-from service.live.redis_events import RedisEvents
-from service.live.redis_histories import RedisHistories
-from service.live.redis_link import PREFIX, RedisLink
+from service.live.stores.redis_events import RedisEvents
+from service.live.stores.redis_histories import RedisHistories
+from service.live.stores.redis_link import PREFIX, RedisLink
+from service.live.users.histories import HistoryLimits
 
 _NUMBER, _ORIGIN, _LOG, _STATE = (f"{PREFIX}:{name}" for name in ("number", "origin", "log", "state"))
 _SECRET = f"{PREFIX}:secret"

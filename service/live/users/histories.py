@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 
 from lm.text.normalize import normalize_query
 from lm.text.private import looks_private
-from service.live.events import Event, EventKind
+from service.live.events.event import Event, EventKind
 
 DAY_S = 24 * 3600.0
 
@@ -47,7 +47,7 @@ class HistoryLog(Protocol):
         """All that is kept of a user's queries, in any order.
 
         Args:
-            user: see `service.live.users`.
+            user: see `service.live.users.keys`.
         """
 
     def trim(self, *, now_s: float) -> None:

@@ -10,8 +10,8 @@ from collections.abc import Callable, Collection, Iterable
 
 from prometheus_client import Counter
 
-from service.live.events import Event, EventKind
-from service.live.searches import Outcome, Search, Searches
+from service.live.events.event import Event, EventKind
+from service.live.events.searches import Outcome, Search, Searches
 from service.telemetry.metrics import Metrics
 from suggest.types import SuggestionSource
 

@@ -10,8 +10,8 @@ from lm.bundle.registry import is_url
 from lm.errors import ConfigError
 from service.config import ServerSettings
 from service.live.changes import Change, Position, Snapshot
-from service.live.events import EventLog
-from service.live.histories import HistoryLimits, HistoryLog
+from service.live.events.event import EventLog
+from service.live.users.histories import HistoryLimits, HistoryLog
 
 OFF = "off"
 DEFAULT_FILE = "live.sqlite"
@@ -102,12 +102,12 @@ def open_store(
         ConfigError: it cannot be used.
     """
     if "://" in location:
-        from service.live.redis_store import RedisStore  # takes as long as half of the other imports
+        from service.live.stores.redis_store import RedisStore  # takes as long as half of the other imports
 
         return RedisStore(location, replicas=replicas, limits=limits)
     if replicas:
         raise ConfigError("--live-replicas: a file has no replicas.", remedy="Set it to 0, or name a Redis by --live.")
-    from service.live.sqlite_store import SqliteStore
+    from service.live.stores.sqlite_store import SqliteStore
 
     if not create and not Path(location).is_file():
         raise ConfigError(f"{location}: there is no live state.", remedy="Name its file, or the URL of its Redis.")

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from service.live.events import ONCE_S, Checkpoint, Event, id_digest, number_at, pack_event, unpack_events
-from service.live.histories import HistoryLimits
-from service.live.redis_histories import (
+from service.live.events.event import ONCE_S, Checkpoint, Event, id_digest, number_at, pack_event, unpack_events
+from service.live.stores.redis_histories import (
     ACTIVE,
     FORGET_HISTORY,
     TAKE_QUERY,
@@ -15,7 +14,8 @@ from service.live.redis_histories import (
     history_keys,
     packed_query,
 )
-from service.live.redis_link import PREFIX, RedisLink
+from service.live.stores.redis_link import PREFIX, RedisLink
+from service.live.users.histories import HistoryLimits
 
 _EVENTS, _NUMBER, _IDS = (f"{PREFIX}:{name}" for name in ("events", "event_number", "event_ids"))
 # ARGV: the number of now, that of a day ago; before when own queries are too old, and how many are kept; then for each

@@ -16,8 +16,8 @@ import structlog
 from cachetools import LRUCache
 
 from lm.errors import AutocompleteError
-from service.live.histories import HistoryLimits, HistoryLog, KeptQuery
-from service.live.users import UserKeys
+from service.live.users.histories import HistoryLimits, HistoryLog, KeptQuery
+from service.live.users.keys import UserKeys
 from suggest.own import History, OwnQuery
 
 _FRESH_S = 1.0

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 
-from service.live.events import Event
-from service.live.histories import HistoryLimits, KeptQuery, submitted
-from service.live.sqlite_link import SqliteLink
+from service.live.events.event import Event
+from service.live.stores.sqlite_link import SqliteLink
+from service.live.users.histories import HistoryLimits, KeptQuery, submitted
 
 HISTORY_SCHEMA = """
 CREATE TABLE IF NOT EXISTS secret (one INTEGER PRIMARY KEY, value TEXT NOT NULL);

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from service.live.searches import Outcome, Search
+from service.live.events.searches import Outcome, Search
 from suggest.measures import RESAMPLES, Floats, interval, resampled_ratios
 
 MIN_USERS = 100

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lm.text.normalize import normalize_query
-from service.live.events import Event, EventKind
+from service.live.events.event import Event, EventKind
 from suggest.measures import keys_pressed, letters_saved, reciprocal
 
 PATIENCE_S = 300.0

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lm.text.normalize import normalize_query
-from service.live.events import Event, EventKind
+from service.live.events.event import Event, EventKind
 from suggest.trending import trending_key
 
 WITHIN_S = 24 * 3600.0

@@ -16,10 +16,10 @@ from pathlib import Path
 
 from lm.errors import ConfigError, StoreUnavailableError
 from service.live.changes import Change, Position, Snapshot, pack, unpack
-from service.live.histories import HistoryLimits
-from service.live.sqlite_events import EVENT_SCHEMA, SqliteEvents
-from service.live.sqlite_histories import HISTORY_SCHEMA, SqliteHistories
-from service.live.sqlite_link import SqliteLink, explained
+from service.live.stores.sqlite_events import EVENT_SCHEMA, SqliteEvents
+from service.live.stores.sqlite_histories import HISTORY_SCHEMA, SqliteHistories
+from service.live.stores.sqlite_link import SqliteLink, explained
+from service.live.users.histories import HistoryLimits
 
 _LOOK_S = 0.1
 _BUSY_S = 2.0

@@ -11,8 +11,8 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from service.live.events import EventLog, number_at
-from service.live.searches import Outcome, Search, Searches
+from service.live.events.event import EventLog, number_at
+from service.live.events.searches import Outcome, Search, Searches
 
 MAX_QUERIES = 100_000
 MAX_USERS = 1000

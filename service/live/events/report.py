@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from service.live.events import Event, EventLog, number_at
-from service.live.experiment import MRR, Comparison, Experiment, Measure
-from service.live.searches import Search, Searches
-from service.live.unanswered import Lack, Unanswered, UnansweredQueries, listed
+from service.live.events.event import Event, EventLog, number_at
+from service.live.events.experiment import MRR, Comparison, Experiment, Measure
+from service.live.events.searches import Search, Searches
+from service.live.events.unanswered import Lack, Unanswered, UnansweredQueries, listed
 
 _AT_ONCE = 1000
 _AHEAD_S = 600.0

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
-from service.live.events import ONCE_S, Checkpoint, Event, id_digest, number_at, pack_event, unpack_events
-from service.live.sqlite_histories import SqliteHistories, forget_history
-from service.live.sqlite_link import SqliteLink
+from service.live.events.event import ONCE_S, Checkpoint, Event, id_digest, number_at, pack_event, unpack_events
+from service.live.stores.sqlite_histories import SqliteHistories, forget_history
+from service.live.stores.sqlite_link import SqliteLink
 
 EVENT_SCHEMA = """
 CREATE TABLE IF NOT EXISTS events (

@@ -19,8 +19,8 @@ import structlog
 from lm.errors import AutocompleteError
 from lm.index.live_queries import LiveQueries, LiveQuery
 from lm.text.folding import near_words
-from service.live.events import Checkpoint, EventLog, number_at
-from service.live.trends import WITHIN_S, Trend, Trends
+from service.live.events.event import Checkpoint, EventLog, number_at
+from service.live.events.trends import WITHIN_S, Trend, Trends
 from service.telemetry.logs import trace_of
 from service.telemetry.metrics import Metrics
 from service.workers.priority import lower_priority

@@ -1,0 +1,1 @@
+"""What users did: events, trends, and which version of a model serves them better."""

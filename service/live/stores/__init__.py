@@ -1,0 +1,1 @@
+"""Where the live state is kept: SQLite and Redis, behind one set of protocols."""

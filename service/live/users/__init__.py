@@ -1,0 +1,1 @@
+"""Users: their keyed hashes, their own queries, and forgetting them."""
