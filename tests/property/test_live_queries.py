@@ -35,7 +35,8 @@ def test_after_each_change_queries_are_found_as_in_a_plain_list(
             assert len(live) == len(naive)
             for prefix in ("", "n", "new", "new ", "york n", "x"):
                 counts = sorted((count for text, count in naive.items() if text.startswith(prefix)), reverse=True)
-                found, _ = live.completions(prefix, 3)
+                found, total = live.completions(prefix, 3)
+                assert total == pytest.approx(sum(counts))
                 assert [count for _, count in found] == counts[:3]
                 assert all(naive[text] == count and text.startswith(prefix) for text, count in found)
             matches = {match.text: match.count for match in live.word_matches("car ne", 50)}
