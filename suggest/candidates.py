@@ -242,7 +242,7 @@ def describe(
         lengths=np.maximum(np.fromiter(map(len, found.rows), np.float64, size) - len(reading.query), 1.0),
         counts=facts.counts[kept],
         weight_order=None if facts.weight_order is None else facts.weight_order[kept],
-        log_probs=_with_live(found, matches, facts.live_counts, kept, reading.total),
+        log_probs=_with_live(found, matches, facts.live_counts, kept, reading),
         tokens=np.maximum(np.fromiter(map(len, found.tokens), np.float64, size), 1.0),
         recency=None if facts.recency is None else facts.recency[kept],
         matching=_matching(found.rows, matches) if matches else None,
@@ -251,17 +251,29 @@ def describe(
 
 
 def _with_live(
-    found: _Found, matches: Container[str], live_counts: Floats | None, kept: Sequence[int], total: float
+    found: _Found, matches: Container[str], live_counts: Floats | None, kept: Sequence[int], reading: Reading
 ) -> Floats:
-    """The models' opinions and the shares of what was submitted since these were trained, which they cannot know."""
+    """The models' opinions and what was submitted since these were trained, each by how much is known so."""
     log_probs_N = np.array(found.log_probs, np.float64)
     if live_counts is None:
         return log_probs_N
-    live_N = live_counts[kept] * np.array([text not in matches for text in found.rows])
-    shares_N = np.divide(live_N, np.maximum(total, live_N), out=np.zeros(len(live_N)), where=live_N > 0)
+    typed_N = np.array([text not in matches for text in found.rows], bool)
+    log_probs_N[typed_N] += log_share_of_models(reading)
+    shares_N = np.where(typed_N, live_counts[kept], 0.0) / (_known_to_models(reading) + reading.live)
     with np.errstate(divide="ignore"):
         both_N: Floats = np.minimum(np.logaddexp(log_probs_N, np.log(shares_N)), 0.0)
     return both_N
+
+
+def log_share_of_models(reading: Reading) -> float:
+    """Natural log of the share of the submissions behind a reading that the models have learnt from."""
+    known = _known_to_models(reading)
+    return math.log(known / (known + reading.live))
+
+
+def _known_to_models(reading: Reading) -> float:
+    """One more than the log has, for the models know something of what nobody typed."""
+    return 1.0 + max(reading.total - reading.live, 0.0)
 
 
 def _matching(texts: Iterable[str], matches: Mapping[str, tuple[Match, float]]) -> Floats:

@@ -20,7 +20,7 @@ from lm.text.duplicates import distinct
 from lm.text.hangul import typed_prefixes
 from lm.text.normalize import normalize_query
 from suggest.budget import Budget, CostEstimate, OptionalPart, Work
-from suggest.candidates import Candidates, Floats, Pool, describe, pool_readings
+from suggest.candidates import Candidates, Floats, Pool, describe, log_share_of_models, pool_readings
 from suggest.live import NOTHING, Known, Live
 from suggest.mixing import Mixing
 from suggest.opinions import SEEN, Advisers, Rescorer, rerank
@@ -294,7 +294,15 @@ class QueryCompleter:
         again = [places[each.text] for each in explored.proposals if each.text in places]
         new = [each for each in explored.proposals if each.text not in places]
         more = describe(reading, new, self._model, known, self._bundle.never_generated)
-        return pool.rows([*rows, *again]).with_more(more).distinct(self._duplicates, known), explored.log_probs
+        pool = pool.rows([*rows, *again]).with_more(more).distinct(self._duplicates, known)
+        share = log_share_of_models(reading)
+        live = {query.text for queries in request.live.queries for _, query in queries.among(pool.candidates.texts)}
+        mixed = {
+            text: log_prob + share
+            for text, log_prob in explored.log_probs.items()
+            if text not in live  # of these the model knows little
+        }
+        return pool, mixed
 
     def _judged(
         self,

@@ -29,7 +29,10 @@ class LiveSource:
     def _of(self, queries: LiveQueries, request: Request, reading: Reading) -> Iterator[Proposal]:
         typed, excluded, wanted = reading.query, reading.excluded, request.options.tags
         popular, total = queries.completions(typed, POPULAR, wanted)
+        if request.blocked is not None:  # what nobody is shown does not count
+            total -= sum(count for text, count in popular if request.blocked.blocks(text))
         reading.total += total
+        reading.live += total
         for text, _ in popular:
             if self._is_worth_it(queries, text, reading) and (text != excluded or _is_entry(queries, text)):
                 yield Proposal(text, reading)

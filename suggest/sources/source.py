@@ -55,6 +55,7 @@ class Reading:
         unknown_words: those, and words that no query of the log has.
         log_posterior: natural-log probability that it is what the user means to type; see `suggest.rank`.
         total: submissions of all queries in the log that begin so; noted by the log.
+        live: those of them that became known since the bundle was made; noted by the live queries.
         least: submissions of the last of the log's proposals, which leave the less popular out; 0 where these are all.
         matched: those of queries that begin so in another form; noted by the words.
         typed_log_prob: natural-log probability of `typed` after the finished words; noted by the n-gram model.
@@ -73,6 +74,7 @@ class Reading:
     unknown_words: int = 0
     log_posterior: float = 0.0
     total: float = 0.0
+    live: float = 0.0
     typed_log_prob: float = 0.0
     least: float = 0.0
     matched: float = 0.0

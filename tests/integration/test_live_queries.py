@@ -12,6 +12,7 @@ from suggest.model import Model, open_model
 from suggest.types import Generated, QueryOptions, QuerySuggestion, SuggestionSource
 
 CATALOGUE, TRENDING, LOG = SuggestionSource.CATALOGUE, SuggestionSource.TRENDING, SuggestionSource.LOG
+OPTIONS = QueryOptions(neural=False)
 LAMP = LiveQuery("zyntrix desk lamp", 40.0, display="Zyntrix desk lamp", payload="id-7", entry=True)
 
 
@@ -72,3 +73,32 @@ def test_an_empty_set_changes_nothing(model: Model) -> None:
         plain = model.complete_query(prefix, options, None)
         with_none = model.complete_query(prefix, options, None, Live(queries=(LiveQueries(),)))
         assert with_none.suggestions == plain.suggestions
+
+
+class _Denied:
+    """One text taken down."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def blocks(self, text: str) -> bool:
+        return text == self._text
+
+    def blocks_after(self, before: str, text: str) -> bool:  # noqa: ARG002
+        return False
+
+
+def test_what_is_new_lowers_what_others_state_and_denied_counts_for_nothing(model: Model) -> None:
+    text = popular(model, "s", 0)
+    new = f"{text} zyntrix"
+    queries = (LiveQueries().with_changes({new: LiveQuery(new, 50.0, 50.0)}),)
+
+    def stated(live: Live) -> dict[str, float]:
+        return {
+            each.text: each.acceptance_prob for each in model.complete_query(text[:3], OPTIONS, None, live).suggestions
+        }
+
+    before, beside = stated(Live()), stated(Live(queries=queries))
+    assert new in beside
+    assert all(beside[each] < before[each] for each in before.keys() & beside.keys())
+    assert stated(Live(queries=queries, blocked=_Denied(new))) == pytest.approx(before)
