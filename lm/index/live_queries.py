@@ -23,8 +23,10 @@ from lm.text.hangul import typed_prefixes
 
 _LEAST_CHANGED, _CHANGED_SHARE = 2000, 8
 """The large index is built anew after so many changes, and after a change of one in so many of its queries."""
+_FEW = 1000
+"""So many are built anew with each change: that takes little longer, and nothing of what was removed is left."""
 _MOST_PASSED = 4096
-"""Queries of it that are looked at for those that have not changed."""
+"""Queries of the large index that are looked at for those that have not changed."""
 
 
 class LiveQuery(NamedTuple):
@@ -122,7 +124,8 @@ class LiveQueries:
             else:
                 queries[text] = query
         changed = self._changed.union(changes)
-        if not self._parts or len(changed) > max(_LEAST_CHANGED, len(queries) // _CHANGED_SHARE):
+        many = len(changed) > max(_LEAST_CHANGED, len(queries) // _CHANGED_SHARE)
+        if many or not self._parts or len(queries) <= _FEW:
             return LiveQueries(queries, [(_part(queries.values()), _NONE_GONE)] if queries else ())
         large, _ = self._parts[0]
         new = [queries[text] for text in changed if text in queries]
