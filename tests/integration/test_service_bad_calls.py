@@ -61,7 +61,7 @@ def test_text_that_is_not_utf8(tmp_path: Path, method: str) -> None:
 def test_a_message_that_is_too_large(tmp_path: Path, method: str) -> None:
     with running(tmp_path) as (server, channel):
         with pytest.raises(grpc.RpcError) as caught:
-            list(channel.unary_stream(_SERVICE + method)(b"\x0a\x80\x80\x14" + b"x" * 327_680))
+            list(channel.unary_stream(_SERVICE + method)(b"\x0a\x80\x89\x7a" + b"x" * 2_000_000))
         assert caught.value.code() is _CODES.RESOURCE_EXHAUSTED
         eventually(lambda: nothing_is_left(server))
         assert pb_grpc.AutocompleteServiceStub(channel).CompleteQuery(pb.CompleteQueryRequest(query="a")).suggestions
