@@ -151,7 +151,7 @@ class CurationServicer:
             "SetHitCounts": (pb.SetHitCountsRequest, self.set_hit_counts),
             "ListHitCounts": (pb.ListHitCountsRequest, self.list_hit_counts),
         }
-        return {name: calls.unary(name, lanes.changes, *method) for name, method in methods.items()}
+        return {name: calls.unary(name, lanes.curation, *method) for name, method in methods.items()}
 
     def _create(self, items: Sequence[CuratedItem]) -> None:
         """Writes what is not there as it is; of several for one key the last counts."""

@@ -44,7 +44,7 @@ class UserDataServicer:
     def handlers(self, calls: Calls, lanes: Lanes) -> dict[str, Any]:
         """gRPC's handlers by method."""
         name = "DeleteUserData"
-        return {name: calls.unary(name, lanes.changes, pb.DeleteUserDataRequest, self.delete)}
+        return {name: calls.unary(name, lanes.forgetting, pb.DeleteUserDataRequest, self.delete)}
 
     def _forget(self, user_pseudo_id: str, by: str) -> int:
         """Removes first: a removal that is told of has been done. Done twice it does no harm."""

@@ -107,7 +107,7 @@ class UserEventServicer:
         return {
             one: calls.unary(one, lanes.events, pb.WriteUserEventRequest, self.write_event),
             many: calls.unary(many, lanes.events, pb.WriteUserEventsRequest, self.write_events),
-            listed: calls.unary(listed, lanes.changes, pb.ListTrendingQueriesRequest, self.list_trending),
+            listed: calls.unary(listed, lanes.curation, pb.ListTrendingQueriesRequest, self.list_trending),
         }
 
     async def _write(self, named: list[tuple[str, pb.UserEvent]], call: Call) -> int:
