@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -143,7 +143,21 @@ def pack_event(event: Event) -> str:
     )
 
 
-def unpack_events(rows: Iterable[tuple[str | bytes, int]]) -> list[Event]:
+def known_events(read: Callable[[int], Sequence[tuple[str | bytes, int]]], number: int, count: int) -> list[Event]:
+    """Events after a number; none only if there are no more that this release knows.
+
+    Args:
+        read: a page of packed events after a number, with their numbers, `count` at most.
+    """
+    while True:
+        rows = read(number)
+        events = _unpack_events(rows)
+        if events or len(rows) < count:
+            return events
+        number = rows[-1][1]
+
+
+def _unpack_events(rows: Iterable[tuple[str | bytes, int]]) -> list[Event]:
     """Reads what `pack_event` wrote, but for what this release does not know, as of a later one."""
     events = []
     for packed, number in rows:

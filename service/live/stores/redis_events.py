@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from service.live.events.event import ONCE_S, Checkpoint, Event, id_digest, number_at, pack_event, unpack_events
+from service.live.events.event import ONCE_S, Checkpoint, Event, id_digest, known_events, number_at, pack_event
 from service.live.stores.redis_histories import (
     ACTIVE,
     FORGET_HISTORY,
@@ -80,8 +80,12 @@ class RedisEvents:
 
     def after(self, number: int, count: int) -> list[Event]:
         """See `EventLog`."""
-        found = self._link.ask(lambda client: client.xrange(_EVENTS, min=f"{number + 1}-0", count=count))
-        return unpack_events((fields[b"event"], int(name.partition(b"-")[0])) for name, fields in found)
+
+        def read(number: int) -> list[tuple[bytes, int]]:
+            found = self._link.ask(lambda client: client.xrange(_EVENTS, min=f"{number + 1}-0", count=count))
+            return [(fields[b"event"], int(name.partition(b"-")[0])) for name, fields in found]
+
+        return known_events(read, number, count)
 
     def forget(self, user: str) -> int:
         """See `EventLog`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
-from service.live.events.event import ONCE_S, Checkpoint, Event, id_digest, number_at, pack_event, unpack_events
+from service.live.events.event import ONCE_S, Checkpoint, Event, id_digest, known_events, number_at, pack_event
 from service.live.stores.sqlite_histories import SqliteHistories, forget_history
 from service.live.stores.sqlite_link import SqliteLink
 
@@ -50,9 +50,12 @@ class SqliteEvents:
     def after(self, number: int, count: int) -> list[Event]:
         """See `EventLog`."""
         query = "SELECT event, number FROM events WHERE number > ? ORDER BY number LIMIT ?"
-        with self._link.reading() as connection:
-            rows = connection.execute(query, (number, count)).fetchall()
-        return unpack_events(rows)
+
+        def read(number: int) -> list[tuple[str, int]]:
+            with self._link.reading() as connection:
+                return connection.execute(query, (number, count)).fetchall()
+
+        return known_events(read, number, count)
 
     def forget(self, user: str) -> int:
         """See `EventLog`."""
