@@ -99,8 +99,12 @@ class EventLog(Protocol):
             How many there were.
         """
 
-    def trim(self, *, before_s: float, most: int) -> None:
-        """Removes what was taken before a moment, and the oldest if there are more than so many."""
+    def trim(self, *, now_s: float, before_s: float, most: int) -> None:
+        """Removes what was taken before a moment, and the oldest if there are more than so many.
+
+        Args:
+            now_s: seconds since 1970; users' own queries that are too old then are removed too.
+        """
 
     def checkpoint(self, name: str) -> Checkpoint | None:
         """The last checkpoint of this name."""

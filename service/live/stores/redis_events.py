@@ -10,6 +10,7 @@ from service.live.stores.redis_histories import (
     ACTIVE,
     FORGET_HISTORY,
     TAKE_QUERY,
+    TRIM_HISTORIES,
     history_arguments,
     history_keys,
     packed_query,
@@ -100,7 +101,7 @@ class RedisEvents:
             start = f"({last.decode()}"
         return forgotten
 
-    def trim(self, *, before_s: float, most: int) -> None:
+    def trim(self, *, now_s: float, before_s: float, most: int) -> None:
         """See `EventLog`."""
 
         def work(client: Any) -> None:
@@ -108,6 +109,9 @@ class RedisEvents:
             client.xtrim(_EVENTS, maxlen=most, approximate=False)
 
         self._link.ask(work)
+        before, _ = history_arguments(self._limits, now_s)
+        while int(self._link.ask(lambda client: client.eval(TRIM_HISTORIES, 1, ACTIVE, before))):
+            pass
 
     def checkpoint(self, name: str) -> Checkpoint | None:
         """See `EventLog`."""

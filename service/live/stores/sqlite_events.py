@@ -63,7 +63,7 @@ class SqliteEvents:
             forget_history(connection, user)
             return connection.execute("DELETE FROM events WHERE user = ? AND user <> ''", (user,)).rowcount
 
-    def trim(self, *, before_s: float, most: int) -> None:
+    def trim(self, *, now_s: float, before_s: float, most: int) -> None:
         """See `EventLog`."""
         with self._link.reading() as connection:
             row = connection.execute(
@@ -78,6 +78,10 @@ class SqliteEvents:
                     " (SELECT number FROM events WHERE number <= ? ORDER BY number LIMIT ?)",
                     (last, _REMOVED_AT_ONCE),
                 ).rowcount
+        while True:
+            with self._link.transaction() as connection:
+                if not self._histories.remove_old(connection, now_s):
+                    return
 
     def checkpoint(self, name: str) -> Checkpoint | None:
         """See `EventLog`."""
