@@ -12,6 +12,7 @@ import structlog
 from lm.errors import OverloadedError, StoreUnavailableError
 from service.live.events.event import MAX_EVENTS_AT_ONCE, Event, EventLog
 from service.rpc.admission import Clock, Threads
+from service.telemetry.logs import trace_of
 from service.telemetry.metrics import Metrics
 
 _MOST_WAITING = 20_000
@@ -96,6 +97,9 @@ class EventWriter:
         """How many events of each call are new."""
         events = [event for each in batch for event in each]
         numbers = self._events.write(events, now_s=self._wall_clock())
-        self._on_taken([event for event, number in zip(events, numbers, strict=True) if number])
+        try:
+            self._on_taken([event for event, number in zip(events, numbers, strict=True) if number])
+        except Exception as error:  # whatever it is, the events are kept
+            _log.error("live_events_not_counted", trace=trace_of(error))
         ends = list(itertools.accumulate(map(len, batch)))
         return [sum(map(bool, numbers[end - len(each) : end])) for each, end in zip(batch, ends, strict=True)]
