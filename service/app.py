@@ -117,7 +117,8 @@ class Server:
             on_forgotten=self._drop_users,
         )
         users = UserKeys(settings.user_secret, self._store)
-        self._user_data = UserDataServicer(self._store, users, wall_clock)
+        writes = LiveWrites(self._store, self.metrics, wall_clock)
+        self._user_data = UserDataServicer(writes, users)
         self._histories = UserHistories(
             None if self._store is None else self._store.histories,
             users,
@@ -140,18 +141,17 @@ class Server:
             self._event_writer = EventWriter(events, self.metrics, wall_clock, self._online.count)
         self._user_events = UserEventServicer(
             writer=self._event_writer,
+            writes=writes,
             users=users,
             models=self.models,
             trending=self._trending,
             follower=self._follower,
             metrics=self.metrics,
-            wall_clock=wall_clock,
         )
         self._unanswered = UnansweredQueriesServicer(
             events, self.models, min_users=settings.live_min_users, wall_clock=wall_clock
         )
         self._live_models = LiveModels(self.models, self._follower, self._histories, wall_clock, self._trending)
-        writes = LiveWrites(self._store, self.metrics, wall_clock)
         self._deny_list = DenyListServicer(writes, self._follower)
         self._curation = CurationServicer(writes, self._follower, default)
         self._completer = Completer(self._answers, self.metrics, Defaults.of(settings), self._tracing)

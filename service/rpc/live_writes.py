@@ -43,9 +43,7 @@ class LiveWrites:
             UnsupportedError: there is none.
         """
         if self._store is None:
-            raise UnsupportedError(
-                "This server keeps no live state.", remedy="Start it with --live FILE, or with the URL of a Redis."
-            )
+            raise no_store()
         return self._store
 
     @contextmanager
@@ -92,6 +90,13 @@ class LiveWrites:
         size = min(request.page_size or DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE)
         found = self.store.page(kind, before=_read_token(request.page_token), count=size + 1)
         return found[:size], str(found[size - 1].number) if len(found) > size else ""
+
+
+def no_store() -> UnsupportedError:
+    """What a method that needs a store answers without one."""
+    return UnsupportedError(
+        "This server keeps no live state.", remedy="Start it with --live FILE, or with the URL of a Redis."
+    )
 
 
 def read_time(field: str, message: Any, name: str) -> float | None:
