@@ -17,6 +17,7 @@ from service.rpc.requests import check_range
 from service.telemetry.metrics import Metrics
 
 DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE = 100, 1000
+STORE_AWAY = "The store of the live state takes nothing at present."
 _TRIES = 10
 """Others may change the same entry at the same time."""
 _log = structlog.get_logger("service.live")
@@ -47,14 +48,20 @@ class LiveWrites:
         return self._store
 
     @contextmanager
-    def noted(self) -> Iterator[None]:
-        """Within it a store that takes nothing is counted and logged."""
+    def noted(self, told: str | None = None) -> Iterator[None]:
+        """Within it a store that takes nothing is counted and logged.
+
+        Args:
+            told: what callers are told of it who may be anybody; operators are told all.
+        """
         try:
             yield
         except StoreUnavailableError as error:
             self._failures.inc()
             _log.error("live_write_failed", error=str(error))
-            raise
+            if told is None:
+                raise
+            raise StoreUnavailableError(told) from None
 
     def written(self, write: Callable[[], Change | None]) -> Change:
         """What `write` has made of an entry, which answers None if somebody else has changed it at the same time."""

@@ -14,7 +14,7 @@ from service.live.users.forgetting import KIND
 from service.live.users.keys import UserKeys
 from service.rpc.admission import Lanes
 from service.rpc.calls import Call, Calls
-from service.rpc.live_writes import LiveWrites
+from service.rpc.live_writes import STORE_AWAY, LiveWrites
 from service.rpc.requests import MAX_USER_ID_LENGTH, check_length
 
 
@@ -46,7 +46,7 @@ class UserDataServicer:
     def _forget(self, user_pseudo_id: str, by: str) -> int:
         """Removes first: a removal that is told of has been done. Done twice it does no harm."""
         store = self._writes.store
-        with self._writes.noted():
+        with self._writes.noted(STORE_AWAY):
             count = store.events.forget(self._users.of(user_pseudo_id))
             # not even the hash: whoever has the secret could tell whom it was about
             store.append([Change(kind=KIND, key="", value={}, by=by, at_s=self._writes.wall_clock())])

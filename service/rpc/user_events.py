@@ -20,7 +20,7 @@ from service.rpc.admission import Lanes
 from service.rpc.calls import Call, Calls
 from service.rpc.completer import SOURCES
 from service.rpc.event_writer import EventWriter
-from service.rpc.live_writes import LiveWrites, no_store
+from service.rpc.live_writes import STORE_AWAY, LiveWrites, no_store
 from service.rpc.requests import (
     MAX_QUERY_LENGTH,
     MAX_SUGGESTIONS,
@@ -122,7 +122,7 @@ class UserEventServicer:
 
     def _read(self, named: list[tuple[str, pb.UserEvent]]) -> list[Event]:
         now_s = self._writes.wall_clock()
-        with self._writes.noted():  # the users' secret may be the store's
+        with self._writes.noted(STORE_AWAY):  # the users' secret may be the store's
             return [self._event(field, message, now_s) for field, message in named]
 
     def _event(self, field: str, message: pb.UserEvent, now_s: float) -> Event:

@@ -259,6 +259,7 @@ def test_while_the_store_is_away_events_are_refused_and_answers_go_on(tmp_path: 
         error = refused(caller.write)
         assert (error.code, error.reason) == (grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE")
         assert error.retry_delay_s
+        assert LIVE not in str(error)
         assert len(caller.texts("new")) == 3
         (tmp_path / "elsewhere").rename(tmp_path / LIVE)
         assert caller.write_all(event()) == (1, 0)
