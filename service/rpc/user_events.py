@@ -228,7 +228,7 @@ def _time_s(field: str, message: pb.UserEvent, now_s: float) -> float:
     if at_s < now_s - MAX_BEHIND_S:
         remedy = f"Leave out what is older than {MAX_BEHIND_S / 86400:g} days."
         raise _wrong(field, f"is {(now_s - at_s) / 86400:.0f} days ago.", remedy, "OUT_OF_RANGE")
-    return at_s
+    return min(at_s, now_s)  # else a clock that is fast would end other users' searches
 
 
 def _shown(field: str, message: pb.UserEvent) -> Iterator[tuple[str, str]]:
