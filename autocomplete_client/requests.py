@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict
+from uuid import uuid4
 
 from autocomplete.v1 import autocomplete_service_pb2 as pb
+from autocomplete.v1 import user_event_service_pb2 as event_pb
 
 QUERY_TIMEOUT_S = 2.0
 WORDS_TIMEOUT_S = 2.0
 SCORE_TIMEOUT_S = 10.0
 GENERATE_TIMEOUT_S = 30.0
 MODELS_TIMEOUT_S = 5.0
+EVENTS_TIMEOUT_S = 5.0
+FORGET_TIMEOUT_S = 60.0
 
 
 class CallOptions(TypedDict, total=False):
@@ -83,9 +87,7 @@ class Call:
     metadata: tuple[tuple[str, str], ...]
 
 
-def build_call(
-    message: Callable[..., Any], timeout_s: float, options: Mapping[str, object], **fields: str | int
-) -> Call:
+def build_call(message: Callable[..., Any], timeout_s: float, options: Mapping[str, object], **fields: object) -> Call:
     """Makes the call of a method.
 
     Args:
@@ -100,6 +102,14 @@ def build_call(
     if given.get("model"):
         given["model"] = model_name(str(given["model"]))
     return Call(message(**fields, **given), timeout, metadata)
+
+
+def events_call(events: Iterable[event_pb.UserEvent], options: CallOptions) -> Call:
+    """The call that writes events. One that has no id is given one, so that it counts once however often it is sent."""
+    call = build_call(event_pb.WriteUserEventsRequest, EVENTS_TIMEOUT_S, options, user_events=events)
+    for event in call.request.user_events:
+        event.event_id = event.event_id or str(uuid4())
+    return call
 
 
 def model_name(model: str) -> str:

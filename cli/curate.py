@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,6 +20,10 @@ _BATCH, _BATCH_BYTES = 1000, 200_000
 """A request may have 1,000 items and 256 KiB."""
 _IN_JSON_ALONE = ("create_time", "creator", "model", "payload")
 """Fields that a table has no room for."""
+_OF_BATCH = re.compile(r"(?:requests|hit_counts)\[(\d+)\]\.(?:catalogue_entry\.)?(.+)", re.DOTALL)
+"""How the server names a field of one message of many."""
+_Placed = tuple[int, Any]
+"""A message and the line of the file that holds it."""
 _Model = Annotated[str, typer.Option(help="The model that it holds for. If not given, the server's default one.")]
 _Json = Annotated[bool, typer.Option("--json", help="Prints them as JSON.")]
 _Names = Annotated[list[str], typer.Argument(metavar="NAME...", help="What `add` printed and `list` shows.")]
@@ -71,9 +76,10 @@ def load_entries(
     entries = list(_messages(file, pb.CatalogueEntry, model=resource(model), creator=by or who()))
     with _service(server) as service:
         for batch in _batches(entries):
-            requests = [pb.CreateCatalogueEntryRequest(catalogue_entry=entry) for entry in batch]
+            requests = [pb.CreateCatalogueEntryRequest(catalogue_entry=entry) for _, entry in batch]
             request = pb.BatchCreateCatalogueEntriesRequest(requests=requests)
-            service.BatchCreateCatalogueEntries(request, timeout=TIMEOUT_S)
+            with _naming_lines(file, batch):
+                service.BatchCreateCatalogueEntries(request, timeout=TIMEOUT_S)
     stderr().print(f"{len(entries)} entries.")
 
 
@@ -146,8 +152,10 @@ def set_hits(
     counts = list(_messages(file, pb.HitCount))
     with _service(server) as service:
         for batch in _batches(counts):
-            request = pb.SetHitCountsRequest(model=resource(model), hit_counts=batch, creator=by or who())
-            service.SetHitCounts(request, timeout=TIMEOUT_S)
+            given = [count for _, count in batch]
+            request = pb.SetHitCountsRequest(model=resource(model), hit_counts=given, creator=by or who())
+            with _naming_lines(file, batch):
+                service.SetHitCounts(request, timeout=TIMEOUT_S)
     stderr().print(f"{len(counts)} queries.")
 
 
@@ -228,7 +236,7 @@ def _service(address: str) -> AbstractContextManager[Any]:
     return calling(address, "curation_service_pb2_grpc", "CurationService")
 
 
-def _messages(file: str, kind: Any, **fields: str) -> Iterator[Any]:
+def _messages(file: str, kind: Any, **fields: str) -> Iterator[_Placed]:
     """The messages that a file has, one a line, with some fields for all of them.
 
     Raises:
@@ -242,13 +250,53 @@ def _messages(file: str, kind: Any, **fields: str) -> Iterator[Any]:
         if not line.strip():
             continue
         try:
-            message = ParseDict(json.loads(line), kind())
-        except (ValueError, TypeError, AttributeError, ParseError) as error:
-            remedy = "Give a line of JSON for each, as `--help` shows."
-            raise InputError("stdin" if file == "-" else file, f"{error}.", line=place, remedy=remedy) from None
+            document = json.loads(line)
+            wrong = _wrong(kind, document)
+            message = None if wrong else ParseDict(document, kind())
+        except json.JSONDecodeError as error:
+            wrong = f"not JSON: {error.msg}, column {error.colno}."
+        except (ValueError, TypeError, ParseError) as error:
+            wrong = f"{str(error).rstrip('.')}."
+        if wrong:
+            raise InputError(_shown(file), wrong, line=place, remedy="`--help` shows what a line holds.") from None
         for field, value in fields.items():
             setattr(message, field, value)
-        yield message
+        yield place, message
+
+
+def _wrong(kind: Any, document: Any) -> str:
+    """What keeps a document from being such a message, as far as its fields' names show it; empty if nothing."""
+    if not isinstance(document, dict):
+        return "not a JSON object."
+    known = {*kind.DESCRIPTOR.fields_by_name, *kind.DESCRIPTOR.fields_by_camelcase_name}
+    unknown = next((name for name in document if name not in known), None)
+    return "" if unknown is None else f"there is no field {unknown!r}."
+
+
+@contextmanager
+def _naming_lines(file: str, batch: list[_Placed]) -> Iterator[None]:
+    """Names the line of the file where the server refuses a message of a batch.
+
+    Raises:
+        InputError: it does.
+    """
+    import grpc
+
+    from autocomplete_client.errors import from_rpc
+    from lm.errors import InputError
+
+    try:
+        yield
+    except grpc.RpcError as error:
+        found = _OF_BATCH.fullmatch(from_rpc(error).message)
+        if found is None:
+            raise
+        place, _ = batch[int(found[1])]
+        raise InputError(_shown(file), found[2], line=place) from None
+
+
+def _shown(file: str) -> str:
+    return "stdin" if file == "-" else file
 
 
 def _lines(file: str) -> list[str]:
@@ -257,16 +305,16 @@ def _lines(file: str) -> list[str]:
     try:
         return (sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")).split("\n")
     except UnicodeDecodeError:
-        raise InputError(file, "not UTF-8 text.", remedy="Write it as UTF-8.") from None
+        raise InputError(_shown(file), "not UTF-8 text.", remedy="Write it as UTF-8.") from None
 
 
-def _batches(messages: list[Any]) -> Iterator[list[Any]]:
-    batch, size = list[Any](), 0
-    for message in messages:
+def _batches(messages: list[_Placed]) -> Iterator[list[_Placed]]:
+    batch, size = list[_Placed](), 0
+    for place, message in messages:
         if len(batch) == _BATCH or (batch and size + message.ByteSize() > _BATCH_BYTES):
             yield batch
             batch, size = [], 0
-        batch.append(message)
+        batch.append((place, message))
         size += message.ByteSize() + 8
     if batch:
         yield batch
@@ -276,6 +324,9 @@ def _print(rows: list[dict[str, Any]]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
+    if not rows:
+        stdout().print("There are none.")
+        return
     table = Table(caption=f"{len(rows)} in all", caption_justify="left")
     columns = list(dict.fromkeys(name for row in rows for name in row if name not in _IN_JSON_ALONE))
     for column in columns:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
@@ -55,7 +56,9 @@ def write_log(events: EventLog, path: Path, *, since_s: float, model: str = "") 
                 count += len(rows)
         new.replace(path)
     except OSError as error:
-        raise InputError(path, f"cannot be written: {error.strerror or error}.") from None
+        why = os.strerror(error.errno) if error.errno else str(error)
+        remedy = "Name a file in a folder that can be written."
+        raise InputError(path, f"cannot be written: {why}.", remedy=remedy) from None
     finally:
         new.unlink(missing_ok=True)
     return count

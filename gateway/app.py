@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import grpc
@@ -33,8 +32,6 @@ from lm.errors import AutocompleteError
 _HEALTH_TIMEOUT_S = 1.0
 _FOLDER = Path(__file__).parent
 _NO_STORE = {"cache-control": "no-store"}
-_OWN_FRAMES = {"content-security-policy": "default-src 'self'; frame-ancestors 'none'"}
-"""No other site can lay the operators' page under its own, to have it clicked unseen."""
 
 
 class Gateway:
@@ -81,7 +78,7 @@ class Gateway:
 
     def _operators_page(self) -> list[BaseRoute]:
         """The operators' page and its files; only with `--admin`."""
-        files = _Files(directory=_FOLDER / "admin", headers=_OWN_FRAMES)
+        files = _Files(directory=_FOLDER / "admin")
         return [
             Route("/admin", files.endpoint("index.html"), name="page"),
             Mount("/admin", files, name="page", middleware=[Middleware(GZipMiddleware)]),
@@ -107,21 +104,12 @@ class Gateway:
 
 
 class _Files(StaticFiles):
-    """Files of a folder. A browser keeps them, but asks each time whether they have changed.
-
-    Args:
-        headers: further ones of each answer.
-    """
-
-    def __init__(self, *, directory: Path, headers: Mapping[str, str] = MappingProxyType({})) -> None:
-        super().__init__(directory=directory)
-        self._headers = headers
+    """Files of a folder. A browser keeps them, but asks each time whether they have changed."""
 
     def file_response(self, *args: Any, **options: Any) -> Response:
         """See `StaticFiles`."""
         response = super().file_response(*args, **options)
         response.headers["cache-control"] = "no-cache"
-        response.headers.update(self._headers)
         return response
 
     def endpoint(self, name: str) -> Callable[[Request], Awaitable[Response]]:

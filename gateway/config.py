@@ -75,10 +75,9 @@ class GatewaySettings(ProgramSettings):
     )
     admin: bool = Field(
         False,
-        description="Whether the gateway also takes suggestions down and curates them (`/v1/denyListEntries`, "
-        "`/v1/catalogueEntries`, `/v1/pins`, `/v1/synonyms`, `/v1/hitCounts`) and serves the operators' "
-        "page at `/admin`. Whoever reaches it may then do so, but no page of another site: run a gateway of its own "
-        "for this, where only operators get.",
+        description="Whether the gateway also serves operators: the page at `/admin`, take-downs, curation, and lists "
+        "of what users typed. Whoever reaches it may then change what all users see, but no page of another site may: "
+        "run a second gateway for this, which only operators can reach.",
     )
     drain_s: float = Field(10.0, ge=0, description="Seconds that running requests get to finish at a stop.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(

@@ -139,8 +139,13 @@ def _explained(kind: type[Message], document: Mapping[str, Any], path: str = "")
             return _no_such_field(path + name, kind.DESCRIPTOR)
         if _is_read(kind, {name: value}):
             continue
-        if field.message_type is not None and not field.is_repeated and isinstance(value, dict):
-            return _explained(GetMessageClass(field.message_type), value, f"{path}{name}.")
+        inner = None if field.message_type is None else GetMessageClass(field.message_type)
+        if inner is not None and not field.is_repeated and isinstance(value, dict):
+            return _explained(inner, value, f"{path}{name}.")
+        if inner is not None and field.is_repeated and isinstance(value, list):
+            for place, item in enumerate(value):
+                if isinstance(item, dict) and not _is_read(kind, {name: [item]}):
+                    return _explained(inner, item, f"{path}{name}[{place}].")
         return _unexpected(path + name, field)
     return malformed(path.rstrip(".") or "body", "has fields that exclude each other.", "See /openapi.json.")
 
@@ -149,8 +154,11 @@ def _refuse_booleans(message: Any, document: Mapping[str, Any], path: str = "") 
     """Raises for `true` and `false` where a number or a name belongs: `json_format` takes them for 1 and 0."""
     for name, value in document.items():
         field = _field_of(message, name)
-        if isinstance(value, dict) and field is not None and field.message_type is not None:
-            _refuse_booleans(field.message_type, value, f"{path}{name}.")
+        if field is not None and field.message_type is not None:
+            if isinstance(value, dict):
+                _refuse_booleans(field.message_type, value, f"{path}{name}.")
+            for place, item in enumerate(value if isinstance(value, list) else ()):
+                _refuse_booleans(field.message_type, item, f"{path}{name}[{place}].")
         elif isinstance(value, bool) and field is not None and field.cpp_type != FieldDescriptor.CPPTYPE_BOOL:
             raise _unexpected(path + name, field)
 

@@ -138,7 +138,10 @@ class QueryCompleter:
             pins = [] if live.pins is None else live.pins.of(request.query)
             wider = _widest(request) if user is not None or any(pin.boost for pin in pins) else request
             suggestions: Sequence[QuerySuggestion]
-            suggestions = boosted(self._suggestions(wider, listed, self._bundle.queries.total), pins)
+            suggestions = self._suggestions(wider, listed, self._bundle.queries.total)
+            suggestions = boosted(
+                suggestions, pins, fills=generated is Generated.FILL, least=options.min_acceptance_prob or 0.0
+            )
             corrected_query = _corrected_query(listed, suggestions[: options.max_suggestions], live.blocked)
             if user is not None:
                 suggestions = self._with_user(request, suggestions, listed.total, user)
@@ -457,7 +460,7 @@ def _forms(listed: _Listed, known: Known, generated: Generated | None) -> list[t
     for (log_prob, row), forms in zip(listed.ranked, shown, strict=True):
         found += [(log_prob + math.log(max(form.share, _LEAST_SHARE)), row, form) for form in forms]
     fills = generated is Generated.FILL
-    if fills or len(found) > len(shown):
+    if fills or any(len(forms) > 1 for forms in shown):
         found.sort(key=lambda each: (fills and not counts[each[1]], -each[0]))
     return found
 

@@ -111,7 +111,7 @@ def _joined(there: QuerySuggestion, own: QuerySuggestion) -> QuerySuggestion:
     if own.source is SuggestionSource.GENERATED:
         return _with_prob(there, prob)
     kept = there if there.source in (SuggestionSource.CATALOGUE, SuggestionSource.PERSONAL) else own
-    return _with_prob(kept._replace(source=SuggestionSource.PERSONAL), prob)
+    return _with_prob(kept._replace(source=SuggestionSource.PERSONAL, pinned=there.pinned), prob)
 
 
 def _with_prob(suggestion: QuerySuggestion, prob: float) -> QuerySuggestion:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import enum
-import functools
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
+from lm.memo import Memo
 from lm.text.folding import NearWord, near_words
 from lm.text.hangul import typed_prefixes
 
@@ -76,7 +76,7 @@ class History:
                 continue
             if text.startswith(typed) or (prefixes[0].low and any(prefix.begins(text) for prefix in prefixes)):
                 found.append(Found(query, place, Fit.BEGINS))
-            elif sign in forms and words and _hold(_words(text).each, words, finished):
+            elif sign in forms and words and _hold(_words([text])[0].each, words, finished):
                 found.append(Found(query, place, Fit.WORDS))
             elif mistyped and (text.startswith(head) or tail in text) and begins_mistyped(text, typed):
                 found.append(Found(query, place, Fit.MISTYPED))
@@ -86,19 +86,26 @@ class History:
 
     @cached_property
     def _forms(self) -> list[str]:
-        return [_words(query.text).forms for query in self.queries]
+        return [words.forms for words in _words([query.text for query in self.queries])]
 
 
 class _Words(NamedTuple):
     """The words of a query, and all their forms in one text, each behind a space."""
 
-    each: list[NearWord]
+    each: tuple[NearWord, ...]
     forms: str
 
 
-@functools.lru_cache(1 << 13)
-def _words(text: str) -> _Words:
-    words = near_words(text)
+_REMEMBERED: Memo[str, _Words] = Memo(16 << 20, deep=True, largest=64 << 10)
+"""Queries are looked at with each keystroke of their users."""
+
+
+def _words(texts: Sequence[str]) -> list[_Words]:
+    return _REMEMBERED.results(texts, lambda missing: list(map(_read_words, missing)))
+
+
+def _read_words(text: str) -> _Words:
+    words = tuple(near_words(text))
     return _Words(words, "".join(f" {form}" for word in words for form in word.forms))
 
 

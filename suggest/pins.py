@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from suggest.types import QuerySuggestion
+from suggest.types import QuerySuggestion, SuggestionSource
 
 
 class Pin(NamedTuple):
@@ -56,13 +56,26 @@ class Pins:
         return self._beginnings.get(query[:length], ()) if length <= len(query) else ()
 
 
-def boosted(suggestions: Iterable[QuerySuggestion], pins: Iterable[Pin]) -> list[QuerySuggestion]:
-    """Suggestions with the probabilities of the boosted ones multiplied, best first."""
+def boosted(
+    suggestions: Iterable[QuerySuggestion], pins: Iterable[Pin], *, fills: bool = False, least: float = 0.0
+) -> list[QuerySuggestion]:
+    """Suggestions with the probabilities of the boosted ones multiplied, best first.
+
+    Where all come to more than 1 then, each is divided by what they come to.
+
+    Args:
+        fills: whether what is generated stays behind all others.
+        least: what is less probable then is left out.
+    """
     factors = {pin.text: pin.boost for pin in pins if pin.boost}
     if not factors:
         return list(suggestions)
     ranked = [_boosted(each, factors[each.text]) if each.text in factors else each for each in suggestions]
-    return sorted(ranked, key=lambda each: -each.log_prob)
+    total = sum(each.acceptance_prob for each in ranked)
+    if total > 1:
+        ranked = [_divided(each, total) for each in ranked]
+    ranked = [each for each in ranked if each.acceptance_prob >= least]
+    return sorted(ranked, key=lambda each: (fills and each.source is SuggestionSource.GENERATED, -each.log_prob))
 
 
 def placed(
@@ -94,6 +107,11 @@ def placed(
 def _boosted(suggestion: QuerySuggestion, factor: float) -> QuerySuggestion:
     log_prob = min(suggestion.log_prob + math.log(factor), 0.0)
     return suggestion._replace(log_prob=log_prob, acceptance_prob=math.exp(log_prob), pinned=True)
+
+
+def _divided(suggestion: QuerySuggestion, total: float) -> QuerySuggestion:
+    log_prob = suggestion.log_prob - math.log(total)
+    return suggestion._replace(log_prob=log_prob, acceptance_prob=math.exp(log_prob))
 
 
 def _of(suggestions: Sequence[QuerySuggestion], pin: Pin) -> QuerySuggestion | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import Any, Self, Unpack
 
 import grpc
@@ -10,6 +10,8 @@ from autocomplete.v1 import autocomplete_service_pb2 as pb
 from autocomplete.v1 import autocomplete_service_pb2_grpc as pb_grpc
 from autocomplete.v1 import model_service_pb2 as model_pb
 from autocomplete.v1 import model_service_pb2_grpc as model_pb_grpc
+from autocomplete.v1 import user_event_service_pb2 as event_pb
+from autocomplete.v1 import user_event_service_pb2_grpc as event_pb_grpc
 
 from autocomplete_client import requests as req
 from autocomplete_client._async.session import AsyncTypingSession
@@ -39,6 +41,7 @@ class AsyncClient:
         self._channel = open_async_channel(address, credentials=credentials)
         self._stub: Any = pb_grpc.AutocompleteServiceStub(self._channel)
         self._models: Any = model_pb_grpc.ModelServiceStub(self._channel)
+        self._events: Any = event_pb_grpc.UserEventServiceStub(self._channel)
 
     async def complete_query(self, query: str = "", **options: Unpack[req.QueryOptions]) -> pb.CompleteQueryResponse:
         """Whole queries for what was typed."""
@@ -96,6 +99,24 @@ class AsyncClient:
             token = page.next_page_token
             if not token:
                 return models
+
+    async def write_user_events(
+        self, events: Iterable[event_pb.UserEvent], **options: Unpack[req.CallOptions]
+    ) -> event_pb.WriteUserEventsResponse:
+        """Tells the server what users did: up to 1000 events, all or none. Each counts once, also if it is retried."""
+        call = req.events_call(events, options)
+        answer: event_pb.WriteUserEventsResponse = await _ask(self._events.WriteUserEvents, call)
+        return answer
+
+    async def delete_user_data(
+        self, user_pseudo_id: str, *, remover: str = "", **options: Unpack[req.CallOptions]
+    ) -> event_pb.DeleteUserDataResponse:
+        """Removes a user's own queries and events. `remover` says who did it."""
+        request = event_pb.DeleteUserDataRequest
+        fields = {"user_pseudo_id": user_pseudo_id, "remover": remover}
+        call = req.build_call(request, req.FORGET_TIMEOUT_S, options, **fields)
+        answer: event_pb.DeleteUserDataResponse = await _ask(self._events.DeleteUserData, call)
+        return answer
 
     def session(self, **options: Unpack[req.SessionOptions]) -> AsyncTypingSession:
         """A stream of keystrokes. Each may be answered twice. Use it as a context manager."""

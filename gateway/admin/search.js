@@ -14,6 +14,7 @@ export class Search {
   #box = element("input", { type: "search", maxlength: "256", dir: "auto", autocomplete: "off", autocapitalize: "none", spellcheck: "false", placeholder: "Empty: what is most popular" });
   #timer = 0;
   #asked = 0;
+  #drawn = ""; // what the list shows: read aloud again only if it has changed
   #open = new Set(); // texts whose reasons are shown
 
   constructor(desk) {
@@ -43,17 +44,26 @@ export class Search {
   async #ask() {
     const { model } = this.#desk;
     const asked = (this.#asked += 1);
-    if (!model) return this.#list.replaceChildren(note("No model is served."));
+    if (!model) return this.#say("No model is served.");
     try {
       const message = { query: this.#box.value, model, maxSuggestions: SHOWN, explain: true };
       const answer = await this.#desk.call("POST", "./v1:completeQuery", message);
       if (asked === this.#asked) this.#draw(answer);
     } catch (error) {
-      if (asked === this.#asked) this.#list.replaceChildren(note(error.message));
+      if (asked === this.#asked) this.#say(error.message);
     }
   }
 
+  #say(text) {
+    if (text === this.#drawn) return;
+    this.#drawn = text;
+    this.#list.replaceChildren(note(text));
+  }
+
   #draw(answer) {
+    const drawn = JSON.stringify([this.#box.value, { ...answer, timings: [], attributionToken: "" }]);
+    if (drawn === this.#drawn) return;
+    this.#drawn = drawn;
     const { suggestions } = answer;
     const rows = suggestions.map((each, place) => this.#row(each, place, suggestions));
     const about = [

@@ -7,7 +7,7 @@ changes: nearly all in a large one, and what changed since in a small one.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -19,9 +19,14 @@ from lm.index.lexicon import Lexicon, build_lexicon, count_words
 from lm.index.queries import QueryIndex, WordMatch, save_query_index
 from lm.index.shown import ShownForms
 from lm.index.tags import MOST_LOOKED_AT, TagFilter
+from lm.text.hangul import typed_prefixes
 
 _LEAST_CHANGED, _CHANGED_SHARE = 2000, 8
 """The large index is built anew after so many changes, and after a change of one in so many of its queries."""
+_FEW = 1000
+"""So many are built anew with each change: that takes little longer, and nothing of what was removed is left."""
+_MOST_PASSED = 4096
+"""Queries of the large index that are looked at for those that have not changed."""
 
 
 class LiveQuery(NamedTuple):
@@ -55,17 +60,36 @@ class _Part(NamedTuple):
     lexicon: Lexicon
 
 
+class _Gone:
+    """Queries that do not count any more where an index has them."""
+
+    def __init__(self, index: QueryIndex | None = None, texts: frozenset[str] = frozenset()) -> None:
+        self.texts = texts
+        ordered = sorted(texts, key=str.encode)
+        counts_N = index.counts_at(index.positions(ordered)) if index else np.zeros(0)
+        self._texts = sorted_strings([text.encode() for text in ordered])
+        self._sums = np.concatenate([[0.0], np.cumsum(counts_N)])
+
+    def total(self, prefix: str) -> float:
+        """Their submissions, as the index has them, of those that begin so."""
+        ranges = [self._texts.between(*each.bounds()) for each in typed_prefixes(prefix)] if self.texts else ()
+        return sum(float(self._sums[high] - self._sums[low]) for low, high in ranges)
+
+
+_NONE_GONE = _Gone()
+
+
 class LiveQueries:
     """A set of queries, each text once; immutable, so threads may share it."""
 
     def __init__(
         self,
         queries: Mapping[str, LiveQuery] = MappingProxyType({}),
-        parts: Sequence[tuple[_Part, frozenset[str]]] = (),
+        parts: Sequence[tuple[_Part, _Gone]] = (),
         changed: frozenset[str] = frozenset(),
         factor: float = 1.0,
     ) -> None:
-        """See `with_changes`; `parts` come with the texts in each that do not count any more."""
+        """See `with_changes`; `parts` come with what does not count any more in each."""
         self._queries = queries
         self._parts = parts
         self._changed = changed
@@ -100,42 +124,47 @@ class LiveQueries:
             else:
                 queries[text] = query
         changed = self._changed.union(changes)
-        if not self._parts or len(changed) > max(_LEAST_CHANGED, len(queries) // _CHANGED_SHARE):
-            return LiveQueries(queries, [(_part(queries.values()), frozenset())] if queries else ())
+        many = len(changed) > max(_LEAST_CHANGED, len(queries) // _CHANGED_SHARE)
+        if many or not self._parts or len(queries) <= _FEW:
+            return LiveQueries(queries, [(_part(queries.values()), _NONE_GONE)] if queries else ())
         large, _ = self._parts[0]
         new = [queries[text] for text in changed if text in queries]
-        small = [(_part(new), frozenset[str]())] if new else []
-        return LiveQueries(queries, [(large, changed), *small], changed)
+        small = [(_part(new), _NONE_GONE)] if new else []
+        return LiveQueries(queries, [(large, _Gone(large.index, changed)), *small], changed)
 
     def completions(
         self, prefix: str, k: int, wanted: TagFilter | None = None
     ) -> tuple[list[tuple[str, float]], float]:
         """The heaviest k queries that begin with a normalised prefix, and the submissions of all, as the index has it.
 
-        What was removed lately may still be among the submissions.
-
         Args:
             wanted: only those with such tags, of the heaviest `MOST_LOOKED_AT`.
         """
         found, total = list[tuple[str, float]](), 0.0
         for part, gone in self._parts:
-            some, of_all = part.index.completions(prefix, _looked_at(k, gone, wanted))
-            found += [(text, count * self._factor) for text, count in some if self._is_wanted(text, gone, wanted)]
-            total += of_all * self._factor
+            for looked_at in _looked_at(k, gone, wanted):
+                some, of_all = part.index.completions(prefix, looked_at)
+                kept = [(text, count * self._factor) for text, count in some if self._is_wanted(text, gone, wanted)]
+                if len(kept) >= k or len(some) < looked_at:
+                    break
+            found += kept
+            total += max(of_all - gone.total(prefix), 0.0) * self._factor
         return sorted(found, key=lambda each: -each[1])[:k], total
 
     def word_matches(self, typed: str, k: int, wanted: TagFilter | None = None) -> list[WordMatch]:
         """See `QueryIndex.word_matches`."""
-        found = [
-            match._replace(count=match.count * self._factor)
-            for part, gone in self._parts
-            for match in part.index.word_matches(typed, _looked_at(k, gone, wanted))
-            if self._is_wanted(match.text, gone, wanted)
-        ]
+        found = list[WordMatch]()
+        for part, gone in self._parts:
+            for looked_at in _looked_at(k, gone, wanted):
+                some = part.index.word_matches(typed, looked_at)
+                kept = [match for match in some if self._is_wanted(match.text, gone, wanted)]
+                if len(kept) >= k or len(some) < looked_at:
+                    break
+            found += [match._replace(count=match.count * self._factor) for match in kept]
         return sorted(found, key=lambda match: -match.count)[:k]
 
-    def _is_wanted(self, text: str, gone: frozenset[str], wanted: TagFilter | None) -> bool:
-        if text in gone:
+    def _is_wanted(self, text: str, gone: _Gone, wanted: TagFilter | None) -> bool:
+        if text in gone.texts:
             return False
         return wanted is None or ((query := self._queries.get(text)) is not None and wanted.admits(query.tags))
 
@@ -145,10 +174,14 @@ class LiveQueries:
         return [part.lexicon for part, _ in self._parts]
 
 
-def _looked_at(k: int, gone: frozenset[str], wanted: TagFilter | None) -> int:
-    if wanted is not None:
-        return MOST_LOOKED_AT
-    return 2 * k if gone else k
+def _looked_at(k: int, gone: _Gone, wanted: TagFilter | None) -> Iterator[int]:
+    """How many queries are looked at for k that count; more where those did not suffice."""
+    most = MOST_LOOKED_AT if wanted is not None else min(k + len(gone.texts), max(2 * k, _MOST_PASSED))
+    size = most if wanted is not None else min(2 * k, most)
+    while size < most:
+        yield size
+        size = min(8 * size, most)
+    yield most
 
 
 def _part(queries: Iterable[LiveQuery]) -> _Part:

@@ -68,7 +68,8 @@ class Tags:
         maxima = open_array(folder / "tags.maxima.npy", np.float32)
         self._keys = keys
         self._maxima = RangeMaxima(keys.view(np.float32), maxima, self._positions)
-        if len(self._starts) != len(self._names) + 1 or self._starts[-1] != len(self._rows) != len(self._positions):
+        sizes = {int(self._starts[-1]), len(self._rows), len(self._positions)}
+        if len(self._starts) != len(self._names) + 1 or len(sizes) > 1:
             raise ValueError("the lists of tags do not belong together")
 
     @classmethod
@@ -79,7 +80,7 @@ class Tags:
     def heaviest(self, wanted: TagFilter, low: int, high: int, k: int) -> list[int]:
         """Positions of the k heaviest queries of a range with a form that is wanted, heaviest first.
 
-        Of entries that must carry several tags at most `MOST_LOOKED_AT` of the rarest tag are looked at.
+        Of entries that must carry several tags at most `MOST_LOOKED_AT`, or twice k, of the rarest tag are looked at.
         """
         if not wanted.all_of:
             lists = [self._range(tag, low, high) for tag in wanted.any_of]
@@ -98,14 +99,14 @@ class Tags:
 
     def _of_list(self, low: int, high: int, wanted: TagFilter, k: int) -> list[int]:
         """As `heaviest`, of a range of the lists."""
-        looked_at = 2 * k
+        looked_at, most = 2 * k, max(2 * k, MOST_LOOKED_AT)
         while True:
             places = self._maxima.heaviest(low, high, looked_at)
             there = self.carry(wanted, self._rows[places])
             found = dict.fromkeys(self._positions[places][there].tolist())
-            if len(found) >= k or len(places) < looked_at or looked_at >= MOST_LOOKED_AT:
+            if len(found) >= k or len(places) < looked_at or looked_at == most:
                 return list(found)[:k]
-            looked_at *= 8
+            looked_at = min(8 * looked_at, most)
 
     def _merged(self, lists: Sequence[Sequence[int]], k: int) -> list[int]:
         every = dict.fromkeys(position for each in lists for position in each)

@@ -30,7 +30,7 @@ class LiveSource:
         typed, excluded, wanted = reading.query, reading.excluded, request.options.tags
         popular, total = queries.completions(typed, POPULAR, wanted)
         if request.blocked is not None:  # what nobody is shown does not count
-            total -= sum(count for text, count in popular if request.blocked.blocks(text))
+            total = max(total - sum(count for text, count in popular if request.blocked.blocks(text)), 0.0)
         reading.total += total
         reading.live += total
         for text, _ in popular:

@@ -12,6 +12,7 @@ from typing import Any
 import grpc
 import pytest
 from autocomplete.v1 import autocomplete_service_pb2 as pb
+from autocomplete.v1.user_event_service_pb2 import UserEvent
 
 from autocomplete_client import (
     Answer,
@@ -32,13 +33,13 @@ from tests.service_twins import TwinModel, eventually, running
 Ask = Callable[..., Any]
 
 
-def _sync(address: str, method: str, *arguments: str, **options: Any) -> Any:
+def _sync(address: str, method: str, *arguments: Any, **options: Any) -> Any:
     with Client(address) as client:
         answer = getattr(client, method)(*arguments, **options)
         return list(answer) if method == "generate_text" else answer
 
 
-def _async(address: str, method: str, *arguments: str, **options: Any) -> Any:
+def _async(address: str, method: str, *arguments: Any, **options: Any) -> Any:
     async def ask() -> Any:
         async with AsyncClient(address) as client:
             answer = getattr(client, method)(*arguments, **options)
@@ -105,6 +106,26 @@ def test_a_refusal_says_why(ask: Ask, address: str, method: str, options: Any, k
     assert caught.value.from_service
     fields = [violation.field for violation in caught.value.violations]
     assert fields == ([next(iter(options))] if kind is InvalidRequestError else [])
+
+
+def test_events_of_a_user_are_written_once_and_forgotten(ask: Ask, tmp_path: Path) -> None:
+    submission = UserEvent.EVENT_TYPE_SUBMISSION
+    events = [
+        UserEvent(event_type=submission, query="new lamp", user_pseudo_id="u", event_id="1"),
+        UserEvent(event_type=submission, query="old lamp", user_pseudo_id="u"),
+    ]
+    with running(tmp_path) as (server, _channel):
+        address = f"127.0.0.1:{server.port}"
+        first = ask(address, "write_user_events", events)
+        again = ask(address, "write_user_events", events)
+        with pytest.raises(InvalidRequestError) as caught:
+            ask(address, "write_user_events", [UserEvent()])
+        forgotten = ask(address, "delete_user_data", "u", remover="ann")
+    assert (first.written_count, first.duplicate_count) == (2, 0)
+    assert (again.written_count, again.duplicate_count) == (1, 1)
+    assert caught.value.violations[0].field == "user_events[0].event_type"
+    assert not events[1].event_id
+    assert forgotten.event_count == 3
 
 
 def test_a_call_has_a_deadline_of_its_own(ask: Ask, address: str, twin: TwinModel) -> None:

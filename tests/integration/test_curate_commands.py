@@ -57,7 +57,8 @@ def test_pins_synonyms_and_hits(tmp_path: Path) -> None:
         (("pins", "add", "a", "b", "--place", "21"), "pin.place"),
         (("entries", "add", "a", "--weight", "0"), "catalogue_entry.weight"),
         (("synonyms", "add", "a", "a"), "synonym.replacement"),
-        (("entries", "load", "-"), "stdin, line 2"),
+        (("entries", "load", "-"), "stdin, line 2: there is no field 'titel'"),
+        (("hits", "set", "-"), "stdin, line 1: there is no field 'text'"),
         (("entries", "load", "none.jsonl"), "none.jsonl"),
     ],
 )
@@ -69,6 +70,25 @@ def test_what_is_refused_is_one_paragraph(tmp_path: Path, arguments: tuple[str, 
     assert shown.startswith("Error: ")
     assert said in shown
     assert len(shown.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('{"text": "b", "weight": -1}', "line 3: weight: is no weight"),
+        ('{"text": "b", "weight": "much"}', "line 3: Failed to parse weight"),
+        ('["b"]', "line 3: not a JSON object."),
+        ("b", "line 3: not JSON"),
+    ],
+)
+def test_a_wrong_line_of_many_is_named(tmp_path: Path, line: str, said: str) -> None:
+    with running(tmp_path) as (server, _):
+        address = ("--server", f"127.0.0.1:{server.port}")
+        given = f'{{"text": "a", "weight": 1}}\n\n{line}\n'
+        shown = run("curate", "entries", "load", "-", *address, code=1, input=given)
+        assert f"stdin, {said}" in shown
+        assert ".." not in shown
+        assert run("curate", "entries", "list", *address) == "There are none.\n"
 
 
 def test_all_of_it_is_saved_and_restored(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ def test_after_each_change_queries_are_found_as_in_a_plain_list(
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(live_queries, "_LEAST_CHANGED", least)
+        patch.setattr(live_queries, "_FEW", 2)
         live, naive = LiveQueries(), dict[str, int]()
         for batch in changes:
             weighted = {text: None if count is None else LiveQuery(text, count) for text, count in batch.items()}
@@ -35,7 +36,8 @@ def test_after_each_change_queries_are_found_as_in_a_plain_list(
             assert len(live) == len(naive)
             for prefix in ("", "n", "new", "new ", "york n", "x"):
                 counts = sorted((count for text, count in naive.items() if text.startswith(prefix)), reverse=True)
-                found, _ = live.completions(prefix, 3)
+                found, total = live.completions(prefix, 3)
+                assert total == pytest.approx(sum(counts))
                 assert [count for _, count in found] == counts[:3]
                 assert all(naive[text] == count and text.startswith(prefix) for text, count in found)
             matches = {match.text: match.count for match in live.word_matches("car ne", 50)}
@@ -47,7 +49,8 @@ def test_after_each_change_queries_are_found_as_in_a_plain_list(
             }
 
 
-def test_words_of_live_queries_are_spelt_as_those_of_a_bundle() -> None:
+def test_words_of_live_queries_are_spelt_as_those_of_a_bundle(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_queries, "_FEW", 0)
     live = LiveQueries().with_changes({"zyntrix pro": LiveQuery("zyntrix pro", 5.0)})
     live = live.with_changes({"zyntrix max": LiveQuery("zyntrix max", 2.0)})
     words = Lexicons(live.lexicons)

@@ -155,6 +155,23 @@ def test_fields_inside_fields_are_named(document: dict[str, object], field: str)
     assert caught.value.field == field
 
 
+@pytest.mark.parametrize(
+    ("events", "field"),
+    [
+        ([{}, {"userPseudoId": 5}], "userEvents[1].userPseudoId"),
+        ([{"qery": "a"}], "userEvents[0].qery"),
+        ([{"selectedPosition": True}], "userEvents[0].selectedPosition"),
+        ([{"shown": [{"text": "a"}, {"text": "b", "source": "x"}]}], "userEvents[0].shown[1].source"),
+        ([5], "userEvents"),
+        (5, "userEvents"),
+    ],
+)
+def test_fields_inside_lists_are_named(events: object, field: str) -> None:
+    with pytest.raises(RequestError) as caught:
+        read_message(event_pb.WriteUserEventsRequest, {"userEvents": events})
+    assert caught.value.field == field
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", "7", '"a"', b"\xff", '{"query": "\\ud800"}', "[" * 5000])
 def test_what_is_no_json_object_is_refused(text: str | bytes) -> None:
     with pytest.raises(RequestError, match="body"):

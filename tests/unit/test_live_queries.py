@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from lm.index import live_queries
 from lm.index.live_queries import LiveQueries, LiveQuery
 from lm.index.tags import TagFilter
 
@@ -36,3 +39,24 @@ def test_only_queries_with_wanted_tags_are_found() -> None:
     assert [match.text for match in QUERIES.word_matches("hat", 5, TagFilter((), ("a", "x")))] == ["red hat"]
     changed = QUERIES.with_changes({"red hat": LiveQuery("red hat", 4.0), "blue hat": None})
     assert [text for text, _ in changed.completions("", 5, TagFilter(("b",)))[0]] == ["red shoes"]
+
+
+@pytest.mark.parametrize("few", [0, 1000])
+def test_what_is_removed_hides_nothing_and_counts_no_more(monkeypatch: pytest.MonkeyPatch, few: int) -> None:
+    monkeypatch.setattr(live_queries, "_FEW", few)
+    names = [f"hat {number:03d}" for number in range(300)]
+    every = LiveQueries().with_changes({name: LiveQuery(name, 1000.0 - at) for at, name in enumerate(names)})
+    left = every.with_changes(dict.fromkeys(names[:250])).with_changes({names[299]: LiveQuery(names[299], 5000.0)})
+    expected = [(names[299], 5000.0), *((name, 1000.0 - at) for at, name in enumerate(names[250:259], 250))]
+    found, total = left.completions("ha", 10)
+    assert found == expected
+    assert total == pytest.approx(5000.0 + sum(1000.0 - at for at in range(250, 299)))
+    assert [(match.text, match.count) for match in left.word_matches("hat", 10)] == expected
+    assert left.completions("hat 1", 10) == ([], 0.0)
+    assert every.completions("", 1)[1] == pytest.approx(sum(1000.0 - at for at in range(300)))
+
+
+def test_submissions_of_hangul_in_the_making_are_of_what_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_queries, "_FEW", 0)
+    every = LiveQueries().with_changes({text: LiveQuery(text, 4.0) for text in ("한국", "하나", "가방")})
+    assert every.with_changes({"한국": None}).completions("하", 5) == ([("하나", 4.0)], 4.0)

@@ -61,10 +61,23 @@ def test_a_listed_text_moves_with_what_is_known_of_it() -> None:
 
 def test_a_boost_multiplies_the_probability_up_to_one() -> None:
     suggestions = [_suggestion("a", 0.5), _suggestion("b", 0.2), _suggestion("c", 0.1)]
+    listed = boosted(suggestions, [_pin("c", boost=3.0), _pin("a", 3)])
+    assert [(each.text, round(each.acceptance_prob, 6)) for each in listed] == [("a", 0.5), ("c", 0.3), ("b", 0.2)]
+    assert [each.pinned for each in listed] == [False, True, False]
     listed = boosted(suggestions, [_pin("c", boost=4.0), _pin("b", boost=100.0), _pin("a", 3)])
-    assert [(each.text, round(each.acceptance_prob, 6)) for each in listed] == [("b", 1.0), ("a", 0.5), ("c", 0.4)]
+    shares = [(each.text, round(1.9 * each.acceptance_prob, 6)) for each in listed]
+    assert shares == [("b", 1.0), ("a", 0.5), ("c", 0.4)]
+    assert [each.text for each in boosted(suggestions, [_pin("a", boost=0.1)], least=0.08)] == ["b", "c"]
     assert [each.pinned for each in listed] == [True, False, True]
     assert boosted(suggestions, []) == suggestions
+
+
+def test_a_boost_brings_nothing_generated_before_others_that_it_is_to_follow() -> None:
+    guess = _suggestion("b", 0.5)._replace(source=SuggestionSource.GENERATED)
+    suggestions = [_suggestion("a", 0.2), _suggestion("c", 0.1), guess]
+    pins = [_pin("c", boost=3.0)]
+    assert [each.text for each in boosted(suggestions, pins, fills=True)] == ["c", "a", "b"]
+    assert [each.text for each in boosted(suggestions, pins)] == ["b", "c", "a"]
 
 
 def test_pins_hold_for_what_is_typed() -> None:

@@ -61,7 +61,8 @@ class SqliteStore:
                 if found == _FORMAT:
                     self._asking.open().executescript(EVENT_SCHEMA + HISTORY_SCHEMA)  # the file may be older
         except (OSError, StoreUnavailableError) as error:
-            problem = error.strerror if isinstance(error, OSError) else error.problem
+            said = f"{error.strerror}." if isinstance(error, OSError) else error.problem
+            problem = said.removeprefix(f"{path}: ")
             raise ConfigError(
                 f"Live state {path}: {problem}", remedy="Name a file that can be written, a Redis, or `off` by --live."
             ) from None
