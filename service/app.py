@@ -7,44 +7,28 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import structlog
 from grpc_health.v1 import health_pb2
 from prometheus_client import CollectorRegistry
 
-from lm.errors import AutocompleteError, BundleError, ConfigError, UnavailableError
+from lm.errors import AutocompleteError, BundleError, UnavailableError
 from service.cache.answers import open_answers
 from service.cache.warm_set import WarmSets
 from service.config import ServerSettings
 from service.listen import Handlers, grpc_server, serve_metrics
-from service.live.events.online_metrics import OnlineMetrics
-from service.live.events.trending import Trending
-from service.live.events.trends import Trends
-from service.live.follower import Follower
-from service.live.models import LiveModels
-from service.live.stores.store import OFF, LiveStore, open_store, store_location
-from service.live.users.histories import DAY_S, HistoryLimits
-from service.live.users.keys import UserKeys
-from service.live.users.own import UserHistories
+from service.live_state import LIVE_SERVICES, LiveState
 from service.models.bundles import ModelOpener, bundle_opener, chosen_models, chosen_split, open_bundles, settle_memory
 from service.models.served_models import ModelState, ModelStatus, ServedModels
 from service.rpc.admission import Lanes
 from service.rpc.calls import Calls
 from service.rpc.completer import Completer
-from service.rpc.curation import CURATION_SERVICE, CurationServicer
-from service.rpc.deny_list import DENY_LIST_SERVICE, DenyListServicer
-from service.rpc.event_writer import EventWriter
 from service.rpc.health import HEALTH_SERVICE, Health
 from service.rpc.keystrokes import KeystrokeAnswers
-from service.rpc.live_writes import LiveWrites
 from service.rpc.requests import Defaults
 from service.rpc.servicers import AUTOCOMPLETE_SERVICE, MODEL_SERVICE, AutocompleteServicer, ModelServicer
 from service.rpc.streams import Streams
-from service.rpc.unanswered import UnansweredQueriesServicer
-from service.rpc.user_data import UserDataServicer
-from service.rpc.user_events import USER_EVENT_SERVICE, UserEventServicer
 from service.telemetry.metrics import Metrics
 from service.telemetry.tracing import open_tracing
 from service.workers.event_loop import EventLoop
@@ -102,69 +86,30 @@ class Server:
         )
         self._tracing = open_tracing(settings)
         self._versions: dict[str, tuple[str, ...]] = {}
-        self._online = OnlineMetrics(self.metrics, lambda model: self._versions.get(model, ()))
         self._calls = Calls(self.metrics, names, default, clock, self._tracing)
         self._health = Health()
         self._answers = open_answers(settings, self.metrics)
-        self._store = _open_live_store(settings)
-        self._follower = Follower(
-            self._store,
+        self._live = LiveState(
+            settings,
+            self.models,
             self.metrics,
+            versions=lambda model: self._versions.get(model, ()),
             clock=clock,
             wall_clock=wall_clock,
-            must_reach=settings.live is not None or settings.redis is None,
             on_ready=self._serve_if_ready,
-            on_forgotten=self._drop_users,
+            on_forgotten=self._answers.forget_users,
         )
-        users = UserKeys(settings.user_secret, self._store)
-        self._user_data = UserDataServicer(self._store, users, wall_clock)
-        self._histories = UserHistories(
-            None if self._store is None else self._store.histories,
-            users,
-            _limits(settings),
-            clock=clock,
-            wall_clock=wall_clock,
-        )
-        events = None if self._store is None else self._store.events
-        self._trending = Trending(
-            events,
-            lambda: [model for status in self.models.statuses() for model in status.models],
-            self.metrics,
-            Trends(half_life_s=settings.live_half_life_s, least_users=settings.live_min_users),
-            days=settings.live_events_days,
-            clock=clock,
-            wall_clock=wall_clock,
-        )
-        self._event_writer: EventWriter | None = None
-        if events is not None:
-            self._event_writer = EventWriter(events, self.metrics, wall_clock, self._online.count)
-        self._user_events = UserEventServicer(
-            writer=self._event_writer,
-            users=users,
-            models=self.models,
-            trending=self._trending,
-            follower=self._follower,
-            metrics=self.metrics,
-            wall_clock=wall_clock,
-        )
-        self._unanswered = UnansweredQueriesServicer(
-            events, self.models, min_users=settings.live_min_users, wall_clock=wall_clock
-        )
-        self._live_models = LiveModels(self.models, self._follower, self._histories, wall_clock, self._trending)
-        writes = LiveWrites(self._store, self.metrics, wall_clock)
-        self._deny_list = DenyListServicer(writes, self._follower)
-        self._curation = CurationServicer(writes, self._follower, default)
         self._completer = Completer(self._answers, self.metrics, Defaults.of(settings), self._tracing)
         self._lanes = Lanes(settings, self.metrics, clock)
         self._warm_sets = WarmSets(
-            lambda model, query: self._completer.prepare_query(self._live_models.over(model), query),
+            lambda model, query: self._completer.prepare_query(self._live.models.over(model), query),
             self.metrics,
             limit=settings.cache_entries // 2 if self._answers.are_kept else 0,
             busy=lambda: self._lanes.waiting > 0,
         )
         time_budget_s = settings.time_budget_ms / 1000
         keystrokes = KeystrokeAnswers(
-            models=self._live_models,
+            models=self._live.models,
             completer=self._completer,
             metrics=self.metrics,
             time_budget_s=time_budget_s,
@@ -172,7 +117,7 @@ class Server:
         )
         self._streams = Streams(settings, keystrokes, self.metrics, clock)
         self._autocomplete = AutocompleteServicer(
-            models=self._live_models,
+            models=self._live.models,
             completer=self._completer,
             streams=self._streams,
             time_budget_s=time_budget_s,
@@ -196,8 +141,7 @@ class Server:
             self._begin()
         self._count_models()
         self._answers.start()
-        self._follower.start()
-        self._trending.start()
+        self._live.start()
         self.models.start()
 
     def _begin(self) -> None:
@@ -243,8 +187,7 @@ class Server:
         self._loop.run(self._stop_calls(self._settings.drain_s))
         self._bundles.close()
         self.models.close()
-        self._follower.close()
-        self._trending.close()
+        self._live.stop_following()
         self._warm_sets.close()
         self._loop.run(self._stop_calls(None))  # if it began to listen meanwhile
         self._close()
@@ -267,18 +210,9 @@ class Server:
         return {
             AUTOCOMPLETE_SERVICE: self._autocomplete.handlers(calls, lanes),
             MODEL_SERVICE: ModelServicer(self.models).handlers(calls, lanes),
-            DENY_LIST_SERVICE: self._deny_list.handlers(calls, lanes),
-            USER_EVENT_SERVICE: self._user_events.handlers(calls, lanes)
-            | self._unanswered.handlers(calls, lanes)
-            | self._user_data.handlers(calls, lanes),
-            CURATION_SERVICE: self._curation.handlers(calls, lanes),
             HEALTH_SERVICE: {"Check": check, "Watch": self._health.watch_handler()},
+            **self._live.handlers(calls, lanes),
         }
-
-    def _drop_users(self) -> None:
-        """Drops what this process remembers of users."""
-        self._histories.drop()
-        self._answers.forget_users()
 
     def _model_changed(self, status: ModelStatus) -> None:
         self._count_models()
@@ -304,7 +238,7 @@ class Server:
     def _serve_if_ready(self) -> None:
         """Serves once the default model is open and it is known what is taken down, which may come from two threads."""
         with self._joining:
-            if self._follower.is_ready and self.models.status(self.models.default).model is not None:
+            if self._live.is_ready and self.models.status(self.models.default).model is not None:
                 self._set_health(health_pb2.HealthCheckResponse.SERVING)
                 self._join_port()
 
@@ -327,8 +261,7 @@ class Server:
 
     def _set_health(self, status: Any) -> None:
         # who watches the whole finds its parts so too
-        served = AUTOCOMPLETE_SERVICE, MODEL_SERVICE, DENY_LIST_SERVICE, CURATION_SERVICE, USER_EVENT_SERVICE
-        self._loop.soon(self._health.set, ("", *served), status)
+        self._loop.soon(self._health.set, ("", AUTOCOMPLETE_SERVICE, MODEL_SERVICE, *LIVE_SERVICES), status)
 
     def _close(self) -> None:
         self._end_metrics()
@@ -337,34 +270,5 @@ class Server:
             self._tracing.close()
         self._streams.shut_down()
         self._lanes.close()
-        if self._event_writer is not None:
-            self._event_writer.close()
-        if self._store is not None:  # no call writes any more
-            self._store.close()
+        self._live.close()
         self._loop.close()
-
-
-def _limits(settings: ServerSettings) -> HistoryLimits:
-    """How much is kept of a user's own queries."""
-    return HistoryLimits(settings.history_queries, settings.history_days * DAY_S)
-
-
-def _open_live_store(settings: ServerSettings) -> LiveStore | None:
-    """The store of the live state; None if there is none.
-
-    Raises:
-        ConfigError: the one that is named, or one that is there, cannot be used.
-    """
-    location = store_location(settings)
-    if location == OFF:
-        if settings.live is None:
-            problem = "the registry is a URL, and neither --live nor --redis says where take-downs are kept"
-            _log.warning("no_live_state", error=problem, effect="take-downs are refused")
-        return None
-    try:
-        return open_store(location, replicas=settings.live_replicas, limits=_limits(settings))
-    except ConfigError as error:
-        if settings.live is not None or settings.redis is not None or Path(location).exists():
-            raise
-        _log.warning("no_live_state", error=str(error), effect="take-downs are refused")
-        return None

@@ -15,7 +15,6 @@ from redis.sentinel import Sentinel, SentinelManagedConnection, SentinelManagedS
 from service.cache.redis_url import RedisUrl
 
 _PATIENCE_S = 1.0
-"""To connect, for each answer to a greeting, and for what a cluster says of itself at first. No caller waits for it."""
 
 
 class NotOpenError(redis.ConnectionError):
@@ -33,17 +32,20 @@ class RedisClients:
 
     Args:
         timeout_s: how long a client waits for an answer.
+        patience_s: to connect, for each answer to a greeting, and for what a cluster says of itself at first.
 
     Raises:
         ValueError: redis-py does not know a parameter of the URL.
     """
 
-    def __init__(self, url: RedisUrl, timeout_s: float) -> None:
+    def __init__(self, url: RedisUrl, timeout_s: float, *, patience_s: float = _PATIENCE_S) -> None:
         self._thread = _Thread()
         self._url = url
         self._sentinel: Any = None
         self._timeout_s = timeout_s
-        self._options: dict[str, Any] = _once() | parse_url(url.server)  # type: ignore[no-untyped-call]
+        self._patience_s = patience_s
+        self._once = _once(patience_s)
+        self._options: dict[str, Any] = self._once | parse_url(url.server)  # type: ignore[no-untyped-call]
         # RESP3 would let a server lengthen time limits; a name of the driver costs two round trips
         self._options |= {"protocol": 2, "driver_info": None, "decode_responses": False}
         self._kind: Any = self._options.pop("connection_class", Connection)
@@ -81,13 +83,13 @@ class RedisClients:
     def _cluster(self) -> redis.RedisCluster:
         (host, port), *others = self._url.hosts
         options = {name: value for name, value in self._options.items() if name not in ("host", "port", "db", "retry")}
-        timeout_s, self._timeout_s = self._timeout_s, _PATIENCE_S
+        timeout_s, self._timeout_s = self._timeout_s, self._patience_s
         try:
             cluster = redis.RedisCluster(
                 # redis-py uses our connections only if it is given a URL
                 url=f"redis://{f'[{host}]' if ':' in host else host}:{port}",
                 startup_nodes=[ClusterNode(*other) for other in others],  # type: ignore[no-untyped-call]
-                retry=_once()["retry"],
+                retry=self._once["retry"],
                 require_full_coverage=False,
                 connection_class=self._limited(self._kind),
                 **options,
@@ -100,7 +102,7 @@ class RedisClients:
     def _master(self) -> Any:
         secure = issubclass(self._kind, SSLConnection)
         kind = self._limited(SentinelManagedSSLConnection if secure else SentinelManagedConnection)
-        self._sentinel = Sentinel(self._url.hosts, sentinel_kwargs={**_once(), **self._url.sentinel})  # type: ignore[no-untyped-call]
+        self._sentinel = Sentinel(self._url.hosts, sentinel_kwargs={**self._once, **self._url.sentinel})  # type: ignore[no-untyped-call]
         return self._sentinel.master_for(self._url.service, connection_class=kind, **self._options)
 
     def _limited(self, kind: Any) -> Any:
@@ -121,6 +123,6 @@ class RedisClients:
         return LimitedConnection
 
 
-def _once() -> dict[str, Any]:
+def _once(patience_s: float) -> dict[str, Any]:
     """Connects in bounded time and does not try again: the cache decides that."""
-    return {"socket_connect_timeout": _PATIENCE_S, "socket_timeout": _PATIENCE_S, "retry": Retry(NoBackoff(), 0)}
+    return {"socket_connect_timeout": patience_s, "socket_timeout": patience_s, "retry": Retry(NoBackoff(), 0)}

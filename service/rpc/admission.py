@@ -1,6 +1,7 @@
 """Who is admitted: lanes of calls, each of which admits calls as they arrive, counts them and has them computed.
 
-Short calls, long calls and health checks have a lane each, so that none keeps another waiting.
+Short calls, long calls, health checks and each kind of change of the live state have a lane each, so that none keeps
+another waiting.
 
 The wait of a call is estimated as the number of calls that are there, times the time that each occupies the server.
 That time is measured as busy time per call that ended in it (the utilisation law, S = B / C; Denning and Buzen, 1978,
@@ -364,7 +365,11 @@ class Lanes:
         self.calls = Lane("call", threads=settings.max_concurrent, max_wait_s=max_wait_s, hold_s=_HOLD_S, clock=clock)
         self.long_calls = Lane("long-call", threads=long_calls, max_calls=2 * long_calls, background=True, clock=clock)
         self.changes = Lane("change", threads=1, max_calls=_MOST_CHANGES, clock=clock)
-        """Of calls that change the live state: they wait for its store, and no load keeps a take-down out."""
+        """Of calls that take down: they wait for the live state's store, and no load keeps them out."""
+        self.curation = Lane("curation", threads=1, max_calls=_MOST_CHANGES, clock=clock)
+        """Of calls that curate, a thousand entries at once, and of lists for operators."""
+        self.forgetting = Lane("forgetting", threads=1, max_calls=_MOST_CHANGES, clock=clock)
+        """Of calls that forget users, which takes long where there are millions of events."""
         self.events = Lane("event", threads=1, max_calls=_MOST_EVENT_CALLS, clock=clock)
         """Of calls with events, which wait for that store too. They compete with no call that answers users."""
         self.health = Lane("health", threads=0, clock=clock)
@@ -378,5 +383,6 @@ class Lanes:
 
     def close(self) -> None:
         """Lets all threads go."""
-        for lane in (self.calls, self.long_calls, self.changes, self.events, self.health):
+        live = self.changes, self.curation, self.forgetting, self.events
+        for lane in (self.calls, self.long_calls, *live, self.health):
             lane.close()

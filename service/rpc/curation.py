@@ -63,12 +63,8 @@ class CurationServicer:
     async def create_entries(self, request: pb.BatchCreateCatalogueEntriesRequest, call: Call) -> bytes:
         """`BatchCreateCatalogueEntries`."""
         _check_batch("requests", request.requests)
-        entries = [
-            self._read_entry(each.catalogue_entry, f"requests[{place}].catalogue_entry")
-            for place, each in enumerate(request.requests)
-        ]
-        await call.compute(self._create, entries)
-        return pb.BatchCreateCatalogueEntriesResponse(names=map(_name, entries)).SerializeToString()
+        names = await call.compute(self._create_entries, request)
+        return pb.BatchCreateCatalogueEntriesResponse(names=names).SerializeToString()
 
     async def create_pin(self, request: pb.CreatePinRequest, call: Call) -> bytes:
         """`CreatePin`."""
@@ -86,13 +82,7 @@ class CurationServicer:
         """`SetHitCounts`."""
         _check_batch("hit_counts", request.hit_counts)
         check_length("creator", request.creator, MAX_CREATOR)
-        said = {"model": self._model("model", request.model), "creator": request.creator}
-        now_s = self._writes.wall_clock()
-        counts = [
-            _placed(f"hit_counts[{place}]", Hits(query=each.query, hits=each.hits, created_s=now_s, **said))
-            for place, each in enumerate(request.hit_counts)
-        ]
-        await call.compute(self._create, counts)
+        await call.compute(self._set_hit_counts, request)
         return pb.SetHitCountsResponse().SerializeToString()
 
     async def delete(self, kind: str, request: Any, call: Call) -> bytes:
@@ -151,7 +141,25 @@ class CurationServicer:
             "SetHitCounts": (pb.SetHitCountsRequest, self.set_hit_counts),
             "ListHitCounts": (pb.ListHitCountsRequest, self.list_hit_counts),
         }
-        return {name: calls.unary(name, lanes.changes, *method) for name, method in methods.items()}
+        return {name: calls.unary(name, lanes.curation, *method) for name, method in methods.items()}
+
+    def _create_entries(self, request: pb.BatchCreateCatalogueEntriesRequest) -> list[str]:
+        """Names of the entries. To read a thousand takes too long for the event loop."""
+        entries = [
+            self._read_entry(each.catalogue_entry, f"requests[{place}].catalogue_entry")
+            for place, each in enumerate(request.requests)
+        ]
+        self._create(entries)
+        return [_name(entry) for entry in entries]
+
+    def _set_hit_counts(self, request: pb.SetHitCountsRequest) -> None:
+        said = {"model": self._model("model", request.model), "creator": request.creator}
+        now_s = self._writes.wall_clock()
+        counts = [
+            _placed(f"hit_counts[{place}]", Hits(query=each.query, hits=each.hits, created_s=now_s, **said))
+            for place, each in enumerate(request.hit_counts)
+        ]
+        self._create(counts)
 
     def _create(self, items: Sequence[CuratedItem]) -> None:
         """Writes what is not there as it is; of several for one key the last counts."""

@@ -12,6 +12,8 @@ import structlog
 from lm.errors import OverloadedError, StoreUnavailableError
 from service.live.events.event import MAX_EVENTS_AT_ONCE, Event, EventLog
 from service.rpc.admission import Clock, Threads
+from service.rpc.live_writes import STORE_AWAY
+from service.telemetry.logs import trace_of
 from service.telemetry.metrics import Metrics
 
 _MOST_WAITING = 20_000
@@ -42,6 +44,7 @@ class EventWriter:
         self._taken, self._again = (metrics.live_events.labels(outcome) for outcome in ("taken", "duplicate"))
         self._waiting: deque[tuple[Sequence[Event], asyncio.Future[int]]] = deque()
         self._count = 0
+        self._failing = False
         self._task: asyncio.Task[None] | None = None
         self._threads = Threads(1, "event-writer")
 
@@ -77,12 +80,10 @@ class EventWriter:
             try:
                 new = await self._threads.submit(self._write, [events for events, _ in batch]).future
             except Exception as error:
-                if isinstance(error, StoreUnavailableError):
-                    self._failures.inc()
-                    _log.error("live_write_failed", error=str(error))
-                outcomes: list[int | Exception] = [error] * len(batch)
+                outcomes: list[int | Exception] = [self._for_callers(error)] * len(batch)
             else:
                 outcomes = [*new]
+                self._failing = False
             for (events, future), outcome in zip(batch, outcomes, strict=True):
                 if isinstance(outcome, int):
                     self._taken.inc(outcome)
@@ -92,10 +93,23 @@ class EventWriter:
                     future.set_exception(outcome)
         self._task = None
 
+    def _for_callers(self, error: Exception) -> Exception:
+        """What callers are told, who may be anybody; the log has it whole, once until the store takes events again."""
+        if not isinstance(error, StoreUnavailableError):
+            return error
+        self._failures.inc()
+        if not self._failing:
+            self._failing = True
+            _log.error("live_write_failed", error=str(error))
+        return StoreUnavailableError(STORE_AWAY)
+
     def _write(self, batch: Sequence[Sequence[Event]]) -> list[int]:
         """How many events of each call are new."""
         events = [event for each in batch for event in each]
         numbers = self._events.write(events, now_s=self._wall_clock())
-        self._on_taken([event for event, number in zip(events, numbers, strict=True) if number])
+        try:
+            self._on_taken([event for event, number in zip(events, numbers, strict=True) if number])
+        except Exception as error:  # whatever it is, the events are kept
+            _log.error("live_events_not_counted", trace=trace_of(error))
         ends = list(itertools.accumulate(map(len, batch)))
         return [sum(map(bool, numbers[end - len(each) : end])) for each, end in zip(batch, ends, strict=True)]

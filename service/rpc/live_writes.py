@@ -17,6 +17,7 @@ from service.rpc.requests import check_range
 from service.telemetry.metrics import Metrics
 
 DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE = 100, 1000
+STORE_AWAY = "The store of the live state takes nothing at present."
 _TRIES = 10
 """Others may change the same entry at the same time."""
 _log = structlog.get_logger("service.live")
@@ -43,20 +44,24 @@ class LiveWrites:
             UnsupportedError: there is none.
         """
         if self._store is None:
-            raise UnsupportedError(
-                "This server keeps no live state.", remedy="Start it with --live FILE, or with the URL of a Redis."
-            )
+            raise no_store()
         return self._store
 
     @contextmanager
-    def noted(self) -> Iterator[None]:
-        """Within it a store that takes nothing is counted and logged."""
+    def noted(self, told: str | None = None) -> Iterator[None]:
+        """Within it a store that takes nothing is counted and logged.
+
+        Args:
+            told: what callers are told of it who may be anybody; operators are told all.
+        """
         try:
             yield
         except StoreUnavailableError as error:
             self._failures.inc()
             _log.error("live_write_failed", error=str(error))
-            raise
+            if told is None:
+                raise
+            raise StoreUnavailableError(told) from None
 
     def written(self, write: Callable[[], Change | None]) -> Change:
         """What `write` has made of an entry, which answers None if somebody else has changed it at the same time."""
@@ -92,6 +97,13 @@ class LiveWrites:
         size = min(request.page_size or DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE)
         found = self.store.page(kind, before=_read_token(request.page_token), count=size + 1)
         return found[:size], str(found[size - 1].number) if len(found) > size else ""
+
+
+def no_store() -> UnsupportedError:
+    """What a method that needs a store answers without one."""
+    return UnsupportedError(
+        "This server keeps no live state.", remedy="Start it with --live FILE, or with the URL of a Redis."
+    )
 
 
 def read_time(field: str, message: Any, name: str) -> float | None:

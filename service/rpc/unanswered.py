@@ -8,12 +8,13 @@ from typing import Any
 
 from autocomplete.v1 import user_event_service_pb2 as pb
 
-from lm.errors import RequestError, UnsupportedError
+from lm.errors import RequestError
 from service.live.events.event import EventLog
 from service.live.events.unanswered import Lack, RecentUnanswered, Unanswered
 from service.models.served_models import ServedModels
 from service.rpc.admission import Lanes
 from service.rpc.calls import Call, Calls
+from service.rpc.live_writes import no_store
 from service.rpc.requests import check_range, read_model_name
 
 DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE = 100, 1000
@@ -65,9 +66,7 @@ class UnansweredQueriesServicer:
 
     def _listed(self, model: str, lack: Lack) -> tuple[list[Unanswered], bool]:
         if self._recent is None:
-            raise UnsupportedError(
-                "This server keeps no live state.", remedy="Start it with --live FILE, or with the URL of a Redis."
-            )
+            raise no_store()
         return self._recent.listed(model, lack, min_users=self._min_users)
 
 

@@ -7,29 +7,26 @@ from typing import Any
 
 from autocomplete.v1 import user_event_service_pb2 as pb
 
-from lm.errors import RequestError, UnsupportedError
+from lm.errors import RequestError
 from service.live.changes import Change
 from service.live.deny_list import MAX_CREATOR
-from service.live.stores.store import LiveStore
 from service.live.users.forgetting import KIND
 from service.live.users.keys import UserKeys
-from service.rpc.admission import Clock, Lanes
+from service.rpc.admission import Lanes
 from service.rpc.calls import Call, Calls
+from service.rpc.live_writes import STORE_AWAY, LiveWrites
 from service.rpc.requests import MAX_USER_ID_LENGTH, check_length
 
 
 class UserDataServicer:
     """Has the store forget users; what replicas remember of them goes once the change comes back from there.
 
-    Args:
-        store: None if there is none.
-        wall_clock: seconds since 1970.
+    Without a store nothing of users is kept either.
     """
 
-    def __init__(self, store: LiveStore | None, users: UserKeys, wall_clock: Clock) -> None:
-        self._store = store
+    def __init__(self, writes: LiveWrites, users: UserKeys) -> None:
+        self._writes = writes
         self._users = users
-        self._wall_clock = wall_clock
 
     async def delete(self, request: pb.DeleteUserDataRequest, call: Call) -> bytes:
         """`DeleteUserData`."""
@@ -44,13 +41,13 @@ class UserDataServicer:
     def handlers(self, calls: Calls, lanes: Lanes) -> dict[str, Any]:
         """gRPC's handlers by method."""
         name = "DeleteUserData"
-        return {name: calls.unary(name, lanes.changes, pb.DeleteUserDataRequest, self.delete)}
+        return {name: calls.unary(name, lanes.forgetting, pb.DeleteUserDataRequest, self.delete)}
 
     def _forget(self, user_pseudo_id: str, by: str) -> int:
         """Removes first: a removal that is told of has been done. Done twice it does no harm."""
-        if self._store is None:
-            raise UnsupportedError("This server keeps no live state.", remedy="So it keeps nothing of users either.")
-        count = self._store.events.forget(self._users.of(user_pseudo_id))
-        # not even the hash: whoever has the secret could tell whom it was about
-        self._store.append([Change(kind=KIND, key="", value={}, by=by, at_s=self._wall_clock())])
+        store = self._writes.store
+        with self._writes.noted(STORE_AWAY):
+            count = store.events.forget(self._users.of(user_pseudo_id))
+            # not even the hash: whoever has the secret could tell whom it was about
+            store.append([Change(kind=KIND, key="", value={}, by=by, at_s=self._writes.wall_clock())])
         return count

@@ -10,16 +10,17 @@ from typing import Any
 
 from autocomplete.v1 import user_event_service_pb2 as pb
 
-from lm.errors import RequestError, UnsupportedError
+from lm.errors import RequestError
 from service.live.events.event import MAX_EVENTS_AT_ONCE, Event, EventKind
 from service.live.events.trending import Trending
 from service.live.follower import Follower
 from service.live.users.keys import UserKeys
 from service.models.served_models import ServedModels
-from service.rpc.admission import Clock, Lanes
+from service.rpc.admission import Lanes
 from service.rpc.calls import Call, Calls
 from service.rpc.completer import SOURCES
 from service.rpc.event_writer import EventWriter
+from service.rpc.live_writes import STORE_AWAY, LiveWrites, no_store
 from service.rpc.requests import (
     MAX_QUERY_LENGTH,
     MAX_SUGGESTIONS,
@@ -49,27 +50,26 @@ class UserEventServicer:
 
     Args:
         writer: None if there is no store.
-        wall_clock: seconds since 1970.
     """
 
     def __init__(
         self,
         *,
         writer: EventWriter | None,
+        writes: LiveWrites,
         users: UserKeys,
         models: ServedModels,
         trending: Trending,
         follower: Follower,
         metrics: Metrics,
-        wall_clock: Clock,
     ) -> None:
-        self._given_writer = writer
+        self._writer = writer
+        self._writes = writes
         self._users = users
         self._models = models
         self._trending = trending
         self._follower = follower
         self._refused = metrics.live_events.labels("refused")
-        self._wall_clock = wall_clock
 
     async def write_event(self, request: pb.WriteUserEventRequest, call: Call) -> bytes:
         """`WriteUserEvent`."""
@@ -107,25 +107,23 @@ class UserEventServicer:
         return {
             one: calls.unary(one, lanes.events, pb.WriteUserEventRequest, self.write_event),
             many: calls.unary(many, lanes.events, pb.WriteUserEventsRequest, self.write_events),
-            listed: calls.unary(listed, lanes.changes, pb.ListTrendingQueriesRequest, self.list_trending),
+            listed: calls.unary(listed, lanes.curation, pb.ListTrendingQueriesRequest, self.list_trending),
         }
 
     async def _write(self, named: list[tuple[str, pb.UserEvent]], call: Call) -> int:
-        writer = self._given_writer
-        if writer is None:
-            raise UnsupportedError(
-                "This server keeps no live state.", remedy="Start it with --live FILE, or with the URL of a Redis."
-            )
+        if self._writer is None:
+            raise no_store()
         try:
             events = await call.compute(self._read, named)
         except RequestError:
             self._refused.inc(len(named))
             raise
-        return await writer.write(events)
+        return await self._writer.write(events)
 
     def _read(self, named: list[tuple[str, pb.UserEvent]]) -> list[Event]:
-        now_s = self._wall_clock()
-        return [self._event(field, message, now_s) for field, message in named]
+        now_s = self._writes.wall_clock()
+        with self._writes.noted(STORE_AWAY):  # the users' secret may be the store's
+            return [self._event(field, message, now_s) for field, message in named]
 
     def _event(self, field: str, message: pb.UserEvent, now_s: float) -> Event:
         """The event that a message describes.
@@ -230,7 +228,7 @@ def _time_s(field: str, message: pb.UserEvent, now_s: float) -> float:
     if at_s < now_s - MAX_BEHIND_S:
         remedy = f"Leave out what is older than {MAX_BEHIND_S / 86400:g} days."
         raise _wrong(field, f"is {(now_s - at_s) / 86400:.0f} days ago.", remedy, "OUT_OF_RANGE")
-    return at_s
+    return min(at_s, now_s)  # else a clock that is fast would end other users' searches
 
 
 def _shown(field: str, message: pb.UserEvent) -> Iterator[tuple[str, str]]:

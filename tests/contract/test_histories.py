@@ -70,7 +70,7 @@ def test_only_the_last_ones_are_kept_and_only_for_a_time(location: str) -> None:
     store.events.write([event("new", user="b" * 16, at_s=NOW_S + DAY_S + 3.5)], now_s=NOW_S + DAY_S + 3.5)
     store.events.write([event("new", at_s=NOW_S + DAY_S + 3.5)], now_s=NOW_S + DAY_S + 3.5)
     assert [query.text for query in kept(store)] == ["new", "q4"]
-    store.histories.trim(now_s=NOW_S + 3 * DAY_S)
+    store.events.trim(now_s=NOW_S + 3 * DAY_S, before_s=NOW_S, most=99)
     assert kept(store) == kept(store, "b" * 16) == []
     store.close()
     none = open_store(location, limits=HistoryLimits(queries=0))
@@ -108,4 +108,4 @@ def test_writers_at_once_lose_nothing(location: str) -> None:
 
 def test_an_empty_history_is_read_before_anything_is_written(store: LiveStore) -> None:
     assert kept(store) == []
-    store.histories.trim(now_s=NOW_S)
+    store.events.trim(now_s=NOW_S, before_s=NOW_S, most=99)

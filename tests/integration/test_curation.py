@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -404,3 +406,15 @@ def test_a_filter_holds_for_a_whole_stream_and_in_the_cache(tmp_path: Path, mode
         assert [each.text for each in last.completion.suggestions] == ["Sony Walkman Case"]
         assert caller.texts("case", filter={"all_of": ["brand:sony"]}) == ["Sony Walkman Case"]
         assert caller.texts("case") == every
+
+
+def test_a_take_down_waits_for_no_curation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    going_on = threading.Event()
+    append = SqliteStore.append
+    monkeypatch.setattr(SqliteStore, "append", lambda *args: going_on.wait(30) and append(*args))
+    with serving(tmp_path) as (_, caller), ThreadPoolExecutor(5) as threads:
+        entries = [threads.submit(caller.entry, f"lamp {number}") for number in range(5)]
+        caller.deny("sofa")
+        assert not any(entry.done() for entry in entries)
+        going_on.set()
+        assert [entry.result().text for entry in entries] == [f"lamp {number}" for number in range(5)]

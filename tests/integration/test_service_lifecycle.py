@@ -26,7 +26,9 @@ from tests.service_twins import TwinModel, eventually, registry_of, running, sam
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
-SERVICES = tuple(f"autocomplete.v1.{name}" for name in ("AutocompleteService", "ModelService", "DenyListService"))
+SERVICES = tuple(
+    f"autocomplete.v1.{name}Service" for name in ("Autocomplete", "Model", "DenyList", "Curation", "UserEvent")
+)
 
 
 def test_health_follows_loading_and_stopping(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zlib
+
 import pytest
 
 from service.live.events.event import Event, EventKind, number_at
@@ -104,3 +106,26 @@ def test_counts_of_other_settings_are_not_taken_over() -> None:
     packed = counted(("new", "a"), ("new", "b"), ("new", "c")).pack()
     assert not Trends(half_life_s=60).restore(packed)
     assert not Trends(least_users=2).restore(packed)
+
+
+@pytest.mark.parametrize("data", [b"", b"none", zlib.compress(b""), zlib.compress(bytes(7) + b"\x02{}")])
+def test_counts_of_a_later_release_are_not_taken_over(data: bytes) -> None:
+    assert not Trends().restore(data)
+
+
+def test_what_nobody_sends_any_more_is_dropped() -> None:
+    trends = counted(("mine", "a"), ("ours", "a"), ("ours", "b"), ("often", "a"))
+    counted(("ours", "c"), ("other", ""), at_s=NOW_S + 23 * HOUR_S, trends=trends)
+    assert len(trends) == 4
+    assert trending(trends, NOW_S + 23 * HOUR_S) == ["ours"]
+    counted(("other", "b"), at_s=NOW_S + 25 * HOUR_S, trends=trends)
+    assert len(trends) == 2
+    assert b"mine" not in zlib.decompress(trends.pack())
+    counted(("other", "b"), at_s=NOW_S + 99 * HOUR_S, trends=trends)
+    assert len(trends) == 1
+
+
+def test_what_fades_slowly_stays() -> None:
+    trends = counted(("mine", "a"), trends=Trends(half_life_s=99 * HOUR_S))
+    counted(("other", "b"), at_s=NOW_S + 99 * HOUR_S, trends=trends)
+    assert len(trends) == 2

@@ -27,7 +27,7 @@ class Store:
 
     def __init__(self, *queries: KeptQuery) -> None:
         self.queries = list(queries)
-        self.asked = self.trimmed = 0
+        self.asked = 0
         self.up = True
 
     def of(self, user: str) -> list[KeptQuery]:
@@ -35,10 +35,6 @@ class Store:
         if not self.up:
             raise StoreUnavailableError("down")
         return self.queries if user == UserKeys("s").of("ann") else []
-
-    def trim(self, *, now_s: float) -> None:
-        assert now_s >= NOW_S
-        self.trimmed += 1
 
 
 class Setup:
@@ -61,7 +57,7 @@ def test_a_history_is_read_once_a_second() -> None:
     setup = Setup(store)
     assert setup.histories.at_hand("ann", "shop") is None
     assert setup.texts() == setup.texts() == ["a"]
-    assert (store.asked, store.trimmed) == (1, 1)
+    assert store.asked == 1
     store.queries.append(kept("b", last_s=NOW_S + 1))
     setup.now_s += 0.9
     assert setup.texts() == ["a"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -99,8 +99,12 @@ class EventLog(Protocol):
             How many there were.
         """
 
-    def trim(self, *, before_s: float, most: int) -> None:
-        """Removes what was taken before a moment, and the oldest if there are more than so many."""
+    def trim(self, *, now_s: float, before_s: float, most: int) -> None:
+        """Removes what was taken before a moment, and the oldest if there are more than so many.
+
+        Args:
+            now_s: seconds since 1970; users' own queries that are too old then are removed too.
+        """
 
     def checkpoint(self, name: str) -> Checkpoint | None:
         """The last checkpoint of this name."""
@@ -143,7 +147,21 @@ def pack_event(event: Event) -> str:
     )
 
 
-def unpack_events(rows: Iterable[tuple[str | bytes, int]]) -> list[Event]:
+def known_events(read: Callable[[int], Sequence[tuple[str | bytes, int]]], number: int, count: int) -> list[Event]:
+    """Events after a number; none only if there are no more that this release knows.
+
+    Args:
+        read: a page of packed events after a number, with their numbers, `count` at most.
+    """
+    while True:
+        rows = read(number)
+        events = _unpack_events(rows)
+        if events or len(rows) < count:
+            return events
+        number = rows[-1][1]
+
+
+def _unpack_events(rows: Iterable[tuple[str | bytes, int]]) -> list[Event]:
     """Reads what `pack_event` wrote, but for what this release does not know, as of a later one."""
     events = []
     for packed, number in rows:

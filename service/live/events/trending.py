@@ -206,10 +206,11 @@ class Trending:
         self._published = published
 
     def _keep(self, log: EventLog) -> None:
-        """Keeps the counts, unless another process has done so lately, and removes old events."""
+        """Keeps the counts, unless another process has done so lately, and removes what is old."""
         if self._trends.number - log.checkpoint_number(_CHECKPOINT) > number_at(_KEEP_S / 2):
             log.keep_checkpoint(_CHECKPOINT, Checkpoint(self._trends.number, self._trends.pack()))
-        log.trim(before_s=self._wall_clock() - self._days * _DAY_S, most=MAX_EVENTS)
+        now_s = self._wall_clock()
+        log.trim(now_s=now_s, before_s=now_s - self._days * _DAY_S, most=MAX_EVENTS)
 
     def _lost(self, error: Exception) -> None:
         if not self._failed:

@@ -12,13 +12,13 @@ import json
 import math
 import zlib
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from lm.text.normalize import normalize_query
-from service.live.events.event import Event, EventKind
+from service.live.events.event import Event, EventKind, number_at
 from suggest.trending import trending_key
 
 WITHIN_S = 24 * 3600.0
@@ -27,12 +27,15 @@ MAX_QUERIES = 200_000
 MAX_TRENDING = 10_000
 """Queries that are shown at the same time, for all models together."""
 _PERIOD_S = 3600
+_PERIOD_NUMBERS = number_at(_PERIOD_S)
 _TICK_S = 60
 """Counts fade in such steps, so that what is shown does not change all the time."""
 _STEP = 1.5
 """Counts are told as powers of it, for the same reason."""
 _LEAST_COUNT = 0.5
 _SLOTS = 1 << 19
+_FADED = 1 / 64
+"""A count that says nothing any more."""
 _SPAN = 200.0
 """Half-lives after which what events add is scaled anew."""
 _USER_BITS, _PERIOD_BITS = 32, 16
@@ -93,6 +96,8 @@ class Trends:
         """Counts events, in their order; those up to `number` have counted."""
         for event in events:
             if event.number > self.number:
+                if event.number // _PERIOD_NUMBERS > self.number // _PERIOD_NUMBERS:
+                    self._drop_faded(event.taken_s)
                 self.number = event.number
                 if event.kind is not EventKind.IMPRESSION:
                     self._count(event)
@@ -124,14 +129,13 @@ class Trends:
         return zlib.compress(b"".join((len(part).to_bytes(8, "big") + part) for part in parts), 1)
 
     def restore(self, data: bytes) -> bool:
-        """Takes over what `pack` made, if it was made with these settings; whether it was."""
-        raw, parts, at = zlib.decompress(data), list[bytes](), 0
-        while at < len(raw):
-            end = at + 8 + int.from_bytes(raw[at : at + 8], "big")
-            parts.append(raw[at + 8 : end])
-            at = end
-        head = json.loads(parts[0])
-        made = head["format"], head["half_life_s"], head["least_users"]
+        """Takes over what `pack` made, if this release made it with these settings; whether it was."""
+        try:
+            parts = _parts(zlib.decompress(data))
+            head = json.loads(parts[0])
+            made = head["format"], head["half_life_s"], head["least_users"]
+        except (zlib.error, ValueError, TypeError, LookupError):  # of a later release
+            return False
         if made != (_FORMAT, self._half_life_s, self._least_users):
             return False
         self._landmark_s, self.number = head["landmark_s"], head["number"]
@@ -209,11 +213,35 @@ class Trends:
         self._users.extend([0] * self._least_users)
         return row
 
+    def _drop_faded(self, now_s: float) -> None:
+        """Drops what has faded and has had no user for a day, as every replica does at the same event.
+
+        So nothing that only one user has sent stays for long, whatever else is sent.
+        """
+        faded = _FADED * 2.0 ** min((now_s - self._landmark_s) / self._half_life_s, 1000.0)
+        latest_N = np.array(self._users).reshape(-1, self._least_users)[:, 0] >> np.uint64(_USER_BITS)
+        kept = np.flatnonzero((np.array(self._weights) >= faded) | (latest_N > max(now_s - WITHIN_S, 0.0)))
+        if len(kept) < len(self._rows):
+            self._keep(kept.tolist())
+
     def _keep_heaviest(self) -> None:
+        keys = list(self._rows)
+        self._keep(sorted(sorted(range(len(keys)), key=lambda row: (-self._weights[row], keys[row]))[: self._most]))
+
+    def _keep(self, kept: Sequence[int]) -> None:
         keys, users = list(self._rows), self._least_users
-        kept = sorted(sorted(range(len(keys)), key=lambda row: (-self._weights[row], keys[row]))[: self._most])
         self._rows = {keys[row]: place for place, row in enumerate(kept)}
         self._written = [self._written[row] for row in kept]
         self._votes = array("q", [self._votes[row] for row in kept])
         self._weights = array("d", [self._weights[row] for row in kept])
         self._users = array("Q", np.array(self._users).reshape(-1, users)[kept].tobytes())
+
+
+def _parts(raw: bytes) -> list[bytes]:
+    """What `pack` has put one after the other."""
+    parts, at = list[bytes](), 0
+    while at < len(raw):
+        end = at + 8 + int.from_bytes(raw[at : at + 8], "big")
+        parts.append(raw[at + 8 : end])
+        at = end
+    return parts

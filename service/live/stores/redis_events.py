@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from service.live.events.event import ONCE_S, Checkpoint, Event, id_digest, number_at, pack_event, unpack_events
+from service.live.events.event import ONCE_S, Checkpoint, Event, id_digest, known_events, number_at, pack_event
 from service.live.stores.redis_histories import (
     ACTIVE,
     FORGET_HISTORY,
     TAKE_QUERY,
+    TRIM_HISTORIES,
     history_arguments,
     history_keys,
     packed_query,
@@ -80,8 +81,12 @@ class RedisEvents:
 
     def after(self, number: int, count: int) -> list[Event]:
         """See `EventLog`."""
-        found = self._link.ask(lambda client: client.xrange(_EVENTS, min=f"{number + 1}-0", count=count))
-        return unpack_events((fields[b"event"], int(name.partition(b"-")[0])) for name, fields in found)
+
+        def read(number: int) -> list[tuple[bytes, int]]:
+            found = self._link.ask(lambda client: client.xrange(_EVENTS, min=f"{number + 1}-0", count=count))
+            return [(fields[b"event"], int(name.partition(b"-")[0])) for name, fields in found]
+
+        return known_events(read, number, count)
 
     def forget(self, user: str) -> int:
         """See `EventLog`."""
@@ -96,7 +101,7 @@ class RedisEvents:
             start = f"({last.decode()}"
         return forgotten
 
-    def trim(self, *, before_s: float, most: int) -> None:
+    def trim(self, *, now_s: float, before_s: float, most: int) -> None:
         """See `EventLog`."""
 
         def work(client: Any) -> None:
@@ -104,6 +109,9 @@ class RedisEvents:
             client.xtrim(_EVENTS, maxlen=most, approximate=False)
 
         self._link.ask(work)
+        before, _ = history_arguments(self._limits, now_s)
+        while int(self._link.ask(lambda client: client.eval(TRIM_HISTORIES, 1, ACTIVE, before))):
+            pass
 
     def checkpoint(self, name: str) -> Checkpoint | None:
         """See `EventLog`."""

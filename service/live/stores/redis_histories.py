@@ -50,7 +50,7 @@ local function take_query(active, user, packed, before, most)
   redis.call('ZADD', active, redis.call('ZRANGE', order, -1, -1, 'WITHSCORES')[2], user)
 end
 """
-_TRIM = (
+TRIM_HISTORIES = (
     TAKE_QUERY + "trim_histories(KEYS[1], ARGV[1], 100) return redis.call('ZCOUNT', KEYS[1], '-inf', '(' .. ARGV[1])"
 )
 FORGET_HISTORY = "redis.call('ZREM', KEYS[1], ARGV[1]) return redis.call('DEL', KEYS[2], KEYS[3])"
@@ -68,21 +68,14 @@ return found
 class RedisHistories:
     """See `HistoryLog`."""
 
-    def __init__(self, link: RedisLink, limits: HistoryLimits) -> None:
+    def __init__(self, link: RedisLink) -> None:
         self._link = link
-        self._limits = limits
 
     def of(self, user: str) -> list[KeptQuery]:
         """See `HistoryLog`."""
         keys = history_keys(user)
         found = self._link.ask(lambda client: client.eval(_READ, len(keys), *keys))
         return [_read(*found[at : at + 3]) for at in range(0, len(found), 3)]
-
-    def trim(self, *, now_s: float) -> None:
-        """See `HistoryLog`."""
-        before = _number(now_s - self._limits.seconds)
-        while int(self._link.ask(lambda client: client.eval(_TRIM, 1, ACTIVE, before))):
-            pass
 
     def close(self) -> None:
         """Ends its connections."""

@@ -76,7 +76,9 @@ class RedisStore:
             form = read_redis_url(url)
             self._asking, self._following = (RedisLink(RedisClients(form, _TIMEOUT_S)) for _ in range(2))
             self._events = RedisEvents(RedisLink(RedisClients(form, _TIMEOUT_S)), replicas, limits)
-            self._histories = RedisHistories(RedisLink(RedisClients(form, _HISTORY_TIMEOUT_S)), limits)
+            self._histories = RedisHistories(
+                RedisLink(RedisClients(form, _HISTORY_TIMEOUT_S, patience_s=_HISTORY_TIMEOUT_S))
+            )
         except ValueError as error:
             raise ConfigError(f"--live: {error}.", remedy="Such as redis://HOST:6379/0.") from None
         if replicas and form.kind == "cluster":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
-from service.live.events.event import ONCE_S, Checkpoint, Event, id_digest, number_at, pack_event, unpack_events
+from service.live.events.event import ONCE_S, Checkpoint, Event, id_digest, known_events, number_at, pack_event
 from service.live.stores.sqlite_histories import SqliteHistories, forget_history
 from service.live.stores.sqlite_link import SqliteLink
 
@@ -50,9 +50,12 @@ class SqliteEvents:
     def after(self, number: int, count: int) -> list[Event]:
         """See `EventLog`."""
         query = "SELECT event, number FROM events WHERE number > ? ORDER BY number LIMIT ?"
-        with self._link.reading() as connection:
-            rows = connection.execute(query, (number, count)).fetchall()
-        return unpack_events(rows)
+
+        def read(number: int) -> list[tuple[str, int]]:
+            with self._link.reading() as connection:
+                return connection.execute(query, (number, count)).fetchall()
+
+        return known_events(read, number, count)
 
     def forget(self, user: str) -> int:
         """See `EventLog`."""
@@ -60,7 +63,7 @@ class SqliteEvents:
             forget_history(connection, user)
             return connection.execute("DELETE FROM events WHERE user = ? AND user <> ''", (user,)).rowcount
 
-    def trim(self, *, before_s: float, most: int) -> None:
+    def trim(self, *, now_s: float, before_s: float, most: int) -> None:
         """See `EventLog`."""
         with self._link.reading() as connection:
             row = connection.execute(
@@ -75,6 +78,10 @@ class SqliteEvents:
                     " (SELECT number FROM events WHERE number <= ? ORDER BY number LIMIT ?)",
                     (last, _REMOVED_AT_ONCE),
                 ).rowcount
+        while True:
+            with self._link.transaction() as connection:
+                if not self._histories.remove_old(connection, now_s):
+                    return
 
     def checkpoint(self, name: str) -> Checkpoint | None:
         """See `EventLog`."""

@@ -47,13 +47,6 @@ class SqliteHistories:
         with self._link.reading() as connection:
             return [KeptQuery(*row) for row in connection.execute(query, (user,)).fetchall()]
 
-    def trim(self, *, now_s: float) -> None:
-        """See `HistoryLog`."""
-        removed = _REMOVED_AT_ONCE
-        while removed == _REMOVED_AT_ONCE:
-            with self._link.transaction() as connection:
-                removed = self._remove_old(connection, now_s)
-
     def take(self, connection: sqlite3.Connection, events: Iterable[Event], now_s: float) -> None:
         """Adds what events tell, within the transaction that takes them."""
         if self._limits.queries:
@@ -63,15 +56,16 @@ class SqliteHistories:
                     connection.execute(_ADD, (event.user, *query))
                     users.add(event.user)
             connection.executemany(_KEEP_LAST, [(user, self._limits.queries) for user in users])
-        self._remove_old(connection, now_s)
+        self.remove_old(connection, now_s)
+
+    def remove_old(self, connection: sqlite3.Connection, now_s: float) -> int:
+        """Removes some of what is too old, within a transaction; how much."""
+        return connection.execute(_REMOVE_OLD, (now_s - self._limits.seconds, _REMOVED_AT_ONCE)).rowcount
 
     def close(self) -> None:
         """Ends its connection."""
         with self._link.lock:
             self._link.close()
-
-    def _remove_old(self, connection: sqlite3.Connection, now_s: float) -> int:
-        return connection.execute(_REMOVE_OLD, (now_s - self._limits.seconds, _REMOVED_AT_ONCE)).rowcount
 
 
 def forget_history(connection: sqlite3.Connection, user: str) -> None:

@@ -41,7 +41,10 @@ class KeptQuery(NamedTuple):
 
 
 class HistoryLog(Protocol):
-    """The own queries of users. Threads and processes may share it; all methods raise `StoreUnavailableError`."""
+    """The own queries of users, read alone: `EventLog` writes and removes them.
+
+    Threads and processes may share it; it raises `StoreUnavailableError`.
+    """
 
     def of(self, user: str) -> list[KeptQuery]:
         """All that is kept of a user's queries, in any order.
@@ -49,9 +52,6 @@ class HistoryLog(Protocol):
         Args:
             user: see `service.live.users.keys`.
         """
-
-    def trim(self, *, now_s: float) -> None:
-        """Removes what is too old; each write does so for some users."""
 
 
 def submitted(event: Event) -> KeptQuery | None:

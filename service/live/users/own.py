@@ -24,7 +24,6 @@ _FRESH_S = 1.0
 _REST_S = 1.0
 _PATIENCE_S = 0.1
 """For so long an answer waits for others that ask the store, one at a time."""
-_TRIM_S = 3600.0
 _MOST_USERS = 10_000
 """Users that are remembered: of each there are some 20 KB at most."""
 _log = structlog.get_logger("service.live")
@@ -79,7 +78,7 @@ class UserHistories:
         self._lock = threading.Lock()
         self._asking = threading.Lock()
         self._known: LRUCache[str, _Read] = LRUCache(_MOST_USERS)
-        self._rests_until_s = self._trims_at_s = clock()
+        self._rests_until_s = clock()
         self._failed = False
 
     def at_hand(self, user_pseudo_id: str, model: str) -> Own | None:
@@ -125,9 +124,6 @@ class UserHistories:
         read = _Read(at_s, _by_model(user, self._store.of(user), now_s - self._limits.seconds))
         with self._lock:
             self._known[user] = read
-        if at_s >= self._trims_at_s:
-            self._trims_at_s = at_s + _TRIM_S
-            self._store.trim(now_s=now_s)
         if self._failed:
             self._failed = False
             _log.info("live_histories_back")
