@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -241,6 +242,7 @@ def running(
             yield server, channel
     finally:
         server.stop()
+        gc.unfreeze()  # it ends before its process does
 
 
 def eventually(condition: Callable[[], object], timeout_s: float = 20.0) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import sys
 import threading
@@ -33,12 +34,19 @@ def serve(settings: ServerSettings) -> None:
         BundleError: no model could be opened.
     """
     configure_logs(settings.log_level, settings.log_format)
+    _allow_files()
     if settings.workers > 1:
         from service.workers.supervisor import Supervisor
 
         Supervisor(settings).run()
     else:
         run(Server(settings))
+
+
+def _allow_files() -> None:
+    """Lets the process and its workers open as many files as the system allows: each mapped array is one."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def run(server: Server) -> None:

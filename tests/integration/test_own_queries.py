@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +27,7 @@ from service.config import load_settings
 from service.live.events.event import Event, EventKind
 from service.live.stores.store import LiveStore, open_store
 from service.live.users.keys import UserKeys
+from suggest.model import open_model
 from tests.redis_process import RedisProcess, free_port
 from tests.service_twins import eventually, sample
 
@@ -73,11 +75,15 @@ class Users:
         return [each.text for each in answers[-1].suggestions if each.source == PERSONAL]
 
 
+_open_once = functools.cache(open_model)
+"""Each open bundle takes some 50 descriptors until it is collected."""
+
+
 @contextmanager
 def serving(registry: Path, live: str, **settings: Any) -> Iterator[Users]:
     overrides = {"registry": registry, "address": f"127.0.0.1:{free_port()}", "metrics_address": "off", "live": live}
     patience = {"time_budget_ms": 20_000, "max_wait_ms": 20_000, "drain_s": 5, "user_secret": SECRET}
-    server = Server(load_settings(overrides | patience | settings, None))
+    server = Server(load_settings(overrides | patience | settings, None), opener=_open_once)
     server.start()
     store = open_store(live)
     try:
