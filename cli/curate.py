@@ -17,7 +17,7 @@ from cli.output import print_json, stderr, stdout
 from cli.serve import DEFAULT_SERVER
 
 _BATCH, _BATCH_BYTES = 1000, 200_000
-"""A request may have 1,000 items and 256 KiB."""
+"""A request may have 1,000 items and 1 MiB."""
 _IN_JSON_ALONE = ("create_time", "creator", "model", "payload")
 """Fields that a table has no room for."""
 _OF_BATCH = re.compile(r"(?:requests|hit_counts)\[(\d+)\]\.(?:catalogue_entry\.)?(.+)", re.DOTALL)
