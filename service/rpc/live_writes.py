@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,9 +11,9 @@ import structlog
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from lm.errors import EntryNotFoundError, RequestError, StoreUnavailableError, UnsupportedError
-from service.live.changes import Change, removal
+from service.live.changes import MAX_CREATOR, Change, removal
 from service.live.stores.store import LiveStore
-from service.rpc.requests import read_page_place, read_page_size
+from service.rpc.requests import check_length, read_page_place, read_page_size
 from service.telemetry.metrics import Metrics
 
 STORE_AWAY = "The store of the live state takes nothing at present."
@@ -70,18 +71,29 @@ class LiveWrites:
                     return change
             raise StoreUnavailableError("Others change this entry all the time.")
 
-    def remove(self, kind: str, name: str, key: str, remover: str) -> Change:
-        """Removes what a key names.
+    def remove(self, kind: str, collection: str, request: Any) -> Change:
+        """Removes what a request names.
+
+        Args:
+            collection: in which names of this kind are.
+            request: has `name` and `remover`.
 
         Raises:
+            RequestError: it is no such name, or the remover's is too long.
             EntryNotFoundError: there is none.
         """
+        check_length("remover", request.remover, MAX_CREATOR)
+        match = re.fullmatch(rf"{collection}/([0-9a-f]{{16}})", request.name)
+        if match is None:
+            remedy = f"Format: `{collection}/ID`; the method that lists them has all."
+            raise RequestError("name", "is no such name.", fault="MALFORMED", remedy=remedy)
+        key = match.group(1)
 
         def write() -> Change | None:
             there = self.store.get(kind, key)
             if there is None:
-                raise EntryNotFoundError(f"There is no {name}.", remedy="The method that lists them has all.")
-            return self.store.put(removal(there, at_s=self.wall_clock(), by=remover), expected=there.number)
+                raise EntryNotFoundError(f"There is no {request.name}.", remedy="The method that lists them has all.")
+            return self.store.put(removal(there, at_s=self.wall_clock(), by=request.remover), expected=there.number)
 
         return self.written(write)
 
