@@ -17,7 +17,7 @@ from cli.output import print_json, stderr, stdout
 from cli.serve import DEFAULT_SERVER
 
 _BATCH, _BATCH_BYTES = 1000, 200_000
-"""A request may have 1,000 items and 256 KiB."""
+"""A request may have 1,000 items and 1 MiB."""
 _IN_JSON_ALONE = ("create_time", "creator", "model", "payload")
 """Fields that a table has no room for."""
 _OF_BATCH = re.compile(r"(?:requests|hit_counts)\[(\d+)\]\.(?:catalogue_entry\.)?(.+)", re.DOTALL)
@@ -74,7 +74,7 @@ def load_entries(
     from autocomplete.v1 import curation_service_pb2 as pb
 
     entries = list(_messages(file, pb.CatalogueEntry, model=resource(model), creator=by or who()))
-    with _service(server) as service:
+    with _service(server, resource(model)) as service:
         for batch in _batches(entries):
             requests = [pb.CreateCatalogueEntryRequest(catalogue_entry=entry) for _, entry in batch]
             request = pb.BatchCreateCatalogueEntriesRequest(requests=requests)
@@ -114,7 +114,7 @@ def add_pin(
         pin.start_time.FromDatetime(parse_time(since, "--since"))
     if until:
         pin.expire_time.FromDatetime(parse_time(until, "--until"))
-    with _service(server) as service:
+    with _service(server, pin.model) as service:
         print(service.CreatePin(pb.CreatePinRequest(pin=pin), timeout=TIMEOUT_S).name)
 
 
@@ -133,7 +133,7 @@ def add_synonym(
     synonym = pb.Synonym(
         phrase=phrase, replacement=replacement, two_way=two_way, model=resource(model), creator=by or who()
     )
-    with _service(server) as service:
+    with _service(server, synonym.model) as service:
         print(service.CreateSynonym(pb.CreateSynonymRequest(synonym=synonym), timeout=TIMEOUT_S).name)
 
 
@@ -150,7 +150,7 @@ def set_hits(
     from autocomplete.v1 import curation_service_pb2 as pb
 
     counts = list(_messages(file, pb.HitCount))
-    with _service(server) as service:
+    with _service(server, resource(model)) as service:
         for batch in _batches(counts):
             given = [count for _, count in batch]
             request = pb.SetHitCountsRequest(model=resource(model), hit_counts=given, creator=by or who())
@@ -228,12 +228,12 @@ def _create_entry(server: str, **fields: Any) -> None:
     from autocomplete.v1 import curation_service_pb2 as pb
 
     request = pb.CreateCatalogueEntryRequest(catalogue_entry=pb.CatalogueEntry(**fields))
-    with _service(server) as service:
+    with _service(server, fields["model"]) as service:
         print(service.CreateCatalogueEntry(request, timeout=TIMEOUT_S).name)
 
 
-def _service(address: str) -> AbstractContextManager[Any]:
-    return calling(address, "curation_service_pb2_grpc", "CurationService")
+def _service(address: str, model: str = "") -> AbstractContextManager[Any]:
+    return calling(address, "curation_service_pb2_grpc", "CurationService", model=model)
 
 
 def _messages(file: str, kind: Any, **fields: str) -> Iterator[_Placed]:

@@ -61,7 +61,7 @@ def add(
     )
     if until:
         entry.expire_time.FromDatetime(parse_time(until, "--until"))
-    with _service(server) as service:
+    with _service(server, entry.model) as service:
         created = service.CreateDenyListEntry(pb.CreateDenyListEntryRequest(deny_list_entry=entry), timeout=TIMEOUT_S)
     print(created.name.partition("/")[2])
 
@@ -98,8 +98,8 @@ def remove(
             print(f"{entry}: removed")
 
 
-def _service(address: str) -> AbstractContextManager[Any]:
-    return calling(address, "deny_list_service_pb2_grpc", "DenyListService")
+def _service(address: str, model: str = "") -> AbstractContextManager[Any]:
+    return calling(address, "deny_list_service_pb2_grpc", "DenyListService", model=model)
 
 
 def _all(service: Any) -> Iterator[pb.DenyListEntry]:

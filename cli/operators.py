@@ -11,6 +11,8 @@ from typing import Annotated, Any
 
 import typer
 
+from cli.output import stderr
+
 TIMEOUT_S = 10.0
 _PAGE = 1000
 Server = Annotated[str, typer.Option(metavar="HOST:PORT", help="Server to ask.")]
@@ -18,11 +20,12 @@ Who = Annotated[str, typer.Option(metavar="NAME", help="Who does it. If not give
 
 
 @contextmanager
-def calling(address: str, module: str, service: str) -> Iterator[Any]:
+def calling(address: str, module: str, service: str, *, model: str = "") -> Iterator[Any]:
     """The stub of a service of the API; what goes wrong in a call is one of our errors.
 
     Args:
         module: of the stubs, such as `deny_list_service_pb2_grpc`.
+        model: what the API calls the model that calls name: people are told afterwards if the server does not have it.
     """
     from importlib import import_module
 
@@ -36,6 +39,8 @@ def calling(address: str, module: str, service: str) -> Iterator[Any]:
     with reaching(address), open_channel(address) as channel:
         try:
             yield getattr(stubs, f"{service}Stub")(channel)
+            if model:
+                _tell_if_unknown(channel, model)
         except grpc.RpcError as error:
             raise from_rpc(error) from None
 
@@ -65,6 +70,18 @@ def parse_time(text: str, option: str) -> datetime:
     if time.tzinfo is None:
         raise typer.BadParameter("it has no time zone: add Z, or +01:00.", param_hint=option)
     return time.astimezone(UTC)
+
+
+def _tell_if_unknown(channel: Any, model: str) -> None:
+    import grpc
+    from autocomplete.v1 import model_service_pb2 as pb
+    from autocomplete.v1.model_service_pb2_grpc import ModelServiceStub
+
+    try:
+        ModelServiceStub(channel).GetModel(pb.GetModelRequest(name=model), timeout=TIMEOUT_S)
+    except grpc.RpcError as error:
+        if error.code() is grpc.StatusCode.NOT_FOUND:
+            stderr().print(f"Note: this server does not have {model}. What you changed holds as soon as it does.")
 
 
 def who() -> str:

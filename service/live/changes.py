@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 
 from lm.errors import InputError
 
+MAX_CREATOR = 128
+"""Characters of who did it."""
 Value = Mapping[str, Any]
 """What JSON can hold."""
 _FIELDS = {"number": int, "time": str, "kind": str, "key": str, "by": str, "value": (dict, type(None))}

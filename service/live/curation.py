@@ -12,9 +12,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from lm.errors import RequestError
 from lm.text.normalize import normalize_query
-from service.live.changes import Change
+from service.live.changes import MAX_CREATOR, Change
 
-MAX_TEXT, MAX_PAYLOAD, MAX_CREATOR = 256, 1024, 128
+MAX_TEXT, MAX_PAYLOAD = 256, 1024
 MAX_TAGS, MAX_TAG = 32, 64
 MAX_PHRASE_WORDS = 5
 MAX_PLACE = 20

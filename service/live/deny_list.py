@@ -8,12 +8,12 @@ import math
 from dataclasses import dataclass, replace
 
 from lm.errors import RequestError
-from service.live.changes import Change
+from service.live.changes import MAX_CREATOR, Change
 from service.live.patterns import check_pattern
 from service.live.phrases import folded
 
 KIND = "deny"
-MAX_PHRASE, MAX_REASON, MAX_CREATOR = 256, 1024, 128
+MAX_PHRASE, MAX_REASON = 256, 1024
 MAX_ENTRIES, MAX_PATTERNS = 200_000, 1_000
 """In force at the same time, for all models together."""
 _ID_BYTES = 8

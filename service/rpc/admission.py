@@ -60,6 +60,8 @@ _UNSEEN_S = 0.002
 _TURNS = 5
 """Turns of the event loop in which gRPC hands over the next call that waits."""
 _MOST_CHANGES, _MOST_EVENT_CALLS = 100, 2000
+_MOST_BYTES = 32 << 20
+"""Of the messages of a lane's calls. As objects they take several times as much; usual ones have some hundred bytes."""
 _BEHIND_THE_LOOP = 2
 """How much lower the priority of these threads is than the event loop's. In an overload the loop would else get no turn
 to take new calls, and they would wait where nobody sees and refuses them."""
@@ -236,6 +238,7 @@ class Lane:
         threads: how many answers it computes at the same time.
         background: whether its threads run only when others leave the processor idle.
         hold_s: how long the answers may take that the event loop itself computes; 0 if it computes none.
+        max_bytes: that the messages of the calls may have together.
         bounds: further arguments of `Admission`.
     """
 
@@ -246,11 +249,14 @@ class Lane:
         threads: int,
         background: bool = False,
         hold_s: float = 0.0,
+        max_bytes: int = _MOST_BYTES,
         clock: Clock,
         **bounds: Any,
     ) -> None:
         self._clock = clock
         self._hold_s = hold_s
+        self._max_bytes = max_bytes
+        self._bytes = 0
         self._long_share = 1.0
         self._unseen_until_s = -math.inf
         self._admission = Admission(threads=threads, clock=clock, **bounds)
@@ -263,12 +269,12 @@ class Lane:
         return self._admission.waiting
 
     async def take(self, context: Any) -> bytes:
-        """Takes a call that has just arrived and returns its message; the caller must `leave` afterwards.
+        """Takes a call that has just arrived and returns its message, with which the caller must `leave` afterwards.
 
         A call counts from its arrival on, even while its message is still under way.
 
         Raises:
-            OverloadedError: there is no room for it, or its message was late and another call needed its place.
+            OverloadedError: there is no room for it or its message, or that was late and another call needed its place.
             StatusError: it ended without a message.
         """
         retry_after_s = self._admission.retry_after_s(len(self._unread))
@@ -288,11 +294,15 @@ class Lane:
             self._unread.pop(task, None)
         if message is grpc.aio.EOF:
             raise StatusError(grpc.StatusCode.UNIMPLEMENTED, "The method takes exactly one message.")
+        if self._bytes + len(message) > self._max_bytes:
+            raise OverloadedError("Too many bytes are waiting.", retry_after_s=_RETRY_AFTER_S)
+        self._bytes += len(message)
         self._admission.arrive()
         return bytes(message)
 
-    def leave(self) -> None:
+    def leave(self, message: bytes) -> None:
         """Ends a call that was taken."""
+        self._bytes -= len(message)
         self._admission.end()
 
     async def compute(self, work: Callable[..., Any], /, *args: Any) -> Any:

@@ -183,4 +183,4 @@ async def _in_lane(lane: Lane, kind: Any, call: Call, respond: Callable[[Any, Ca
             raise RequestError("request", problem, fault="MALFORMED", remedy=remedy) from None
         return await respond(call.request, call)
     finally:
-        lane.leave()
+        lane.leave(message)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -11,9 +10,8 @@ from autocomplete.v1 import curation_service_pb2 as pb
 from google.protobuf.empty_pb2 import Empty
 
 from lm.errors import RequestError
-from service.live.changes import Change, removal
+from service.live.changes import MAX_CREATOR, Change, removal
 from service.live.curation import (
-    MAX_CREATOR,
     MOST,
     CuratedEntry,
     CuratedItem,
@@ -54,29 +52,21 @@ class CurationServicer:
         self._follower = follower
         self._default = default
 
-    async def create_entry(self, request: pb.CreateCatalogueEntryRequest, call: Call) -> bytes:
-        """`CreateCatalogueEntry`."""
-        entry = self._read_entry(request.catalogue_entry, "catalogue_entry")
-        await call.compute(self._create, [entry])
-        return entry_message(entry).SerializeToString()
+    async def create(self, field: str, read: Callable[[Any, str], CuratedItem], request: Any, call: Call) -> bytes:
+        """`CreateCatalogueEntry` and the others that create one item.
+
+        Args:
+            field: of the request, which holds the item.
+        """
+        item = read(getattr(request, field), field)
+        await call.compute(self._create, [item])
+        return bytes(_message(item).SerializeToString())
 
     async def create_entries(self, request: pb.BatchCreateCatalogueEntriesRequest, call: Call) -> bytes:
         """`BatchCreateCatalogueEntries`."""
         _check_batch("requests", request.requests)
         names = await call.compute(self._create_entries, request)
         return pb.BatchCreateCatalogueEntriesResponse(names=names).SerializeToString()
-
-    async def create_pin(self, request: pb.CreatePinRequest, call: Call) -> bytes:
-        """`CreatePin`."""
-        pin = self._read_pin(request.pin)
-        await call.compute(self._create, [pin])
-        return pin_message(pin).SerializeToString()
-
-    async def create_synonym(self, request: pb.CreateSynonymRequest, call: Call) -> bytes:
-        """`CreateSynonym`."""
-        synonym = self._read_synonym(request.synonym)
-        await call.compute(self._create, [synonym])
-        return synonym_message(synonym).SerializeToString()
 
     async def set_hit_counts(self, request: pb.SetHitCountsRequest, call: Call) -> bytes:
         """`SetHitCounts`."""
@@ -87,59 +77,47 @@ class CurationServicer:
 
     async def delete(self, kind: str, request: Any, call: Call) -> bytes:
         """`DeleteCatalogueEntry` and the others that delete."""
-        check_length("remover", request.remover, MAX_CREATOR)
-        match = re.fullmatch(rf"{_COLLECTIONS[kind]}/([0-9a-f]{{16}})", request.name)
-        if match is None:
-            remedy = f"Format: `{_COLLECTIONS[kind]}/ID`; the method that lists them has all."
-            raise RequestError("name", "is no such name.", fault="MALFORMED", remedy=remedy)
-        await call.compute(self._writes.remove, kind, request.name, match.group(1), request.remover)
+        await call.compute(self._writes.remove, kind, _COLLECTIONS[kind], request)
         return Empty().SerializeToString()
 
-    async def list_entries(self, request: pb.ListCatalogueEntriesRequest, call: Call) -> bytes:
-        """`ListCatalogueEntries`."""
-        found, token = await call.compute(self._writes.page, CuratedEntry.kind, request)
-        entries = [entry_message(each) for each in _items(found)]
-        return pb.ListCatalogueEntriesResponse(catalogue_entries=entries, next_page_token=token).SerializeToString()
+    async def list_items(self, kind: str, response: Any, field: str, request: Any, call: Call) -> bytes:
+        """`ListCatalogueEntries` and the others that list.
 
-    async def list_pins(self, request: pb.ListPinsRequest, call: Call) -> bytes:
-        """`ListPins`."""
-        found, token = await call.compute(self._writes.page, Pin.kind, request)
-        now_s = self._writes.wall_clock()
-        pins = [pin_message(each) for each in _items(found) if each.ends_s is None or now_s < each.ends_s]
-        return pb.ListPinsResponse(pins=pins, next_page_token=token).SerializeToString()
-
-    async def list_synonyms(self, request: pb.ListSynonymsRequest, call: Call) -> bytes:
-        """`ListSynonyms`."""
-        found, token = await call.compute(self._writes.page, Synonym.kind, request)
-        synonyms = [synonym_message(each) for each in _items(found)]
-        return pb.ListSynonymsResponse(synonyms=synonyms, next_page_token=token).SerializeToString()
-
-    async def list_hit_counts(self, request: pb.ListHitCountsRequest, call: Call) -> bytes:
-        """`ListHitCounts`."""
-        found, token = await call.compute(self._writes.page, Hits.kind, request)
-        response = pb.ListHitCountsResponse(next_page_token=token)
-        for each in _items(found):
-            hidden = response.hidden_queries.add(
-                query=each.query, model=model_resource(each.model), creator=each.creator
-            )
-            write_time(hidden.create_time, each.created_s)
-        return response.SerializeToString()
+        Args:
+            field: of the response, which holds the items.
+        """
+        found, token = await call.compute(self._writes.page, kind, request)
+        shown = [_message(each) for each in _items(found, self._writes.wall_clock())]
+        return bytes(response(**{field: shown}, next_page_token=token).SerializeToString())
 
     def handlers(self, calls: Calls, lanes: Lanes) -> dict[str, Any]:
         """gRPC's handlers by method."""
+        create, delete, listed = self.create, self.delete, self.list_items
         methods: dict[str, tuple[Any, Any]] = {
-            "CreateCatalogueEntry": (pb.CreateCatalogueEntryRequest, self.create_entry),
+            "CreateCatalogueEntry": (
+                pb.CreateCatalogueEntryRequest,
+                partial(create, "catalogue_entry", self._read_entry),
+            ),
             "BatchCreateCatalogueEntries": (pb.BatchCreateCatalogueEntriesRequest, self.create_entries),
-            "DeleteCatalogueEntry": (pb.DeleteCatalogueEntryRequest, partial(self.delete, CuratedEntry.kind)),
-            "ListCatalogueEntries": (pb.ListCatalogueEntriesRequest, self.list_entries),
-            "CreatePin": (pb.CreatePinRequest, self.create_pin),
-            "DeletePin": (pb.DeletePinRequest, partial(self.delete, Pin.kind)),
-            "ListPins": (pb.ListPinsRequest, self.list_pins),
-            "CreateSynonym": (pb.CreateSynonymRequest, self.create_synonym),
-            "DeleteSynonym": (pb.DeleteSynonymRequest, partial(self.delete, Synonym.kind)),
-            "ListSynonyms": (pb.ListSynonymsRequest, self.list_synonyms),
+            "DeleteCatalogueEntry": (pb.DeleteCatalogueEntryRequest, partial(delete, CuratedEntry.kind)),
+            "ListCatalogueEntries": (
+                pb.ListCatalogueEntriesRequest,
+                partial(listed, CuratedEntry.kind, pb.ListCatalogueEntriesResponse, "catalogue_entries"),
+            ),
+            "CreatePin": (pb.CreatePinRequest, partial(create, "pin", self._read_pin)),
+            "DeletePin": (pb.DeletePinRequest, partial(delete, Pin.kind)),
+            "ListPins": (pb.ListPinsRequest, partial(listed, Pin.kind, pb.ListPinsResponse, "pins")),
+            "CreateSynonym": (pb.CreateSynonymRequest, partial(create, "synonym", self._read_synonym)),
+            "DeleteSynonym": (pb.DeleteSynonymRequest, partial(delete, Synonym.kind)),
+            "ListSynonyms": (
+                pb.ListSynonymsRequest,
+                partial(listed, Synonym.kind, pb.ListSynonymsResponse, "synonyms"),
+            ),
             "SetHitCounts": (pb.SetHitCountsRequest, self.set_hit_counts),
-            "ListHitCounts": (pb.ListHitCountsRequest, self.list_hit_counts),
+            "ListHitCounts": (
+                pb.ListHitCountsRequest,
+                partial(listed, Hits.kind, pb.ListHitCountsResponse, "hidden_queries"),
+            ),
         }
         return {name: calls.unary(name, lanes.curation, *method) for name, method in methods.items()}
 
@@ -200,28 +178,28 @@ class CurationServicer:
         )
         return _placed(path, entry)
 
-    def _read_pin(self, message: pb.Pin) -> Pin:
+    def _read_pin(self, message: pb.Pin, path: str) -> Pin:
         when = _WHENS.get(message.match)
         if when is None:
             remedy = "MATCH_TYPED, or MATCH_BEGINS."
-            raise RequestError("pin.match", "is none of its values.", fault="MALFORMED", remedy=remedy)
+            raise RequestError(f"{path}.match", "is none of its values.", fault="MALFORMED", remedy=remedy)
         return Pin(
-            model=self._model("pin.model", message.model),
+            model=self._model(f"{path}.model", message.model),
             query=message.query,
             when=when,
             text=message.text,
             payload=message.payload,
             place=message.place,
             boost=message.boost,
-            starts_s=read_time("pin.start_time", message, "start_time"),
-            ends_s=read_time("pin.expire_time", message, "expire_time"),
+            starts_s=read_time(f"{path}.start_time", message, "start_time"),
+            ends_s=read_time(f"{path}.expire_time", message, "expire_time"),
             creator=message.creator,
             created_s=self._writes.wall_clock(),
         ).checked()
 
-    def _read_synonym(self, message: pb.Synonym) -> Synonym:
+    def _read_synonym(self, message: pb.Synonym, path: str) -> Synonym:
         return Synonym(
-            model=self._model("synonym.model", message.model),
+            model=self._model(f"{path}.model", message.model),
             phrase=message.phrase,
             replacement=message.replacement,
             two_way=message.two_way,
@@ -230,54 +208,38 @@ class CurationServicer:
         ).checked()
 
 
-def entry_message(entry: CuratedEntry) -> pb.CatalogueEntry:
-    """An entry as the API shows it."""
-    message = pb.CatalogueEntry(
-        name=_name(entry),
-        model=model_resource(entry.model),
-        text=entry.text,
-        weight=entry.weight,
-        payload=entry.payload,
-        tags=entry.tags,
-        withdrawn=entry.withdrawn,
-        creator=entry.creator,
-    )
-    write_time(message.create_time, entry.created_s)
+def _message(item: CuratedItem) -> Any:
+    """An item as the API shows it."""
+    if isinstance(item, CuratedEntry):
+        message: Any = pb.CatalogueEntry(
+            text=item.text, weight=item.weight, payload=item.payload, tags=item.tags, withdrawn=item.withdrawn
+        )
+    elif isinstance(item, Pin):
+        message = _pin_message(item)
+    elif isinstance(item, Synonym):
+        message = pb.Synonym(phrase=item.phrase, replacement=item.replacement, two_way=item.two_way)
+    else:
+        message = pb.ListHitCountsResponse.HiddenQuery(query=item.query)
+    if not isinstance(item, Hits):
+        message.name = _name(item)
+    message.model, message.creator = model_resource(item.model), item.creator
+    write_time(message.create_time, item.created_s)
     return message
 
 
-def pin_message(pin: Pin) -> pb.Pin:
-    """A pin as the API shows it."""
+def _pin_message(pin: Pin) -> pb.Pin:
     message = pb.Pin(
-        name=_name(pin),
-        model=model_resource(pin.model),
         query=pin.query,
         match=_NUMBERS[pin.when],
         text=pin.text,
         payload=pin.payload,
         place=pin.place,
         boost=pin.boost,
-        creator=pin.creator,
     )
-    write_time(message.create_time, pin.created_s)
     if pin.starts_s is not None:
         write_time(message.start_time, pin.starts_s)
     if pin.ends_s is not None:
         write_time(message.expire_time, pin.ends_s)
-    return message
-
-
-def synonym_message(synonym: Synonym) -> pb.Synonym:
-    """A synonym as the API shows it."""
-    message = pb.Synonym(
-        name=_name(synonym),
-        model=model_resource(synonym.model),
-        phrase=synonym.phrase,
-        replacement=synonym.replacement,
-        two_way=synonym.two_way,
-        creator=synonym.creator,
-    )
-    write_time(message.create_time, synonym.created_s)
     return message
 
 
@@ -290,13 +252,15 @@ def _said(change: Change) -> dict[str, object]:
     return {name: each for name, each in (change.value or {}).items() if name not in ("creator", "created_s")}
 
 
-def _items(changes: Iterable[Change]) -> Iterator[Any]:
-    """What changes made; what is of a later release is left out, as the follower does."""
+def _items(changes: Iterable[Change], now_s: float) -> Iterator[CuratedItem]:
+    """What changes made, but for pins that have ended; what is of a later release is left out, as the follower does."""
     for change in changes:
         try:
-            yield item_of(change)
+            item = item_of(change)
         except ValueError:
             continue
+        if not isinstance(item, Pin) or item.ends_s is None or now_s < item.ends_s:
+            yield item
 
 
 def _check_batch(field: str, items: Sequence[object]) -> None:

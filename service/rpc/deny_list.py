@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Any
@@ -15,7 +14,6 @@ from lm.errors import RequestError
 from service.live.changes import Change
 from service.live.deny_list import (
     KIND,
-    MAX_CREATOR,
     MAX_ENTRIES,
     MAX_PATTERNS,
     DenyEntry,
@@ -28,10 +26,10 @@ from service.rpc.admission import Lanes
 from service.rpc.calls import Call, Calls
 from service.rpc.completer import model_resource
 from service.rpc.live_writes import LiveWrites, read_time, write_time
-from service.rpc.requests import check_length, read_model_name
+from service.rpc.requests import read_model_name
 
 DENY_LIST_SERVICE = pb.DESCRIPTOR.services_by_name["DenyListService"].full_name
-_NAME = re.compile(r"denyListEntries/([0-9a-f]{16})")
+_COLLECTION = "denyListEntries"
 _OPERATORS = {
     pb.DenyListEntry.MATCH_OPERATOR_EXACT: Operator.EXACT,
     pb.DenyListEntry.MATCH_OPERATOR_CONTAINS: Operator.CONTAINS,
@@ -58,9 +56,7 @@ class DenyListServicer:
 
     async def delete_entry(self, request: pb.DeleteDenyListEntryRequest, call: Call) -> bytes:
         """`DeleteDenyListEntry`."""
-        check_length("remover", request.remover, MAX_CREATOR)
-        key = _read_name(request.name)
-        await call.compute(self._writes.remove, KIND, request.name, key, request.remover)
+        await call.compute(self._writes.remove, KIND, _COLLECTION, request)
         return Empty().SerializeToString()
 
     async def list_entries(self, request: pb.ListDenyListEntriesRequest, call: Call) -> bytes:
@@ -142,7 +138,7 @@ def entry_message(change: Change) -> pb.DenyListEntry:
     """What a change made, as the API shows it."""
     entry = entry_of(change)
     message = pb.DenyListEntry(
-        name=f"denyListEntries/{change.key}",
+        name=f"{_COLLECTION}/{change.key}",
         phrase=entry.phrase,
         match_operator=_NUMBERS[entry.operator],
         model=model_resource(entry.model) if entry.model else "",
@@ -153,11 +149,3 @@ def entry_message(change: Change) -> pb.DenyListEntry:
     if entry.ends_s < math.inf:
         write_time(message.expire_time, entry.ends_s)
     return message
-
-
-def _read_name(name: str) -> str:
-    match = _NAME.fullmatch(name)
-    if match is None:
-        remedy = "Format: `denyListEntries/ENTRY`; `ListDenyListEntries` has all."
-        raise RequestError("name", "is no entry's name.", fault="MALFORMED", remedy=remedy)
-    return match.group(1)

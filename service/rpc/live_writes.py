@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,12 +11,11 @@ import structlog
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from lm.errors import EntryNotFoundError, RequestError, StoreUnavailableError, UnsupportedError
-from service.live.changes import Change, removal
+from service.live.changes import MAX_CREATOR, Change, removal
 from service.live.stores.store import LiveStore
-from service.rpc.requests import check_range
+from service.rpc.requests import check_length, read_page_place, read_page_size
 from service.telemetry.metrics import Metrics
 
-DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE = 100, 1000
 STORE_AWAY = "The store of the live state takes nothing at present."
 _TRIES = 10
 """Others may change the same entry at the same time."""
@@ -72,18 +71,29 @@ class LiveWrites:
                     return change
             raise StoreUnavailableError("Others change this entry all the time.")
 
-    def remove(self, kind: str, name: str, key: str, remover: str) -> Change:
-        """Removes what a key names.
+    def remove(self, kind: str, collection: str, request: Any) -> Change:
+        """Removes what a request names.
+
+        Args:
+            collection: in which names of this kind are.
+            request: has `name` and `remover`.
 
         Raises:
+            RequestError: it is no such name, or the remover's is too long.
             EntryNotFoundError: there is none.
         """
+        check_length("remover", request.remover, MAX_CREATOR)
+        match = re.fullmatch(rf"{collection}/([0-9a-f]{{16}})", request.name)
+        if match is None:
+            remedy = f"Format: `{collection}/ID`; the method that lists them has all."
+            raise RequestError("name", "is no such name.", fault="MALFORMED", remedy=remedy)
+        key = match.group(1)
 
         def write() -> Change | None:
             there = self.store.get(kind, key)
             if there is None:
-                raise EntryNotFoundError(f"There is no {name}.", remedy="The method that lists them has all.")
-            return self.store.put(removal(there, at_s=self.wall_clock(), by=remover), expected=there.number)
+                raise EntryNotFoundError(f"There is no {request.name}.", remedy="The method that lists them has all.")
+            return self.store.put(removal(there, at_s=self.wall_clock(), by=request.remover), expected=there.number)
 
         return self.written(write)
 
@@ -93,9 +103,8 @@ class LiveWrites:
         Args:
             request: has `page_size` and `page_token`.
         """
-        check_range("page_size", request.page_size, 0, math.inf)
-        size = min(request.page_size or DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE)
-        found = self.store.page(kind, before=_read_token(request.page_token), count=size + 1)
+        size = read_page_size(request)
+        found = self.store.page(kind, before=read_page_place(request) or None, count=size + 1)
         return found[:size], str(found[size - 1].number) if len(found) > size else ""
 
 
@@ -120,12 +129,3 @@ def read_time(field: str, message: Any, name: str) -> float | None:
 def write_time(time: Timestamp, at_s: float) -> None:
     """Sets a time of a message."""
     time.FromNanoseconds(round(at_s * 1e9))
-
-
-def _read_token(token: str) -> int | None:
-    if not token:
-        return None
-    if not (token.isascii() and token.isdigit() and len(token) < 16):
-        remedy = "Start again without one."
-        raise RequestError("page_token", "is none that this server gave out.", fault="MALFORMED", remedy=remedy)
-    return int(token)

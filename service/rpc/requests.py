@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from autocomplete.v1 import autocomplete_service_pb2 as pb
-from autocomplete.v1 import model_service_pb2 as model_pb
 
 from lm.errors import RequestError
 from lm.index.tags import TagFilter
@@ -24,7 +23,7 @@ MAX_USER_ID_LENGTH = 128
 DEFAULT_SUGGESTIONS, MAX_SUGGESTIONS = 10, 20
 DEFAULT_OUTPUT_TOKENS, MAX_OUTPUT_TOKENS = 32, 256
 MAX_BEAM_WIDTH = 16
-DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE = 50, 1000
+DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE = 100, 1000
 _MODEL = re.compile(r"models/([a-z][a-z0-9_-]{0,62})")
 _PARTS: dict[int, Part] = {
     pb.ENSEMBLE_PART_UNSPECIFIED: Part.ENSEMBLE,
@@ -157,10 +156,24 @@ def read_generation(request: pb.GenerateTextRequest) -> Question[GenerationOptio
     return Question(request.prompt, read_model_name("model", request.model), options)
 
 
-def read_page_size(request: model_pb.ListModelsRequest) -> int:
-    """Models a page."""
+def read_page_size(request: Any, default: int = DEFAULT_PAGE_SIZE) -> int:
+    """How much a page holds."""
     check_range("page_size", request.page_size, 0, math.inf)
-    return min(request.page_size or DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE)
+    return min(request.page_size or default, MAX_PAGE_SIZE)
+
+
+def read_page_place(request: Any) -> int:
+    """Where a page begins, if tokens are numbers; 0 for the first."""
+    token = request.page_token
+    if token and not (token.isascii() and token.isdigit() and len(token) < 16):
+        raise no_page()
+    return int(token or 0)
+
+
+def no_page() -> RequestError:
+    """What a method that lists something answers to a token of another one."""
+    remedy = "Start again without one."
+    return RequestError("page_token", "is none that this server gave out.", fault="MALFORMED", remedy=remedy)
 
 
 def read_model_name(field: str, value: str, *, required: bool = False) -> str:

@@ -13,7 +13,6 @@ import grpc
 from autocomplete.v1 import autocomplete_service_pb2 as pb
 from autocomplete.v1 import model_service_pb2 as model_pb
 
-from lm.errors import RequestError
 from service.live.models import LiveModel, LiveModels
 from service.models.served_models import ModelState, ModelStatus, ServedModels
 from service.rpc.admission import Clock, Lanes
@@ -21,6 +20,7 @@ from service.rpc.calls import Call, Calls
 from service.rpc.completer import COMPLETE_QUERY, PREDICT_NEXT_WORD, Completer, model_resource
 from service.rpc.requests import (
     Question,
+    no_page,
     read_generation,
     read_model_name,
     read_page_size,
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 AUTOCOMPLETE_SERVICE = pb.DESCRIPTOR.services_by_name["AutocompleteService"].full_name
 MODEL_SERVICE = model_pb.DESCRIPTOR.services_by_name["ModelService"].full_name
 
+_MODELS_A_PAGE = 50
 _WAY_BACK_S = 0.001
 """Kept of a caller's deadline for the answer's way back."""
 
@@ -148,7 +149,7 @@ class ModelServicer:
 
     async def list_models(self, request: model_pb.ListModelsRequest, _call: Call) -> bytes:
         """`ListModels`."""
-        page_size = read_page_size(request)
+        page_size = read_page_size(request, _MODELS_A_PAGE)
         after = _place(request.page_token) if request.page_token else None
         rows = sorted((_order(status), status.name, status) for status in self._models.statuses())
         rest = [row for row in rows if after is None or row[:2] > after]
@@ -231,9 +232,4 @@ def _place(token: str) -> tuple[float, str]:
         order, name = json.loads(base64.urlsafe_b64decode(token.encode("ascii")))
         return float(order), str(name)
     except (ValueError, TypeError, binascii.Error):
-        raise RequestError(
-            "page_token",
-            "is none that this server gave out.",
-            fault="MALFORMED",
-            remedy="Start again without one.",
-        ) from None
+        raise no_page() from None

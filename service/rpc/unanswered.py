@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -15,9 +14,8 @@ from service.models.served_models import ServedModels
 from service.rpc.admission import Lanes
 from service.rpc.calls import Call, Calls
 from service.rpc.live_writes import no_store
-from service.rpc.requests import check_range, read_model_name
+from service.rpc.requests import read_model_name, read_page_place, read_page_size
 
-DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE = 100, 1000
 _LACKS: dict[int, Lack] = {
     pb.UnansweredQuery.LACK_ACCEPTED: Lack.ACCEPTED,
     pb.UnansweredQuery.LACK_SUGGESTED: Lack.SUGGESTED,
@@ -43,10 +41,9 @@ class UnansweredQueriesServicer:
     async def list_unanswered(self, request: pb.ListUnansweredQueriesRequest, call: Call) -> bytes:
         """`ListUnansweredQueries`."""
         model = self._models.status(read_model_name("model", request.model) or self._models.default).name
-        check_range("page_size", request.page_size, 0, math.inf)
-        lack, start = _read_lack(request.lack), _read_token(request.page_token)
+        size, start, lack = read_page_size(request), read_page_place(request), _read_lack(request.lack)
         found, more = await call.compute(self._listed, model, lack)
-        end = start + min(request.page_size or DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE)
+        end = start + size
         return bytes(
             pb.ListUnansweredQueriesResponse(
                 unanswered_queries=[
@@ -76,10 +73,3 @@ def _read_lack(value: int) -> Lack:
         remedy = "LACK_ACCEPTED (1): none was accepted; LACK_SUGGESTED (2): nothing was suggested."
         raise RequestError("lack", "is none.", fault="MALFORMED", remedy=remedy)
     return lack
-
-
-def _read_token(token: str) -> int:
-    if token and not (token.isascii() and token.isdigit() and len(token) < 9):
-        remedy = "Start again without one."
-        raise RequestError("page_token", "is none that this server gave out.", fault="MALFORMED", remedy=remedy)
-    return int(token or 0)

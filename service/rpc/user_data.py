@@ -8,8 +8,7 @@ from typing import Any
 from autocomplete.v1 import user_event_service_pb2 as pb
 
 from lm.errors import RequestError
-from service.live.changes import Change
-from service.live.deny_list import MAX_CREATOR
+from service.live.changes import MAX_CREATOR, Change
 from service.live.users.forgetting import KIND
 from service.live.users.keys import UserKeys
 from service.rpc.admission import Lanes

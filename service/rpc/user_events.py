@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -28,6 +27,8 @@ from service.rpc.requests import (
     check_length,
     check_range,
     read_model_name,
+    read_page_place,
+    read_page_size,
 )
 from service.telemetry.metrics import Metrics
 
@@ -36,7 +37,6 @@ MAX_ID_LENGTH = 128
 MAX_AHEAD_S, MAX_BEHIND_S = 5 * 60.0, 30 * 24 * 3600.0
 """How far an event's time may be from the server's."""
 MAX_TOKEN_LENGTH = 512
-DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE = 100, 1000
 _KINDS = {
     pb.UserEvent.EVENT_TYPE_IMPRESSION: EventKind.IMPRESSION,
     pb.UserEvent.EVENT_TYPE_SELECTION: EventKind.SELECTION,
@@ -89,9 +89,7 @@ class UserEventServicer:
     async def list_trending(self, request: pb.ListTrendingQueriesRequest, call: Call) -> bytes:
         """`ListTrendingQueries`."""
         name = read_model_name("model", request.model)
-        check_range("page_size", request.page_size, 0, math.inf)
-        size = min(request.page_size or DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE)
-        start = _read_token(request.page_token)
+        size, start = read_page_size(request), read_page_place(request)
         model = self._models.get(name)
         listed = await call.compute(self._listed, model.name, model.version)
         end = start + size
@@ -238,12 +236,6 @@ def _shown(field: str, message: pb.UserEvent) -> Iterator[tuple[str, str]]:
             raise _wrong(f"{field}[{place}].text", "is missing.", "Give the text of the suggestion.")
         check_length(f"{field}[{place}].text", each.text, MAX_QUERY_LENGTH)
         yield each.text, _LABELS.get(each.source, "")
-
-
-def _read_token(token: str) -> int:
-    if not (token.isascii() and token.isdigit() and len(token) < 9) and token:
-        raise _wrong("page_token", "is none that this server gave out.", "Start again without one.")
-    return int(token or 0)
 
 
 def _wrong(field: str, problem: str, remedy: str, fault: Any = "MALFORMED") -> RequestError:

@@ -9,7 +9,8 @@ import pytest
 
 from service.live.events.event import Event, EventKind
 from service.live.stores.store import LiveStore, open_store
-from service.live.users.histories import DAY_S, HistoryLimits, KeptQuery
+from service.live.users.histories import DAY_S, HistoryLimits
+from suggest.own import OwnQuery
 
 NOW_S = 1_800_000_000.0
 ANN = "a" * 16
@@ -19,8 +20,8 @@ def event(query: str, *, user: str = ANN, at_s: float = NOW_S, model: str = "sho
     return Event(event_id=event_id, kind=EventKind.SUBMISSION, at_s=at_s, model=model, query=query, user=user)
 
 
-def kept(store: LiveStore, user: str = ANN) -> list[KeptQuery]:
-    return sorted(store.histories.of(user), key=lambda query: -query.last_s)
+def kept(store: LiveStore, user: str = ANN) -> list[OwnQuery]:
+    return sorted((query for _, query in store.histories.of(user)), key=lambda query: -query.last_s)
 
 
 def test_nothing_is_kept_without_a_user_or_a_query(store: LiveStore) -> None:
@@ -37,9 +38,9 @@ def test_a_query_is_kept_once_as_it_was_written_last(store: LiveStore) -> None:
     store.events.write([selection, event("late red shoes", at_s=NOW_S - 7)], now_s=NOW_S)
     store.events.write([event("red shoes", at_s=NOW_S - 30)], now_s=NOW_S)  # it comes late
     assert kept(store) == [
-        KeptQuery("shop", "red shoes", "RED shoes", NOW_S - 1.25, 3),
-        KeptQuery("shop", "late red shoes", "late red shoes", NOW_S - 7, 1),
-        KeptQuery("shop", "hat", "hat", NOW_S - 8, 1),
+        OwnQuery("red shoes", "RED shoes", NOW_S - 1.25, 3),
+        OwnQuery("late red shoes", "late red shoes", NOW_S - 7, 1),
+        OwnQuery("hat", "hat", NOW_S - 8, 1),
     ]
 
 
@@ -51,8 +52,8 @@ def test_a_retry_counts_once(store: LiveStore) -> None:
 
 def test_users_and_models_are_apart(store: LiveStore) -> None:
     store.events.write([event("a"), event("a", user="b" * 16), event("a", model="docs")], now_s=NOW_S)
-    assert sorted(query.model for query in kept(store)) == ["docs", "shop"]
-    assert [query.model for query in kept(store, "b" * 16)] == ["shop"]
+    assert sorted(model for model, _ in store.histories.of(ANN)) == ["docs", "shop"]
+    assert [model for model, _ in store.histories.of("b" * 16)] == ["shop"]
 
 
 @pytest.mark.parametrize("text", ["東京 ö \U0001f600", 'quotes " and \\', "a\u2028b", "line\nbreak", "x" * 256])

@@ -49,6 +49,9 @@ def test_pins_synonyms_and_hits(tmp_path: Path) -> None:
         assert "2 queries" in run("curate", "hits", "set", "-", *address, input=counts)
         (hidden,) = json.loads(run("curate", "hits", "list", "--json", *address))["hidden_queries"]
         assert hidden["query"] == "newa"
+        for model, told in (("later", True), ("twin", False)):
+            said = run("curate", "synonyms", "add", "tv", "telly", "--model", model, *address)
+            assert (f"does not have models/{model}" in said) is told
 
 
 @pytest.mark.parametrize(

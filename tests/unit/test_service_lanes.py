@@ -16,6 +16,8 @@ from lm.errors import OverloadedError
 from service.rpc.admission import Lane
 from service.rpc.status import StatusError
 
+MESSAGE = b"message"
+
 
 class Clock:
     def __init__(self) -> None:
@@ -43,7 +45,7 @@ class Caller:
         self.taken = asyncio.create_task(lane.take(self.context))
 
     async def send(self) -> bytes:
-        self.context.message.set_result(b"message")
+        self.context.message.set_result(MESSAGE)
         return await self.taken
 
 
@@ -58,10 +60,12 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
-def in_lane(test: Callable[[Lane, Clock], Coroutine[Any, Any, None]], *, hold_s: float = 0.0) -> None:
+def in_lane(
+    test: Callable[[Lane, Clock], Coroutine[Any, Any, None]], *, hold_s: float = 0.0, max_bytes: int = 1000
+) -> None:
     """Runs a test with a lane of one thread and two places."""
     clock = Clock()
-    lane = Lane("test", threads=1, max_calls=2, hold_s=hold_s, clock=clock, chance=lambda: 0.0)
+    lane = Lane("test", threads=1, hold_s=hold_s, max_bytes=max_bytes, clock=clock, chance=lambda: 0.0, max_calls=2)
 
     async def run() -> None:
         try:
@@ -79,11 +83,11 @@ def test_calls_whose_messages_are_under_way_have_their_places() -> None:
         for _ in range(800):
             with pytest.raises(OverloadedError):
                 await lane.take(Context())
-        assert [await caller.send() for caller in unread] == [b"message"] * 2
+        assert [await caller.send() for caller in unread] == [MESSAGE] * 2
         assert lane.waiting == 1
         for _ in unread:
-            lane.leave()
-        assert await Caller(lane).send() == b"message"
+            lane.leave(MESSAGE)
+        assert await Caller(lane).send() == MESSAGE
 
     in_lane(test)
 
@@ -101,9 +105,21 @@ def test_a_call_whose_message_is_late_loses_its_place_to_the_next_one() -> None:
             await late.taken
         with pytest.raises(OverloadedError, match="Too many calls"):
             await Caller(lane).taken
-        assert [await prompt.send(), await third.send()] == [b"message"] * 2
+        assert [await prompt.send(), await third.send()] == [MESSAGE] * 2
 
     in_lane(test)
+
+
+def test_a_call_whose_message_is_one_too_many_bytes_is_refused_until_another_ends() -> None:
+    async def test(lane: Lane, _clock: Clock) -> None:
+        await Caller(lane).send()
+        for _ in range(3):
+            with pytest.raises(OverloadedError, match="Too many bytes"):
+                await Caller(lane).send()
+        lane.leave(MESSAGE)
+        assert await Caller(lane).send() == MESSAGE
+
+    in_lane(test, max_bytes=2 * len(MESSAGE) - 1)
 
 
 def test_a_call_that_ends_without_a_message_keeps_no_place() -> None:
@@ -116,7 +132,7 @@ def test_a_call_that_ends_without_a_message_keeps_no_place() -> None:
         left.taken.cancel()
         with pytest.raises(asyncio.CancelledError):
             await left.taken
-        assert [await Caller(lane).send() for _ in range(2)] == [b"message"] * 2
+        assert [await Caller(lane).send() for _ in range(2)] == [MESSAGE] * 2
 
     in_lane(test)
 
@@ -160,7 +176,7 @@ def test_a_thread_that_works_for_a_caller_who_left_counts_until_it_is_free() -> 
         job.cancel()
         with pytest.raises(asyncio.CancelledError):
             await job
-        lane.leave()
+        lane.leave(MESSAGE)
         second = Caller(lane)
         await second.send()
         assert lane.waiting == 1
@@ -184,7 +200,7 @@ def test_the_event_loop_computes_for_a_call_that_is_alone_once_answers_have_been
         assert await lane.compute(here) != loop
         await other.send()
         assert await lane.compute(here) != loop
-        lane.leave()
+        lane.leave(MESSAGE)
         with pytest.raises(ValueError, match="no number"):
             await lane.compute(int, "no number")
         assert await lane.compute(here) == loop
@@ -198,7 +214,7 @@ def test_calls_that_arrive_while_the_event_loop_computes_are_seen_before_it_comp
         await Caller(lane).send()
         await answer_shortly(lane)
         assert await lane.compute(here) == loop
-        lane.leave()
+        lane.leave(MESSAGE)
         await Caller(lane).send()
         computing = asyncio.create_task(lane.compute(here))
         await asyncio.sleep(0)

@@ -12,25 +12,27 @@ from lm.errors import StoreUnavailableError
 from service.live.changes import Change
 from service.live.follower import Follower
 from service.live.stores.sqlite_store import SqliteStore
-from service.live.users.histories import HistoryLimits, KeptQuery
+from service.live.users.histories import HistoryLimits
 from service.live.users.keys import UserKeys
 from service.live.users.own import NOBODY, UserHistories
 from service.telemetry.metrics import Metrics
+from suggest.own import OwnQuery
 from tests.service_twins import eventually
 
 DAY_S = 24 * 3600.0
+Kept = tuple[str, OwnQuery]
 NOW_S = 1_800_000_000.0
 
 
 class Store:
     """Keeps one history, and may be away."""
 
-    def __init__(self, *queries: KeptQuery) -> None:
+    def __init__(self, *queries: Kept) -> None:
         self.queries = list(queries)
         self.asked = 0
         self.up = True
 
-    def of(self, user: str) -> list[KeptQuery]:
+    def of(self, user: str) -> list[Kept]:
         self.asked += 1
         if not self.up:
             raise StoreUnavailableError("down")
@@ -48,8 +50,8 @@ class Setup:
         return [query.text for query in self.histories.of(user, model).history.queries]
 
 
-def kept(text: str, model: str = "shop", last_s: float = NOW_S) -> KeptQuery:
-    return KeptQuery(model, text, text.title(), last_s, 1)
+def kept(text: str, model: str = "shop", last_s: float = NOW_S) -> Kept:
+    return model, OwnQuery(text, text.title(), last_s)
 
 
 def test_a_history_is_read_once_a_second() -> None:
@@ -104,7 +106,7 @@ def test_nobody_waits_long_behind_a_store_that_hangs() -> None:
     setup, asked, go_on = Setup(store), threading.Event(), threading.Event()
     answer = store.of
 
-    def hang(user: str) -> list[KeptQuery]:
+    def hang(user: str) -> list[Kept]:
         asked.set()
         assert go_on.wait(20)
         return answer(user)

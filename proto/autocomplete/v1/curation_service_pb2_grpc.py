@@ -42,7 +42,7 @@ class CurationServiceStub:
     Answers go on with what is known. A server that keeps no live state refuses
     them with `FAILED_PRECONDITION`. At the same time, for all models together,
     there may be 200,000 entries, 10,000 pins, 10,000 synonyms and 200,000
-    queries that find nothing. A request may have 256 KiB.
+    queries that find nothing. A request may have 1 MiB.
 
     There is no login: whoever reaches the server's port may call these methods.
     """
@@ -131,7 +131,7 @@ class CurationServiceServicer:
     Answers go on with what is known. A server that keeps no live state refuses
     them with `FAILED_PRECONDITION`. At the same time, for all models together,
     there may be 200,000 entries, 10,000 pins, 10,000 synonyms and 200,000
-    queries that find nothing. A request may have 256 KiB.
+    queries that find nothing. A request may have 1 MiB.
 
     There is no login: whoever reaches the server's port may call these methods.
     """
@@ -311,7 +311,7 @@ class CurationService:
     Answers go on with what is known. A server that keeps no live state refuses
     them with `FAILED_PRECONDITION`. At the same time, for all models together,
     there may be 200,000 entries, 10,000 pins, 10,000 synonyms and 200,000
-    queries that find nothing. A request may have 256 KiB.
+    queries that find nothing. A request may have 1 MiB.
 
     There is no login: whoever reaches the server's port may call these methods.
     """

@@ -30,10 +30,10 @@ class DenyListServiceStub:
     """Takes suggestions down.
 
     What is acknowledged is kept durably, in a Redis as its `appendfsync` says,
-    and holds on every replica within two seconds: for queries of the log, titles of the
-    catalogue, generated queries, corrections, next words and generated text, in
-    cached answers and open streams too. Every change is kept with its time and
-    with who made it.
+    and holds on every replica within two seconds: for queries of the log, titles
+    of the catalogue, generated queries, corrections, next words and generated
+    text, in cached answers and open streams too. Every change is kept with its
+    time and with who made it.
 
     While the store of these entries cannot be reached, or its disk is full,
     changes are refused with `UNAVAILABLE` and `google.rpc.RetryInfo`, and nothing
@@ -70,10 +70,10 @@ class DenyListServiceServicer:
     """Takes suggestions down.
 
     What is acknowledged is kept durably, in a Redis as its `appendfsync` says,
-    and holds on every replica within two seconds: for queries of the log, titles of the
-    catalogue, generated queries, corrections, next words and generated text, in
-    cached answers and open streams too. Every change is kept with its time and
-    with who made it.
+    and holds on every replica within two seconds: for queries of the log, titles
+    of the catalogue, generated queries, corrections, next words and generated
+    text, in cached answers and open streams too. Every change is kept with its
+    time and with who made it.
 
     While the store of these entries cannot be reached, or its disk is full,
     changes are refused with `UNAVAILABLE` and `google.rpc.RetryInfo`, and nothing
@@ -135,10 +135,10 @@ class DenyListService:
     """Takes suggestions down.
 
     What is acknowledged is kept durably, in a Redis as its `appendfsync` says,
-    and holds on every replica within two seconds: for queries of the log, titles of the
-    catalogue, generated queries, corrections, next words and generated text, in
-    cached answers and open streams too. Every change is kept with its time and
-    with who made it.
+    and holds on every replica within two seconds: for queries of the log, titles
+    of the catalogue, generated queries, corrections, next words and generated
+    text, in cached answers and open streams too. Every change is kept with its
+    time and with who made it.
 
     While the store of these entries cannot be reached, or its disk is full,
     changes are refused with `UNAVAILABLE` and `google.rpc.RetryInfo`, and nothing

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 
 from service.live.events.event import Event
 from service.live.stores.redis_link import PREFIX, RedisLink
-from service.live.users.histories import HistoryLimits, KeptQuery, submitted
+from service.live.users.histories import HistoryLimits, submitted
+from suggest.own import OwnQuery
 
 ACTIVE = f"{PREFIX}:history_users"
 """Users by when one of their queries was added last."""
@@ -71,7 +72,7 @@ class RedisHistories:
     def __init__(self, link: RedisLink) -> None:
         self._link = link
 
-    def of(self, user: str) -> list[KeptQuery]:
+    def of(self, user: str) -> list[tuple[str, OwnQuery]]:
         """See `HistoryLog`."""
         keys = history_keys(user)
         found = self._link.ask(lambda client: client.eval(_READ, len(keys), *keys))
@@ -87,7 +88,7 @@ def packed_query(event: Event) -> str:
     query = submitted(event)
     if query is None:
         return ""
-    return json.dumps([f"{query.model}\n{query.text}", query.display, _number(query.last_s)])
+    return json.dumps([f"{event.model}\n{query.text}", query.display, _number(query.last_s)])
 
 
 def history_arguments(limits: HistoryLimits, now_s: float) -> Sequence[object]:
@@ -100,10 +101,10 @@ def history_keys(user: str) -> tuple[str, str]:
     return f"{ACTIVE}:{user}", f"{ACTIVE}:{user}:rows"
 
 
-def _read(field: bytes, row: bytes, last_s: bytes) -> KeptQuery:
+def _read(field: bytes, row: bytes, last_s: bytes) -> tuple[str, OwnQuery]:
     model, _, text = field.decode().partition("\n")
     display, times = json.loads(row)
-    return KeptQuery(model, text, display, float(last_s), int(times))
+    return model, OwnQuery(text, display, float(last_s), int(times))
 
 
 def _number(at_s: float) -> str:

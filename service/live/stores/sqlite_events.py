@@ -23,10 +23,15 @@ _REMOVED_AT_ONCE = 10_000
 
 
 class SqliteEvents:
-    """See `EventLog`."""
+    """See `EventLog`.
 
-    def __init__(self, link: SqliteLink, histories: SqliteHistories) -> None:
+    Args:
+        counting: a link to the same file, for what takes long to read: nobody who writes waits for it.
+    """
+
+    def __init__(self, link: SqliteLink, counting: SqliteLink, histories: SqliteHistories) -> None:
         self._link = link
+        self._counting = counting
         self._histories = histories
 
     def write(self, events: Sequence[Event], *, now_s: float) -> list[int]:
@@ -65,7 +70,7 @@ class SqliteEvents:
 
     def trim(self, *, now_s: float, before_s: float, most: int) -> None:
         """See `EventLog`."""
-        with self._link.reading() as connection:
+        with self._counting.reading() as connection:
             row = connection.execute(
                 "SELECT number FROM events ORDER BY number DESC LIMIT 1 OFFSET ?", (most,)
             ).fetchone()
@@ -105,9 +110,10 @@ class SqliteEvents:
             )
 
     def close(self) -> None:
-        """Ends its connection."""
-        with self._link.lock:
-            self._link.close()
+        """Ends its connections."""
+        for link in (self._link, self._counting):
+            with link.lock:
+                link.close()
 
 
 def _is_new(connection: sqlite3.Connection, digest: bytes, number: int) -> bool:

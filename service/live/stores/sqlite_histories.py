@@ -7,7 +7,8 @@ from collections.abc import Iterable
 
 from service.live.events.event import Event
 from service.live.stores.sqlite_link import SqliteLink
-from service.live.users.histories import HistoryLimits, KeptQuery, submitted
+from service.live.users.histories import HistoryLimits, submitted
+from suggest.own import OwnQuery
 
 HISTORY_SCHEMA = """
 CREATE TABLE IF NOT EXISTS secret (one INTEGER PRIMARY KEY, value TEXT NOT NULL);
@@ -41,11 +42,11 @@ class SqliteHistories:
         self._link = link
         self._limits = limits
 
-    def of(self, user: str) -> list[KeptQuery]:
+    def of(self, user: str) -> list[tuple[str, OwnQuery]]:
         """See `HistoryLog`."""
         query = "SELECT model, text, display, last_s, times FROM histories WHERE user = ?"
         with self._link.reading() as connection:
-            return [KeptQuery(*row) for row in connection.execute(query, (user,)).fetchall()]
+            return [(model, OwnQuery(*row)) for model, *row in connection.execute(query, (user,)).fetchall()]
 
     def take(self, connection: sqlite3.Connection, events: Iterable[Event], now_s: float) -> None:
         """Adds what events tell, within the transaction that takes them."""
@@ -53,7 +54,7 @@ class SqliteHistories:
             users = set[str]()
             for event in events:
                 if (query := submitted(event)) is not None:
-                    connection.execute(_ADD, (event.user, *query))
+                    connection.execute(_ADD, (event.user, event.model, *query))
                     users.add(event.user)
             connection.executemany(_KEEP_LAST, [(user, self._limits.queries) for user in users])
         self.remove_old(connection, now_s)

@@ -22,8 +22,6 @@ from service.live.stores.sqlite_link import SqliteLink, explained
 from service.live.users.histories import HistoryLimits
 
 _LOOK_S = 0.1
-_BUSY_S = 2.0
-"""For how long a writer waits for another one."""
 _AT_ONCE = 1000
 _FORMAT = 1
 _SCHEMA = f"""
@@ -55,7 +53,7 @@ class SqliteStore:
             self._asking = SqliteLink(path)
             self._following = SqliteLink(path)
             self._histories = SqliteHistories(SqliteLink(path), limits)
-            self._events = SqliteEvents(SqliteLink(path), self._histories)
+            self._events = SqliteEvents(SqliteLink(path), SqliteLink(path), self._histories)
             with explained(path):
                 (found,) = self._asking.open().execute("PRAGMA user_version").fetchone()
                 if found == _FORMAT:

@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 from lm.text.normalize import normalize_query
 from lm.text.private import looks_private
 from service.live.events.event import Event, EventKind
+from suggest.own import OwnQuery
 
 DAY_S = 24 * 3600.0
 
@@ -23,40 +24,23 @@ class HistoryLimits(NamedTuple):
     seconds: float = 90 * DAY_S
 
 
-class KeptQuery(NamedTuple):
-    """A query that a user has submitted.
-
-    Attributes:
-        text: normalised.
-        display: as it was written last.
-        last_s: when it was submitted last, in seconds since 1970.
-        times: how often it was.
-    """
-
-    model: str
-    text: str
-    display: str
-    last_s: float
-    times: int
-
-
 class HistoryLog(Protocol):
     """The own queries of users, read alone: `EventLog` writes and removes them.
 
     Threads and processes may share it; it raises `StoreUnavailableError`.
     """
 
-    def of(self, user: str) -> list[KeptQuery]:
-        """All that is kept of a user's queries, in any order.
+    def of(self, user: str) -> list[tuple[str, OwnQuery]]:
+        """All that is kept of a user's queries, in any order, each with its model.
 
         Args:
             user: see `service.live.users.keys`.
         """
 
 
-def submitted(event: Event) -> KeptQuery | None:
+def submitted(event: Event) -> OwnQuery | None:
     """The query that an event adds to a history; None if it adds none, as one that looks private."""
     text = normalize_query(event.query).rstrip()
     if not event.user or event.kind is EventKind.IMPRESSION or not text or looks_private(text):
         return None
-    return KeptQuery(event.model, text, " ".join(event.query.split()), event.at_s, 1)
+    return OwnQuery(text, " ".join(event.query.split()), event.at_s)

@@ -16,7 +16,7 @@ import structlog
 from cachetools import LRUCache
 
 from lm.errors import AutocompleteError
-from service.live.users.histories import HistoryLimits, HistoryLog, KeptQuery
+from service.live.users.histories import HistoryLimits, HistoryLog
 from service.live.users.keys import UserKeys
 from suggest.own import History, OwnQuery
 
@@ -130,15 +130,14 @@ class UserHistories:
         return read
 
 
-def _by_model(user: str, kept: Iterable[KeptQuery], oldest_s: float) -> Mapping[str, Own]:
-    by_model: dict[str, list[KeptQuery]] = {}
-    for query in kept:
+def _by_model(user: str, kept: Iterable[tuple[str, OwnQuery]], oldest_s: float) -> Mapping[str, Own]:
+    by_model: dict[str, list[OwnQuery]] = {}
+    for model, query in kept:
         if query.last_s >= oldest_s:
-            by_model.setdefault(query.model, []).append(query)
-    return {model: _own(user, queries) for model, queries in by_model.items()}
+            by_model.setdefault(model, []).append(query)
+    return {model: _own(f"{user}\n{model}", queries) for model, queries in by_model.items()}
 
 
-def _own(user: str, queries: list[KeptQuery]) -> Own:
-    digest = hashlib.blake2b(f"{user}\n{sorted(queries)!r}".encode("utf-8", "surrogatepass"), digest_size=16)
-    history = History(OwnQuery(each.text, each.display, each.last_s, each.times) for each in queries)
-    return Own(history, digest.hexdigest())
+def _own(whose: str, queries: list[OwnQuery]) -> Own:
+    digest = hashlib.blake2b(f"{whose}\n{sorted(queries)!r}".encode("utf-8", "surrogatepass"), digest_size=16)
+    return Own(History(queries), digest.hexdigest())
