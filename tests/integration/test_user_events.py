@@ -173,8 +173,7 @@ def test_an_event_id_counts_once(tmp_path: Path) -> None:
 
 
 def test_what_was_sent_is_kept(tmp_path: Path) -> None:
-    with serving(tmp_path, TwinModel("shop"), TwinModel("films")) as (server, caller):
-        eventually(lambda: server.models.status("films").model is not None)
+    with serving(tmp_path, TwinModel("shop"), TwinModel("films")) as (_, caller):
         token = caller.complete("new", model="models/films").attribution_token
         shown = [{"text": "newa", "source": pb.SUGGESTION_SOURCE_HISTORY}, {"text": "newb"}]
         caller.write(
