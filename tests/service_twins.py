@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import pytest
 
+from autocomplete_client.errors import CallError, from_rpc
 from lm.bundle.manifest import MANIFEST_FILE
 from lm.errors import UnsupportedError
 from lm.index.live_queries import LiveQuery
@@ -257,6 +259,13 @@ def eventually(condition: Callable[[], object], timeout_s: float = 20.0) -> None
         if time.monotonic() > deadline_s:
             raise AssertionError("it never came to hold")
         time.sleep(0.005)
+
+
+def refused(call: Callable[..., object], *args: Any, **fields: Any) -> CallError:
+    """How a call over gRPC is refused."""
+    with pytest.raises(grpc.RpcError) as raised:
+        call(*args, **fields)
+    return from_rpc(raised.value)
 
 
 def sample(server: Server, name: str, **labels: str) -> float:

@@ -20,12 +20,11 @@ from autocomplete.v1 import curation_service_pb2_grpc as curation_grpc
 from autocomplete.v1 import deny_list_service_pb2 as deny_pb
 from autocomplete.v1 import deny_list_service_pb2_grpc as deny_grpc
 
-from autocomplete_client.errors import CallError, from_rpc
 from lm.bundle.registry import Registry
 from service.app import Server
 from service.live.stores.sqlite_store import SqliteStore
 from suggest.model import Model, open_model
-from tests.service_twins import TwinModel, eventually, running, sample
+from tests.service_twins import TwinModel, eventually, refused, running, sample
 from training.config import TrainingConfig
 from training.pipeline import train
 from training.progress import SilentReporter
@@ -125,12 +124,6 @@ def serving(folder: Path, model: Model | None = None, **settings: Any) -> Iterat
         twins, opener = [TwinModel("shop", version=model.version)], lambda _: model
     with running(folder, *twins, opener=opener, **settings) as (server, channel):
         yield server, Caller(channel)
-
-
-def refused(call: Any, *args: Any, **fields: Any) -> CallError:
-    with pytest.raises(grpc.RpcError) as raised:
-        call(*args, **fields)
-    return from_rpc(raised.value)
 
 
 def test_an_entry_is_found_as_those_of_the_catalogue_and_goes_when_it_is_deleted(tmp_path: Path, model: Model) -> None:
