@@ -192,18 +192,20 @@ def test_a_boost_raises_what_is_far_down(tmp_path: Path, model: Model) -> None:
         assert stated == sorted(stated, reverse=True)
 
 
+def _at(at_s: float) -> dict[str, int]:
+    return {"seconds": int(at_s), "nanos": int(at_s % 1 * 1e9)}
+
+
 def test_a_pin_begins_and_ends_by_itself(tmp_path: Path, model: Model) -> None:
     with serving(tmp_path, model) as (_, caller):
-        start, end = time.time() + 1.0, time.time() + 2.5
-        times = {
-            name: {"seconds": int(at), "nanos": int(at % 1 * 1e9)}
-            for name, at in (("start_time", start), ("expire_time", end))
-        }
-        caller.pin("bosch", "Today only", place=1, **times)
+        start_s = time.time() + 1.0
+        caller.pin("bosch", "Today only", place=1, start_time=_at(start_s))
         eventually(lambda: caller.texts("bosch")[0] == "Today only")
-        assert time.time() >= start
+        assert time.time() >= start_s
+        end_s = time.time() + 1.0
+        caller.pin("bosch", "Today only", place=1, expire_time=_at(end_s))
         eventually(lambda: caller.texts("bosch")[0] != "Today only")
-        assert time.time() >= end
+        assert time.time() >= end_s
         assert not caller.curation.ListPins(curation_pb.ListPinsRequest()).pins
 
 
