@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -29,8 +30,19 @@ class Skipped(Exception):  # noqa: N818 -- no error
 
 def run(main: Callable[..., None], description: str | None) -> None:
     """Runs a command: the parameters of `main` are its arguments and options. Known errors are said in plain text."""
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app = new_app()
     app.command(help=description)(main)
+    run_app(app)
+
+
+def new_app(description: str | None = None) -> typer.Typer:
+    """An app without commands."""
+    return typer.Typer(help=description, add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True)
+
+
+def run_app(app: typer.Typer) -> None:
+    """Runs one of several commands as `run` does. What it has started ends with it, also on SIGTERM."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended before its time"))
     try:
         app()
     except Skipped as skipped:

@@ -21,7 +21,7 @@ import numpy as np
 from benchmarks.command import WORK, data_folder, run, train_bundle
 from lm.text.normalize import normalize_query
 from suggest.live import NOTHING, Live
-from suggest.measures import interval, resampled_ratios
+from suggest.measures import interval, reciprocal, resampled_ratios
 from suggest.model import Model, open_model
 from suggest.own import History, OwnQuery
 from suggest.personal import User
@@ -136,7 +136,7 @@ def _print_ranks(model: Model, later: Sequence[Submission]) -> None:
     for way in WAYS:
         lists = [_asked(model, each, typed_prefix(each.query), way) for each in typed]
         ranks = [_rank(listed, each) for listed, each in zip(lists, typed, strict=True)]
-        by_way[way] = np.array([1 / rank if rank else 0.0 for rank in ranks])
+        by_way[way] = np.array(list(map(reciprocal, ranks)))
         stated = [each.acceptance_prob for listed in lists for each in listed]
         right = [each.text == wanted.query for listed, wanted in zip(lists, typed, strict=True) for each in listed]
         error = reliability(stated, right)["expected_calibration_error"]

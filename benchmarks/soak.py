@@ -35,7 +35,7 @@ _CALLERS, _PREFIXES, _BURST, _TENTHS = 8, 2000, 64, 10
 _TIMEOUT_S = 30.0
 _HEALTH = "/grpc.health.v1.Health/Check"
 _NOT_UTF8 = b"\x0a\x02\xff\xfe"
-_TOO_LARGE = b"\x0a\x80\x80\x14" + b"x" * 327_680
+_TOO_LARGE = b"\x0a\x80\x89\x7a" + b"x" * 2_000_000
 _BUSY = "RESOURCE_EXHAUSTED"
 _GOOD, _INVALID = {"OK", _BUSY}, {"INVALID_ARGUMENT", _BUSY}
 

@@ -10,6 +10,7 @@ from training.config import Screening, TrainingConfig
 from training.config_log import QueryLogSource
 from training.data.engines import EngineName
 from training.data.query_log import QueryCounts, write_queries
+from training.pipeline import train
 from training.progress import SilentReporter
 
 NOW = datetime(2026, 1, 10, tzinfo=UTC)
@@ -20,6 +21,18 @@ def data_config(**sections: Any) -> TrainingConfig:
     """A configuration of these sections. Those that are left out have their defaults."""
     model = {"name": "queries", "unit": "subword", "sources": ["queries"]}
     return TrainingConfig.model_validate({"name": "data", "language_models": [model], **sections})
+
+
+def train_on_log(folder: Path, **sections: Any) -> Path:
+    """The bundle of a query log with a small model of its words; the sections are those of a configuration."""
+    model = {"name": "queries", "unit": "word", "sources": ["queries"]}
+    document = {
+        "publishing": {"registry": "registry"},
+        "work": "work",
+        "language_models": [model | {"ngram": {"smoothing": "add_delta", "order": 3}}],
+    }
+    config = TrainingConfig.model_validate(document | sections)
+    return train(config, base=folder, reporter=SilentReporter()).path
 
 
 def count_log(

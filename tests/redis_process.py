@@ -12,6 +12,7 @@ from pathlib import Path
 
 HOST = "127.0.0.1"
 _PORTS = range(20_000, 32_000)  # below those that the system hands out to clients
+_CLUSTER_BUS = 10_000
 _START_TIMEOUT_S = 20.0
 
 
@@ -26,7 +27,7 @@ class RedisProcess:
         self._folder = folder
         self._options = options
         self._process: subprocess.Popen[bytes] | None = None
-        self.port = free_port()
+        self.port = free_port(beside=_CLUSTER_BUS if "--cluster-enabled" in options else 0)
 
     @property
     def url(self) -> str:
@@ -71,16 +72,25 @@ class RedisProcess:
             return False
 
 
-def free_port() -> int:
-    """A port of the loopback address that nobody listens on now."""
-    for port in random.sample(_PORTS, k=200):
-        with socket.socket() as probe:
-            try:
-                probe.bind((HOST, port))
-            except OSError:
-                continue
+def free_port(*, beside: int = 0) -> int:
+    """A port of the loopback address that nobody listens on now.
+
+    Args:
+        beside: the port that stands so far above is free too.
+    """
+    for port in random.sample(_PORTS[: len(_PORTS) - beside], k=200):
+        if _is_free(port) and _is_free(port + beside):
             return port
     raise RuntimeError("no free port among 200 tried")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
 
 
 def executable() -> str:

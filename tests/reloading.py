@@ -5,9 +5,9 @@ from __future__ import annotations
 import shutil
 import threading
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import grpc
 from autocomplete.v1 import autocomplete_service_pb2 as pb
@@ -16,10 +16,9 @@ from autocomplete.v1 import model_service_pb2 as model_pb
 from autocomplete.v1 import model_service_pb2_grpc as model_grpc
 
 from lm.bundle.manifest import read_manifest, write_manifest
+from lm.bundle.registry import BundleStore
 from service.app import Server
-from service.config import load_settings
-from tests.redis_process import free_port
-from tests.service_twins import eventually
+from tests.service_twins import eventually, served
 
 FIRST, SECOND = "20260101-000000", "20260102-000000"
 QUERIES = ("", "n", "ne", "new y", "w", "free", "a", "m", "qzx", "map")
@@ -32,17 +31,16 @@ def versioned(bundle: Path, folder: Path, version: str) -> Path:
     return folder
 
 
-@contextmanager
-def serving(root: Path | str, **settings: object) -> Iterator[tuple[Server, grpc.Channel]]:
-    overrides = {"registry": root, "address": f"127.0.0.1:{free_port()}", "metrics_address": "off", "reload_s": 0.02}
-    server = Server(load_settings(overrides | settings, None))
-    server.start()
-    try:
-        with grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:
-            eventually(lambda: server.models.status(server.models.default).model is not None)
-            yield server, channel
-    finally:
-        server.stop()
+def publish_two(bundles: BundleStore, bundle: Path, folder: Path) -> None:
+    """Publishes a bundle as the model `tiny` in two versions, by copies in `folder`; the first one is active."""
+    for version in (FIRST, SECOND):
+        bundles.publish("tiny", version, versioned(bundle, folder / version, version))
+    bundles.activate("tiny", FIRST)
+
+
+def serving(root: Path | str, **settings: Any) -> AbstractContextManager[tuple[Server, grpc.Channel]]:
+    """A server that looks for another version all the time."""
+    return served(root, **{"reload_s": 0.02} | settings)
 
 
 class Load:

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import pytest
 
+from autocomplete_client.errors import CallError, from_rpc
 from lm.bundle.manifest import MANIFEST_FILE
 from lm.errors import UnsupportedError
 from lm.index.live_queries import LiveQuery
@@ -21,6 +23,7 @@ from lm.text.normalize import normalize_query
 from service.app import Server
 from service.config import load_settings
 from service.live.follower import Follower
+from service.models.served_models import ModelState
 from service.telemetry.metrics import Metrics
 from suggest.budget import Budget, LeftOut, OptionalPart, StageTiming
 from suggest.live import NOTHING, Live
@@ -193,6 +196,10 @@ class TwinModel(_Anything):  # type: ignore[misc]
             raise self.failure
 
 
+PATIENCE = {"time_budget_ms": 20_000, "max_wait_ms": 5_000}
+"""Settings: a machine that runs tests is busy with others, so what is late there says nothing."""
+
+
 def no_live_state(metrics: Metrics) -> Follower:
     """What follows no store: nothing is ever taken down."""
     return Follower(None, metrics, clock=time.monotonic, wall_clock=time.time)
@@ -209,40 +216,40 @@ def registry_of(root: Path, models: Mapping[str, list[str]]) -> Path:
 
 
 @contextmanager
+def served(
+    registry: Path | str, *, opener: Callable[[Path], Model] | None = None, wait: bool = True, **settings: Any
+) -> Iterator[tuple[Server, grpc.Channel]]:
+    """A server on a free port, once each model of its registry was opened, or could not be."""
+    overrides = {"registry": registry, "address": f"127.0.0.1:{free_port()}", "metrics_address": "off"}
+    server = Server(load_settings(overrides | settings, None), opener=opener)
+    server.start()
+    try:
+        with grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+            if wait:
+                eventually(lambda: all(each.state is not ModelState.LOADING for each in server.models.statuses()))
+            yield server, channel
+    finally:
+        server.stop()
+        gc.unfreeze()  # it ends before its process does
+
+
+@contextmanager
 def running(
     folder: Path,
     *models: TwinModel,
-    opener: Callable[..., Model] | None = None,
-    wait: bool = True,
-    **settings: object,
+    opener: Callable[[Path], Model] | None = None,
+    **settings: Any,
 ) -> Iterator[tuple[Server, grpc.Channel]]:
-    """A server on free ports that answers with twins."""
+    """A server that answers with twins."""
     twins = {model.name: model for model in models or (TwinModel(),)}
     root = registry_of(folder / "registry", {name: [twin.version] for name, twin in twins.items()})
 
     def open_twin(path: Path) -> Model:
         return twins[path.parent.name]
 
-    overrides = {
-        "registry": root,
-        "address": f"127.0.0.1:{free_port()}",
-        "metrics_address": "off",
-        "default_model": next(iter(twins)),
-        "drain_s": 5,
-        # a machine that runs tests is busy with others: what is late here says nothing
-        "time_budget_ms": 20_000,
-        "max_wait_ms": 5_000,
-    }
-    server = Server(load_settings(overrides | settings, None), opener=opener or open_twin)
-    server.start()
-    try:
-        with grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:
-            if wait:
-                eventually(lambda: server.models.status(server.models.default).model is not None)
-            yield server, channel
-    finally:
-        server.stop()
-        gc.unfreeze()  # it ends before its process does
+    given: dict[str, Any] = {"default_model": next(iter(twins)), "drain_s": 5} | PATIENCE | settings
+    with served(root, opener=opener or open_twin, **given) as serving:
+        yield serving
 
 
 def eventually(condition: Callable[[], object], timeout_s: float = 20.0) -> None:
@@ -252,6 +259,13 @@ def eventually(condition: Callable[[], object], timeout_s: float = 20.0) -> None
         if time.monotonic() > deadline_s:
             raise AssertionError("it never came to hold")
         time.sleep(0.005)
+
+
+def refused(call: Callable[..., object], *args: Any, **fields: Any) -> CallError:
+    """How a call over gRPC is refused."""
+    with pytest.raises(grpc.RpcError) as raised:
+        call(*args, **fields)
+    return from_rpc(raised.value)
 
 
 def sample(server: Server, name: str, **labels: str) -> float:

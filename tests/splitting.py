@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,32 +16,29 @@ from autocomplete.v1 import model_service_pb2_grpc as model_grpc
 
 from lm.errors import BundleDamagedError
 from service.app import Server
-from service.config import load_settings
 from suggest.model import Model
-from tests.redis_process import free_port
-from tests.service_twins import TwinModel, eventually, registry_of
+from tests.service_twins import TwinModel, registry_of, served
 
 USERS = [f"user-{number}" for number in range(60)]
 
 
+@dataclass(frozen=True)
 class Split:
-    """A server that splits the twin `twin` into the versions 1, 2 and 3."""
+    """A server that splits the twin `twin` into the versions 1, 2 and 3; those in `broken` do not open."""
 
-    def __init__(self, root: Path, split: str, broken: set[str], **settings: object) -> None:
-        self.root = registry_of(root, {"twin": ["1", "2", "3"], "other": ["1"]})
-        self.twins = {each: TwinModel(version=each, warm_queries=("warm",)) for each in ("1", "2", "3")}
-        self.broken = broken
-        given = {"registry": self.root, "address": f"127.0.0.1:{free_port()}", "metrics_address": "off"}
-        given |= {"reload_s": 0.01, "default_model": "twin", "split": split, "time_budget_ms": 20_000}
-        self.channel: grpc.Channel = None
-        self.stub: Any = None
-        self.models: Any = None
-        self.server = Server(load_settings(given | settings, None), opener=self._open)
+    root: Path
+    twins: Mapping[str, TwinModel]
+    broken: set[str]
+    server: Server
+    channel: grpc.Channel
 
-    def _open(self, path: Path) -> Model:
-        if path.name in self.broken:
-            raise BundleDamagedError(path, "a file has another digest")
-        return TwinModel("other", version="1") if path.parent.name == "other" else self.twins[path.name]
+    @property
+    def stub(self) -> Any:
+        return pb_grpc.AutocompleteServiceStub(self.channel)
+
+    @property
+    def models(self) -> Any:
+        return model_grpc.ModelServiceStub(self.channel)
 
     def ask(self, user: str = "", query: str = "n") -> str:
         answer = self.stub.CompleteQuery(pb.CompleteQueryRequest(query=query, user_pseudo_id=user))
@@ -52,15 +50,16 @@ class Split:
 
 
 @contextmanager
-def splitting(folder: Path, split: str, *, broken: set[str] | None = None, **settings: object) -> Iterator[Split]:
-    running = Split(folder, split, broken or set(), **settings)
-    running.server.start()
-    try:
-        with grpc.insecure_channel(f"127.0.0.1:{running.server.port}") as channel:
-            running.channel = channel
-            running.stub = pb_grpc.AutocompleteServiceStub(channel)
-            running.models = model_grpc.ModelServiceStub(channel)
-            eventually(lambda: running.server.models.status("twin").model is not None)
-            yield running
-    finally:
-        running.server.stop()
+def splitting(folder: Path, split: str, *, broken: set[str] | None = None, **settings: Any) -> Iterator[Split]:
+    root = registry_of(folder, {"twin": ["1", "2", "3"], "other": ["1"]})
+    twins = {each: TwinModel(version=each, warm_queries=("warm",)) for each in ("1", "2", "3")}
+    damaged = broken or set()
+
+    def open_twin(path: Path) -> Model:
+        if path.name in damaged:
+            raise BundleDamagedError(path, "a file has another digest")
+        return TwinModel("other", version="1") if path.parent.name == "other" else twins[path.name]
+
+    given: dict[str, Any] = {"reload_s": 0.01, "default_model": "twin", "split": split, "time_budget_ms": 20_000}
+    with served(root, opener=open_twin, **given | settings) as (server, channel):
+        yield Split(root, twins, damaged, server, channel)

@@ -161,11 +161,12 @@ def test_what_was_taken_is_there_after_all_connections_ended(store: LiveStore, l
     again.close()
 
 
-def test_closing_ends_all_connections_for_good(store: LiveStore) -> None:
+def test_closing_ends_all_connections_for_good(location: str) -> None:
     def open_sockets() -> set[socket.socket]:
         return {each for each in gc.get_objects() if type(each) is socket.socket and each.fileno() >= 0}
 
     before = open_sockets()
+    store = open_store(location)
     put(store, "a")
     store.follow(store.snapshot().position, 0.01)
     store.close()

@@ -13,12 +13,12 @@ from autocomplete.v1 import autocomplete_service_pb2_grpc as pb_grpc
 from autocomplete.v1 import deny_list_service_pb2 as deny_pb
 from autocomplete.v1 import deny_list_service_pb2_grpc as deny_grpc
 
-from benchmarks.live import Writer, everything, kill_rounds
 from service.live.changes import Change
 from service.live.stores.store import open_store
 from tests.redis_process import RedisProcess
 from tests.service_process import started
 from tests.service_twins import eventually
+from tests.store_writers import Writer, everything, kill_rounds
 
 _OWN_CONNECTION = (("grpc.use_local_subchannel_pool", 1),)
 

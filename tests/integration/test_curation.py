@@ -20,12 +20,11 @@ from autocomplete.v1 import curation_service_pb2_grpc as curation_grpc
 from autocomplete.v1 import deny_list_service_pb2 as deny_pb
 from autocomplete.v1 import deny_list_service_pb2_grpc as deny_grpc
 
-from autocomplete_client.errors import CallError, from_rpc
 from lm.bundle.registry import Registry
 from service.app import Server
 from service.live.stores.sqlite_store import SqliteStore
 from suggest.model import Model, open_model
-from tests.service_twins import TwinModel, eventually, running, sample
+from tests.service_twins import TwinModel, eventually, refused, running, sample
 from training.config import TrainingConfig
 from training.pipeline import train
 from training.progress import SilentReporter
@@ -127,12 +126,6 @@ def serving(folder: Path, model: Model | None = None, **settings: Any) -> Iterat
         yield server, Caller(channel)
 
 
-def refused(call: Any, *args: Any, **fields: Any) -> CallError:
-    with pytest.raises(grpc.RpcError) as raised:
-        call(*args, **fields)
-    return from_rpc(raised.value)
-
-
 def test_an_entry_is_found_as_those_of_the_catalogue_and_goes_when_it_is_deleted(tmp_path: Path, model: Model) -> None:
     with serving(tmp_path, model) as (_, caller):
         assert "Zenith Desk Lamp" not in caller.texts("zen")
@@ -199,18 +192,20 @@ def test_a_boost_raises_what_is_far_down(tmp_path: Path, model: Model) -> None:
         assert stated == sorted(stated, reverse=True)
 
 
+def _at(at_s: float) -> dict[str, int]:
+    return {"seconds": int(at_s), "nanos": int(at_s % 1 * 1e9)}
+
+
 def test_a_pin_begins_and_ends_by_itself(tmp_path: Path, model: Model) -> None:
     with serving(tmp_path, model) as (_, caller):
-        start, end = time.time() + 1.0, time.time() + 2.5
-        times = {
-            name: {"seconds": int(at), "nanos": int(at % 1 * 1e9)}
-            for name, at in (("start_time", start), ("expire_time", end))
-        }
-        caller.pin("bosch", "Today only", place=1, **times)
+        start_s = time.time() + 1.0
+        caller.pin("bosch", "Today only", place=1, start_time=_at(start_s))
         eventually(lambda: caller.texts("bosch")[0] == "Today only")
-        assert time.time() >= start
+        assert time.time() >= start_s
+        end_s = time.time() + 1.0
+        caller.pin("bosch", "Today only", place=1, expire_time=_at(end_s))
         eventually(lambda: caller.texts("bosch")[0] != "Today only")
-        assert time.time() >= end
+        assert time.time() >= end_s
         assert not caller.curation.ListPins(curation_pb.ListPinsRequest()).pins
 
 

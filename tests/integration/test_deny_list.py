@@ -17,14 +17,13 @@ from autocomplete.v1 import autocomplete_service_pb2_grpc as pb_grpc
 from autocomplete.v1 import deny_list_service_pb2 as deny_pb
 from autocomplete.v1 import deny_list_service_pb2_grpc as deny_grpc
 
-from autocomplete_client.errors import CallError, from_rpc
 from lm.errors import ConfigError
 from service.app import Server
 from service.live.changes import Change
 from service.live.deny_list import KIND
 from service.live.stores.sqlite_store import SqliteStore
 from tests.redis_process import RedisProcess, free_port
-from tests.service_twins import TwinModel, eventually, running, sample
+from tests.service_twins import TwinModel, eventually, refused, running, sample
 
 EXACT, CONTAINS, PATTERN, GENERATED, EVERYTHING = (
     getattr(deny_pb.DenyListEntry, f"MATCH_OPERATOR_{name}")
@@ -73,12 +72,6 @@ class Caller:
 def serving(folder: Path, *models: TwinModel, **settings: Any) -> Iterator[tuple[Server, Caller]]:
     with running(folder, *models, **settings) as (server, channel):
         yield server, Caller(channel)
-
-
-def refused(call: Any, *args: Any, **fields: Any) -> CallError:
-    with pytest.raises(grpc.RpcError) as raised:
-        call(*args, **fields)
-    return from_rpc(raised.value)
 
 
 def test_what_is_taken_down_is_shown_by_no_method_and_comes_back(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import functools
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +23,12 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from service.app import Server
-from service.config import load_settings
 from service.live.events.event import Event, EventKind
 from service.live.stores.store import LiveStore, open_store
 from service.live.users.keys import UserKeys
 from suggest.model import open_model
-from tests.redis_process import RedisProcess, free_port
-from tests.service_twins import eventually, sample
+from tests.redis_process import RedisProcess
+from tests.service_twins import PATIENCE, eventually, sample, served
 
 PERSONAL, GENERATED = pb.SUGGESTION_SOURCE_PERSONAL, pb.SUGGESTION_SOURCE_GENERATED
 SECRET = "not told"
@@ -81,18 +80,10 @@ _open_once = functools.cache(open_model)
 
 @contextmanager
 def serving(registry: Path, live: str, **settings: Any) -> Iterator[Users]:
-    overrides = {"registry": registry, "address": f"127.0.0.1:{free_port()}", "metrics_address": "off", "live": live}
-    patience = {"time_budget_ms": 20_000, "max_wait_ms": 20_000, "drain_s": 5, "user_secret": SECRET}
-    server = Server(load_settings(overrides | patience | settings, None), opener=_open_once)
-    server.start()
-    store = open_store(live)
-    try:
-        with grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:
-            eventually(lambda: server.models.status(server.models.default).model is not None)
-            yield Users(server, channel, store)
-    finally:
-        store.close()
-        server.stop()
+    patience = PATIENCE | {"max_wait_ms": 20_000, "drain_s": 5}
+    given = patience | {"live": live, "user_secret": SECRET} | settings
+    with served(registry, opener=_open_once, **given) as (server, channel), closing(open_store(live)) as store:
+        yield Users(server, channel, store)
 
 
 @pytest.fixture

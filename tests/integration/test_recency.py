@@ -10,9 +10,7 @@ import pytest
 
 from lm.bundle.bundle import Bundle, open_bundle
 from suggest.model import Model
-from training.config import TrainingConfig
-from training.pipeline import train
-from training.progress import SilentReporter
+from tests.data_config import train_on_log
 
 _DAY_S = 86_400
 _TOPICS = [first + last for first in ("bar", "cor", "dal", "fen", "gim", "hol", "jep", "kov") for last in "aeioux"]
@@ -35,22 +33,7 @@ def _train(folder: Path, **log: str) -> Bundle:
                 days = mostly if number % 6 else seldom
                 rows.append(f"{query}\t{1_700_000_000 + days * _DAY_S:.0f}")
     (folder / "log.tsv").write_text("\n".join(rows) + "\n", encoding="utf-8")
-    document = {
-        "name": "trends",
-        "query_log": [{"path": "log.tsv", **log}],
-        "publishing": {"registry": "registry"},
-        "work": "work",
-        "language_models": [
-            {
-                "name": "queries",
-                "unit": "word",
-                "sources": ["queries"],
-                "ngram": {"smoothing": "add_delta", "order": 3},
-            }
-        ],
-    }
-    config = TrainingConfig.model_validate(document)
-    return open_bundle(train(config, base=folder, reporter=SilentReporter()).path)
+    return open_bundle(train_on_log(folder, name="trends", query_log=[{"path": "log.tsv", **log}]))
 
 
 def _risen_first(bundle: Bundle) -> float:

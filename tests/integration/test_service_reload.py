@@ -6,7 +6,6 @@ import gc
 from functools import partial
 from pathlib import Path
 
-import grpc
 import pytest
 from autocomplete.v1 import autocomplete_service_pb2 as pb
 from autocomplete.v1 import autocomplete_service_pb2_grpc as pb_grpc
@@ -14,21 +13,15 @@ from autocomplete.v1 import model_service_pb2 as model_pb
 from autocomplete.v1 import model_service_pb2_grpc as model_grpc
 
 from lm.bundle.registry import Registry
-from service.app import Server
-from service.config import load_settings
-from tests.redis_process import free_port
-from tests.reloading import FIRST, SECOND, Load, answers, serving, version_of, versioned
+from tests.reloading import FIRST, SECOND, Load, answers, publish_two, serving, version_of
 from tests.service_twins import TwinModel, eventually, registry_of, sample
 from tests.typist import Typist
 
 
 @pytest.fixture
 def registry(tmp_path: Path, tiny_bundle: Path) -> Registry:
-    """The model `tiny` in two versions, the first one active."""
     bundles = Registry(tmp_path / "registry")
-    for version in (FIRST, SECOND):
-        bundles.publish("tiny", version, versioned(tiny_bundle, tmp_path / version, version))
-    bundles.activate("tiny", FIRST)
+    publish_two(bundles, tiny_bundle, tmp_path)
     return bundles
 
 
@@ -87,26 +80,19 @@ def test_a_call_under_way_ends_on_the_version_that_it_began_on(tmp_path: Path) -
     root = registry_of(tmp_path, {"twin": ["1", "2"]})
     twins = {version: TwinModel(version=version) for version in ("1", "2")}
     (root / "twin" / "ACTIVE").write_text("1", encoding="utf-8")
-    settings = {"registry": root, "address": f"127.0.0.1:{free_port()}", "metrics_address": "off", "reload_s": 0.01}
-    server = Server(load_settings(settings, None), opener=lambda path: twins[path.name])
-    server.start()
-    try:
-        with grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:
-            eventually(lambda: server.models.status("twin").model is twins["1"])
-            stub = pb_grpc.AutocompleteServiceStub(channel)
-            typist = Typist(channel)
-            typist.type(1, "new")
-            assert {next(typist.answers).completion.model_version for _ in range(2)} == {"1"}
-            twins["1"].gate.clear()
-            slow = stub.CompleteQuery.future(pb.CompleteQueryRequest(query="q"))
-            eventually(lambda: ("q", True) in twins["1"].asked)
-            Registry(root).activate("twin", "2")
-            eventually(lambda: server.models.status("twin").model is twins["2"])
-            assert stub.CompleteQuery(pb.CompleteQueryRequest(query="q")).model_version == "2"
-            typist.type(2, "new y")
-            assert {next(typist.answers).completion.model_version for _ in range(2)} == {"2"}
-            typist.finish()
-            twins["1"].gate.set()
-            assert slow.result().model_version == "1"
-    finally:
-        server.stop()
+    with serving(root, opener=lambda path: twins[path.name]) as (server, channel):
+        stub = pb_grpc.AutocompleteServiceStub(channel)
+        typist = Typist(channel)
+        typist.type(1, "new")
+        assert {next(typist.answers).completion.model_version for _ in range(2)} == {"1"}
+        twins["1"].gate.clear()
+        slow = stub.CompleteQuery.future(pb.CompleteQueryRequest(query="q"))
+        eventually(lambda: ("q", True) in twins["1"].asked)
+        Registry(root).activate("twin", "2")
+        eventually(lambda: server.models.status("twin").model is twins["2"])
+        assert stub.CompleteQuery(pb.CompleteQueryRequest(query="q")).model_version == "2"
+        typist.type(2, "new y")
+        assert {next(typist.answers).completion.model_version for _ in range(2)} == {"2"}
+        typist.finish()
+        twins["1"].gate.set()
+        assert slow.result().model_version == "1"

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from cli.main import app
 from lm.bundle.manifest import read_manifest
 from lm.bundle.registry import BundleStore, open_registry
-from tests.reloading import FIRST, SECOND, Load, answers, serving, version_of, versioned
+from tests.reloading import FIRST, SECOND, Load, answers, publish_two, serving, version_of, versioned
 from tests.service_twins import eventually, sample
 
 
@@ -26,9 +26,7 @@ from tests.service_twins import eventually, sample
 def registry(tmp_path: Path, tiny_bundle: Path, s3_url: str) -> BundleStore:
     """The model `tiny` in two versions in S3, the first one active."""
     bundles = open_registry(s3_url, tmp_path / "publisher")
-    for version in (FIRST, SECOND):
-        bundles.publish("tiny", version, versioned(tiny_bundle, tmp_path / version, version))
-    bundles.activate("tiny", FIRST)
+    publish_two(bundles, tiny_bundle, tmp_path)
     return bundles
 
 

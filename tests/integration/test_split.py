@@ -9,6 +9,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from autocomplete.v1 import autocomplete_service_pb2 as pb
@@ -22,9 +23,9 @@ from demo.sample_data import SampleData
 from lm.bundle.registry import Registry
 from lm.errors import ConfigError
 from tests.compose_run import ROOT
-from tests.reloading import FIRST, SECOND, serving, versioned
+from tests.reloading import FIRST, SECOND, publish_two, serving
 from tests.service_twins import eventually, sample
-from tests.splitting import USERS, Split, splitting
+from tests.splitting import USERS, splitting
 from tests.typist import Typist
 
 
@@ -128,25 +129,22 @@ def test_if_none_of_them_opens_the_active_version_answers(tmp_path: Path) -> Non
     ],
 )
 def test_what_the_registry_does_not_have_is_an_error_before_serving(
-    tmp_path: Path, split: str, settings: dict[str, object], said: str
+    tmp_path: Path, split: str, settings: dict[str, Any], said: str
 ) -> None:
-    with pytest.raises(ConfigError) as raised:
-        Split(tmp_path, split, set(), **settings)
+    with pytest.raises(ConfigError) as raised, splitting(tmp_path, split, **settings):
+        pass
     assert said in str(raised.value)
 
 
 @pytest.fixture
-def two_versions(tmp_path: Path, tiny_bundle: Path) -> Registry:
-    """The model `tiny` in two versions."""
-    bundles = Registry(tmp_path / "registry")
-    for version in (FIRST, SECOND):
-        bundles.publish("tiny", version, versioned(tiny_bundle, tmp_path / version, version))
-    bundles.activate("tiny", FIRST)
-    return bundles
+def two_versions(tmp_path: Path, tiny_bundle: Path) -> Path:
+    """The registry."""
+    publish_two(Registry(tmp_path / "registry"), tiny_bundle, tmp_path)
+    return tmp_path / "registry"
 
 
-def test_two_real_bundles_side_by_side(two_versions: Registry) -> None:
-    with serving(two_versions.root, split=f"tiny@{FIRST}=50,tiny@{SECOND}=50") as (_, channel):
+def test_two_real_bundles_side_by_side(two_versions: Path) -> None:
+    with serving(two_versions, split=f"tiny@{FIRST}=50,tiny@{SECOND}=50") as (_, channel):
         stub = pb_grpc.AutocompleteServiceStub(channel)
         found = [stub.CompleteQuery(pb.CompleteQueryRequest(query="new", user_pseudo_id=user)) for user in USERS]
         assert {answer.model_version for answer in found} == {FIRST, SECOND}
@@ -155,10 +153,10 @@ def test_two_real_bundles_side_by_side(two_versions: Registry) -> None:
 
 
 def test_the_example_plays_users_whom_the_report_then_knows(
-    two_versions: Registry, tmp_path: Path, sample_data: SampleData
+    two_versions: Path, tmp_path: Path, sample_data: SampleData
 ) -> None:
     live = str(tmp_path / "live.sqlite")
-    with serving(two_versions.root, split=f"tiny@{FIRST}=50,tiny@{SECOND}=50", live=live) as (server, _):
+    with serving(two_versions, split=f"tiny@{FIRST}=50,tiny@{SECOND}=50", live=live) as (server, _):
         command = [sys.executable, "examples/python/experiment.py", str(sample_data.queries), "--users", "20"]
         command += ["--server", f"127.0.0.1:{server.port}"]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}

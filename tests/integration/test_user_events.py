@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,15 +16,13 @@ from autocomplete.v1 import autocomplete_service_pb2_grpc as pb_grpc
 from autocomplete.v1 import user_event_service_pb2 as event_pb
 from autocomplete.v1 import user_event_service_pb2_grpc as event_grpc
 
-from autocomplete_client.errors import CallError, from_rpc
+from autocomplete_client.errors import CallError
 from service.app import Server
 from service.live.stores.sqlite_store import SqliteStore
 from suggest.model import Model, open_model
+from tests.data_config import train_on_log
 from tests.gateways import running_gateway
-from tests.service_twins import TwinModel, eventually, running, sample
-from training.config import TrainingConfig
-from training.pipeline import train
-from training.progress import SilentReporter
+from tests.service_twins import TwinModel, eventually, refused, running, sample
 
 IMPRESSION, SELECTION, SUBMISSION = (
     getattr(event_pb.UserEvent, f"EVENT_TYPE_{name}") for name in ("IMPRESSION", "SELECTION", "SUBMISSION")
@@ -91,12 +89,6 @@ def replicas(folder: Path, model: Model, count: int = 2, **settings: Any) -> Ite
         yield callers
 
 
-def refused(call: Callable[..., Any], *args: Any, **fields: Any) -> CallError:
-    with pytest.raises(grpc.RpcError) as raised:
-        call(*args, **fields)
-    return from_rpc(raised.value)
-
-
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Model:
     """A model that was really trained, on few queries."""
@@ -104,23 +96,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Model:
     kinds = ("desk lamp", "sofa", "shoe rack", "shelf", "side table", "stool", "sofa bed", "sink")
     rows = [f"{colour} {kind}" for colour in ("black", "red", "silver", "small") for kind in kinds for _ in kind]
     (folder / "log.txt").write_text("\n".join([*rows, *kinds, *kinds]) + "\n", encoding="utf-8")
-    document = {
-        "name": "shop",
-        "query_log": [{"path": "log.txt"}],
-        "screening": {"min_count": 1},
-        "publishing": {"registry": "registry"},
-        "work": "work",
-        "language_models": [
-            {
-                "name": "queries",
-                "unit": "word",
-                "sources": ["queries"],
-                "ngram": {"smoothing": "add_delta", "order": 3},
-            }
-        ],
-    }
-    config = TrainingConfig.model_validate(document)
-    return open_model(train(config, base=folder, reporter=SilentReporter()).path)
+    return open_model(train_on_log(folder, name="shop", query_log=[{"path": "log.txt"}], screening={"min_count": 1}))
 
 
 def places(error: CallError) -> tuple[str, list[str]]:
@@ -173,8 +149,7 @@ def test_an_event_id_counts_once(tmp_path: Path) -> None:
 
 
 def test_what_was_sent_is_kept(tmp_path: Path) -> None:
-    with serving(tmp_path, TwinModel("shop"), TwinModel("films")) as (server, caller):
-        eventually(lambda: server.models.status("films").model is not None)
+    with serving(tmp_path, TwinModel("shop"), TwinModel("films")) as (_, caller):
         token = caller.complete("new", model="models/films").attribution_token
         shown = [{"text": "newa", "source": pb.SUGGESTION_SOURCE_HISTORY}, {"text": "newb"}]
         caller.write(

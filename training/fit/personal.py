@@ -6,7 +6,9 @@ their words make of it, it was.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -89,12 +91,6 @@ def _by_user(path: Path) -> Iterator[list[tuple[float, str]]]:
     from pyarrow.parquet import read_table
 
     table = read_table(path)
-    before, submissions = None, list[tuple[float, str]]()
-    for user, at_s, query in zip(*(table[name].to_pylist() for name in ("user", "time_s", "query")), strict=True):
-        if user != before and submissions:
-            yield submissions
-            submissions = []
-        before = user
-        submissions.append((at_s, query))
-    if submissions:
-        yield submissions
+    rows = zip(*(table[name].to_pylist() for name in ("user", "time_s", "query")), strict=True)
+    for _, submissions in itertools.groupby(rows, key=itemgetter(0)):
+        yield [(at_s, query) for _, at_s, query in submissions]

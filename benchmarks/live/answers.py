@@ -1,12 +1,7 @@
-"""What entries, pins and take-downs add to an answer that no cache has.
-
-`python -m benchmarks.curated BUNDLE` completes beginnings of the bundle's queries with 100,000 live entries, 1,000 pins
-and 1,000 denied phrases and without, one after the other, and prints the median times.
-"""
+"""What entries, pins and take-downs add to an answer that no cache has."""
 
 from __future__ import annotations
 
-import argparse
 import random
 import statistics
 import time
@@ -50,22 +45,17 @@ def live_model(model: Model, items: list[Item]) -> LiveModel:
     return LiveModel(model, follower)
 
 
-def main() -> None:
-    """Measures."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("bundle", type=Path)
-    parser.add_argument("--entries", type=int, default=100_000)
-    parser.add_argument("--prefixes", type=int, default=1000)
-    arguments = parser.parse_args()
-    model, draw = open_model(arguments.bundle), random.Random(1)
+def measure_answers(bundle: Path, entries: int, prefixes: int) -> None:
+    """Prints the median times of answers with and without live entries, 1,000 pins and 1,000 take-downs."""
+    model, draw = open_model(bundle), random.Random(1)
     assert model.bundle.queries is not None
     queries = [text for text, _ in model.bundle.queries.completions("", 20_000)[0]]
     begun_s = time.perf_counter()
-    items = live_items(model, queries, draw, arguments.entries)
+    items = live_items(model, queries, draw, entries)
     models = {"none": live_model(model, []), "live": live_model(model, items)}
     built_s = time.perf_counter() - begun_s
     spent_ms: dict[str, list[float]] = {name: [] for name in models}
-    chosen = [query[: draw.randint(1, len(query))] for query in draw.choices(queries, k=arguments.prefixes)]
+    chosen = [query[: draw.randint(1, len(query))] for query in draw.choices(queries, k=prefixes)]
     for prefix in chosen:  # corrections are kept once they are found
         for each in models.values():
             each.complete_query(prefix, QueryOptions(), None)
@@ -76,10 +66,6 @@ def main() -> None:
             spent_ms[name].append((time.thread_time() - at_s) * 1e3)
     p50 = {name: statistics.median(each) for name, each in spent_ms.items()}
     ratios = [live / none for live, none in zip(spent_ms["live"], spent_ms["none"], strict=True)]
-    print(f"{len(items):,} items, taken up in {built_s:.1f} s; {arguments.prefixes} prefixes")
+    print(f"{len(items):,} items, taken up in {built_s:.1f} s; {prefixes} prefixes")
     print(f"p50 {p50['none']:.2f} ms without, {p50['live']:.2f} ms with: {p50['live'] / p50['none']:.2f} times")
     print(f"median of the ratios {statistics.median(ratios):.2f}")
-
-
-if __name__ == "__main__":
-    main()

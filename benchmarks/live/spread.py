@@ -1,4 +1,4 @@
-"""How soon changes hold in every worker of three replicas, under even traffic: see `live_servers`."""
+"""How soon changes hold in every worker of three replicas, under even traffic."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import grpc
 
-from benchmarks.live_servers import WORKERS, Caller, Store, popular, replicas, store_of
+from benchmarks.live.servers import WORKERS, Caller, Store, popular, replicas, spread_of, store_of
 
 _OBEY_S = 20.0
 
@@ -137,9 +137,7 @@ def measure_spread(registry: Path, sample: Path, store: Store, count: int, calls
         f"{1000 * every_s:.0f} ms: {calls / took_s:.0f} calls/s, {refused} of {calls:,} refused"
     )
     for kind, each_s in waited_s.items():
-        each_s.sort()
-        median_s, p99_s = each_s[len(each_s) // 2], each_s[len(each_s) * 99 // 100]
-        print(f"{len(each_s):>5} x {kind:9}: median {median_s:.3f} s, p99 {p99_s:.3f} s, worst {each_s[-1]:.3f} s")
+        print(f"{len(each_s):>5} x {kind:9}: {spread_of(each_s)}")
     print(f"of {len(done)}, no longer so in the end: {undone}")
 
 

@@ -1,7 +1,8 @@
-"""Whether what is taken down is shown by any method, and whether anything else is missing: see `live_servers`."""
+"""Whether what is taken down is shown by any method, and whether anything else is missing."""
 
 from __future__ import annotations
 
+import itertools
 import queue
 import random
 import tempfile
@@ -12,7 +13,8 @@ from pathlib import Path
 
 from autocomplete.v1 import autocomplete_service_pb2 as pb
 
-from benchmarks.live_servers import Caller, Store, is_form, letters_of, popular, replicas, store_of
+from benchmarks.live.servers import Caller, Store, letters_of, popular, replicas, store_of
+from lm.text.normalize import normalize_query
 
 _DENIED, _ALIKE, _PREFIXES = 100, 1000, 10_000
 _POOL = 8_000
@@ -41,6 +43,14 @@ class Denied:
             words & set(each.split()) or letters.startswith(letters_of(each)) or letters.endswith(letters_of(each))
             for each in (*self.exact, *self.contains)
         )
+
+
+def is_form(text: str, phrase: str) -> bool:
+    """Whether a text has a phrase in it as words of its own, however they are joined."""
+    words, letters = [letters_of(word) for word in normalize_query(text).replace("-", " ").split()], letters_of(phrase)
+    ends = [0, *itertools.accumulate(map(len, words))]
+    whole = "".join(words)
+    return any(whole[begin : begin + len(letters)] == letters for begin in ends if begin + len(letters) in ends)
 
 
 def measure_hidden(registry: Path, sample: Path) -> None:
