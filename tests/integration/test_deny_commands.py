@@ -81,7 +81,7 @@ def test_what_the_server_refuses_is_one_paragraph(tmp_path: Path, arguments: tup
 
 def test_a_time_needs_a_zone_and_a_server_must_be_there() -> None:
     assert "time zone" in run("deny", "add", "a", "--until", "2099-01-01T00:00", code=2)
-    assert "no time" in run("deny", "add", "a", "--until", "soon", code=2)
+    assert "not a time" in run("deny", "add", "a", "--until", "soon", code=2)
     assert "autocomplete serve" in run("deny", "list", "--server", "127.0.0.1:1", code=1)
 
 
