@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.operators import Server, Who, calling, parse_time, who
+from cli.operators import Server, Who, parse_time, who
 from cli.output import counted, print_json, stderr
 from cli.serve import DEFAULT_SERVER
 
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from service.live.stores.store import LiveStore
 
 _AT_ONCE = 500
-_FORGET_TIMEOUT_S = 60.0
-"""In a Redis all events are looked at."""
 _Live = Annotated[
     str | None,
     typer.Option(
@@ -161,11 +159,11 @@ def forget(
     server: Server = DEFAULT_SERVER,
 ) -> None:
     """Removes what a running server keeps of a user: own queries and events. The audit does not say of whom."""
-    from autocomplete.v1 import user_event_service_pb2 as pb
+    from autocomplete_client import Client
+    from cli.suggestions import reaching
 
-    with calling(server, "UserEventService") as service:
-        request = pb.DeleteUserDataRequest(user_pseudo_id=user, remover=by or who())
-        removed = service.DeleteUserData(request, timeout=_FORGET_TIMEOUT_S)
+    with reaching(server), Client(server) as client:
+        removed = client.delete_user_data(user, remover=by or who())
     print(f"{counted(removed.event_count, 'event', 'events')} and the user's own queries are removed.")
 
 
