@@ -91,7 +91,7 @@ class CurationServicer:
         match = re.fullmatch(rf"{_COLLECTIONS[kind]}/([0-9a-f]{{16}})", request.name)
         if match is None:
             remedy = f"Format: `{_COLLECTIONS[kind]}/ID`; the method that lists them has all."
-            raise RequestError("name", "is no such name.", fault="MALFORMED", remedy=remedy)
+            raise RequestError("name", "is not a name of this kind.", fault="MALFORMED", remedy=remedy)
         await call.compute(self._writes.remove, kind, request.name, match.group(1), request.remover)
         return Empty().SerializeToString()
 
@@ -204,7 +204,7 @@ class CurationServicer:
         when = _WHENS.get(message.match)
         if when is None:
             remedy = "MATCH_TYPED, or MATCH_BEGINS."
-            raise RequestError("pin.match", "is none of its values.", fault="MALFORMED", remedy=remedy)
+            raise RequestError("pin.match", "is not one of its values.", fault="MALFORMED", remedy=remedy)
         return Pin(
             model=self._model("pin.model", message.model),
             query=message.query,

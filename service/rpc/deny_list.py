@@ -115,7 +115,7 @@ def read_entry(message: pb.DenyListEntry, *, now_s: float) -> DenyEntry:
     operator = _OPERATORS.get(message.match_operator)
     if operator is None:
         remedy = f"One of {', '.join(each.name for each in Operator)}, as MATCH_OPERATOR_EXACT."
-        raise RequestError(f"{field}.match_operator", "is none.", fault="MALFORMED", remedy=remedy)
+        raise RequestError(f"{field}.match_operator", "is missing or unknown.", fault="MALFORMED", remedy=remedy)
     ends_s = read_time(f"{field}.expire_time", message, "expire_time")
     return DenyEntry(
         operator=operator,
@@ -159,5 +159,5 @@ def _read_name(name: str) -> str:
     match = _NAME.fullmatch(name)
     if match is None:
         remedy = "Format: `denyListEntries/ENTRY`; `ListDenyListEntries` has all."
-        raise RequestError("name", "is no entry's name.", fault="MALFORMED", remedy=remedy)
+        raise RequestError("name", "is not an entry's name.", fault="MALFORMED", remedy=remedy)
     return match.group(1)
