@@ -27,7 +27,7 @@ _Placed = tuple[int, Any]
 _Model = Annotated[str, typer.Option(help="The model that it holds for. If not given, the server's default one.")]
 _SERVICE = "CurationService"
 _LISTS = "Lists them, changed last first."
-_RESTORES = "Removes what was added; then what the model has of itself holds again."
+_RESTORES = "Removes what was added. What the model itself has then holds again."
 
 
 def add_entry(
@@ -53,7 +53,7 @@ def withdraw_entry(
     by: Who = "",
     server: Server = DEFAULT_SERVER,
 ) -> None:
-    """Suggests a text no more, as what is out of stock, also if the model's own catalogue or log has it."""
+    """Stops suggesting a text, such as what is out of stock, also one of the model's own catalogue or log."""
     _create_entry(server, text=text, withdrawn=True, model=resource(model), creator=by or who())
 
 
@@ -100,7 +100,7 @@ def add_pin(
     by: Who = "",
     server: Server = DEFAULT_SERVER,
 ) -> None:
-    """Has a text stand at a place of the list, or higher than it would."""
+    """Puts a text at a place of the list, or boosts it."""
     from autocomplete.v1 import curation_service_pb2 as pb
 
     pin = pb.Pin(
@@ -130,7 +130,7 @@ def add_synonym(
     by: Who = "",
     server: Server = DEFAULT_SERVER,
 ) -> None:
-    """Has words also find what has other words."""
+    """Lets words also find what has other words."""
     from autocomplete.v1 import curation_service_pb2 as pb
 
     synonym = pb.Synonym(

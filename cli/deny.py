@@ -32,8 +32,8 @@ def add(
     match: Annotated[
         Match,
         typer.Option(
-            help="What is taken down: what is the phrase (`exact`), has its words in it (`contains`) or matches a "
-            "regular expression of RE2 (`pattern`); all that models generate; or everything."
+            help="What is taken down: texts that are the phrase (`exact`), hold its words (`contains`) or match it as "
+            "a regular expression of RE2 (`pattern`); all that models generate; or everything."
         ),
     ] = Match.EXACT,
     model: Annotated[str, typer.Option(help="The one model that it holds for. If not given, all.")] = "",

@@ -61,6 +61,17 @@ def test_commands_add_list_and_remove(tmp_path: Path) -> None:
         assert "no denyListEntries" in run("deny", "remove", entry.strip(), *address, code=1)
 
 
+def test_a_narrow_terminal_breaks_neither_names_nor_words(tmp_path: Path) -> None:
+    with running(tmp_path) as (server, _):
+        address = ("--server", f"127.0.0.1:{server.port}")
+        long = ("--match", "contains", "--reason", "because somebody asked for it", "--until", "2099-01-01T00:00Z")
+        entry = run("deny", "add", "a phrase of several words", *long, *address).strip()
+        shown = CliRunner(env={"COLUMNS": "80"}).invoke(app, ["deny", "list", *address]).output
+    assert "1 in all" in shown
+    for whole in (entry, "contains", "because", "2099-01-01"):
+        assert whole in shown
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
