@@ -6,7 +6,6 @@ import itertools
 import math
 import operator
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -15,17 +14,13 @@ from lm.bundle.manifest import Ranking
 from lm.errors import UnsupportedError
 from lm.index.live_queries import LiveQueries
 from lm.index.queries import QueryIndex
-from lm.index.shown import Shown
 from lm.text.duplicates import distinct
-from lm.text.hangul import typed_prefixes
 from lm.text.normalize import normalize_query
 from suggest.budget import Budget, CostEstimate, OptionalPart, Work
 from suggest.candidates import Candidates, Floats, Pool, describe, log_share_of_models, pool_readings
+from suggest.listing import Listed, Listing
 from suggest.live import NOTHING, Known, Live
-from suggest.mixing import Mixing
 from suggest.opinions import SEEN, Advisers, Rescorer, rerank
-from suggest.personal import User, prefix_log_share
-from suggest.pins import Pin, boosted, placed
 from suggest.rank import judge_readings, order
 from suggest.sources.curated import BoostedSource, SynonymsSource
 from suggest.sources.live import LiveSource
@@ -35,15 +30,11 @@ from suggest.sources.ngram import NgramSource
 from suggest.sources.source import Proposal, Reading, Request, Source, read_typed
 from suggest.sources.spelling import SpellingSource
 from suggest.sources.words import WordsSource
-from suggest.typed_spans import prefix_span, word_spans
 from suggest.types import (
     Blocked,
     Generated,
     QueryCompletion,
     QueryOptions,
-    QuerySuggestion,
-    ScoreTerms,
-    SuggestionSource,
 )
 
 CHOSEN = 16
@@ -52,29 +43,6 @@ REAL = 10
 """Queries of the log that are ranked at last, if there are so many: a list without guesses is to be full too."""
 CORRECTED = 12
 """Completions of corrections that are ranked with them."""
-UNLISTED_LOG_PROB = -30.0
-"""What is stated of a pinned text that would not be listed."""
-_LEAST_SHARE = 1e-300
-"""Of a title's weight that is nothing beside another of the same title."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Listed:
-    """Natural-log probability and row of each candidate, best first, and each model's opinion of them.
-
-    `corrections` has the correction that a text completes, if it completes one; `typed_log_posterior` says how probable
-    it is that what was typed was meant; `total` are the submissions behind all readings; `refiners` are as of
-    `QueryCompletion`.
-    """
-
-    ranked: list[tuple[float, int]]
-    candidates: Candidates
-    ngram: Floats
-    neural: Floats | None = None
-    corrections: dict[str, Reading] = field(default_factory=dict)
-    typed_log_posterior: float = 0.0
-    total: float = 0.0
-    refiners: tuple[OptionalPart, ...] = ()
 
 
 class QueryCompleter:
@@ -107,6 +75,7 @@ class QueryCompleter:
         self._neural = neural or (NeuralSource(self._model, bundle.words) if proposes else None)
         self._neural_ranking = bundle.manifest.neural_ranking or self._ranking
         self._reranks = self._model.reranker is not None and self._ranking.reranker > 0
+        self._listing = Listing(bundle)
         self._spelling_cost = CostEstimate(0.002)
         self._neural_cost = CostEstimate(0.002 if self._neural is None else 0.010)
         self._reranker_cost = CostEstimate(0.003)
@@ -134,20 +103,9 @@ class QueryCompleter:
             request = self._without_offence(Request(normalize_query(query), options, live))
         listed = self._ranked(request, work) if request.query else self._popular(request, self._bundle.queries, work)
         with work.stage("rank"):
-            user = live.user if options.tags is None else None  # what the user typed has no tags
-            pins = [] if live.pins is None else live.pins.of(request.query)
-            wider = _widest(request) if user is not None or any(pin.boost for pin in pins) else request
-            suggestions: Sequence[QuerySuggestion]
-            suggestions = self._suggestions(wider, listed, self._bundle.queries.total)
-            suggestions = boosted(
-                suggestions, pins, fills=generated is Generated.FILL, least=options.min_acceptance_prob or 0.0
-            )
-            corrected_query = _corrected_query(listed, suggestions[: options.max_suggestions], live.blocked)
-            if user is not None:
-                suggestions = self._with_user(request, suggestions, listed.total, user)
-            suggestions = placed(suggestions, pins, lambda pin: self._pinned(request, pin))[: options.max_suggestions]
+            suggestions, corrected_query = self._listing.of(request, listed, self._known_to(request))
         return QueryCompletion(
-            suggestions=tuple(suggestions),
+            suggestions=suggestions,
             normalized_query=request.query,
             corrected_query=corrected_query,
             left_out=work.left_out,
@@ -222,13 +180,13 @@ class QueryCompleter:
         queries, tags = request.live.queries, request.options.tags
         return Known(self._bundle.queries, queries, tags) if queries or tags is not None else self._known
 
-    def _ranked(self, request: Request, work: Work) -> _Listed:
+    def _ranked(self, request: Request, work: Work) -> Listed:
         options = request.options
         with work.stage("ngram"):
             reading = read_typed(self._model, request.query)
             pool = self._proposed(request, reading, self._sources)
             size = max(CHOSEN, options.max_suggestions + 2)
-            rows = first_rows(pool, self._first_ranking, size, options.generated, request.blocked)
+            rows = first_rows(pool, self._first_ranking, size, options.generated, request.live.blocked)
             rows += _boosted_rows(request, pool, rows)
         corrections, parts = dict[str, Reading](), list[tuple[Reading, Pool]]()
         if options.correct and (spelling := self._spelling) is not None:
@@ -239,16 +197,14 @@ class QueryCompleter:
         if options.neural and may_propose and rows and self._asks_neural(reading, pool, parts, work):
             with work.stage("neural"), self._neural_cost.measured():
                 pool, mixed = self._widened(request, reading, pool, rows)
-            blocked = request.blocked
-            texts = enumerate(pool.candidates.texts)
-            rows = [row for row, text in texts if blocked is None or not blocked.blocks(text)]
+            rows = [row for row, text in enumerate(pool.candidates.texts) if not request.blocks(text)]
         if parts:
             kinds = [kind for kind in self._duplicates.collapse if kind != "plural"]
             pool, corrections = pool_readings(reading, pool, parts, kinds)
         if corrections:  # beside those that suit the typed letters, which stay the same
             typed = len(pool.parts[0].tokens)
             size = max(CORRECTED, options.max_suggestions + 2)
-            rows += first_rows(pool, self._first_ranking, size, options.generated, request.blocked, start=typed)
+            rows += first_rows(pool, self._first_ranking, size, options.generated, request.live.blocked, start=typed)
         chosen = pool.candidates.rows(rows)
         if self._advisers:
             with work.stage("advice"):
@@ -256,7 +212,7 @@ class QueryCompleter:
         candidates, neural = self._judged(options, pool, rows, chosen, mixed, work)
         ranked = order(candidates, pool.total, self._ranking if mixed is None else self._neural_ranking)
         refiners = () if options.neural or not rows else self._refiners(pool, may_propose)
-        return _Listed(
+        return Listed(
             ranked, candidates, chosen.log_probs, neural, corrections, reading.log_posterior, pool.total, refiners
         )
 
@@ -339,7 +295,7 @@ class QueryCompleter:
         could = {OptionalPart.NEURAL: neural, OptionalPart.RERANKER: self._reranks}
         return tuple(part for part, helps in could.items() if helps)
 
-    def _popular(self, request: Request, index: QueryIndex, work: Work) -> _Listed:
+    def _popular(self, request: Request, index: QueryIndex, work: Work) -> Listed:
         """The most popular queries with their shares of the log: before a letter is typed no model has an opinion."""
         with work.stage("history"):
             # where a query has several forms, those behind it may come before them
@@ -359,110 +315,7 @@ class QueryCompleter:
                 tokens=np.ones(len(rows)),
             )
             ranked = [(math.log(counts[row] / total), place) for place, row in enumerate(rows)]
-        return _Listed(ranked, candidates, unknown)
-
-    def _suggestions(self, request: Request, listed: _Listed, total: float) -> list[QuerySuggestion]:
-        candidates, prefixes = listed.candidates, typed_prefixes(request.query)
-        counts, ngram, elsewhere = candidates.counts.tolist(), listed.ngram.tolist(), candidates.elsewhere.tolist()
-        neural = listed.neural.tolist() if listed.neural is not None else [-math.inf] * len(counts)
-        suggestions, blocked, known = list[QuerySuggestion](), request.blocked, self._known_to(request)
-        found = _forms(listed, known, request.options.generated)
-        shown = self._worth_showing(found, listed, request.options.min_acceptance_prob)
-        if blocked is not None:  # whatever proposed it
-            shown = [each for each in shown if not blocked.blocks(candidates.texts[each[1]])]
-        for log_prob, row, form in shown[: request.options.max_suggestions]:
-            text = candidates.texts[row]
-            corrected = candidates.edits is not None and candidates.edits[row] > 0
-            correction = listed.corrections[text] if corrected else None
-            query, edits = (correction.query.rstrip(), correction.edits) if correction else (request.query, 0)
-            popularity = math.log(min(counts[row] / total, 1.0)) if counts[row] > 0 else None
-            terms = ScoreTerms(popularity, None if elsewhere[row] else _known(ngram[row]), _known(neural[row]), edits)
-            if elsewhere[row]:
-                typed = word_spans(form.display, query)
-            else:
-                typed = prefix_span(form.display, text, query, prefixes if correction is None else ())
-            source = SuggestionSource.GENERATED
-            if popularity is not None:
-                source = SuggestionSource.CATALOGUE
-                if not form.entry:
-                    source = SuggestionSource.TRENDING if known.is_live(text) else SuggestionSource.LOG
-            suggestions.append(
-                QuerySuggestion(text, form.display, log_prob, math.exp(log_prob), source, typed, terms, form.payload)
-            )
-        return suggestions
-
-    def _pinned(self, request: Request, pin: Pin) -> QuerySuggestion | None:
-        """A suggestion of a pinned text that is not listed; None if it must not be shown."""
-        if request.blocked is not None and request.blocked.blocks(pin.text):
-            return None
-        known = self._known_to(request)
-        forms = known.shown([pin.text])[0]
-        if not forms:
-            return None
-        prefixes, display = typed_prefixes(request.query), pin.display
-        begins = any(prefix.begins(pin.text) for prefix in prefixes)
-        typed = (
-            prefix_span(display, pin.text, request.query, prefixes) if begins else word_spans(display, request.query)
-        )
-        is_logged = bool(known.facts([pin.text]).known[0]) and not forms[0].entry
-        source = SuggestionSource.LOG if is_logged else SuggestionSource.CATALOGUE
-        payload, terms = pin.payload or forms[0].payload, ScoreTerms()
-        log_prob = UNLISTED_LOG_PROB
-        return QuerySuggestion(
-            pin.text, display, log_prob, math.exp(log_prob), source, typed, terms, payload, pinned=True
-        )
-
-    def _with_user(
-        self, request: Request, listed: Sequence[QuerySuggestion], total: float, user: User
-    ) -> Sequence[QuerySuggestion]:
-        """The list with what its user may mean by what the user did before."""
-        assert self._bundle.queries is not None
-        every, never = self._bundle.queries.total, self._bundle.never_generated
-        log_share = prefix_log_share(total, every) if request.query else 0.0
-        chances = user.chances(request.query, log_share, self._bundle.manifest.personal)
-        mixing = Mixing(
-            query=request.query,
-            options=request.options,
-            kinds=[kind for kind in self._duplicates.collapse if kind != "plural"],
-            floor=self._ranking.floor,
-            hides=lambda text: never.screens(text) or (request.blocked is not None and request.blocked.blocks(text)),
-            may_generate=lambda text: not never.includes([text])[0],
-        )
-        return mixing.mixed(listed, chances)
-
-    def _worth_showing(
-        self, forms: Sequence[tuple[float, int, Shown]], listed: _Listed, least: float | None
-    ) -> Sequence[tuple[float, int, Shown]]:
-        """The forms above the floor: the caller's holds for all of them, the model's for guesses alone."""
-        floor, candidates = self._ranking.floor if least is None else least, listed.candidates
-        if floor <= 0:
-            return forms
-        log_floor, guessed_N = math.log(floor), candidates.counts == 0
-        if candidates.edits is not None:
-            guessed_N |= candidates.edits > 0
-        guessed = guessed_N.tolist() if least is None else [True] * len(guessed_N)
-        return [each for each in forms if each[0] >= log_floor or not guessed[each[1]]]
-
-
-def _widest(request: Request) -> Request:
-    """The request for as many suggestions as there are candidates."""
-    size = max(4 * CHOSEN, request.options.max_suggestions)
-    return request._replace(options=request.options._replace(max_suggestions=size))
-
-
-def _forms(listed: _Listed, known: Known, generated: Generated | None) -> list[tuple[float, int, Shown]]:
-    """Natural-log probability, row and form of all that could be listed, best first.
-
-    Each form has its share of the query's probability, and moves behind what is more probable.
-    """
-    counts, found = listed.candidates.counts, []
-    shown = known.shown([listed.candidates.texts[row] for _, row in listed.ranked])
-    for (log_prob, row), forms in zip(listed.ranked, shown, strict=True):
-        found += [(log_prob + math.log(max(form.share, _LEAST_SHARE)), row, form) for form in forms]
-    fills = generated is Generated.FILL
-    if fills or any(len(forms) > 1 for forms in shown):
-        found.sort(key=lambda each: (fills and not counts[each[1]], -each[0]))
-    return found
+        return Listed(ranked, candidates, unknown)
 
 
 def first_rows(
@@ -501,11 +354,11 @@ def first_rows(
 
 def _boosted_rows(request: Request, pool: Pool, rows: Sequence[int]) -> list[int]:
     """Further rows of a pool: of what is boosted."""
-    pins, blocked = request.live.pins, request.blocked
+    pins = request.live.pins
     texts = set[str]() if pins is None else set(pins.boosted(request.query))
     known = pool.candidates.counts
     found = [row for row, text in enumerate(pool.candidates.texts) if text in texts and known[row]] if texts else []
-    return [row for row in found if row not in rows and not (blocked and blocked.blocks(pool.candidates.texts[row]))]
+    return [row for row in found if row not in rows and not request.blocks(pool.candidates.texts[row])]
 
 
 def _allowed_completions(index: QueryIndex, k: int, request: Request) -> tuple[list[str], float]:
@@ -513,26 +366,14 @@ def _allowed_completions(index: QueryIndex, k: int, request: Request) -> tuple[l
 
     They are fewer if most are blocked.
     """
-    allowed, of_all, live = dict[str, None](), 0.0, request.live
-    every: tuple[QueryIndex | LiveQueries, ...] = (index, *live.queries)
+    allowed, of_all = dict[str, None](), 0.0
+    every: tuple[QueryIndex | LiveQueries, ...] = (index, *request.live.queries)
     for some in every:
         for count in (k, 4 * k, 64 * k):
             popular, total = some.completions("", count, request.options.tags)
-            texts = [text for text, _ in popular if live.blocked is None or not live.blocked.blocks(text)]
+            texts = [text for text, _ in popular if not request.blocks(text)]
             if len(texts) >= k or len(popular) < count:
                 break
         allowed |= dict.fromkeys(texts[:k])
         of_all += total
     return list(allowed), of_all
-
-
-def _corrected_query(listed: _Listed, suggestions: Sequence[QuerySuggestion], blocked: Blocked | None) -> str:
-    """The most probable of the corrections that suggestions complete, if it is more probable than what was typed."""
-    shown = [listed.corrections[each.text] for each in suggestions if each.terms.edit_count]
-    best = max(shown, key=lambda correction: correction.log_posterior, default=None)
-    query = best.query if best is not None and best.log_posterior > listed.typed_log_posterior else ""
-    return "" if blocked is not None and blocked.blocks(query.rstrip()) else query
-
-
-def _known(log_prob: float) -> float | None:
-    return log_prob if math.isfinite(log_prob) else None

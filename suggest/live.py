@@ -92,7 +92,7 @@ class Known:
             for row, query in found:
                 known_N[row] = True
                 live_N[row] += query.count
-                counts_N[row] = query.count + (0.0 if query.instead and entered[row] else counts_N[row])
+                counts_N[row] = query.count + (0.0 if query.entry and entered[row] else counts_N[row])
                 if query.recent:
                     recency_N[row] = math.log(math.exp(recency_N[row]) + query.recent)
         return Facts(known=known_N, counts=counts_N, live_counts=live_N, weight_order=order_N, recency=recency_N)
@@ -126,11 +126,11 @@ class Known:
 
     def _forms(self, text: str, queries: Sequence[LiveQuery], of_index: tuple[Shown, ...]) -> tuple[Shown, ...]:
         for query in queries:
-            if query.entry and query.instead:
+            if query.entry:
                 shown = Shown(query.display or text, query.payload, 1.0, entry=True)
                 return (shown,) if self._wanted is None or self._wanted.admits(query.tags) else ()
-            if query.entry or (query.display and of_index and of_index[0].display == text):
-                return (Shown(query.display or text, query.payload, 1.0, query.entry),)
+            if query.display and of_index and of_index[0].display == text:
+                return (Shown(query.display, "", 1.0),)
         return of_index
 
     def _among(self, texts: Sequence[str]) -> list[tuple[int, LiveQuery]]:

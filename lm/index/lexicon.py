@@ -139,10 +139,8 @@ class Lexicons:
         found = dict[str, Spelling]()
         for lexicon in self._lexicons:
             for each in lexicon.spellings(typed, unfinished=unfinished, k=k, max_edits=max_edits, floor=floor):
-                known = self.mass(each.text) if unfinished else self.count(each.text)
-                score = math.log(max(known, math.exp(each.score + each.cost))) - each.cost
-                if each.text not in found or score > found[each.text].score:
-                    found[each.text] = replace(each, score=score)
+                count = self.mass(each.text) if unfinished else self.count(each.text)
+                found[each.text] = replace(each, score=math.log(count) - each.cost)
         return sorted(found.values(), key=lambda each: -each.score)[:k]
 
 

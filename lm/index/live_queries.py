@@ -38,8 +38,7 @@ class LiveQuery(NamedTuple):
         recent: those of late.
         display: the text as it is written; empty where it is the text.
         payload: what the catalogue holds for it, or "".
-        entry: whether it is an entry of the catalogue.
-        instead: whether it takes the place of the bundle's entry with the same text.
+        entry: whether it is an entry of the catalogue; it takes the place of the bundle's with the same text.
         tags: of an entry.
     """
 
@@ -49,7 +48,6 @@ class LiveQuery(NamedTuple):
     display: str = ""
     payload: str = ""
     entry: bool = False
-    instead: bool = False
     tags: frozenset[str] = frozenset()
 
 

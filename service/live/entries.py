@@ -89,6 +89,5 @@ def _query(entry: CuratedEntry) -> LiveQuery:
         display=entry.text if entry.text != query else "",
         payload=entry.payload,
         entry=True,
-        instead=True,
         tags=frozenset(entry.tags),
     )

@@ -29,8 +29,8 @@ class LiveSource:
     def _of(self, queries: LiveQueries, request: Request, reading: Reading) -> Iterator[Proposal]:
         typed, excluded, wanted = reading.query, reading.excluded, request.options.tags
         popular, total = queries.completions(typed, POPULAR, wanted)
-        if request.blocked is not None:  # what nobody is shown does not count
-            total = max(total - sum(count for text, count in popular if request.blocked.blocks(text)), 0.0)
+        hidden = sum(count for text, count in popular if request.blocks(text))
+        total = max(total - hidden, 0.0)  # what nobody is shown does not count
         reading.total += total
         reading.live += total
         for text, _ in popular:
@@ -55,9 +55,7 @@ class LiveSource:
 
     def _is_worth_it(self, queries: LiveQueries, text: str, reading: Reading) -> bool:
         query = queries.get(text)
-        assert query is not None
-        count = query.count + query.recent
-        return count > reading.least or count + self._index.count(text) > reading.least
+        return query is not None and query.count + self._index.count(text) > reading.least
 
 
 def _is_entry(queries: LiveQueries, text: str) -> bool:

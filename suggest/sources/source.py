@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol
 from lm.models.language_model import LanguageModel, State
 from lm.models.parts import Part
 from suggest.live import NOTHING, Live
-from suggest.types import Blocked, QueryOptions
+from suggest.types import QueryOptions
 
 
 class Request(NamedTuple):
@@ -31,10 +31,9 @@ class Request(NamedTuple):
     options: QueryOptions = QueryOptions()
     live: Live = NOTHING
 
-    @property
-    def blocked(self) -> Blocked | None:
-        """What must not be suggested at present; None if there is nothing."""
-        return self.live.blocked
+    def blocks(self, text: str) -> bool:
+        """Whether a normalised text must not be suggested at present."""
+        return self.live.blocked is not None and self.live.blocked.blocks(text)
 
 
 @dataclass(slots=True, eq=False)

@@ -202,11 +202,11 @@ class SpellingSource:
 
     def _is_new(self, text: str) -> bool:
         """Whether the bundle lacks one of its words, and so the model has no fair opinion of it."""
-        if isinstance(self._lexicon, Lexicon):
+        own = self._own_lexicon
+        if self._lexicon is own:
             return False
         *finished, last = text.split(" ")
-        known = self._own_lexicon
-        return any(not known.count(word) for word in finished) or bool(last and not known.mass(last))
+        return any(not own.count(word) for word in finished) or bool(last and not own.mass(last))
 
     def _by_words(self, text: str) -> float:
         """As `_log_prob`, as if words were independent: by their counts in the log."""

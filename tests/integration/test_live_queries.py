@@ -60,7 +60,7 @@ def test_a_list_is_in_the_order_of_what_it_states(model: Model) -> None:
 
 def test_an_entry_may_be_a_query_of_the_log_too(model: Model) -> None:
     text = popular(model, "", 0)
-    instead = LiveQuery(text, 0.01, display=text.upper(), payload="new", entry=True, instead=True)
+    instead = LiveQuery(text, 0.01, display=text.upper(), payload="new", entry=True)
     (found,) = [each for each in complete(model, text[:4], instead) if each.text == text]
     assert (found.display, found.payload, found.source) == (text.upper(), "new", CATALOGUE)
     before = next(each for each in complete(model, text[:4]) if each.text == text)

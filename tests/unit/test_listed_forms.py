@@ -12,16 +12,16 @@ import pytest
 from lm.index.queries import QueryIndex
 from lm.index.shown import Shown
 from suggest.candidates import Candidates
-from suggest.complete import _forms, _Listed
+from suggest.listing import Listed, listed_forms
 from suggest.live import Known
 from suggest.types import Generated
 from tests.query_indexes import QueryRow, build_query_index
 
 
-def _listed(log_probs: Sequence[float], texts: Sequence[str], counts: Sequence[float]) -> _Listed:
+def _listed(log_probs: Sequence[float], texts: Sequence[str], counts: Sequence[float]) -> Listed:
     ones = np.ones(len(texts))
     candidates = Candidates(texts, ones, np.array(counts, np.float64), -ones, ones)
-    return _Listed([(log_prob, row) for row, log_prob in enumerate(log_probs)], candidates, -ones)
+    return Listed([(log_prob, row) for row, log_prob in enumerate(log_probs)], candidates, -ones)
 
 
 @pytest.fixture
@@ -32,11 +32,11 @@ def known(tmp_path: Path) -> Known:
 
 
 def test_a_form_moves_behind_what_is_more_probable(known: Known) -> None:
-    found = _forms(_listed([math.log(0.6), math.log(0.4)], ["lamp", "lap"], [6, 4]), known, Generated.MIX)
+    found = listed_forms(_listed([math.log(0.6), math.log(0.4)], ["lamp", "lap"], [6, 4]), known, Generated.MIX)
     assert [(row, form.payload) for _, row, form in found] == [(1, ""), (0, "p"), (0, "q")]
     assert found[1][0] == pytest.approx(math.log(0.3))
 
 
 def test_what_fills_the_list_stays_last(known: Known) -> None:
-    found = _forms(_listed([-0.1, -0.2], ["lamp", "lax"], [6, 0]), known, Generated.FILL)
+    found = listed_forms(_listed([-0.1, -0.2], ["lamp", "lax"], [6, 0]), known, Generated.FILL)
     assert [row for _, row, _ in found] == [0, 0, 1]
