@@ -6,14 +6,14 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from cli.operators import TIMEOUT_S, Server, Who, calling, pages, parse_time, resource, who
-from cli.output import print_json, stderr, stdout
+from cli.operators import TIMEOUT_S, Row, Server, Who, calling, lister, parse_time, remover, resource, who
+from cli.output import counted, stderr
 from cli.serve import DEFAULT_SERVER
 
 _BATCH, _BATCH_BYTES = 1000, 200_000
@@ -25,8 +25,9 @@ _OF_BATCH = re.compile(r"(?:requests|hit_counts)\[(\d+)\]\.(?:catalogue_entry\.)
 _Placed = tuple[int, Any]
 """A message and the line of the file that holds it."""
 _Model = Annotated[str, typer.Option(help="The model that it holds for. If not given, the server's default one.")]
-_Json = Annotated[bool, typer.Option("--json", help="Prints them as JSON.")]
-_Names = Annotated[list[str], typer.Argument(metavar="NAME...", help="What `add` printed and `list` shows.")]
+_SERVICE = "CurationService"
+_LISTS = "Lists them, changed last first."
+_RESTORES = "Removes what was added. What the model itself has then holds again."
 
 
 def add_entry(
@@ -52,7 +53,7 @@ def withdraw_entry(
     by: Who = "",
     server: Server = DEFAULT_SERVER,
 ) -> None:
-    """Suggests a text no more, as what is out of stock, also if the model's own catalogue or log has it."""
+    """Stops suggesting a text, such as what is out of stock, also one of the model's own catalogue or log."""
     _create_entry(server, text=text, withdrawn=True, model=resource(model), creator=by or who())
 
 
@@ -74,20 +75,22 @@ def load_entries(
     from autocomplete.v1 import curation_service_pb2 as pb
 
     entries = list(_messages(file, pb.CatalogueEntry, model=resource(model), creator=by or who()))
-    with _service(server, resource(model)) as service:
+    with calling(server, _SERVICE, model=resource(model)) as service:
         for batch in _batches(entries):
             requests = [pb.CreateCatalogueEntryRequest(catalogue_entry=entry) for _, entry in batch]
             request = pb.BatchCreateCatalogueEntriesRequest(requests=requests)
             with _naming_lines(file, batch):
                 service.BatchCreateCatalogueEntries(request, timeout=TIMEOUT_S)
-    stderr().print(f"{len(entries)} entries.")
+    stderr().print(f"{counted(len(entries), 'entry', 'entries')}.")
 
 
 def add_pin(
     query: Annotated[str, typer.Argument(help="What is typed; empty for the empty box.")],
     text: Annotated[str, typer.Argument(help="What is suggested for it, as it is shown.")],
     *,
-    place: Annotated[int, typer.Option(help="Where it stands, 1 to 20. If not given, and no boost, 1.")] = 0,
+    place: Annotated[
+        int | None, typer.Option(min=1, help="Where it stands, 1 to 20. If not given, and no boost, 1.")
+    ] = None,
     boost: Annotated[float, typer.Option(help="Or what its probability is multiplied with.")] = 0.0,
     begins: Annotated[bool, typer.Option("--begins", help="Holds for all that begins with QUERY.")] = False,
     payload: Annotated[str, typer.Option(help="What is handed out with it.")] = "",
@@ -97,14 +100,14 @@ def add_pin(
     by: Who = "",
     server: Server = DEFAULT_SERVER,
 ) -> None:
-    """Has a text stand at a place of the list, or higher than it would."""
+    """Puts a text at a place of the list, or boosts it."""
     from autocomplete.v1 import curation_service_pb2 as pb
 
     pin = pb.Pin(
         query=query,
         text=text,
         match=pb.Pin.MATCH_BEGINS if begins else pb.Pin.MATCH_TYPED,
-        place=place if place or boost else 1,
+        place=place or (0 if boost else 1),
         boost=boost,
         payload=payload,
         model=resource(model),
@@ -114,7 +117,7 @@ def add_pin(
         pin.start_time.FromDatetime(parse_time(since, "--since"))
     if until:
         pin.expire_time.FromDatetime(parse_time(until, "--until"))
-    with _service(server, pin.model) as service:
+    with calling(server, _SERVICE, model=pin.model) as service:
         print(service.CreatePin(pb.CreatePinRequest(pin=pin), timeout=TIMEOUT_S).name)
 
 
@@ -127,13 +130,13 @@ def add_synonym(
     by: Who = "",
     server: Server = DEFAULT_SERVER,
 ) -> None:
-    """Has words also find what has other words."""
+    """Lets words also find what has other words."""
     from autocomplete.v1 import curation_service_pb2 as pb
 
     synonym = pb.Synonym(
         phrase=phrase, replacement=replacement, two_way=two_way, model=resource(model), creator=by or who()
     )
-    with _service(server, synonym.model) as service:
+    with calling(server, _SERVICE, model=synonym.model) as service:
         print(service.CreateSynonym(pb.CreateSynonymRequest(synonym=synonym), timeout=TIMEOUT_S).name)
 
 
@@ -150,47 +153,22 @@ def set_hits(
     from autocomplete.v1 import curation_service_pb2 as pb
 
     counts = list(_messages(file, pb.HitCount))
-    with _service(server, resource(model)) as service:
+    with calling(server, _SERVICE, model=resource(model)) as service:
         for batch in _batches(counts):
             given = [count for _, count in batch]
             request = pb.SetHitCountsRequest(model=resource(model), hit_counts=given, creator=by or who())
             with _naming_lines(file, batch):
                 service.SetHitCounts(request, timeout=TIMEOUT_S)
-    stderr().print(f"{len(counts)} queries.")
+    stderr().print(f"{counted(len(counts), 'query', 'queries')}.")
 
 
-def _remover(method: str, collection: str) -> Callable[..., None]:
-    def remove(names: _Names, by: Who = "", server: Server = DEFAULT_SERVER) -> None:
-        from autocomplete.v1 import curation_service_pb2 as pb
-
-        with _service(server) as service:
-            for name in names:
-                full = f"{collection}/{name.removeprefix(collection + '/')}"
-                request = getattr(pb, f"{method}Request")(name=full, remover=by or who())
-                getattr(service, method)(request, timeout=TIMEOUT_S)
-                print(f"{name}: removed")
-
-    remove.__doc__ = "Removes what was added; then what the model has of itself holds again."
-    return remove
+def _cells(message: Row) -> Mapping[str, str]:
+    cells = {field.replace("_", " "): _cell(value) for field, value in message.items() if field not in _IN_JSON_ALONE}
+    return cells | ({"name": message["name"].partition("/")[2]} if "name" in message else {})
 
 
-def _lister(method: str, field: str) -> Callable[..., None]:
-    def list_all(as_json: _Json = False, server: Server = DEFAULT_SERVER) -> None:
-        from autocomplete.v1 import curation_service_pb2 as pb
-        from google.protobuf.json_format import MessageToDict
-
-        with _service(server) as service:
-            found = pages(getattr(service, method), getattr(pb, f"{method}Request")())
-            rows = [
-                MessageToDict(each, preserving_proto_field_name=True) for page in found for each in getattr(page, field)
-            ]
-        if as_json:
-            print_json({field: rows})
-        else:
-            _print(rows)
-
-    list_all.__doc__ = "Lists them, changed last first."
-    return list_all
+def _cell(value: Any) -> str:
+    return ", ".join(value) if isinstance(value, list) else str(value).removeprefix("MATCH_")
 
 
 COMMANDS: Mapping[str, tuple[str, Mapping[str, Callable[..., None]]]] = {
@@ -200,25 +178,29 @@ COMMANDS: Mapping[str, tuple[str, Mapping[str, Callable[..., None]]]] = {
             "add": add_entry,
             "load": load_entries,
             "withdraw": withdraw_entry,
-            "list": _lister("ListCatalogueEntries", "catalogue_entries"),
-            "remove": _remover("DeleteCatalogueEntry", "catalogueEntries"),
+            "list": lister(_SERVICE, "ListCatalogueEntries", "catalogue_entries", _cells, _LISTS),
+            "remove": remover(_SERVICE, "DeleteCatalogueEntry", "catalogueEntries", _RESTORES),
         },
     ),
     "pins": (
         "Texts that stand where you want them.",
-        {"add": add_pin, "list": _lister("ListPins", "pins"), "remove": _remover("DeletePin", "pins")},
+        {
+            "add": add_pin,
+            "list": lister(_SERVICE, "ListPins", "pins", _cells, _LISTS),
+            "remove": remover(_SERVICE, "DeletePin", "pins", _RESTORES),
+        },
     ),
     "synonyms": (
         "Words that find what has other words.",
         {
             "add": add_synonym,
-            "list": _lister("ListSynonyms", "synonyms"),
-            "remove": _remover("DeleteSynonym", "synonyms"),
+            "list": lister(_SERVICE, "ListSynonyms", "synonyms", _cells, _LISTS),
+            "remove": remover(_SERVICE, "DeleteSynonym", "synonyms", _RESTORES),
         },
     ),
     "hits": (
         "Queries that find nothing.",
-        {"set": set_hits, "list": _lister("ListHitCounts", "hidden_queries")},
+        {"set": set_hits, "list": lister(_SERVICE, "ListHitCounts", "hidden_queries", _cells, _LISTS)},
     ),
 }
 """What it does and its commands, by the name of each group."""
@@ -228,12 +210,8 @@ def _create_entry(server: str, **fields: Any) -> None:
     from autocomplete.v1 import curation_service_pb2 as pb
 
     request = pb.CreateCatalogueEntryRequest(catalogue_entry=pb.CatalogueEntry(**fields))
-    with _service(server, fields["model"]) as service:
+    with calling(server, _SERVICE, model=fields["model"]) as service:
         print(service.CreateCatalogueEntry(request, timeout=TIMEOUT_S).name)
-
-
-def _service(address: str, model: str = "") -> AbstractContextManager[Any]:
-    return calling(address, "curation_service_pb2_grpc", "CurationService", model=model)
 
 
 def _messages(file: str, kind: Any, **fields: str) -> Iterator[_Placed]:
@@ -318,23 +296,3 @@ def _batches(messages: list[_Placed]) -> Iterator[list[_Placed]]:
         size += message.ByteSize() + 8
     if batch:
         yield batch
-
-
-def _print(rows: list[dict[str, Any]]) -> None:
-    from rich.markup import escape
-    from rich.table import Table
-
-    if not rows:
-        stdout().print("There are none.")
-        return
-    table = Table(caption=f"{len(rows)} in all", caption_justify="left")
-    columns = list(dict.fromkeys(name for row in rows for name in row if name not in _IN_JSON_ALONE))
-    for column in columns:
-        table.add_column(column.replace("_", " "), overflow="fold", no_wrap=column == "name")
-    for row in rows:
-        table.add_row(*(escape(_cell(row.get(column, ""))) for column in columns))
-    stdout().print(table)
-
-
-def _cell(value: Any) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value).removeprefix("MATCH_")

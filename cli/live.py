@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.operators import Server, Who, calling, parse_time, who
-from cli.output import print_json, stderr
+from cli.operators import Server, Who, parse_time, who
+from cli.output import counted, print_json, stderr
 from cli.serve import DEFAULT_SERVER
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from service.live.stores.store import LiveStore
 
 _AT_ONCE = 500
-_FORGET_TIMEOUT_S = 60.0
-"""In a Redis all events are looked at."""
 _Live = Annotated[
     str | None,
     typer.Option(
@@ -111,6 +109,8 @@ def report(
 
     now_s = time.time()
     from_s, to_s = (moment_s(text, now_s, option) for text, option in ((since, "--since"), (until, "--until")))
+    if from_s >= to_s:
+        raise typer.BadParameter("it must be after --since.", param_hint="--until")
     measure = next(each for each in MEASURES if each.name == by.value)
     least = min_users or _settings(live, registry).live_min_users
     store = _open(live, registry, create=False)
@@ -150,7 +150,7 @@ def events(
         count = write_log(store.events, out, since_s=since_s, model=model)
     finally:
         store.close()
-    stderr().print(f"{out}: {count:,} queries.")
+    stderr().print(f"{out}: {counted(count, 'query', 'queries')}.", soft_wrap=True)
 
 
 def forget(
@@ -159,12 +159,12 @@ def forget(
     server: Server = DEFAULT_SERVER,
 ) -> None:
     """Removes what a running server keeps of a user: own queries and events. The audit does not say of whom."""
-    from autocomplete.v1 import user_event_service_pb2 as pb
+    from autocomplete_client import Client
+    from cli.suggestions import reaching
 
-    with calling(server, "user_event_service_pb2_grpc", "UserEventService") as service:
-        request = pb.DeleteUserDataRequest(user_pseudo_id=user, remover=by or who())
-        removed = service.DeleteUserData(request, timeout=_FORGET_TIMEOUT_S)
-    print(f"{removed.event_count} events and the user's own queries are removed.")
+    with reaching(server), Client(server) as client:
+        removed = client.delete_user_data(user, remover=by or who())
+    print(f"{counted(removed.event_count, 'event', 'events')} and the user's own queries are removed.")
 
 
 _AGO = re.compile(r"(\d{1,5}(?:\.\d{1,3})?)([mhd])")
@@ -183,7 +183,7 @@ def moment_s(text: str, now_s: float, option: str) -> float:
     ago = _AGO.fullmatch(text)
     if ago is not None:
         return now_s - float(ago[1]) * _SECONDS[ago[2]]
-    return parse_time(text, option).timestamp()
+    return parse_time(text, option, such_as="7d, 12h or 2027-01-31T18:00Z").timestamp()
 
 
 def _anywhere(change: Change) -> str:

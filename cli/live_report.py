@@ -37,12 +37,17 @@ def print_report(report: Report, count: int) -> None:
             console.print(f"  {verdict.text}", markup=False, soft_wrap=True)
         console.print(_places(comparison))
     for lack, title in _TITLES.items():
-        table = figures_table(title, "query", "model", "searches", "users")
-        for each in report.unanswered[lack][:count]:
+        found = report.unanswered[lack]
+        full = f"{title}, of at least {report.min_users} users"
+        if not found:
+            console.print(f"{full}: none.")
+            continue
+        table = figures_table(full, "query", "model", "searches", "users")
+        for each in found[:count]:
             table.add_row(escape(each.query), each.model, f"{each.searches:,}", f"{each.users:,}")
-        more = len(report.unanswered[lack]) - count
-        table.caption = f"of at least {report.min_users} users" + (f"; {more:,} more" if more > 0 else "")
-        table.caption_justify = "left"
+        if len(found) > count:
+            table.caption = f"{len(found) - count:,} more: see --count"
+            table.caption_justify = "left"
         console.print(table)
 
 
@@ -90,11 +95,13 @@ def _comparison(comparison: Comparison) -> dict[str, Any]:
 
 
 def _versions(comparison: Comparison) -> Table:
-    titles = (measure.title for measure in MEASURES)
-    table = figures_table(comparison.model, "version", "users", "lists shown", "queries", *titles)
-    for each in comparison.versions:
-        cells = (_cell(measure, each.figures.get(measure.name)) for measure in MEASURES)
-        table.add_row(each.version, f"{each.users:,}", f"{each.listed:,}", f"{each.ended:,}", *cells)
+    versions = comparison.versions
+    table = figures_table(comparison.model, "", *(each.version for each in versions))
+    table.add_row("users", *(f"{each.users:,}" for each in versions))
+    table.add_row("lists shown", *(f"{each.listed:,}" for each in versions))
+    table.add_row("queries", *(f"{each.ended:,}" for each in versions))
+    for measure in MEASURES:
+        table.add_row(measure.title, *(_cell(measure, each.figures.get(measure.name)) for each in versions))
     table.caption = "95% intervals: bootstrap over users."
     table.caption_justify = "left"
     return table

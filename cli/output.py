@@ -8,16 +8,19 @@ from __future__ import annotations
 import errno
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from lm.errors import AutocompleteError, install_hint
 
+_SHORT = 10
+"""Letters of cells that a narrow table does not break."""
 EXIT_FAILED = 1
 EXIT_NOT_ACTIVATED = 3  # 2 is that of a wrong command line
 EXIT_INTERRUPTED = 130
@@ -55,12 +58,36 @@ def print_json(document: Mapping[str, Any]) -> None:
     print(json.dumps(document, indent=2, ensure_ascii=False))
 
 
+def counted(count: int, one: str, many: str) -> str:
+    """A count with the name of what is counted."""
+    return f"{count:,} {one if count == 1 else many}"
+
+
 def figures_table(title: str, *columns: str) -> Table:
     """An empty table of figures: a name in the first column, figures in the others."""
     table = Table(title=title, title_justify="left", title_style="bold")
     for position, column in enumerate(columns):
         table.add_column(column, justify="left" if position == 0 else "right")
     return table
+
+
+def print_rows(rows: Sequence[Mapping[str, str]]) -> None:
+    """Prints a table of rows, each with its cells by column, without the columns that no row fills.
+
+    Cells of the first column and of those with short cells are not broken.
+    """
+    if not rows:
+        stdout().print("There are none.")
+        return
+    table = Table(caption=f"{len(rows)} in all", caption_justify="left")
+    named = dict.fromkeys(column for row in rows for column in row)
+    columns = [column for column in named if any(row.get(column) for row in rows)]
+    for column in columns:
+        is_short = all(len(row.get(column, "")) <= _SHORT for row in rows)
+        table.add_column(column, overflow="fold", no_wrap=is_short or column == columns[0])
+    for row in rows:
+        table.add_row(*(escape(row.get(column, "")) for column in columns))
+    stdout().print(table)
 
 
 @contextmanager

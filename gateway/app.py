@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 
@@ -81,6 +81,7 @@ class Gateway:
         files = _Files(directory=_FOLDER / "admin")
         return [
             Route("/admin", files.endpoint("index.html"), name="page"),
+            Route("/admin/", _without_slash, name="page"),
             Mount("/admin", files, name="page", middleware=[Middleware(GZipMiddleware)]),
         ]
 
@@ -101,6 +102,10 @@ class Gateway:
 
     async def _expose(self, _request: Request) -> Response:
         return Response(generate_latest(self.metrics.registry), headers={"content-type": CONTENT_TYPE_LATEST})
+
+
+async def _without_slash(_request: Request) -> Response:
+    return RedirectResponse("../admin")  # relative, as all addresses of the page are
 
 
 class _Files(StaticFiles):

@@ -177,10 +177,10 @@ def _is_read(kind: type[Message], document: dict[str, Any]) -> bool:
 
 def _expected(field: FieldDescriptor) -> str:
     if field.is_repeated:
-        return "no list, or not of what belongs there"
+        return "not a list, or not one of the right type"
     if field.enum_type is None:
         return _EXPECTED[field.cpp_type]
-    return "none of " + ", ".join(value.name for value in field.enum_type.values if is_served(value))
+    return "not one of " + ", ".join(value.name for value in field.enum_type.values if is_served(value))
 
 
 def _field_of(message: Any, name: str) -> FieldDescriptor | None:

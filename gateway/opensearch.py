@@ -93,7 +93,7 @@ def _read(parameters: list[tuple[str, str]]) -> pb.CompleteQueryRequest:
         if field in document:
             raise malformed(name, "is there twice.", "It takes one value.")
         if field == "generated" and value not in _GENERATED:
-            raise malformed(name, "is none of its values.", "It is off, fill or mix.")
+            raise malformed(name, f"cannot be {value!r}.", "Choose off, fill or mix.")
         document[field] = value
     if "query" not in document:
         raise malformed("q", "is missing.", "Ask for /suggest?q=what+was+typed.")

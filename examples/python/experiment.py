@@ -8,50 +8,36 @@ from __future__ import annotations
 
 import argparse
 import random
-import uuid
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import grpc
-from autocomplete.v1 import autocomplete_service_pb2 as pb
-from autocomplete.v1 import autocomplete_service_pb2_grpc as pb_grpc
-from autocomplete.v1 import user_event_service_pb2 as events_pb
-from autocomplete.v1 import user_event_service_pb2_grpc as events_grpc
+from autocomplete.v1.user_event_service_pb2 import ShownSuggestion, UserEvent
+
+from autocomplete_client import Client
 
 LOOKED_AT = 3
 FIRST_LETTERS = 2
 AT_ONCE = 500
 
 
-def searched(service: Any, user: str, wanted: str) -> tuple[list[events_pb.UserEvent], str]:
+def searched(client: Client, user: str, wanted: str) -> tuple[list[UserEvent], str]:
     """The events of one search, and the version that answered it."""
     for letters in range(FIRST_LETTERS, len(wanted) + 1):
-        request = pb.CompleteQueryRequest(query=wanted[:letters], user_pseudo_id=user)
-        answer = service.CompleteQuery(request, timeout=10, wait_for_ready=True)
+        answer = client.complete_query(wanted[:letters], user_pseudo_id=user, timeout_s=10)
         texts = [each.text for each in answer.suggestions[:LOOKED_AT]]
         if wanted in texts:
             break
-    else:
-        texts = []
-    said = {"attribution_token": answer.attribution_token, "user_pseudo_id": user}
-    shown = [events_pb.ShownSuggestion(text=each.text, source=each.source) for each in answer.suggestions]
-    impression = events_pb.UserEvent(
-        event_id=str(uuid.uuid4()), event_type="EVENT_TYPE_IMPRESSION", query=wanted[:letters], shown=shown, **said
-    )
-    end = events_pb.UserEvent(event_id=str(uuid.uuid4()), event_type="EVENT_TYPE_SUBMISSION", query=wanted, **said)
-    if texts:
-        end.event_type = events_pb.UserEvent.EVENT_TYPE_SELECTION
+    said: dict[str, Any] = {"attribution_token": answer.attribution_token, "user_pseudo_id": user}
+    shown = [ShownSuggestion(text=each.text, source=each.source) for each in answer.suggestions]
+    typed = wanted[:letters]
+    impression = UserEvent(event_type=UserEvent.EVENT_TYPE_IMPRESSION, query=typed, shown=shown, **said)
+    end = UserEvent(event_type=UserEvent.EVENT_TYPE_SUBMISSION, query=wanted, **said)
+    if wanted in texts:
+        end.event_type = UserEvent.EVENT_TYPE_SELECTION
         end.selected_position = texts.index(wanted)
         end.typed_length = letters
     return [impression, end], answer.model_version
-
-
-def batches(events: list[events_pb.UserEvent]) -> Iterator[list[events_pb.UserEvent]]:
-    """The events, as many as one call takes."""
-    for start in range(0, len(events), AT_ONCE):
-        yield events[start : start + AT_ONCE]
 
 
 def main() -> None:
@@ -65,19 +51,17 @@ def main() -> None:
     given = parser.parse_args()
     rng = random.Random(given.seed)
     queries = [line for line in given.queries.read_text(encoding="utf-8").splitlines() if len(line) > FIRST_LETTERS]
-    events: list[events_pb.UserEvent] = []
+    events: list[UserEvent] = []
     versions: Counter[str] = Counter()
-    with grpc.insecure_channel(given.server) as channel:
-        service = pb_grpc.AutocompleteServiceStub(channel)
+    with Client(given.server) as client:
         for number in range(given.users):
             user = f"{given.seed}-{number}"
             for wanted in rng.choices(queries, k=given.searches):
-                found, version = searched(service, user, wanted)
+                found, version = searched(client, user, wanted)
                 events += found
                 versions[version] += 1
-        writing = events_grpc.UserEventServiceStub(channel)
-        for batch in batches(events):
-            writing.WriteUserEvents(events_pb.WriteUserEventsRequest(user_events=batch), timeout=10)
+        for start in range(0, len(events), AT_ONCE):
+            client.write_user_events(events[start : start + AT_ONCE])
     for version, count in sorted(versions.items()):
         print(f"{version}: {count} searches")
 

@@ -1,16 +1,18 @@
 // Entries of the catalogue that operators added or changed: titles with a weight, or withdrawn, as what is out of stock.
 
 import { element } from "../page/shown.js";
+import { Collection } from "./collection.js";
 import { Listing } from "./listing.js";
 import { labelled, shortName, when } from "./parts.js";
 
 export class Catalogue {
   #desk;
   #listing;
-  #entries = { items: [], complete: true };
+  #entries;
 
   constructor(desk) {
     this.#desk = desk;
+    this.#entries = new Collection(desk, "./v1/catalogueEntries", "catalogueEntries");
     this.#listing = new Listing({
       title: "Entries added or withdrawn",
       none: "No entry was added or withdrawn.",
@@ -25,7 +27,7 @@ export class Catalogue {
       ],
       words: ({ text, creator, payload, tags }) => [text, creator, payload, ...tags],
       name: ({ text }) => text,
-      remove: (entry) => this.#remove(entry),
+      remove: (entry) => this.#entries.remove(entry, `Removed: “${entry.text}”.`),
       removeText: "Remove",
       make: () => this.#ask(),
       makeText: "Add an entry",
@@ -33,18 +35,12 @@ export class Catalogue {
     this.element = this.#listing.element;
   }
 
-  async load() {
-    this.#entries = await this.#desk.list("./v1/catalogueEntries", "catalogueEntries");
+  load() {
+    return this.#entries.load();
   }
 
   show() {
-    this.#listing.show(this.#entries.items, this.#entries.complete);
-  }
-
-  #remove(entry) {
-    this.#desk
-      .change(`Removed: “${entry.text}”.`, () => remove(this.#desk, entry), () => create(this.#desk, entry))
-      .catch((error) => this.#desk.failed(error));
+    this.#listing.show(this.#entries);
   }
 
   #ask() {
@@ -63,22 +59,7 @@ export class Catalogue {
       const shown = withdrawn ? { withdrawn } : { weight: Number(fields.weight.value), tags, payload: fields.payload.value };
       const entry = { text: fields.text.value, model: this.#desk.model, ...shown };
       const done = withdrawn ? `Withdrawn: “${entry.text}”.` : `Added: “${entry.text}”.`;
-      const before = this.#entries.items;
-      let made;
-      const undo = () => {
-        const was = before.find(({ name }) => name === made.name); // the new one has taken its place
-        return was ? create(this.#desk, was) : remove(this.#desk, made);
-      };
-      const add = async () => (made = await create(this.#desk, { ...entry, creator: this.#desk.operator }));
-      await this.#desk.change(done, add, undo);
+      await this.#entries.make(entry, done);
     });
   }
-}
-
-function create(desk, { createTime, name, ...entry }) {
-  return desk.call("POST", "./v1/catalogueEntries", entry);
-}
-
-function remove(desk, { name }) {
-  return desk.call("DELETE", `./v1/${name}?${new URLSearchParams({ remover: desk.operator })}`);
 }

@@ -19,28 +19,13 @@ export function isSwitch({ matchOperator }) {
 }
 
 /** Takes down; `entry` is a `DenyListEntry` without creator. */
-export async function takeDown(desk, entry) {
-  const creator = desk.operator;
-  let made;
-  let was;
-  await desk.change(
-    `Taken down: ${told(entry)}.`,
-    async () => {
-      made = await desk.call("POST", "./v1/denyListEntries", { ...entry, creator });
-      was = desk.entries.find(({ name }) => name === made.name);
-    },
-    // an entry that was there before is not taken away by an undo, but gets its old end back
-    async () => {
-      await remove(desk, made);
-      if (was) await create(desk, was);
-    },
-  );
+export function takeDown(desk, entry) {
+  return desk.denied.make(entry, `Taken down: ${told(entry)}.`);
 }
 
 /** Shows again what an entry takes down. */
 export function showAgain(desk, entry) {
-  const shown = desk.change(`Shown again: ${told(entry)}.`, () => remove(desk, entry), () => create(desk, entry));
-  shown.catch((error) => desk.failed(error));
+  desk.denied.remove(entry, `Shown again: ${told(entry)}.`);
 }
 
 /** Asks what to take down, beginning with a phrase. */
@@ -75,13 +60,4 @@ export function reasonField() {
 export function told({ phrase, matchOperator, model }) {
   const what = isSwitch({ matchOperator }) ? KINDS[matchOperator] : `“${phrase}”`;
   return model ? `${what} of ${shortName(model)}` : what;
-}
-
-function create(desk, { phrase, matchOperator, model, reason, expireTime, creator }) {
-  const entry = { phrase, matchOperator, model, reason, creator };
-  return desk.call("POST", "./v1/denyListEntries", expireTime ? { ...entry, expireTime } : entry);
-}
-
-function remove(desk, { name }) {
-  return desk.call("DELETE", `./v1/${name}?${new URLSearchParams({ remover: desk.operator })}`);
 }

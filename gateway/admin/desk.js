@@ -1,5 +1,7 @@
 // What the sections stand on: the models, what is taken down, who works here, and one way to change things.
 
+import { Collection } from "./collection.js";
+
 const LOOK_MS = 5000; // between two looks at what others have changed, for each thousand entries
 const AGAIN_MS = 1000; // after a look that failed
 const TIMEOUT_MS = 10_000;
@@ -9,8 +11,8 @@ const NAME = "autocomplete.operator";
 
 export class Desk {
   models = [];
-  entries = []; // of the deny list, newest first
-  complete = true; // whether these are all entries
+  denied = new Collection(this, "./v1/denyListEntries", "denyListEntries");
+  pins = new Collection(this, "./v1/pins", "pins");
   search = () => {}; // shows what people see for a query; set by that section
   #sections = [];
   #dialog = document.getElementById("dialog");
@@ -67,7 +69,7 @@ export class Desk {
     const look = (this.#looks = this.#looks.then(() => this.#look())); // never two at once
     await look;
     if (this.#looks !== look) return; // a later one goes on
-    const pages = Math.ceil(this.entries.length / PAGE) || 1;
+    const pages = Math.ceil(this.denied.items.length / PAGE) || 1;
     const waitMs = this.#isAway ? AGAIN_MS : pages * LOOK_MS;
     this.#timer = setTimeout(() => document.hidden || this.refresh(), waitMs);
   }
@@ -135,7 +137,7 @@ export class Desk {
     const failures = [];
     const had = (asked) => asked.catch((error) => failures.push(error));
     await had(this.#lookAtModels());
-    await Promise.all([this.#lookAtEntries(), ...this.#sections.map(async (each) => each.load?.())].map(had));
+    await Promise.all([this.denied.load(), ...this.#sections.map(async (each) => each.load?.())].map(had));
     const [failure] = failures;
     this.#isAway = Boolean(failure?.away);
     this.#tell(this.#isAway ? `${failure.message} What is shown may be old; it comes back by itself.` : (failure?.message ?? ""));
@@ -147,12 +149,6 @@ export class Desk {
   async #lookAtModels() {
     this.models = (await this.list("./v1/models", "models")).items;
     this.#offerModels();
-  }
-
-  async #lookAtEntries() {
-    const denied = await this.list("./v1/denyListEntries", "denyListEntries");
-    this.entries = denied.items;
-    this.complete = denied.complete;
   }
 
   #offerModels() {

@@ -1,7 +1,7 @@
 // A list of things that operators made, with a box to find some of them and a button to make another.
 
 import { element } from "../page/shown.js";
-import { button, card, keepingFocus, labelled, note, table } from "./parts.js";
+import { button, card, labelled, note, redraw, table } from "./parts.js";
 
 const MOST = 100; // rows
 
@@ -26,7 +26,7 @@ export class Listing {
   }
 
   /** Shows items; `complete` says whether these are all. */
-  show(items, complete) {
+  show({ items, complete }) {
     this.#items = items;
     this.#complete = complete;
     this.#draw();
@@ -37,14 +37,16 @@ export class Listing {
     const sought = this.#filter.value.trim().toLowerCase();
     const found = this.#items.filter((item) => words(item).some((text) => text.toLowerCase().includes(sought)));
     const shown = found.slice(0, MOST);
-    const parts = shown.length ? [table(title, [...columns, ["", (item) => this.#remover(item)]], shown)] : [note(this.#items.length ? "Nothing fits." : none)];
-    if (found.length > MOST) parts.push(note(`${found.length - MOST} more: type above to find them.`));
-    if (!this.#complete) parts.push(note("There are older ones, which this page does not read. The command line lists all."));
-    keepingFocus(this.#list, () => this.#list.replaceChildren(...parts));
+    const notes = [];
+    if (!shown.length) notes.push(this.#items.length ? "Nothing fits." : none);
+    if (found.length > MOST) notes.push(`${found.length - MOST} more: type above to find them.`);
+    if (!this.#complete) notes.push("There are older ones, which this page does not read. The command line lists all.");
+    const rows = () => (shown.length ? [table(title, [...columns, ["", (item) => this.#remover(item)]], shown)] : []);
+    redraw(this.#list, [shown, notes], () => [...rows(), ...notes.map(note)]);
   }
 
   #remover(item) {
     const { remove, removeText, name } = this.#about;
-    return button(removeText, () => remove(item), { about: name(item), key: item.name });
+    return button(removeText, () => remove(item), { about: name(item), key: item.name ?? name(item) });
   }
 }

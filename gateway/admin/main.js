@@ -2,6 +2,7 @@
 
 import { Catalogue } from "./catalogue.js";
 import { Desk } from "./desk.js";
+import { Hits } from "./hits.js";
 import { Pins } from "./pins.js";
 import { Search } from "./search.js";
 import { Served } from "./served.js";
@@ -11,7 +12,7 @@ import { TakenDown } from "./taken.js";
 import { Trending } from "./trending.js";
 import { Unanswered } from "./unanswered.js";
 
-const SECTIONS = [Search, Switches, Served, Trending, Unanswered, TakenDown, Pins, Catalogue, Synonyms];
+const SECTIONS = [Search, Switches, Served, Trending, Unanswered, TakenDown, Pins, Catalogue, Hits, Synonyms];
 
 const desk = new Desk();
 desk.open(SECTIONS.map((Section) => new Section(desk)));

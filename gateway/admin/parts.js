@@ -5,6 +5,7 @@ import { element } from "../page/shown.js";
 const TIME = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" });
 const HOUR_S = 3600;
 const ENDS = [["never", 0], ["in an hour", HOUR_S], ["in a day", 24 * HOUR_S], ["in a week", 7 * 24 * HOUR_S], ["in 30 days", 30 * 24 * HOUR_S]];
+const drawn = new WeakMap(); // what places show
 let cards = 0;
 
 /** A section of the page with a title; `body` is where its content goes. */
@@ -17,7 +18,7 @@ export function card(title, { wide = false, help = "" } = {}) {
   return { element: element("section", attributes, head, body), body };
 }
 
-/** A button; `about` completes its name for those who do not see what stands beside it, `key` is for `keepingFocus`. */
+/** A button; `about` completes its name for those who do not see what stands beside it, `key` is for `redraw`. */
 export function button(text, onClick, { about = "", kind = "plain", key = "" } = {}) {
   const made = element("button", { type: "button", class: kind }, text);
   if (about) made.setAttribute("aria-label", `${text}: ${about}`);
@@ -26,10 +27,16 @@ export function button(text, onClick, { about = "", kind = "plain", key = "" } =
   return made;
 }
 
-/** Draws a place anew; the button that had the focus there has it again, if it is still there. */
-export function keepingFocus(place, draw) {
+/**
+ * Draws a place anew if the data that it shows has changed; else what is selected there stays so. The button that had
+ * the focus there has it again, if it is still there.
+ */
+export function redraw(place, data, parts) {
+  const shown = JSON.stringify(data);
+  if (drawn.get(place) === shown) return;
+  drawn.set(place, shown);
   const key = place.contains(document.activeElement) ? document.activeElement.dataset.key : undefined;
-  draw();
+  place.replaceChildren(...parts());
   if (key) place.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus();
 }
 

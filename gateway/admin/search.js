@@ -3,7 +3,7 @@
 import { element, percent, phrase, SOURCES } from "../page/shown.js";
 import { askWhatToTakeDown } from "./deny.js";
 import { askWhatToPin } from "./pins.js";
-import { button, card, facts, keepingFocus, labelled, note } from "./parts.js";
+import { button, card, facts, labelled, note, redraw } from "./parts.js";
 
 const WAIT_MS = 150; // after the last letter
 const SHOWN = 10;
@@ -14,7 +14,6 @@ export class Search {
   #box = element("input", { type: "search", maxlength: "256", dir: "auto", autocomplete: "off", autocapitalize: "none", spellcheck: "false", placeholder: "Empty: what is most popular" });
   #timer = 0;
   #asked = 0;
-  #drawn = ""; // what the list shows: read aloud again only if it has changed
   #open = new Set(); // texts whose reasons are shown
 
   constructor(desk) {
@@ -55,15 +54,10 @@ export class Search {
   }
 
   #say(text) {
-    if (text === this.#drawn) return;
-    this.#drawn = text;
-    this.#list.replaceChildren(note(text));
+    redraw(this.#list, text, () => [note(text)]);
   }
 
   #draw(answer) {
-    const drawn = JSON.stringify([this.#box.value, { ...answer, timings: [], attributionToken: "" }]);
-    if (drawn === this.#drawn) return;
-    this.#drawn = drawn;
     const { suggestions } = answer;
     const rows = suggestions.map((each, place) => this.#row(each, place, suggestions));
     const about = [
@@ -73,7 +67,7 @@ export class Search {
       ["Degraded", answer.degraded ? "a part was left out" : ""],
     ];
     const list = rows.length ? element("ol", { class: "found" }, ...rows) : note("Nothing is shown for this.");
-    keepingFocus(this.#list, () => this.#list.replaceChildren(list, facts(about)));
+    redraw(this.#list, [this.#box.value, { ...answer, timings: [], attributionToken: "" }], () => [list, facts(about)]);
   }
 
   #row(suggestion, place, all) {

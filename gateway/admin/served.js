@@ -1,7 +1,7 @@
 // What is served: each model with its version, its figures, and what stands in the way of a newer version.
 
 import { element, percent } from "../page/shown.js";
-import { card, facts, note, shortName, when } from "./parts.js";
+import { card, facts, note, redraw, shortName, when } from "./parts.js";
 
 const COUNT = new Intl.NumberFormat("en");
 const STATES = { STATE_ACTIVE: "answers", STATE_LOADING: "is being read", STATE_FAILED: "failed: no version of it could be read" };
@@ -18,13 +18,14 @@ export class Served {
   }
 
   show() {
-    const models = this.#desk.models.map((model) => this.#model(model));
-    this.#body.replaceChildren(...(models.length ? models : [note("No model is served.")]));
+    const { models, denied } = this.#desk;
+    const shown = () => models.map((model) => this.#model(model));
+    redraw(this.#body, [models, denied.items.length], () => (models.length ? shown() : [note("No model is served.")]));
   }
 
   #model(model) {
     const { version, latestVersion, latestVersionError: error } = model;
-    const down = this.#desk.entries.filter((entry) => entry.model === model.name || !entry.model).length;
+    const down = this.#desk.denied.items.filter((entry) => entry.model === model.name || !entry.model).length;
     const waiting = latestVersion && latestVersion !== version ? latestVersion : "";
     const pairs = [
       ["State", STATES[model.state] ?? model.state],

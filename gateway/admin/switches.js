@@ -2,7 +2,7 @@
 
 import { element } from "../page/shown.js";
 import { isSwitch, KINDS, reasonField, showAgain, takeDown } from "./deny.js";
-import { button, card, keepingFocus, labelled, note, shortName, table, when } from "./parts.js";
+import { button, card, labelled, note, redraw, shortName, table, when } from "./parts.js";
 
 const SWITCHES = ["MATCH_OPERATOR_GENERATED", "MATCH_OPERATOR_EVERYTHING"];
 
@@ -20,13 +20,14 @@ export class Switches {
   show() {
     const models = ["", ...this.#desk.models.map(({ name }) => name)];
     const columns = [["where", shortName], ...SWITCHES.map((kind) => [KINDS[kind], (model) => this.#control(kind, model)])];
-    const off = this.#desk.entries.filter(isSwitch).map(({ matchOperator, model, creator, createTime, reason }) =>
+    const switched = this.#desk.denied.items.filter(isSwitch);
+    const off = switched.map(({ matchOperator, model, creator, createTime, reason }) =>
       note(`${KINDS[matchOperator]} of ${shortName(model)}: off since ${when(createTime)}${creator && `, by ${creator}`}${reason && ` (${reason})`}`));
-    keepingFocus(this.#body, () => this.#body.replaceChildren(table("Kill switches", columns, models), ...off));
+    redraw(this.#body, [models, switched], () => [table("Kill switches", columns, models), ...off]);
   }
 
   #control(matchOperator, model) {
-    const entry = this.#desk.entries.find((each) => each.matchOperator === matchOperator && each.model === model);
+    const entry = this.#desk.denied.items.find((each) => each.matchOperator === matchOperator && each.model === model);
     const name = `${KINDS[matchOperator]} of ${shortName(model)}`;
     const key = `${matchOperator} ${model}`;
     if (!entry) return button("Switch off", () => this.#ask(matchOperator, model, name), { about: name, key });

@@ -1,6 +1,7 @@
 // Synonyms: words that also find what has other words.
 
 import { element } from "../page/shown.js";
+import { Collection } from "./collection.js";
 import { Listing } from "./listing.js";
 import { labelled, shortName, when } from "./parts.js";
 
@@ -9,10 +10,11 @@ const WAYS = [["this way alone", ""], ["both ways", "1"]];
 export class Synonyms {
   #desk;
   #listing;
-  #synonyms = { items: [], complete: true };
+  #synonyms;
 
   constructor(desk) {
     this.#desk = desk;
+    this.#synonyms = new Collection(desk, "./v1/synonyms", "synonyms");
     this.#listing = new Listing({
       title: "Synonyms",
       none: "There is no synonym.",
@@ -26,7 +28,7 @@ export class Synonyms {
       ],
       words: ({ phrase, replacement, creator }) => [phrase, replacement, creator],
       name: ({ phrase, replacement }) => `${phrase} for ${replacement}`,
-      remove: (synonym) => this.#remove(synonym),
+      remove: (synonym) => this.#synonyms.remove(synonym, `Removed: ${told(synonym)}.`),
       removeText: "Remove",
       make: () => this.#ask(),
       makeText: "Add a synonym",
@@ -34,18 +36,12 @@ export class Synonyms {
     this.element = this.#listing.element;
   }
 
-  async load() {
-    this.#synonyms = await this.#desk.list("./v1/synonyms", "synonyms");
+  load() {
+    return this.#synonyms.load();
   }
 
   show() {
-    this.#listing.show(this.#synonyms.items, this.#synonyms.complete);
-  }
-
-  #remove(synonym) {
-    this.#desk
-      .change(`Removed: ${told(synonym)}.`, () => remove(this.#desk, synonym), () => create(this.#desk, synonym))
-      .catch((error) => this.#desk.failed(error));
+    this.#listing.show(this.#synonyms);
   }
 
   #ask() {
@@ -55,26 +51,11 @@ export class Synonyms {
     const form = [labelled("Who types this", phrase), labelled("also finds what has this", replacement), labelled("Holds", ways)];
     this.#desk.ask("Add a synonym", form, "Add", async () => {
       const synonym = { phrase: phrase.value, replacement: replacement.value, twoWay: Boolean(ways.value), model: this.#desk.model };
-      const before = this.#synonyms.items;
-      let made;
-      const undo = () => {
-        const was = before.find(({ name }) => name === made.name); // the new one has taken its place
-        return was ? create(this.#desk, was) : remove(this.#desk, made);
-      };
-      const add = async () => (made = await create(this.#desk, { ...synonym, creator: this.#desk.operator }));
-      await this.#desk.change(`Added: ${told(synonym)}.`, add, undo);
+      await this.#synonyms.make(synonym, `Added: ${told(synonym)}.`);
     });
   }
 }
 
 function told({ phrase, replacement }) {
   return `“${phrase}” also finds “${replacement}”`;
-}
-
-function create(desk, { createTime, name, ...synonym }) {
-  return desk.call("POST", "./v1/synonyms", synonym);
-}
-
-function remove(desk, { name }) {
-  return desk.call("DELETE", `./v1/${name}?${new URLSearchParams({ remover: desk.operator })}`);
 }

@@ -34,6 +34,7 @@ export class TakenDown {
   }
 
   show() {
-    this.#listing.show(this.#desk.entries.filter((entry) => !isSwitch(entry)), this.#desk.complete);
+    const { items, complete } = this.#desk.denied;
+    this.#listing.show({ items: items.filter((entry) => !isSwitch(entry)), complete });
   }
 }

@@ -2,7 +2,7 @@
 
 import { element } from "../page/shown.js";
 import { askWhatToTakeDown } from "./deny.js";
-import { button, card, keepingFocus, note, table } from "./parts.js";
+import { button, card, note, redraw, table } from "./parts.js";
 
 const SHOWN = 20;
 
@@ -21,16 +21,17 @@ export class Trending {
   async load() {
     const { model } = this.#desk;
     const answer = model ? await this.#desk.call("GET", `./v1/trendingQueries?${new URLSearchParams({ model, pageSize: SHOWN })}`) : { trendingQueries: [] };
-    this.#queries = answer.trendingQueries;
+    this.#queries = answer.trendingQueries.map(({ decayedCount, ...each }) => ({ ...each, submitted: decayedCount.toFixed(1) }));
   }
 
   show() {
     const columns = [
       ["query", ({ query }) => element("b", { dir: "auto" }, query)],
-      ["submitted", ({ decayedCount }) => decayedCount.toFixed(1)],
+      ["submitted", ({ submitted }) => submitted],
       ["", ({ query, shown }) => (shown ? button("Take down", () => askWhatToTakeDown(this.#desk, query), { about: query, key: query }) : "not shown: looks private, is blocked or taken down")],
     ];
-    const parts = this.#queries.length ? [table("Trending", columns, this.#queries), note("A submission counts half as much after every half-life.")] : [note("Nothing is trending.")];
-    keepingFocus(this.#body, () => this.#body.replaceChildren(...parts));
+    const help = "A submission counts half as much after every half-life.";
+    const parts = () => (this.#queries.length ? [table("Trending", columns, this.#queries), note(help)] : [note("Nothing is trending.")]);
+    redraw(this.#body, this.#queries, parts);
   }
 }

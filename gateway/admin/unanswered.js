@@ -1,7 +1,7 @@
 // Queries that suggestions did not help with, by several users each: a list to act on.
 
 import { element } from "../page/shown.js";
-import { button, card, keepingFocus, note, table } from "./parts.js";
+import { button, card, note, redraw, table } from "./parts.js";
 
 const SHOWN = 20;
 const LACKS = { LACK_SUGGESTED: "Nothing was suggested", LACK_ACCEPTED: "Nothing was accepted" };
@@ -28,12 +28,12 @@ export class Unanswered {
   }
 
   show() {
-    const parts = this.#lists.flatMap(({ lack, unansweredQueries, partial }) => [
+    const parts = () => this.#lists.flatMap(({ lack, unansweredQueries, partial }) => [
       element("h3", {}, LACKS[lack]),
       unansweredQueries.length ? this.#table(lack, unansweredQueries) : note("No such query of enough users."),
       ...(partial ? [note("Older searches are still being read.")] : []),
     ]);
-    keepingFocus(this.#body, () => this.#body.replaceChildren(...parts));
+    redraw(this.#body, this.#lists, parts);
   }
 
   #table(lack, queries) {

@@ -182,7 +182,7 @@ class CurationServicer:
         when = _WHENS.get(message.match)
         if when is None:
             remedy = "MATCH_TYPED, or MATCH_BEGINS."
-            raise RequestError(f"{path}.match", "is none of its values.", fault="MALFORMED", remedy=remedy)
+            raise RequestError(f"{path}.match", "is not one of its values.", fault="MALFORMED", remedy=remedy)
         return Pin(
             model=self._model(f"{path}.model", message.model),
             query=message.query,

@@ -111,7 +111,7 @@ def read_entry(message: pb.DenyListEntry, *, now_s: float) -> DenyEntry:
     operator = _OPERATORS.get(message.match_operator)
     if operator is None:
         remedy = f"One of {', '.join(each.name for each in Operator)}, as MATCH_OPERATOR_EXACT."
-        raise RequestError(f"{field}.match_operator", "is none.", fault="MALFORMED", remedy=remedy)
+        raise RequestError(f"{field}.match_operator", "is missing or unknown.", fault="MALFORMED", remedy=remedy)
     ends_s = read_time(f"{field}.expire_time", message, "expire_time")
     return DenyEntry(
         operator=operator,

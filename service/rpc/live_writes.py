@@ -86,7 +86,7 @@ class LiveWrites:
         match = re.fullmatch(rf"{collection}/([0-9a-f]{{16}})", request.name)
         if match is None:
             remedy = f"Format: `{collection}/ID`; the method that lists them has all."
-            raise RequestError("name", "is no such name.", fault="MALFORMED", remedy=remedy)
+            raise RequestError("name", "is not a name of this kind.", fault="MALFORMED", remedy=remedy)
         key = match.group(1)
 
         def write() -> Change | None:

@@ -205,7 +205,7 @@ def _generated(fields: QueryFields, prefix: str) -> Generated | None:
     field = f"{prefix}generated"
     if fields.generated not in _GENERATED:
         remedy = "0: as the server says, 1: off, 2: fill, 3: mix."
-        raise RequestError(field, "is none of its values.", fault="OUT_OF_RANGE", remedy=remedy)
+        raise RequestError(field, "is not one of its values.", fault="OUT_OF_RANGE", remedy=remedy)
     wanted = _GENERATED[fields.generated]
     if not fields.exclude_generated:
         return wanted

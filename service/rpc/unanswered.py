@@ -71,5 +71,5 @@ def _read_lack(value: int) -> Lack:
     lack = _LACKS.get(value)
     if lack is None:
         remedy = "LACK_ACCEPTED (1): none was accepted; LACK_SUGGESTED (2): nothing was suggested."
-        raise RequestError("lack", "is none.", fault="MALFORMED", remedy=remedy)
+        raise RequestError("lack", "is missing or unknown.", fault="MALFORMED", remedy=remedy)
     return lack

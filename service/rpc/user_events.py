@@ -131,7 +131,7 @@ class UserEventServicer:
         """
         kind = _KINDS.get(message.event_type)
         if kind is None:
-            raise _wrong(f"{field}.event_type", "is none.", "IMPRESSION, SELECTION or SUBMISSION.")
+            raise _wrong(f"{field}.event_type", "is missing or unknown.", "IMPRESSION, SELECTION or SUBMISSION.")
         _check_texts(field, message)
         if kind is not EventKind.IMPRESSION and not message.query.strip():
             raise _wrong(f"{field}.query", "is missing.", "A selection and a submission say which query it was.")

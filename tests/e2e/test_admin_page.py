@@ -216,6 +216,8 @@ def test_it_is_for_operators_alone_and_in_no_frame(tmp_path: Path) -> None:
             assert paths(gateway) == [404, 404]
         with running_gateway(f"127.0.0.1:{server.port}", admin=True) as gateway:
             assert paths(gateway) == [200, 200]
+            slashed = gateway.ask("GET", "/admin/")
+            assert (slashed.status, slashed.headers["location"]) == (307, "../admin")
             policy = gateway.ask("GET", "/admin").headers["content-security-policy"]
             assert "frame-ancestors 'none'" in policy
 
@@ -263,6 +265,36 @@ def test_a_text_is_pinned_and_let_go(browser: Browser, tmp_path: Path) -> None:
         expect(page.get_by_role("table", name="Pins")).to_contain_text("at place 1")
         button(page, "Undo").click()
         expect(page.get_by_text("Nothing is pinned.")).to_be_visible()
+        button(page, "Pin: newa").click()
+        dialog.get_by_label("Or boost").fill("2.5")
+        dialog.get_by_role("button", name="Pin", exact=True).click()
+        expect(page.get_by_role("table", name="Pins")).to_contain_text("boosted 2.5 times")
+
+
+def test_a_query_that_finds_nothing_is_hidden_and_suggested_again(browser: Browser, tmp_path: Path) -> None:
+    with working(browser, tmp_path) as page:
+        type_query(page, "new")
+        button(page, "Hide a query that finds nothing").click()
+        dialog = page.get_by_role("dialog", name="Hide a query")
+        dialog.get_by_label("Query").fill("newb")
+        dialog.get_by_role("button", name="Hide", exact=True).click()
+        expect(dialog).to_be_hidden()
+        expect(texts(page)).to_have_text(["newc", "newa"], timeout=15_000)
+        button(page, "Suggest again: newb").click()
+        expect(page.get_by_text("No query is known to find nothing.")).to_be_visible()
+        expect(texts(page)).to_have_text(["newc", "newb", "newa"], timeout=15_000)
+
+
+def test_a_selection_outlives_looks_that_find_nothing_new(browser: Browser, tmp_path: Path) -> None:
+    with working(browser, tmp_path) as page:
+        button(page, "Switch off: generated text of all models").click()
+        button(page, "Switch off").click()
+        page.get_by_text("generated text of all models: off since").select_text()
+        with page.expect_response(lambda answer: "denyListEntries" in answer.url, timeout=30_000):
+            pass
+        with page.expect_response(lambda answer: "denyListEntries" in answer.url, timeout=30_000):
+            pass
+        assert "off since" in page.evaluate("getSelection().toString()")
 
 
 def test_an_entry_is_added_withdrawn_and_restored(browser: Browser, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ def test_entries_are_added_loaded_withdrawn_listed_and_removed(tmp_path: Path) -
         address = ("--server", f"127.0.0.1:{server.port}")
         added = run("curate", "entries", "add", "Red Shoes", "--weight", "3", "--tag", "a", "--tag", "b", *address)
         withdrawn = run("curate", "entries", "withdraw", "Old Hat", "--by", "ann", *address)
-        assert "1200 entries" in run("curate", "entries", "load", str(tmp_path / "items.jsonl"), *address)
+        assert "1,200 entries" in run("curate", "entries", "load", str(tmp_path / "items.jsonl"), *address)
         entries = json.loads(run("curate", "entries", "list", "--json", *address))["catalogue_entries"]
         assert len(entries) == 1202
         assert (entries[-1]["text"], entries[-1]["tags"], entries[-1]["model"]) == (

@@ -109,7 +109,7 @@ def test_queries_without_an_answer_of_enough_users(tmp_path: Path) -> None:
     assert json.loads(run("--live", live, "--json", "--until", "30m"))["events"] == 0
 
 
-@pytest.mark.parametrize(("since", "said"), [("soon", "no time"), ("2026-12-01T06:00", "time zone")])
+@pytest.mark.parametrize(("since", "said"), [("soon", "not a time"), ("2026-12-01T06:00", "time zone")])
 def test_a_time_is_an_age_or_has_a_zone(tmp_path: Path, since: str, said: str) -> None:
     assert said in run("--live", str(tmp_path / "live"), "--since", since, code=2)
 

@@ -268,7 +268,7 @@ def test_the_command_forgets_a_user(users: Users) -> None:
     address = f"127.0.0.1:{users.server.port}"
     told = CliRunner().invoke(app, ["live", "forget", "ann", "--by", "support", "--server", address])
     assert told.exit_code == 0, told.output
-    assert told.output.endswith("1 events and the user's own queries are removed.\n")
+    assert told.output.endswith("1 event and the user's own queries are removed.\n")
     eventually(lambda: not users.own("ze", "ann"))
 
 

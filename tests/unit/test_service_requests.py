@@ -60,7 +60,7 @@ def test_a_request_goes_before_the_server_and_that_before_the_model(message: typ
 @pytest.mark.parametrize(
     ("fields", "field", "said"),
     [
-        ({"generated": 7}, "generated", "is none of its values"),
+        ({"generated": 7}, "generated", "is not one of its values"),
         ({"generated": _MIX, "exclude_generated": True}, "generated", "contradicts exclude_generated"),
         ({"generated": _FILL, "exclude_generated": True}, "generated", "contradicts exclude_generated"),
         ({"min_acceptance_probability": 1.5}, "min_acceptance_probability", "is 1.5. It must be from 0 to 1"),

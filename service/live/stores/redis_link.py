@@ -115,7 +115,8 @@ class RedisLink:
             yield
         except (redis.RedisError, RedisClusterException, OSError) as error:
             self._drop()
-            raise StoreUnavailableError(f"Redis does not take part: {error}.") from None
+            why = str(error).rstrip(".")
+            raise StoreUnavailableError(f"The Redis of the live state cannot be used: {why}.") from None
 
 
 def _is_nested(info: dict[str, Any]) -> bool:
