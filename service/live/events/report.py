@@ -13,8 +13,6 @@ from service.live.events.searches import Search, Searches
 from service.live.events.unanswered import Lack, Unanswered, UnansweredQueries, listed
 
 _AT_ONCE = 1000
-_AHEAD_S = 600.0
-"""A client's clock may be ahead: an event is taken so long before it says that it happens, at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +72,7 @@ def made_report(
 
 def events_of(log: EventLog, from_s: float, to_s: float) -> Iterator[Event]:
     """Events that happened within a time, in the order in which the store took them."""
-    number = number_at(from_s - _AHEAD_S) - 1
+    number = number_at(from_s) - 1  # none is taken before it happened
     while page := log.after(number, _AT_ONCE):
         yield from (event for event in page if from_s <= event.at_s <= to_s)
         number = page[-1].number
