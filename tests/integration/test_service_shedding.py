@@ -143,15 +143,17 @@ def test_a_caller_who_does_not_read_is_cut_off_and_others_go_on(tmp_path: Path, 
         running(tmp_path, TwinModel(neural_kind=""), max_concurrent=1) as (server, channel),
         raw_caller(server.port, window=0) as caller,
     ):
-        silent, reading = caller.call("StreamCompleteQuery", config, ends=False), Typist(channel)
-        caller.send(silent, keystroke, ends=False)
-        reading.type(1, "new")
-        assert next(reading.answers).is_final
 
         def sending() -> list[bool]:
             return sorted(session._sending_since_s is not None for session in list(server._streams._sessions))
 
-        eventually(lambda: sending() == [False, True])
+        silent = caller.call("StreamCompleteQuery", config, ends=False)
+        caller.send(silent, keystroke, ends=False)
+        eventually(lambda: sending() == [True])
+        reading = Typist(channel)
+        reading.type(1, "new")
+        assert next(reading.answers).is_final
+        eventually(lambda: sending() == [False, True])  # the server may notice after its caller that it was read
         clock.shift_s += 11.0
         server.soon(server._streams.look)
         eventually(lambda: ends(server, "unread") == 1)
