@@ -59,6 +59,7 @@ class OtherVariables(BaseSettings):
     benchmark_data: str = Field("", description="Benchmarks of queries: folder of the query logs.")
     benchmark_sessions: str = Field("", description="Benchmark of users' own queries: folder of the log.")
     benchmark_texts: str = Field("", description="Benchmarks of text models: folder of the texts.")
+    benchmark_trends: str = Field("", description="Benchmark of trends: folder of the searches for what came up.")
     benchmark_wikitext2: str = Field("", description="Benchmarks of n-gram models: folder of WikiText-2.")
 
 

@@ -175,7 +175,8 @@ class TwinModel(_Anything):  # type: ignore[misc]
         blocked: Blocked | None = None,
     ) -> Iterator[TextChunk]:
         for position in range(options.max_output_tokens):
-            self.gate.wait(20)
+            if position:
+                self.gate.wait(20)
             last = position == options.max_output_tokens - 1
             if blocked is not None and blocked.blocks_after("", "word"):
                 yield TextChunk(text="", finish_reason=FinishReason.STOP)

@@ -137,10 +137,9 @@ def test_a_session_waits_for_a_stream_where_all_are_taken(tmp_path: Path) -> Non
 def test_text_that_breaks_off_is_an_error_and_no_end(tmp_path: Path) -> None:
     twin = TwinModel()
     with running(tmp_path, twin) as (server, _), Client(f"127.0.0.1:{server.port}") as client:
-        pieces = client.generate_text("once", max_output_tokens=50, timeout_s=1.0)
-        twin.gate.set()
-        assert next(pieces).text == " word"
         twin.gate.clear()
+        pieces = client.generate_text("once", max_output_tokens=50, timeout_s=1.0)
+        assert next(pieces).text == " word"
         with pytest.raises(CallError, match="DEADLINE_EXCEEDED"):
             list(pieces)
         twin.gate.set()

@@ -122,5 +122,5 @@ def test_generation_options() -> None:
 
 
 def test_page_sizes() -> None:
-    sizes = [read_page_size(model_pb.ListModelsRequest(page_size=size)) for size in (0, 7, 5000)]
+    sizes = [read_page_size(model_pb.ListModelsRequest(page_size=size), 50) for size in (0, 7, 5000)]
     assert sizes == [50, 7, 1000]
