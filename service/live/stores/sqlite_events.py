@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from service.live.events.event import ONCE_S, Checkpoint, Event, id_digest, known_events, number_at, pack_event
 from service.live.stores.sqlite_histories import SqliteHistories, forget_history
-from service.live.stores.sqlite_link import SqliteLink
+from service.live.stores.sqlite_link import SqliteLink, insert_rows, places
 
 EVENT_SCHEMA = """
 CREATE TABLE IF NOT EXISTS events (
@@ -41,15 +41,12 @@ class SqliteEvents:
             connection.execute("DELETE FROM event_ids WHERE number <= ?", (number_at(now_s - ONCE_S),))
             (last,) = connection.execute("SELECT max(seq) FROM sqlite_sequence WHERE name = 'events'").fetchone()
             last = last or 0
-            for event in events:
-                digest = id_digest(event.event_id)
-                is_new = not digest or _is_new(connection, digest, now)
+            for is_new in _taken(connection, [id_digest(event.event_id) for event in events], now):
                 last = max(last + 1, now) if is_new else last
                 numbers.append(last if is_new else 0)
-            pairs = [*zip(events, numbers, strict=True)]
-            rows = ((number, event.user, pack_event(event)) for event, number in pairs if number)
-            connection.executemany("INSERT INTO events VALUES (?, ?, ?)", rows)
-            self._histories.take(connection, [event for event, number in pairs if number], now_s)
+            new = [(event, number) for event, number in zip(events, numbers, strict=True) if number]
+            insert_rows(connection, "events", [(number, event.user, pack_event(event)) for event, number in new])
+            self._histories.take(connection, [event for event, _ in new], now_s)
         return numbers
 
     def after(self, number: int, count: int) -> list[Event]:
@@ -116,5 +113,15 @@ class SqliteEvents:
                 link.close()
 
 
-def _is_new(connection: sqlite3.Connection, digest: bytes, number: int) -> bool:
-    return connection.execute("INSERT OR IGNORE INTO event_ids VALUES (?, ?)", (digest, number)).rowcount == 1
+def _taken(connection: sqlite3.Connection, digests: Sequence[bytes], number: int) -> list[bool]:
+    """Notes the ids of events; for each event whether it is new."""
+    named = [digest for digest in digests if digest]
+    found = connection.execute(f"SELECT id FROM event_ids WHERE id IN {places(len(named))}", named)
+    known = {digest for (digest,) in found}
+    insert_rows(connection, "event_ids", [(digest, number) for digest in {*named} - known])
+    are_new = []
+    for digest in digests:
+        are_new.append(digest not in known)
+        if digest:
+            known.add(digest)
+    return are_new

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterable
 
 from service.live.events.event import Event
-from service.live.stores.sqlite_link import SqliteLink
+from service.live.stores.sqlite_link import SqliteLink, insert_rows, places
 from service.live.users.histories import HistoryLimits, submitted
 from suggest.own import OwnQuery
 
@@ -19,14 +19,18 @@ CREATE TABLE IF NOT EXISTS histories (
 CREATE INDEX IF NOT EXISTS histories_order ON histories (user, last_s);
 CREATE INDEX IF NOT EXISTS histories_age ON histories (last_s);
 """
-_ADD = """
-INSERT INTO histories VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (user, model, text) DO UPDATE SET
+_ADDED = """
+ON CONFLICT (user, model, text) DO UPDATE SET
     display = iif(excluded.last_s >= last_s, excluded.display, display),
     last_s = max(last_s, excluded.last_s), times = times + excluded.times
 """
 _KEEP_LAST = """
-DELETE FROM histories WHERE user = ?1 AND (model, text) IN
-    (SELECT model, text FROM histories WHERE user = ?1 ORDER BY last_s DESC LIMIT -1 OFFSET ?2)
+DELETE FROM histories WHERE (user, model, text) IN (
+    SELECT user, model, text FROM (
+        SELECT user, model, text, row_number() OVER (PARTITION BY user ORDER BY last_s DESC) AS place
+        FROM histories WHERE user IN {users}
+    ) WHERE place > ?
+)
 """
 _REMOVE_OLD = """
 DELETE FROM histories WHERE (user, model, text) IN
@@ -51,12 +55,10 @@ class SqliteHistories:
     def take(self, connection: sqlite3.Connection, events: Iterable[Event], now_s: float) -> None:
         """Adds what events tell, within the transaction that takes them."""
         if self._limits.queries:
-            users = set[str]()
-            for event in events:
-                if (query := submitted(event)) is not None:
-                    connection.execute(_ADD, (event.user, event.model, *query))
-                    users.add(event.user)
-            connection.executemany(_KEEP_LAST, [(user, self._limits.queries) for user in users])
+            told = [(event, query) for event in events if (query := submitted(event)) is not None]
+            insert_rows(connection, "histories", [(event.user, event.model, *query) for event, query in told], _ADDED)
+            users = {event.user for event, _ in told}
+            connection.execute(_KEEP_LAST.format(users=places(len(users))), [*users, self._limits.queries])
         self.remove_old(connection, now_s)
 
     def remove_old(self, connection: sqlite3.Connection, now_s: float) -> int:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import chain
 from pathlib import Path
 
 from lm.errors import StoreUnavailableError
@@ -97,3 +98,21 @@ def explained(path: Path) -> Iterator[None]:
         raise StoreUnavailableError(f"{path}: the file is gone. Put it back, or start the servers again.") from None
     except (OSError, sqlite3.Error) as error:
         raise StoreUnavailableError(f"{path}: {error}.") from None
+
+
+def insert_rows(
+    connection: sqlite3.Connection, table: str, rows: Sequence[Sequence[object]], otherwise: str = ""
+) -> None:
+    """Inserts rows in one step. A step for each would let go of the interpreter's lock each time, and wait for it.
+
+    Args:
+        otherwise: what SQL says of rows that are there.
+    """
+    if rows:
+        values = ", ".join([places(len(rows[0]))] * len(rows))
+        connection.execute(f"INSERT INTO {table} VALUES {values} {otherwise}", [*chain.from_iterable(rows)])
+
+
+def places(count: int) -> str:
+    """So many places for values in SQL, in brackets."""
+    return f"({', '.join('?' * count)})"

@@ -46,4 +46,5 @@ class UserKeys:
         if secret is None:
             assert self._store is not None
             secret = self._secret = self._store.secret().encode()
-        return hmac.digest(secret, user_pseudo_id.encode("utf-8", "surrogatepass"), "sha256").hex()[:_HEX_DIGITS]
+        # `hmac.digest` lets go of the interpreter's lock, and waits for it, for each id
+        return hmac.new(secret, user_pseudo_id.encode("utf-8", "surrogatepass"), "sha256").hexdigest()[:_HEX_DIGITS]
