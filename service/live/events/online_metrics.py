@@ -36,6 +36,7 @@ class OnlineMetrics:
         self._served = served
         self._searches = Searches(most=_MOST_OPEN)
         self._bound: dict[tuple[Counter, tuple[str, ...]], Counter] = {}  # `labels` costs several times as much
+        self._sums: dict[tuple[Counter, tuple[str, ...]], float] = {}
 
     def count(self, events: Iterable[Event]) -> None:
         """Counts events that were new to the store."""
@@ -49,6 +50,12 @@ class OnlineMetrics:
                     self._inc(self._metrics.shown_suggestions, *labels, _source(source), _position(place))
             for search in ended:
                 self._count_end(search)
+        for key, by in self._sums.items():
+            counter, labels_of = key
+            if key not in self._bound:
+                self._bound[key] = counter.labels(*labels_of)
+            self._bound[key].inc(by)
+        self._sums.clear()
 
     def _count_end(self, search: Search) -> None:
         labels = self._labels(search.model, search.version)
@@ -60,10 +67,7 @@ class OnlineMetrics:
             self._inc(self._metrics.accepted_suggestions, *labels, _source(search.source), _position(search.rank - 1))
 
     def _inc(self, counter: Counter, *labels: str, by: float = 1) -> None:
-        bound = self._bound.get((counter, labels))
-        if bound is None:
-            bound = self._bound[counter, labels] = counter.labels(*labels)
-        bound.inc(by)
+        self._sums[counter, labels] = self._sums.get((counter, labels), 0) + by
 
     def _labels(self, model: str, version: str) -> tuple[str, str]:
         versions = self._served(model)
