@@ -60,7 +60,7 @@ def _hours(model: Model, query: str, background: Sequence[str], rate: int, share
         trends.take(events)
         if minute >= 0:
             end_s = now_s + 60
-            known = known.with_trends(model, {each.written: each for each in trends.trending(end_s)}, int(end_s // 60))
+            known = known.with_trends(model, trends.trending(end_s).get(model.name, {}), int(end_s // 60))
             if query in _first(model, query[:4], Live(queries=(known.queries,))):
                 return (minute + 1) / 60
     return None

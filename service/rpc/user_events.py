@@ -172,7 +172,7 @@ class UserEventServicer:
                 decayed_count=trend.amount,
                 shown=trends.shows(written) and not (view.has_texts and view.blocks(trends.texts[written])),
             )
-            for written, trend in trends.trends.items()
+            for written, trend in sorted(trends.trends.items(), key=lambda each: -each[1].level)
         ]
 
 

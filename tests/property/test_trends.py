@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.live.events.event import Event, EventKind, number_at
-from service.live.events.trends import Trends
-from tests.unit.test_trends import count, trending
+from service.live.events.trends import SETTLED_S, Trends
+from tests.unit.test_trends import count, shown, trending
 
 START_S = 1_800_000_000.0
 HALF_LIFE_S = 1800.0
@@ -65,7 +65,7 @@ def test_it_counts_as_the_whole_stream_says(events: list[Event], later_s: float,
     now_s = (events[-1].taken_s if events else START_S) + later_s
     trends = Trends(half_life_s=HALF_LIFE_S, least_users=least_users)
     trends.take(events)
-    found = {(each.model, NAMES.get(each.written, each.written)): each for each in trends.trending(now_s)}
+    found = {(each.model, NAMES.get(each.written, each.written)): each for each in shown(trends, now_s)}
     expected = naive(events, now_s, least_users)
     assert found.keys() == expected.keys()
     for key, trend in found.items():
@@ -87,8 +87,21 @@ def test_replicas_agree_however_the_stream_reaches_them(events: list[Event], dat
             assert restored.restore(parts.pack())
             parts = restored
     now_s = events[-1].taken_s if events else START_S
-    assert list(whole.trending(now_s)) == list(parts.trending(now_s))
+    assert whole.trending(now_s) == parts.trending(now_s)
     assert whole.number == parts.number
+
+
+@settings(deadline=None, max_examples=40)
+@given(events=streams(), data=st.data())
+def test_looks_in_between_are_forgotten_after_some_minutes(events: list[Event], data: st.DataObject) -> None:
+    trends, unseen = Trends(most=5), Trends(most=5)
+    for event in events:
+        for each in (trends, unseen):
+            each.take([event])
+        if data.draw(st.booleans()):
+            trends.trending(event.taken_s)
+    now_s = max((event.taken_s for event in events), default=START_S) + SETTLED_S
+    assert trends.trending(now_s) == unseen.trending(now_s)
 
 
 @settings(deadline=None, max_examples=40)

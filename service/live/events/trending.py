@@ -39,7 +39,7 @@ MAX_EVENTS = 5_000_000
 """Events that a store keeps, however young."""
 _DAY_S = 24 * 3600.0
 _MARK_BITS = 64
-_LETTERS, _SETTLED_MINUTES = 3, 5
+_LETTERS = 6
 _BEGINNING = re.compile(f"[a-z0-9]{{1,{_LETTERS}}}")
 _log = structlog.get_logger("service.live")
 
@@ -52,7 +52,7 @@ class ModelTrends:
         trends: by how they are written, with those that the model may not show.
         texts: of those that it may show, normalised.
         marks: for each beginning of a word the sum of the digests of the trends that have it.
-        minute: for which they are told, since 1970.
+        minute: for which they are told, since 1970; 0 if nobody follows what is trending.
     """
 
     queries: LiveQueries = field(default_factory=LiveQueries)
@@ -62,12 +62,12 @@ class ModelTrends:
     minute: int = 0
 
     def epoch(self, typed: str) -> str:
-        """Names what may answer a normalised text: equal on whichever replica. Empty if nothing is trending.
+        """Names what may answer a normalised text: equal on whichever replica. Empty if nobody follows trends.
 
         Thousands of trends change all the time, and few of them matter to a text: those with a word that begins as it
         does. What is found otherwise, as by a typing error in the first letters, is named anew after an hour at most.
         """
-        if not self.texts:
+        if not self.minute:
             return ""
         hour = (self.minute + zlib.crc32(typed.encode("utf-8", "surrogatepass")) % 60) // 60
         return f"{hour:x}.{self.marks.get(_typed_beginning(typed), 0):x}"
@@ -77,9 +77,7 @@ class ModelTrends:
         return written in self.texts
 
     def with_trends(self, model: Model, trends: Mapping[str, Trend], minute: int) -> ModelTrends:
-        """It with other trends. For some minutes those that went up or down by little stay as they were."""
-        if minute // _SETTLED_MINUTES == self.minute // _SETTLED_MINUTES:
-            trends = {written: _settled(self.trends.get(written), trend) for written, trend in trends.items()}
+        """It with other trends."""
         if trends == self.trends:
             return self if minute == self.minute else replace(self, minute=minute)
         changes, texts, marks = dict[str, LiveQuery | None](), dict(self.texts), dict(self.marks)
@@ -194,15 +192,12 @@ class Trending:
         self._begun = True
 
     def _publish(self) -> None:
-        by_model: dict[str, dict[str, Trend]] = {}
         now_s = self._wall_clock()
-        for trend in self._trends.trending(now_s):
-            by_model.setdefault(trend.model, {})[trend.written] = trend
-        published = {}
+        trends, published = self._trends.trending(now_s), {}
         for model in self._models():
             name = model.name, model.version
-            former, trends = self._published.get(name, NO_TRENDS), by_model.get(model.name, {})
-            published[name] = former.with_trends(model, trends, int(now_s // 60))
+            former = self._published.get(name, NO_TRENDS)
+            published[name] = former.with_trends(model, trends.get(model.name, {}), int(now_s // 60))
         self._published = published
 
     def _keep(self, log: EventLog) -> None:
@@ -219,10 +214,6 @@ class Trending:
             _log.error("live_events_lost", effect="trends stay as they are", **known)
 
 
-def _settled(former: Trend | None, trend: Trend) -> Trend:
-    return trend if former is None or abs(former.level - trend.level) > 1 else former
-
-
 def _typed_beginning(typed: str) -> str:
     """The first letters of the first word; `*` if it does not begin with an ASCII letter or digit."""
     found = _BEGINNING.match(typed)
@@ -231,7 +222,10 @@ def _typed_beginning(typed: str) -> str:
 
 def _mark(marks: dict[str, int], text: str, digest: int) -> None:
     """Adds a digest to all beginnings that a text may be found by."""
-    words = {*text.split(), *(form for word in near_words(text) for form in word.forms)}
+    words, rest = set(text.split()), ""
+    for word in reversed(near_words(text)):  # with what follows: `shoelace` finds `shoe lace`
+        words.update(form + rest for form in word.forms)
+        rest = (word.forms[0] + rest)[:_LETTERS]
     for beginning in {"", "*", *(word[:size] for word in words for size in range(1, _LETTERS + 1))}:
         mark = (marks.get(beginning, 0) + digest) % (1 << _MARK_BITS)
         if mark:

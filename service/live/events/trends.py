@@ -12,10 +12,11 @@ import json
 import math
 import zlib
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lm.text.normalize import normalize_query
 from service.live.events.event import Event, EventKind, number_at
@@ -32,6 +33,9 @@ _TICK_S = 60
 """Counts fade in such steps, so that what is shown does not change all the time."""
 _STEP = 1.5
 """Counts are told as powers of it, for the same reason."""
+SETTLED_S = 300.0
+"""For so long a query stays as it is shown, unless much changes. Then it is shown as its count says."""
+_NOT_SHOWN = -(1 << 15)
 _LEAST_COUNT = 0.5
 _SLOTS = 1 << 19
 _FADED = 1 / 64
@@ -82,11 +86,17 @@ class Trends:
         self._most = most
         self._landmark_s = 0.0
         self._rows: dict[str, int] = {}
+        self._keys: list[str] = []
         self._written: list[str] = []
         self._votes = array("q")
         self._weights = array("d")
         self._users = array("Q")  # of each query its latest users, the latest first: second and user
         self._seen = array("Q", bytes(8 * slots))
+        self._levels = array("h")  # as they are shown
+        self._shown: dict[int, Trend] = {}
+        self._by_model: dict[str, dict[str, Trend]] = {}
+        self._rewritten = set[int]()
+        self._shown_s = 0.0
         self.number = 0
 
     def __len__(self) -> int:
@@ -102,17 +112,38 @@ class Trends:
                 if event.kind is not EventKind.IMPRESSION:
                     self._count(event)
 
-    def trending(self, now_s: float) -> Iterator[Trend]:
-        """What may be shown now, the heaviest first; the same within a minute, but for what comes meanwhile."""
+    def trending(self, now_s: float) -> dict[str, dict[str, Trend]]:
+        """What may be shown now, by its model and by how it is written.
+
+        A query is shown with the level that it had some minutes ago if it went up or down by one since. Where there
+        are too many, those that were shown stay unless others are a step heavier. Else thousands of queries that are
+        about as frequent would take turns, and no answer that was made with them could be kept.
+        """
         tick_s = now_s // _TICK_S * _TICK_S
         counts_N = np.array(self._weights) * 2.0 ** min((self._landmark_s - tick_s) / self._half_life_s, 1000.0)
         seconds_N = np.array(self._users).reshape(-1, self._least_users)[:, -1] >> np.uint64(_USER_BITS)
-        shown = np.flatnonzero((counts_N >= _LEAST_COUNT) & (seconds_N > tick_s - WITHIN_S))
-        keys = list(self._rows)
-        shown = shown[np.lexsort((shown, -counts_N[shown]))][:MAX_TRENDING]
-        levels = np.floor(np.log(counts_N[shown]) / math.log(_STEP)).astype(int).tolist()
-        for row, level in zip(shown.tolist(), levels, strict=True):
-            yield Trend(keys[row].partition("\n")[0], self._written[row], level)
+        former_N = np.array(self._levels)
+        stays_N = (former_N != _NOT_SHOWN) & (_windows(len(former_N), now_s) == _windows(len(former_N), self._shown_s))
+        rows = np.flatnonzero((counts_N >= _LEAST_COUNT) & (seconds_N > tick_s - WITHIN_S))
+        rows = rows[_heaviest(np.where(stays_N, counts_N * _STEP, counts_N)[rows], MAX_TRENDING)]
+        levels_N = np.full_like(former_N, _NOT_SHOWN)
+        levels_N[rows] = np.floor(np.log(counts_N[rows]) / math.log(_STEP))
+        stays_N &= (levels_N != _NOT_SHOWN) & (np.abs(levels_N - former_N) <= 1)
+        levels_N[stays_N] = former_N[stays_N]
+        self._show({*np.flatnonzero(levels_N != former_N).tolist(), *self._rewritten}, levels_N.tolist())
+        self._levels = array("h", levels_N.tobytes())
+        self._shown_s = now_s
+        return {model: dict(trends) for model, trends in self._by_model.items() if trends}
+
+    def _show(self, changed: Iterable[int], levels: Sequence[int]) -> None:
+        for row in changed:
+            if (former := self._shown.pop(row, None)) is not None:
+                del self._by_model[former.model][former.written]
+        for row in changed:
+            if levels[row] != _NOT_SHOWN:
+                trend = self._shown[row] = Trend(self._keys[row].partition("\n")[0], self._written[row], levels[row])
+                self._by_model.setdefault(trend.model, {})[trend.written] = trend
+        self._rewritten.clear()
 
     def pack(self) -> bytes:
         """All of it, for `unpack`."""
@@ -122,7 +153,7 @@ class Trends:
             "least_users": self._least_users,
             "landmark_s": self._landmark_s,
             "number": self.number,
-            "keys": list(self._rows),
+            "keys": self._keys,
             "written": self._written,
         }
         parts = (json.dumps(head, ensure_ascii=False).encode(), *(each.tobytes() for each in self._arrays()))
@@ -139,12 +170,20 @@ class Trends:
         if made != (_FORMAT, self._half_life_s, self._least_users):
             return False
         self._landmark_s, self.number = head["landmark_s"], head["number"]
-        self._rows = {key: row for row, key in enumerate(head["keys"])}
+        self._name(head["keys"])
         self._written = head["written"]
         for values, part in zip(self._arrays(), parts[1:], strict=True):
             del values[:]
             values.frombytes(part)
         return True
+
+    def _name(self, keys: list[str]) -> None:
+        """Sets the keys of the rows, of which none counts as shown."""
+        self._keys = keys
+        self._rows = {key: row for row, key in enumerate(keys)}
+        self._levels = array("h", [_NOT_SHOWN]) * len(keys)
+        self._shown, self._by_model = {}, {}
+        self._rewritten.clear()
 
     def _arrays(self) -> tuple[array[Any], ...]:
         return self._votes, self._weights, self._users, self._seen
@@ -169,6 +208,7 @@ class Trends:
             self._votes[row] -= 1
         else:
             self._written[row], self._votes[row] = written, 1
+            self._rewritten.add(row)
         if event.user:
             self._note_user(row, int(event.user[: _USER_BITS // 4], 16), int(at_s))
 
@@ -206,7 +246,9 @@ class Trends:
     def _add(self, key: str, written: str) -> int:
         if len(self._rows) >= self._most + self._most // 4:
             self._keep_heaviest()
-        row = self._rows[key] = len(self._written)
+        row = self._rows[key] = len(self._keys)
+        self._keys.append(key)
+        self._levels.append(_NOT_SHOWN)
         self._written.append(written)
         self._votes.append(0)
         self._weights.append(0.0)
@@ -225,16 +267,35 @@ class Trends:
             self._keep(kept.tolist())
 
     def _keep_heaviest(self) -> None:
-        keys = list(self._rows)
+        keys = self._keys
         self._keep(sorted(sorted(range(len(keys)), key=lambda row: (-self._weights[row], keys[row]))[: self._most]))
 
     def _keep(self, kept: Sequence[int]) -> None:
-        keys, users = list(self._rows), self._least_users
-        self._rows = {keys[row]: place for place, row in enumerate(kept)}
+        levels = [self._levels[row] for row in kept]
+        shown = {place: trend for place, row in enumerate(kept) if (trend := self._shown.get(row)) is not None}
+        rewritten = {place for place, row in enumerate(kept) if row in self._rewritten}
+        self._name([self._keys[row] for row in kept])
         self._written = [self._written[row] for row in kept]
         self._votes = array("q", [self._votes[row] for row in kept])
         self._weights = array("d", [self._weights[row] for row in kept])
-        self._users = array("Q", np.array(self._users).reshape(-1, users)[kept].tobytes())
+        self._users = array("Q", np.array(self._users).reshape(-1, self._least_users)[kept].tobytes())
+        self._levels, self._shown, self._rewritten = array("h", levels), shown, rewritten
+        for trend in shown.values():
+            self._by_model.setdefault(trend.model, {})[trend.written] = trend
+
+
+def _windows(rows: int, now_s: float) -> NDArray[np.int64]:
+    """In which of its times of `SETTLED_S` each row is; they do not all begin at once."""
+    return ((now_s + np.arange(rows) % int(SETTLED_S)) // SETTLED_S).astype(np.int64)
+
+
+def _heaviest(weights_N: NDArray[np.float64], most: int) -> NDArray[np.int64]:
+    """Which are the heaviest, so many at most; of those that are equal the first."""
+    if len(weights_N) <= most:
+        return np.arange(len(weights_N))
+    least = np.partition(weights_N, -most)[-most]
+    above, equal = np.flatnonzero(weights_N > least), np.flatnonzero(weights_N == least)
+    return np.concatenate([above, equal[: most - len(above)]])
 
 
 def _parts(raw: bytes) -> list[bytes]:
