@@ -90,9 +90,21 @@ def load(
     completions_per_s: Annotated[int, typer.Option(help="Completions a second.")] = 500,
     rounds: Annotated[int, typer.Option(help="Of a measurement without and one with events.")] = 3,
     seconds: Annotated[float, typer.Option(help="Of each measurement.")] = 15.0,
+    before: Annotated[float, typer.Option(help="Minutes for which such events have come before.")] = 0.0,
+    workers: Annotated[int, typer.Option(help="Of the server.")] = 1,
 ) -> None:
     """Completions without and with events beside them."""
-    measure_load(registry, store, events_per_s, batch, completions_per_s, rounds, seconds)
+    measure_load(
+        registry,
+        store,
+        events_per_s,
+        batch,
+        completions_per_s,
+        rounds,
+        seconds,
+        minutes=before,
+        workers=workers,
+    )
 
 
 @app.command()

@@ -9,7 +9,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import grpc
@@ -21,9 +21,15 @@ from autocomplete.v1 import user_event_service_pb2_grpc as event_grpc
 from benchmarks.live.servers import Store, replicas, spread_of, store_of
 from benchmarks.live.trend import web_queries
 from benchmarks.serving.servers import ALL_CORES, Started, real_server
+from lm.bundle.registry import open_registry
+from service.live.events.event import Checkpoint, Event, EventKind, number_at
+from service.live.events.trending import CHECKPOINT
+from service.live.events.trends import Trends
+from service.live.stores.store import open_store
 
 _TYPED = 300
 """Queries that are typed, again and again."""
+_USERS = 50_000
 _TIMEOUT_S, _OBEY_S = 10.0, 30.0
 _SUBMISSION = event_pb.UserEvent.EVENT_TYPE_SUBMISSION
 
@@ -51,13 +57,27 @@ def measure_event_spread(registry: Path, store: Store, queries: int) -> None:
 
 
 def measure_load(
-    registry: Path, store: Store, events: int, batch: int, completions: int, rounds: int, seconds: float
+    registry: Path,
+    store: Store,
+    events: int,
+    batch: int,
+    completions: int,
+    rounds: int,
+    seconds: float,
+    *,
+    minutes: float,
+    workers: int,
 ) -> None:
-    """Prints how long completions take at an even rate without and with events beside them, and what the cache has."""
+    """Prints how long completions take at an even rate without and with events beside them, and what the cache has.
+
+    Args:
+        minutes: for which events have come at this rate before.
+    """
     texts = web_queries()
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         location, _ = stack.enter_context(store_of(store, Path(name)))
-        flags = {"--live": location, "--workers": 1}
+        _count_before(location, next(iter(open_registry(registry).models())), texts, events, minutes)
+        flags = {"--live": location, "--workers": workers}
         server = stack.enter_context(real_server(registry, flags, cores=ALL_CORES))
         found = [asyncio.run(_measure(server, texts, seconds, completions, 0, batch))]  # warms up
         for number in range(2 * rounds):
@@ -68,6 +88,26 @@ def measure_load(
         print(f"{label}: p50 / p99 {rounds_said}; {[said for *_, said in each]}")
     ratio = statistics.median(each[1] for each in beside) / statistics.median(each[1] for each in alone)
     print(f"p99 {ratio:.2f} times")
+
+
+def _count_before(location: str, model: str, texts: Sequence[str], rate: int, minutes: float) -> None:
+    """Leaves in a store what a server has counted that took events at a rate until now."""
+    chance, trends, now_s = random.Random(2), Trends(), time.time()
+    for second in range(-int(60 * minutes), 0):
+        trends.take(
+            Event(
+                kind=EventKind.SUBMISSION,
+                at_s=now_s + second,
+                model=model,
+                query=chance.choice(texts),
+                user=f"{chance.randrange(_USERS):08x}".ljust(16, "0"),
+                number=number_at(now_s + second) + number,
+            )
+            for number in range(rate)
+        )
+    if minutes:
+        with closing(open_store(location)) as store:
+            store.events.keep_checkpoint(CHECKPOINT, Checkpoint(trends.number, trends.pack()))
 
 
 async def _measure(
@@ -129,7 +169,7 @@ def _event(chance: random.Random, texts: Sequence[str]) -> event_pb.UserEvent:
         event_id=str(uuid.UUID(int=chance.getrandbits(128))),
         event_type=_SUBMISSION,
         query=chance.choice(texts),
-        user_pseudo_id=f"user {chance.randrange(50_000)}",
+        user_pseudo_id=f"user {chance.randrange(_USERS)}",
         typed_length=4,
     )
 

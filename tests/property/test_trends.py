@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.live.events.event import Event, EventKind, number_at
-from service.live.events.trends import SETTLED_S, Trends
+from service.live.events.trends import KEPT_S, Trends
 from tests.unit.test_trends import count, shown, trending
 
 START_S = 1_800_000_000.0
@@ -93,14 +93,14 @@ def test_replicas_agree_however_the_stream_reaches_them(events: list[Event], dat
 
 @settings(deadline=None, max_examples=40)
 @given(events=streams(), data=st.data())
-def test_looks_in_between_are_forgotten_after_some_minutes(events: list[Event], data: st.DataObject) -> None:
+def test_looks_in_between_are_forgotten_after_an_hour(events: list[Event], data: st.DataObject) -> None:
     trends, unseen = Trends(most=5), Trends(most=5)
     for event in events:
         for each in (trends, unseen):
             each.take([event])
         if data.draw(st.booleans()):
             trends.trending(event.taken_s)
-    now_s = max((event.taken_s for event in events), default=START_S) + SETTLED_S
+    now_s = max((event.taken_s for event in events), default=START_S) + KEPT_S
     assert trends.trending(now_s) == unseen.trending(now_s)
 
 

@@ -7,7 +7,7 @@ import zlib
 import pytest
 
 from service.live.events.event import Event, EventKind, number_at
-from service.live.events.trends import MAX_TRENDING, SETTLED_S, Trend, Trends
+from service.live.events.trends import KEPT_S, MAX_TRENDING, SETTLED_S, Trend, Trends
 
 NOW_S = 1_800_000_000.0
 HOUR_S = 3600.0
@@ -114,7 +114,7 @@ def test_queries_that_are_about_as_frequent_do_not_take_turns(monkeypatch: pytes
     assert {*trending(trends, NOW_S)} == {"a", "b"}
     counted(*[("c", f"u{user}") for user in range(5)], ("b", "u4"), trends=trends)
     assert {*trending(trends, NOW_S)} == {"a", "b"}
-    assert {*trending(trends, NOW_S + SETTLED_S)} == {"b", "c"}
+    assert {*trending(trends, NOW_S + KEPT_S)} == {"b", "c"}
 
 
 def test_what_is_a_step_heavier_is_shown_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from suggest.model import Model
 
 Clock = Callable[[], float]
-_CHECKPOINT = "trends"
+CHECKPOINT = "trends"
 _AT_ONCE = 1000
-_LOOK_S, _PUBLISH_S, _RETRY_S = 0.1, 0.25, 1.0
+_LOOK_S, _PUBLISH_S, _RETRY_S = 0.1, 0.5, 1.0
 _REST = 8.0
 """So many times as long as publishing took, nothing is published: it is to take a small share of the processor."""
 _KEEP_S = 300.0
@@ -186,7 +186,7 @@ class Trending:
         return False
 
     def _begin(self, log: EventLog) -> None:
-        checkpoint = log.checkpoint(_CHECKPOINT)
+        checkpoint = log.checkpoint(CHECKPOINT)
         if checkpoint is None or not self._trends.restore(checkpoint.data):
             self._trends.number = max(self._trends.number, number_at(self._wall_clock() - WITHIN_S))
         self._begun = True
@@ -202,8 +202,8 @@ class Trending:
 
     def _keep(self, log: EventLog) -> None:
         """Keeps the counts, unless another process has done so lately, and removes what is old."""
-        if self._trends.number - log.checkpoint_number(_CHECKPOINT) > number_at(_KEEP_S / 2):
-            log.keep_checkpoint(_CHECKPOINT, Checkpoint(self._trends.number, self._trends.pack()))
+        if self._trends.number - log.checkpoint_number(CHECKPOINT) > number_at(_KEEP_S / 2):
+            log.keep_checkpoint(CHECKPOINT, Checkpoint(self._trends.number, self._trends.pack()))
         now_s = self._wall_clock()
         log.trim(now_s=now_s, before_s=now_s - self._days * _DAY_S, most=MAX_EVENTS)
 

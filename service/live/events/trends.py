@@ -34,7 +34,9 @@ _TICK_S = 60
 _STEP = 1.5
 """Counts are told as powers of it, for the same reason."""
 SETTLED_S = 300.0
-"""For so long a query stays as it is shown, unless much changes. Then it is shown as its count says."""
+"""For so long a query is shown with the same level, unless it rises or falls by more than one."""
+KEPT_S = 3600.0
+"""For so long a query that is shown stays, unless others are a step heavier."""
 _NOT_SHOWN = -(1 << 15)
 _LEAST_COUNT = 0.5
 _SLOTS = 1 << 19
@@ -116,20 +118,22 @@ class Trends:
         """What may be shown now, by its model and by how it is written.
 
         A query is shown with the level that it had some minutes ago if it went up or down by one since. Where there
-        are too many, those that were shown stay unless others are a step heavier. Else thousands of queries that are
-        about as frequent would take turns, and no answer that was made with them could be kept.
+        are too many, those that are shown stay for an hour unless others are a step heavier. Else thousands of queries
+        that are about as frequent would take turns, and no answer that was made with them could be kept. Replicas
+        differ for so long in what is at the edge.
         """
         tick_s = now_s // _TICK_S * _TICK_S
         counts_N = np.array(self._weights) * 2.0 ** min((self._landmark_s - tick_s) / self._half_life_s, 1000.0)
         seconds_N = np.array(self._users).reshape(-1, self._least_users)[:, -1] >> np.uint64(_USER_BITS)
         former_N = np.array(self._levels)
-        stays_N = (former_N != _NOT_SHOWN) & (_windows(len(former_N), now_s) == _windows(len(former_N), self._shown_s))
+        kept_N = (former_N != _NOT_SHOWN) & _in_one(KEPT_S, len(former_N), self._shown_s, now_s)
         rows = np.flatnonzero((counts_N >= _LEAST_COUNT) & (seconds_N > tick_s - WITHIN_S))
-        rows = rows[_heaviest(np.where(stays_N, counts_N * _STEP, counts_N)[rows], MAX_TRENDING)]
+        rows = rows[_heaviest(np.where(kept_N, counts_N * _STEP, counts_N)[rows], MAX_TRENDING)]
         levels_N = np.full_like(former_N, _NOT_SHOWN)
         levels_N[rows] = np.floor(np.log(counts_N[rows]) / math.log(_STEP))
-        stays_N &= (levels_N != _NOT_SHOWN) & (np.abs(levels_N - former_N) <= 1)
-        levels_N[stays_N] = former_N[stays_N]
+        settled_N = (former_N != _NOT_SHOWN) & _in_one(SETTLED_S, len(former_N), self._shown_s, now_s)
+        settled_N &= (levels_N != _NOT_SHOWN) & (np.abs(levels_N - former_N) <= 1)
+        levels_N[settled_N] = former_N[settled_N]
         self._show({*np.flatnonzero(levels_N != former_N).tolist(), *self._rewritten}, levels_N.tolist())
         self._levels = array("h", levels_N.tobytes())
         self._shown_s = now_s
@@ -284,9 +288,11 @@ class Trends:
             self._by_model.setdefault(trend.model, {})[trend.written] = trend
 
 
-def _windows(rows: int, now_s: float) -> NDArray[np.int64]:
-    """In which of its times of `SETTLED_S` each row is; they do not all begin at once."""
-    return ((now_s + np.arange(rows) % int(SETTLED_S)) // SETTLED_S).astype(np.int64)
+def _in_one(period_s: float, rows: int, *moments_s: float) -> NDArray[np.bool_]:
+    """For each row whether two moments lie in one of its periods; those of the rows do not all begin at once."""
+    starts_N = np.arange(rows) % int(period_s)
+    one_N, other_N = ((moment_s + starts_N) // period_s for moment_s in moments_s)
+    return np.asarray(one_N == other_N)
 
 
 def _heaviest(weights_N: NDArray[np.float64], most: int) -> NDArray[np.int64]:
