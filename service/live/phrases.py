@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from lm.kernels.phrase_runs import note_phrase, phrase_runs
 from lm.text.folding import near_words, normalize_query
 
 if TYPE_CHECKING:
@@ -21,10 +22,8 @@ _OTHER_WORDS = frozenset({"hell", "shell", "ill", "well", "were", "wed", "shed",
 """What some contractions would be without their apostrophe."""
 _MOST_SPELLINGS = 16
 _KEY_BYTES = 8
-_HEAD = 8
-"""Letters with which a phrase begins, by which a table tells whether one may begin somewhere."""
-_LEAST_HEADS = 1 << 10
-"""Bytes; their number is a power of two."""
+_LEAST_TABLE = 1 << 10
+"""Bytes."""
 Words = list[str]
 _Found = bytes | tuple[bytes, ...]
 
@@ -52,20 +51,20 @@ def folded(text: str) -> str:
 class Phrases:
     """Denied phrases, each with the entry that denies it. A value: `with_changes` makes another one.
 
-    They are found by a hash of their letters; what is found is compared, so that no other text is taken for it. Where
-    no phrase begins with the next letters of a text, as a table of bits tells, only short phrases are looked for.
+    They are found by a hash of their letters; what is found is compared, so that no other text is taken for it. A table
+    tells first whether there may be one (`lm.kernels.phrase_runs`).
 
     Args:
         runs: whether a phrase is found where it is a part of a text.
     """
 
-    __slots__ = ("_found", "_heads", "_longest", "_longest_short", "_runs")
+    __slots__ = ("_found", "_longest", "_runs", "_table")
 
     def __init__(self, *, runs: bool) -> None:
         self._runs = runs
         self._found: dict[int, _Found] = {}
-        self._heads = bytearray(_LEAST_HEADS if runs else 0)
-        self._longest = self._longest_short = 0
+        self._table = bytearray(_LEAST_TABLE if runs else 0)
+        self._longest = 0
 
     def __len__(self) -> int:
         return len(self._found)
@@ -84,16 +83,15 @@ class Phrases:
         if not changes:
             return self
         made = Phrases(runs=self._runs)
-        made._found, made._heads = self._found.copy(), self._heads.copy()
-        made._longest, made._longest_short = self._longest, self._longest_short
+        made._found, made._table, made._longest = self._found.copy(), self._table.copy(), self._longest
         for key, entry, there in changes:
             for words in spellings(entry.phrase):
                 made._change(_item(key, words), "".join(words), there)
-        if self._runs and len(made._found) > len(made._heads):
-            made._heads = bytearray(2 << len(made._found).bit_length())
+        if self._runs and len(made._found) > len(made._table):
+            made._table = bytearray(2 << len(made._found).bit_length())
             for found in made._found.values():
                 for item in _several(found):
-                    made._note_head(item[_KEY_BYTES:].decode().replace(" ", ""))
+                    note_phrase(item[_KEY_BYTES:].decode().replace(" ", ""), made._table)
         return made
 
     def _change(self, item: bytes, letters: str, there: bool) -> None:
@@ -105,16 +103,9 @@ class Phrases:
             self._found[hash(letters)] = items if len(items) > 1 else items[0]
             self._longest = max(self._longest, len(letters))
             if self._runs:
-                self._note_head(letters)
+                note_phrase(letters, self._table)
         else:
             del self._found[hash(letters)]
-
-    def _note_head(self, letters: str) -> None:
-        if len(letters) < _HEAD:
-            self._longest_short = max(self._longest_short, len(letters))
-        else:
-            place = hash(letters[:_HEAD]) & (8 * len(self._heads) - 1)
-            self._heads[place >> 3] |= 1 << (place & 7)
 
     def in_text(self, text: Sequence[Words]) -> bool:
         """Whether a text, given as its `spellings`, is denied."""
@@ -130,24 +121,8 @@ class Phrases:
         return found is not None and _same(words, found)
 
     def _denies_run(self, words: Words, start: int = 0) -> bool:
-        known, heads, longest, short = self._found, self._heads, self._longest, self._longest_short
-        letters, mask = "".join(words), 8 * len(heads) - 1
-        begin = 0
-        for first, word in enumerate(words):
-            place = hash(letters[begin : begin + _HEAD]) & mask
-            most = longest if heads[place >> 3] & (1 << (place & 7)) else short
-            end = begin + len(word)
-            last, begin, begun = first, end, begin
-            while end - begun <= most:
-                if last >= start:
-                    found = known.get(hash(letters[begun:end]))
-                    if found is not None and _same(words[first : last + 1], found):
-                        return True
-                last += 1
-                if last == len(words):
-                    break
-                end += len(words[last])
-        return False
+        runs = phrase_runs(words, self._found, self._table, self._longest, start)
+        return bool(runs) and any(self._denies(words[first:end]) for first, end in runs)
 
 
 def _item(key: str, words: Words) -> bytes:
@@ -161,6 +136,8 @@ def _several(found: _Found) -> tuple[bytes, ...]:
 
 def _same(words: Words, found: _Found) -> bool:
     """Whether words are one of some phrases, joined or apart."""
+    if isinstance(found, bytes) and found[_KEY_BYTES:] == " ".join(words).encode():
+        return True
     letters, borders = "".join(words), _borders(words)
     for item in _several(found):
         others = item[_KEY_BYTES:].decode().split(" ")

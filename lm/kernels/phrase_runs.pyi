@@ -1,0 +1,6 @@
+from collections.abc import Mapping
+
+def note_phrase(letters: str, table: bytearray) -> None: ...
+def phrase_runs(
+    words: list[str], hashes: Mapping[int, object], table: bytearray, longest: int, start: int = 0
+) -> list[tuple[int, int]]: ...
