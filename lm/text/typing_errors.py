@@ -7,6 +7,7 @@ place; where a wrong letter may be any, its share of the alphabet is in it.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import unicodedata
 from dataclasses import dataclass
@@ -54,6 +55,7 @@ class TypingErrors:
     replaced_space: float = 8.0
 
 
+@functools.cache
 def kinship() -> NDArray[np.uint8]:
     """How near two characters are, uint8 (384, 384): 1 on near keys or two vowels, 2 but for accents, else 0."""
     table = np.zeros((_CHARACTERS, _CHARACTERS), np.uint8)
@@ -69,4 +71,5 @@ def kinship() -> NDArray[np.uint8]:
         for other in (ord(base), *(other for other in range(0xC0, _CHARACTERS) if bases[other] == base)):
             if base.isalpha() and code != other < _CHARACTERS:
                 table[code, other] = table[other, code] = 2
+    table.flags.writeable = False
     return table
