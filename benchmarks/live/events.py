@@ -76,7 +76,7 @@ def measure_load(
     texts = web_queries()
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         location, _ = stack.enter_context(store_of(store, Path(name)))
-        _count_before(location, next(iter(open_registry(registry).models())), texts, events, minutes)
+        _count_before(location, open_registry(registry).models()[0], texts, events, minutes)
         flags = {"--live": location, "--workers": workers}
         server = stack.enter_context(real_server(registry, flags, cores=ALL_CORES))
         found = [asyncio.run(_measure(server, texts, seconds, completions, 0, batch))]  # warms up
