@@ -31,7 +31,7 @@ from lm.errors import OverloadedError
 from service.config import ServerSettings
 from service.rpc.status import StatusError
 from service.telemetry.metrics import Metrics
-from service.workers.priority import lower_priority
+from service.workers.priority import BACKGROUND, EVENTS, lower_priority
 
 _FIRST_SERVICE_S = 0.001
 _KEEP = 0.98
@@ -186,13 +186,13 @@ class Threads:
     threads are also joined at exit, so a long computation could hold up a stop.
 
     Args:
-        background: whether they run only when others leave the processor idle.
+        behind: by how much their priority is lower than the event loop's, as `nice` counts.
     """
 
-    def __init__(self, count: int, name: str, *, background: bool = False) -> None:
+    def __init__(self, count: int, name: str, *, behind: int = _BEHIND_THE_LOOP) -> None:
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         self._count = count
-        self._background = background
+        self._behind = behind
         for number in range(count):
             threading.Thread(target=self._work, name=f"{name}-{number}", daemon=True).start()
 
@@ -209,10 +209,7 @@ class Threads:
             self._jobs.put(None)
 
     def _work(self) -> None:
-        if self._background:
-            lower_priority()
-        else:
-            lower_priority(_BEHIND_THE_LOOP)
+        lower_priority(self._behind)
         while (job := self._jobs.get()) is not None:
             if job.future.cancelled():
                 del job
@@ -236,7 +233,7 @@ class Lane:
     Args:
         name: of its threads.
         threads: how many answers it computes at the same time.
-        background: whether its threads run only when others leave the processor idle.
+        behind: see `Threads`.
         hold_s: how long the answers may take that the event loop itself computes; 0 if it computes none.
         max_bytes: that the messages of the calls may have together.
         bounds: further arguments of `Admission`.
@@ -247,7 +244,7 @@ class Lane:
         name: str,
         *,
         threads: int,
-        background: bool = False,
+        behind: int = _BEHIND_THE_LOOP,
         hold_s: float = 0.0,
         max_bytes: int = _MOST_BYTES,
         clock: Clock,
@@ -261,7 +258,7 @@ class Lane:
         self._unseen_until_s = -math.inf
         self._admission = Admission(threads=threads, clock=clock, **bounds)
         self._unread: dict[asyncio.Task[Any], float] = {}
-        self._computing = Threads(threads, name, background=background)
+        self._computing = Threads(threads, name, behind=behind)
 
     @property
     def waiting(self) -> int:
@@ -373,14 +370,16 @@ class Lanes:
         long_calls = settings.max_long_calls
         max_wait_s = settings.max_wait_ms / 1000
         self.calls = Lane("call", threads=settings.max_concurrent, max_wait_s=max_wait_s, hold_s=_HOLD_S, clock=clock)
-        self.long_calls = Lane("long-call", threads=long_calls, max_calls=2 * long_calls, background=True, clock=clock)
+        self.long_calls = Lane(
+            "long-call", threads=long_calls, max_calls=2 * long_calls, behind=BACKGROUND, clock=clock
+        )
         self.changes = Lane("change", threads=1, max_calls=_MOST_CHANGES, clock=clock)
         """Of calls that take down: they wait for the live state's store, and no load keeps them out."""
         self.curation = Lane("curation", threads=1, max_calls=_MOST_CHANGES, clock=clock)
         """Of calls that curate, a thousand entries at once, and of lists for operators."""
         self.forgetting = Lane("forgetting", threads=1, max_calls=_MOST_CHANGES, clock=clock)
         """Of calls that forget users, which takes long where there are millions of events."""
-        self.events = Lane("event", threads=1, max_calls=_MOST_EVENT_CALLS, clock=clock)
+        self.events = Lane("event", threads=1, max_calls=_MOST_EVENT_CALLS, behind=EVENTS, clock=clock)
         """Of calls with events, which wait for that store too. They compete with no call that answers users."""
         self.health = Lane("health", threads=0, clock=clock)
         """Never full: nobody computes in it."""

@@ -15,6 +15,7 @@ from service.rpc.admission import Clock, Threads
 from service.rpc.live_writes import STORE_AWAY
 from service.telemetry.logs import trace_of
 from service.telemetry.metrics import Metrics
+from service.workers.priority import EVENTS
 
 _MOST_WAITING = 20_000
 """Events; a store that takes 2,000 a second has written these in ten seconds."""
@@ -46,7 +47,7 @@ class EventWriter:
         self._count = 0
         self._failing = False
         self._task: asyncio.Task[None] | None = None
-        self._threads = Threads(1, "event-writer")
+        self._threads = Threads(1, "event-writer", behind=EVENTS)
 
     async def write(self, events: Sequence[Event]) -> int:
         """Returns once the events are kept, all or none; how many were new.

@@ -6,11 +6,12 @@ import os
 import sys
 import threading
 
-_BACKGROUND, _LOWEST = 10, 19
-"""Nice values: of work that nobody waits for, and the system's last."""
+EVENTS, BACKGROUND, _LOWEST = 5, 10, 19
+"""Nice values: of what users' events lead to, which is to be soon but after answers; of work that nobody waits for; and
+the system's last."""
 
 
-def lower_priority(by: int = _BACKGROUND) -> None:
+def lower_priority(by: int = BACKGROUND) -> None:
     """Lets others go before the calling thread, and before the threads that it starts.
 
     Linux schedules each thread by its own nice value. Elsewhere the whole process would be slowed, so nothing happens.

@@ -23,7 +23,7 @@ from service.live.events.event import Checkpoint, EventLog, number_at
 from service.live.events.trends import WITHIN_S, Trend, Trends
 from service.telemetry.logs import trace_of
 from service.telemetry.metrics import Metrics
-from service.workers.priority import lower_priority
+from service.workers.priority import EVENTS, lower_priority
 
 if TYPE_CHECKING:
     from suggest.model import Model
@@ -153,7 +153,7 @@ class Trending:
         return self._published.get((model, version), NO_TRENDS)
 
     def _run(self) -> None:
-        lower_priority(1)
+        lower_priority(EVENTS)
         while not self._stopping.is_set():
             wait_s = _RETRY_S
             try:
