@@ -52,7 +52,7 @@ class ModelTrends:
         trends: by how they are written, with those that the model may not show.
         texts: of those that it may show, normalised.
         marks: for each beginning of a word the sum of the digests of the trends that have it.
-        minute: for which they are told, since 1970; 0 if nobody follows what is trending.
+        minute: for which they are told, since 1970.
     """
 
     queries: LiveQueries = field(default_factory=LiveQueries)
@@ -62,12 +62,12 @@ class ModelTrends:
     minute: int = 0
 
     def epoch(self, typed: str) -> str:
-        """Names what may answer a normalised text: equal on whichever replica. Empty if nobody follows trends.
+        """Names what may answer a normalised text: equal on whichever replica. Empty if nothing is trending.
 
         Thousands of trends change all the time, and few of them matter to a text: those with a word that begins as it
         does. What is found otherwise, as by a typing error in the first letters, is named anew after an hour at most.
         """
-        if not self.minute:
+        if not self.texts:
             return ""
         hour = (self.minute + zlib.crc32(typed.encode("utf-8", "surrogatepass")) % 60) // 60
         return f"{hour:x}.{self.marks.get(_typed_beginning(typed), 0):x}"
