@@ -105,7 +105,7 @@ def from_line(line: str, path: str, place: int) -> Change:
     try:
         at_s = datetime.fromisoformat(document["time"]).timestamp()
     except (ValueError, OverflowError):
-        raise InputError(path, f"time {document['time']!r} is none.", line=place, remedy=remedy) from None
+        raise InputError(path, f"{document['time']!r} is not a time.", line=place, remedy=remedy) from None
     fields = {name: document[name] for name in ("number", "kind", "key", "by", "value")}
     return Change(at_s=at_s, was=document.get("was"), **fields)
 

@@ -81,7 +81,7 @@ class CuratedEntry:
                 raise _wrong(self.kind, "withdrawn", "is set, so that there is nothing to show.", remedy)
         elif not 0 < self.weight <= MAX_WEIGHT:  # also if it is not a number
             remedy = f"Give a number above 0 and at most {MAX_WEIGHT:g}, or set withdrawn."
-            raise _wrong(self.kind, "weight", "is no weight.", remedy, "OUT_OF_RANGE")
+            raise _wrong(self.kind, "weight", "is not a valid weight.", remedy, "OUT_OF_RANGE")
         return self
 
 
@@ -138,7 +138,7 @@ class Pin:
             raise _wrong(self.kind, "place", f"is {self.place}.", f"Places are from 1 to {MAX_PLACE}.", "OUT_OF_RANGE")
         if not 0 <= self.boost <= MAX_BOOST:
             remedy = f"Give a factor above 0 and at most {MAX_BOOST:g}."
-            raise _wrong(self.kind, "boost", "is no factor.", remedy, "OUT_OF_RANGE")
+            raise _wrong(self.kind, "boost", "is not a valid factor.", remedy, "OUT_OF_RANGE")
         if self.ends_s is not None and self.ends_s <= max(self.created_s, self.starts_s or -math.inf):
             remedy = "Give a time to come, after the start, or leave it out."
             raise _wrong(self.kind, "expire_time", "is over before the pin holds.", remedy, "OUT_OF_RANGE")
@@ -201,7 +201,7 @@ class Hits:
         _check_text(self.kind, "query", self.query)
         _check_length(self.kind, "creator", self.creator, MAX_CREATOR)
         if not 0 <= self.hits <= MAX_HITS:
-            raise _wrong(self.kind, "hits", "is no count.", f"Give 0 to {MAX_HITS}.", "OUT_OF_RANGE")
+            raise _wrong(self.kind, "hits", "is not a valid count.", f"Give 0 to {MAX_HITS}.", "OUT_OF_RANGE")
         return self
 
 

@@ -43,7 +43,7 @@ def check_pattern(pattern: str) -> None:
     except re2.error as error:
         said = error.args[0] if error.args else ""
         reason = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
-        raise _wrong(f"is no regular expression of RE2 ({reason}).", remedy) from None
+        raise _wrong(f"is not a regular expression of RE2 ({reason}).", remedy) from None
     except UnicodeEncodeError:
         raise _wrong("is not UTF-8 text.", remedy) from None
     if compiled.search("") is not None:

@@ -179,7 +179,7 @@ async def _in_lane(lane: Lane, kind: Any, call: Call, respond: Callable[[Any, Ca
         try:
             call.request = kind.FromString(message)
         except DecodeError:
-            problem, remedy = "is no message of its type.", "Text must be UTF-8."
+            problem, remedy = "is not a message of its type.", "Text must be UTF-8."
             raise RequestError("request", problem, fault="MALFORMED", remedy=remedy) from None
         return await respond(call.request, call)
     finally:

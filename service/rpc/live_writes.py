@@ -123,7 +123,7 @@ def read_time(field: str, message: Any, name: str) -> float | None:
         return float(getattr(message, name).ToNanoseconds() / 1e9)
     except ValueError:
         remedy = "Give one before the year 10000, or leave it out."
-        raise RequestError(field, "is no time.", fault="OUT_OF_RANGE", remedy=remedy) from None
+        raise RequestError(field, "is not a valid time.", fault="OUT_OF_RANGE", remedy=remedy) from None
 
 
 def write_time(time: Timestamp, at_s: float) -> None:

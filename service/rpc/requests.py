@@ -173,7 +173,7 @@ def read_page_place(request: Any) -> int:
 def no_page() -> RequestError:
     """What a method that lists something answers to a token of another one."""
     remedy = "Start again without one."
-    return RequestError("page_token", "is none that this server gave out.", fault="MALFORMED", remedy=remedy)
+    return RequestError("page_token", "was not given out by this server.", fault="MALFORMED", remedy=remedy)
 
 
 def read_model_name(field: str, value: str, *, required: bool = False) -> str:
@@ -230,7 +230,7 @@ def _part(value: int) -> Part:
     part = _PARTS.get(value)
     if part is None:
         raise RequestError(
-            "part", "is no part of an ensemble.", fault="OUT_OF_RANGE", remedy="0: all, 1: n-gram, 2: neural."
+            "part", "is not a part of an ensemble.", fault="OUT_OF_RANGE", remedy="0: all, 1: n-gram, 2: neural."
         )
     return part
 

@@ -234,7 +234,7 @@ class Session:
             request = pb.StreamCompleteQueryRequest.FromString(message)
         except DecodeError:
             raise RequestError(
-                "streaming_request", "is no such message.", fault="MALFORMED", remedy="Text must be UTF-8."
+                "streaming_request", "is not such a message.", fault="MALFORMED", remedy="Text must be UTF-8."
             ) from None
         expected = "config" if self._config is None else "keystroke"
         if request.WhichOneof("streaming_request") != expected:

@@ -187,7 +187,7 @@ def read_attribution_token(field: str, token: str) -> tuple[str, str]:
         decoded = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True).decode()
         name, version, _digest = decoded.split("\n")
     except (binascii.Error, ValueError):
-        problem, remedy = "is none that an answer held.", "Copy `attribution_token` of the answer, or leave it out."
+        problem, remedy = "did not come with an answer.", "Copy `attribution_token` of the answer, or leave it out."
         raise _wrong(field, problem, remedy) from None
     return name, version
 
@@ -219,7 +219,9 @@ def _time_s(field: str, message: pb.UserEvent, now_s: float) -> float:
     try:
         at_s = float(message.event_time.ToNanoseconds() / 1e9)
     except ValueError:
-        raise _wrong(field, "is no time.", "Leave it out, or give seconds since 1970.", "OUT_OF_RANGE") from None
+        raise _wrong(
+            field, "is not a valid time.", "Leave it out, or give seconds since 1970.", "OUT_OF_RANGE"
+        ) from None
     if at_s > now_s + MAX_AHEAD_S:
         remedy = f"Set the clock right; at most {MAX_AHEAD_S / 60:g} minutes are allowed."
         raise _wrong(field, f"is {at_s - now_s:.0f} s ahead of the server's clock.", remedy, "OUT_OF_RANGE")

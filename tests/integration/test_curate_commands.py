@@ -78,7 +78,7 @@ def test_what_is_refused_is_one_paragraph(tmp_path: Path, arguments: tuple[str, 
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ('{"text": "b", "weight": -1}', "line 3: weight: is no weight"),
+        ('{"text": "b", "weight": -1}', "line 3: weight: is not a valid weight"),
         ('{"text": "b", "weight": "much"}', "line 3: Failed to parse weight"),
         ('["b"]', "line 3: not a JSON object."),
         ("b", "line 3: not JSON"),
