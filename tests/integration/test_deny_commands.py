@@ -131,7 +131,7 @@ def test_the_live_state_is_saved_and_restored(tmp_path: Path) -> None:
         ('{"number": 1}', "'time' is missing"),
         (
             '{"number":1,"time":"yesterday","kind":"deny","key":"a","by":"","value":null}',
-            "time 'yesterday'",
+            "'yesterday' is not a time",
         ),
         (
             '{"number":1,"time":"2026-01-01T00:00:00+00:00","kind":"deny","key":"a","by":"","value":{"x":1}}',
