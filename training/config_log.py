@@ -34,6 +34,11 @@ class QueryLogSource(Section):
     session_column: str | None = Field(
         None, description="Column with the session. Queries of one session follow each other; a session is no user."
     )
+    hits_column: str | None = Field(
+        None,
+        description="Column with the number of results that it found. A query that found none (0) when it was last "
+        "submitted is neither suggested nor learnt. An empty field says nothing.",
+    )
     where: dict[str, str | int | float | bool | tuple[str | int | float | bool, ...]] = Field(
         {},
         description='Read only rows with these values in these columns, such as `{ event = "search" }` or '
@@ -42,8 +47,8 @@ class QueryLogSource(Section):
     on_bad_row: Literal["stop", "drop"] = Field(
         "stop",
         description="For rows that cannot be used (not UTF-8, above 64 KB, a quote that is not closed, another number "
-        "of fields, no count, no time, a time more than a day ahead): `stop` names the line and ends the run, `drop` "
-        "counts the row and goes on.",
+        "of fields, no count, no time, a time more than a day ahead, hits that are no count): `stop` names the line "
+        "and ends the run, `drop` counts the row and goes on.",
     )
     max_lines: int | None = Field(None, ge=1, description="Read only this many lines of each file.")
     name: str | None = Field(

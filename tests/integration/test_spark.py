@@ -22,13 +22,13 @@ WORDS = ["new", "york", "times", "face", "facebook", "faceb", "hotel", "école",
 
 def made_up_log() -> list[str]:
     draw = random.Random(0)
-    rows = ["query\ttime\tuser\tsession", "\t1600000000\t\t"]
+    rows = ["query\ttime\tuser\tsession\thits", "\t1600000000\t\t\t"]
     for number in range(1500):
         query = " ".join(draw.choices(WORDS, k=draw.choice([1, 1, 2])))
         user = draw.choice(["", "robot", *"abcdef"])
         time_s = 1_600_000_000 + draw.randrange(1000) * (1000 if number % 3 else 4)
-        rows.append(f"{query}\t{time_s}\t{user}\t{draw.choice('12')}")
-    return rows + [f"kitchen {number % 2}\t1600000000\trobot\t1" for number in range(300)]
+        rows.append(f"{query}\t{time_s}\t{user}\t{draw.choice('12')}\t{draw.choice(['', '1', '1', '0'])}")
+    return rows + [f"kitchen {number % 2}\t1600000000\trobot\t1\t" for number in range(300)]
 
 
 def counted(folder: Path, engine: EngineName) -> QueryCounts:
@@ -43,6 +43,7 @@ def counted(folder: Path, engine: EngineName) -> QueryCounts:
         time_column="time",
         user_column="user",
         session_column="session",
+        hits_column="hits",
     )[0]
 
 
@@ -61,6 +62,7 @@ def test_spark_counts_as_duckdb_does(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert spark.robots == 1
     assert spark.repeated_rows > 0
     assert spark.half_typed_rows > 0
+    assert spark.finds_nothing_rows > 0
     for name in ("train.parquet", "withheld.parquet"):
         expected, found = (read_table(tmp_path / engine / name).to_pydict() for engine in ("duckdb", "spark"))
         assert found == expected, name

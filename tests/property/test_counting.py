@@ -25,8 +25,8 @@ from training.data.log_rows import UNKNOWN
 Row = dict[str, Any]
 
 QUERIES = ["face", "faceb", "facebook", "face wash", "face w", "new yor", "new york", "ne", "éc", "école", "école de"]
-KINDS = {"query": pyarrow.string(), "open_end": pyarrow.bool_(), "time_s": pyarrow.float64()}
-COLUMNS = ["query", "hash", "open_end", "submissions", "time_s", "user", "session", "place", "held"]
+KINDS = {"query": pyarrow.string(), "open_end": pyarrow.bool_(), "found": pyarrow.bool_(), "time_s": pyarrow.float64()}
+COLUMNS = ["query", "hash", "open_end", "submissions", "time_s", "user", "session", "found", "place", "held"]
 SCHEMA = pyarrow.schema([(name, KINDS.get(name, pyarrow.int64())) for name in COLUMNS])
 
 
@@ -42,6 +42,7 @@ def logs(draw: st.DrawFn) -> list[Row]:
         st.none() | st.integers(0, 60).map(lambda steps: steps * 7000.5) | st.integers(0, 60).map(float),
         st.none() | st.integers(UNKNOWN, 3),
         st.none() | st.integers(UNKNOWN, 2),
+        st.sampled_from([None, None, None, True, False]),
         st.integers(0, 2),
     )
     rows = draw(st.lists(drawn, min_size=1, max_size=40))
@@ -54,10 +55,11 @@ def logs(draw: st.DrawFn) -> list[Row]:
             "time_s": time_s,
             "user": user,
             "session": session,
+            "found": found,
             "place": place,
             "held": min(held, submissions),
         }
-        for place, (query, submissions, time_s, user, session, held) in enumerate(rows)
+        for place, (query, submissions, time_s, user, session, found, held) in enumerate(rows)
     ]
 
 
@@ -87,6 +89,11 @@ def plain_fates(rows: list[Row], counting: Counting) -> dict[int, str]:
             by_day[row["user"], day] += row["submissions"]
     robots = {user for (user, _), submissions in by_day.items() if submissions > counting.robot_submissions}
     fates = {row["place"]: "robot" if row["user"] in robots else "kept" for row in rows}
+    latest = sorted(rows, key=lambda row: (math.inf if row["time_s"] is None else row["time_s"], row["place"]))
+    found = {row["query"]: row["found"] for row in latest if row["found"] is not None}
+    for row in rows:
+        if fates[row["place"]] == "kept" and not found.get(row["query"], True):
+            fates[row["place"]] = "finds_nothing"
     sequences: dict[tuple[int | None, int | None], list[Row]] = defaultdict(list)
     for row in rows:
         if fates[row["place"]] == "kept" and (row["user"] or row["session"]):

@@ -107,6 +107,18 @@ def test_rows_without_a_user_in_a_log_with_users_are_no_user(tmp_path: Path) -> 
     assert hash_query("secret plan") in withheld(tmp_path)
 
 
+def test_a_query_that_found_nothing_at_last_is_neither_suggested_nor_learnt(tmp_path: Path) -> None:
+    rows = ["query\ttime\tresults", *(f"{filler}\t1600000000\t" for filler in FILLER)]
+    rows += [f"sold out\t160000000{number}\t{hits}" for number, hits in enumerate(("7", "1,200", "0", ""))]
+    rows += [f"back again\t160000000{number}\t{hits}" for number, hits in ((5, "3"), (4, "0"))]
+    counts, queries = write(tmp_path, "log.tsv", rows, time_column="time", hits_column="results")
+    assert counts.finds_nothing_rows == 4
+    assert queries["back again"] == 2
+    assert "sold out" not in queries
+    assert "sold out" not in (tmp_path / "duckdb" / "train_lm.txt").read_text().split("\n")
+    assert hash_query("sold out") in withheld(tmp_path)
+
+
 def test_models_have_thresholds_of_their_own(tmp_path: Path) -> None:
     rows = FILLER + ["twice typed"] * 2 + ["often typed"] * 9
     screening = Screening(min_count=5, model_min_count=2)
@@ -208,6 +220,16 @@ def test_a_bad_row_stops_or_is_dropped_and_counted(tmp_path: Path, kind: str) ->
     counts = read("drop")
     assert counts.bad_rows == {kind: 1}
     assert (counts.rows, counts.train_queries) == (301, 298)
+
+
+@pytest.mark.parametrize("hits", ["many", "-1"])
+def test_hits_that_are_no_count_are_a_bad_row(tmp_path: Path, hits: str) -> None:
+    rows = ["query,n", *(f"{filler},1" for filler in FILLER), f"one,{hits}"]
+    with pytest.raises(InputError, match=f"line 302: the hits '{hits}' are no count") as caught:
+        write(tmp_path, "log.csv", rows, hits_column="n")
+    assert 'on_bad_row = "drop"' in caught.value.remedy
+    counts, _ = write(tmp_path, "log.csv", rows, hits_column="n", on_bad_row="drop")
+    assert counts.bad_rows == {"bad_hits": 1}
 
 
 def test_csv_goes_on_after_a_row_that_is_none(tmp_path: Path) -> None:

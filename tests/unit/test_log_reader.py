@@ -19,11 +19,11 @@ from training.data.log_reader import read_log
 
 @pytest.mark.parametrize("name", ["log.tsv", "log.tsv.gz", "log.csv.xz", "log.csv.zst", "log.parquet"])
 def test_all_formats_say_the_same(tmp_path: Path, name: str) -> None:
-    table = {"id": [7, 8], "query": ['say "hi", you', "two"], "n": [3, 4], "who": ["ann", None]}
+    table = {"id": [7, 8], "query": ['say "hi", you', "two"], "n": [3, 4], "who": ["ann", None], "hits": [0, None]}
     if name.startswith("log.tsv"):
-        data = b'id\tquery\tn\twho\n7\tsay "hi", you\t3\tann\n8\ttwo\t4\t\n'
+        data = b'id\tquery\tn\twho\thits\n7\tsay "hi", you\t3\tann\t0\n8\ttwo\t4\t\t\n'
     else:
-        data = b'\xef\xbb\xbfid,"query",n,who\r\n7,"say ""hi"", you",3,ann\r\n8,two,4,\r\n'
+        data = b'\xef\xbb\xbfid,"query",n,who,hits\r\n7,"say ""hi"", you",3,ann,0\r\n8,two,4,,\r\n'
     match name.rsplit(".", 1)[1]:
         case "gz":
             data = gzip.compress(data)
@@ -35,9 +35,9 @@ def test_all_formats_say_the_same(tmp_path: Path, name: str) -> None:
             write_table(pyarrow.table(table), tmp_path / name)
     if not name.endswith("parquet"):
         (tmp_path / name).write_bytes(data)
-    source = QueryLogSource(path=name, count_column="n", user_column="who")
+    source = QueryLogSource(path=name, count_column="n", user_column="who", hits_column="hits")
     rows = [row[1:] for row in read_log(source, tmp_path / name)]
-    assert rows == [('say "hi", you', 3, None, "ann", None), ("two", 4, None, "", None)]
+    assert rows == [('say "hi", you', 3, None, "ann", None, False), ("two", 4, None, "", None, None)]
     assert len(list(read_log(source.model_copy(update={"max_lines": 1}), tmp_path / name))) == 1
 
 
@@ -47,7 +47,7 @@ def test_parquet_times_and_fractions(tmp_path: Path) -> None:
     write_table(table, tmp_path / "log.parquet")
     source = QueryLogSource(path="log.parquet", count_column="count", time_column="time", user_column="user")
     assert list(read_log(source, tmp_path / "log.parquet")) == [
-        (1, "one", 2, datetime(2006, 3, 1, 7, 17, 12, tzinfo=UTC).timestamp(), "5", None)
+        (1, "one", 2, datetime(2006, 3, 1, 7, 17, 12, tzinfo=UTC).timestamp(), "5", None, None)
     ]
 
 

@@ -30,7 +30,7 @@ from lm.text.normalize import displayed_query, normalize_query
 from training.config import CatalogueSource, Screening, TrainingConfig
 from training.data.catalogue_weight import fit_factor, read_log_counts
 from training.data.engines import MEMORY_LIMIT
-from training.data.numbers import parse_number
+from training.data.numbers import parse_hits, parse_number
 from training.data.query_log import WITHHELD_FILE
 from training.data.screening import load_screen
 from training.data.sources import leave_out_empty, source_files
@@ -244,10 +244,8 @@ def _weight(path: Path, line: int, value: object, comma: bool) -> float:
 
 
 def _finds_nothing(path: Path, line: int, hits: object, comma: bool) -> bool:
-    if hits is None or hits == "":
-        return False
-    number = parse_number(hits, decimal_comma=comma)
-    if not number >= 0:
+    number = parse_hits(hits, decimal_comma=comma)
+    if number is not None and math.isnan(number):
         problem, remedy = f"the hits {str(hits)[:_SHOWN]!r} are no count.", "Mend the line, or leave the field empty."
         raise InputError(path, problem, line=line, remedy=remedy)
     return number == 0

@@ -7,6 +7,7 @@ Rows have these columns:
     submissions: how often the row says that the query was submitted.
     time_s: seconds since 1970, or null.
     user, session: hashes; null in logs without them, `UNKNOWN` where only the row has none.
+    found: whether the query had results, or null.
     display: the query as it was written; null where that is the normalised text.
     place: the order of reading.
     held: how many of the submissions are held out; `training.data.held_out` adds it.
@@ -23,7 +24,7 @@ from training.data.log_rows import UNKNOWN
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-KEPT, ROBOT, REPEAT, HALF_TYPED = "kept", "robot", "repeat", "half_typed"
+KEPT, ROBOT, REPEAT, HALF_TYPED, FINDS_NOTHING = "kept", "robot", "repeat", "half_typed", "finds_nothing"
 """The fates of a row."""
 
 WHOLE_SHARE = 0.1
@@ -34,18 +35,22 @@ _MICRO = 1_000_000  # weights are summed as whole millionths, so that no order o
 
 
 def judge_rows(rows: ir.Table, counting: Counting) -> ir.Table:
-    """The rows with their `fate`: typed by a robot, repeated by the same user, half-typed, or kept.
+    """The rows with their `fate`: typed by a robot, repeated by the same user, half-typed, finding nothing, or kept.
 
+    A query finds nothing if the latest of its rows that say so had no results, in the order below.
     If a user submits one query several times in a row, the last one is kept. Rows are ordered by time, or as they were
     read where there is none, within a session where there are sessions. Rows without user and session stand alone.
     """
     import ibis
 
     robots = _robots(rows, counting.robot_submissions)
-    others = rows.anti_join(robots, "user")
+    people = rows.anti_join(robots, "user")
+    empty = _finding_nothing(rows)
+    others = people.anti_join(empty, "hash")
     alone = (others.user.fill_null(UNKNOWN) == UNKNOWN) & (others.session.fill_null(UNKNOWN) == UNKNOWN)
     return ibis.union(
         rows.semi_join(robots, "user").mutate(fate=ibis.literal(ROBOT)),
+        people.semi_join(empty, "hash").mutate(fate=ibis.literal(FINDS_NOTHING)),
         others.filter(alone).mutate(fate=ibis.literal(KEPT)),
         _in_sequence(others.filter(~alone), counting.half_typed_seconds),
     )
@@ -57,6 +62,16 @@ def _robots(rows: ir.Table, most: int) -> ir.Table:
     days = known.select("user", "submissions", day=(known.time_s / DAY_S).floor().cast("int64"))
     by_day = days.group_by("user", "day").agg(submissions=days.submissions.sum())
     return by_day.filter(by_day.submissions > most).select("user").distinct()
+
+
+def _finding_nothing(rows: ir.Table) -> ir.Table:
+    """The `hash` of queries that had no results at last."""
+    import ibis
+
+    known = rows.filter(rows.found.notnull())
+    latest = [ibis.desc(known.time_s, nulls_first=True), ibis.desc(known.place)]
+    ranked = known.mutate(age=ibis.row_number().over(ibis.window(group_by=known.hash, order_by=latest)))
+    return ranked.filter((ranked.age == 0) & ~ranked.found).select("hash")
 
 
 def _in_sequence(rows: ir.Table, seconds: float) -> ir.Table:

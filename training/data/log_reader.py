@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from lm.errors import InputError
 from training.config_log import QueryLogSource
-from training.data.numbers import is_dotted, plain_number
+from training.data.numbers import is_dotted, parse_hits, plain_number
 from training.data.sources import BadRows, Progress, RowError, kind_of, source_files
 from training.data.tables import KINDS, MAX_ROW_BYTES, decimal_comma, read_columns
 
@@ -26,7 +26,13 @@ _ZONED = re.compile(r"(.*?\d) ?([+-]\d\d(?::?\d\d)?)? ?(?:UTC|GMT|Z)?", re.IGNOR
 
 
 class LogRow(NamedTuple):
-    """One row of a log; `time_s` is since 1970; `user` and `session` are empty where only the row has none."""
+    """One row of a log.
+
+    Attributes:
+        time_s: since 1970.
+        user, session: empty where only the row has none.
+        found: whether it had results, if the row says that.
+    """
 
     line: int
     query: str
@@ -34,6 +40,7 @@ class LogRow(NamedTuple):
     time_s: float | None
     user: str | None
     session: str | None
+    found: bool | None
 
 
 def log_files(sources: Sequence[QueryLogSource], base: Path) -> list[tuple[QueryLogSource, Path]]:
@@ -48,14 +55,14 @@ def log_files(sources: Sequence[QueryLogSource], base: Path) -> list[tuple[Query
             raise InputError(
                 path,
                 "a `.txt` log has no columns.",
-                remedy="Leave out count_column, time_column, user_column, session_column and where, or give a `.tsv` "
-                "with a header.",
+                remedy="Leave out count_column, time_column, user_column, session_column, hits_column and where, "
+                "or give a `.tsv` with a header.",
             )
     return files
 
 
-def _columns(source: QueryLogSource) -> tuple[str, str | None, str | None, str | None, str | None]:
-    others = (source.count_column, source.time_column, source.user_column, source.session_column)
+def _columns(source: QueryLogSource) -> tuple[str | None, ...]:
+    others = (source.count_column, source.time_column, source.user_column, source.session_column, source.hits_column)
     return source.query_column, *others
 
 
@@ -68,21 +75,23 @@ def read_log(
         InputError: the file or a column cannot be used, or a row that `bad_rows` does not let pass.
     """
     bad = bad_rows or BadRows()
-    comma = source.count_column is not None and decimal_comma(path)
+    has_numbers = source.count_column is not None or source.hits_column is not None
+    comma = has_numbers and decimal_comma(path)
     columns = _columns(source)
     with closing(read_columns(path, columns, bad.report, progress, MAX_ROW_BYTES, source.allowed())) as table:
-        for number, (query, count, time, user, session) in itertools.islice(table, source.max_lines):
+        for number, (query, count, time, user, session, hits) in itertools.islice(table, source.max_lines):
             try:
                 if query and not query.isascii():
                     _check_characters(query)
                 submissions = 1 if source.count_column is None else parse_count(count, comma)
                 time_s = None if source.time_column is None else parse_time(time)
+                found = None if source.hits_column is None else _found(hits, comma)
             except RowError as fault:
                 bad.report(fault.kind, fault.at(path, number))
                 continue
             user_name = None if source.user_column is None else _name(user)
             session_name = None if source.session_column is None else _name(session)
-            yield LogRow(number, query or "", submissions, time_s, user_name, session_name)
+            yield LogRow(number, query or "", submissions, time_s, user_name, session_name, found)
 
 
 def _check_characters(query: str) -> None:
@@ -186,6 +195,14 @@ def _since_1970(value: float) -> float | None:
     # milli-, micro- or nanoseconds, by their size
     scale = next((scale for scale in (1, 1e3, 1e6, 1e9) if value / scale <= 1e11), None)
     return value / scale if scale else None
+
+
+def _found(hits: object, comma: bool) -> bool | None:
+    number = parse_hits(hits, decimal_comma=comma)
+    if number is not None and math.isnan(number):
+        problem = f"the hits {hits!r} are no count."
+        raise RowError("bad_hits", problem, "Is hits_column the right one? Mend the line, or leave the field empty.")
+    return None if number is None else number > 0
 
 
 def _name(value: object) -> str:

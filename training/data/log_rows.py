@@ -189,7 +189,7 @@ def _judged(
     """The rows of one file that stay, for `_batch`; times after `latest_s` are bad."""
     first_s, last_s = math.inf, -math.inf
     judge_text, hash_name = judge.judge, judge.hash_name
-    for line, text, submissions, time_s, user, session in rows:
+    for line, text, submissions, time_s, user, session, found in rows:
         if time_s is not None:
             if time_s > latest_s:
                 error = InputError(path, "the time is in the future.", line=line, remedy="Is the clock right?")
@@ -203,7 +203,7 @@ def _judged(
         if reason is None and submissions:
             user_id = None if user is None else hash_name(user)
             session_id = None if session is None else hash_name(session)
-            yield query, hashed, open_end, submissions, time_s, user_id, session_id, display
+            yield query, hashed, open_end, submissions, time_s, user_id, session_id, found, display
             continue
         tally.dropped[reason or "never_submitted"] += 1
         if hashed and reason is not None:
@@ -219,9 +219,10 @@ def _schema() -> pyarrow.Schema:
         "query": pyarrow.string(),
         "display": pyarrow.string(),
         "open_end": pyarrow.bool_(),
+        "found": pyarrow.bool_(),
         "time_s": pyarrow.float64(),
     }
-    names = ("query", "hash", "open_end", "submissions", "time_s", "user", "session", "display", "place")
+    names = ("query", "hash", "open_end", "submissions", "time_s", "user", "session", "found", "display", "place")
     return pyarrow.schema([(name, kinds.get(name, pyarrow.int64())) for name in names])
 
 

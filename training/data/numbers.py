@@ -33,6 +33,14 @@ def parse_number(value: object, *, decimal_comma: bool) -> float:
         return math.nan
 
 
+def parse_hits(value: object, *, decimal_comma: bool) -> float | None:
+    """How many results a field says there are; None if it is empty, NaN if it is no count."""
+    if value is None or value == "":
+        return None
+    number = parse_number(value, decimal_comma=decimal_comma)
+    return number if number >= 0 else math.nan
+
+
 def is_dotted(text: str) -> bool:
     """Whether dots may part groups of three digits, as in `8.000`, or be a decimal point."""
     return _DOTTED_GROUPS.fullmatch(text.strip()) is not None

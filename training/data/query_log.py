@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from lm.errors import InputError
 from training.config import TrainingConfig
 from training.data.counting import (
+    FINDS_NOTHING,
     HALF_TYPED,
     KEPT,
     REPEAT,
@@ -69,6 +70,7 @@ class QueryCounts:
         repeated_rows: rows dropped because the same user submitted the query again.
         half_typed_rows: rows dropped because the same user, or session, went on within the word;
             `half_typed_queries`: distinct queries dropped because a longer one is far more frequent.
+        finds_nothing_rows: rows dropped because their query found nothing at last.
         rare_queries: distinct queries with too few users or submissions for the index.
         train_queries: distinct queries of the index; `train_submissions` is how often they were submitted,
             without what is held out.
@@ -88,6 +90,7 @@ class QueryCounts:
     repeated_rows: int
     half_typed_rows: int
     half_typed_queries: int
+    finds_nothing_rows: int
     rare_queries: int
     train_queries: int
     train_submissions: int
@@ -103,6 +106,7 @@ class QueryCounts:
         """What became of the log, and why, in a few sentences for the person who waits."""
         dropped = {**self.bad_rows, **self.dropped_rows, "by robots": self.robot_rows}
         dropped |= {"repeated": self.repeated_rows, "half-typed": self.half_typed_rows}
+        dropped |= {"finding nothing": self.finds_nothing_rows}
         reasons = ", ".join(f"{rows:,} {reason.replace('_', ' ')}" for reason, rows in dropped.items() if rows)
         return (
             f"Query log: {self.rows:,} rows (dropped: {reasons or 'none'}); {self.train_queries:,} queries in the "
@@ -241,6 +245,7 @@ class _Counter:
             "robot_rows": number.get(ROBOT, 0),
             "repeated_rows": number.get(REPEAT, 0),
             "half_typed_rows": number.get(HALF_TYPED, 0),
+            "finds_nothing_rows": number.get(FINDS_NOTHING, 0),
             "kept_rows": number.get(KEPT, 0),
         }
 
