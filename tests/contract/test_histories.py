@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -89,6 +90,22 @@ def test_what_is_forgotten_is_gone_and_may_begin_anew(store: LiveStore) -> None:
     assert [query.text for query in kept(store, "b" * 16)] == ["other"]
     store.events.write([event("again")], now_s=NOW_S)
     assert [query.text for query in kept(store)] == ["again"]
+
+
+def test_no_byte_of_what_is_forgotten_stays_in_the_file(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path / "live.db"))
+    other = open_store(str(tmp_path / "live.db"))  # another replica
+    store.events.write([event(f"hidden wish {number}") for number in range(500)], now_s=NOW_S)
+    store.events.write([event("other", user="b" * 16)], now_s=NOW_S)
+    assert len(other.events.after(0, 999)) == 501
+    assert any(b"hidden wish" in path.read_bytes() for path in tmp_path.iterdir())
+
+    assert store.events.forget(ANN) == 500
+
+    assert not any(b"hidden wish" in path.read_bytes() for path in tmp_path.iterdir())
+    assert [each.query for each in other.events.after(0, 999)] == ["other"]
+    for each in (store, other):
+        each.close()
 
 
 def test_writers_at_once_lose_nothing(location: str) -> None:

@@ -63,7 +63,10 @@ class SqliteEvents:
         """See `EventLog`."""
         with self._link.transaction() as connection:
             forget_history(connection, user)
-            return connection.execute("DELETE FROM events WHERE user = ? AND user <> ''", (user,)).rowcount
+            removed = connection.execute("DELETE FROM events WHERE user = ? AND user <> ''", (user,)).rowcount
+        with self._link.reading() as connection:  # the journal still has what was deleted
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        return removed
 
     def trim(self, *, now_s: float, before_s: float, most: int) -> None:
         """See `EventLog`."""

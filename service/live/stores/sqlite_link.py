@@ -53,6 +53,7 @@ class SqliteLink:
                 check_same_thread=False,
             )
             self._connection.execute("PRAGMA synchronous = FULL")
+            self._connection.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten
             self._file = file
         return self._connection
 
