@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 import statistics
 import tempfile
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import ExitStack, closing
+from contextlib import AsyncExitStack, ExitStack, closing
 from pathlib import Path
 
 import grpc
@@ -20,6 +21,7 @@ from autocomplete.v1 import user_event_service_pb2_grpc as event_grpc
 
 from benchmarks.live.servers import Store, replicas, spread_of, store_of
 from benchmarks.live.trend import web_queries
+from benchmarks.serving.calls import OWN_CONNECTION
 from benchmarks.serving.servers import ALL_CORES, Started, real_server
 from lm.bundle.registry import open_registry
 from service.live.events.event import Checkpoint, Event, EventKind, number_at
@@ -30,6 +32,7 @@ from service.live.stores.store import open_store
 _TYPED = 300
 """Queries that are typed, again and again."""
 _USERS = 50_000
+_CONNECTIONS = 8
 _TIMEOUT_S, _OBEY_S = 10.0, 30.0
 _SUBMISSION = event_pb.UserEvent.EVENT_TYPE_SUBMISSION
 
@@ -116,18 +119,23 @@ async def _measure(
     """Median and 99th percentile in milliseconds, the cache's share, and what became of the events."""
     chance, doing, taken_s = random.Random(1), random.Random(), list[float]()  # the same texts each time, other events
     before = _counted(server)
-    async with grpc.aio.insecure_channel(server.address) as channel, grpc.aio.insecure_channel(server.address) as other:
-        answers, writes = pb_grpc.AutocompleteServiceStub(channel), event_grpc.UserEventServiceStub(other)
+    async with AsyncExitStack() as stack:
+        channels = [
+            await stack.enter_async_context(grpc.aio.insecure_channel(server.address, options=OWN_CONNECTION))
+            for _ in range(2 * _CONNECTIONS)
+        ]
+        asked = itertools.cycle([pb_grpc.AutocompleteServiceStub(each) for each in channels[:_CONNECTIONS]])
+        told = itertools.cycle([event_grpc.UserEventServiceStub(each) for each in channels[_CONNECTIONS:]])
 
         async def complete() -> None:
             text = chance.choice(texts[:_TYPED])
             begun_s = time.perf_counter()
             request = pb.CompleteQueryRequest(query=text[: chance.randint(1, len(text))])
-            await answers.CompleteQuery(request, timeout=_TIMEOUT_S)
+            await next(asked).CompleteQuery(request, timeout=_TIMEOUT_S)
             taken_s.append(time.perf_counter() - begun_s)
 
         async def write() -> None:
-            await writes.WriteUserEvents(
+            await next(told).WriteUserEvents(
                 event_pb.WriteUserEventsRequest(user_events=[_event(doing, texts) for _ in range(batch)]),
                 timeout=_TIMEOUT_S,
             )

@@ -31,7 +31,7 @@ from lm.errors import OverloadedError
 from service.config import ServerSettings
 from service.rpc.status import StatusError
 from service.telemetry.metrics import Metrics
-from service.workers.priority import BACKGROUND, EVENTS, lower_priority
+from service.workers.priority import BACKGROUND, lower_priority
 
 _FIRST_SERVICE_S = 0.001
 _KEEP = 0.98
@@ -379,8 +379,9 @@ class Lanes:
         """Of calls that curate, a thousand entries at once, and of lists for operators."""
         self.forgetting = Lane("forgetting", threads=1, max_calls=_MOST_CHANGES, clock=clock)
         """Of calls that forget users, which takes long where there are millions of events."""
-        self.events = Lane("event", threads=1, max_calls=_MOST_EVENT_CALLS, behind=EVENTS, clock=clock)
-        """Of calls with events, which wait for that store too. They compete with no call that answers users."""
+        self.events = Lane("event", threads=0, max_calls=_MOST_EVENT_CALLS, clock=clock)
+        """Of calls with events, which wait for that store too, in `EventWriter`. They compete with no call that
+        answers users."""
         self.health = Lane("health", threads=0, clock=clock)
         """Never full: nobody computes in it."""
         metrics.watch(metrics.waiting, lambda: self.waiting)

@@ -1,4 +1,8 @@
-"""Writes events for many calls at once: those that come while the store is at work are its next batch."""
+"""Reads and writes events for many calls at once: what comes while the store is at work, or rests, is its next batch.
+
+Each batch takes Python's lock from the answers some ten times, whatever its size. So where many events come, it rests
+in between and has fewer and larger ones.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import asyncio
 import itertools
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import structlog
 
@@ -20,7 +25,22 @@ from service.workers.priority import EVENTS
 _MOST_WAITING = 20_000
 """Events; a store that takes 2,000 a second has written these in ten seconds."""
 _RETRY_AFTER_S = 1.0
+_REST, _LONGEST_REST_S = 8.0, 0.2
+"""It rests so many times as long as the last batch took, unless another whole one waits."""
 _log = structlog.get_logger("service.live")
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """A call that waits.
+
+    Attributes:
+        outcome: how many of its events were new.
+    """
+
+    count: int
+    read: Callable[[], Sequence[Event]]
+    outcome: asyncio.Future[int]
 
 
 class EventWriter:
@@ -43,56 +63,79 @@ class EventWriter:
         self._wall_clock = wall_clock
         self._failures = metrics.live_write_failures
         self._taken, self._again = (metrics.live_events.labels(outcome) for outcome in ("taken", "duplicate"))
-        self._waiting: deque[tuple[Sequence[Event], asyncio.Future[int]]] = deque()
+        self._waiting: deque[_Call] = deque()
         self._count = 0
+        self._rest_until_s = 0.0
         self._failing = False
         self._task: asyncio.Task[None] | None = None
         self._threads = Threads(1, "event-writer", behind=EVENTS)
 
-    async def write(self, events: Sequence[Event]) -> int:
-        """Returns once the events are kept, all or none; how many were new.
+    async def write(self, count: int, read: Callable[[], Sequence[Event]]) -> int:
+        """Returns once the events of a call are kept, all or none; how many were new.
+
+        Args:
+            count: of the events.
+            read: makes them from the call's message, in a thread; what it raises is raised here.
 
         Raises:
             OverloadedError: too many wait.
             StoreUnavailableError: the store takes nothing.
             UnsupportedError: it would lose them.
         """
-        if self._count + len(events) > _MOST_WAITING:
+        if self._count + count > _MOST_WAITING:
             raise OverloadedError("Too many events are waiting.", retry_after_s=_RETRY_AFTER_S)
-        future = asyncio.get_running_loop().create_future()
-        self._waiting.append((events, future))
-        self._count += len(events)
+        call = _Call(count, read, asyncio.get_running_loop().create_future())
+        self._waiting.append(call)
+        self._count += count
         if self._task is None:
             self._task = asyncio.create_task(self._write_all())
-        return await asyncio.shield(future)
+        return await asyncio.shield(call.outcome)
 
     def close(self) -> None:
         """Lets the thread go."""
         self._threads.close()
 
     async def _write_all(self) -> None:
+        clock = asyncio.get_running_loop().time
         while self._waiting:
+            if self._count < MAX_EVENTS_AT_ONCE:
+                await asyncio.sleep(self._rest_until_s - clock())
             batch = [self._waiting.popleft()]
-            size = len(batch[0][0])
-            while self._waiting and size + len(self._waiting[0][0]) <= MAX_EVENTS_AT_ONCE:
+            size = batch[0].count
+            while self._waiting and size + self._waiting[0].count <= MAX_EVENTS_AT_ONCE:
                 batch.append(self._waiting.popleft())
-                size += len(batch[-1][0])
+                size += batch[-1].count
             self._count -= size
-            try:
-                new = await self._threads.submit(self._write, [events for events, _ in batch]).future
-            except Exception as error:
-                outcomes: list[int | Exception] = [self._for_callers(error)] * len(batch)
-            else:
-                outcomes = [*new]
-                self._failing = False
-            for (events, future), outcome in zip(batch, outcomes, strict=True):
+            begun_s = clock()
+            outcomes = await self._threads.submit(self._write, [call.read for call in batch]).future
+            self._rest_until_s = clock() + min(_REST * (clock() - begun_s), _LONGEST_REST_S)
+            for call, outcome in zip(batch, outcomes, strict=True):
                 if isinstance(outcome, int):
                     self._taken.inc(outcome)
-                    self._again.inc(len(events) - outcome)
-                    future.set_result(outcome)
+                    self._again.inc(call.count - outcome)
+                    call.outcome.set_result(outcome)
                 else:
-                    future.set_exception(outcome)
+                    call.outcome.set_exception(outcome)
         self._task = None
+
+    def _write(self, reads: Sequence[Callable[[], Sequence[Event]]]) -> list[int | Exception]:
+        """How many events of each call are new, or why none of them was kept."""
+        found = [_tried(read) for read in reads]
+        events = [event for each in found if not isinstance(each, Exception) for event in each]
+        if not events:
+            return [each if isinstance(each, Exception) else 0 for each in found]
+        try:
+            numbers = self._events.write(events, now_s=self._wall_clock())
+        except Exception as error:
+            problem = self._for_callers(error)
+            return [each if isinstance(each, Exception) else problem for each in found]
+        self._failing = False
+        try:
+            self._on_taken([event for event, number in zip(events, numbers, strict=True) if number])
+        except Exception as error:  # whatever it is, the events are kept
+            _log.error("live_events_not_counted", trace=trace_of(error))
+        are_new = iter(map(bool, numbers))
+        return [each if isinstance(each, Exception) else sum(itertools.islice(are_new, len(each))) for each in found]
 
     def _for_callers(self, error: Exception) -> Exception:
         """What callers are told, who may be anybody; the log has it whole, once until the store takes events again."""
@@ -104,13 +147,9 @@ class EventWriter:
             _log.error("live_write_failed", error=str(error))
         return StoreUnavailableError(STORE_AWAY)
 
-    def _write(self, batch: Sequence[Sequence[Event]]) -> list[int]:
-        """How many events of each call are new."""
-        events = [event for each in batch for event in each]
-        numbers = self._events.write(events, now_s=self._wall_clock())
-        try:
-            self._on_taken([event for event, number in zip(events, numbers, strict=True) if number])
-        except Exception as error:  # whatever it is, the events are kept
-            _log.error("live_events_not_counted", trace=trace_of(error))
-        ends = list(itertools.accumulate(map(len, batch)))
-        return [sum(map(bool, numbers[end - len(each) : end])) for each, end in zip(batch, ends, strict=True)]
+
+def _tried(read: Callable[[], Sequence[Event]]) -> Sequence[Event] | Exception:
+    try:
+        return read()
+    except Exception as error:  # it is for that caller alone
+        return error

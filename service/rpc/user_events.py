@@ -71,19 +71,19 @@ class UserEventServicer:
         self._follower = follower
         self._refused = metrics.live_events.labels("refused")
 
-    async def write_event(self, request: pb.WriteUserEventRequest, call: Call) -> bytes:
+    async def write_event(self, request: pb.WriteUserEventRequest, _call: Call) -> bytes:
         """`WriteUserEvent`."""
-        await self._write([("user_event", request.user_event)], call)
+        await self._write([("user_event", request.user_event)])
         return bytes(request.user_event.SerializeToString())
 
-    async def write_events(self, request: pb.WriteUserEventsRequest, call: Call) -> bytes:
+    async def write_events(self, request: pb.WriteUserEventsRequest, _call: Call) -> bytes:
         """`WriteUserEvents`."""
         size = len(request.user_events)
         if not 0 < size <= MAX_EVENTS_AT_ONCE:
             self._refused.inc(size)
             check_range("user_events", size, 1, MAX_EVENTS_AT_ONCE, shown=f"1 to {MAX_EVENTS_AT_ONCE} events")
         named = [(f"user_events[{place}]", each) for place, each in enumerate(request.user_events)]
-        new = await self._write(named, call)
+        new = await self._write(named)
         return bytes(pb.WriteUserEventsResponse(written_count=new, duplicate_count=size - new).SerializeToString())
 
     async def list_trending(self, request: pb.ListTrendingQueriesRequest, call: Call) -> bytes:
@@ -108,15 +108,14 @@ class UserEventServicer:
             listed: calls.unary(listed, lanes.curation, pb.ListTrendingQueriesRequest, self.list_trending),
         }
 
-    async def _write(self, named: list[tuple[str, pb.UserEvent]], call: Call) -> int:
+    async def _write(self, named: list[tuple[str, pb.UserEvent]]) -> int:
         if self._writer is None:
             raise no_store()
         try:
-            events = await call.compute(self._read, named)
+            return await self._writer.write(len(named), lambda: self._read(named))
         except RequestError:
             self._refused.inc(len(named))
             raise
-        return await self._writer.write(events)
 
     def _read(self, named: list[tuple[str, pb.UserEvent]]) -> list[Event]:
         now_s = self._writes.wall_clock()
