@@ -21,6 +21,7 @@ from demo.sample_data import SampleData, ensure_sample_data
 from lm.bundle.manifest import FORMAT_VERSION, MANIFEST_FILE
 from lm.bundle.registry import Registry
 from lm.errors import UnavailableError
+from lm.text.normalize import NORMALIZER_VERSION
 from training.config import TrainingConfig, load_config
 from training.progress import Reporter, TerminalReporter
 
@@ -118,7 +119,7 @@ def _train(folder: Path, reporter: Reporter) -> None:
     """Trains, unless the registry has a bundle of exactly this configuration."""
     sample = ensure_sample_data(folder / "sample", reporter)
     config = _config(folder, sample)
-    digest = hashlib.sha256(f"{FORMAT_VERSION} {config.model_dump_json()}".encode()).hexdigest()
+    digest = stamp_of(config)
     if _is_trained(folder, digest):
         reporter.say("The models are trained already.")
         return
@@ -138,6 +139,12 @@ def _config(folder: Path, sample: SampleData) -> TrainingConfig:
         "query_log.path": sample.queries,
     }
     return load_config(CONFIG_FILE, [f"{field}={json.dumps(str(path))}" for field, path in places.items()])
+
+
+def stamp_of(config: TrainingConfig) -> str:
+    """A digest of all that decides which bundle training makes and whether this program reads it."""
+    versions = f"{FORMAT_VERSION} {NORMALIZER_VERSION}"
+    return hashlib.sha256(f"{versions} {config.model_dump_json()}".encode()).hexdigest()
 
 
 def _is_trained(folder: Path, digest: str) -> bool:

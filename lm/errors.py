@@ -9,7 +9,7 @@ Each carries what was wrong, where, and what to do; `str(error)` is one paragrap
     |-- MissingToolError        a program or library that a step needs is not there
     |-- RegistryError           a registry at a URL cannot be reached, or what it holds not be stored
     |-- BundleError             a bundle cannot be opened
-    |   |-- BundleVersionError  ... because its format is another one
+    |   |-- BundleVersionError  ... because it is of another release
     |   `-- BundleDamagedError  ... because a file is not as its manifest says
     |-- ModelNotFoundError      no such model in the registry
     |-- ModelLoadingError       the model is still being read
@@ -89,11 +89,11 @@ class BundleError(AutocompleteError):
 
 
 class BundleVersionError(BundleError):
-    """The bundle's format is not the one that this program reads."""
+    """The bundle's format, or the way in which its texts are normalised, is not the one that this program reads."""
 
-    def __init__(self, path: Path, *, expected: int, found: object) -> None:
+    def __init__(self, path: Path, part: str, *, expected: int, found: object) -> None:
         super().__init__(
-            f"{path}: bundle format {found!r} cannot be read; this program reads format {expected}.",
+            f"{path}: {part} {found!r} cannot be read; this program reads {part} {expected}.",
             remedy="Train it again with this release, or serve it with the release that wrote it.",
         )
         self.expected = expected

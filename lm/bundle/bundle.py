@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lm.bundle.manifest import MANIFEST_FILE, Manifest, read_manifest, sha256
 from lm.bundle.verified import VerifiedBundles
-from lm.errors import BundleDamagedError, UnsupportedError
+from lm.errors import BundleDamagedError, BundleVersionError, UnsupportedError
 from lm.index.existing_words import open_existing_words
 from lm.index.lexicon import Lexicon
 from lm.index.never_generated import NEVER_GENERATED_FOLDER, NeverGenerated, open_never_generated
@@ -85,9 +85,8 @@ def open_bundle(folder: Path, *, verify: bool = True, verified: VerifiedBundles 
     """
     manifest = read_manifest(folder)
     if manifest.normalizer_version != NORMALIZER_VERSION:
-        raise BundleDamagedError(
-            folder, f"was made with normaliser {manifest.normalizer_version}, not {NORMALIZER_VERSION}"
-        )
+        found = manifest.normalizer_version
+        raise BundleVersionError(folder, "text normaliser", expected=NORMALIZER_VERSION, found=found)
     if verify:
         (verified or VerifiedBundles(None)).verify(folder, manifest)
     models = tuple(LanguageModel(entry, folder / entry.name) for entry in manifest.language_models)

@@ -211,7 +211,7 @@ def parse_manifest(content: bytes, path: Path) -> Manifest:
         raise BundleDamagedError(path, f"cannot be read ({error})") from None
     found = document.get("format_version") if isinstance(document, dict) else None
     if found != FORMAT_VERSION:
-        raise BundleVersionError(path.parent, expected=FORMAT_VERSION, found=found)
+        raise BundleVersionError(path.parent, "bundle format", expected=FORMAT_VERSION, found=found)
     try:
         return Manifest.model_validate(document)
     except ValidationError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import os
@@ -26,7 +25,7 @@ from demo.demo import run_demo, train_demo
 from demo.sample_data import SampleData
 from demo.server import free_address, is_port_free, running_server
 from demo.tour import take_tour
-from lm.bundle.manifest import FORMAT_VERSION, MANIFEST_FILE
+from lm.bundle.manifest import MANIFEST_FILE
 from lm.errors import UnavailableError
 from tests.redis_process import free_port
 
@@ -105,8 +104,7 @@ def demo_folder(tmp_path: Path, tiny_bundle: Path, sample_data: SampleData) -> P
     shutil.copytree(tiny_bundle, bundle)
     shutil.copy2(tiny_bundle.parent / "ACTIVE", bundle.parent)
     sample = SampleData(speeches=tmp_path / "sample" / "speeches", queries=tmp_path / "sample" / "queries.txt")
-    config = module._config(tmp_path, sample).model_dump_json()
-    digest = hashlib.sha256(f"{FORMAT_VERSION} {config}".encode()).hexdigest()
+    digest = module.stamp_of(module._config(tmp_path, sample))
     (tmp_path / module._STAMP).write_text(json.dumps({"configuration": digest, "bundle": str(bundle)}))
     return tmp_path
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from lm.bundle.bundle import open_bundle
 from lm.bundle.manifest import (
     FORMAT_VERSION,
     MANIFEST_FILE,
@@ -101,6 +102,15 @@ def test_another_format_is_not_damage(bundle: Path, version: object) -> None:
         read_manifest(bundle)
 
     assert (caught.value.expected, caught.value.found) == (FORMAT_VERSION, version)
+
+
+def test_texts_normalised_by_another_release_are_no_damage(bundle: Path) -> None:
+    _change(bundle, normalizer_version=1)
+
+    with pytest.raises(BundleVersionError, match="text normaliser 1 cannot be read") as caught:
+        open_bundle(bundle)
+
+    assert caught.value.remedy.startswith("Train it again")
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b'{"format_version": 1'])
