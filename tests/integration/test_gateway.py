@@ -118,6 +118,7 @@ def test_the_other_methods(gateway: RunningGateway) -> None:
 def test_generated_text_arrives_as_it_is_produced_and_ends_with_its_reader(tmp_path: Path) -> None:
     twin = TwinModel()
     with both(tmp_path, twin) as (gateway, server):
+        twin.gate.clear()
         body = b'{"maxOutputTokens": 200}'
         with socket.create_connection(("127.0.0.1", gateway.port), timeout=20) as reader:
             head = (
@@ -126,7 +127,6 @@ def test_generated_text_arrives_as_it_is_produced_and_ends_with_its_reader(tmp_p
             )
             reader.sendall("\r\n".join(head).encode() + body)
             assert reader.recv(4096)
-            twin.gate.clear()
             assert server.metrics.registry.get_sample_value("autocomplete_requests_in_flight") == 1
         twin.gate.set()
         eventually(lambda: server.metrics.registry.get_sample_value("autocomplete_requests_in_flight") == 0)
