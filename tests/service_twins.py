@@ -95,7 +95,7 @@ class TwinModel(_Anything):  # type: ignore[misc]
         self.warm_queries = warm_queries
         self.gate = threading.Event()
         self.gate.set()
-        self.held = threading.Event()
+        self.at_gate = threading.Event()
         """Set once the gate has been reached by generated text."""
         self.asked: list[tuple[str, bool]] = []
         self.budgets_s: list[float] = []
@@ -178,7 +178,7 @@ class TwinModel(_Anything):  # type: ignore[misc]
     ) -> Iterator[TextChunk]:
         for position in range(options.max_output_tokens):
             if position:
-                self.held.set()
+                self.at_gate.set()
                 self.gate.wait(20)
             last = position == options.max_output_tokens - 1
             if blocked is not None and blocked.blocks_after("", "word"):

@@ -325,7 +325,7 @@ def test_long_calls_have_an_admission_of_their_own(tmp_path: Path) -> None:
         stub = pb_grpc.AutocompleteServiceStub(channel)
         request = pb.GenerateTextRequest(prompt="a", max_output_tokens=2)
         first = callers.submit(lambda: list(stub.GenerateText(request)))
-        assert twin.held.wait(20)
+        assert twin.at_gate.wait(20)
         second = callers.submit(stub.ScoreText, pb.ScoreTextRequest(text="a"))
         eventually(lambda: sample(server, "autocomplete_requests_waiting") == 1)
         for call in (lambda: list(stub.GenerateText(request)), lambda: stub.ScoreText(pb.ScoreTextRequest(text="b"))):
